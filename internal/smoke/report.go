@@ -1,6 +1,7 @@
 package smoke
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -92,8 +93,87 @@ func (r *Report) String() string {
 	return text.String()
 }
 
-// WriteTo writes a line for each check, the reason of each failure below it, and the totals.
+// WriteTo writes a line for each check with the reasons of its failures below it, and then the totals.
 func (r *Report) WriteTo(w io.Writer) (int64, error) {
-	n, err := fmt.Fprintf(w, "Total Tests: %d\nPassed: %d\nFailed: %d\n", r.Total, r.Passed, r.Failed)
-	return int64(n), err
+	var text bytes.Buffer
+	pods := "pods"
+	if len(r.Targets) == 1 {
+		pods = "pod"
+	}
+	fmt.Fprintf(&text, "Smoke suite %s, environment %s, %d %s, %s\n", r.Suite, r.Environment, len(r.Targets), pods, round(r.Duration))
+	for start := 0; start < len(r.Results); {
+		end := start
+		for end < len(r.Results) && r.Results[end].Check == r.Results[start].Check {
+			end++
+		}
+		writeCheck(&text, r.Results[start:end])
+		start = end
+	}
+	fmt.Fprintf(&text, "\nTotal Tests: %d\nPassed: %d\nFailed: %d", r.Total, r.Passed, r.Failed)
+	if r.Errors > 0 {
+		fmt.Fprintf(&text, " (%d could not be looked at)", r.Errors)
+	}
+	text.WriteByte('\n')
+	return text.WriteTo(w)
+}
+
+// writeCheck writes one check's results on all pods.
+func writeCheck(text *bytes.Buffer, results []Result) {
+	worst, longest, detail := Passed, time.Duration(0), ""
+	for _, result := range results {
+		if result.Status.worse(worst) {
+			worst = result.Status
+		}
+		if result.Duration >= longest {
+			longest, detail = result.Duration, result.Detail
+		}
+	}
+	fmt.Fprintf(text, "  %-6s  %-24s %8s", worst, results[0].Check, round(longest))
+	if worst == Passed && detail != "" {
+		fmt.Fprintf(text, "  %s", detail)
+	}
+	text.WriteByte('\n')
+	for _, result := range results {
+		switch {
+		case result.Status == Passed:
+		case result.Target == "":
+			fmt.Fprintf(text, "          %s\n", result.Reason)
+		default:
+			fmt.Fprintf(text, "          %s: %s\n", result.Target, result.Reason)
+		}
+	}
+}
+
+// newReport sums up results, which hold a list per check of the suite.
+func newReport(suite *Suite, environment string, results [][]Result, took time.Duration) *Report {
+	report := &Report{Suite: suite.Name, Environment: environment, Targets: map[string]Counts{}, Duration: took}
+	for _, perTarget := range results {
+		worst := Passed
+		for _, result := range perTarget {
+			if result.Status.worse(worst) {
+				worst = result.Status
+			}
+			if result.Target != "" {
+				counts := report.Targets[result.Target]
+				counts.add(result.Status)
+				report.Targets[result.Target] = counts
+			}
+		}
+		report.add(worst)
+		report.Results = append(report.Results, perTarget...)
+	}
+	return report
+}
+
+func (c *Counts) add(status Status) {
+	c.Total++
+	switch status {
+	case Passed:
+		c.Passed++
+	case Error:
+		c.Failed++
+		c.Errors++
+	default:
+		c.Failed++
+	}
 }

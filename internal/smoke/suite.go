@@ -22,35 +22,35 @@ const (
 // guarantee what the fields below promise, and it is not changed afterwards.
 type Suite struct {
 	// Name identifies the suite in reports.
-	Name string `yaml:"name"`
+	Name string
 	// Description says which service the suite is for.
-	Description string `yaml:"description"`
+	Description string
 	// MaxRequests is the most requests that the suite may send to one pod, not counting ExemptPaths. Services
 	// that limit requests per address answer 429 beyond it.
-	MaxRequests int `yaml:"maxRequests"`
+	MaxRequests int
 	// ExemptPaths are paths that the service does not rate-limit; a path below one of them is exempt too.
-	ExemptPaths []string `yaml:"exemptPaths"`
+	ExemptPaths []string
 	// Timeout is the time that a check has, unless it says otherwise. Default 5 s.
-	Timeout Duration `yaml:"timeout"`
+	Timeout time.Duration
 	// Checks holds at least one check; their names are unique.
-	Checks []Check `yaml:"checks"`
+	Checks []Check
 }
 
 // Check is one line of the report.
 type Check struct {
 	// Name identifies the check in the report: lower case, digits and hyphens.
-	Name string `yaml:"name"`
+	Name string
 	// Description says what the check protects from.
-	Description string `yaml:"description"`
+	Description string
 	// Kind is KindHTTP if not given.
-	Kind Kind `yaml:"kind"`
+	Kind Kind
 	// Timeout is the time for all steps together; for a latency check it is the time for one request.
-	Timeout Duration `yaml:"timeout"`
+	Timeout time.Duration
 	// Latency holds the limit of a latency check and is nil for every other kind.
-	Latency *Latency `yaml:"latency"`
-	// Steps are sent in order; the first that fails decides. A suite file may write a single step's fields in the
-	// check itself instead.
-	Steps []Step `yaml:"steps"`
+	Latency *Latency
+	// Steps are sent in order; the first that fails decides. At least one, and exactly one in a latency check. A suite
+	// file may write a single step's fields in the check itself instead.
+	Steps []Step
 }
 
 // Step is a request and what is expected of the answer.
@@ -129,14 +129,8 @@ type Latency struct {
 	// Percentile is the nearest-rank percentile that is compared, 1 to 100.
 	Percentile int `yaml:"percentile"`
 	// Max is the highest time that the percentile may have.
-	Max Duration `yaml:"max"`
+	Max time.Duration `yaml:"max"`
 }
-
-// Duration is a time span that a suite file writes as Go does: 500ms, 5s.
-type Duration time.Duration
-
-// String writes the duration as a suite file would.
-func (d Duration) String() string { return time.Duration(d).String() }
 
 // Target is a pod to check.
 type Target struct {
