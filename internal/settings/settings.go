@@ -1,0 +1,228 @@
+// Package settings turns a stack's configuration into typed, validated settings. It is the only reader of configuration:
+// every other package gets what it needs from here. Each problem is reported as an Error that names the key, the value that
+// was given, what is allowed and the command that resolves it, and all problems of a stack are reported at once.
+//
+// The package imports no Pulumi and talks to no cluster: configuration comes through a Source, so that the rules can be
+// tested as functions of data.
+package settings
+
+import (
+	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/plan"
+)
+
+// Strategies of a stack.
+const (
+	// StrategyCanary runs the stable and the canary track side by side, as production does.
+	StrategyCanary = "canary"
+	// StrategySingle runs the release on one track, as staging does.
+	StrategySingle = "single"
+)
+
+// TrafficReplicas splits the requests by pod count behind one Service.
+const TrafficReplicas = "replicas"
+
+// Settings is the configuration of one stack. The config tag of a field is its key.
+type Settings struct {
+	Environment string `config:"environment"`
+	Strategy    string `config:"strategy"`
+
+	Week         int    `config:"week"`
+	CanaryWeight Weight `config:"canaryWeight"`
+	Release      string `config:"release"`
+	Traffic      string `config:"traffic"`
+	Replicas     int    `config:"replicas"`
+
+	Image        string   `config:"image"`
+	StableImage  string   `config:"stableImage"`
+	StableLabel  string   `config:"stableVersion"`
+	Build        Build    `config:"build"`
+	Registry     Registry `config:"registry"`
+	App          string   `config:"app"`
+	ServiceName  string   `config:"serviceName"`
+	Namespace    string   `config:"namespace"`
+	Kubeconfig   string   `config:"kubeconfig"`
+	KubeContext  string   `config:"kubeContext"`
+	Service      Service  `config:"service"`
+	Container    Port     `config:"containerPort"`
+	Network      Network  `config:"network"`
+	SpreadAcross []string `config:"spreadAcross"`
+
+	Resources      Resources                    `config:"resources"`
+	Probes         Probes                       `config:"probes"`
+	Shutdown       Shutdown                     `config:"shutdown"`
+	Env            map[string]string            `config:"env"`
+	SecretEnv      map[string]SecretRef         `config:"secretEnv"`
+	ConfigEnv      map[string]string            `config:"configEnv"`
+	Secrets        map[string]map[string]Secret `config:"secrets"`
+	Stable         TrackOverride                `config:"stable"`
+	Canary         TrackOverride                `config:"canary"`
+	ProgressLimit  model.Duration               `config:"progressTimeout"`
+	Metrics        Metrics                      `config:"metrics"`
+	Monitoring     Monitoring                   `config:"monitoring"`
+	Criteria       Criteria                     `config:"criteria"`
+	Prometheus     string                       `config:"prometheus"`
+	Smoke          Smoke                        `config:"smoke"`
+	Bake           Bake                         `config:"bake"`
+	DashboardURL   string                       `config:"dashboardURL"`
+	RunbookURL     string                       `config:"runbookURL"`
+	position       plan.Position
+	secretsFromKey bool
+}
+
+// Build asks for an image build through the Docker provider. An empty Context means that no build is wanted.
+type Build struct {
+	Context    string `json:"context"`
+	Dockerfile string `json:"dockerfile"`
+	Target     string `json:"target"`
+	Platform   string `json:"platform"`
+}
+
+// Registry holds the credentials of the image registry, for resolving tags and for pushing a built image.
+type Registry struct {
+	Server   string `json:"server"`
+	Username string `json:"username"`
+	Password Secret `json:"password"`
+}
+
+// Port is a TCP port, 1 to 65535.
+type Port int
+
+// Service describes the Service in front of the pods.
+type Service struct {
+	Port Port `json:"port"`
+	// Type is ClusterIP, NodePort or LoadBalancer.
+	Type string `json:"type"`
+	// NodePort is the fixed port of a NodePort Service, 0 for one that the cluster chooses.
+	NodePort Port `json:"nodePort"`
+	// SessionAffinity pins a client address to one pod. It distorts the split between the tracks.
+	SessionAffinity bool `json:"sessionAffinity"`
+}
+
+// Network says who may talk to the pods and whom they may talk to.
+type Network struct {
+	// IngressNamespaces may reach the container port; empty means every namespace.
+	IngressNamespaces []string `json:"ingressNamespaces"`
+	// EgressPorts are the TCP ports that the pods may reach, beside DNS.
+	EgressPorts []Port `json:"egressPorts"`
+}
+
+// Resources are what a container asks for and may use at most, as Kubernetes quantities.
+type Resources struct {
+	Requests Quantities `json:"requests"`
+	Limits   Quantities `json:"limits"`
+}
+
+// Quantities is an amount of CPU and memory.
+type Quantities struct {
+	CPU    string `json:"cpu"`
+	Memory string `json:"memory"`
+}
+
+// Probes are the kubelet's checks of a container. Startup is off while its FailureThreshold is 0.
+type Probes struct {
+	Liveness  Probe `json:"liveness"`
+	Readiness Probe `json:"readiness"`
+	Startup   Probe `json:"startup"`
+}
+
+// Probe is one HTTP probe; times are whole seconds.
+type Probe struct {
+	Path             string `json:"path"`
+	InitialDelay     int    `json:"initialDelaySeconds"`
+	Period           int    `json:"periodSeconds"`
+	Timeout          int    `json:"timeoutSeconds"`
+	FailureThreshold int    `json:"failureThreshold"`
+}
+
+// Shutdown is how a pod leaves: it sleeps for PreStop while the endpoints forget it, and has Grace in all.
+type Shutdown struct {
+	Grace   int `json:"gracePeriodSeconds"`
+	PreStop int `json:"preStopSeconds"`
+}
+
+// SecretRef is a reference "secret/key" into the secrets of the stack, without the environment's suffix.
+type SecretRef struct{ Secret, Key string }
+
+// TrackOverride holds what one track has otherwise than the stack. Only what is set counts.
+type TrackOverride struct {
+	Resources *Resources        `json:"resources,omitempty"`
+	Probes    *Probes           `json:"probes,omitempty"`
+	Env       map[string]string `json:"env,omitempty"`
+}
+
+// Metrics says where a pod serves its metrics and how they are called.
+type Metrics struct {
+	Path           string `json:"path"`
+	Interval       string `json:"interval"`
+	RequestsTotal  string `json:"requestsTotal"`
+	StatusLabel    string `json:"statusLabel"`
+	ErrorPattern   string `json:"errorPattern"`
+	DurationBucket string `json:"durationBucket"`
+}
+
+// Monitoring configures what is made for the Prometheus Operator and for Grafana.
+type Monitoring struct {
+	Enabled bool `json:"enabled"`
+	// Labels are put on the ServiceMonitor and the PrometheusRule; a Prometheus may select by them.
+	Labels map[string]string `json:"labels"`
+	// DashboardLabels make the Grafana sidecar pick up the dashboard.
+	DashboardLabels map[string]string `json:"dashboardLabels"`
+	// DashboardPrefix begins the dashboard's uid; the release follows.
+	DashboardPrefix string `json:"dashboardPrefix"`
+	// MinRequests is how many requests in 5 minutes the rate alerts need before they speak.
+	MinRequests int `json:"minRequests"`
+}
+
+// Criteria are the success conditions of a release.
+type Criteria struct {
+	// ErrorRate and RollbackErrorRate are shares, 0 to 1.
+	ErrorRate         float64 `json:"errorRate"`
+	RollbackErrorRate float64 `json:"rollbackErrorRate"`
+	// Latency is the limit that all but SlowShare of the requests must stay under.
+	Latency   model.Duration `json:"latency"`
+	SlowShare float64        `json:"slowShare"`
+}
+
+// Smoke configures the smoke suite.
+type Smoke struct {
+	// Suite is the name of an embedded suite or the path of a file.
+	Suite string `json:"suite"`
+	// Timeout bounds the whole suite.
+	Timeout model.Duration `json:"timeout"`
+	// Origin is an allowed CORS origin; OriginFrom takes it from a secret instead.
+	Origin     string    `json:"origin"`
+	OriginFrom SecretRef `json:"originFrom"`
+	// TokenFrom is the secret that signs the suite's short-lived token.
+	TokenFrom SecretRef `json:"tokenFrom"`
+}
+
+// Bake configures the short watch inside `pulumi up`. A Duration of 0 turns it off.
+type Bake struct {
+	Duration    model.Duration `json:"duration"`
+	Interval    model.Duration `json:"interval"`
+	MinRequests int            `json:"minRequests"`
+	Confidence  float64        `json:"confidence"`
+}
+
+// Position is the target of the stack: weight and pods of each track.
+func (s *Settings) Position() plan.Position { return s.position }
+
+// SecretName is the name in the cluster of one of the stack's secrets.
+func (s *Settings) SecretName(name string) string { return name + "-" + s.Environment }
+
+// Secret looks a reference up. The second result is false when the stack does not hold it.
+func (s *Settings) Secret(ref SecretRef) (Secret, bool) {
+	value, ok := s.Secrets[ref.Secret][ref.Key]
+	return value, ok && value != ""
+}
+
+// DashboardUID is the uid of the release's dashboard.
+func (s *Settings) DashboardUID() string { return s.Monitoring.DashboardPrefix + "-" + s.Release }
+
+// IsSingle tells whether the stack runs one track only.
+func (s *Settings) IsSingle() bool { return s.Strategy == StrategySingle }
+
+// HasCanary tells whether the stack's target position holds canary pods.
+func (s *Settings) HasCanary() bool { return s.position.Canary > 0 }

@@ -1,0 +1,289 @@
+package settings
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/vextrus/finance-rollout/internal/plan"
+)
+
+// derive fills in what follows from other settings.
+func (s *Settings) derive() {
+	if s.Namespace == "" {
+		s.Namespace = s.App + "-" + s.Environment
+	}
+	if s.ServiceName == "" {
+		s.ServiceName = s.App
+	}
+	if s.Release == "" {
+		s.Release = "week" + strconv.Itoa(s.Week)
+	}
+}
+
+func (s *Settings) validate() problems {
+	var found problems
+	s.validateNames(&found)
+	s.validatePosition(&found)
+	s.validateImages(&found)
+	s.validateService(&found)
+	s.validatePods(&found)
+	s.validateSecrets(&found)
+	s.validateMonitoring(&found)
+	s.validateGates(&found)
+	return found
+}
+
+func (s *Settings) validateNames(found *problems) {
+	names := []struct{ key, value string }{
+		{"environment", s.Environment}, {"app", s.App}, {"serviceName", s.ServiceName}, {"namespace", s.Namespace},
+		{"release", s.Release}, {"stableVersion", s.StableLabel},
+	}
+	for _, name := range names {
+		if messages := validation.IsDNS1035Label(name.value); len(messages) > 0 {
+			found.add(name.key, name.value, set(name.key, "NAME"), "%s", messages[0])
+		}
+	}
+	if s.Release == s.StableLabel && !s.IsSingle() {
+		found.add("release", s.Release, set("release", "week"+strconv.Itoa(s.Week)),
+			"the canary needs another name than the stable track's version %q", s.StableLabel)
+	}
+	oneOf(found, "strategy", s.Strategy, StrategyCanary, StrategySingle)
+	oneOf(found, "traffic", s.Traffic, TrafficReplicas)
+}
+
+func oneOf(found *problems, key, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		found.add(key, value, set(key, allowed[0]), "allowed are %s", strings.Join(allowed, ", "))
+	}
+}
+
+func (s *Settings) validatePosition(found *problems) {
+	if s.Replicas < 1 || s.Replicas > 1000 {
+		found.add("replicas", strconv.Itoa(s.Replicas), set("replicas", "10"), "allowed are 1 to 1000")
+		return
+	}
+	if s.IsSingle() {
+		if s.CanaryWeight.Set {
+			found.add("canaryWeight", strconv.Itoa(s.CanaryWeight.Percent), "pulumi config rm canaryWeight",
+				"a stack with strategy %q has no canary", StrategySingle)
+		}
+		s.position, _ = plan.Single(s.Replicas)
+		return
+	}
+	weight, err := plan.WeightOf(s.Week)
+	if err != nil {
+		found.add("week", strconv.Itoa(s.Week), set("week", "1"), "%s", err)
+		return
+	}
+	key := "week"
+	if s.CanaryWeight.Set {
+		key, weight = "canaryWeight", s.CanaryWeight.Percent
+	}
+	s.position, err = plan.Split(s.Week, weight, s.Replicas)
+	if err != nil {
+		lower, upper := plan.NearestWeights(weight, s.Replicas)
+		found.add(key, strconv.Itoa(map[bool]int{true: weight, false: s.Week}[key == "canaryWeight"]),
+			fmt.Sprintf("%s, or %d", set("canaryWeight", strconv.Itoa(lower)), upper), "%s", err)
+	}
+}
+
+func (s *Settings) validateImages(found *problems) {
+	if s.Image == "" && (s.IsSingle() || s.HasCanary() || s.Build.Context != "") {
+		found.add("image", "", set("image", "vextrus/finance:TAG"), "no image is given; it names the release")
+	}
+	if s.StableImage == "" && !s.IsSingle() {
+		found.add("stableImage", "", set("stableImage", "vextrus/finance@sha256:DIGEST"),
+			"no image is given; it names what runs on the stable track")
+	}
+	if s.Build.Context != "" && strings.Contains(s.Image, "@") {
+		found.add("image", s.Image, set("image", "vextrus/finance:TAG"), "an image that is built is named by a tag, not by a digest")
+	}
+}
+
+func (s *Settings) validateService(found *problems) {
+	port(found, "containerPort", s.Container)
+	port(found, "service.port", s.Service.Port)
+	if s.Service.NodePort != 0 {
+		port(found, "service.nodePort", s.Service.NodePort)
+	}
+	allowed := []string{"ClusterIP", "NodePort", "LoadBalancer"}
+	if !slices.Contains(allowed, s.Service.Type) {
+		found.add("service.type", s.Service.Type, setPath("service.type", "ClusterIP"), "allowed are %s", strings.Join(allowed, ", "))
+	}
+	for i, egress := range s.Network.EgressPorts {
+		port(found, fmt.Sprintf("network.egressPorts[%d]", i), egress)
+	}
+}
+
+func port(found *problems, key string, value Port) {
+	if value < 1 || value > 65535 {
+		found.add(key, strconv.Itoa(int(value)), setPath(key, "3014"), "allowed are 1 to 65535")
+	}
+}
+
+func (s *Settings) validatePods(found *problems) {
+	resources(found, "resources", s.Resources)
+	s.Probes.validate(found, "probes")
+	for name, track := range map[string]TrackOverride{"stable": s.Stable, "canary": s.Canary} {
+		if track.Resources != nil {
+			resources(found, name+".resources", *track.Resources)
+		}
+		if track.Probes != nil {
+			track.Probes.validate(found, name+".probes")
+		}
+	}
+	if s.Shutdown.PreStop < 0 || s.Shutdown.Grace <= s.Shutdown.PreStop {
+		found.add("shutdown.gracePeriodSeconds", strconv.Itoa(s.Shutdown.Grace), setPath("shutdown.gracePeriodSeconds", "30"),
+			"must be longer than preStopSeconds, which is %d", s.Shutdown.PreStop)
+	}
+	if time.Duration(s.ProgressLimit) < 10*time.Second {
+		found.add("progressTimeout", s.ProgressLimit.String(), set("progressTimeout", "10m"), "at least 10s")
+	}
+}
+
+func resources(found *problems, key string, r Resources) {
+	pairs := []struct{ name, request, limit string }{
+		{"cpu", r.Requests.CPU, r.Limits.CPU}, {"memory", r.Requests.Memory, r.Limits.Memory},
+	}
+	for _, pair := range pairs {
+		request, err := resource.ParseQuantity(pair.request)
+		if err != nil {
+			found.add(key+".requests."+pair.name, pair.request, setPath(key+".requests."+pair.name, "500m"), "not a quantity such as 500m or 1Gi")
+			continue
+		}
+		limit, err := resource.ParseQuantity(pair.limit)
+		if err != nil {
+			found.add(key+".limits."+pair.name, pair.limit, setPath(key+".limits."+pair.name, "1"), "not a quantity such as 500m or 1Gi")
+			continue
+		}
+		if request.Cmp(limit) > 0 {
+			found.add(key+".requests."+pair.name, pair.request, setPath(key+".requests."+pair.name, pair.limit), "more than the limit %s", pair.limit)
+		}
+	}
+}
+
+func (p Probes) validate(found *problems, key string) {
+	for name, probe := range map[string]Probe{"liveness": p.Liveness, "readiness": p.Readiness, "startup": p.Startup} {
+		if name == "startup" && probe.FailureThreshold == 0 {
+			continue
+		}
+		if !strings.HasPrefix(probe.Path, "/") {
+			found.add(key+"."+name+".path", probe.Path, setPath(key+"."+name+".path", "/health/"+name), "must begin with /")
+		}
+		if probe.Period < 1 || probe.Timeout < 1 || probe.FailureThreshold < 1 || probe.InitialDelay < 0 {
+			found.add(key+"."+name, fmt.Sprintf("%+v", probe), "", "periodSeconds, timeoutSeconds and failureThreshold are at least 1, initialDelaySeconds at least 0")
+		}
+	}
+}
+
+// secretUses lists every reference to a secret with what needs it, sorted.
+func (s *Settings) secretUses() []secretUse {
+	var uses []secretUse
+	for name, ref := range s.SecretEnv {
+		uses = append(uses, secretUse{"secretEnv." + name, ref})
+	}
+	uses = append(uses, secretUse{"smoke.originFrom", s.Smoke.OriginFrom}, secretUse{"smoke.tokenFrom", s.Smoke.TokenFrom})
+	slices.SortFunc(uses, func(a, b secretUse) int { return strings.Compare(a.by, b.by) })
+	return slices.DeleteFunc(uses, func(use secretUse) bool { return use.ref == SecretRef{} })
+}
+
+type secretUse struct {
+	by  string
+	ref SecretRef
+}
+
+func (s *Settings) validateSecrets(found *problems) {
+	reported := map[SecretRef]bool{}
+	for _, use := range s.secretUses() {
+		key := "secrets." + use.ref.Secret + "." + use.ref.Key
+		if _, ok := s.Secret(use.ref); !ok && !reported[use.ref] {
+			reported[use.ref] = true
+			found.add(key, "", setSecret(key), "missing; %s needs it", use.by)
+		}
+	}
+	for name, keys := range s.Secrets {
+		if messages := validation.IsDNS1123Subdomain(s.SecretName(name)); len(messages) > 0 {
+			found.add("secrets."+name, "", "", "no name for a secret: %s", messages[0])
+		}
+		for key, value := range keys {
+			path := "secrets." + name + "." + key
+			if value != "" && value.IsPlaceholder() {
+				found.add(path, "", setSecret(path), "still holds a placeholder")
+			}
+		}
+	}
+	if len(s.Secrets) > 0 && !s.secretsFromKey {
+		found.add("secrets", "", setSecret("secrets.NAME.KEY"), "its values lie in the stack's file in plain text")
+	}
+}
+
+func (s *Settings) validateMonitoring(found *problems) {
+	for key, name := range map[string]string{
+		"metrics.requestsTotal": s.Metrics.RequestsTotal, "metrics.statusLabel": s.Metrics.StatusLabel,
+		"metrics.durationBucket": s.Metrics.DurationBucket,
+	} {
+		if !metricName.MatchString(name) {
+			found.add(key, name, "", "no name of a metric or label: allowed are letters, digits and _")
+		}
+	}
+	if uid := s.DashboardUID(); len(uid) > 40 {
+		found.add("monitoring.dashboardPrefix", s.Monitoring.DashboardPrefix, setPath("monitoring.dashboardPrefix", "finance"),
+			"the dashboard's uid %q is longer than the 40 characters that Grafana allows", uid)
+	}
+	if _, err := regexp.Compile(s.Metrics.ErrorPattern); err != nil || s.Metrics.ErrorPattern == "" {
+		found.add("metrics.errorPattern", s.Metrics.ErrorPattern, setPath("metrics.errorPattern", "5.."), "no regular expression for a status: %v", err)
+	}
+	for key, address := range map[string]string{"dashboardURL": s.DashboardURL, "runbookURL": s.RunbookURL} {
+		if parsed, err := url.Parse(address); address != "" && (err != nil || parsed.Host == "" || !strings.HasPrefix(parsed.Scheme, "http")) {
+			found.add(key, address, set(key, "https://grafana.example.com"), "no http or https address")
+		}
+	}
+}
+
+var metricName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
+
+func (s *Settings) validateGates(found *problems) {
+	for key, share := range map[string]float64{
+		"criteria.errorRate": s.Criteria.ErrorRate, "criteria.rollbackErrorRate": s.Criteria.RollbackErrorRate, "criteria.slowShare": s.Criteria.SlowShare,
+	} {
+		if share <= 0 || share >= 1 {
+			found.add(key, fmt.Sprint(share), setPath(key, "0.01"), "a share of the requests: allowed is more than 0 and less than 1")
+		}
+	}
+	if s.Criteria.ErrorRate > s.Criteria.RollbackErrorRate {
+		found.add("criteria.errorRate", fmt.Sprint(s.Criteria.ErrorRate), setPath("criteria.errorRate", "0.005"),
+			"must not be above criteria.rollbackErrorRate, which is %v", s.Criteria.RollbackErrorRate)
+	}
+	if s.Criteria.Latency <= 0 {
+		found.add("criteria.latency", s.Criteria.Latency.String(), setPath("criteria.latency", "500ms"), "must be more than 0")
+	}
+	if s.Bake.Duration > 0 {
+		s.validateBake(found)
+	}
+}
+
+func (s *Settings) validateBake(found *problems) {
+	if s.Bake.Interval <= 0 || s.Bake.Interval > s.Bake.Duration {
+		found.add("bake.interval", s.Bake.Interval.String(), setPath("bake.interval", "15s"), "must be more than 0 and at most bake.duration, which is %s", s.Bake.Duration)
+	}
+	if s.Bake.Confidence <= 0.5 || s.Bake.Confidence >= 1 {
+		found.add("bake.confidence", fmt.Sprint(s.Bake.Confidence), setPath("bake.confidence", "0.9999"), "allowed is more than 0.5 and less than 1")
+	}
+	if s.Bake.MinRequests < 0 {
+		found.add("bake.minRequests", strconv.Itoa(s.Bake.MinRequests), setPath("bake.minRequests", "100"), "must not be negative")
+	}
+	if s.Prometheus == "" {
+		found.add("prometheus", "", set("prometheus", "monitoring/prometheus-operated:9090"),
+			"missing; the bake asks it. Allowed is an http(s) address, or namespace/service:port of a Service in the cluster")
+	} else if _, err := ParseEndpoint(s.Prometheus); err != nil {
+		found.add("prometheus", s.Prometheus, set("prometheus", "monitoring/prometheus-operated:9090"), "%s", err)
+	}
+}
