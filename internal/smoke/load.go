@@ -25,22 +25,22 @@ var embedded embed.FS
 
 // suiteFile is a suite as it is written.
 type suiteFile struct {
-	Name        string        `yaml:"name"`
-	Description string        `yaml:"description"`
-	MaxRequests int           `yaml:"maxRequests"`
-	ExemptPaths []string      `yaml:"exemptPaths"`
+	Name        string         `yaml:"name"`
+	Description string         `yaml:"description"`
+	MaxRequests int            `yaml:"maxRequests"`
+	ExemptPaths []string       `yaml:"exemptPaths"`
 	Timeout     *time.Duration `yaml:"timeout"`
-	Checks      []checkFile   `yaml:"checks"`
+	Checks      []checkFile    `yaml:"checks"`
 }
 
 // checkFile is a check as it is written: with a list of steps, or with the fields of its only step.
 type checkFile struct {
-	Name        string        `yaml:"name"`
-	Description string        `yaml:"description"`
-	Kind        Kind          `yaml:"kind"`
+	Name        string         `yaml:"name"`
+	Description string         `yaml:"description"`
+	Kind        Kind           `yaml:"kind"`
 	Timeout     *time.Duration `yaml:"timeout"`
-	Latency     *Latency      `yaml:"latency"`
-	Steps       []Step        `yaml:"steps"`
+	Latency     *Latency       `yaml:"latency"`
+	Steps       []Step         `yaml:"steps"`
 
 	Request  *Request                `yaml:"request"`
 	Expect   *Expectation            `yaml:"expect"`
