@@ -1,0 +1,142 @@
+package components
+
+import (
+	"errors"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// EnvironmentArgs are the arguments of NewEnvironment.
+type EnvironmentArgs struct {
+	// App and Environment are the values of the labels; see App.
+	App, Environment string
+	// Namespace is the name of the namespace.
+	Namespace string
+	// Stack is the owner that the namespace is marked with, as project/stack.
+	Stack string
+	// ContainerPort is the port that the network policy opens.
+	ContainerPort int
+	// IngressNamespaces may reach the container port; empty means every namespace.
+	IngressNamespaces []string
+	// EgressPorts are the TCP ports that the pods may reach, beside DNS.
+	EgressPorts []int
+	// PullSecrets names the secrets with registry credentials.
+	PullSecrets []string
+}
+
+func (a *EnvironmentArgs) validate() error {
+	if a.App == "" || a.Environment == "" || a.Namespace == "" || a.Stack == "" || a.ContainerPort == 0 {
+		return errors.New("environment: App, Environment, Namespace, Stack and ContainerPort are required")
+	}
+	return nil
+}
+
+// Environment is where the tracks live: a namespace that only admits restricted pods, the service account of the pods,
+// which has no token, and the network policy around them.
+type Environment struct {
+	pulumi.ResourceState
+
+	// App names everything else that is made in the environment.
+	App App
+	// ServiceAccount is the name of the pods' service account.
+	ServiceAccount pulumi.StringOutput
+}
+
+// NewEnvironment makes the environment.
+func NewEnvironment(ctx *pulumi.Context, name string, args *EnvironmentArgs, opts ...pulumi.ResourceOption) (*Environment, error) {
+	if err := args.validate(); err != nil {
+		return nil, err
+	}
+	environment := &Environment{}
+	if err := ctx.RegisterComponentResource("finance-rollout:index:Environment", name, environment, opts...); err != nil {
+		return nil, err
+	}
+	parent := pulumi.Parent(environment)
+	app := App{Name: args.App, Environment: args.Environment}
+	namespace, err := corev1.NewNamespace(ctx, name, &corev1.NamespaceArgs{Metadata: namespaceMetadata(app, args)}, parent)
+	if err != nil {
+		return nil, err
+	}
+	app.Namespace = namespace.Metadata.Name().Elem()
+	account, err := corev1.NewServiceAccount(ctx, name, &corev1.ServiceAccountArgs{
+		Metadata:                     app.metadata(args.App),
+		AutomountServiceAccountToken: pulumi.Bool(false),
+		ImagePullSecrets:             pullSecrets(args.PullSecrets),
+	}, parent)
+	if err != nil {
+		return nil, err
+	}
+	if err := newNetworkPolicy(ctx, name, app, args, parent); err != nil {
+		return nil, err
+	}
+	environment.App = app
+	environment.ServiceAccount = account.Metadata.Name().Elem()
+	return environment, ctx.RegisterResourceOutputs(environment, pulumi.Map{
+		"namespace": app.Namespace, "serviceAccount": environment.ServiceAccount,
+	})
+}
+
+func namespaceMetadata(app App, args *EnvironmentArgs) metav1.ObjectMetaArgs {
+	const level = "restricted"
+	return metav1.ObjectMetaArgs{
+		Name: pulumi.String(args.Namespace),
+		Labels: app.labelsWith(map[string]string{
+			"pod-security.kubernetes.io/enforce": level,
+			"pod-security.kubernetes.io/audit":   level,
+			"pod-security.kubernetes.io/warn":    level,
+		}),
+		Annotations: pulumi.StringMap{AnnotationStack: pulumi.String(args.Stack)},
+	}
+}
+
+func pullSecrets(names []string) corev1.LocalObjectReferenceArray {
+	var references corev1.LocalObjectReferenceArray
+	for _, name := range names {
+		references = append(references, corev1.LocalObjectReferenceArgs{Name: pulumi.String(name)})
+	}
+	return references
+}
+
+func newNetworkPolicy(ctx *pulumi.Context, name string, app App, args *EnvironmentArgs, parent pulumi.ResourceOption) error {
+	dns := networkingv1.NetworkPolicyEgressRuleArgs{Ports: networkingv1.NetworkPolicyPortArray{
+		networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("UDP"), Port: pulumi.Int(53)},
+		networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("TCP"), Port: pulumi.Int(53)},
+	}}
+	egress := networkingv1.NetworkPolicyEgressRuleArray{dns}
+	if len(args.EgressPorts) > 0 {
+		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{Ports: tcpPorts(args.EgressPorts...)})
+	}
+	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
+		Metadata: app.metadata(args.App),
+		Spec: networkingv1.NetworkPolicySpecArgs{
+			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{LabelApp: pulumi.String(args.App)}},
+			PolicyTypes: pulumi.ToStringArray([]string{"Ingress", "Egress"}),
+			Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
+				From: peers(args.IngressNamespaces), Ports: tcpPorts(args.ContainerPort),
+			}},
+			Egress: egress,
+		},
+	}, parent)
+	return err
+}
+
+func tcpPorts(ports ...int) networkingv1.NetworkPolicyPortArray {
+	var list networkingv1.NetworkPolicyPortArray
+	for _, port := range ports {
+		list = append(list, networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("TCP"), Port: pulumi.Int(port)})
+	}
+	return list
+}
+
+func peers(namespaces []string) networkingv1.NetworkPolicyPeerArray {
+	var list networkingv1.NetworkPolicyPeerArray
+	for _, namespace := range namespaces {
+		list = append(list, networkingv1.NetworkPolicyPeerArgs{NamespaceSelector: metav1.LabelSelectorArgs{
+			MatchLabels: pulumi.StringMap{"kubernetes.io/metadata.name": pulumi.String(namespace)},
+		}})
+	}
+	return list
+}

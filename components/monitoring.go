@@ -1,0 +1,104 @@
+package components
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/internal/alerts"
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+const monitoringAPI = "monitoring.coreos.com/v1"
+
+// MonitoringArgs are the arguments of NewMonitoring.
+type MonitoringArgs struct {
+	App App
+	// Metrics says where the pods serve their metrics and how they are called.
+	Metrics settings.Metrics
+	// Labels are put on the ServiceMonitor and the PrometheusRule.
+	Labels map[string]string
+	// DashboardLabels are put on the dashboard's ConfigMap.
+	DashboardLabels map[string]string
+	// Rules are the thresholds and names that rules and dashboard are made from.
+	Rules alerts.Params
+}
+
+func (a *MonitoringArgs) validate() error {
+	if a.App.Name == "" || a.Metrics.Path == "" || a.Metrics.Interval == "" {
+		return errors.New("monitoring: App.Name, Metrics.Path and Metrics.Interval are required")
+	}
+	return nil
+}
+
+// Monitoring is what makes the tracks comparable: the scrape of both, recording rules and alerts by track, and a dashboard.
+type Monitoring struct {
+	pulumi.ResourceState
+
+	// DashboardUID is the uid of the Grafana dashboard.
+	DashboardUID pulumi.StringOutput
+}
+
+// NewMonitoring makes the ServiceMonitor, the PrometheusRule and the dashboard.
+func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts ...pulumi.ResourceOption) (*Monitoring, error) {
+	if err := args.validate(); err != nil {
+		return nil, err
+	}
+	monitoring := &Monitoring{}
+	if err := ctx.RegisterComponentResource("finance-rollout:index:Monitoring", name, monitoring, opts...); err != nil {
+		return nil, err
+	}
+	parent := pulumi.Parent(monitoring)
+	if err := newCustom(ctx, name, "ServiceMonitor", args, args.serviceMonitor(), parent); err != nil {
+		return nil, err
+	}
+	rules, err := alerts.Rules(args.Rules)
+	if err != nil {
+		return nil, fmt.Errorf("monitoring rules: %w", err)
+	}
+	if err := newCustom(ctx, name, "PrometheusRule", args, rules, parent); err != nil {
+		return nil, err
+	}
+	document, err := alerts.Dashboard(args.Rules)
+	if err != nil {
+		return nil, fmt.Errorf("dashboard: %w", err)
+	}
+	metadata := args.App.metadata(args.App.Name + "-dashboard")
+	metadata.Labels = args.App.labelsWith(args.DashboardLabels)
+	dashboard, err := corev1.NewConfigMap(ctx, name+"-dashboard", &corev1.ConfigMapArgs{
+		Metadata: metadata,
+		Data:     pulumi.StringMap{args.Rules.DashboardUID + ".json": pulumi.String(document)},
+	}, parent)
+	if err != nil {
+		return nil, err
+	}
+	monitoring.DashboardUID = dashboard.ID().ApplyT(func(pulumi.ID) string { return args.Rules.DashboardUID }).(pulumi.StringOutput)
+	return monitoring, ctx.RegisterResourceOutputs(monitoring, pulumi.Map{"dashboardUID": monitoring.DashboardUID})
+}
+
+func newCustom(ctx *pulumi.Context, name, kind string, args *MonitoringArgs, spec map[string]any, parent pulumi.ResourceOption) error {
+	_, err := apiextensions.NewCustomResource(ctx, name+"-"+kind, &apiextensions.CustomResourceArgs{
+		ApiVersion: pulumi.String(monitoringAPI),
+		Kind:       pulumi.String(kind),
+		Metadata: metav1.ObjectMetaArgs{
+			Name: pulumi.String(args.App.Name), Namespace: args.App.Namespace, Labels: args.App.labelsWith(args.Labels),
+		},
+		OtherFields: kubernetes.UntypedArgs{"spec": spec},
+	}, parent)
+	return err
+}
+
+func (a *MonitoringArgs) serviceMonitor() map[string]any {
+	return map[string]any{
+		"selector":        map[string]any{"matchLabels": map[string]any{LabelApp: a.App.Name, LabelEnvironment: a.App.Environment}},
+		"podTargetLabels": []any{LabelApp, LabelTrack, LabelVersion},
+		"endpoints": []any{map[string]any{
+			"port": PortName, "path": a.Metrics.Path, "interval": a.Metrics.Interval, "scrapeTimeout": a.Metrics.Interval,
+		}},
+	}
+}

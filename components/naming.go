@@ -1,0 +1,62 @@
+package components
+
+import (
+	"maps"
+
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Label keys of the pods and of what selects them.
+const (
+	LabelApp         = "app"
+	LabelEnvironment = "environment"
+	LabelTrack       = "track"
+	LabelVersion     = "version"
+	// LabelTraffic decides whether a ready pod gets requests. The Service selects by it and no ReplicaSet does, so that a pod
+	// loses its traffic, and nothing else, when the label is changed.
+	LabelTraffic = "traffic"
+	// LabelManagedBy marks what the program made.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+)
+
+// Values of the labels.
+const (
+	TrackStable    = "stable"
+	TrackCanary    = "canary"
+	TrafficEnabled = "enabled"
+	ManagedBy      = "finance-rollout"
+	// AnnotationStack names the stack that owns a namespace, as project/stack.
+	AnnotationStack = "finance-rollout/stack"
+)
+
+// App identifies the service that is rolled out; every component takes it.
+type App struct {
+	// Name is the value of the pods' app label, for example finance-service.
+	Name string
+	// Environment is the value of their environment label, for example production.
+	Environment string
+	// Namespace is where everything lives. It is an output of Environment, so that all else waits for the namespace.
+	Namespace pulumi.StringInput
+}
+
+func (a App) labels() pulumi.StringMap {
+	return pulumi.StringMap{
+		LabelApp:         pulumi.String(a.Name),
+		LabelEnvironment: pulumi.String(a.Environment),
+		LabelManagedBy:   pulumi.String(ManagedBy),
+	}
+}
+
+func (a App) labelsWith(more map[string]string) pulumi.StringMap {
+	labels := a.labels()
+	maps.Copy(labels, pulumi.ToStringMap(more))
+	return labels
+}
+
+func (a App) metadata(name string) metav1.ObjectMetaArgs {
+	return metav1.ObjectMetaArgs{Name: pulumi.String(name), Namespace: a.Namespace, Labels: a.labels()}
+}
+
+// ptr gives the pointer that the SDK's inputs ask for where it has optional values.
+func ptr[T any](value T) *T { return &value }

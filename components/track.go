@@ -1,0 +1,156 @@
+package components
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+// TrackArgs are the arguments of NewTrack.
+type TrackArgs struct {
+	App App
+	// Name is the name of the Deployment, for example finance-service-stable.
+	Name string
+	// Track is TrackStable or TrackCanary.
+	Track string
+	// Version is the pods' version label: the release on the canary.
+	Version string
+	// Image is the image by digest.
+	Image pulumi.StringInput
+	// Replicas are the track's pods; 0 keeps the Deployment without any.
+	Replicas int
+	// Port is the container's port.
+	Port int
+	// Pod is what the track's container is given.
+	Pod PodSpec
+	// ServiceAccount is the name of the pods' service account.
+	ServiceAccount pulumi.StringInput
+	// Checksum changes when a secret or a configuration value changes; the pods are replaced then.
+	Checksum string
+	// ProgressTimeout bounds how long the Deployment may take to become ready.
+	ProgressTimeout time.Duration
+	// DependsOn is what the pods cannot start without.
+	DependsOn []pulumi.Resource
+	// Hooks run before the Deployment changes. A shrinking track waits in one until the other has grown.
+	Hooks *pulumi.ResourceHookBinding
+}
+
+// PodSpec is what a track's container is given.
+type PodSpec struct {
+	Resources settings.Resources
+	Probes    settings.Probes
+	Shutdown  settings.Shutdown
+	// Env are plain values; SecretEnv are references into secrets, by the secret's name in the cluster.
+	Env       map[string]string
+	SecretEnv map[string]settings.SecretRef
+	// ConfigMap holds further plain values; empty for none.
+	ConfigMap string
+	// SpreadAcross are the topology keys that the pods spread over.
+	SpreadAcross []string
+}
+
+func (a *TrackArgs) validate() error {
+	switch {
+	case a.Name == "" || a.Version == "" || a.Image == nil || a.Port == 0 || a.ServiceAccount == nil:
+		return errors.New("track: Name, Version, Image, Port and ServiceAccount are required")
+	case a.Track != TrackStable && a.Track != TrackCanary:
+		return fmt.Errorf("track: Track is %q: allowed are %s and %s", a.Track, TrackStable, TrackCanary)
+	case a.Replicas < 0:
+		return fmt.Errorf("track: Replicas is %d: allowed is 0 or more", a.Replicas)
+	}
+	return nil
+}
+
+// Track is one Deployment of the service with its disruption budget.
+type Track struct {
+	pulumi.ResourceState
+
+	// Name is the name of the Deployment.
+	Name pulumi.StringOutput
+	// Replicas are the pods that the Deployment holds, as the cluster reports them.
+	Replicas pulumi.IntOutput
+	// Image is the image that the Deployment runs, by digest.
+	Image pulumi.StringOutput
+}
+
+// NewTrack makes a track.
+func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.ResourceOption) (*Track, error) {
+	if err := args.validate(); err != nil {
+		return nil, err
+	}
+	track := &Track{}
+	if err := ctx.RegisterComponentResource("finance-rollout:index:Track", name, track, opts...); err != nil {
+		return nil, err
+	}
+	parent := pulumi.Parent(track)
+	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(), parent, pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks))
+	if err != nil {
+		return nil, err
+	}
+	_, err = policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
+		Metadata: args.App.metadata(args.Name),
+		Spec: policyv1.PodDisruptionBudgetSpecArgs{
+			MaxUnavailable: pulumi.Int(1),
+			Selector:       metav1.LabelSelectorArgs{MatchLabels: args.selector()},
+		},
+	}, parent)
+	if err != nil {
+		return nil, err
+	}
+	track.Name = deployment.Metadata.Name().Elem()
+	track.Replicas = deployment.Spec.Replicas().Elem()
+	track.Image = deployment.Spec.Template().Spec().Containers().Index(pulumi.Int(0)).Image().Elem()
+	return track, ctx.RegisterResourceOutputs(track, pulumi.Map{
+		"name": track.Name, "replicas": track.Replicas, "image": track.Image,
+	})
+}
+
+func (a *TrackArgs) selector() pulumi.StringMap {
+	selector := pulumi.StringMap{LabelApp: pulumi.String(a.App.Name), LabelTrack: pulumi.String(a.Track)}
+	if a.Track == TrackCanary {
+		selector[LabelVersion] = pulumi.String(a.Version)
+	}
+	return selector
+}
+
+func (a *TrackArgs) labels() pulumi.StringMap {
+	return a.App.labelsWith(map[string]string{LabelTrack: a.Track, LabelVersion: a.Version})
+}
+
+func (a *TrackArgs) podLabels() pulumi.StringMap {
+	return a.App.labelsWith(map[string]string{
+		LabelTrack: a.Track, LabelVersion: a.Version, LabelTraffic: TrafficEnabled,
+	})
+}
+
+func (a *TrackArgs) deployment() *appsv1.DeploymentArgs {
+	metadata := a.App.metadata(a.Name)
+	metadata.Labels = a.labels()
+	metadata.Annotations = pulumi.StringMap{
+		"pulumi.com/timeoutSeconds": pulumi.String(strconv.Itoa(int(a.ProgressTimeout.Seconds()))),
+	}
+	return &appsv1.DeploymentArgs{
+		Metadata: metadata,
+		Spec: appsv1.DeploymentSpecArgs{
+			Replicas:                pulumi.Int(a.Replicas),
+			RevisionHistoryLimit:    pulumi.Int(10),
+			ProgressDeadlineSeconds: pulumi.Int(int(a.ProgressTimeout.Seconds())),
+			Selector:                metav1.LabelSelectorArgs{MatchLabels: a.selector()},
+			Strategy: appsv1.DeploymentStrategyArgs{
+				Type: pulumi.String("RollingUpdate"),
+				RollingUpdate: appsv1.RollingUpdateDeploymentArgs{
+					MaxUnavailable: pulumi.Int(0), MaxSurge: pulumi.String("25%"),
+				},
+			},
+			Template: a.podTemplate(),
+		},
+	}
+}

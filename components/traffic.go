@@ -1,0 +1,77 @@
+package components
+
+import (
+	"errors"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// PortName is the name of the container's and of the Service's port.
+const PortName = "http"
+
+// TrafficArgs are the arguments of NewTraffic.
+type TrafficArgs struct {
+	App App
+	// ServiceName is the name of the Service.
+	ServiceName string
+	// Port is the Service's port.
+	Port int
+	// Type is ClusterIP, NodePort or LoadBalancer.
+	Type string
+	// NodePort is a fixed node port, 0 for none.
+	NodePort int
+	// SessionAffinity pins a client address to one pod.
+	SessionAffinity bool
+}
+
+func (a *TrafficArgs) validate() error {
+	if a.ServiceName == "" || a.Port == 0 || a.Type == "" {
+		return errors.New("traffic: ServiceName, Port and Type are required")
+	}
+	return nil
+}
+
+// Traffic is how requests reach the tracks: one Service over the pods of both, so that the share of a track is its share of
+// the pods.
+type Traffic struct {
+	pulumi.ResourceState
+
+	// ServiceName is the name of the Service.
+	ServiceName pulumi.StringOutput
+}
+
+// NewTraffic makes the Service.
+func NewTraffic(ctx *pulumi.Context, name string, args *TrafficArgs, opts ...pulumi.ResourceOption) (*Traffic, error) {
+	if err := args.validate(); err != nil {
+		return nil, err
+	}
+	traffic := &Traffic{}
+	if err := ctx.RegisterComponentResource("finance-rollout:index:Traffic", name, traffic, opts...); err != nil {
+		return nil, err
+	}
+	affinity := "None"
+	if args.SessionAffinity {
+		affinity = "ClientIP"
+	}
+	port := corev1.ServicePortArgs{Name: pulumi.String(PortName), Port: pulumi.Int(args.Port), TargetPort: pulumi.String(PortName)}
+	if args.NodePort != 0 {
+		port.NodePort = pulumi.Int(args.NodePort)
+	}
+	service, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
+		Metadata: args.App.metadata(args.ServiceName),
+		Spec: corev1.ServiceSpecArgs{
+			Type: pulumi.String(args.Type),
+			Selector: pulumi.StringMap{
+				LabelApp: pulumi.String(args.App.Name), LabelTraffic: pulumi.String(TrafficEnabled),
+			},
+			SessionAffinity: pulumi.String(affinity),
+			Ports:           corev1.ServicePortArray{port},
+		},
+	}, pulumi.Parent(traffic))
+	if err != nil {
+		return nil, err
+	}
+	traffic.ServiceName = service.Metadata.Name().Elem()
+	return traffic, ctx.RegisterResourceOutputs(traffic, pulumi.Map{"serviceName": traffic.ServiceName})
+}
