@@ -1,0 +1,160 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// DefaultAlpha bounds the probability that a release whose true share of bad events does not exceed the rollback limit is ever
+// failed by a criterion, over all looks together: one in a thousand.
+const DefaultAlpha = 0.001
+
+// displayConfidence is the confidence of the interval that is shown beside a rate.
+const displayConfidence = 0.95
+
+// Kind says what a criterion counts as a bad event.
+type Kind string
+
+const (
+	// KindErrorRate counts the requests whose status matches the error pattern.
+	KindErrorRate Kind = "error-rate"
+	// KindLatency counts the requests that took longer than Criterion.Limit.
+	KindLatency Kind = "latency"
+)
+
+// Criterion is a success condition on the share of bad events among all requests.
+type Criterion struct {
+	// Name is what people and records call it.
+	Name string `json:"name"`
+	Kind Kind   `json:"kind"`
+	// Limit is the latency above which a request is bad. It must be a bucket bound of the histogram. Only for KindLatency.
+	Limit time.Duration `json:"limit,omitempty"`
+	// Target is the share, in (0, 1), below which the criterion passes.
+	Target float64 `json:"target"`
+	// Rollback is the share, in [Target, 1], above which the release is bad. A share cannot exceed 1: with Rollback 1 the
+	// criterion never fails and is for review only.
+	Rollback float64 `json:"rollback"`
+	// MinRequests is how many requests a pass needs; 0 needs none.
+	MinRequests int64 `json:"minRequests"`
+	// Alpha, in (0, 0.5], bounds the probability of a false fail; 0 means DefaultAlpha.
+	Alpha float64 `json:"alpha,omitempty"`
+}
+
+// ErrorRate makes the criterion on the share of requests that failed, for example ErrorRate(0.005, 0.01): target below 0.5 %,
+// rollback above 1 %.
+func ErrorRate(target, rollback float64) Criterion {
+	return Criterion{Name: "error rate", Kind: KindErrorRate, Target: target, Rollback: rollback}
+}
+
+// Latency makes the criterion that the given quantile of the latency is below limit, for example Latency(500ms, 0.95). It is
+// judged as a share: P95 < 500 ms says the same as fewer than 5 % of the requests above 500 ms. A share clearly above that
+// target fails; set Rollback to tolerate more, or to 1 to leave slowness to a person.
+func Latency(limit time.Duration, quantile float64) Criterion {
+	// Rounded, because 1-0.95 is not 0.05 in binary.
+	target, _ := strconv.ParseFloat(strconv.FormatFloat(1-quantile, 'g', 12, 64), 64)
+	return Criterion{
+		Name: "P" + number(100*quantile) + " latency", Kind: KindLatency, Limit: limit, Target: target, Rollback: target,
+	}
+}
+
+// Validate says what is wrong with the criterion.
+func (c Criterion) Validate() error {
+	var problems []error
+	bad := func(field string, got any, want string) {
+		problems = append(problems, fmt.Errorf("criterion %q: %s is %v: must be %s", c.Name, field, got, want))
+	}
+	switch c.Kind {
+	case KindErrorRate:
+	case KindLatency:
+		if c.Limit <= 0 {
+			bad("limit", c.Limit, "a duration above 0")
+		}
+	default:
+		bad("kind", strconv.Quote(string(c.Kind)), fmt.Sprintf("%q or %q", KindErrorRate, KindLatency))
+	}
+	if !(c.Target > 0 && c.Target < 1) {
+		bad("target", c.Target, "a share above 0 and below 1")
+	}
+	if !(c.Rollback >= c.Target && c.Rollback <= 1) {
+		bad("rollback limit", c.Rollback, fmt.Sprintf("a share from the target %v to 1 (1 never fails)", c.Target))
+	}
+	if c.MinRequests < 0 {
+		bad("minimum of requests", c.MinRequests, "0 or more")
+	}
+	if !(c.Alpha >= 0 && c.Alpha <= 0.5) {
+		bad("alpha", c.Alpha, "above 0 and at most 0.5, or 0 for the default")
+	}
+	return errors.Join(problems...)
+}
+
+func (c Criterion) alpha() float64 {
+	if c.Alpha == 0 {
+		return DefaultAlpha
+	}
+	return c.Alpha
+}
+
+// Decide judges k bad events among n requests.
+//
+// It fails when the lower confidence bound of the share is above the rollback limit, be n as small as it may: the test needs
+// no minimum. It passes when n reaches the minimum and the share is below the target. Anything else is inconclusive.
+// Impossible counts are an error.
+func (c Criterion) Decide(n, k int64) Result {
+	result := Result{
+		Name: c.Name, N: n, K: k, Target: c.Target, Rollback: c.Rollback, MinRequests: c.MinRequests,
+		Confidence: 1 - c.alpha(), IntervalConfidence: displayConfidence,
+	}
+	if err := c.Validate(); err != nil {
+		return result.is(Error, "%v", err)
+	}
+	if n < 0 || k < 0 || k > n {
+		return result.is(Error, "%d %s of %d requests is no possible count", k, c.events(), n)
+	}
+	if n > 0 {
+		result.Rate = float64(k) / float64(n)
+		result.Lower = LowerBound(n, k, c.alpha())
+	}
+	result.IntervalLower, result.IntervalUpper = Interval(n, k, displayConfidence)
+	counted := fmt.Sprintf("%d of %d requests %s (%s)", k, n, c.verb(), percent(result.Rate))
+	switch {
+	// The same comparison as Lower > Rollback, without the error of a bisection.
+	case c.Rollback < 1 && EValue(n, k, c.Rollback) >= 1/c.alpha():
+		return result.is(Fail, "%s; the share is above the rollback limit of %s with %s confidence (lower bound %s)",
+			counted, percent(c.Rollback), percent(result.Confidence), percent(result.Lower))
+	case n < c.MinRequests:
+		return result.is(Inconclusive, "%s, but %d requests are needed to judge; %d more", counted, c.MinRequests, c.MinRequests-n)
+	case n == 0:
+		return result.is(Pass, "no requests seen, none required")
+	case result.Rate < c.Target:
+		return result.is(Pass, "%s, below the target of %s", counted, percent(c.Target))
+	default:
+		return result.is(Inconclusive, "%s, not below the target of %s, but not shown to be above the rollback limit of %s either "+
+			"(lower bound %s): manual review", counted, percent(c.Target), percent(c.Rollback), percent(result.Lower))
+	}
+}
+
+func (c Criterion) verb() string {
+	if c.Kind == KindLatency {
+		return "took longer than " + c.Limit.String()
+	}
+	return "failed"
+}
+
+func (c Criterion) events() string {
+	if c.Kind == KindLatency {
+		return "slow"
+	}
+	return "failed"
+}
+
+// percent prints a share with up to four significant digits.
+func percent(share float64) string { return number(100*share) + " %" }
+
+func number(v float64) string { return strconv.FormatFloat(round(v), 'f', -1, 64) }
+
+func round(v float64) float64 {
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
+	return rounded
+}

@@ -1,0 +1,116 @@
+package gate
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Result is a criterion's verdict with the numbers behind it.
+type Result struct {
+	Name    string  `json:"name"`
+	Verdict Verdict `json:"verdict"`
+	// N is the number of requests and K that of the bad ones among them; Rate is their share, 0 without requests.
+	N    int64   `json:"n"`
+	K    int64   `json:"k"`
+	Rate float64 `json:"rate"`
+	// Lower is the lower bound of the share that holds at every look with Confidence.
+	Lower      float64 `json:"lower"`
+	Confidence float64 `json:"confidence"`
+	// IntervalLower and IntervalUpper are the exact interval for this look alone, with IntervalConfidence.
+	IntervalLower      float64 `json:"intervalLower"`
+	IntervalUpper      float64 `json:"intervalUpper"`
+	IntervalConfidence float64 `json:"intervalConfidence"`
+	// Target and Rollback are the limits of the criterion, as shares; MinRequests is what a pass needs.
+	Target      float64 `json:"target"`
+	Rollback    float64 `json:"rollback"`
+	MinRequests int64   `json:"minRequests"`
+	// Reason is one sentence with the numbers.
+	Reason string `json:"reason"`
+	// Query is what Prometheus was asked; empty when it was not.
+	Query string `json:"query,omitempty"`
+}
+
+// is gives the result its verdict and the reason for it.
+func (r Result) is(v Verdict, reason string, args ...any) Result {
+	r.Verdict, r.Reason = v, fmt.Sprintf(reason, args...)
+	return r
+}
+
+// LacksRequests tells that the result is inconclusive only because fewer requests than the minimum were seen.
+func (r Result) LacksRequests() bool { return r.Verdict == Inconclusive && r.N < r.MinRequests }
+
+// Window is the time that is judged: requests after Start and up to End.
+type Window struct {
+	Start, End time.Time
+}
+
+// Evaluation is one look at all criteria.
+type Evaluation struct {
+	Start   time.Time `json:"start"`
+	End     time.Time `json:"end"`
+	Results []Result  `json:"results"`
+}
+
+// Verdict is the worst of the results' verdicts; see [Worst].
+func (e Evaluation) Verdict() Verdict {
+	verdicts := make([]Verdict, len(e.Results))
+	for i, r := range e.Results {
+		verdicts[i] = r.Verdict
+	}
+	return Worst(verdicts...)
+}
+
+// LacksRequests tells that the evaluation is inconclusive for lack of requests alone, so that waiting can cure it.
+func (e Evaluation) LacksRequests() bool {
+	for _, r := range e.Results {
+		if r.Verdict != Pass && !r.LacksRequests() {
+			return false
+		}
+	}
+	return e.Verdict() == Inconclusive && len(e.Results) > 0
+}
+
+// String is the evaluation as a table for people, followed by the reason of every result and by the queries of those that did
+// not pass.
+func (e Evaluation) String() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "gate: %s after %s\n", e.Verdict(), e.End.Sub(e.Start).Round(time.Second))
+	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "CRITERION\tVERDICT\tBAD\tREQUESTS\tRATE\tINTERVAL\tTARGET\tROLLBACK\tLOWER BOUND")
+	for _, r := range e.Results {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", r.Name, r.Verdict, r.numbers())
+	}
+	// The writer below is a strings.Builder: flushing cannot fail.
+	_ = table.Flush()
+	for _, r := range e.Results {
+		fmt.Fprintf(&out, "%s: %s\n", r.Name, r.Reason)
+		if r.Verdict != Pass && r.Query != "" {
+			fmt.Fprintf(&out, "  query: %s\n", r.Query)
+		}
+	}
+	return out.String()
+}
+
+func (r Result) numbers() string {
+	if r.Verdict == Error {
+		return fmt.Sprintf("-\t-\t-\t-\t%s\t%s\t-", percent(r.Target), percent(r.Rollback))
+	}
+	rollback := percent(r.Rollback)
+	if r.Rollback >= 1 {
+		rollback = "none"
+	}
+	return fmt.Sprintf("%d\t%d\t%s\t%s to %s\t%s\t%s\t%s", r.K, r.N, percent(r.Rate), percent(r.IntervalLower),
+		percent(r.IntervalUpper), percent(r.Target), rollback, percent(r.Lower))
+}
+
+// MarshalJSON adds the verdict to the fields.
+func (e Evaluation) MarshalJSON() ([]byte, error) {
+	type fields Evaluation
+	return json.Marshal(struct {
+		Verdict Verdict `json:"verdict"`
+		fields
+	}{e.Verdict(), fields(e)})
+}

@@ -1,0 +1,70 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/api"
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+)
+
+// Prometheus asks a Prometheus server. It is safe for concurrent use.
+type Prometheus struct {
+	api     promv1.API
+	address string
+}
+
+var _ Querier = (*Prometheus)(nil)
+
+// NewPrometheus asks the server that the client talks to. The caller chooses the client's transport and with it the way to the
+// server: directly, or through the API server's service proxy.
+func NewPrometheus(client api.Client) *Prometheus {
+	return &Prometheus{api: promv1.NewAPI(client), address: client.URL("", nil).Redacted()}
+}
+
+// Samples implements [Querier] with an instant query of a range selector, which gives the samples as they were scraped.
+// Staleness markers are no samples.
+func (p *Prometheus) Samples(ctx context.Context, selector string, start, end time.Time) (model.Matrix, error) {
+	query := rangeSelector(selector, end.Sub(start))
+	value, _, _, err := p.api.Query(ctx, query, end)
+	if err != nil {
+		return nil, p.failed(err)
+	}
+	matrix, ok := value.(model.Matrix)
+	if !ok {
+		return nil, fmt.Errorf("prometheus at %s answered %s with a %s, not with raw samples", p.address, query, value.Type())
+	}
+	return matrix, nil
+}
+
+// LabelValues implements [Querier].
+func (p *Prometheus) LabelValues(ctx context.Context, label, selector string, start, end time.Time) ([]string, error) {
+	values, _, _, err := p.api.LabelValues(ctx, label, []string{selector}, start, end)
+	if err != nil {
+		return nil, p.failed(err)
+	}
+	names := make([]string, len(values))
+	for i, v := range values {
+		names[i] = string(v)
+	}
+	return names, nil
+}
+
+// failed names the server and the cause: what it answered, or why it did not.
+func (p *Prometheus) failed(err error) error {
+	if refused, ok := errors.AsType[*promv1.Error](err); ok {
+		if refused.Detail != "" {
+			return fmt.Errorf("prometheus at %s refused the query: %w: %.200s", p.address, err, refused.Detail)
+		}
+		return fmt.Errorf("prometheus at %s refused the query: %w", p.address, err)
+	}
+	// The URL of the request says no more than the address and the query, which are reported already.
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		err = request.Err
+	}
+	return fmt.Errorf("prometheus at %s cannot be reached: %w", p.address, err)
+}
