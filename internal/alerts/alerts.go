@@ -110,7 +110,7 @@ func (p Params) alerting() []any {
 	waiting := fmt.Sprintf("{namespace=%q,pod=~%q,reason=%q}", p.Namespace, p.Deployment+"-.*", "CrashLoopBackOff")
 	memoryLimit := fmt.Sprintf("{namespace=%q,pod=~%q,resource=%q}", p.Namespace, p.Deployment+"-.*", "memory")
 	worse := func(record, floor string) string {
-		return fmt.Sprintf("%s%s > 1.5 * on (namespace, app) group_left () max by (namespace, app) (%s%s) and %s%s > %s %s",
+		return fmt.Sprintf("%s%s / on (namespace, app) group_left () max by (namespace, app) (%s%s) > 1.5 and %s%s > %s %s",
 			record, canary, record, stable, record, canary, floor, enough)
 	}
 	seconds := fmt.Sprintf("%g", p.Latency.Seconds())

@@ -1,0 +1,142 @@
+package alerts
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+func params() Params {
+	return Params{
+		App: "finance-service", Environment: "production", Namespace: "vextrus-production", Release: "week1",
+		Deployment: "finance-service-week1", RequestsTotal: "http_requests_total", StatusLabel: "code", ErrorPattern: "5..",
+		DurationBucket: "http_request_duration_seconds_bucket", ErrorRate: 0.01, Latency: 500 * time.Millisecond, MinRequests: 50,
+		DashboardUID: "finance-week1", DashboardURL: "https://grafana.example.com/", RunbookURL: "https://runbook.example.com",
+	}
+}
+
+func rulesOf(t *testing.T, p Params) []map[string]any {
+	t.Helper()
+	spec, err := Rules(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules []map[string]any
+	for _, group := range spec["groups"].([]any) {
+		for _, rule := range group.(map[string]any)["rules"].([]any) {
+			rules = append(rules, rule.(map[string]any))
+		}
+	}
+	return rules
+}
+
+func TestTheGuidesAlertsAskForTheRightAction(t *testing.T) {
+	want := map[string]struct{ action, wait string }{
+		"CanaryErrorRateHigh":            {ActionRollback, "5m"},
+		"CanaryLatencyHigh":              {ActionReview, "5m"},
+		"CanaryErrorRateWorseThanStable": {ActionReview, "5m"},
+		"CanaryLatencyWorseThanStable":   {ActionReview, "5m"},
+		"CanaryCrashLoop":                {ActionRollback, "0s"},
+		"CanaryRestarts":                 {ActionReview, "0s"},
+		"CanaryMemoryHigh":               {ActionReview, "5m"},
+	}
+	seen := 0
+	for _, rule := range rulesOf(t, params()) {
+		name, isAlert := rule["alert"].(string)
+		if !isAlert {
+			continue
+		}
+		seen++
+		labels := rule["labels"].(map[string]any)
+		if labels["action"] != want[name].action || rule["for"] != want[name].wait {
+			t.Errorf("%s: action %v for %v, want %+v", name, labels["action"], rule["for"], want[name])
+		}
+		annotations := rule["annotations"].(map[string]any)
+		if annotations["dashboard_url"] != "https://grafana.example.com/d/finance-week1" || annotations["runbook_url"] != "https://runbook.example.com" {
+			t.Errorf("%s: links %v", name, annotations)
+		}
+		if strings.Contains(name, "Rate") && !strings.Contains(rule["expr"].(string), ">= 50") {
+			t.Errorf("%s does not ask for a minimum of requests: %s", name, rule["expr"])
+		}
+	}
+	if seen != len(want) {
+		t.Errorf("%d alerts, want %d", seen, len(want))
+	}
+}
+
+func TestNamesOfMetricsAreConfiguration(t *testing.T) {
+	p := params()
+	p.RequestsTotal, p.StatusLabel, p.ErrorPattern, p.DurationBucket = "app_requests", "status", "(5..|429)", "app_seconds_bucket"
+	all, err := json.Marshal(rulesOf(t, p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"http_requests_total", "http_request_duration", "code=~"} {
+		if strings.Contains(string(all), name) {
+			t.Errorf("%s is still used", name)
+		}
+	}
+	for _, name := range []string{"app_requests", `status=~\"(5..|429)\"`, "app_seconds_bucket"} {
+		if !strings.Contains(string(all), name) {
+			t.Errorf("%s is not used", name)
+		}
+	}
+}
+
+func TestMissingParamsAreRefused(t *testing.T) {
+	for name, change := range map[string]func(*Params){
+		"release":   func(p *Params) { p.Release = "" },
+		"error":     func(p *Params) { p.ErrorRate = 0 },
+		"latency":   func(p *Params) { p.Latency = 0 },
+		"uid":       func(p *Params) { p.DashboardUID = strings.Repeat("x", 41) },
+		"histogram": func(p *Params) { p.DurationBucket = "" },
+	} {
+		p := params()
+		change(&p)
+		if _, err := Rules(p); err == nil {
+			t.Errorf("%s: rules were made", name)
+		}
+		if _, err := Dashboard(p); err == nil {
+			t.Errorf("%s: a dashboard was made", name)
+		}
+	}
+}
+
+func TestDashboard(t *testing.T) {
+	document, err := Dashboard(params())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		UID    string `json:"uid"`
+		Panels []struct {
+			ID      int    `json:"id"`
+			Title   string `json:"title"`
+			Targets []struct {
+				Expr string `json:"expr"`
+			} `json:"targets"`
+			GridPos struct{ X, Y, W, H int } `json:"gridPos"`
+		} `json:"panels"`
+	}
+	if err := json.Unmarshal(document, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.UID != "finance-week1" || len(got.Panels) != 6 {
+		t.Errorf("uid %q with %d panels", got.UID, len(got.Panels))
+	}
+	places := map[[2]int]string{}
+	for _, panel := range got.Panels {
+		place := [2]int{panel.GridPos.X, panel.GridPos.Y}
+		if other, taken := places[place]; taken {
+			t.Errorf("%s covers %s", panel.Title, other)
+		}
+		places[place] = panel.Title
+		if len(panel.Targets) == 0 || panel.Targets[0].Expr == "" {
+			t.Errorf("%s shows nothing", panel.Title)
+		}
+	}
+	if link := DashboardLink("", "x"); link != "" {
+		t.Errorf("a link without a Grafana: %s", link)
+	}
+}

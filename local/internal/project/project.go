@@ -1,0 +1,181 @@
+// Package project derives a Pulumi project for the local cluster from the committed one: the same program and the same
+// stacks, with requests small enough for one small node, quick probes, a short bake and generated secrets. Nothing that is
+// committed is touched: the derived project is a folder of its own, whose Pulumi.yaml points back to the program.
+package project
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Stacks are the stacks of the project in the order in which a release goes through them.
+var Stacks = []string{"staging", "production"}
+
+const prefix = "finance-rollout:"
+
+// Options say what to derive.
+type Options struct {
+	// Repo is the checkout with the committed project, Dir the folder to write.
+	Repo, Dir string
+	// Kubeconfig and Context name the cluster.
+	Kubeconfig, Context string
+	// Prometheus is what the gates ask, as the prometheus key takes it.
+	Prometheus string
+	// Image is the release's image and StableImage that of the stable track.
+	Image, StableImage string
+	// Suffix is appended to the names of the namespaces, so that two projects can share a cluster.
+	Suffix string
+	// NodePorts are the node ports of the stacks' Services.
+	NodePorts map[string]int
+	// Secrets are the secrets of every stack by their path, for example secrets.finance-db.password.
+	Secrets map[string]string
+}
+
+// Pulumi runs the Pulumi CLI in the derived project and gives what it prints.
+type Pulumi func(ctx context.Context, args ...string) (string, error)
+
+// Write derives the project. What an earlier call encrypted in a stack's file is kept; everything else is written anew.
+func Write(options Options) error {
+	if err := os.MkdirAll(options.Dir, 0o755); err != nil {
+		return fmt.Errorf("make the project folder: %w", err)
+	}
+	if err := options.writeProject(); err != nil {
+		return err
+	}
+	for _, stack := range Stacks {
+		if err := options.writeStack(stack); err != nil {
+			return fmt.Errorf("derive stack %s: %w", stack, err)
+		}
+	}
+	return nil
+}
+
+// Init makes the stacks in the backend and encrypts their secrets, where that is not done yet.
+func Init(ctx context.Context, options Options, pulumi Pulumi) error {
+	for _, stack := range Stacks {
+		if _, err := pulumi(ctx, "stack", "select", "--create", "--stack", stack); err != nil {
+			return fmt.Errorf("make stack %s: %w", stack, err)
+		}
+		file, err := read(filepath.Join(options.Dir, "Pulumi."+stack+".yaml"))
+		if err != nil {
+			return err
+		}
+		if config, ok := file["config"].(map[string]any); ok && config[prefix+"secrets"] != nil {
+			continue
+		}
+		args := []string{"config", "set-all", "--stack", stack, "--path"}
+		for _, path := range slices.Sorted(maps.Keys(options.Secrets)) {
+			args = append(args, "--secret", path+"="+options.Secrets[path])
+		}
+		if _, err := pulumi(ctx, args...); err != nil {
+			return fmt.Errorf("encrypt the secrets of stack %s: %w", stack, err)
+		}
+	}
+	return nil
+}
+
+func (o Options) writeProject() error {
+	project, err := read(filepath.Join(o.Repo, "Pulumi.yaml"))
+	if err != nil {
+		return err
+	}
+	program, err := filepath.Rel(o.Dir, o.Repo)
+	if err != nil {
+		return fmt.Errorf("find the program from %s: %w", o.Dir, err)
+	}
+	project["main"] = program
+	return write(filepath.Join(o.Dir, "Pulumi.yaml"), project)
+}
+
+func (o Options) writeStack(stack string) error {
+	file, err := read(filepath.Join(o.Repo, "Pulumi."+stack+".yaml"))
+	if err != nil {
+		return err
+	}
+	config, ok := file["config"].(map[string]any)
+	if !ok {
+		return errors.New("the committed file holds no config")
+	}
+	namespace, _ := config[prefix+"namespace"].(string)
+	for key, value := range o.overrides(stack, namespace) {
+		config[prefix+key] = value
+	}
+	path := filepath.Join(o.Dir, "Pulumi."+stack+".yaml")
+	before, err := read(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	keep(before, file)
+	return write(path, file)
+}
+
+// keep carries over what was encrypted before.
+func keep(before, file map[string]any) {
+	if salt, ok := before["encryptionsalt"]; ok {
+		file["encryptionsalt"] = salt
+	}
+	if config, ok := before["config"].(map[string]any); ok && config[prefix+"secrets"] != nil {
+		file["config"].(map[string]any)[prefix+"secrets"] = config[prefix+"secrets"]
+	}
+}
+
+// overrides are what the local cluster needs otherwise than a real one.
+func (o Options) overrides(stack, namespace string) map[string]any {
+	probe := func(path string) map[string]any {
+		return map[string]any{"path": path, "initialDelaySeconds": 1, "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 3}
+	}
+	values := map[string]any{
+		"namespace":   namespace + o.Suffix,
+		"kubeconfig":  o.Kubeconfig,
+		"kubeContext": o.Context,
+		"image":       o.Image,
+		"resources": map[string]any{
+			"requests": map[string]any{"cpu": "10m", "memory": "24Mi"},
+			"limits":   map[string]any{"cpu": "500m", "memory": "128Mi"},
+		},
+		"probes": map[string]any{
+			"liveness":  map[string]any{"path": "/health/live", "initialDelaySeconds": 5, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3},
+			"readiness": probe("/health/ready"),
+		},
+		"shutdown":        map[string]any{"gracePeriodSeconds": 10, "preStopSeconds": 2},
+		"service":         map[string]any{"type": "NodePort", "nodePort": o.NodePorts[stack]},
+		"metrics":         map[string]any{"interval": "2s"},
+		"monitoring":      map[string]any{"labels": map[string]any{}},
+		"prometheus":      o.Prometheus,
+		"progressTimeout": "2m",
+	}
+	if stack == "production" {
+		values["stableImage"] = o.StableImage
+		values["release"] = "week1"
+		values["bake"] = map[string]any{"duration": "20s", "interval": "2s", "minRequests": 50}
+	}
+	return values
+}
+
+func read(path string) (map[string]any, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read project file: %w", err)
+	}
+	var file map[string]any
+	if err := yaml.Unmarshal(raw, &file); err != nil {
+		return nil, fmt.Errorf("parse %s: %w", path, err)
+	}
+	return file, nil
+}
+
+func write(path string, file map[string]any) error {
+	raw, err := yaml.Marshal(file)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	return os.WriteFile(path, raw, 0o600)
+}
