@@ -23,7 +23,7 @@ var (
 	// bearer matches an Authorization header's value.
 	bearer = regexp.MustCompile(`(?i)\bbearer\s+[^\s"',;]{16,}`)
 	// userInfo matches the name and password of a URL.
-	userInfo = regexp.MustCompile(`://[^\s/@"']+@`)
+	userInfo = regexp.MustCompile(`://[^\s/"']+@`)
 )
 
 // cleaner makes text from outside fit to show: without secrets, without anything that a terminal acts on.

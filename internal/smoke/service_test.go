@@ -87,21 +87,22 @@ func TestHealthyServicePasses(t *testing.T) {
 	}
 }
 
-// TestEachFaultFailsItsCheck shows that every check can fail, and that it fails for its own reason alone.
-func TestEachFaultFailsItsCheck(t *testing.T) {
-	const bounded = "expected "
-	tests := []struct {
-		faults string
-		want   []string
-		reason string
-	}{
+// faultCase is a fault of the service, the checks that it must fail, and what their reasons must say.
+type faultCase struct {
+	faults string
+	want   []string
+	reason string
+}
+
+func faultCases() []faultCase {
+	return []faultCase{
 		{"not-live", []string{"liveness"}, "status: expected 200, got 503"},
 		{"not-ready", []string{"readiness"}, "status: expected 200, got 503"},
-		{"database-down", []string{"dependencies", "full-health", "latency"}, bounded},
+		{"database-down", []string{"dependencies", "full-health", "latency"}, "expected "},
 		{"eventstore-down", []string{"dependencies", "full-health"}, "got 503"},
 		{"typename", []string{"graphql"}, `json /data/__typename: expected "Query", got none`},
 		{"introspection", []string{"introspection"}, "json /data/__schema: expected no value, got"},
-		{"auth-off", []string{"bad-token", "no-token"}, bounded},
+		{"auth-off", []string{"bad-token", "no-token"}, "expected "},
 		{"forged-token", []string{"bad-token"}, "forged token: json /data/invoices: expected no value, got"},
 		{"expired-token", []string{"bad-token"}, "expired token: json /data/invoices: expected no value, got"},
 		{"unsigned-token", []string{"bad-token"}, "unsigned token: json /data/invoices: expected no value, got"},
@@ -111,7 +112,11 @@ func TestEachFaultFailsItsCheck(t *testing.T) {
 		{"latency=510ms", []string{"latency"}, "expected P95 of 20 requests within 500ms, got 2 of the first 2 slower"},
 		{"errors=1", []string{"bad-token", "cors", "csrf", "formula", "graphql", "introspection", "latency", "no-token"}, "got 500"},
 	}
-	for _, test := range tests {
+}
+
+// TestEachFaultFailsItsCheck shows that every check can fail, and that it fails for its own reason alone.
+func TestEachFaultFailsItsCheck(t *testing.T) {
+	for _, test := range faultCases() {
 		t.Run(test.faults, func(t *testing.T) {
 			t.Parallel()
 			instance := servicetest.Start(t, servicetest.Config(db))
@@ -134,18 +139,12 @@ func TestEachFaultFailsItsCheck(t *testing.T) {
 	}
 }
 
-// TestEveryCheckHasAFault keeps the table above complete when a check is added.
+// TestEveryCheckHasAFault keeps the table complete when a check is added.
 func TestEveryCheckHasAFault(t *testing.T) {
-	covered := []string{
-		"liveness", "readiness", "full-health", "graphql", "introspection", "no-token",
-		"bad-token", "cors", "csrf", "formula", "latency", "dependencies",
-	}
-	var names []string
 	for _, check := range embeddedSuite(t).Checks {
-		names = append(names, check.Name)
-	}
-	if diff := cmp.Diff(covered, names); diff != "" {
-		t.Errorf("checks of the embedded suite (-covered by faults +suite):\n%s", diff)
+		if !slices.ContainsFunc(faultCases(), func(c faultCase) bool { return slices.Contains(c.want, check.Name) }) {
+			t.Errorf("no fault shows that check %q can fail", check.Name)
+		}
 	}
 }
 
