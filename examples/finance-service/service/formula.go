@@ -48,7 +48,8 @@ func evaluateExpr(expr ast.Expr, cells map[string]float64) (float64, error) {
 			return 0, errors.New("a formula holds numbers, not texts")
 		}
 		value, err := strconv.ParseFloat(e.Value, 64)
-		if err != nil {
+		// Go also writes 1_000 and 0x1p4.
+		if err != nil || strings.ContainsAny(e.Value, "_xX") {
 			return 0, fmt.Errorf("%q is not a decimal number", e.Value)
 		}
 		return value, nil

@@ -61,6 +61,7 @@ func NewServer(cfg Config, deps Deps) http.Handler {
 type instruments struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	inFlight *prometheus.GaugeVec
 }
 
 func newInstruments(registry *prometheus.Registry) *instruments {
@@ -76,8 +77,12 @@ func newInstruments(registry *prometheus.Registry) *instruments {
 			// The limit of 500 ms is a bucket's bound, so that requests on either side of it are counted exactly.
 			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10},
 		}, labels),
+		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "http_requests_in_flight",
+			Help: "HTTP requests that are being answered, by route.",
+		}, []string{"path"}),
 	}
-	registry.MustRegister(m.requests, m.duration,
+	registry.MustRegister(m.requests, m.duration, m.inFlight,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -86,5 +91,6 @@ func newInstruments(registry *prometheus.Registry) *instruments {
 func (m *instruments) wrap(path string, handler http.Handler) http.Handler {
 	route := prometheus.Labels{"path": path}
 	handler = promhttp.InstrumentHandlerDuration(m.duration.MustCurryWith(route), handler)
-	return promhttp.InstrumentHandlerCounter(m.requests.MustCurryWith(route), handler)
+	handler = promhttp.InstrumentHandlerCounter(m.requests.MustCurryWith(route), handler)
+	return promhttp.InstrumentHandlerInFlight(m.inFlight.With(route), handler)
 }
