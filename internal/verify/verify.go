@@ -1,0 +1,171 @@
+// Package verify is the gate in front of the release record: it runs the smoke suite against the release's own pods and then
+// bakes the release on its metrics. The verify hook of the Pulumi program calls it and nothing else does the same.
+//
+// It decides nothing itself: internal/smoke judges the pods and internal/gate the metrics. It imports no Pulumi, and reaches
+// the cluster only through the Cluster interface.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/smoke"
+)
+
+// Cluster is what the gate needs of the cluster.
+type Cluster interface {
+	// Pods lists the pods that are ready for requests and carry the labels.
+	Pods(ctx context.Context, namespace string, labels map[string]string) ([]corev1.Pod, error)
+	// PodClient reaches a port of a pod through the API server. The caller closes it.
+	PodClient(ctx context.Context, namespace, pod string, port int) (client *http.Client, baseURL string, closePod func(), err error)
+	// Record keeps the outcome in the cluster for people to read, replacing the one before.
+	Record(ctx context.Context, namespace, name string, data map[string]string) error
+}
+
+// Options say what to verify.
+type Options struct {
+	// Namespace and Labels select the pods of the release; Port is their container port.
+	Namespace string
+	Labels    map[string]string
+	Port      int
+	// Release, Image and Track are named in what is reported and recorded.
+	Release, Image, Track string
+	// RecordName is the name under which the outcome is recorded.
+	RecordName string
+	// Suite and Values are the smoke suite and its values; SmokeTimeout bounds it.
+	Suite        *smoke.Suite
+	Values       smoke.Values
+	SmokeTimeout time.Duration
+	// Bake watches the metrics from the moment it is called and gives its last look. Nil for a release that is not baked.
+	Bake func(ctx context.Context) gate.Evaluation
+	// Now is the clock.
+	Now func() time.Time
+	// Log tells of the progress.
+	Log *slog.Logger
+}
+
+// Report is the outcome.
+type Report struct {
+	Verdict gate.Verdict
+	Smoke   *smoke.Report
+	// Bake is nil when the release was not baked, be it for its smoke suite or because the stack does not want it.
+	Bake *gate.Evaluation
+}
+
+// RefusedError says that the release did not pass. The record of the release is not written then.
+type RefusedError struct {
+	Release, Track, Namespace string
+	Report                    Report
+}
+
+// Error names what did not pass, and what to do next.
+func (e *RefusedError) Error() string {
+	what := fmt.Sprintf("%s %s in %s did not pass its gate: verdict %s", e.Track, e.Release, e.Namespace, e.Report.Verdict)
+	if !e.Report.Smoke.OK() {
+		counts := e.Report.Smoke.Counts
+		return fmt.Sprintf("%s, %d of %d smoke tests did not pass\n%s\n%s", what, counts.Failed, counts.Total, e.Report.Smoke, e.next())
+	}
+	return fmt.Sprintf("%s\n%s\n%s", what, e.Report.Bake, e.next())
+}
+
+func (e *RefusedError) next() string {
+	retry := "an unchanged `pulumi up` runs the gate again"
+	switch {
+	case e.Report.Verdict == gate.Fail && e.Track == "canary":
+		return "Nothing was recorded. To take the canary out of traffic: pulumi config set canaryWeight 0 && pulumi up. After a fix of its surroundings, " + retry + "."
+	case e.Report.Verdict == gate.Fail:
+		return "Nothing was recorded. Set another image, or, after a fix of its surroundings, " + retry + "."
+	default:
+		return "Nothing was recorded, and nothing speaks against the release either: " + retry + "."
+	}
+}
+
+// Run verifies the release. It returns a *RefusedError when the verdict is anything else than pass; any other error means
+// that the gate could not be run at all.
+func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) {
+	report, err := runSmoke(ctx, cluster, options)
+	if err != nil {
+		return Report{Verdict: gate.Error}, err
+	}
+	if report.Verdict == gate.Pass && options.Bake != nil {
+		options.Log.Info("bake begins", "release", options.Release, "track", options.Track)
+		evaluation := options.Bake(ctx)
+		report.Bake = &evaluation
+		report.Verdict = evaluation.Verdict()
+	}
+	recorded := cluster.Record(ctx, options.Namespace, options.RecordName, record(options, report))
+	if report.Verdict != gate.Pass {
+		refused := &RefusedError{Release: options.Release, Track: options.Track, Namespace: options.Namespace, Report: report}
+		return report, errors.Join(refused, recorded)
+	}
+	return report, recorded
+}
+
+func runSmoke(ctx context.Context, cluster Cluster, options Options) (Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, options.SmokeTimeout)
+	defer cancel()
+	pods, err := cluster.Pods(ctx, options.Namespace, options.Labels)
+	if err != nil {
+		return Report{}, fmt.Errorf("find the pods of %s %s: %w", options.Track, options.Release, err)
+	}
+	if len(pods) == 0 {
+		return Report{}, fmt.Errorf("no ready pod of %s %s in %s (labels %v): look at `kubectl get pods -n %s --show-labels`",
+			options.Track, options.Release, options.Namespace, options.Labels, options.Namespace)
+	}
+	var targets []smoke.Target
+	for _, pod := range pods {
+		client, address, closePod, err := cluster.PodClient(ctx, options.Namespace, pod.Name, options.Port)
+		if err != nil {
+			return Report{}, fmt.Errorf("reach pod %s: %w", pod.Name, err)
+		}
+		defer closePod()
+		targets = append(targets, smoke.Target{Name: pod.Name, BaseURL: address, Client: client})
+	}
+	report := smoke.Run(ctx, options.Suite, targets, options.Values)
+	options.Log.Info("smoke suite done", "passed", report.Passed, "failed", report.Failed, "pods", len(pods))
+	return Report{Verdict: smokeVerdict(report), Smoke: report}, nil
+}
+
+// smokeVerdict tells a release that answers wrongly from one that could not be looked at.
+func smokeVerdict(report *smoke.Report) gate.Verdict {
+	if report.OK() {
+		return gate.Pass
+	}
+	for _, result := range report.Failures() {
+		if result.Status == smoke.Failed {
+			return gate.Fail
+		}
+	}
+	return gate.Error
+}
+
+func record(options Options, report Report) map[string]string {
+	data := map[string]string{
+		"release": options.Release,
+		"track":   options.Track,
+		"image":   options.Image,
+		"time":    options.Now().UTC().Format(time.RFC3339),
+		"verdict": string(report.Verdict),
+		"smoke":   report.Smoke.String(),
+	}
+	if report.Bake != nil {
+		data["bake"] = report.Bake.String()
+	}
+	return data
+}
+
+// String is the report as a person reads it in the output of `pulumi up`.
+func (r Report) String() string {
+	text := r.Smoke.String()
+	if r.Bake != nil {
+		text += "\n" + r.Bake.String()
+	}
+	return text
+}

@@ -1,0 +1,169 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/smoke"
+)
+
+const suiteFile = `
+name: two
+description: liveness and latency of a test server
+maxRequests: 40
+checks:
+  - name: live
+    request: { path: /live }
+    expect: { status: [200] }
+  - name: ready
+    request: { path: /ready }
+    expect: { status: [200] }
+`
+
+// servers is a Cluster whose pods are test servers.
+type servers struct {
+	pods      []string
+	handler   http.Handler
+	listErr   error
+	reachErr  error
+	recordErr error
+
+	closed   int
+	recorded map[string]string
+}
+
+func (s *servers) Pods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
+	var pods []corev1.Pod
+	for _, name := range s.pods {
+		pods = append(pods, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+	return pods, s.listErr
+}
+
+func (s *servers) PodClient(context.Context, string, string, int) (*http.Client, string, func(), error) {
+	if s.reachErr != nil {
+		return nil, "", nil, s.reachErr
+	}
+	server := httptest.NewServer(s.handler)
+	return server.Client(), server.URL, func() { s.closed++; server.Close() }, nil
+}
+
+func (s *servers) Record(_ context.Context, _, _ string, data map[string]string) error {
+	s.recorded = data
+	return s.recordErr
+}
+
+func answering(status int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+}
+
+func options(t *testing.T) Options {
+	t.Helper()
+	suite, err := smoke.Parse("two.yaml", []byte(suiteFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Options{
+		Namespace: "vextrus-production", Labels: map[string]string{"track": "canary"}, Port: 3014,
+		Release: "week1", Image: "vextrus/finance@sha256:aa", Track: "canary", RecordName: "finance-service-verification",
+		Suite: suite, SmokeTimeout: time.Minute, Now: func() time.Time { return time.Unix(1700000000, 0) },
+		Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+func baking(verdict gate.Verdict, calls *int) func(context.Context) gate.Evaluation {
+	return func(context.Context) gate.Evaluation {
+		*calls++
+		return gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: verdict, N: 100, Reason: "because of the test"}}}
+	}
+}
+
+func TestRun(t *testing.T) {
+	tests := []struct {
+		name    string
+		cluster servers
+		bake    gate.Verdict
+		want    gate.Verdict
+		baked   bool
+		says    []string // what a refusal must tell
+	}{
+		{name: "healthy", cluster: servers{pods: []string{"a", "b"}, handler: answering(200)}, bake: gate.Pass, want: gate.Pass, baked: true},
+		{name: "smoke fails", cluster: servers{pods: []string{"a"}, handler: answering(500)}, bake: gate.Pass, want: gate.Fail,
+			says: []string{"canary week1", "2 of 2 smoke tests", "live", "canaryWeight 0"}},
+		{name: "bake fails", cluster: servers{pods: []string{"a"}, handler: answering(200)}, bake: gate.Fail, want: gate.Fail, baked: true,
+			says: []string{"verdict fail", "because of the test", "canaryWeight 0"}},
+		{name: "bake inconclusive", cluster: servers{pods: []string{"a"}, handler: answering(200)}, bake: gate.Inconclusive, want: gate.Inconclusive, baked: true,
+			says: []string{"verdict inconclusive", "nothing speaks against"}},
+		{name: "bake error", cluster: servers{pods: []string{"a"}, handler: answering(200)}, bake: gate.Error, want: gate.Error, baked: true,
+			says: []string{"verdict error", "runs the gate again"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			calls := 0
+			given := options(t)
+			given.Bake = baking(tt.bake, &calls)
+			report, err := Run(t.Context(), &tt.cluster, given)
+			if report.Verdict != tt.want || (calls > 0) != tt.baked {
+				t.Errorf("verdict %s after %d bakes, want %s", report.Verdict, calls, tt.want)
+			}
+			if tt.cluster.closed != len(tt.cluster.pods) {
+				t.Errorf("%d of %d pods were closed", tt.cluster.closed, len(tt.cluster.pods))
+			}
+			if tt.cluster.recorded["verdict"] != string(tt.want) || tt.cluster.recorded["time"] != "2023-11-14T22:13:20Z" {
+				t.Errorf("recorded %v", tt.cluster.recorded)
+			}
+			var refused *RefusedError
+			if errors.As(err, &refused) != (tt.want != gate.Pass) {
+				t.Fatalf("error %v for verdict %s", err, tt.want)
+			}
+			for _, word := range tt.says {
+				if !strings.Contains(err.Error(), word) {
+					t.Errorf("the refusal does not say %q:\n%v", word, err)
+				}
+			}
+		})
+	}
+}
+
+func TestASuiteThatCannotLookIsAnErrorAndNoFailure(t *testing.T) {
+	cluster := &servers{pods: []string{"a"}, handler: answering(200)}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	report, err := Run(ctx, cluster, options(t))
+	if report.Verdict != gate.Error || err == nil {
+		t.Errorf("verdict %s, error %v", report.Verdict, err)
+	}
+}
+
+func TestGateThatCannotRun(t *testing.T) {
+	broken := errors.New("broken")
+	for name, cluster := range map[string]*servers{
+		"no pod ready":    {handler: answering(200)},
+		"list fails":      {listErr: broken},
+		"pod unreachable": {pods: []string{"a"}, reachErr: broken},
+		"record fails":    {pods: []string{"a"}, handler: answering(200), recordErr: broken},
+	} {
+		_, err := Run(t.Context(), cluster, options(t))
+		var refused *RefusedError
+		if err == nil || errors.As(err, &refused) {
+			t.Errorf("%s: error %v, want one that is no refusal", name, err)
+		}
+	}
+}
+
+func TestWithoutABakeTheSmokeSuiteDecides(t *testing.T) {
+	report, err := Run(t.Context(), &servers{pods: []string{"a"}, handler: answering(200)}, options(t))
+	if err != nil || report.Bake != nil || !strings.Contains(report.String(), "Passed: 2") {
+		t.Errorf("%v, %s", err, report)
+	}
+}
