@@ -1,0 +1,218 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/vextrus/finance-rollout/local/internal/images"
+	"github.com/vextrus/finance-rollout/local/internal/manifests"
+	"github.com/vextrus/finance-rollout/local/internal/network"
+	"github.com/vextrus/finance-rollout/local/internal/postgres"
+	"github.com/vextrus/finance-rollout/local/internal/progress"
+)
+
+// Up makes the cluster run. Each step looks at what is there, so Up can be interrupted or killed at any point and run
+// again; when everything runs, it takes seconds.
+func (c *Cluster) Up(ctx context.Context) error {
+	if err := c.prepare(ctx); err != nil {
+		return err
+	}
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := c.claim(ctx); err != nil {
+		return err
+	}
+	if err := c.progress.Run("network, mounts and cgroups", func(*progress.Task) error { return c.setUpMachine(ctx) }); err != nil {
+		return err
+	}
+	keys, err := c.issue(time.Now())
+	if err != nil {
+		return fmt.Errorf("certificates: %w", err)
+	}
+	if err := c.start(ctx, c.registry()); err != nil {
+		return err
+	}
+	var references map[string]string
+	err = c.progress.Run("push images", func(task *progress.Task) error {
+		references, err = c.pushImages(ctx, task)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.startKubernetes(ctx, keys, references["pause"]); err != nil {
+		return err
+	}
+	if err := c.startDatabase(ctx); err != nil {
+		return err
+	}
+	if err := c.deploy(ctx, references); err != nil {
+		return err
+	}
+	return c.writeEnv()
+}
+
+// prepare does what needs no cluster: system packages and tools.
+func (c *Cluster) prepare(ctx context.Context) error {
+	for _, dir := range []string{c.Dir("bin"), c.Dir("logs"), c.Dir("data"), c.Dir("state"), c.Dir("secrets")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := c.installPackages(ctx); err != nil {
+		return err
+	}
+	if err := c.installSelf(); err != nil {
+		return err
+	}
+	if err := c.Builder().Provide(ctx); err != nil {
+		return err
+	}
+	return c.buildPause(ctx)
+}
+
+// installSelf copies the running program to .local/bin, where background processes and shells find it.
+func (c *Cluster) installSelf() error {
+	target := c.bin("local")
+	running, err := os.Stat(c.launcher)
+	if err != nil {
+		return err
+	}
+	if installed, err := os.Stat(target); err == nil && os.SameFile(running, installed) {
+		return nil
+	}
+	content, err := os.ReadFile(c.launcher)
+	if err != nil {
+		return err
+	}
+	if installed, err := os.ReadFile(target); err == nil && string(installed) == string(content) {
+		return nil
+	}
+	if err := os.WriteFile(target+".tmp", content, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(target+".tmp", target)
+}
+
+// buildPause builds what pods' sandboxes run. It takes a second, so that it is left to go whether it is current.
+func (c *Cluster) buildPause(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", c.bin("pause"), "./local/pause")
+	cmd.Dir = c.root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build pause: %w: %s", err, output)
+	}
+	return nil
+}
+
+func (c *Cluster) setUpMachine(ctx context.Context) error {
+	if err := c.mountData(); err != nil {
+		return err
+	}
+	if err := network.SetKernel(ctx, runDir("kernel.json")); err != nil {
+		return err
+	}
+	if err := network.EnsureBridge(ctx, bridge, nodeAddress); err != nil {
+		return err
+	}
+	return c.cgroups().Create()
+}
+
+// start makes one component run and waits until it is ready.
+func (c *Cluster) start(ctx context.Context, part component) error {
+	return c.progress.Run(part.spec.Name, func(*progress.Task) error {
+		_, err := c.supervisor().Ensure(ctx, part.spec, part.ready, part.timeout)
+		return err
+	})
+}
+
+func (c *Cluster) startKubernetes(ctx context.Context, keys pki, pauseImage string) error {
+	if err := c.writeConfig(keys, pauseImage); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	containerd, err := c.containerd()
+	if err != nil {
+		return err
+	}
+	parts := []component{
+		c.etcd(keys), c.apiserver(keys), c.controllerManager(keys), c.scheduler(keys), containerd, c.kubelet(keys), c.proxy(keys),
+	}
+	for _, part := range parts {
+		if err := c.start(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pushImages builds and pushes the system's images and returns their references by digest.
+func (c *Cluster) pushImages(ctx context.Context, task *progress.Task) (map[string]string, error) {
+	cache := images.OpenCache(c.Dir("data", "images.json"))
+	references := map[string]string{}
+	for name, image := range c.systemImages() {
+		task.Detail(name)
+		reference, err := cache.Push(ctx, image, Registry, "local/"+name, "current")
+		if err != nil {
+			return nil, err
+		}
+		references[name] = reference
+	}
+	return references, nil
+}
+
+// startDatabase makes PostgreSQL run with the service's databases.
+func (c *Cluster) startDatabase(ctx context.Context) error {
+	password, err := c.secret("postgres-password")
+	if err != nil {
+		return err
+	}
+	database, err := postgres.Open(postgres.Config{
+		DataDir: dataDir("postgres"), SocketDir: runDir("postgres"), Address: nodeIP, Port: postgresPort, Network: podSubnet,
+		User: "finance", Password: password, Databases: []string{"vextrus_finance", "vextrus_finance_staging"},
+	})
+	if err != nil {
+		return err
+	}
+	return c.progress.Run("postgres", func(*progress.Task) error {
+		if err := database.Init(ctx); err != nil {
+			return err
+		}
+		spec := c.spec("postgres", database.Program(), database.Args()...)
+		spec.UID, spec.GID, spec.Env = database.UID, database.GID, []string{daemonPath, "LC_ALL=C.UTF-8"}
+		spec.Dir = dataDir("postgres")
+		if _, err := c.supervisor().Ensure(ctx, spec, database.Ready, time.Minute); err != nil {
+			return err
+		}
+		return database.Provision(ctx)
+	})
+}
+
+// deploy applies what runs inside the cluster and waits until it is ready.
+func (c *Cluster) deploy(ctx context.Context, references map[string]string) error {
+	applier, err := manifests.NewApplier(c.internalKubeconfig())
+	if err != nil {
+		return err
+	}
+	values := manifests.Values{
+		Images: references, Node: Name, NodeIP: nodeIP, DNS: serviceDNS,
+		PrometheusNodePort: prometheusNodePort, PostgresPort: postgresPort,
+	}
+	crds := manifests.CRDSource{Tools: filepath.Join(c.root, "local", "tools", "prometheus-operator")}
+	err = c.progress.Run("apply manifests", func(*progress.Task) error {
+		return errors.Join(applier.Apply(ctx, values, crds))
+	})
+	if err != nil {
+		return err
+	}
+	return c.progress.Run("wait for the node and the pods", func(task *progress.Task) error {
+		return applier.Wait(ctx, values, 5*time.Minute, task.Detail)
+	})
+}

@@ -1,0 +1,326 @@
+package tools
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vextrus/finance-rollout/local/internal/progress"
+)
+
+// parallelBuilds is how many modules are built at a time. Compiling fills the processors by itself; the second build
+// uses the one that a linker, which has a single thread, leaves idle.
+const parallelBuilds = 2
+
+// Builder provides tools.
+type Builder struct {
+	// Source is the directory with the modules, Bin where the tools go, Plugins where Pulumi looks for plugins (which
+	// it warns about when they are on PATH), LogDir where the output of builds goes.
+	Source, Bin, Plugins, LogDir string
+	Progress            *progress.Reporter
+}
+
+// Provide makes the named tools available in Bin, all that are not optional when no name is given. It does nothing
+// for those that are there and current.
+func (b *Builder) Provide(ctx context.Context, wanted ...string) error {
+	modules := Modules()
+	if len(wanted) == 0 {
+		wanted = names(modules)
+	}
+	for _, dir := range []string{b.Bin, b.stamps(), b.LogDir} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	unlock, err := b.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	pending, err := b.pending(ctx, modules, wanted)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelBuilds)
+	for i, module := range pending {
+		group.Go(func() error {
+			title := fmt.Sprintf("build %d of %d: %s", i+1, len(pending), strings.Join(module.toolNames(), ", "))
+			return b.Progress.Run(title, func(task *progress.Task) error { return b.build(ctx, module, task) })
+		})
+	}
+	return group.Wait()
+}
+
+// pending returns the modules with those of their tools that have to be built. Fitting tools from PATH get linked.
+func (b *Builder) pending(ctx context.Context, modules []Module, wanted []string) ([]Module, error) {
+	var pending []Module
+	known := map[string]bool{}
+	for _, module := range modules {
+		stamp, err := b.stamp(module)
+		if err != nil {
+			return nil, err
+		}
+		var missing []Tool
+		for _, tool := range module.Tools {
+			known[tool.Name] = true
+			if !slices.Contains(wanted, tool.Name) || b.current(tool, stamp) {
+				continue
+			}
+			if found := tool.find(ctx, b.Bin); found != "" {
+				if err := link(found, b.path(tool)); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			missing = append(missing, tool)
+		}
+		if len(missing) > 0 {
+			module.Tools = missing
+			pending = append(pending, module)
+		}
+	}
+	for _, name := range wanted {
+		if !known[name] {
+			return nil, fmt.Errorf("unknown tool %q; known are %s", name, strings.Join(names(modules), ", "))
+		}
+	}
+	return pending, nil
+}
+
+// current reports whether the tool was built from the module as it is now.
+func (b *Builder) current(tool Tool, stamp string) bool {
+	info, err := os.Lstat(b.path(tool))
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	content, err := os.ReadFile(filepath.Join(b.stamps(), tool.Name))
+	return err == nil && string(content) == stamp
+}
+
+// path returns where the tool goes.
+func (b *Builder) path(tool Tool) string {
+	if tool.Plugin != "" {
+		return filepath.Join(b.Plugins, tool.Plugin, tool.Name)
+	}
+	return filepath.Join(b.Bin, tool.Name)
+}
+
+func (b *Builder) stamps() string {
+	return filepath.Join(b.Bin, ".stamps")
+}
+
+// stamp identifies what a module's tools are built from.
+func (b *Builder) stamp(module Module) (string, error) {
+	sum := sha256.New()
+	for _, pattern := range []string{"go.mod", "go.sum", "*.go"} {
+		files, err := filepath.Glob(filepath.Join(b.Source, module.Dir, pattern))
+		if err != nil {
+			return "", err
+		}
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintln(sum, filepath.Base(file), len(content))
+			sum.Write(content)
+		}
+	}
+	fmt.Fprintln(sum, module.buildArgs("", nil))
+	if module.Embed != nil {
+		fmt.Fprintln(sum, *module.Embed)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// buildArgs returns the arguments of go for building packages into the directory out.
+func (m Module) buildArgs(out string, packages []string) []string {
+	ldflags := "-s -w"
+	for _, variable := range m.Variables {
+		ldflags += " -X " + variable
+	}
+	args := append([]string{"build", "-v", "-buildvcs=false", "-ldflags", ldflags, "-o", out + "/"}, m.Flags...)
+	return append(args, packages...)
+}
+
+func (m Module) toolNames() []string {
+	var names []string
+	for _, tool := range m.Tools {
+		names = append(names, tool.Name)
+	}
+	return names
+}
+
+// build builds the module's tools in one go, so that what they share is compiled once, and puts them in place.
+func (b *Builder) build(ctx context.Context, module Module, task *progress.Task) error {
+	stamp, err := b.stamp(module)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(b.Source, module.Dir)
+	if module.Embed != nil {
+		if err := module.Embed.copy(ctx, dir); err != nil {
+			return fmt.Errorf("prepare %s: %w", module.Dir, err)
+		}
+	}
+	temp := filepath.Join(b.Bin, ".build-"+module.Dir)
+	if err := os.RemoveAll(temp); err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	var packages []string
+	for _, tool := range module.Tools {
+		packages = append(packages, tool.Package)
+	}
+	logPath := filepath.Join(b.LogDir, "build-"+module.Dir+".log")
+	if err := goBuild(ctx, dir, module.buildArgs(temp, packages), logPath, task); err != nil {
+		return err
+	}
+	for _, tool := range module.Tools {
+		if err := os.MkdirAll(filepath.Dir(b.path(tool)), 0o755); err != nil {
+			return err
+		}
+		if err := os.Rename(filepath.Join(temp, tool.built(module.Dir)), b.path(tool)); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(b.stamps(), tool.Name), []byte(stamp), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goBuild runs go with a copy of its output in the log, and shows how many packages it has compiled.
+func goBuild(ctx context.Context, dir string, args []string, logPath string, task *progress.Task) error {
+	log, err := os.Create(logPath)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := goCommand(ctx, dir, args...)
+	output, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("run go: %w", err)
+	}
+	compiled, fetched := 0, 0
+	var last []string
+	scanner := bufio.NewScanner(io.TeeReader(output, log))
+	for scanner.Scan() {
+		line := scanner.Text()
+		if strings.HasPrefix(line, "go: downloading ") {
+			fetched++
+			task.Detail(fmt.Sprintf("%d modules fetched", fetched))
+		} else {
+			compiled++
+			task.Detail(fmt.Sprintf("%d packages compiled", compiled))
+		}
+		last = append(last[max(0, len(last)-9):], line)
+	}
+	if err := cmd.Wait(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("go %s in %s: %w; the end of %s:\n  %s", args[0], dir, err, logPath, strings.Join(last, "\n  "))
+	}
+	return nil
+}
+
+// goCommand prepares a run of go that an interrupt ends with everything it started.
+func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// ModuleDir returns where the module cache keeps a module that the tools module in dir depends on.
+func ModuleDir(ctx context.Context, dir, module string) (string, error) {
+	output, err := goCommand(ctx, dir, "mod", "download", "-json", module).Output()
+	var answer struct{ Dir, Error string }
+	if jsonErr := json.Unmarshal(output, &answer); jsonErr != nil {
+		return "", fmt.Errorf("find module %s: %w", module, errors.Join(err, jsonErr))
+	}
+	if answer.Error != "" {
+		return "", fmt.Errorf("find module %s: %s", module, answer.Error)
+	}
+	return answer.Dir, nil
+}
+
+// copy writes the embedded files to generated/ below dir.
+func (e Embed) copy(ctx context.Context, dir string) error {
+	source, err := ModuleDir(ctx, dir, e.Module)
+	if err != nil {
+		return err
+	}
+	generated := filepath.Join(dir, "generated")
+	if err := os.MkdirAll(generated, 0o755); err != nil {
+		return err
+	}
+	for _, file := range e.Files {
+		content, err := os.ReadFile(filepath.Join(source, e.Dir, file))
+		if err != nil {
+			return err
+		}
+		if file == e.Versioned {
+			if content, err = withVersion(content, e.Version); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(generated, file), content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withVersion sets the top-level "version" of a JSON object.
+func withVersion(content []byte, version string) ([]byte, error) {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(content, &object); err != nil {
+		return nil, err
+	}
+	value, err := json.Marshal(version)
+	if err != nil {
+		return nil, err
+	}
+	object["version"] = value
+	return json.Marshal(object)
+}
+
+// lock keeps two builds in one checkout apart; it waits for the other and ends with the process.
+func (b *Builder) lock() (unlock func(), err error) {
+	file, err := os.OpenFile(filepath.Join(b.Bin, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		b.Progress.Say("waiting for another build in %s", b.Bin)
+		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+			file.Close()
+			return nil, err
+		}
+	}
+	return func() { file.Close() }, nil
+}
