@@ -14,7 +14,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-const monitoringAPI = "monitoring.coreos.com/v1"
+// MonitoringAPI is the group version of the Prometheus Operator's kinds.
+const MonitoringAPI = "monitoring.coreos.com/v1"
 
 // MonitoringArgs are the arguments of NewMonitoring.
 type MonitoringArgs struct {
@@ -83,7 +84,7 @@ func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts 
 
 func newCustom(ctx *pulumi.Context, name, kind string, args *MonitoringArgs, spec map[string]any, parent pulumi.ResourceOption) error {
 	_, err := apiextensions.NewCustomResource(ctx, name+"-"+kind, &apiextensions.CustomResourceArgs{
-		ApiVersion: pulumi.String(monitoringAPI),
+		ApiVersion: pulumi.String(MonitoringAPI),
 		Kind:       pulumi.String(kind),
 		Metadata: metav1.ObjectMetaArgs{
 			Name: pulumi.String(args.App.Name), Namespace: args.App.Namespace, Labels: args.App.labelsWith(args.Labels),

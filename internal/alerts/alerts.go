@@ -8,6 +8,8 @@ package alerts
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,6 +30,8 @@ type Params struct {
 	RequestsTotal, StatusLabel, ErrorPattern string
 	// DurationBucket is the histogram of the requests' durations in seconds, by its _bucket series.
 	DurationBucket string
+	// Selector holds further labels that a series must carry to count; it may be empty.
+	Selector map[string]string
 	// ErrorRate is the share of errors above which a rollback is asked for, 0 to 1.
 	ErrorRate float64
 	// Latency is the limit of the 95th percentile.
@@ -88,17 +92,25 @@ func (p Params) selector(more ...string) string {
 
 const byTrack = "by (namespace, app, track, version)"
 
+// counted matches the raw series that count.
+func (p Params) counted(more ...string) string {
+	for _, label := range slices.Sorted(maps.Keys(p.Selector)) {
+		more = append(more, fmt.Sprintf("%s=%q", label, p.Selector[label]))
+	}
+	return p.selector(more...)
+}
+
 func (p Params) recording() []any {
-	failed := p.selector(fmt.Sprintf("%s=~%q", p.StatusLabel, p.ErrorPattern))
-	requests := fmt.Sprintf("sum %s (rate(%s%s[5m]))", byTrack, p.RequestsTotal, p.selector())
+	failed := p.counted(fmt.Sprintf("%s=~%q", p.StatusLabel, p.ErrorPattern))
+	requests := fmt.Sprintf("sum %s (rate(%s%s[5m]))", byTrack, p.RequestsTotal, p.counted())
 	// A track without a single error has no series of errors; adding zero requests gives it one.
 	failures := fmt.Sprintf("(sum %s (rate(%s%s[5m])) or 0 * %s)", byTrack, p.RequestsTotal, failed, requests)
 	return []any{
 		map[string]any{"record": recordRequests,
-			"expr": fmt.Sprintf("sum %s (increase(%s%s[5m]))", byTrack, p.RequestsTotal, p.selector())},
+			"expr": fmt.Sprintf("sum %s (increase(%s%s[5m]))", byTrack, p.RequestsTotal, p.counted())},
 		map[string]any{"record": recordErrors, "expr": fmt.Sprintf("%s / %s", failures, requests)},
 		map[string]any{"record": recordLatency,
-			"expr": fmt.Sprintf("histogram_quantile(0.95, sum by (namespace, app, track, version, le) (rate(%s%s[5m])))", p.DurationBucket, p.selector())},
+			"expr": fmt.Sprintf("histogram_quantile(0.95, sum by (namespace, app, track, version, le) (rate(%s%s[5m])))", p.DurationBucket, p.counted())},
 	}
 }
 

@@ -68,6 +68,7 @@ func TestTheGuidesAlertsAskForTheRightAction(t *testing.T) {
 func TestNamesOfMetricsAreConfiguration(t *testing.T) {
 	p := params()
 	p.RequestsTotal, p.StatusLabel, p.ErrorPattern, p.DurationBucket = "app_requests", "status", "(5..|429)", "app_seconds_bucket"
+	p.Selector = map[string]string{"path": "/api"}
 	all, err := json.Marshal(rulesOf(t, p))
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +78,7 @@ func TestNamesOfMetricsAreConfiguration(t *testing.T) {
 			t.Errorf("%s is still used", name)
 		}
 	}
-	for _, name := range []string{"app_requests", `status=~\"(5..|429)\"`, "app_seconds_bucket"} {
+	for _, name := range []string{"app_requests", `status=~\"(5..|429)\"`, "app_seconds_bucket", `path=\"/api\"`} {
 		if !strings.Contains(string(all), name) {
 			t.Errorf("%s is not used", name)
 		}

@@ -160,6 +160,9 @@ type Metrics struct {
 	StatusLabel    string `json:"statusLabel"`
 	ErrorPattern   string `json:"errorPattern"`
 	DurationBucket string `json:"durationBucket"`
+	// Selector holds labels that a series must carry to count, for example a path. It keeps the kubelet's probes out of rates
+	// where the service counts them.
+	Selector map[string]string `json:"selector"`
 }
 
 // Monitoring configures what is made for the Prometheus Operator and for Grafana.

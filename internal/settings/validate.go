@@ -234,6 +234,11 @@ func (s *Settings) validateMonitoring(found *problems) {
 			found.add(key, name, "", "no name of a metric or label: allowed are letters, digits and _")
 		}
 	}
+	for label := range s.Metrics.Selector {
+		if !metricName.MatchString(label) {
+			found.add("metrics.selector", label, "", "no name of a label: allowed are letters, digits and _")
+		}
+	}
 	if uid := s.DashboardUID(); len(uid) > 40 {
 		found.add("monitoring.dashboardPrefix", s.Monitoring.DashboardPrefix, setPath("monitoring.dashboardPrefix", "finance"),
 			"the dashboard's uid %q is longer than the 40 characters that Grafana allows", uid)

@@ -147,7 +147,7 @@ func (o Options) overrides(stack, namespace string) map[string]any {
 		},
 		"shutdown":        map[string]any{"gracePeriodSeconds": 10, "preStopSeconds": 2},
 		"service":         map[string]any{"type": "NodePort", "nodePort": o.NodePorts[stack]},
-		"metrics":         map[string]any{"interval": "2s"},
+		"metrics":         map[string]any{"interval": "2s", "selector": map[string]any{"path": "/graphql"}},
 		"monitoring":      map[string]any{"labels": map[string]any{}},
 		"prometheus":      o.Prometheus,
 		"progressTimeout": "2m",

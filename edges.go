@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/api"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/internal/image"
+	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/smoke"
+	"github.com/vextrus/finance-rollout/internal/verify"
+)
+
+// cluster is what the program needs of the cluster, beside what the provider does.
+type cluster interface {
+	verify.Cluster
+	// Check tells whether the cluster answers.
+	Check(ctx context.Context) error
+	// Kinds lists the kinds that the cluster serves of an API group version.
+	Kinds(ctx context.Context, groupVersion string) ([]string, error)
+	// NamespaceOwner gives the labels and annotations of a namespace. The second result is false when it does not exist.
+	NamespaceOwner(ctx context.Context, namespace string) (kube.Namespace, bool, error)
+	// ServiceProxy reaches a port of a Service through the API server.
+	ServiceProxy(namespace, service string, port int) (transport http.RoundTripper, baseURL string)
+	// WaitDeploymentReady waits until the Deployment has that many ready pods of its newest template.
+	WaitDeploymentReady(ctx context.Context, namespace, name string, replicas int) error
+}
+
+// edges are the ways out of the program. Tests give others.
+type edges struct {
+	connect    func(kubeconfig, context string) (cluster, error)
+	resolve    func(ctx context.Context, image string, registry settings.Registry) (string, error)
+	prometheus func(cluster cluster, endpoint string) (api.Client, error)
+	getenv     func(string) string
+	now        func() time.Time
+}
+
+// realEdges are the edges of a run by the Pulumi CLI.
+func realEdges() edges {
+	return edges{
+		connect: func(kubeconfig, context string) (cluster, error) {
+			return kube.New(kube.Options{Kubeconfig: kubeconfig, Context: context})
+		},
+		resolve:    resolveImage,
+		prometheus: prometheusClient,
+		getenv:     os.Getenv,
+		now:        time.Now,
+	}
+}
+
+func resolveImage(ctx context.Context, reference string, registry settings.Registry) (string, error) {
+	ref, err := image.Resolve(ctx, reference, image.Options{Username: registry.Username, Password: registry.Password.Reveal()})
+	return ref.String(), err
+}
+
+// prometheusClient reaches Prometheus at its address, or as a Service of the cluster through the API server.
+func prometheusClient(cluster cluster, text string) (api.Client, error) {
+	endpoint, err := settings.ParseEndpoint(text)
+	if err != nil {
+		return nil, err
+	}
+	if endpoint.URL != "" {
+		return api.NewClient(api.Config{Address: endpoint.URL})
+	}
+	transport, address := cluster.ServiceProxy(endpoint.Namespace, endpoint.Service, endpoint.Port)
+	return api.NewClient(api.Config{Address: address, Client: &http.Client{Transport: transport}})
+}
+
+// configuration reads the stack's configuration.
+type configuration struct{ ctx *pulumi.Context }
+
+func (c configuration) Get(key string) (string, bool) {
+	return c.ctx.GetConfig(c.ctx.Project() + ":" + key)
+}
+
+func (c configuration) IsSecret(key string) bool {
+	return c.ctx.IsConfigSecret(c.ctx.Project() + ":" + key)
+}
+
+// Keys lists the keys of the program's own namespace. The SDK has no list; the engine hands the whole configuration over in
+// the environment.
+func (c configuration) Keys() []string {
+	var values map[string]string
+	if err := json.Unmarshal([]byte(os.Getenv(pulumi.EnvConfig)), &values); err != nil {
+		return nil
+	}
+	var keys []string
+	for key := range values {
+		if name, own := strings.CutPrefix(key, c.ctx.Project()+":"); own {
+			keys = append(keys, name)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// smokeSuite loads the suite and makes the values that its requests need.
+func smokeSuite(s *settings.Settings, edges edges) (*smoke.Suite, smoke.Values, error) {
+	suite, err := smoke.Load(s.Smoke.Suite)
+	if err != nil {
+		return nil, smoke.Values{}, fmt.Errorf("config smoke.suite: %w", err)
+	}
+	secret, _ := s.Secret(s.Smoke.TokenFrom)
+	tokens, err := smoke.NewTokens([]byte(secret.Reveal()), edges.getenv(tokenVariable(s.Environment)), edges.now())
+	if err != nil {
+		return nil, smoke.Values{}, fmt.Errorf("%s: %w", tokenVariable(s.Environment), err)
+	}
+	origin := s.Smoke.Origin
+	if from, ok := s.Secret(s.Smoke.OriginFrom); ok {
+		origin = from.Reveal()
+	}
+	return suite, tokens.Values(s.Environment, origin), nil
+}
+
+// tokenVariable is the environment variable that a token for the smoke suite is taken from.
+func tokenVariable(environment string) string {
+	if environment == "production" {
+		return "PROD_JWT_TOKEN"
+	}
+	return strings.ToUpper(strings.ReplaceAll(environment, "-", "_")) + "_JWT_TOKEN"
+}
