@@ -20,7 +20,7 @@ import (
 const Comment = "finance-rollout-local"
 
 // EnsureBridge makes the bridge with that address (with prefix length), if it is not there, and lets its ports talk to
-// each other even where another program has set the machine to forward nothing.
+// each other, even where another program has set the machine to forward nothing, but not to other networks.
 func EnsureBridge(ctx context.Context, name, address string) error {
 	if _, err := os.Stat(filepath.Join("/sys/class/net", name)); errors.Is(err, fs.ErrNotExist) {
 		if _, err := run(ctx, nil, "ip", "link", "add", name, "type", "bridge"); err != nil {
@@ -33,12 +33,19 @@ func EnsureBridge(ctx context.Context, name, address string) error {
 	if _, err := run(ctx, nil, "ip", "link", "set", name, "up"); err != nil {
 		return err
 	}
-	rule := []string{"FORWARD", "-i", name, "-o", name, "-m", "comment", "--comment", Comment, "-j", "ACCEPT"}
-	if _, err := run(ctx, nil, "iptables", append([]string{"-w", "-C"}, rule...)...); err == nil {
-		return nil
+	// What is inserted last comes first: pods talk to each other, and to nothing beyond this machine.
+	for _, rule := range [][]string{
+		{"FORWARD", "-i", name, "!", "-o", name, "-m", "comment", "--comment", Comment, "-j", "REJECT"},
+		{"FORWARD", "-i", name, "-o", name, "-m", "comment", "--comment", Comment, "-j", "ACCEPT"},
+	} {
+		if _, err := run(ctx, nil, "iptables", append([]string{"-w", "-C"}, rule...)...); err == nil {
+			continue
+		}
+		if _, err := run(ctx, nil, "iptables", append([]string{"-w", "-I"}, rule...)...); err != nil {
+			return err
+		}
 	}
-	_, err := run(ctx, nil, "iptables", append([]string{"-w", "-I"}, rule...)...)
-	return err
+	return nil
 }
 
 // RemoveBridge deletes the bridge and the pods' cables that are still plugged into it.

@@ -66,7 +66,10 @@ func (s Spec) hash() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintln(sum, info.Size(), info.ModTime().UnixNano())
+	// go build renews the modification time of a program that it did not have to change.
+	if system, ok := info.Sys().(*syscall.Stat_t); ok {
+		fmt.Fprintln(sum, info.Size(), system.Dev, system.Ino)
+	}
 	for _, file := range s.Files {
 		content, err := os.ReadFile(file)
 		if err != nil {

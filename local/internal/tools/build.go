@@ -31,7 +31,7 @@ type Builder struct {
 	// Source is the directory with the modules, Bin where the tools go, Plugins where Pulumi looks for plugins (which
 	// it warns about when they are on PATH), LogDir where the output of builds goes.
 	Source, Bin, Plugins, LogDir string
-	Progress            *progress.Reporter
+	Progress                     *progress.Reporter
 }
 
 // Provide makes the named tools available in Bin, all that are not optional when no name is given. It does nothing
