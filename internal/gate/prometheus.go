@@ -56,11 +56,11 @@ func (p *Prometheus) LabelValues(ctx context.Context, label, selector string, st
 
 // failed names the server and the cause: what it answered, or why it did not.
 func (p *Prometheus) failed(err error) error {
-	if refused, ok := errors.AsType[*promv1.Error](err); ok {
-		if refused.Detail != "" {
-			return fmt.Errorf("prometheus at %s refused the query: %w: %.200s", p.address, err, refused.Detail)
+	if answer, ok := errors.AsType[*promv1.Error](err); ok {
+		if answer.Detail != "" {
+			return fmt.Errorf("prometheus at %s did not answer the query: %w: %.200s", p.address, err, answer.Detail)
 		}
-		return fmt.Errorf("prometheus at %s refused the query: %w", p.address, err)
+		return fmt.Errorf("prometheus at %s did not answer the query: %w", p.address, err)
 	}
 	// The URL of the request says no more than the address and the query, which are reported already.
 	if request, ok := errors.AsType[*url.Error](err); ok {

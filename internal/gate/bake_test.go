@@ -1,0 +1,120 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// outcome makes an evaluation with one result of that verdict.
+func outcome(v Verdict) Evaluation {
+	return Evaluation{Results: []Result{{Name: "error rate", Verdict: v}}}
+}
+
+func lacking() Evaluation {
+	return Evaluation{Results: []Result{
+		{Name: "error rate", Verdict: Inconclusive, N: 3, MinRequests: 10}, {Name: "latency", Verdict: Pass, N: 20, MinRequests: 10},
+	}}
+}
+
+func TestBake(t *testing.T) {
+	// Every look at a time (in minutes since the start) gives the latest entry at or before it.
+	type script map[int]Evaluation
+	tests := []struct {
+		name   string
+		script script
+		extend time.Duration
+		want   Verdict
+		after  time.Duration
+		looks  int
+	}{
+		{"pass at the end", script{0: outcome(Pass)}, 0, Pass, 5 * time.Minute, 5},
+		{"fail ends it at once", script{0: outcome(Pass), 2: outcome(Fail)}, 0, Fail, 2 * time.Minute, 2},
+		{"an error in between is tolerated", script{0: outcome(Error), 4: outcome(Pass)}, 0, Pass, 5 * time.Minute, 5},
+		{"an error at the end is the outcome", script{0: outcome(Pass), 5: outcome(Error)}, 0, Error, 5 * time.Minute, 5},
+		{"a share in between does not extend", script{0: outcome(Inconclusive)}, 0, Inconclusive, 5 * time.Minute, 5},
+		{"extended until there are enough requests", script{0: lacking(), 7: outcome(Pass)}, 0, Pass, 7 * time.Minute, 7},
+		{"extended for as long as the bake", script{0: lacking()}, 0, Inconclusive, 10 * time.Minute, 10},
+		{"extended for a configured time", script{0: lacking()}, 90 * time.Second, Inconclusive, 390 * time.Second, 7},
+		{"not extended", script{0: lacking()}, -1, Inconclusive, 5 * time.Minute, 5},
+		{"fail in the extension", script{0: lacking(), 6: outcome(Fail)}, 0, Fail, 6 * time.Minute, 6},
+		{"an error in the extension is tolerated", script{0: lacking(), 6: outcome(Error), 8: outcome(Pass)}, 0, Pass, 8 * time.Minute, 8},
+		{"an error at the end of the extension", script{0: lacking(), 6: outcome(Error)}, 0, Error, 10 * time.Minute, 10},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start, looks, told := time.Now(), 0, 0
+				config := BakeConfig{
+					Duration: 5 * time.Minute, Interval: time.Minute, MaxExtension: test.extend, OnLook: func(Evaluation) { told++ },
+				}
+				got := Bake(t.Context(), SystemClock{}, config, func(_ context.Context, since time.Time) Evaluation {
+					if !since.Equal(start) {
+						t.Errorf("look since %v, want %v", since, start)
+					}
+					looks++
+					minute := int(time.Since(start) / time.Minute)
+					for test.script[minute].Results == nil {
+						minute--
+					}
+					return test.script[minute]
+				})
+				if got.Verdict() != test.want {
+					t.Errorf("verdict %q, want %q", got.Verdict(), test.want)
+				}
+				if took := time.Since(start); took != test.after || looks != test.looks || told != looks {
+					t.Errorf("took %v with %d looks (%d told), want %v with %d", took, looks, told, test.after, test.looks)
+				}
+			})
+		})
+	}
+}
+
+func TestBakeEndsWithItsContext(t *testing.T) {
+	reason := errors.New("interrupted by the operator")
+	for _, during := range []string{"the wait", "a look"} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(90*time.Second, func() { cancel(reason) })
+			config := BakeConfig{Duration: time.Hour, Interval: time.Minute, LookTimeout: time.Hour}
+			got := Bake(ctx, SystemClock{}, config, func(ctx context.Context, _ time.Time) Evaluation {
+				if during == "a look" {
+					<-ctx.Done()
+				}
+				return outcome(Pass)
+			})
+			if got.Verdict() != Error || !strings.Contains(got.Results[0].Reason, "1m30s without a verdict: interrupted by the operator") {
+				t.Errorf("cancelled during %s: %+v", during, got)
+			}
+		})
+	}
+}
+
+func TestBakeBoundsALook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		config := BakeConfig{Duration: time.Minute, Interval: time.Minute, LookTimeout: 7 * time.Second}
+		got := Bake(t.Context(), SystemClock{}, config, func(ctx context.Context, _ time.Time) Evaluation {
+			<-ctx.Done()
+			return outcome(Error)
+		})
+		if took := time.Since(start); got.Verdict() != Error || took != 67*time.Second {
+			t.Errorf("%q after %v", got.Verdict(), took)
+		}
+	})
+}
+
+func TestBakeRefusesConfig(t *testing.T) {
+	for _, config := range []BakeConfig{{Duration: time.Minute}, {Interval: time.Minute}, {Duration: -1, Interval: 1}} {
+		got := Bake(t.Context(), SystemClock{}, config, func(context.Context, time.Time) Evaluation {
+			t.Errorf("%+v: looked", config)
+			return Evaluation{}
+		})
+		if got.Verdict() != Error || !strings.Contains(got.Results[0].Reason, "must be above 0") {
+			t.Errorf("%+v: %+v", config, got)
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package gate
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"pgregory.net/rapid"
+)
+
+var t0 = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+const step = 15 * time.Second
+
+// series makes a series whose first sample lies skip steps after t0 and whose others follow at every step. A NaN is a gap.
+func series(labels string, skip int, values ...float64) *model.SampleStream {
+	stream := &model.SampleStream{Metric: model.Metric{}}
+	for pair := range strings.SplitSeq(labels, ",") {
+		name, value, _ := strings.Cut(pair, "=")
+		stream.Metric[model.LabelName(name)] = model.LabelValue(value)
+	}
+	for i, v := range values {
+		if !math.IsNaN(v) {
+			at := t0.Add(time.Duration(skip+i) * step)
+			stream.Values = append(stream.Values, model.SamplePair{Timestamp: model.TimeFromUnixNano(at.UnixNano()), Value: model.SampleValue(v)})
+		}
+	}
+	return stream
+}
+
+func TestErrorCounts(t *testing.T) {
+	gap := math.NaN()
+	tests := []struct {
+		name   string
+		matrix model.Matrix
+		n, k   int64
+	}{
+		{"nothing", nil, 0, 0},
+		{"counts from the last sample before the window", model.Matrix{series("code=200", -2, 5, 10, 12, 12, 20)}, 8, 0},
+		{"a sample at the start is the base", model.Matrix{series("code=200", 0, 10, 15)}, 5, 0},
+		{"a new series counts from 0", model.Matrix{series("code=500", 1, 3, 4)}, 4, 4},
+		{"no sample in the window", model.Matrix{series("code=200", -3, 1, 2)}, 0, 0},
+		{"a reset adds the new value", model.Matrix{series("code=200", 0, 100, 110, 3, 5)}, 15, 0},
+		{"a reset to 0", model.Matrix{series("code=200", 0, 7, 0, 0)}, 0, 0},
+		{"two resets", model.Matrix{series("code=200", 0, 10, 4, 6, 1)}, 7, 0},
+		{"a reset before the window is over", model.Matrix{series("code=200", -3, 100, 1, 2, 3, 4)}, 1, 0},
+		{"a reset across the start", model.Matrix{series("code=200", -1, 100, gap, 4)}, 4, 0},
+		{"a gap", model.Matrix{series("code=200", 0, 1, gap, gap, 9)}, 8, 0},
+		{"errors and others", model.Matrix{
+			series("code=200,pod=a", 0, 0, 90), series("code=500,pod=a", 0, 0, 4), series("code=503,pod=b", 1, 2),
+			series("code=404,pod=b", 1, 4),
+		}, 100, 6},
+		{"the pattern is anchored", model.Matrix{series("code=5000", 1, 1), series("code=1500", 1, 1), series("code=50", 1, 1)}, 3, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			n, k, err := errorCounts(test.matrix, t0, "code", "5..")
+			if err != nil || n != test.n || k != test.k {
+				t.Errorf("got %d of %d, %v; want %d of %d", k, n, err, test.k, test.n)
+			}
+		})
+	}
+}
+
+func TestErrorCountsRefuses(t *testing.T) {
+	native := series("code=200,pod=a", 0)
+	native.Histograms = []model.SampleHistogramPair{{}}
+	tests := []struct {
+		name   string
+		matrix model.Matrix
+		want   []string
+	}{
+		{"negative", model.Matrix{series("code=200", 0, 1, -1)}, []string{`code="200"`, "-1", "2026-03-02T09:00:15Z"}},
+		{"infinite", model.Matrix{series("code=200", 0, math.Inf(1))}, []string{`code="200"`, "+Inf"}},
+		{"fractions", model.Matrix{series("code=200", 0, 0.5)}, []string{`code="200"`, "0.5", "whole numbers"}},
+		{"beyond exact integers", model.Matrix{series("code=200", 0, 1e300)}, []string{"1e+300"}},
+		{"not a number", model.Matrix{{Metric: model.Metric{"code": "200"}, Values: []model.SamplePair{{Timestamp: 1, Value: model.SampleValue(math.NaN())}}}}, []string{"NaN"}},
+		{"out of order", model.Matrix{{Metric: model.Metric{"code": "200"}, Values: []model.SamplePair{{Timestamp: 2}, {Timestamp: 1}}}}, []string{"out of order"}},
+		{"native histogram", model.Matrix{native}, []string{"native histogram", `pod="a"`}},
+		{"no status label", model.Matrix{series("status=200,pod=a", 0, 1)}, []string{`no label "code"`, "it has pod, status"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, _, err := errorCounts(test.matrix, t0, "code", "5..")
+			wantError(t, err, test.want...)
+		})
+	}
+	_, _, err := errorCounts(nil, t0, "code", "(")
+	wantError(t, err, `error pattern "("`)
+}
+
+func wantError(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want one with %q", parts)
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error %q does not say %q", err, part)
+		}
+	}
+}
+
+func TestLatencyCounts(t *testing.T) {
+	tests := []struct {
+		name   string
+		matrix model.Matrix
+		limit  time.Duration
+		unit   time.Duration
+		n, k   int64
+	}{
+		{"bounds are numbers", model.Matrix{series("le=5e-1", 0, 0, 90), series("le=+Inf", 0, 0, 100)}, 500 * time.Millisecond, time.Second, 100, 10},
+		{"a written zero", model.Matrix{series("le=0.50", 0, 0, 90), series("le=Inf", 0, 0, 100)}, 500 * time.Millisecond, time.Second, 100, 10},
+		{"a bound that is not exact in binary", model.Matrix{series("le=0.3", 0, 0, 1), series("le=+Inf", 0, 0, 1)}, 300 * time.Millisecond, time.Second, 1, 0},
+		{"milliseconds", model.Matrix{series("le=500", 0, 0, 9), series("le=+Inf", 0, 0, 10)}, 500 * time.Millisecond, time.Millisecond, 10, 1},
+		{"two pods", model.Matrix{
+			series("le=0.5,pod=a", 0, 0, 9), series("le=+Inf,pod=a", 0, 0, 10), series("le=0.5,pod=b", 1, 1), series("le=+Inf,pod=b", 1, 3),
+		}, 500 * time.Millisecond, time.Second, 13, 3},
+		// The restarted process has served more requests than before, but fewer fast ones: only one bucket shows the reset.
+		{"a reset that one bucket hides", model.Matrix{series("le=0.5", 0, 100, 40), series("le=+Inf", 0, 110, 120)}, 500 * time.Millisecond, time.Second, 120, 80},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			n, k, err := latencyCounts(test.matrix, t0, test.limit, test.unit)
+			if err != nil || n != test.n || k != test.k {
+				t.Errorf("got %d of %d, %v; want %d of %d", k, n, err, test.k, test.n)
+			}
+		})
+	}
+}
+
+func TestLatencyCountsRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		matrix model.Matrix
+		want   []string
+	}{
+		{"limit is no bound", model.Matrix{series("le=1,pod=a", 0, 1), series("le=0.25,pod=a", 0, 1), series("le=+Inf,pod=a", 0, 1)},
+			[]string{`pod="a"`, "latency limit of 500ms", "250ms, 1s"}},
+		{"only +Inf", model.Matrix{series("le=+Inf", 0, 1)}, []string{"none but +Inf"}},
+		{"no +Inf", model.Matrix{series("le=0.5", 0, 1)}, []string{`no bucket with le="+Inf"`}},
+		{"no le", model.Matrix{series("code=200", 0, 1)}, []string{`no label "le"`, "_bucket"}},
+		{"le is no number", model.Matrix{series("le=fast", 0, 1)}, []string{"no number"}},
+		{"le is NaN", model.Matrix{series("le=NaN", 0, 1)}, []string{"no number"}},
+		{"buckets not cumulative", model.Matrix{series("le=0.5", 0, 0, 5), series("le=+Inf", 0, 0, 3)}, []string{"2 more"}},
+		{"negative", model.Matrix{series("le=0.5", 0, -5), series("le=+Inf", 0, 3)}, []string{"-5"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, _, err := latencyCounts(test.matrix, t0, 500*time.Millisecond, time.Second)
+			wantError(t, err, test.want...)
+		})
+	}
+}
+
+// A counter that is scraped often enough to show every restart is counted exactly, and however rarely it is scraped, never
+// more than what happened and never less than 0.
+func TestIncreaseProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		steps := rapid.SliceOfN(rapid.IntRange(0, 20), 1, 40).Draw(t, "increments")
+		var value, truth float64
+		values := []float64{0}
+		for i, inc := range steps {
+			// A restart shows when less happens after it than before.
+			if value > 20 && rapid.Bool().Draw(t, "restart "+strconv.Itoa(i)) {
+				value = 0
+			}
+			value += float64(inc)
+			truth += float64(inc)
+			values = append(values, value)
+		}
+		n, _, err := errorCounts(model.Matrix{series("code=200", 0, values...)}, t0, "code", "5..")
+		if err != nil || n != int64(truth) {
+			t.Errorf("scraped at every step: %d, %v; want %v", n, err, truth)
+		}
+		for i := range values {
+			if i > 0 && rapid.Bool().Draw(t, "missed "+strconv.Itoa(i)) {
+				values[i] = math.NaN()
+			}
+		}
+		fewer, _, err := errorCounts(model.Matrix{series("code=200", 0, values...)}, t0, "code", "5..")
+		if err != nil || fewer < 0 || fewer > int64(truth) {
+			t.Errorf("with missed scrapes: %d, %v; want 0 to %v", fewer, err, truth)
+		}
+		whole, _, _ := errorCounts(model.Matrix{series("code=200", 0, values...)}, t0.Add(-step), "code", "5..")
+		later, _, _ := errorCounts(model.Matrix{series("code=200", 0, values...)}, t0.Add(step), "code", "5..")
+		if later > whole {
+			t.Errorf("a shorter window counts %d, the whole one %d", later, whole)
+		}
+	})
+}
+
+func TestFresh(t *testing.T) {
+	matrix := model.Matrix{series("code=200", 0, 1, 1, 1), series("code=500", 0, 1)}
+	newest := t0.Add(2 * step)
+	tests := []struct {
+		name     string
+		end      time.Time
+		interval time.Duration
+		stale    bool
+	}{
+		{"at once", newest, 0, false},
+		{"three scrapes later", newest.Add(3 * step), 0, false},
+		{"more than three scrapes later", newest.Add(3*step + time.Second), 0, true},
+		{"a configured interval", newest.Add(3*step + time.Second), time.Minute, false},
+		{"clocks that differ", newest.Add(-step), 0, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			err := fresh(matrix, test.end, test.interval)
+			if (err != nil) != test.stale {
+				t.Fatalf("got %v, want stale: %t", err, test.stale)
+			}
+			if test.stale {
+				wantError(t, err, "stale", "2026-03-02T09:00:30Z", "46s before", "3 scrapes of 15s")
+			}
+		})
+	}
+	if got := scrapeInterval(model.Matrix{series("code=200", 0, 1)}); got != fallbackInterval {
+		t.Errorf("interval of a single sample is %v", got)
+	}
+}

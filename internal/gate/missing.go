@@ -1,0 +1,110 @@
+package gate
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// history is how far back to look for what there was instead.
+	history = time.Hour
+	// maxListed is how many names or values are listed.
+	maxListed = 8
+)
+
+// missing says what Prometheus holds in place of a selector's samples, from the general to the particular: whether the metric
+// exists, which values its labels have, and when it was last seen.
+func missing(ctx context.Context, querier Querier, metrics Metrics, metric, selector string, window Window) (string, error) {
+	start := window.Start.Add(-history)
+	names, err := querier.LabelValues(ctx, "__name__", metric, start, window.End)
+	if err != nil {
+		return "", err
+	}
+	if len(names) == 0 {
+		return noMetric(ctx, querier, metric, start, window.End)
+	}
+	matrix, err := querier.Samples(ctx, selector, start, window.End)
+	if err != nil {
+		return "", err
+	}
+	if len(matrix) > 0 {
+		newest := newestSample(matrix)
+		return fmt.Sprintf("its last sample is of %s, %v before the end of the window: is the pod still scraped?",
+			stamp(newest), window.End.Sub(newest).Round(time.Second)), nil
+	}
+	return otherLabels(ctx, querier, metrics, metric, start, window.End)
+}
+
+// noMetric names the metrics that are called similarly.
+func noMetric(ctx context.Context, querier Querier, metric string, start, end time.Time) (string, error) {
+	words := nameWords(metric)
+	patterns := make([]string, len(words))
+	for i, word := range words {
+		patterns[i] = regexp.QuoteMeta(word)
+	}
+	query := "{__name__=~" + strconv.Quote(".*("+strings.Join(patterns, "|")+").*") + "}"
+	names, err := querier.LabelValues(ctx, "__name__", query, start, end)
+	if err != nil {
+		return "", err
+	}
+	if len(names) == 0 {
+		return fmt.Sprintf("there is no metric %s, nor any whose name contains %s: is the pod scraped at all?",
+			metric, strings.Join(words, " or ")), nil
+	}
+	shared := func(name string) int {
+		return len(slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.Contains(name, w) }))
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(shared(b), shared(a)), cmp.Compare(a, b)) })
+	return fmt.Sprintf("there is no metric %s; there are %s: correct its name, or scrape the pod", metric, some(names)), nil
+}
+
+// nameWords are the words of a metric's name that tell what it is about; all of them when none does.
+func nameWords(metric string) []string {
+	common := []string{"total", "bucket", "count", "sum", "seconds", "milliseconds", "duration"}
+	all := strings.FieldsFunc(metric, func(r rune) bool { return r == '_' || r == ':' })
+	words := slices.DeleteFunc(slices.Clone(all), func(w string) bool { return slices.Contains(common, w) })
+	switch {
+	case len(words) > 0:
+		return words
+	case len(all) > 0:
+		return all
+	default:
+		return []string{metric}
+	}
+}
+
+// otherLabels shows which values the labels of the selector have, and those of track and version.
+func otherLabels(ctx context.Context, querier Querier, metrics Metrics, metric string, start, end time.Time) (string, error) {
+	labels := slices.AppendSeq([]string{metrics.TrackLabel, metrics.VersionLabel}, maps.Keys(metrics.Selector))
+	slices.Sort(labels)
+	var found []string
+	for _, label := range slices.Compact(labels) {
+		if label == "" {
+			continue
+		}
+		values, err := querier.LabelValues(ctx, label, metric, start, end)
+		if err != nil {
+			return "", err
+		}
+		text := "label " + label + " has no value"
+		if len(values) > 0 {
+			text = "label " + label + " has the values " + some(values)
+		}
+		found = append(found, text)
+	}
+	return fmt.Sprintf("%s exists, but not with these labels: %s", metric, strings.Join(found, "; ")), nil
+}
+
+func some(values []string) string {
+	if len(values) <= maxListed {
+		return strings.Join(values, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(values[:maxListed], ", "), len(values)-maxListed)
+}
