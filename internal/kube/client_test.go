@@ -1,0 +1,195 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+const kubeconfigText = `apiVersion: v1
+kind: Config
+current-context: CURRENT
+clusters: [{name: one, cluster: {server: "https://127.0.0.1:1"}}, {name: two, cluster: {server: "https://127.0.0.1:2"}}]
+users: [{name: me, user: {token: secret-token}}]
+contexts: [{name: staging, context: {cluster: one, user: me}}, {name: production, context: {cluster: two, user: me}}]
+`
+
+func kubeconfig(t *testing.T, current string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(path, []byte(strings.Replace(kubeconfigText, "CURRENT", current, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func wantError(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want one with %q", parts)
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error %q does not say %q", err, part)
+		}
+	}
+	if strings.Contains(err.Error(), "secret-token") {
+		t.Errorf("error shows the token: %v", err)
+	}
+}
+
+func TestNewChoosesTheContext(t *testing.T) {
+	file := kubeconfig(t, "staging")
+	t.Setenv("KUBECONFIG", file)
+	for _, test := range []struct {
+		options Options
+		want    string
+	}{
+		{Options{}, "https://127.0.0.1:1"},
+		{Options{Context: "production"}, "https://127.0.0.1:2"},
+		{Options{Kubeconfig: file, Context: "production"}, "https://127.0.0.1:2"},
+		{Options{Kubeconfig: kubeconfig(t, "production")}, "https://127.0.0.1:2"},
+	} {
+		client, err := New(test.options)
+		if err != nil {
+			t.Fatalf("%+v: %v", test.options, err)
+		}
+		if client.Server() != test.want {
+			t.Errorf("%+v: server %s, want %s", test.options, client.Server(), test.want)
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "nothing")
+	broken := filepath.Join(t.TempDir(), "broken")
+	if err := os.WriteFile(broken, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", missing)
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	staging := kubeconfig(t, "staging")
+	tests := []struct {
+		name    string
+		options Options
+		want    []string
+	}{
+		{"unknown context", Options{Kubeconfig: staging, Context: "prod"}, []string{`context "prod"`, staging, "it has production, staging"}},
+		{"no current context", Options{Kubeconfig: kubeconfig(t, `""`)}, []string{"no current context", "production, staging"}},
+		{"current context does not exist", Options{Kubeconfig: kubeconfig(t, "gone")}, []string{`context "gone"`, "production, staging"}},
+		{"file does not exist", Options{Kubeconfig: missing}, []string{missing, "no such file"}},
+		{"file is broken", Options{Kubeconfig: broken}, []string{broken}},
+		{"nothing configured", Options{}, []string{missing, "set KUBECONFIG"}},
+		{"context of nothing", Options{Context: "prod"}, []string{`context "prod"`, missing, "it has none"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := New(test.options)
+			wantError(t, err, test.want...)
+		})
+	}
+}
+
+// apiServer is a client of a server that answers every request so.
+func apiServer(t *testing.T, handler http.HandlerFunc) *Client {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	client, err := newClient(&rest.Config{Host: server.URL, BearerToken: "secret-token"}, `context "staging" of kubeconfig /config`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func answer(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	var agent string
+	good := apiServer(t, func(w http.ResponseWriter, r *http.Request) {
+		agent = r.UserAgent()
+		answer(http.StatusOK, `{"major":"1","minor":"34"}`)(w, r)
+	})
+	if err := good.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if agent != userAgent {
+		t.Errorf("user agent is %q", agent)
+	}
+	unauthorized := apiServer(t, answer(http.StatusUnauthorized, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}`))
+	wantError(t, unauthorized.Check(t.Context()), "refuses the credentials", `context "staging"`, "renew them")
+
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	unreachable, err := newClient(&rest.Config{Host: gone.URL}, `context "staging" of kubeconfig /config`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, unreachable.Check(t.Context()), "does not answer", gone.URL, `context "staging" of kubeconfig /config`, "connection refused")
+}
+
+func TestCheckGivesUpWithItsContext(t *testing.T) {
+	release := make(chan struct{})
+	client := apiServer(t, func(http.ResponseWriter, *http.Request) { <-release })
+	t.Cleanup(func() { close(release) })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := client.Check(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want one for the deadline", err)
+	}
+	if _, err := client.Kinds(ctx, "apps/v1"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want one for the deadline", err)
+	}
+}
+
+func TestKinds(t *testing.T) {
+	served := apiServer(t, answer(http.StatusOK, `{"kind":"APIResourceList","groupVersion":"monitoring.coreos.com/v1","resources":[
+		{"name":"servicemonitors","kind":"ServiceMonitor"},{"name":"prometheusrules","kind":"PrometheusRule"},{"name":"servicemonitors/status","kind":"ServiceMonitor"}]}`))
+	got, err := served.Kinds(t.Context(), "monitoring.coreos.com/v1")
+	if err != nil || !slices.Equal(got, []string{"PrometheusRule", "ServiceMonitor"}) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	none := apiServer(t, answer(http.StatusNotFound, `404 page not found`))
+	if got, err := none.Kinds(t.Context(), "monitoring.coreos.com/v1"); err != nil || got != nil {
+		t.Errorf("group that is not installed: %v, %v", got, err)
+	}
+	broken := apiServer(t, answer(http.StatusInternalServerError, `oops`))
+	_, err = broken.Kinds(t.Context(), "monitoring.coreos.com/v1")
+	wantError(t, err, "list the kinds of monitoring.coreos.com/v1")
+}
+
+func TestServiceProxy(t *testing.T) {
+	var path, authorization string
+	client := apiServer(t, func(w http.ResponseWriter, r *http.Request) {
+		path, authorization = r.URL.Path, r.Header.Get("Authorization")
+		answer(http.StatusOK, "ready")(w, r)
+	})
+	transport, base := client.ServiceProxy("monitoring", "prometheus-operated", 9090)
+	response, err := (&http.Client{Transport: transport}).Get(base + "/-/ready")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if want := "/api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/-/ready"; path != want {
+		t.Errorf("path %s, want %s", path, want)
+	}
+	if authorization != "Bearer secret-token" {
+		t.Errorf("authorization is %q", authorization)
+	}
+}

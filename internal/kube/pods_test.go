@@ -1,0 +1,208 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+)
+
+func newPod(name string, ready bool, labels map[string]string) *corev1.Pod {
+	status := corev1.ConditionFalse
+	if ready {
+		status = corev1.ConditionTrue
+	}
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: labels},
+		Status:     corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: status}}},
+	}
+}
+
+func TestPods(t *testing.T) {
+	canary := map[string]string{"app": "finance", "track": "canary"}
+	leaving := newPod("leaving", true, canary)
+	leaving.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+	leaving.Finalizers = []string{"example.com/hold"}
+	client := &Client{clientset: fake.NewClientset(
+		newPod("b", true, canary), newPod("a", true, canary), newPod("starting", false, canary), leaving,
+		newPod("other", true, map[string]string{"app": "finance", "track": "stable"}),
+	)}
+	pods, err := client.Pods(t.Context(), "shop", canary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, pod := range pods {
+		names = append(names, pod.Name)
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, names); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	_, err = client.Pods(t.Context(), "shop", nil)
+	wantError(t, err, "no labels given")
+	_, err = client.Pods(t.Context(), "shop", map[string]string{"app": "a, b"})
+	wantError(t, err, "a, b")
+}
+
+func TestNamespaceOwner(t *testing.T) {
+	client := &Client{clientset: fake.NewClientset(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: "shop", Labels: map[string]string{"team": "pay"}, Annotations: map[string]string{"owner": "them"},
+	}})}
+	got, exists, err := client.NamespaceOwner(t.Context(), "shop")
+	want := Namespace{Labels: map[string]string{"team": "pay"}, Annotations: map[string]string{"owner": "them"}}
+	if diff := cmp.Diff(want, got); diff != "" || !exists || err != nil {
+		t.Errorf("exists %t, %v (-want +got)\n%s", exists, err, diff)
+	}
+	if _, exists, err := client.NamespaceOwner(t.Context(), "none"); exists || err != nil {
+		t.Errorf("a namespace that does not exist: %t, %v", exists, err)
+	}
+}
+
+func newDeployment(generation, observed int64, updated, ready int32) *appsv1.Deployment {
+	return &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "finance", Generation: generation},
+		Spec:       appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "finance"}}},
+		Status:     appsv1.DeploymentStatus{ObservedGeneration: observed, UpdatedReplicas: updated, ReadyReplicas: ready},
+	}
+}
+
+func TestWaitDeploymentReady(t *testing.T) {
+	waiting := newPod("finance-1", false, map[string]string{"app": "finance"})
+	waiting.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{
+		Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no such tag"},
+	}}}
+	done := newPod("finance-2", true, map[string]string{"app": "finance"})
+	tests := []struct {
+		name       string
+		deployment *appsv1.Deployment
+		want       []string // parts of the error; none when it is ready
+	}{
+		{"ready", newDeployment(2, 2, 3, 3), nil},
+		{"more than wanted", newDeployment(2, 2, 5, 5), nil},
+		{"not observed", newDeployment(2, 1, 3, 3), []string{"generation 2 is not observed yet (observed: 1)"}},
+		{"of the old template", newDeployment(2, 2, 1, 3), []string{"3 of 3 ready, 1 of the newest template"}},
+		{"not ready", newDeployment(2, 2, 3, 1), []string{
+			"deployment shop/finance is not ready with 3 pods after 10s: 1 of 3 ready, 3 of the newest template", "pod finance-1: ImagePullBackOff: no such tag"}},
+		{"missing", nil, []string{"it does not exist"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				objects := []runtime.Object{waiting, done}
+				if test.deployment != nil {
+					objects = append(objects, test.deployment)
+				}
+				client := &Client{clientset: fake.NewClientset(objects...)}
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				err := client.WaitDeploymentReady(ctx, "shop", "finance", 3)
+				if test.want == nil {
+					if err != nil {
+						t.Error(err)
+					}
+					return
+				}
+				wantError(t, err, test.want...)
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("error %v does not hold the cause", err)
+				}
+				if strings.Contains(err.Error(), "finance-2") {
+					t.Errorf("error %v names a pod that is ready", err)
+				}
+			})
+		})
+	}
+}
+
+// The wait goes on over a Deployment that is yet to be made, and over an API server that fails for a while.
+func TestWaitDeploymentReadyGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clientset := fake.NewClientset()
+		looks := 0
+		clientset.PrependReactor("get", "deployments", func(clienttesting.Action) (bool, runtime.Object, error) {
+			looks++
+			switch looks {
+			case 1:
+				return true, nil, apierrors.NewNotFound(schema.GroupResource{Resource: "deployments"}, "finance")
+			case 2:
+				return true, nil, apierrors.NewInternalError(errors.New("etcd is away"))
+			case 3:
+				return true, newDeployment(1, 1, 2, 2), nil
+			default:
+				return true, newDeployment(1, 1, 3, 3), nil
+			}
+		})
+		client := &Client{clientset: clientset}
+		if err := client.WaitDeploymentReady(t.Context(), "shop", "finance", 3); err != nil || looks != 4 {
+			t.Errorf("%v after %d looks, want 4", err, looks)
+		}
+	})
+}
+
+func TestWaitDeploymentReadyEndsWhenForbidden(t *testing.T) {
+	clientset := fake.NewClientset()
+	clientset.PrependReactor("get", "deployments", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "deployments"}, "finance", errors.New("no such right"))
+	})
+	err := (&Client{clientset: clientset}).WaitDeploymentReady(t.Context(), "shop", "finance", 3)
+	wantError(t, err, "deployment shop/finance", "no such right")
+}
+
+func TestProblem(t *testing.T) {
+	container := func(status corev1.ContainerStatus) corev1.PodStatus {
+		return corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{status}}
+	}
+	died := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "OOMKilled", ExitCode: 137}}
+	tests := []struct {
+		name   string
+		status corev1.PodStatus
+		want   string
+	}{
+		{"ready", newPod("a", true, nil).Status, ""},
+		{"probe fails", newPod("a", false, nil).Status, "not ready, phase Running"},
+		{"crash loop", container(corev1.ContainerStatus{
+			State:                corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 10s"}},
+			LastTerminationState: died, RestartCount: 3,
+		}), "CrashLoopBackOff: back-off 10s (3 restarts; last: OOMKilled, exit code 137)"},
+		{"died", container(corev1.ContainerStatus{State: died}), "OOMKilled, exit code 137"},
+		{"running again", container(corev1.ContainerStatus{
+			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, LastTerminationState: died, RestartCount: 1,
+		}), "running again (1 restarts; last: OOMKilled, exit code 137)"},
+		{"init container", corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{State: died}}}, "OOMKilled, exit code 137"},
+		{"no room", corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{
+			{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/1 nodes: Insufficient cpu"},
+		}}, "Unschedulable: 0/1 nodes: Insufficient cpu"},
+		{"evicted", corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "low on disk"}, "Evicted: low on disk"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := Problem(&corev1.Pod{Status: test.status}); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestDescribeIsShort(t *testing.T) {
+	var pods []corev1.Pod
+	for i := range 9 {
+		pods = append(pods, *newPod(fmt.Sprintf("pod-%d", i), i == 0, nil))
+	}
+	got := describe(pods)
+	if strings.Contains(got, "pod-0:") || !strings.Contains(got, "pod-5:") || strings.Contains(got, "pod-6:") || !strings.HasSuffix(got, "; and 3 more pods") {
+		t.Errorf("got %q", got)
+	}
+}
