@@ -128,8 +128,8 @@ func remoteOptions(reference string, options Options) ([]remote.Option, error) {
 	return ask, nil
 }
 
-// digest asks with HEAD, which counts against no pull limit, and with GET where a registry does not answer that fully or where
-// the manifest must be read to find the platform's image.
+// digest asks with HEAD, which counts against no pull limit, and with GET where a registry does not answer that fully, where it
+// refuses (only the answer to GET says why), or where the manifest must be read to find the platform's image.
 func digest(tag name.Tag, platform bool, ask []remote.Option) (string, error) {
 	if !platform {
 		if descriptor, err := remote.Head(tag, ask...); err == nil {
