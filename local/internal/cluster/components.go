@@ -176,6 +176,7 @@ func (c *Cluster) controllerManager(keys pki) component {
 			"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", controllerPort), "--cert-dir="+dataDir("controller-manager"),
 			"--root-ca-file="+keys.ca, "--service-account-private-key-file="+keys.saPrivate,
 			"--use-service-account-credentials", "--leader-elect=false", "--profiling=false",
+			"--flex-volume-plugin-dir="+dataDir("kubelet", "volume-plugins"),
 		),
 		ready:   httpReady(url("https", "127.0.0.1", controllerPort)+"/healthz", insecureClient()),
 		timeout: time.Minute,

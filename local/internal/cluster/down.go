@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -96,13 +95,15 @@ func (c *Cluster) teardown(ctx context.Context) error {
 			note("end "+name, supervisor.Stop(ctx, name, grace(name)))
 		}
 	}
-	sockets := shimSockets()
+	sockets, err := shimSockets()
+	note("list sockets", err)
 	note("end what is left", c.cgroups().Remove(ctx))
 	note("unmount", unmountBelow(runDir()))
 	note("remove rules", network.RemoveRules(ctx))
 	note("remove bridge", network.RemoveBridge(ctx, bridge))
 	note("restore kernel settings", network.RestoreKernel(runDir("kernel.json")))
 	note("remove leftovers", removeLeftovers(sockets))
+	note("remove empty directories", removeDirs(runDir("absent-dirs.json")))
 	if err := errors.Join(failures...); err != nil {
 		return err
 	}
@@ -124,44 +125,4 @@ func grace(name string) time.Duration {
 	default:
 		return 5 * time.Second
 	}
-}
-
-// shimSockets returns the sockets of containerd's shims, whose place is fixed, as their bundles record them.
-func shimSockets() []string {
-	files, err := filepath.Glob(runDir("containerd", "io.containerd.runtime.v2.task", "*", "*", "address"))
-	if err != nil {
-		return nil
-	}
-	var sockets []string
-	for _, file := range files {
-		if content, err := os.ReadFile(file); err == nil {
-			sockets = append(sockets, strings.TrimPrefix(strings.TrimSpace(string(content)), "unix://"))
-		}
-	}
-	return sockets
-}
-
-// removeLeftovers removes the files that others' programs put into fixed places for us, and no one else's.
-func removeLeftovers(sockets []string) error {
-	leftovers := sockets
-	results, err := filepath.Glob(filepath.Join("/var/lib/cni/results", Name+"-*"))
-	if err != nil {
-		return err
-	}
-	leftovers = append(leftovers, results...)
-	logs, err := filepath.Glob("/var/log/containers/*.log")
-	if err != nil {
-		return err
-	}
-	for _, log := range logs {
-		if target, err := os.Readlink(log); err == nil && strings.HasPrefix(target, dataDir()+"/") {
-			leftovers = append(leftovers, log)
-		}
-	}
-	for _, path := range leftovers {
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
 }

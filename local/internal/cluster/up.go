@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -114,6 +113,9 @@ func (c *Cluster) buildPause(ctx context.Context) error {
 }
 
 func (c *Cluster) setUpMachine(ctx context.Context) error {
+	if err := noteDirs(runDir("absent-dirs.json")); err != nil {
+		return err
+	}
 	if err := c.mountData(); err != nil {
 		return err
 	}
@@ -207,7 +209,7 @@ func (c *Cluster) deploy(ctx context.Context, references map[string]string) erro
 	}
 	crds := manifests.CRDSource{Tools: filepath.Join(c.root, "local", "tools", "prometheus-operator")}
 	err = c.progress.Run("apply manifests", func(*progress.Task) error {
-		return errors.Join(applier.Apply(ctx, values, crds))
+		return applier.Apply(ctx, values, crds)
 	})
 	if err != nil {
 		return err
