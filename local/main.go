@@ -44,7 +44,7 @@ func newCommand() *cobra.Command {
 	open := func() (*cluster.Cluster, error) { return openCluster(checkout) }
 	root.AddCommand(
 		toolsCommand(open), upCommand(open), downCommand(open), statusCommand(open), envCommand(open), pushCommand(open),
-		registryCommand(), launchCommand(),
+		demoCommand(open), registryCommand(), launchCommand(),
 	)
 	return root
 }
@@ -90,6 +90,9 @@ func upCommand(open opener) *cobra.Command {
 				return err
 			}
 			if err := c.Up(cmd.Context()); err != nil {
+				return err
+			}
+			if err := newDemo(cmd, c).Prepare(cmd.Context()); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "the local cluster runs; to work with it: . %s\n", c.EnvFile())

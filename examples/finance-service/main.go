@@ -59,7 +59,9 @@ func run(ctx context.Context, lookup func(string) (string, bool)) error {
 	}
 	defer database.Close()
 	faults := service.NewFaultSwitch(cfg.Faults, os.Exit)
+	pod, _ := lookup("HOSTNAME") // the pod's name, in Kubernetes
 	handler := service.NewServer(cfg, service.Deps{
+		Pod:        pod,
 		Database:   database,
 		EventStore: eventStore,
 		Faults:     faults,

@@ -10,8 +10,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Deps are what the service depends on. All fields are required.
+// Deps are what the service depends on. All fields but Pod are required.
 type Deps struct {
+	// Pod is the name that answers are signed with, in the header X-Served-By; empty for none.
+	Pod string
+
 	Database   *Database
 	EventStore EventStore
 	// Faults holds the faults that are on; see [NewFaultSwitch].
@@ -54,7 +57,18 @@ func NewServer(cfg Config, deps Deps) http.Handler {
 		promhttp.HandlerFor(deps.Registry, promhttp.HandlerOpts{Registry: deps.Registry})))
 	mux.Handle("/", handle("other", slog.LevelInfo, misbehave(http.NotFoundHandler(), deps.Faults)))
 
-	return limitRate(cors(mux, cfg.AllowedOrigins, deps.Faults), cfg.RateLimit, deps.Now)
+	return servedBy(deps.Pod, limitRate(cors(mux, cfg.AllowedOrigins, deps.Faults), cfg.RateLimit, deps.Now))
+}
+
+// servedBy lets a client count which pods its answers come from.
+func servedBy(pod string, next http.Handler) http.Handler {
+	if pod == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Served-By", pod)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // instruments are the metrics that gates and alerts look at.

@@ -1,0 +1,80 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+// The load is gentle, goes to 127.0.0.1 only and ends by itself.
+const (
+	loadPerSecond = 40
+	loadLimit     = 5 * time.Minute
+	shareRequests = 400
+)
+
+// servedBy is the header in which the example service names its pod.
+const servedBy = "X-Served-By"
+
+// Load is what a run of requests found.
+type Load struct {
+	// Requests were answered; Failed of them with an error or not at all.
+	Requests, Failed int
+	// ByPod counts the answers of each pod.
+	ByPod map[string]int
+}
+
+// Share is the share of the answers that came from pods whose name begins with the prefix, 0 to 1.
+func (l Load) Share(prefix string) float64 {
+	answered, matching := 0, 0
+	for pod, count := range l.ByPod {
+		answered += count
+		if strings.HasPrefix(pod, prefix) {
+			matching += count
+		}
+	}
+	if answered == 0 {
+		return 0
+	}
+	return float64(matching) / float64(answered)
+}
+
+// send sends requests to the node port until the context ends, but no longer than the limit. Each has a connection of its
+// own, because a kept one would stay with one pod.
+func send(ctx context.Context, nodePort int, secret string, limit time.Duration) (Load, error) {
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"sub": "demo", "exp": time.Now().Add(limit + time.Minute).Unix(),
+	}).SignedString([]byte(secret))
+	if err != nil {
+		return Load{}, fmt.Errorf("sign a token: %w", err)
+	}
+	target := vegeta.NewStaticTargeter(vegeta.Target{
+		Method: http.MethodPost,
+		URL:    fmt.Sprintf("http://127.0.0.1:%d/graphql", nodePort),
+		Body:   []byte(`{"query":"{ __typename }"}`),
+		Header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}},
+	})
+	attacker := vegeta.NewAttacker(vegeta.KeepAlive(false), vegeta.Timeout(5*time.Second))
+	results := attacker.Attack(target, vegeta.Rate{Freq: loadPerSecond, Per: time.Second}, limit, "demo")
+	stop := context.AfterFunc(ctx, func() { attacker.Stop() })
+	defer stop()
+	load := Load{ByPod: map[string]int{}}
+	for result := range results {
+		pod := result.Headers.Get(servedBy)
+		if pod == "" {
+			// Nobody listens before the first pod is ready.
+			continue
+		}
+		load.Requests++
+		load.ByPod[pod]++
+		if result.Code >= http.StatusBadRequest {
+			load.Failed++
+		}
+	}
+	return load, nil
+}

@@ -1,0 +1,139 @@
+// Package demo brings the example service onto a cluster through the Pulumi program, with the commands that a user types, and
+// sums up what happened. It talks to the program only through the Pulumi CLI.
+package demo
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+
+	"github.com/vextrus/finance-rollout/local/internal/cluster"
+	"github.com/vextrus/finance-rollout/local/internal/images"
+	"github.com/vextrus/finance-rollout/local/internal/progress"
+	"github.com/vextrus/finance-rollout/local/internal/project"
+)
+
+// NodePorts are the ports of 127.0.0.1 that reach the stacks' Services.
+var NodePorts = map[string]int{"staging": 30081, "production": 30080}
+
+const (
+	repository = "vextrus/finance"
+	origin     = "https://app.vextrus.example"
+)
+
+// Demo is the demo in one checkout.
+type Demo struct {
+	Cluster  *cluster.Cluster
+	Root     string
+	Progress *progress.Reporter
+	Out      io.Writer
+}
+
+// Prepare makes what `pulumi up` needs: the program compiled, the example's images in the registry, the derived project and
+// its stacks.
+func (d *Demo) Prepare(ctx context.Context) error {
+	err := d.Progress.Run("compile the Pulumi program", func(*progress.Task) error {
+		return d.compile(ctx, os.DevNull, "", ".")
+	})
+	if err != nil {
+		return err
+	}
+	options, err := d.options(ctx)
+	if err != nil {
+		return err
+	}
+	return d.Progress.Run("derive the stacks", func(*progress.Task) error { return d.writeStacks(ctx, options) })
+}
+
+func (d *Demo) options(ctx context.Context) (project.Options, error) {
+	secrets, err := d.secrets()
+	if err != nil {
+		return project.Options{}, err
+	}
+	options := project.Options{
+		Repo: d.Root, Dir: d.Cluster.Dir("project"),
+		Kubeconfig: d.Cluster.Kubeconfig(), Context: cluster.Name,
+		Prometheus: "monitoring/prometheus-operated:9090", NodePorts: NodePorts, Secrets: secrets,
+	}
+	err = d.Progress.Run("build and push the example service", func(task *progress.Task) error {
+		if options.StableImage, err = d.push(ctx, "v1"); err != nil {
+			return err
+		}
+		options.Image, err = d.push(ctx, "v2")
+		return err
+	})
+	return options, err
+}
+
+// push builds a version of the example service and pushes it. The reference is by digest.
+func (d *Demo) push(ctx context.Context, version string) (string, error) {
+	binary := d.Cluster.Binary("finance-service-" + version)
+	if err := d.compile(ctx, binary, "-s -w -X main.version="+version, "./examples/finance-service"); err != nil {
+		return "", err
+	}
+	built, err := images.Image{Binary: binary, Path: "/bin/finance-service"}.Build()
+	if err != nil {
+		return "", fmt.Errorf("image of %s: %w", binary, err)
+	}
+	return images.Push(ctx, built, cluster.Registry, repository, version)
+}
+
+func (d *Demo) compile(ctx context.Context, output, linkerFlags, pkg string) error {
+	command := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags", linkerFlags, "-o", output, pkg)
+	command.Dir = d.Root
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if message, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("compile %s: %w\n%s", pkg, err, message)
+	}
+	return nil
+}
+
+func (d *Demo) secrets() (map[string]string, error) {
+	values := map[string]string{
+		"secrets.finance-db.host":                       "postgres.data.svc",
+		"secrets.finance-db.username":                   "finance",
+		"secrets.finance-secrets.eventstore-connection": "memory://",
+		"secrets.finance-secrets.cors-origin":           origin,
+	}
+	for path, name := range map[string]string{
+		"secrets.finance-db.password":        "postgres-password",
+		"secrets.finance-secrets.jwt-secret": "jwt-secret",
+	} {
+		value, err := d.Cluster.Secret(name)
+		if err != nil {
+			return nil, err
+		}
+		values[path] = value
+	}
+	return values, nil
+}
+
+func (d *Demo) writeStacks(ctx context.Context, options project.Options) error {
+	if err := project.Write(options); err != nil {
+		return err
+	}
+	return project.Init(ctx, options, d.pulumi)
+}
+
+// pulumi runs the Pulumi CLI in the environment that .local/env describes and gives what it printed.
+func (d *Demo) pulumi(ctx context.Context, args ...string) (string, error) {
+	var output, problem bytes.Buffer
+	err := d.run(ctx, &output, &problem, "pulumi", args...)
+	if err != nil {
+		return "", fmt.Errorf("pulumi %s: %w\n%s%s", args[0], err, output.String(), problem.String())
+	}
+	return output.String(), nil
+}
+
+// run runs a command in the environment of .local/env, as a user's shell does.
+func (d *Demo) run(ctx context.Context, stdout, stderr io.Writer, name string, args ...string) error {
+	script := fmt.Sprintf(`. "$0" && exec %s "$@"`, name)
+	command := exec.CommandContext(ctx, "sh", append([]string{"-c", script, d.Cluster.EnvFile()}, args...)...)
+	command.Dir, command.Stdout, command.Stderr = d.Root, stdout, stderr
+	// An interrupted `pulumi up` is given the time to write its state.
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	return command.Run()
+}
