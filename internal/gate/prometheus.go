@@ -2,9 +2,11 @@ package gate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
@@ -57,8 +59,9 @@ func (p *Prometheus) LabelValues(ctx context.Context, label, selector string, st
 // failed names the server and the cause: what it answered, or why it did not.
 func (p *Prometheus) failed(err error) error {
 	if answer, ok := errors.AsType[*promv1.Error](err); ok {
-		if answer.Detail != "" {
-			return fmt.Errorf("prometheus at %s did not answer the query: %w: %.200s", p.address, err, answer.Detail)
+		// A proxy on the way, such as the API server's, answers in words of its own.
+		if detail := detail(answer.Detail); detail != "" {
+			return fmt.Errorf("prometheus at %s did not answer the query: %s: %s", p.address, answer.Type, detail)
 		}
 		return fmt.Errorf("prometheus at %s did not answer the query: %w", p.address, err)
 	}
@@ -67,4 +70,13 @@ func (p *Prometheus) failed(err error) error {
 		err = request.Err
 	}
 	return fmt.Errorf("prometheus at %s cannot be reached: %w", p.address, err)
+}
+
+// detail is the message of a JSON answer, or the beginning of any other one.
+func detail(body string) string {
+	var answer struct{ Message string }
+	if err := json.Unmarshal([]byte(body), &answer); err == nil && answer.Message != "" {
+		return answer.Message
+	}
+	return fmt.Sprintf("%.200s", strings.TrimSpace(body))
 }

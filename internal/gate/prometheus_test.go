@@ -83,7 +83,8 @@ func TestPrometheusErrors(t *testing.T) {
 	}{
 		{"bad query", http.StatusBadRequest, `{"status":"error","errorType":"bad_data","error":"parse error"}`, []string{"did not answer the query", "bad_data: parse error"}},
 		{"too many samples", http.StatusUnprocessableEntity, `{"status":"error","errorType":"execution","error":"query processing would load too many samples"}`, []string{"too many samples"}},
-		{"behind a proxy that is not ready", http.StatusServiceUnavailable, `no endpoints available for service "prometheus"`, []string{"503", "no endpoints available"}},
+		{"behind a proxy that is not ready", http.StatusServiceUnavailable, "  no endpoints available\n", []string{"the query: server_error: no endpoints available"}},
+		{"behind the API server's proxy", http.StatusNotFound, `{"kind":"Status","message":"services \"nope\" not found","code":404}`, []string{`client_error: services "nope" not found`}},
 		{"something else entirely", http.StatusOK, `<html>hello</html>`, []string{"bad_response", "invalid character"}},
 		{"a vector", http.StatusOK, `{"status":"success","data":{"resultType":"vector","result":[]}}`, []string{"with a vector, not with raw samples"}},
 	}
