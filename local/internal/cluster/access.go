@@ -10,3 +10,7 @@ func (c *Cluster) Binary(name string) string { return c.bin(name) }
 
 // Progress returns what the cluster's work is reported to.
 func (c *Cluster) Progress() *progress.Reporter { return c.progress }
+
+// DatabaseUser is the owner of the databases. Its name occurs in no other name, because Pulumi masks the values of secrets
+// wherever they occur in what it prints.
+const DatabaseUser = "ledgerapp"

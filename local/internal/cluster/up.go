@@ -178,7 +178,7 @@ func (c *Cluster) startDatabase(ctx context.Context) error {
 	}
 	database, err := postgres.Open(postgres.Config{
 		DataDir: dataDir("postgres"), SocketDir: runDir("postgres"), Address: nodeIP, Port: postgresPort, Network: podSubnet,
-		User: "finance", Password: password, Databases: []string{"vextrus_finance", "vextrus_finance_staging"},
+		User: DatabaseUser, Password: password, Databases: []string{"vextrus_finance", "vextrus_finance_staging"},
 	})
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ func (d *Demo) compile(ctx context.Context, output, linkerFlags, pkg string) err
 func (d *Demo) secrets() (map[string]string, error) {
 	values := map[string]string{
 		"secrets.finance-db.host":                       "postgres.data.svc",
-		"secrets.finance-db.username":                   "finance",
+		"secrets.finance-db.username":                   cluster.DatabaseUser,
 		"secrets.finance-secrets.eventstore-connection": "memory://",
 		"secrets.finance-secrets.cors-origin":           origin,
 	}
