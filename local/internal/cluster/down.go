@@ -33,18 +33,8 @@ func (c *Cluster) Down(ctx context.Context, keep Keep) error {
 		return err
 	}
 	defer unlock()
-	current, err := readOwner()
-	if err != nil {
+	if err := c.refuseOther(); err != nil {
 		return err
-	}
-	if current.Root != "" && current.Root != c.root {
-		running, err := c.running()
-		if err != nil {
-			return err
-		}
-		if len(running) > 0 {
-			return fmt.Errorf("the local cluster on this machine belongs to %s: run `make down` there", current.Root)
-		}
 	}
 	err = c.progress.Run("end the cluster", func(task *progress.Task) error { return c.teardown(ctx) })
 	if err != nil {

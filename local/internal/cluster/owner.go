@@ -61,9 +61,29 @@ func (c *Cluster) lock() (unlock func(), err error) {
 	return func() { file.Close() }, nil
 }
 
+// refuseOther fails while the cluster of another checkout runs.
+func (c *Cluster) refuseOther() error {
+	current, err := readOwner()
+	if err != nil || current.Root == "" || current.Root == c.root {
+		return err
+	}
+	running, err := c.running()
+	if err != nil {
+		return err
+	}
+	if len(running) > 0 {
+		return fmt.Errorf("the local cluster of %s runs on this machine (%s); there can be one at a time: run `make down` there",
+			current.Root, strings.Join(running, ", "))
+	}
+	return nil
+}
+
 // claim makes this checkout the owner of the machine's cluster. It fails while another one's cluster runs, cleans up
 // what a dead one left, and refuses a machine on which some other Kubernetes runs.
 func (c *Cluster) claim(ctx context.Context) error {
+	if err := c.refuseOther(); err != nil {
+		return err
+	}
 	current, err := readOwner()
 	if err != nil {
 		return err
@@ -72,14 +92,6 @@ func (c *Cluster) claim(ctx context.Context) error {
 	case current.Root == c.root:
 		return nil
 	case current.Root != "":
-		running, err := c.running()
-		if err != nil {
-			return err
-		}
-		if len(running) > 0 {
-			return fmt.Errorf("the local cluster of %s runs on this machine (%s); there can be one at a time: run `make down` there",
-				current.Root, strings.Join(running, ", "))
-		}
 		c.progress.Say("cleaning up after the dead cluster of %s", current.Root)
 		if err := c.teardown(ctx); err != nil {
 			return err

@@ -18,6 +18,10 @@ import (
 // Up makes the cluster run. Each step looks at what is there, so Up can be interrupted or killed at any point and run
 // again; when everything runs, it takes seconds.
 func (c *Cluster) Up(ctx context.Context) error {
+	// Said before the tools are built, which may take half an hour.
+	if err := c.refuseOther(); err != nil {
+		return err
+	}
 	if err := c.prepare(ctx); err != nil {
 		return err
 	}

@@ -94,36 +94,39 @@ func (s *Supervisor) Ensure(ctx context.Context, spec Spec, ready func(context.C
 		return false, err
 	}
 	started := false
-	if !current.Alive() || current.SpecHash != hash {
+	ended := func() bool { return !current.Alive() }
+	if ended() || current.SpecHash != hash {
 		if err := s.Stop(ctx, spec.Name, 10*time.Second); err != nil {
 			return false, err
 		}
-		if err := s.launch(ctx, spec, hash); err != nil {
+		if ended, err = s.launch(ctx, spec, hash); err != nil {
 			return false, s.explain(spec.Name, err)
 		}
 		started = true
 	}
-	if err := s.await(ctx, spec.Name, ready, timeout); err != nil {
+	if err := await(ctx, ended, ready, timeout); err != nil {
 		return started, s.explain(spec.Name, err)
 	}
 	return started, nil
 }
 
-// launch starts the launcher and waits until it has become the program.
-func (s *Supervisor) launch(ctx context.Context, spec Spec, hash string) error {
+// launch starts the launcher and waits until it has written its record. The function that it returns reports whether
+// the process has ended; unlike /proc it is not misled by the moment in which the launcher becomes the program, when
+// the kernel shows a zombie.
+func (s *Supervisor) launch(ctx context.Context, spec Spec, hash string) (ended func() bool, err error) {
 	logPath := s.LogPath(spec.Name)
 	if err := os.Rename(logPath, logPath+".old"); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer log.Close()
 
 	request, err := json.Marshal(launchRequest{Spec: spec, Record: s.path(spec.Name), SpecHash: hash})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Not CommandContext: the process is to outlive this command. Its session of its own keeps a terminal's
 	// interrupt away from it.
@@ -132,7 +135,7 @@ func (s *Supervisor) launch(ctx context.Context, spec Spec, hash string) error {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return err
+		return nil, err
 	}
 	exited := make(chan struct{})
 	go func() {
@@ -141,20 +144,27 @@ func (s *Supervisor) launch(ctx context.Context, spec Spec, hash string) error {
 	}()
 	for {
 		if current, err := s.read(spec.Name); err == nil && current.PID == cmd.Process.Pid {
-			return nil
+			return func() bool {
+				select {
+				case <-exited:
+					return true
+				default:
+					return false
+				}
+			}, nil
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		case <-exited:
-			return errors.New("the process ended at once")
+			return nil, errors.New("the process ended at once")
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-// await polls ready until it returns nil.
-func (s *Supervisor) await(ctx context.Context, name string, ready func(context.Context) error, timeout time.Duration) error {
+// await polls ready until it returns nil or the process has ended.
+func await(ctx context.Context, ended func() bool, ready func(context.Context) error, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for {
@@ -162,7 +172,7 @@ func (s *Supervisor) await(ctx context.Context, name string, ready func(context.
 		if err == nil {
 			return nil
 		}
-		if !s.Alive(name) {
+		if ended() {
 			return errors.New("the process ended")
 		}
 		select {
