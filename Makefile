@@ -28,6 +28,10 @@ endif
 demo: cluster ## Start the cluster and roll out week 1 on it
 	@$(LOCAL) demo
 
+.PHONY: traffic
+traffic: local ## Send customers' requests to the production stack for half an hour
+	@$(LOCAL) traffic --restart
+
 .PHONY: status
 status: local ## Show what runs of the local cluster
 	@$(LOCAL) status

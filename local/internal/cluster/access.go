@@ -1,9 +1,28 @@
 package cluster
 
-import "github.com/vextrus/finance-rollout/local/internal/progress"
+import (
+	"context"
+	"time"
+
+	"github.com/vextrus/finance-rollout/local/internal/progress"
+)
 
 // Secret returns a random text that is made once and kept in .local/secrets under the name.
 func (c *Cluster) Secret(name string) (string, error) { return c.secret(name) }
+
+// StartTraffic starts the demo's customers: requests to 127.0.0.1 that end by themselves. Those that run already are left
+// alone; Down ends them.
+func (c *Cluster) StartTraffic(ctx context.Context) error {
+	spec := c.spec(traffic, c.bin("local"), traffic, "--root", c.root)
+	return c.start(ctx, component{spec: spec, ready: func(context.Context) error { return nil }, timeout: time.Minute})
+}
+
+// StopTraffic ends what StartTraffic started.
+func (c *Cluster) StopTraffic(ctx context.Context) error {
+	return c.supervisor().Stop(ctx, traffic, time.Second)
+}
+
+const traffic = "traffic"
 
 // Binary returns the path of a built tool or program.
 func (c *Cluster) Binary(name string) string { return c.bin(name) }

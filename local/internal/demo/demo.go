@@ -23,18 +23,10 @@ func (d *Demo) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The bake asks Prometheus for requests, so customers are needed: a gentle load on 127.0.0.1.
-	loading, endLoad := context.WithCancel(ctx)
-	defer endLoad()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_, _ = send(loading, NodePorts["production"], secret, loadLimit) // measured below, when the shift is over
-	}()
-	err = d.up(ctx, "production")
-	endLoad()
-	<-ended
-	if err != nil {
+	if err := d.Cluster.StartTraffic(ctx); err != nil {
+		return err
+	}
+	if err := d.up(ctx, "production"); err != nil {
 		return err
 	}
 	return d.summarize(ctx, secret)
@@ -77,7 +69,7 @@ func (d *Demo) summarize(ctx context.Context, secret string) error {
 	var load Load
 	err := d.Progress.Run(fmt.Sprintf("measure the canary's share over %d requests", shareRequests), func(*progress.Task) error {
 		var err error
-		load, err = send(ctx, NodePorts["production"], secret, shareRequests/loadPerSecond*time.Second)
+		load, err = send(ctx, NodePorts["production"], secret, sharePerSecond, shareRequests/sharePerSecond*time.Second)
 		return err
 	})
 	if err != nil {
@@ -97,8 +89,8 @@ func (d *Demo) summarize(ctx context.Context, secret string) error {
 		return err
 	}
 	_, err = fmt.Fprintf(d.Out, summary,
-		pods.String(), load.Share("finance-service-week1-")*100, load.Requests, load.Failed,
-		indent(staging.Data["smoke"]), indent(production.Data["smoke"]), indent(production.Data["bake"]), d.Cluster.EnvFile())
+		pods.String(), load.Share("finance-service-week1-")*100, load.Requests, load.Failed, load.explain(),
+		indent(staging.Data["smoke"]), indent(production.Data["smoke"]), indent(production.Data["bake"]), d.Cluster.EnvFile(), CustomersStay)
 	return err
 }
 
@@ -111,7 +103,7 @@ const summary = `
 
 Pods in production
 %s
-Requests at the canary: %.1f %% measured, 10 %% planned (%d requests, %d failed)
+Requests at the canary: %.1f %% measured, 10 %% planned (%d requests, %d failed%s)
 
 Smoke suite against staging
 %s
@@ -130,5 +122,6 @@ Where to look next
   pulumi up -s production
   pulumi config set canaryWeight 0 -s production    to roll back, then the same
   http://127.0.0.1:30090                            Prometheus
+  make traffic                                      more customers, when those of the demo have left after %s
   make down                                         to end the cluster
 `

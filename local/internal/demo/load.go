@@ -13,18 +13,29 @@ import (
 
 // The load is gentle, goes to 127.0.0.1 only and ends by itself.
 const (
-	loadPerSecond = 40
-	loadLimit     = 5 * time.Minute
-	shareRequests = 400
+	customersPerSecond = 30
+	// CustomersStay is how long the customers of one start keep coming.
+	CustomersStay  = 30 * time.Minute
+	shareRequests  = 400
+	sharePerSecond = 40
 )
+
+// Customers sends requests to the production stack until they have stayed long enough or the context ends. The bake of a
+// canary asks Prometheus for requests, so without customers it would find no evidence.
+func Customers(ctx context.Context, secret string) error {
+	_, err := send(ctx, NodePorts["production"], secret, customersPerSecond, CustomersStay)
+	return err
+}
 
 // servedBy is the header in which the example service names its pod.
 const servedBy = "X-Served-By"
 
 // Load is what a run of requests found.
 type Load struct {
-	// Requests were answered; Failed of them with an error or not at all.
+	// Requests were sent; Failed of them got an error or no answer.
 	Requests, Failed int
+	// LastError tells why the last failed request failed.
+	LastError string
 	// ByPod counts the answers of each pod.
 	ByPod map[string]int
 }
@@ -46,7 +57,7 @@ func (l Load) Share(prefix string) float64 {
 
 // send sends requests to the node port until the context ends, but no longer than the limit. Each has a connection of its
 // own, because a kept one would stay with one pod.
-func send(ctx context.Context, nodePort int, secret string, limit time.Duration) (Load, error) {
+func send(ctx context.Context, nodePort int, secret string, perSecond int, limit time.Duration) (Load, error) {
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"sub": "demo", "exp": time.Now().Add(limit + time.Minute).Unix(),
 	}).SignedString([]byte(secret))
@@ -60,21 +71,27 @@ func send(ctx context.Context, nodePort int, secret string, limit time.Duration)
 		Header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}},
 	})
 	attacker := vegeta.NewAttacker(vegeta.KeepAlive(false), vegeta.Timeout(5*time.Second))
-	results := attacker.Attack(target, vegeta.Rate{Freq: loadPerSecond, Per: time.Second}, limit, "demo")
+	results := attacker.Attack(target, vegeta.Rate{Freq: perSecond, Per: time.Second}, limit, "demo")
 	stop := context.AfterFunc(ctx, func() { attacker.Stop() })
 	defer stop()
 	load := Load{ByPod: map[string]int{}}
 	for result := range results {
-		pod := result.Headers.Get(servedBy)
-		if pod == "" {
-			// Nobody listens before the first pod is ready.
-			continue
-		}
 		load.Requests++
-		load.ByPod[pod]++
-		if result.Code >= http.StatusBadRequest {
+		if pod := result.Headers.Get(servedBy); pod != "" {
+			load.ByPod[pod]++
+		}
+		if result.Error != "" {
 			load.Failed++
+			load.LastError = result.Error
 		}
 	}
 	return load, nil
+}
+
+// explain tells why requests failed; nothing when none did.
+func (l Load) explain() string {
+	if l.Failed == 0 {
+		return ""
+	}
+	return ": " + l.LastError
 }
