@@ -29,6 +29,7 @@ func seriesOf(s *settings.Settings) gate.Metrics {
 	metrics.RequestsTotal, metrics.StatusLabel, metrics.ErrorPattern = s.Metrics.RequestsTotal, s.Metrics.StatusLabel, s.Metrics.ErrorPattern
 	metrics.DurationBucket = s.Metrics.DurationBucket
 	metrics = metrics.With(s.Metrics.Selector).With(map[string]string{"namespace": s.Namespace, components.LabelApp: s.App})
+	metrics.ScrapeInterval = time.Duration(s.Metrics.Interval)
 	version := ""
 	if s.HasCanary() {
 		version = s.Release
@@ -36,8 +37,13 @@ func seriesOf(s *settings.Settings) gate.Metrics {
 	return metrics.For(releaseTrack(s), version)
 }
 
-// bake watches the release's metrics from now on and gives the last look.
+// bake watches the release's metrics and gives the last look. It begins two scrapes after it is called: by then Prometheus
+// has counted the smoke suite's own requests, so that they are no evidence.
 func bake(ctx context.Context, s *settings.Settings, client api.Client) gate.Evaluation {
+	select {
+	case <-ctx.Done():
+	case <-time.After(2 * time.Duration(s.Metrics.Interval)):
+	}
 	querier, metrics, list := gate.NewPrometheus(client), seriesOf(s), criteria(s)
 	config := gate.BakeConfig{Duration: time.Duration(s.Bake.Duration), Interval: time.Duration(s.Bake.Interval)}
 	return gate.Bake(ctx, gate.SystemClock{}, config, func(ctx context.Context, since time.Time) gate.Evaluation {

@@ -31,7 +31,7 @@ type MonitoringArgs struct {
 }
 
 func (a *MonitoringArgs) validate() error {
-	if a.App.Name == "" || a.Metrics.Path == "" || a.Metrics.Interval == "" {
+	if a.App.Name == "" || a.Metrics.Path == "" || a.Metrics.Interval == 0 {
 		return errors.New("monitoring: App.Name, Metrics.Path and Metrics.Interval are required")
 	}
 	return nil
@@ -99,7 +99,7 @@ func (a *MonitoringArgs) serviceMonitor() map[string]any {
 		"selector":        map[string]any{"matchLabels": map[string]any{LabelApp: a.App.Name, LabelEnvironment: a.App.Environment}},
 		"podTargetLabels": []any{LabelApp, LabelTrack, LabelVersion},
 		"endpoints": []any{map[string]any{
-			"port": PortName, "path": a.Metrics.Path, "interval": a.Metrics.Interval, "scrapeTimeout": a.Metrics.Interval,
+			"port": PortName, "path": a.Metrics.Path, "interval": a.Metrics.Interval.String(), "scrapeTimeout": a.Metrics.Interval.String(),
 		}},
 	}
 }

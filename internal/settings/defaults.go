@@ -29,7 +29,7 @@ func Defaults() *Settings {
 		ConfigEnv:     map[string]string{"LOG_LEVEL": "info", "ENABLE_SWAGGER": "false", "ENABLE_INTROSPECTION": "false"},
 		ProgressLimit: model.Duration(10 * time.Minute),
 		Metrics: Metrics{
-			Path: "/metrics", Interval: "15s",
+			Path: "/metrics", Interval: model.Duration(15 * time.Second),
 			RequestsTotal: "http_requests_total", StatusLabel: "code", ErrorPattern: "5..",
 			DurationBucket: "http_request_duration_seconds_bucket",
 		},

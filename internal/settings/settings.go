@@ -154,12 +154,12 @@ type TrackOverride struct {
 
 // Metrics says where a pod serves its metrics and how they are called.
 type Metrics struct {
-	Path           string `json:"path"`
-	Interval       string `json:"interval"`
-	RequestsTotal  string `json:"requestsTotal"`
-	StatusLabel    string `json:"statusLabel"`
-	ErrorPattern   string `json:"errorPattern"`
-	DurationBucket string `json:"durationBucket"`
+	Path           string         `json:"path"`
+	Interval       model.Duration `json:"interval"`
+	RequestsTotal  string         `json:"requestsTotal"`
+	StatusLabel    string         `json:"statusLabel"`
+	ErrorPattern   string         `json:"errorPattern"`
+	DurationBucket string         `json:"durationBucket"`
 	// Selector holds labels that a series must carry to count, for example a path. It keeps the kubelet's probes out of rates
 	// where the service counts them.
 	Selector map[string]string `json:"selector"`

@@ -117,6 +117,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"bake interval", []string{"bake", `{"interval":"1h"}`}, []string{"bake.interval", "1h", "5m"}},
 		{"secret reference", []string{"secretEnv", `{"A":"nope"}`}, []string{"secretEnv", "secret/key"}},
 		{"metric name", []string{"metrics", `{"statusLabel":"a\"}"}`}, []string{"metrics.statusLabel"}},
+		{"scrape interval", []string{"metrics", `{"interval":"10ms"}`}, []string{"metrics.interval", "1s"}},
 		{"progress timeout", []string{"progressTimeout", "1s"}, []string{"progressTimeout", "10s"}},
 	}
 	for _, tt := range tests {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -233,6 +234,9 @@ func (s *Settings) validateMonitoring(found *problems) {
 		if !metricName.MatchString(name) {
 			found.add(key, name, "", "no name of a metric or label: allowed are letters, digits and _")
 		}
+	}
+	if s.Metrics.Interval < model.Duration(time.Second) {
+		found.add("metrics.interval", s.Metrics.Interval.String(), setPath("metrics.interval", "15s"), "must be at least 1s")
 	}
 	for label := range s.Metrics.Selector {
 		if !metricName.MatchString(label) {
