@@ -66,7 +66,9 @@ func (w *world) ServiceProxy(string, string, int) (http.RoundTripper, string) { 
 
 func (w *world) WaitDeploymentReady(context.Context, string, string, int) error { return nil }
 
-func (w *world) Pods(context.Context, string, map[string]string) ([]corev1.Pod, error) { return nil, nil }
+func (w *world) Pods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
+	return nil, nil
+}
 
 func (w *world) PodClient(context.Context, string, string, int) (*http.Client, string, func(), error) {
 	return nil, "", nil, errors.New("no pods in this test")

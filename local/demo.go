@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+
 	"github.com/spf13/cobra"
 
 	"github.com/vextrus/finance-rollout/local/internal/cluster"
@@ -24,6 +27,38 @@ func demoCommand(open opener) *cobra.Command {
 
 func newDemo(cmd *cobra.Command, c *cluster.Cluster) *demo.Demo {
 	return &demo.Demo{Cluster: c, Root: c.Root(), Progress: c.Progress(), Out: cmd.OutOrStdout()}
+}
+
+// stacksCommand derives a second set of stacks on the same cluster, for tests.
+func stacksCommand(open opener) *cobra.Command {
+	var dir, suffix string
+	var port int
+	cmd := &cobra.Command{
+		Use:    "stacks --dir DIR --suffix SUFFIX --node-port PORT",
+		Short:  "Derive stacks in a folder and namespaces of their own",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := open()
+			if err != nil {
+				return err
+			}
+			if dir, err = filepath.Abs(dir); err != nil {
+				return err
+			}
+			apart := newDemo(cmd, c)
+			apart.Dir, apart.Suffix, apart.Backend = dir, suffix, "file://"+filepath.Join(dir, "state")
+			apart.Ports = map[string]int{"production": port, "staging": port + 1}
+			if err := os.MkdirAll(filepath.Join(dir, "state"), 0o755); err != nil {
+				return err
+			}
+			return apart.Prepare(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the folder to write")
+	cmd.Flags().StringVar(&suffix, "suffix", "", "what to append to the names of the namespaces")
+	cmd.Flags().IntVar(&port, "node-port", 0, "the node port of production; that of staging is the next")
+	return cmd
 }
 
 func trafficCommand(open opener) *cobra.Command {

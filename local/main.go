@@ -44,7 +44,7 @@ func newCommand() *cobra.Command {
 	open := func() (*cluster.Cluster, error) { return openCluster(checkout) }
 	root.AddCommand(
 		toolsCommand(open), upCommand(open), downCommand(open), statusCommand(open), envCommand(open), pushCommand(open),
-		demoCommand(open), trafficCommand(open), registryCommand(), launchCommand(),
+		demoCommand(open), trafficCommand(open), stacksCommand(open), registryCommand(), launchCommand(),
 	)
 	return root
 }

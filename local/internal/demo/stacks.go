@@ -30,11 +30,18 @@ type Demo struct {
 	Root     string
 	Progress *progress.Reporter
 	Out      io.Writer
+	// Dir is the folder of the derived project, by default .local/project. With another one, Suffix, Ports and Backend keep
+	// its stacks apart from those of the demo.
+	Dir, Suffix, Backend string
+	Ports                map[string]int
 }
 
 // Prepare makes what `pulumi up` needs: the program compiled, the example's images in the registry, the derived project and
 // its stacks.
 func (d *Demo) Prepare(ctx context.Context) error {
+	if d.Dir == "" {
+		d.Dir, d.Ports = d.Cluster.Dir("project"), NodePorts
+	}
 	err := d.Progress.Run("compile the Pulumi program", func(*progress.Task) error {
 		return d.compile(ctx, os.DevNull, "", ".")
 	})
@@ -54,9 +61,9 @@ func (d *Demo) options(ctx context.Context) (project.Options, error) {
 		return project.Options{}, err
 	}
 	options := project.Options{
-		Repo: d.Root, Dir: d.Cluster.Dir("project"),
+		Repo: d.Root, Dir: d.Dir, Suffix: d.Suffix,
 		Kubeconfig: d.Cluster.Kubeconfig(), Context: cluster.Name,
-		Prometheus: "monitoring/prometheus-operated:9090", NodePorts: NodePorts, Secrets: secrets,
+		Prometheus: "monitoring/prometheus-operated:9090", NodePorts: d.Ports, Secrets: secrets,
 	}
 	err = d.Progress.Run("build and push the example service", func(task *progress.Task) error {
 		if options.StableImage, err = d.push(ctx, "v1"); err != nil {
@@ -130,8 +137,11 @@ func (d *Demo) pulumi(ctx context.Context, args ...string) (string, error) {
 
 // run runs a command in the environment of .local/env, as a user's shell does.
 func (d *Demo) run(ctx context.Context, stdout, stderr io.Writer, name string, args ...string) error {
-	script := fmt.Sprintf(`. "$0" && exec %s "$@"`, name)
-	command := exec.CommandContext(ctx, "sh", append([]string{"-c", script, d.Cluster.EnvFile()}, args...)...)
+	words := []string{"-c", `. "$0" && exec env "$@"`, d.Cluster.EnvFile()}
+	if d.Backend != "" {
+		words = append(words, "PULUMI_BACKEND_URL="+d.Backend, "PULUMI_OPTION_CWD="+d.Dir)
+	}
+	command := exec.CommandContext(ctx, "sh", append(append(words, name), args...)...)
 	command.Dir, command.Stdout, command.Stderr = d.Root, stdout, stderr
 	// An interrupted `pulumi up` is given the time to write its state.
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
