@@ -1,0 +1,177 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/prometheus/client_golang/api"
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ready gives the desired and the ready pods of a Deployment.
+func (c *cluster) ready(t *testing.T, deployment string) (desired, ready int) {
+	t.Helper()
+	found, err := c.kubernetes.AppsV1().Deployments(productionNamespace).Get(t.Context(), deployment, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(*found.Spec.Replicas), int(found.Status.ReadyReplicas)
+}
+
+// expectTracks fails the test unless the tracks have that many ready pods.
+func (c *cluster) expectTracks(t *testing.T, stable, canary int) {
+	t.Helper()
+	for deployment, want := range map[string]int{"finance-service-stable": stable, "finance-service-week1": canary} {
+		if desired, ready := c.ready(t, deployment); desired != want || ready != want {
+			t.Errorf("%s: %d of %d pods are ready, want %d", deployment, ready, desired, want)
+		}
+	}
+}
+
+// generations tells whether anything about the Deployments was changed.
+func (c *cluster) generations(t *testing.T) map[string]int64 {
+	t.Helper()
+	list, err := c.kubernetes.AppsV1().Deployments(productionNamespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	generations := map[string]int64{}
+	for _, deployment := range list.Items {
+		generations[deployment.Name] = deployment.Generation
+	}
+	return generations
+}
+
+// watchCapacity gives, when it is ended, the fewest ready pods that took traffic at any look.
+func (c *cluster) watchCapacity(t *testing.T) (end func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	fewest, looks := 1<<30, 0
+	var done sync.WaitGroup
+	done.Go(func() {
+		for ctx.Err() == nil {
+			pods, err := c.kubernetes.CoreV1().Pods(productionNamespace).List(ctx, metav1.ListOptions{LabelSelector: "app=finance-service,traffic=enabled"})
+			if err == nil {
+				fewest, looks = min(fewest, countReady(pods.Items)), looks+1
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	})
+	return func() int {
+		cancel()
+		done.Wait()
+		if looks < 10 {
+			t.Errorf("capacity was looked at %d times only", looks)
+		}
+		return fewest
+	}
+}
+
+// countReady counts the pods that are ready; a pod that is leaving does not count, although it still answers.
+func countReady(pods []corev1.Pod) int {
+	count := 0
+	for _, pod := range pods {
+		if pod.DeletionTimestamp != nil {
+			continue
+		}
+		for _, condition := range pod.Status.Conditions {
+			if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// customers send requests to production through its node port on 127.0.0.1 until the test ends or end is called. They are
+// bounded in rate and time.
+type customers struct {
+	attacker *vegeta.Attacker
+	done     chan struct{}
+	once     sync.Once
+
+	requests, failed int
+	lastError        string
+	byPod            map[string]int
+}
+
+func (c *cluster) customers(t *testing.T, perSecond int) *customers {
+	t.Helper()
+	const longest = 10 * time.Minute
+	secret, err := os.ReadFile(filepath.Join(c.root, ".local", "secrets", "jwt-secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"sub": "e2e", "exp": time.Now().Add(longest + time.Minute).Unix(),
+	}).SignedString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := vegeta.NewStaticTargeter(vegeta.Target{
+		Method: http.MethodPost, URL: "http://127.0.0.1:30180/graphql", Body: []byte(`{"query":"{ __typename }"}`),
+		Header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}},
+	})
+	sent := &customers{
+		attacker: vegeta.NewAttacker(vegeta.KeepAlive(false), vegeta.Timeout(10*time.Second)),
+		done:     make(chan struct{}), byPod: map[string]int{},
+	}
+	results := sent.attacker.Attack(target, vegeta.Rate{Freq: perSecond, Per: time.Second}, longest, "e2e")
+	go func() {
+		defer close(sent.done)
+		for result := range results {
+			sent.requests++
+			sent.byPod[result.Headers.Get("X-Served-By")]++
+			if result.Error != "" {
+				sent.failed++
+				sent.lastError = result.Error
+			}
+		}
+	}()
+	t.Cleanup(sent.end)
+	return sent
+}
+
+// end stops the customers and waits for their last answer; the counts may be read then.
+func (s *customers) end() {
+	s.once.Do(func() {
+		s.attacker.Stop()
+		<-s.done
+	})
+}
+
+// prometheus is the Prometheus of the local cluster.
+func prometheus(t *testing.T) promv1.API {
+	t.Helper()
+	client, err := api.NewClient(api.Config{Address: os.Getenv("FINANCE_ROLLOUT_PROMETHEUS")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return promv1.NewAPI(client)
+}
+
+// eventually asks again until the question is answered with true; it gives up after a minute.
+func eventually(t *testing.T, what string, question func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for !question() {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not: %s", what)
+		}
+		time.Sleep(time.Second)
+	}
+}

@@ -1,0 +1,145 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// badInput is refused by the preview with the key, the value and what is allowed, and changes nothing.
+func badInput(t *testing.T, c *cluster) {
+	before := c.generations(t)
+	tests := []struct {
+		path, value, restore string
+		want                 []string
+	}{
+		{"canaryWeight", "-1", "", []string{"canaryWeight", `"-1"`, "0 to 100"}},
+		{"canaryWeight", "33", "", []string{"canaryWeight", `"33"`, "30 % (3 of 10)", "40 % (4 of 10)"}},
+		{"canaryWeight", "30%", "", []string{"canaryWeight", `"30%"`, "0 to 100"}},
+		{"week", "5", "1", []string{"week", `"5"`, "1 to 4"}},
+		{"kubeContext", "elsewhere", "finance-rollout-local", []string{"elsewhere", "finance-rollout-local"}},
+		{"image", "localhost:5001/vextrus/finance:v99", c.committedImage(t), []string{"config image", "vextrus/finance:v99"}},
+		{"namespace", "monitoring", productionNamespace, []string{"namespace monitoring", "somebody else", "kubectl annotate"}},
+		{"canaryWieght", "30", "-", []string{"canaryWieght", "no such key"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.path+" "+tt.value, func(t *testing.T) {
+			c.config(t, tt.path, tt.value)
+			output, err := c.pulumi(t, "preview", "--stack", "production")
+			if err == nil {
+				t.Errorf("accepted:\n%s", tail(output))
+			}
+			for _, word := range tt.want {
+				if !strings.Contains(output, word) {
+					t.Errorf("the refusal does not name %q:\n%s", word, tail(output))
+				}
+			}
+			if tt.restore == "" || tt.restore == "-" {
+				if output, err := c.pulumi(t, "config", "rm", "--stack", "production", tt.path); err != nil {
+					t.Fatalf("%v\n%s", err, output)
+				}
+				return
+			}
+			c.config(t, tt.path, tt.restore)
+		})
+	}
+	if diff := cmp.Diff(before, c.generations(t)); diff != "" {
+		t.Errorf("something was changed (-before +after):\n%s", diff)
+	}
+}
+
+func (c *cluster) committedImage(t *testing.T) string {
+	t.Helper()
+	value, err := c.pulumi(t, "config", "get", "image", "--stack", "production")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, value)
+	}
+	return strings.TrimSpace(value)
+}
+
+// changedSecret replaces the pods of both tracks without a moment of lost capacity.
+func changedSecret(t *testing.T, c *cluster) {
+	before := c.generations(t)
+	if output, err := c.pulumi(t, "config", "set", "--secret", "--stack", "production", "--path", "secrets.finance-secrets.eventstore-connection", "memory://rotated"); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	c.customers(t, 30)
+	fewest := c.watchCapacity(t)
+	c.up(t, "production")
+	if pods := fewest(); pods < 10 {
+		t.Errorf("there were only %d ready pods on the way, the plan has 10", pods)
+	}
+	for name, generation := range c.generations(t) {
+		if generation == before[name] {
+			t.Errorf("%s was not rolled", name)
+		}
+	}
+	c.expectTracks(t, 9, 1)
+}
+
+// noSecretAnywhere looks for the value of every secret in all that was printed and stored.
+func noSecretAnywhere(t *testing.T, c *cluster) {
+	places := map[string]string{"output of the commands": c.logged.String()}
+	for _, stack := range []string{"staging", "production"} {
+		export, err := c.pulumi(t, "stack", "export", "--stack", stack)
+		if err != nil {
+			t.Fatal(err)
+		}
+		places["state of "+stack] = export
+		diff, err := c.pulumi(t, "preview", "--stack", stack, "--diff")
+		if err != nil {
+			t.Fatal(err)
+		}
+		places["diff of "+stack] = diff
+	}
+	for name, args := range map[string][]string{
+		"events":         {"get", "events", "-n", productionNamespace, "-o", "yaml"},
+		"config maps":    {"get", "configmaps", "-n", productionNamespace, "-o", "yaml"},
+		"deployments":    {"get", "deployments", "-n", productionNamespace, "-o", "yaml"},
+		"logs of stable": {"logs", "-n", productionNamespace, "-l", "track=stable", "--tail=-1"},
+		"logs of canary": {"logs", "-n", productionNamespace, "-l", "track=canary", "--tail=-1"},
+	} {
+		text, err := c.run(t, "kubectl", args...)
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, text)
+		}
+		places[name] = text
+	}
+	for _, file := range []string{"jwt-secret", "postgres-password"} {
+		secret, err := os.ReadFile(filepath.Join(c.root, ".local", "secrets", file))
+		if err != nil || len(secret) < 12 {
+			t.Fatalf("secret %s: %d bytes, %v", file, len(secret), err)
+		}
+		for place, text := range places {
+			if text == "" {
+				t.Errorf("%s is empty", place)
+			}
+			if strings.Contains(text, string(secret)) {
+				t.Errorf("the %s stands in the %s", file, place)
+			}
+		}
+	}
+}
+
+func destroy(t *testing.T, c *cluster) {
+	for _, stack := range []string{"production", "staging"} {
+		if output, err := c.pulumi(t, "destroy", "--stack", stack, "--yes", "--skip-preview"); err != nil {
+			t.Fatalf("pulumi destroy -s %s: %v\n%s", stack, err, tail(output))
+		}
+	}
+	for _, namespace := range []string{productionNamespace, stagingNamespace} {
+		pods, err := c.kubernetes.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{})
+		if err != nil || len(pods.Items) > 0 {
+			t.Errorf("%s still holds %d pods: %v", namespace, len(pods.Items), err)
+		}
+		if _, err := c.kubernetes.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{}); err == nil {
+			t.Errorf("namespace %s is still there", namespace)
+		}
+	}
+}

@@ -1,0 +1,225 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestRollout takes a release through staging into production, up and down, with everything that can go wrong on the way.
+// Its parts build on each other and run in order.
+func TestRollout(t *testing.T) {
+	c := open(t)
+	t.Cleanup(func() { c.destroyLeftovers(t) })
+	parts := []struct {
+		name string
+		run  func(*testing.T, *cluster)
+	}{
+		{"staging", staging},
+		{"week 1", week1},
+		{"monitoring", monitoring},
+		{"share of the requests", share},
+		{"bad input", badInput},
+		{"failing smoke check", failingSmokeCheck},
+		{"failing bake", failingBake},
+		{"blind gate", blindGate},
+		{"too little traffic", tooLittleTraffic},
+		{"advance", advance},
+		{"back to nothing", backToNothing},
+		{"changed secret", changedSecret},
+		{"no secret anywhere", noSecretAnywhere},
+		{"destroy", destroy},
+	}
+	for _, part := range parts {
+		if !t.Run(part.name, func(t *testing.T) { part.run(t, c) }) && (part.name == "staging" || part.name == "week 1") {
+			t.Fatal("the rest stands on this")
+		}
+	}
+}
+
+func staging(t *testing.T, c *cluster) {
+	output := c.up(t, "staging")
+	for _, word := range []string{"passed its gate", "Total Tests: 12", "Passed: 12", "Failed: 0", "2 pods"} {
+		if !strings.Contains(output, word) {
+			t.Errorf("the up of staging does not say %q:\n%s", word, tail(output))
+		}
+	}
+	deployment, err := c.kubernetes.AppsV1().Deployments(stagingNamespace).Get(t.Context(), "finance-service-staging", metav1.GetOptions{})
+	if err != nil || deployment.Status.ReadyReplicas != 2 {
+		t.Errorf("%d ready pods: %v", deployment.Status.ReadyReplicas, err)
+	}
+}
+
+func week1(t *testing.T, c *cluster) {
+	c.customers(t, 30)
+	output := c.up(t, "production")
+	for _, word := range []string{"canary week1 passed its gate", "Passed: 12", "gate: pass"} {
+		if !strings.Contains(output, word) {
+			t.Errorf("the up of production does not say %q:\n%s", word, tail(output))
+		}
+	}
+	c.expectTracks(t, 9, 1)
+	outputs := c.outputs(t, "production")
+	if outputs["weight"] != 10.0 || outputs["week"] != 1.0 || outputs["release"] != "week1" || !strings.Contains(outputs["verifiedImage"].(string), "@sha256:") {
+		t.Errorf("outputs %v", outputs)
+	}
+	if text, err := c.pulumi(t, "preview", "--stack", "production", "--expect-no-changes"); err != nil {
+		t.Errorf("the preview of an unchanged stack has changes: %v\n%s", err, tail(text))
+	}
+}
+
+func monitoring(t *testing.T, c *cluster) {
+	prom := prometheus(t)
+	eventually(t, "a healthy target for each pod of each track", func() bool {
+		targets, err := prom.Targets(t.Context())
+		if err != nil {
+			return false
+		}
+		up := map[string]int{}
+		for _, target := range targets.Active {
+			if string(target.Labels["namespace"]) == productionNamespace && target.Health == "up" {
+				up[string(target.Labels["track"])+"/"+string(target.Labels["version"])]++
+			}
+		}
+		return cmp.Equal(up, map[string]int{"stable/stable": 9, "canary/week1": 1})
+	})
+	eventually(t, "the rules are loaded", func() bool {
+		rules, err := prom.Rules(t.Context())
+		if err != nil {
+			return false
+		}
+		loaded := map[string]int{}
+		for _, group := range rules.Groups {
+			if strings.Contains(group.File, productionNamespace) {
+				loaded[group.Name] = len(group.Rules)
+			}
+		}
+		return cmp.Equal(loaded, map[string]int{"finance-service-production.recording": 3, "finance-service-production.alerts": 7})
+	})
+}
+
+// share sends requests and compares the canary's share with its weight: with 1,000 requests, more than five standard
+// deviations away from 10 % is no chance.
+func share(t *testing.T, c *cluster) {
+	sent := c.customers(t, 50)
+	time.Sleep(20 * time.Second)
+	sent.end()
+	canary := 0
+	for pod, count := range sent.byPod {
+		if strings.HasPrefix(pod, "finance-service-week1-") {
+			canary += count
+		}
+	}
+	got := float64(canary) / float64(sent.requests)
+	tolerance := 5 * math.Sqrt(0.1*0.9/float64(sent.requests))
+	if sent.failed > 0 || math.Abs(got-0.1) > tolerance {
+		t.Errorf("the canary answered %.1f %% of %d requests, want 10 ± %.1f; %d failed: %s", got*100, sent.requests, tolerance*100, sent.failed, sent.lastError)
+	}
+}
+
+func failingSmokeCheck(t *testing.T, c *cluster) {
+	c.config(t, "canary.env.FAULTS", "csrf")
+	c.refused(t, "production", "canary week1", "1 of 12 smoke tests did not pass", "csrf", "Failed: 1", "canaryWeight 0")
+	if output := c.refused(t, "production", "csrf"); strings.Contains(output, "passed its gate") {
+		t.Errorf("an unchanged up after a failure passed:\n%s", tail(output))
+	}
+	if weight := c.outputs(t, "production")["weight"]; weight != 10.0 {
+		t.Errorf("the record tells of weight %v", weight)
+	}
+	if output, err := c.pulumi(t, "config", "rm", "--stack", "production", "--path", "canary"); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	c.customers(t, 30)
+	c.up(t, "production")
+}
+
+// failingBake passes a smoke suite of the stack's own, which does not look at errors, and fails in the bake.
+func failingBake(t *testing.T, c *cluster) {
+	suite := filepath.Join(c.dir, "liveness-only.yaml")
+	content := "name: liveness-only\ndescription: nothing but liveness\nmaxRequests: 5\nchecks:\n" +
+		"  - name: liveness\n    request: { path: /health/live }\n    expect: { status: [200] }\n"
+	if err := os.WriteFile(suite, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.set(t, "smoke.suite", suite)
+	c.config(t, "canary.env.FAULTS", "errors=0.33")
+	sent := c.customers(t, 30)
+	c.refused(t, "production", "verdict fail", "error rate", "Total Tests: 1")
+	sent.end()
+	if output, err := c.pulumi(t, "config", "rm", "--stack", "production", "--path", "canary"); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+}
+
+// blindGate cannot look: that is no pass and no failure, and the canary stays where it is.
+func blindGate(t *testing.T, c *cluster) {
+	before, _ := c.ready(t, "finance-service-week1")
+	t.Run("missing metric", func(t *testing.T) {
+		c.set(t, "metrics.requestsTotal", "http_requests_totally")
+		c.refused(t, "production", "verdict error", "http_requests_totally", "http_requests_total")
+	})
+	t.Run("unreachable Prometheus", func(t *testing.T) {
+		c.config(t, "prometheus", "http://127.0.0.1:9")
+		c.refused(t, "production", "verdict error", "127.0.0.1:9")
+		c.config(t, "prometheus", "monitoring/prometheus-operated:9090")
+	})
+	if after, ready := c.ready(t, "finance-service-week1"); after != before || ready != before {
+		t.Errorf("the canary has %d of %d pods, before it was %d", ready, after, before)
+	}
+}
+
+// tooLittleTraffic is no evidence: the suite's own requests do not count.
+func tooLittleTraffic(t *testing.T, c *cluster) {
+	c.refused(t, "production", "verdict inconclusive", "nothing speaks against the release")
+	c.customers(t, 30)
+	c.up(t, "production")
+	c.expectTracks(t, 9, 1)
+}
+
+// advance goes from 10 to 30 % and keeps capacity and requests whole.
+func advance(t *testing.T, c *cluster) {
+	sent := c.customers(t, 50)
+	fewest := c.watchCapacity(t)
+	if output, err := c.pulumi(t, "config", "set", "canaryWeight", "30", "--stack", "production"); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	c.up(t, "production")
+	if pods := fewest(); pods < 10 {
+		t.Errorf("there were only %d ready pods on the way, the plan has 10", pods)
+	}
+	sent.end()
+	if sent.failed > 0 {
+		t.Errorf("%d of %d requests failed: %s", sent.failed, sent.requests, sent.lastError)
+	}
+	c.expectTracks(t, 7, 3)
+	if weight := c.outputs(t, "production")["weight"]; weight != 30.0 {
+		t.Errorf("the outputs tell of weight %v", weight)
+	}
+}
+
+// backToNothing takes the canary out of traffic and brings it back.
+func backToNothing(t *testing.T, c *cluster) {
+	sent := c.customers(t, 50)
+	fewest := c.watchCapacity(t)
+	c.config(t, "canaryWeight", "0")
+	c.up(t, "production")
+	if pods := fewest(); pods < 10 {
+		t.Errorf("there were only %d ready pods on the way, the plan has 10", pods)
+	}
+	c.expectTracks(t, 10, 0)
+	c.config(t, "canaryWeight", "10")
+	c.up(t, "production")
+	sent.end()
+	if sent.failed > 0 {
+		t.Errorf("%d of %d requests failed: %s", sent.failed, sent.requests, sent.lastError)
+	}
+	c.expectTracks(t, 9, 1)
+}
