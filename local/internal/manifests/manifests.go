@@ -88,9 +88,16 @@ func Render(values Values) ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
+	functions := template.FuncMap{"image": func(name string) (string, error) {
+		reference := values.Images[name]
+		if reference == "" {
+			return "", fmt.Errorf("no image of %s", name)
+		}
+		return reference, nil
+	}}
 	var objects []*unstructured.Unstructured
 	for _, name := range names {
-		parsed, err := template.New("").Option("missingkey=error").ParseFS(files, name)
+		parsed, err := template.New("").Funcs(functions).ParseFS(files, name)
 		if err != nil {
 			return nil, err
 		}
