@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// machine is what a reader needs to know of the machine: its size, and the versions of what was measured.
+type machine struct {
+	Cores int
+	// MemoryGiB is the whole memory, rounded.
+	MemoryGiB  int
+	Go, Pulumi string
+	// Load is the load average of the minute before the measurement.
+	Load float64
+}
+
+// String is one line of prose.
+func (m machine) String() string {
+	return fmt.Sprintf("%d cores, %d GiB, Go %s, Pulumi %s, local cluster", m.Cores, m.MemoryGiB, m.Go, m.Pulumi)
+}
+
+func describeMachine(ctx context.Context, p pulumi) (machine, error) {
+	version, err := p.run(ctx, "version")
+	if err != nil {
+		return machine{}, err
+	}
+	memory, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return machine{}, err
+	}
+	load, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return machine{}, err
+	}
+	found := machine{
+		Cores:  runtime.NumCPU(),
+		Go:     strings.TrimPrefix(runtime.Version(), "go"),
+		Pulumi: strings.TrimPrefix(strings.TrimSpace(version), "v"),
+	}
+	if found.MemoryGiB, err = totalMemory(string(memory)); err != nil {
+		return machine{}, err
+	}
+	found.Load, err = loadAverage(string(load))
+	return found, err
+}
+
+// totalMemory reads MemTotal of /proc/meminfo in GiB.
+func totalMemory(meminfo string) (int, error) {
+	for line := range strings.Lines(meminfo) {
+		fields := strings.Fields(line)
+		if len(fields) == 3 && fields[0] == "MemTotal:" {
+			kib, err := strconv.Atoi(fields[1])
+			if err != nil {
+				return 0, fmt.Errorf("read /proc/meminfo: %w", err)
+			}
+			const kibInGiB = 1 << 20
+			return (kib + kibInGiB/2) / kibInGiB, nil
+		}
+	}
+	return 0, fmt.Errorf("read /proc/meminfo: it has no MemTotal")
+}
+
+// loadAverage reads the one-minute average of /proc/loadavg.
+func loadAverage(text string) (float64, error) {
+	first, _, _ := strings.Cut(text, " ")
+	load, err := strconv.ParseFloat(first, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read /proc/loadavg: %w", err)
+	}
+	return load, nil
+}

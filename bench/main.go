@@ -1,0 +1,60 @@
+// Command bench measures what the program costs its users beside the least that Pulumi costs them, and keeps the result as a
+// dated table in docs/benchmarks.md. It drives the Pulumi CLI as a user does, imports nothing of the product, and needs the local
+// cluster with the demo's production stack: `make bench` sees to the first, `make demo` to the second.
+//
+// It fails when something could not be measured, and not when a goal is missed: the table says that.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// fewestRuns is how many runs of each program a median is taken from at least.
+const fewestRuns = 7
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	runs := flag.Int("runs", 9, "how often each program is previewed; odd, so that the median is a run")
+	output := flag.String("output", filepath.Join("docs", "benchmarks.md"), "the file whose section is replaced")
+	flag.Parse()
+	if *runs < fewestRuns || *runs%2 == 0 {
+		return fmt.Errorf("-runs is %d: allowed are odd numbers from %d", *runs, fewestRuns)
+	}
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	p := pulumi{root: root}
+	machine, err := describeMachine(ctx, p)
+	if err != nil {
+		return err
+	}
+	report, err := measurePreviews(ctx, p, *runs)
+	if err != nil {
+		return err
+	}
+	report.Date, report.Machine = time.Now().UTC(), machine
+	document, err := os.ReadFile(*output)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	section := report.markdown()
+	fmt.Println(section)
+	return os.WriteFile(*output, []byte(replaceSection(string(document), "preview", section)), 0o644)
+}

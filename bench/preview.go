@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// pulumi runs the CLI in the environment that .local/env describes.
+type pulumi struct {
+	// root is the checkout.
+	root string
+	// project is the folder of another project than the demo's, with its own state.
+	project string
+}
+
+// run runs the CLI and gives what it printed.
+func (p pulumi) run(ctx context.Context, args ...string) (string, error) {
+	words := []string{"-c", `. "$0" && exec env "$@"`, filepath.Join(p.root, ".local", "env")}
+	if p.project != "" {
+		words = append(words, "PULUMI_OPTION_CWD="+p.project, "PULUMI_BACKEND_URL=file://"+filepath.Join(p.project, "state"))
+	}
+	command := exec.CommandContext(ctx, "sh", append(append(words, "pulumi"), args...)...)
+	command.Dir = p.root
+	// An interrupted command is given the time to release the lock of its state.
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	output, err := command.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("pulumi %s: %w\n%s", strings.Join(args, " "), err, output)
+	}
+	return string(output), nil
+}
+
+// preview previews a stack in which nothing is to change, and tells how long that took.
+func (p pulumi) preview(ctx context.Context, stack string) (time.Duration, error) {
+	start := time.Now()
+	_, err := p.run(ctx, "preview", "--expect-no-changes", "--suppress-progress", "--color", "never", "--stack", stack)
+	return time.Since(start), err
+}
+
+// build builds a program as Pulumi's language host does before every preview, and tells how long that took. The packages are
+// compiled already: what is left is linking.
+func (p pulumi) build(ctx context.Context, pkg string) (time.Duration, error) {
+	folder, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(folder)
+	command := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, "program"), pkg)
+	command.Dir = p.root
+	start := time.Now()
+	if output, err := command.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("build %s: %w\n%s", pkg, err, output)
+	}
+	return time.Since(start), nil
+}
+
+// measurePreviews previews the production stack and the empty program in turn, so that whatever else the machine does
+// meets both.
+func measurePreviews(ctx context.Context, production pulumi, runs int) (report, error) {
+	empty := pulumi{root: production.root, project: filepath.Join(production.root, ".local", "bench")}
+	if _, err := production.preview(ctx, "production"); err != nil {
+		return report{}, fmt.Errorf("the production stack of the demo is not deployed as it is configured: run `make demo` first: %w", err)
+	}
+	if err := deployEmpty(ctx, empty); err != nil {
+		return report{}, errors.Join(err, destroyEmpty(ctx, empty))
+	}
+	measured, err := alternate(ctx, production, empty, runs)
+	return measured, errors.Join(err, destroyEmpty(ctx, empty))
+}
+
+func alternate(ctx context.Context, production, empty pulumi, runs int) (report, error) {
+	if _, err := empty.preview(ctx, "bench"); err != nil {
+		return report{}, err
+	}
+	var measured report
+	for i := range runs {
+		fmt.Fprintf(os.Stderr, "\rpreview %d of %d ", i+1, runs)
+		for _, measure := range []struct {
+			into *[]time.Duration
+			take func() (time.Duration, error)
+		}{
+			{&measured.Production, func() (time.Duration, error) { return production.preview(ctx, "production") }},
+			{&measured.Empty, func() (time.Duration, error) { return empty.preview(ctx, "bench") }},
+			{&measured.ProductionBuild, func() (time.Duration, error) { return production.build(ctx, ".") }},
+			{&measured.EmptyBuild, func() (time.Duration, error) { return production.build(ctx, "./bench/empty") }},
+		} {
+			took, err := measure.take()
+			if err != nil {
+				return report{}, err
+			}
+			*measure.into = append(*measure.into, took)
+		}
+	}
+	fmt.Fprintln(os.Stderr)
+	return measured, nil
+}
+
+// deployEmpty makes the project of the empty program, with a state of its own, and its ConfigMap.
+func deployEmpty(ctx context.Context, empty pulumi) error {
+	if err := os.MkdirAll(filepath.Join(empty.project, "state"), 0o755); err != nil {
+		return err
+	}
+	program, err := filepath.Rel(empty.project, filepath.Join(empty.root, "bench", "empty"))
+	if err != nil {
+		return err
+	}
+	definition := fmt.Sprintf("name: finance-rollout-bench\nruntime: go\nmain: %s\n", program)
+	if err := os.WriteFile(filepath.Join(empty.project, "Pulumi.yaml"), []byte(definition), 0o644); err != nil {
+		return err
+	}
+	if _, err := empty.run(ctx, "stack", "select", "--create", "--stack", "bench"); err != nil {
+		return err
+	}
+	_, err = empty.run(ctx, "up", "--yes", "--skip-preview", "--stack", "bench")
+	return err
+}
+
+// destroyEmpty takes the ConfigMap away, also when the benchmark was interrupted.
+func destroyEmpty(ctx context.Context, empty pulumi) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
+	_, err := empty.run(ctx, "destroy", "--yes", "--skip-preview", "--remove", "--stack", "bench")
+	return err
+}

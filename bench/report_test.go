@@ -1,0 +1,98 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func seconds(values ...float64) []time.Duration {
+	var durations []time.Duration
+	for _, value := range values {
+		durations = append(durations, time.Duration(value*float64(time.Second)))
+	}
+	return durations
+}
+
+func sample() report {
+	return report{
+		Date:       time.Date(2025, 11, 23, 6, 0, 0, 0, time.UTC),
+		Machine:    machine{Cores: 2, MemoryGiB: 24, Go: "1.26", Pulumi: "3.259.0", Load: 0.2},
+		Production: seconds(6, 5, 9), Empty: seconds(4, 3, 8),
+		ProductionBuild: seconds(3, 2, 4), EmptyBuild: seconds(1, 2, 1.5),
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	want := strings.Join([]string{
+		"## Preview of an unchanged stack",
+		"",
+		"2025-11-23, 2 cores, 24 GiB, Go 1.26, Pulumi 3.259.0, local cluster.",
+		"",
+		"| | runs | median | fastest | slowest |",
+		"|---|---|---|---|---|",
+		"| `pulumi preview -s production` | 3 | 6.00 s | 5.00 s | 9.00 s |",
+		"| `pulumi preview` of one ConfigMap | 3 | 4.00 s | 3.00 s | 8.00 s |",
+		"| of the first: `go build` of the program | 3 | 3.00 s | 2.00 s | 4.00 s |",
+		"| of the second: `go build` of the program | 3 | 1.50 s | 1.00 s | 2.00 s |",
+		"",
+		"Ratio of the previews' medians: **1.50**. The goal of at most 1.5 is met.",
+		"",
+	}, "\n")
+	if diff := cmp.Diff(want, sample().markdown()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMarkdownSaysWhatCountsAgainstIt(t *testing.T) {
+	slow := sample()
+	slow.Production = seconds(6, 6.1, 7)
+	slow.Machine.Load = 1.3
+	for _, want := range []string{"is missed", "not quiet: its load average was 1.3"} {
+		if text := slow.markdown(); !strings.Contains(text, want) {
+			t.Errorf("no %q in:\n%s", want, text)
+		}
+	}
+}
+
+func TestReplaceSection(t *testing.T) {
+	section := "<!-- preview: begin -->\nnew\n<!-- preview: end -->\n"
+	tests := map[string]struct{ document, want string }{
+		"no document":      {"", section},
+		"without it":       {"# Benchmarks\n", "# Benchmarks\n\n" + section},
+		"with an old one":  {"# B\n\n<!-- preview: begin -->\nold\n<!-- preview: end -->\n\n## Other\n", "# B\n\n" + section + "\n## Other\n"},
+		"of another name":  {"<!-- up: begin -->\nx\n<!-- up: end -->\n", "<!-- up: begin -->\nx\n<!-- up: end -->\n\n" + section},
+		"that never ended": {"<!-- preview: begin -->\nold\n", "<!-- preview: begin -->\nold\n\n" + section},
+	}
+	for name, test := range tests {
+		if diff := cmp.Diff(test.want, replaceSection(test.document, "preview", "new\n")); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	once := replaceSection("# B\n", "preview", "new")
+	if diff := cmp.Diff(once, replaceSection(once, "preview", "new")); diff != "" {
+		t.Errorf("replacing a section by itself changes the document: %s", diff)
+	}
+}
+
+func TestMachineFacts(t *testing.T) {
+	if memory, err := totalMemory("MemFree: 1 kB\nMemTotal:       25165000 kB\n"); err != nil || memory != 24 {
+		t.Errorf("memory %d, %v; want 24", memory, err)
+	}
+	if load, err := loadAverage("0.25 0.40 0.50 1/300 4711\n"); err != nil || load != 0.25 {
+		t.Errorf("load %v, %v; want 0.25", load, err)
+	}
+	for name, err := range map[string]error{
+		"memory": second(totalMemory("MemFree: 1 kB\n")),
+		"number": second(totalMemory("MemTotal: many kB\n")),
+		"load":   second(loadAverage("")),
+	} {
+		if err == nil {
+			t.Errorf("%s: nonsense was read", name)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
