@@ -92,7 +92,7 @@ func monitoring(t *testing.T, c *cluster) {
 		return cmp.Equal(up, map[string]int{"stable/stable": 9, "canary/week1": 1})
 	})
 	eventually(t, "the rules are loaded", func() bool {
-		rules, err := prom.Rules(t.Context())
+		rules, err := prom.Rules(t.Context(), nil)
 		if err != nil {
 			return false
 		}

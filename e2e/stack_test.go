@@ -92,7 +92,7 @@ func (c *cluster) run(t *testing.T, name string, args ...string) (string, error)
 
 func (c *cluster) pulumi(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	return c.run(t, "pulumi", append(args, "--color", "never", "--non-interactive")...)
+	return c.run(t, "pulumi", append([]string{"--color", "never", "--non-interactive"}, args...)...)
 }
 
 // up updates a stack and fails the test when the update fails.
