@@ -5,7 +5,7 @@ LOCAL := .local/bin/local
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: local
 local:
@@ -26,7 +26,11 @@ endif
 
 .PHONY: demo
 demo: cluster ## Start the cluster and roll out week 1 on it
+ifeq ($(origin KUBECONFIG), command line)
+	@$(LOCAL) demo --kubeconfig "$(KUBECONFIG)"
+else
 	@$(LOCAL) demo
+endif
 
 .PHONY: traffic
 traffic: local ## Send customers' requests to the production stack for half an hour
@@ -39,3 +43,46 @@ status: local ## Show what runs of the local cluster
 .PHONY: down
 down: local ## End the local cluster; ARGS=--reset also deletes its data, ARGS=--purge all of .local
 	@$(LOCAL) down $(ARGS)
+
+# The lines that follow are the checks; `make test` is all of them, one after the other.
+.NOTPARALLEL:
+
+GO_TESTS := grep -rl --include='*_test.go' --exclude-dir=.local
+E2E_PACKAGES = $(sort $(dir $(shell $(GO_TESTS) '^//go:build e2e' .)))
+FUZZTIME := 10s
+LINT := GOFLAGS=-buildvcs=false .local/bin/golangci-lint
+
+.PHONY: test
+test: lint packages unit e2e ## Every check: lint, unit tests, end-to-end tests
+
+.PHONY: packages
+packages: local
+	@$(LOCAL) packages
+
+.PHONY: linter
+linter: local
+	@$(LOCAL) tools golangci-lint
+
+.PHONY: lint
+lint: linter ## Run the linters of .golangci.yml
+	@$(LINT) run
+
+.PHONY: fmt
+fmt: linter ## Format the code
+	@$(LINT) fmt
+
+.PHONY: unit
+unit: ## Run the unit tests; some need PostgreSQL installed
+	@go test -shuffle=on ./...
+
+.PHONY: e2e
+e2e: local ## Run the end-to-end tests; starts the local cluster and ends it again if it does not run yet
+	@$(LOCAL) run -- go test -tags e2e -count=1 -p 1 -timeout 40m $(E2E_PACKAGES)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz test for FUZZTIME (default 10s)
+	@for file in $$($(GO_TESTS) '^func Fuzz' .); do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$(dirname $$file) || exit 1; \
+		done; \
+	done

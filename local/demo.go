@@ -5,13 +5,15 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/vextrus/finance-rollout/local/internal/cluster"
 	"github.com/vextrus/finance-rollout/local/internal/demo"
 )
 
 func demoCommand(open opener) *cobra.Command {
-	return &cobra.Command{
+	var kubeconfig string
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Roll out week 1 of the example service on the running cluster and sum up",
 		Args:  cobra.NoArgs,
@@ -20,9 +22,21 @@ func demoCommand(open opener) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return newDemo(cmd, c).Run(cmd.Context())
+			if kubeconfig == "" {
+				return newDemo(cmd, c).Run(cmd.Context())
+			}
+			if kubeconfig, err = filepath.Abs(kubeconfig); err != nil {
+				return err
+			}
+			external := demo.FromEnvironment(kubeconfig, os.Getenv)
+			if term.IsTerminal(int(os.Stdin.Fd())) {
+				external.Input = os.Stdin
+			}
+			return newDemo(cmd, c).RunOn(cmd.Context(), &external)
 		},
 	}
+	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "use the cluster of this kubeconfig instead of the local one")
+	return cmd
 }
 
 func newDemo(cmd *cobra.Command, c *cluster.Cluster) *demo.Demo {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/vextrus/finance-rollout/local/internal/progress"
@@ -33,3 +34,17 @@ func (c *Cluster) Progress() *progress.Reporter { return c.progress }
 // DatabaseUser is the owner of the databases. Its name occurs in no other name, because Pulumi masks the values of secrets
 // wherever they occur in what it prints.
 const DatabaseUser = "ledgerapp"
+
+// PrepareTools provides what a rollout to somebody else's cluster needs, without starting one: the Pulumi tools, kubectl and
+// the environment file.
+func (c *Cluster) PrepareTools(ctx context.Context) error {
+	for _, dir := range []string{"bin", "logs", "state", "secrets"} {
+		if err := os.MkdirAll(c.Dir(dir), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := c.Builder().Provide(ctx, "pulumi", "pulumi-language-go", "pulumi-resource-kubernetes", "kubectl"); err != nil {
+		return err
+	}
+	return c.writeEnv()
+}

@@ -75,8 +75,12 @@ func (d *Demo) options(ctx context.Context) (project.Options, error) {
 	return options, err
 }
 
-// push builds a version of the example service and pushes it. The reference is by digest.
+// push builds a version of the example service and pushes it to the local registry. The reference is by digest.
 func (d *Demo) push(ctx context.Context, version string) (string, error) {
+	return d.pushTo(ctx, cluster.Registry, repository, version)
+}
+
+func (d *Demo) pushTo(ctx context.Context, registry, name, version string) (string, error) {
 	binary := d.Cluster.Binary("finance-service-" + version)
 	if err := d.compile(ctx, binary, "-s -w -X main.version="+version, "./examples/finance-service"); err != nil {
 		return "", err
@@ -85,7 +89,7 @@ func (d *Demo) push(ctx context.Context, version string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("image of %s: %w", binary, err)
 	}
-	return images.Push(ctx, built, cluster.Registry, repository, version)
+	return images.Push(ctx, built, registry, name, version)
 }
 
 func (d *Demo) compile(ctx context.Context, output, linkerFlags, pkg string) error {

@@ -33,7 +33,9 @@ type Options struct {
 	Image, StableImage string
 	// Suffix is appended to the names of the namespaces, so that two projects can share a cluster.
 	Suffix string
-	// NodePorts are the node ports of the stacks' Services.
+	// WithoutBake leaves the bake out, for a cluster without traffic.
+	WithoutBake bool
+	// NodePorts are the node ports of the stacks' Services; a stack without one gets a ClusterIP Service.
 	NodePorts map[string]int
 	// Secrets are the secrets of every stack by their path, for example secrets.finance-db.password.
 	Secrets map[string]string
@@ -146,16 +148,21 @@ func (o Options) overrides(stack, namespace string) map[string]any {
 			"readiness": probe("/health/ready"),
 		},
 		"shutdown":        map[string]any{"gracePeriodSeconds": 10, "preStopSeconds": 2},
-		"service":         map[string]any{"type": "NodePort", "nodePort": o.NodePorts[stack]},
 		"metrics":         map[string]any{"interval": "2s", "selector": map[string]any{"path": "/graphql"}},
 		"monitoring":      map[string]any{"labels": map[string]any{}},
 		"prometheus":      o.Prometheus,
 		"progressTimeout": "2m",
 	}
+	if port, ok := o.NodePorts[stack]; ok {
+		values["service"] = map[string]any{"type": "NodePort", "nodePort": port}
+	}
 	if stack == "production" {
 		values["stableImage"] = o.StableImage
 		values["release"] = "week1"
 		values["bake"] = map[string]any{"duration": "20s", "interval": "2s", "minRequests": 50}
+		if o.WithoutBake {
+			values["bake"] = map[string]any{"duration": "0s"}
+		}
 	}
 	return values
 }
