@@ -86,3 +86,11 @@ fuzz: ## Run every fuzz test for FUZZTIME (default 10s)
 			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$(dirname $$file) || exit 1; \
 		done; \
 	done
+
+.PHONY: bench
+bench: cluster ## Measure previews beside an empty program's, into docs/benchmarks.md
+	@go run ./bench
+
+.PHONY: docs
+docs: ## Write docs/configuration.md anew
+	@go run ./docs/gen
