@@ -127,8 +127,12 @@ func (c *cluster) customers(t *testing.T, perSecond int) *customers {
 		Header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}},
 	})
 	sent := &customers{
-		attacker: vegeta.NewAttacker(vegeta.KeepAlive(false), vegeta.Timeout(10*time.Second)),
-		done:     make(chan struct{}), byPod: map[string]int{},
+		// The attacker's own client binds its local address, and so gets ports back whose last connection the kernel still
+		// tracks; such a request can be refused on its way to the node port.
+		attacker: vegeta.NewAttacker(vegeta.Client(&http.Client{
+			Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second,
+		})),
+		done: make(chan struct{}), byPod: map[string]int{},
 	}
 	results := sent.attacker.Attack(target, vegeta.Rate{Freq: perSecond, Per: time.Second}, longest, "e2e")
 	go func() {

@@ -70,7 +70,11 @@ func send(ctx context.Context, nodePort int, secret string, perSecond int, limit
 		Body:   []byte(`{"query":"{ __typename }"}`),
 		Header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}},
 	})
-	attacker := vegeta.NewAttacker(vegeta.KeepAlive(false), vegeta.Timeout(5*time.Second))
+	// The attacker's own client binds its local address, and so gets ports back whose last connection the kernel still
+	// tracks; such a request can be refused on its way to the node port.
+	attacker := vegeta.NewAttacker(vegeta.Client(&http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second,
+	}))
 	results := attacker.Attack(target, vegeta.Rate{Freq: perSecond, Per: time.Second}, limit, "demo")
 	stop := context.AfterFunc(ctx, func() { attacker.Stop() })
 	defer stop()
