@@ -44,7 +44,8 @@ func newCommand() *cobra.Command {
 	open := func() (*cluster.Cluster, error) { return openCluster(checkout) }
 	root.AddCommand(
 		toolsCommand(open), upCommand(open), downCommand(open), statusCommand(open), envCommand(open), pushCommand(open),
-		demoCommand(open), trafficCommand(open), stacksCommand(open), registryCommand(), launchCommand(),
+		demoCommand(open), trafficCommand(open), stacksCommand(open), runCommand(open),
+		packagesCommand(open), registryCommand(), launchCommand(),
 	)
 	return root
 }

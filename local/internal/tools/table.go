@@ -152,6 +152,7 @@ func Modules() []Module {
 			Dir: "golangci-lint",
 			Tools: []Tool{{
 				Name: "golangci-lint", Package: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", Optional: true,
+				Min: "2.15.0", Below: "2.16.0", Probe: []string{"version"},
 			}},
 		},
 	}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vextrus/finance-rollout/local/internal/cluster"
+)
+
+// runGrace is how long an interrupted command, and what it started, may take to end by itself.
+const runGrace = 20 * time.Second
+
+func runCommand(open opener) *cobra.Command {
+	return &cobra.Command{
+		Use:     "run -- COMMAND [ARGUMENT...]",
+		Short:   "Run a command with the cluster and its environment; end the cluster afterwards if it did not run before",
+		Example: "  local run -- go test -tags e2e ./internal/kube",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := open()
+			if err != nil {
+				return err
+			}
+			return c.While(cmd.Context(), func(ctx context.Context) error {
+				if err := newDemo(cmd, c).Prepare(ctx); err != nil {
+					return err
+				}
+				return runWith(ctx, c, args)
+			})
+		},
+	}
+}
+
+// runWith runs a command in the environment that the cluster's file describes. An interrupt reaches the command and all
+// that it started, and nothing of it outlives the call.
+func runWith(ctx context.Context, c *cluster.Cluster, args []string) error {
+	source := append([]string{"-c", `. "$0" && exec "$@"`, c.EnvFile()}, args...)
+	cmd := exec.CommandContext(ctx, "/bin/sh", source...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	// A group of its own, so that everything in it gets the interrupt exactly once.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = runGrace
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("run %s: %w", args[0], err)
+	}
+	err := cmd.Wait()
+	if err := endGroup(cmd.Process.Pid); err != nil {
+		return fmt.Errorf("end what %s started: %w", args[0], err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	return nil
+}
+
+// endGroup waits until no process of the group is left, and kills those that stay.
+func endGroup(group int) error {
+	for deadline := time.Now().Add(runGrace); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if err := syscall.Kill(-group, 0); errors.Is(err, syscall.ESRCH) {
+			return nil
+		}
+	}
+	if err := syscall.Kill(-group, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+// packagesCommand serves the unit tests, some of which need PostgreSQL.
+func packagesCommand(open opener) *cobra.Command {
+	return &cobra.Command{
+		Use:   "packages",
+		Short: "Install the system packages that the cluster and the tests need",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := open()
+			if err != nil {
+				return err
+			}
+			return c.InstallPackages(cmd.Context())
+		},
+	}
+}
