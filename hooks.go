@@ -28,21 +28,26 @@ type hooks struct {
 // the wait ends. When it does not, the track stays as it is and the update fails with what it waited for.
 func (h *hooks) capacity(track, other string, otherReplicas int) (*pulumi.ResourceHookBinding, error) {
 	hook, err := h.ctx.RegisterResourceHook("capacity-"+track, func(args *pulumi.ResourceHookArgs) error {
-		before, after := replicas(args.OldInputs), replicas(args.NewInputs)
-		if after >= before || otherReplicas == 0 {
-			return nil
-		}
-		ctx, cancel := context.WithTimeout(h.ctx.Context(), time.Duration(h.settings.ProgressLimit))
-		defer cancel()
-		if err := h.cluster.WaitDeploymentReady(ctx, h.settings.Namespace, other, otherReplicas); err != nil {
-			return fmt.Errorf("%s stays at %d pods, because %s is not ready to take over: %w", args.Name, before, other, err)
-		}
-		return nil
+		return h.awaitOther(h.ctx.Context(), args, other, otherReplicas)
 	}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("register hook: %w", err)
 	}
 	return &pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{hook}}, nil
+}
+
+// awaitOther waits for the other track when the Deployment of the hook is about to shrink.
+func (h *hooks) awaitOther(ctx context.Context, args *pulumi.ResourceHookArgs, other string, otherReplicas int) error {
+	before, after := replicas(args.OldInputs), replicas(args.NewInputs)
+	if after >= before || otherReplicas == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(h.settings.ProgressLimit))
+	defer cancel()
+	if err := h.cluster.WaitDeploymentReady(ctx, h.settings.Namespace, other, otherReplicas); err != nil {
+		return fmt.Errorf("%s stays at %d pods, because %s is not ready to take over: %w", args.Name, before, other, err)
+	}
+	return nil
 }
 
 // replicas reads spec.replicas of a Deployment; 0 when it is not known.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -28,6 +29,8 @@ type world struct {
 	offline error
 	kinds   []string
 	owner   *kube.Namespace
+	unready error // what waiting for a Deployment ends with
+	awaited []string
 
 	mu     sync.Mutex
 	inputs map[string]resource.PropertyMap
@@ -64,7 +67,10 @@ func (w *world) NamespaceOwner(context.Context, string) (kube.Namespace, bool, e
 
 func (w *world) ServiceProxy(string, string, int) (http.RoundTripper, string) { return nil, "" }
 
-func (w *world) WaitDeploymentReady(context.Context, string, string, int) error { return nil }
+func (w *world) WaitDeploymentReady(_ context.Context, namespace, name string, replicas int) error {
+	w.awaited = append(w.awaited, fmt.Sprintf("%s/%s: %d", namespace, name, replicas))
+	return w.unready
+}
 
 func (w *world) Pods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
 	return nil, nil
@@ -337,5 +343,43 @@ func TestReplicasOfADeployment(t *testing.T) {
 		if got := replicas(inputs); got != want {
 			t.Errorf("replicas(%v) = %d", inputs, got)
 		}
+	}
+}
+
+func TestAShrinkingTrackWaitsForTheOther(t *testing.T) {
+	deployment := func(replicas int) resource.PropertyMap {
+		return resource.NewPropertyMapFromMap(map[string]any{"spec": map[string]any{"replicas": replicas}})
+	}
+	tests := []struct {
+		name                 string
+		before, after, other int
+		unready              error
+		waits, fails         bool
+	}{
+		{name: "shrinks", before: 9, after: 7, other: 3, waits: true},
+		{name: "grows", before: 1, after: 3, other: 7},
+		{name: "stays", before: 9, after: 9, other: 1},
+		{name: "shrinks beside a track without pods", before: 10, after: 9, other: 0},
+		{name: "the other never gets ready", before: 9, after: 7, other: 3, unready: errors.New("1 of 3 ready"), waits: true, fails: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			w.unready = tt.unready
+			h := &hooks{settings: settings.Defaults(), cluster: w}
+			h.settings.Namespace = "vextrus-production"
+			err := h.awaitOther(t.Context(), &pulumi.ResourceHookArgs{
+				Name: "stable", OldInputs: deployment(tt.before), NewInputs: deployment(tt.after),
+			}, "finance-service-week1", tt.other)
+			if (len(w.awaited) > 0) != tt.waits || (err != nil) != tt.fails {
+				t.Fatalf("waited for %v, error %v", w.awaited, err)
+			}
+			if tt.waits && w.awaited[0] != "vextrus-production/finance-service-week1: 3" {
+				t.Errorf("waited for %s", w.awaited[0])
+			}
+			if tt.fails && !(strings.Contains(err.Error(), "stays at 9 pods") && strings.Contains(err.Error(), "1 of 3 ready")) {
+				t.Errorf("the error does not tell what it waited for: %v", err)
+			}
+		})
 	}
 }
