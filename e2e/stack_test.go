@@ -79,7 +79,8 @@ func (c *cluster) destroyLeftovers(t *testing.T) {
 // run runs a command and gives all that it printed.
 func (c *cluster) run(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	// Cleaning up goes on when the test has ended.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 8*time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir, command.Env = c.root, c.env

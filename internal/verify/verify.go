@@ -68,11 +68,11 @@ type RefusedError struct {
 // Error names what did not pass, and what to do next.
 func (e *RefusedError) Error() string {
 	what := fmt.Sprintf("%s %s in %s did not pass its gate: verdict %s", e.Track, e.Release, e.Namespace, e.Report.Verdict)
+	counts := e.Report.Smoke.Counts
 	if !e.Report.Smoke.OK() {
-		counts := e.Report.Smoke.Counts
 		return fmt.Sprintf("%s, %d of %d smoke tests did not pass\n%s\n%s", what, counts.Failed, counts.Total, e.Report.Smoke, e.next())
 	}
-	return fmt.Sprintf("%s\n%s\n%s", what, e.Report.Bake, e.next())
+	return fmt.Sprintf("%s (smoke suite: %d of %d passed)\n%s\n%s", what, counts.Passed, counts.Total, e.Report.Bake, e.next())
 }
 
 func (e *RefusedError) next() string {
