@@ -4,9 +4,11 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -104,9 +106,9 @@ type customers struct {
 	done     chan struct{}
 	once     sync.Once
 
-	requests, failed int
-	lastError        string
-	byPod            map[string]int
+	requests int
+	failures []string // when a request failed and why
+	byPod    map[string]int
 }
 
 func (c *cluster) customers(t *testing.T, perSecond int) *customers {
@@ -135,14 +137,14 @@ func (c *cluster) customers(t *testing.T, perSecond int) *customers {
 		done: make(chan struct{}), byPod: map[string]int{},
 	}
 	results := sent.attacker.Attack(target, vegeta.Rate{Freq: perSecond, Per: time.Second}, longest, "e2e")
+	begin := time.Now()
 	go func() {
 		defer close(sent.done)
 		for result := range results {
 			sent.requests++
 			sent.byPod[result.Headers.Get("X-Served-By")]++
 			if result.Error != "" {
-				sent.failed++
-				sent.lastError = result.Error
+				sent.failures = append(sent.failures, fmt.Sprintf("after %s: %s", result.Timestamp.Sub(begin).Round(time.Millisecond), result.Error))
 			}
 		}
 	}()
@@ -156,6 +158,14 @@ func (s *customers) end() {
 		s.attacker.Stop()
 		<-s.done
 	})
+}
+
+// expectAllAnswered fails the test when a request failed.
+func (s *customers) expectAllAnswered(t *testing.T) {
+	t.Helper()
+	if len(s.failures) > 0 {
+		t.Errorf("%d of %d requests failed:\n%s", len(s.failures), s.requests, strings.Join(s.failures[:min(len(s.failures), 20)], "\n"))
+	}
 }
 
 // prometheus is the Prometheus of the local cluster.
