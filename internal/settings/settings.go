@@ -52,9 +52,9 @@ type Settings struct {
 	Resources      Resources                    `config:"resources"`
 	Probes         Probes                       `config:"probes"`
 	Shutdown       Shutdown                     `config:"shutdown"`
-	Env            map[string]string            `config:"env"`
+	Env            Values                       `config:"env"`
 	SecretEnv      map[string]SecretRef         `config:"secretEnv"`
-	ConfigEnv      map[string]string            `config:"configEnv"`
+	ConfigEnv      Values                       `config:"configEnv"`
 	Secrets        map[string]map[string]Secret `config:"secrets"`
 	Stable         TrackOverride                `config:"stable"`
 	Canary         TrackOverride                `config:"canary"`
@@ -116,8 +116,8 @@ type Resources struct {
 
 // Quantities is an amount of CPU and memory.
 type Quantities struct {
-	CPU    string `json:"cpu"`
-	Memory string `json:"memory"`
+	CPU    Quantity `json:"cpu"`
+	Memory Quantity `json:"memory"`
 }
 
 // Probes are the kubelet's checks of a container. Startup is off while its FailureThreshold is 0.
@@ -147,9 +147,9 @@ type SecretRef struct{ Secret, Key string }
 
 // TrackOverride holds what one track has otherwise than the stack. Only what is set counts.
 type TrackOverride struct {
-	Resources *Resources        `json:"resources,omitempty"`
-	Probes    *Probes           `json:"probes,omitempty"`
-	Env       map[string]string `json:"env,omitempty"`
+	Resources *Resources `json:"resources,omitempty"`
+	Probes    *Probes    `json:"probes,omitempty"`
+	Env       Values     `json:"env,omitempty"`
 }
 
 // Metrics says where a pod serves its metrics and how they are called.
@@ -162,16 +162,16 @@ type Metrics struct {
 	DurationBucket string         `json:"durationBucket"`
 	// Selector holds labels that a series must carry to count, for example a path. It keeps the kubelet's probes out of rates
 	// where the service counts them.
-	Selector map[string]string `json:"selector"`
+	Selector Values `json:"selector"`
 }
 
 // Monitoring configures what is made for the Prometheus Operator and for Grafana.
 type Monitoring struct {
 	Enabled bool `json:"enabled"`
 	// Labels are put on the ServiceMonitor and the PrometheusRule; a Prometheus may select by them.
-	Labels map[string]string `json:"labels"`
+	Labels Values `json:"labels"`
 	// DashboardLabels make the Grafana sidecar pick up the dashboard.
-	DashboardLabels map[string]string `json:"dashboardLabels"`
+	DashboardLabels Values `json:"dashboardLabels"`
 	// DashboardPrefix begins the dashboard's uid; the release follows.
 	DashboardPrefix string `json:"dashboardPrefix"`
 	// MinRequests is how many requests in 5 minutes the rate alerts need before they speak.

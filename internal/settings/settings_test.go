@@ -173,6 +173,26 @@ func TestObjectsKeepDefaultsAndMapsDoNot(t *testing.T) {
 	}
 }
 
+// `pulumi config set --path` stores what looks like a number or a boolean as one.
+func TestNumbersAndBooleansAreTexts(t *testing.T) {
+	s, err := Load("production", production(
+		"env", `{"A":2,"B":true,"C":1.50,"D":"x"}`, "resources", `{"limits":{"cpu":2}}`, "canary", `{"env":{"E":3}}`,
+		"secrets", strings.Replace(goodSecrets, `"s3cr3t-value"`, "12345678", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Values{"A": "2", "B": "true", "C": "1.50", "D": "x"}, s.Env); diff != "" {
+		t.Error(diff)
+	}
+	password, _ := s.Secret(SecretRef{"finance-db", "password"})
+	if s.Resources.Limits.CPU != "2" || s.Canary.Env["E"] != "3" || password.Reveal() != "12345678" {
+		t.Errorf("limit %s, env %v", s.Resources.Limits.CPU, s.Canary.Env)
+	}
+	if _, err := Load("production", production("env", `{"A":{"b":"c"}}`)); err == nil || !strings.Contains(err.Error(), "config env") {
+		t.Errorf("an object for a text: %v", err)
+	}
+}
+
 // projectFile gives the configuration section of a Pulumi project or stack file with each value as the engine passes it.
 func projectFile(t *testing.T, path string, value func(any) (any, bool)) map[string]string {
 	t.Helper()

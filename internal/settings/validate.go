@@ -152,7 +152,7 @@ func (s *Settings) validatePods(found *problems) {
 
 func resources(found *problems, key string, r Resources) {
 	pairs := []struct{ name, request, limit string }{
-		{"cpu", r.Requests.CPU, r.Limits.CPU}, {"memory", r.Requests.Memory, r.Limits.Memory},
+		{"cpu", string(r.Requests.CPU), string(r.Limits.CPU)}, {"memory", string(r.Requests.Memory), string(r.Limits.Memory)},
 	}
 	for _, pair := range pairs {
 		request, err := resource.ParseQuantity(pair.request)
