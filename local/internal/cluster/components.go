@@ -77,7 +77,10 @@ func (c *Cluster) issue(now time.Time) (pki, error) {
 	if keys.apiHealth, err = trustingClient(keys.ca, keys.apiserverClient); err != nil {
 		return pki{}, err
 	}
-	return keys, c.writeKubeconfigs(authority, &keys)
+	if err := c.writeKubeconfigs(authority, &keys); err != nil {
+		return pki{}, err
+	}
+	return keys, nil
 }
 
 func (c *Cluster) writeKubeconfigs(authority *certs.Authority, keys *pki) error {
@@ -250,7 +253,7 @@ func trustingClient(ca string, pair certs.Pair) (*http.Client, error) {
 
 // insecureClient is for health checks of what makes its own certificate and listens on loopback only.
 func insecureClient() *http.Client {
-	return plainClient(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+	return plainClient(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) //nolint:gosec // see above
 }
 
 // plainClient returns a client that uses no proxy, whatever the environment says.

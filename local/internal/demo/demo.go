@@ -62,7 +62,10 @@ func (d *Demo) verification(ctx context.Context, namespace string) (verification
 	if err != nil {
 		return found, fmt.Errorf("read the verification of %s: %w", namespace, err)
 	}
-	return found, json.Unmarshal([]byte(output.String()), &found)
+	if err := json.Unmarshal([]byte(output.String()), &found); err != nil {
+		return found, fmt.Errorf("read the verification of %s: %w", namespace, err)
+	}
+	return found, nil
 }
 
 func (d *Demo) summarize(ctx context.Context, secret string) error {
