@@ -19,16 +19,18 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := newCommand().ExecuteContext(ctx); err != nil {
-		if ctx.Err() != nil {
-			fmt.Fprintln(os.Stderr, "interrupted; run the same command again to continue")
-		} else {
-			fmt.Fprintln(os.Stderr, "error:", err)
-		}
-		stop()
-		os.Exit(1)
+	err := newCommand().ExecuteContext(ctx)
+	interrupted := ctx.Err() != nil
+	stop()
+	if err == nil {
+		return
 	}
+	if interrupted {
+		fmt.Fprintln(os.Stderr, "interrupted; run the same command again to continue")
+	} else {
+		fmt.Fprintln(os.Stderr, "error:", err)
+	}
+	os.Exit(1)
 }
 
 // newCommand returns the command with everything below it.

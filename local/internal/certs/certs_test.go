@@ -106,7 +106,7 @@ func TestSigningKeyIsKept(t *testing.T) {
 		}
 		return string(a) + string(b)
 	}
-	if read() != read() {
+	if first, second := read(), read(); first != second {
 		t.Error("the key changed: tokens would become invalid")
 	}
 }

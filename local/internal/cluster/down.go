@@ -36,7 +36,7 @@ func (c *Cluster) Down(ctx context.Context, keep Keep) error {
 	if err := c.refuseOther(); err != nil {
 		return err
 	}
-	err = c.progress.Run("end the cluster", func(task *progress.Task) error { return c.teardown(ctx) })
+	err = c.progress.Run("end the cluster", func(*progress.Task) error { return c.teardown(ctx) })
 	if err != nil {
 		return err
 	}

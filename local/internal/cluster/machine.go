@@ -40,7 +40,7 @@ const (
 func missingPackages() []string {
 	var missing []string
 	for _, need := range requirements() {
-		found := false
+		var found bool
 		if strings.Contains(need.file, "/") {
 			matches, err := filepath.Glob(need.file)
 			found = err == nil && len(matches) > 0
@@ -63,7 +63,7 @@ func (c *Cluster) installPackages(ctx context.Context) error {
 	}
 	list := strings.Join(missing, " ")
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return fmt.Errorf("this machine lacks %s and has no apt-get: install them, or use a cluster of your own with KUBECONFIG=...", list)
+		return fmt.Errorf("this machine lacks %s and has no apt-get: install them, or use a cluster of your own with KUBECONFIG=FILE", list)
 	}
 	return c.progress.Run("install "+list, func(task *progress.Task) error {
 		logPath := c.Dir("logs", "apt.log")

@@ -42,7 +42,7 @@ func readOwner() (owner, error) {
 func (c *Cluster) lock() (unlock func(), err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("the local cluster needs root: it makes network namespaces, cgroups and mounts; " +
-			"run it as root, or use a cluster of your own with KUBECONFIG=...")
+			"run it as root, or use a cluster of your own with KUBECONFIG=FILE")
 	}
 	if err := os.MkdirAll(runDir("processes"), 0o755); err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (c *Cluster) claim(ctx context.Context) error {
 			return err
 		}
 		if len(chains) > 0 {
-			return fmt.Errorf("another Kubernetes runs on this machine (iptables chain %s, %d in all): end it, or use it with KUBECONFIG=...",
+			return fmt.Errorf("another Kubernetes runs on this machine (iptables chain %s, %d in all): end it, or use it with KUBECONFIG=FILE",
 				chains[0], len(chains))
 		}
 	}

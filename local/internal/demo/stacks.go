@@ -65,7 +65,7 @@ func (d *Demo) options(ctx context.Context) (project.Options, error) {
 		Kubeconfig: d.Cluster.Kubeconfig(), Context: cluster.Name,
 		Prometheus: "monitoring/prometheus-operated:9090", NodePorts: d.Ports, Secrets: secrets,
 	}
-	err = d.Progress.Run("build and push the example service", func(task *progress.Task) error {
+	err = d.Progress.Run("build and push the example service", func(*progress.Task) error {
 		if options.StableImage, err = d.push(ctx, "v1"); err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (d *Demo) compile(ctx context.Context, output, linkerFlags, pkg string) err
 }
 
 func (d *Demo) secrets() (map[string]string, error) {
-	values := map[string]string{
+	values := map[string]string{ //nolint:gosec // names; the values that are secret come below
 		"secrets.finance-db.host":                       "postgres.data.svc",
 		"secrets.finance-db.username":                   cluster.DatabaseUser,
 		"secrets.finance-secrets.eventstore-connection": "memory://",

@@ -55,7 +55,8 @@ func parseStat(stat string) (state string, startTime uint64, err error) {
 		return "", 0, errors.New("stat line without a command name")
 	}
 	fields := strings.Fields(stat[end+1:])
-	const stateField, startField = 3 - 3, 22 - 3
+	// The manual counts from 1 and these are its fields 3 and 22; the first after the name is its field 3.
+	const stateField, startField = 0, 19
 	if len(fields) <= startField {
 		return "", 0, fmt.Errorf("stat line with %d fields after the command name", len(fields))
 	}

@@ -183,7 +183,7 @@ func (b *Builder) build(ctx context.Context, module Module, task *progress.Task)
 	if err := os.RemoveAll(temp); err != nil {
 		return err
 	}
-	defer os.RemoveAll(temp)
+	defer func() { _ = os.RemoveAll(temp) }()
 	var packages []string
 	for _, tool := range module.Tools {
 		packages = append(packages, tool.Package)
