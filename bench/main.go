@@ -21,10 +21,10 @@ const fewestRuns = 7
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
+	err := run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
-		stop()
 		os.Exit(1)
 	}
 }
@@ -56,5 +56,5 @@ func run(ctx context.Context) error {
 	}
 	section := report.markdown()
 	fmt.Println(section)
-	return os.WriteFile(*output, []byte(replaceSection(string(document), "preview", section)), 0o644)
+	return os.WriteFile(*output, []byte(replaceSection(string(document), section)), 0o644)
 }

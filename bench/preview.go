@@ -50,7 +50,7 @@ func (p pulumi) build(ctx context.Context, pkg string) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	command := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, "program"), pkg)
 	command.Dir = p.root
 	start := time.Now()

@@ -55,8 +55,8 @@ func row(text *strings.Builder, name string, durations []time.Duration) {
 }
 
 // replaceSection puts the section between its marks in a document, at the end when the document does not hold them yet.
-func replaceSection(document, name, section string) string {
-	begin, end := "<!-- "+name+": begin -->\n", "<!-- "+name+": end -->\n"
+func replaceSection(document, section string) string {
+	const begin, end = "<!-- preview: begin -->\n", "<!-- preview: end -->\n"
 	marked := begin + strings.TrimRight(section, "\n") + "\n" + end
 	before, rest, found := strings.Cut(document, begin)
 	if _, after, closed := strings.Cut(rest, end); found && closed {

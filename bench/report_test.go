@@ -67,12 +67,12 @@ func TestReplaceSection(t *testing.T) {
 		"that never ended": {"<!-- preview: begin -->\nold\n", "<!-- preview: begin -->\nold\n\n" + section},
 	}
 	for name, test := range tests {
-		if diff := cmp.Diff(test.want, replaceSection(test.document, "preview", "new\n")); diff != "" {
+		if diff := cmp.Diff(test.want, replaceSection(test.document, "new\n")); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	once := replaceSection("# B\n", "preview", "new")
-	if diff := cmp.Diff(once, replaceSection(once, "preview", "new")); diff != "" {
+	once := replaceSection("# B\n", "new")
+	if diff := cmp.Diff(once, replaceSection(once, "new")); diff != "" {
 		t.Errorf("replacing a section by itself changes the document: %s", diff)
 	}
 }
