@@ -27,7 +27,7 @@ func freePorts(t *testing.T, n int) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = listener.Close() }()
+		defer func() { _ = listener.Close() }() //nolint:gocritic // all stay taken until the last is chosen
 		_, port, err := net.SplitHostPort(listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -149,7 +149,7 @@ func TestRunNamesWhatIsMissing(t *testing.T) {
 }
 
 func TestRunReportsTakenPort(t *testing.T) {
-	listener, err := net.Listen("tcp", ":0")
+	listener, err := net.Listen("tcp", ":0") //nolint:gosec // the service listens on all addresses
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -134,7 +134,7 @@ func runSuite(t *testing.T, broken string) *smoke.Report {
 }
 
 func TestSuitePassesAServiceThatBehaves(t *testing.T) {
-	if report := runSuite(t, ""); !report.OK() || report.Counts.Total != 6 {
+	if report := runSuite(t, ""); !report.OK() || report.Total != 6 {
 		t.Errorf("%s", report)
 	}
 }

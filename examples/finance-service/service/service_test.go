@@ -53,8 +53,14 @@ func goodToken(t testing.TB) string {
 	return token(t, jwt.SigningMethodHS256, []byte(servicetest.Secret), time.Now().Add(time.Minute))
 }
 
+// answer is what tests look at of a response, beside its body.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // send sends a request and returns the answer with its body.
-func send(t testing.TB, method, url, body string, headers map[string]string) (*http.Response, string) {
+func send(t testing.TB, method, url, body string, headers map[string]string) (answer, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -72,10 +78,10 @@ func send(t testing.TB, method, url, body string, headers map[string]string) (*h
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, strings.TrimSpace(string(text))
+	return answer{resp.StatusCode, resp.Header}, strings.TrimSpace(string(text))
 }
 
-func query(t testing.TB, url, token, query string, variables map[string]any) (*http.Response, string) {
+func query(t testing.TB, url, token, query string, variables map[string]any) (answer, string) {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {
@@ -92,7 +98,7 @@ func TestInvoicesAreStoredPerOwner(t *testing.T) {
 	instance := servicetest.Start(t, servicetest.Config(db))
 	const create = `mutation($n: String!, $a: String!) { createInvoice(number: $n, amount: $a) { number amount } }`
 	resp, body := query(t, instance.URL, goodToken(t), create, map[string]any{"n": "2026-001", "a": "12.5"})
-	if want := `{"data":{"createInvoice":{"number":"2026-001","amount":"12.50"}}}`; body != want || resp.StatusCode != 200 {
+	if want := `{"data":{"createInvoice":{"number":"2026-001","amount":"12.50"}}}`; body != want || resp.StatusCode != http.StatusOK {
 		t.Errorf("created: got %d %s, want %s", resp.StatusCode, body, want)
 	}
 	_, body = query(t, instance.URL, goodToken(t), "{ me { id } invoices { number amount } }", nil)
