@@ -136,8 +136,10 @@ func (w *world) run(t *testing.T, stack string, config map[string]string) error 
 		})
 }
 
-func (w *world) number(t *testing.T, key, path string) float64 {
+// replicas gives the pods that a Deployment was made with.
+func (w *world) replicas(t *testing.T, key string) float64 {
 	t.Helper()
+	const path = "spec.replicas"
 	parsed, err := resource.ParsePropertyPath(path)
 	if err != nil {
 		t.Fatal(err)
@@ -154,8 +156,8 @@ func TestProductionAtWeek1(t *testing.T) {
 	if err := w.run(t, "production", productionConfig()); err != nil {
 		t.Fatal(err)
 	}
-	stable := w.number(t, "kubernetes:apps/v1:Deployment/stable", "spec.replicas")
-	canary := w.number(t, "kubernetes:apps/v1:Deployment/canary", "spec.replicas")
+	stable := w.replicas(t, "kubernetes:apps/v1:Deployment/stable")
+	canary := w.replicas(t, "kubernetes:apps/v1:Deployment/canary")
 	if stable != 9 || canary != 1 {
 		t.Errorf("%v stable and %v canary pods", stable, canary)
 	}
@@ -178,7 +180,7 @@ func TestStagingHasOneTrack(t *testing.T) {
 	if err := w.run(t, "staging", config); err != nil {
 		t.Fatal(err)
 	}
-	if pods := w.number(t, "kubernetes:apps/v1:Deployment/stable", "spec.replicas"); pods != 2 {
+	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/stable"); pods != 2 {
 		t.Errorf("%v pods", pods)
 	}
 	if _, ok := w.inputs["kubernetes:apps/v1:Deployment/canary"]; ok {
@@ -193,10 +195,10 @@ func TestWeightZeroKeepsTheCanaryWithoutPods(t *testing.T) {
 	if err := w.run(t, "production", config); err != nil {
 		t.Fatal(err)
 	}
-	if pods := w.number(t, "kubernetes:apps/v1:Deployment/canary", "spec.replicas"); pods != 0 {
+	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/canary"); pods != 0 {
 		t.Errorf("%v canary pods", pods)
 	}
-	if pods := w.number(t, "kubernetes:apps/v1:Deployment/stable", "spec.replicas"); pods != 10 {
+	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/stable"); pods != 10 {
 		t.Errorf("%v stable pods", pods)
 	}
 }
@@ -335,7 +337,7 @@ func TestTokenVariable(t *testing.T) {
 }
 
 func TestReplicasOfADeployment(t *testing.T) {
-	object := func(values map[string]any) resource.PropertyMap { return resource.NewPropertyMapFromMap(values) }
+	object := resource.NewPropertyMapFromMap
 	for want, inputs := range map[int]resource.PropertyMap{
 		7: object(map[string]any{"spec": map[string]any{"replicas": 7}}),
 		0: object(map[string]any{"spec": "unknown"}),
@@ -377,7 +379,7 @@ func TestAShrinkingTrackWaitsForTheOther(t *testing.T) {
 			if tt.waits && w.awaited[0] != "vextrus-production/finance-service-week1: 3" {
 				t.Errorf("waited for %s", w.awaited[0])
 			}
-			if tt.fails && !(strings.Contains(err.Error(), "stays at 9 pods") && strings.Contains(err.Error(), "1 of 3 ready")) {
+			if tt.fails && (!strings.Contains(err.Error(), "stays at 9 pods") || !strings.Contains(err.Error(), "1 of 3 ready")) {
 				t.Errorf("the error does not tell what it waited for: %v", err)
 			}
 		})

@@ -57,6 +57,3 @@ func (a App) labelsWith(more map[string]string) pulumi.StringMap {
 func (a App) metadata(name string) metav1.ObjectMetaArgs {
 	return metav1.ObjectMetaArgs{Name: pulumi.String(name), Namespace: a.Namespace, Labels: a.labels()}
 }
-
-// ptr gives the pointer that the SDK's inputs ask for where it has optional values.
-func ptr[T any](value T) *T { return &value }

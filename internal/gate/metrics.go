@@ -76,7 +76,7 @@ func (m Metrics) Validate() error {
 			problems = append(problems, fmt.Errorf("metrics: %w", err))
 		}
 	}
-	if !model.LabelName(m.StatusLabel).IsValidLegacy() {
+	if !model.LegacyValidation.IsValidLabelName(m.StatusLabel) {
 		problems = append(problems, fmt.Errorf("metrics: statusLabel %q is no label name: letters, digits and _ are allowed", m.StatusLabel))
 	}
 	if m.ErrorPattern == "" {
@@ -110,7 +110,7 @@ func anchored(pattern string) string { return "^(?:" + pattern + ")$" }
 // Selector is the PromQL selector of a metric's series whose labels have exactly the given values. Values are quoted, so that
 // no value, whatever it holds, reaches beyond its matcher; names that PromQL does not allow unquoted are refused.
 func Selector(metric string, labels map[string]string) (string, error) {
-	if !model.IsValidLegacyMetricName(metric) {
+	if !model.LegacyValidation.IsValidMetricName(metric) {
 		return "", fmt.Errorf("%q is no metric name: letters, digits, _ and : are allowed", metric)
 	}
 	matchers, err := matchers(labels)
@@ -124,7 +124,7 @@ func matchers(labels map[string]string) (string, error) {
 	parts := make([]string, 0, len(labels))
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		value := labels[name]
-		if !model.LabelName(name).IsValidLegacy() || name == model.MetricNameLabel {
+		if !model.LegacyValidation.IsValidLabelName(name) || name == model.MetricNameLabel {
 			return "", fmt.Errorf("%q (for the value %q) is no label name: letters, digits and _ are allowed", name, value)
 		}
 		if !utf8.ValidString(value) {

@@ -128,11 +128,11 @@ func (c *Client) deployment(ctx context.Context, namespace, name string) (*appsv
 
 // shortfall says what the Deployment lacks of that many ready pods of its newest template; nothing when it has them.
 func shortfall(d *appsv1.Deployment, replicas int) string {
-	want, status := int32(replicas), d.Status
+	status := d.Status
 	switch {
 	case status.ObservedGeneration < d.Generation:
 		return fmt.Sprintf("generation %d is not observed yet (observed: %d)", d.Generation, status.ObservedGeneration)
-	case status.UpdatedReplicas < want || status.ReadyReplicas < want:
+	case int(status.UpdatedReplicas) < replicas || int(status.ReadyReplicas) < replicas:
 		return fmt.Sprintf("%d of %d ready, %d of the newest template", status.ReadyReplicas, replicas, status.UpdatedReplicas)
 	default:
 		return ""

@@ -30,9 +30,9 @@ const (
 
 // PodClient gives an HTTP client for a port of a pod, and the base URL to use with it. Requests travel through the API server by
 // port-forward, each connection as a stream of its own, kept alive between requests; nothing listens locally. The client follows
-// redirects and has no timeout of its own: give every request a context. It reaches this port whatever host a URL names. close
+// redirects and has no timeout of its own: give every request a context. It reaches this port whatever host a URL names. end
 // ends all connections.
-func (c *Client) PodClient(ctx context.Context, namespace, pod string, port int) (client *http.Client, baseURL string, close func(), err error) {
+func (c *Client) PodClient(ctx context.Context, namespace, pod string, port int) (client *http.Client, baseURL string, end func(), err error) {
 	if port < 1 || port > 65535 {
 		return nil, "", nil, fmt.Errorf("port %d of pod %s/%s: allowed are 1 to 65535", port, namespace, pod)
 	}

@@ -17,7 +17,7 @@ const (
 
 var (
 	// escapeSequence matches what a terminal acts on: CSI, OSC and two-character sequences, in 7-bit and 8-bit form.
-	escapeSequence = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]|(?:\x1b\\]|\u009d)[^\x07\x1b\u009c]*(?:\x07|\x1b\\\\|\u009c)?|\x1b[ -~]?")
+	escapeSequence = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[\\x20-/]*[@-~]|(?:\x1b\\]|\u009d)[^\x07\x1b\u009c]*(?:\x07|\x1b\\\\|\u009c)?|\x1b[ -~]?")
 	// webToken matches JSON Web Tokens, also the parts of one.
 	webToken = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2}`)
 	// bearer matches an Authorization header's value.
@@ -40,8 +40,8 @@ func newCleaner(v Values) cleaner {
 	return cleaner{secrets: strings.NewReplacer(pairs...)}
 }
 
-// text cleans text and bounds it to max bytes. Cutting comes last: half a secret would no longer be recognized.
-func (c cleaner) text(text string, max int) string {
+// text cleans text and bounds it to that many bytes. Cutting comes last: half a secret would no longer be recognized.
+func (c cleaner) text(text string, most int) string {
 	text = escapeSequence.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), "")
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -56,16 +56,16 @@ func (c cleaner) text(text string, max int) string {
 	text = webToken.ReplaceAllString(text, redacted)
 	text = bearer.ReplaceAllString(text, "Bearer "+redacted)
 	text = userInfo.ReplaceAllString(text, "://"+redacted+"@")
-	return clip(strings.Join(strings.Fields(text), " "), max)
+	return clip(strings.Join(strings.Fields(text), " "), most)
 }
 
-// clip cuts text to at most max bytes, at a rune's boundary, and marks the cut.
-func clip(text string, max int) string {
+// clip cuts text to at most that many bytes, at a rune's boundary, and marks the cut.
+func clip(text string, most int) string {
 	const mark = "…"
-	if len(text) <= max {
+	if len(text) <= most {
 		return text
 	}
-	cut := max - len(mark)
+	cut := most - len(mark)
 	for cut > 0 && !utf8.RuneStart(text[cut]) {
 		cut--
 	}

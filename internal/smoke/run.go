@@ -27,8 +27,12 @@ func Run(ctx context.Context, suite *Suite, targets []Target, values Values) *Re
 	runners := make([]*runner, len(targets))
 	for i, target := range targets {
 		runners[i] = newRunner(target, values)
-		defer runners[i].close()
 	}
+	defer func() {
+		for _, runner := range runners {
+			runner.close()
+		}
+	}()
 	var group errgroup.Group
 	group.SetLimit(concurrency)
 	for i := range suite.Checks {

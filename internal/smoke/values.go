@@ -13,7 +13,7 @@ const (
 
 	// unsignedToken is a JSON Web Token with algorithm "none", subject smoke-suite and an expiry in the year 2100. It
 	// needs no key, so it is a constant, and no secret.
-	unsignedToken = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJzbW9rZS1zdWl0ZSIsImV4cCI6NDEwMjQ0NDgwMH0."
+	unsignedToken = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJzbW9rZS1zdWl0ZSIsImV4cCI6NDEwMjQ0NDgwMH0." //nolint:gosec // no secret, see above
 )
 
 // Values are what a suite's templates stand for in one run. They hold live tokens and print as redacted.

@@ -125,7 +125,7 @@ func runSmoke(ctx context.Context, cluster Cluster, options Options) (Report, er
 		if err != nil {
 			return Report{}, fmt.Errorf("reach pod %s: %w", pod.Name, err)
 		}
-		defer closePod()
+		defer closePod() //nolint:gocritic // every client is used until the suite is done
 		targets = append(targets, smoke.Target{Name: pod.Name, BaseURL: address, Client: client})
 	}
 	report := smoke.Run(ctx, options.Suite, targets, options.Values)
