@@ -71,6 +71,11 @@ lint: linter ## Run the linters of .golangci.yml
 fmt: linter ## Format the code
 	@$(LINT) fmt
 
+# Pulumi lists all modules before it runs the program, which writes what is missing to go.sum: have it there before.
+.PHONY: tidy
+tidy: ## Bring go.mod and go.sum in order
+	@go mod tidy && go list -m -mod=mod all >/dev/null
+
 .PHONY: unit
 unit: ## Run the unit tests; some need PostgreSQL installed
 	@go test -shuffle=on ./...
