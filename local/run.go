@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/vextrus/finance-rollout/local/internal/cluster"
 )
 
 // runGrace is how long an interrupted command, and what it started, may take to end by itself.
@@ -32,27 +30,27 @@ func runCommand(open opener) *cobra.Command {
 				if err := newDemo(cmd, c).Prepare(ctx); err != nil {
 					return err
 				}
-				return runWith(ctx, c, args)
+				return runWith(ctx, c.EnvFile(), runGrace, args)
 			})
 		},
 	}
 }
 
-// runWith runs a command in the environment that the cluster's file describes. An interrupt reaches the command and all
-// that it started, and nothing of it outlives the call.
-func runWith(ctx context.Context, c *cluster.Cluster, args []string) error {
-	source := append([]string{"-c", `. "$0" && exec "$@"`, c.EnvFile()}, args...)
+// runWith runs a command in the environment that the file describes. When the context ends, the command and all that it started
+// get an interrupt and the time of grace. Nothing of it outlives the call.
+func runWith(ctx context.Context, envFile string, grace time.Duration, args []string) error {
+	source := append([]string{"-c", `. "$0" && exec "$@"`, envFile}, args...)
 	cmd := exec.CommandContext(ctx, "/bin/sh", source...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// A group of its own, so that everything in it gets the interrupt exactly once.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
-	cmd.WaitDelay = runGrace
+	cmd.WaitDelay = grace
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("run %s: %w", args[0], err)
 	}
 	err := cmd.Wait()
-	if err := endGroup(cmd.Process.Pid); err != nil {
+	if err := endGroup(cmd.Process.Pid, grace); err != nil {
 		return fmt.Errorf("end what %s started: %w", args[0], err)
 	}
 	if err != nil {
@@ -62,8 +60,8 @@ func runWith(ctx context.Context, c *cluster.Cluster, args []string) error {
 }
 
 // endGroup waits until no process of the group is left, and kills those that stay.
-func endGroup(group int) error {
-	for deadline := time.Now().Add(runGrace); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+func endGroup(group int, grace time.Duration) error {
+	for deadline := time.Now().Add(grace); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if err := syscall.Kill(-group, 0); errors.Is(err, syscall.ESRCH) {
 			return nil
 		}
