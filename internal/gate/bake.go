@@ -27,8 +27,8 @@ type BakeConfig struct {
 	// Duration is how long to watch; Interval how long to wait between looks. Both must be above 0.
 	Duration time.Duration
 	Interval time.Duration
-	// MaxExtension is how much longer to wait when at the end nothing but requests is missing. 0 means as long as Duration;
-	// a negative value does not wait.
+	// MaxExtension is how much longer to wait when at the end nothing but requests is missing, or nobody could look. 0 means as
+	// long as Duration; a negative value does not wait.
 	MaxExtension time.Duration
 	// LookTimeout bounds one look, by the machine's clock; 0 means 30 seconds.
 	LookTimeout time.Duration
@@ -52,9 +52,9 @@ func (c BakeConfig) extension() time.Duration {
 
 // Bake looks at the release at every interval, always over the whole time since the bake began, and returns the last look.
 //
-// A fail ends it at once. An error is tolerated while time is left; one at the end is the outcome. A look that at the end is
-// inconclusive only because requests are missing (see [Criterion].MinRequests) extends the bake until there are enough of them,
-// by at most MaxExtension. When the context ends first, the outcome is an error.
+// A fail ends it at once. An error is tolerated while time is left. When the last look is an error, or inconclusive only because
+// requests are missing (see [Criterion].MinRequests), the bake is extended by at most MaxExtension, until a look is neither. When
+// the context ends first, the outcome is an error.
 func Bake(ctx context.Context, clock Clock, config BakeConfig, look func(ctx context.Context, since time.Time) Evaluation) Evaluation {
 	start := clock.Now()
 	if config.Duration <= 0 || config.Interval <= 0 {
@@ -76,10 +76,10 @@ func Bake(ctx context.Context, clock Clock, config BakeConfig, look func(ctx con
 			return failedBake(start, clock.Now(), context.Cause(ctx))
 		}
 		over := !clock.Now().Before(end)
-		if over && !extending && evaluation.LacksRequests() && config.extension() > 0 {
+		if over && !extending && timeMayDecide(evaluation) && config.extension() > 0 {
 			extending, over = true, false
 		}
-		settled := extending && !evaluation.LacksRequests() && evaluation.Verdict() != Error
+		settled := extending && !timeMayDecide(evaluation)
 		if evaluation.Verdict() == Fail || over || settled {
 			return evaluation
 		}
@@ -104,4 +104,10 @@ func lookOnce(ctx context.Context, config BakeConfig, start time.Time, look func
 func failedBake(start, now time.Time, err error) Evaluation {
 	reason := fmt.Sprintf("ended after %v without a verdict: %v", now.Sub(start).Round(time.Millisecond), err)
 	return Evaluation{Start: start, End: now, Results: []Result{{Name: "bake", Verdict: Error, Reason: reason}}}
+}
+
+// timeMayDecide tells whether more time alone can lead to a verdict: requests are missing, or nobody could look yet. A pod that
+// was just made is scraped only when Prometheus has found it, which can take longer than a short bake.
+func timeMayDecide(evaluation Evaluation) bool {
+	return evaluation.LacksRequests() || evaluation.Verdict() == Error
 }

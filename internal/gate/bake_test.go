@@ -34,7 +34,9 @@ func TestBake(t *testing.T) {
 		{"pass at the end", script{0: outcome(Pass)}, 0, Pass, 5 * time.Minute, 5},
 		{"fail ends it at once", script{0: outcome(Pass), 2: outcome(Fail)}, 0, Fail, 2 * time.Minute, 2},
 		{"an error in between is tolerated", script{0: outcome(Error), 4: outcome(Pass)}, 0, Pass, 5 * time.Minute, 5},
-		{"an error at the end is the outcome", script{0: outcome(Pass), 5: outcome(Error)}, 0, Error, 5 * time.Minute, 5},
+		{"an error at the end is the outcome", script{0: outcome(Pass), 5: outcome(Error)}, -1, Error, 5 * time.Minute, 5},
+		{"an error that lasts", script{0: outcome(Pass), 5: outcome(Error)}, 0, Error, 10 * time.Minute, 10},
+		{"extended until somebody could look", script{0: outcome(Error), 7: outcome(Pass)}, 0, Pass, 7 * time.Minute, 7},
 		{"a share in between does not extend", script{0: outcome(Inconclusive)}, 0, Inconclusive, 5 * time.Minute, 5},
 		{"extended until there are enough requests", script{0: lacking(), 7: outcome(Pass)}, 0, Pass, 7 * time.Minute, 7},
 		{"extended for as long as the bake", script{0: lacking()}, 0, Inconclusive, 10 * time.Minute, 10},
@@ -96,7 +98,7 @@ func TestBakeEndsWithItsContext(t *testing.T) {
 func TestBakeBoundsALook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		config := BakeConfig{Duration: time.Minute, Interval: time.Minute, LookTimeout: 7 * time.Second}
+		config := BakeConfig{Duration: time.Minute, Interval: time.Minute, LookTimeout: 7 * time.Second, MaxExtension: -1}
 		got := Bake(t.Context(), SystemClock{}, config, func(ctx context.Context, _ time.Time) Evaluation {
 			<-ctx.Done()
 			return outcome(Error)

@@ -54,11 +54,11 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	(*s.handler.Load()).ServeHTTP(w, r)
 }
 
-// serve counts requests of the canary with that status and duration.
-func (s *service) serve(version, code string, seconds float64, count int) {
+// serve counts requests of the canary week1 with that status and duration.
+func (s *service) serve(code string, seconds float64, count int) {
 	for range count {
-		s.requests.WithLabelValues("canary", version, code).Inc()
-		s.duration.WithLabelValues("canary", version).Observe(seconds)
+		s.requests.WithLabelValues("canary", "week1", code).Inc()
+		s.duration.WithLabelValues("canary", "week1").Observe(seconds)
 	}
 }
 
@@ -153,17 +153,17 @@ func TestEndToEndPrometheus(t *testing.T) {
 	exporter := httptest.NewServer(service)
 	defer exporter.Close()
 	// Before the window: must not be counted in it.
-	service.serve("week1", "200", 0.05, 1000)
-	service.serve("week1", "500", 2, 50)
+	service.serve("200", 0.05, 1000)
+	service.serve("500", 2, 50)
 	server := startPrometheus(t, exporter.URL)
 	metrics := DefaultMetrics().For("canary", "week1")
 	errorRate, latency := ErrorRate(0.005, 0.01), Latency(500*time.Millisecond, 0.95)
 	counted(t, server, metrics, errorRate, time.Now().Add(-time.Hour), 1050, 50)
 
 	start := time.Now()
-	service.serve("week1", "200", 0.05, 900)
-	service.serve("week1", "404", 0.7, 10)
-	service.serve("week1", "503", 0.3, 2)
+	service.serve("200", 0.05, 900)
+	service.serve("404", 0.7, 10)
+	service.serve("503", 0.3, 2)
 	if got := counted(t, server, metrics, errorRate, start, 912, 2); got.Verdict != Pass {
 		t.Errorf("healthy: %+v", got)
 	}
@@ -173,8 +173,8 @@ func TestEndToEndPrometheus(t *testing.T) {
 
 	t.Run("restart", func(t *testing.T) {
 		service.restart()
-		service.serve("week1", "200", 0.05, 88)
-		service.serve("week1", "500", 3, 40)
+		service.serve("200", 0.05, 88)
+		service.serve("500", 3, 40)
 		if got := counted(t, server, metrics, errorRate, start, 1040, 42); got.Verdict != Fail {
 			t.Errorf("bad: %+v", got)
 		}
