@@ -76,7 +76,7 @@ func week1(t *testing.T, c *cluster) {
 	}
 }
 
-func monitoring(t *testing.T, c *cluster) {
+func monitoring(t *testing.T, _ *cluster) {
 	prom := prometheus(t)
 	eventually(t, "a healthy target for each pod of each track", func() bool {
 		targets, err := prom.Targets(t.Context())
@@ -128,8 +128,8 @@ func share(t *testing.T, c *cluster) {
 
 func failingSmokeCheck(t *testing.T, c *cluster) {
 	c.config(t, "canary.env.FAULTS", "csrf")
-	c.refused(t, "production", "canary week1", "1 of 12 smoke tests did not pass", "csrf", "Failed: 1", "canaryWeight 0")
-	if output := c.refused(t, "production", "csrf"); strings.Contains(output, "passed its gate") {
+	c.refused(t, "canary week1", "1 of 12 smoke tests did not pass", "csrf", "Failed: 1", "canaryWeight 0")
+	if output := c.refused(t, "csrf"); strings.Contains(output, "passed its gate") {
 		t.Errorf("an unchanged up after a failure passed:\n%s", tail(output))
 	}
 	if weight := c.outputs(t, "production")["weight"]; weight != 10.0 {
@@ -153,7 +153,7 @@ func failingBake(t *testing.T, c *cluster) {
 	c.set(t, "smoke.suite", suite)
 	c.config(t, "canary.env.FAULTS", "errors=0.33")
 	sent := c.customers(t, 30)
-	c.refused(t, "production", "verdict fail", "error rate", "smoke suite: 1 of 1 passed", "canaryWeight 0")
+	c.refused(t, "verdict fail", "error rate", "smoke suite: 1 of 1 passed", "canaryWeight 0")
 	sent.end()
 	if output, err := c.pulumi(t, "config", "rm", "--stack", "production", "--path", "canary"); err != nil {
 		t.Fatalf("%v\n%s", err, output)
@@ -166,11 +166,11 @@ func blindGate(t *testing.T, c *cluster) {
 	before, _ := c.ready(t, "finance-service-week1")
 	t.Run("missing metric", func(t *testing.T) {
 		c.set(t, "metrics.requestsTotal", "http_requests_totally")
-		c.refused(t, "production", "verdict error", "http_requests_totally", "http_requests_total")
+		c.refused(t, "verdict error", "http_requests_totally", "http_requests_total")
 	})
 	t.Run("unreachable Prometheus", func(t *testing.T) {
 		c.config(t, "prometheus", "http://127.0.0.1:9")
-		c.refused(t, "production", "verdict error", "127.0.0.1:9")
+		c.refused(t, "verdict error", "127.0.0.1:9")
 		c.config(t, "prometheus", "monitoring/prometheus-operated:9090")
 	})
 	if after, ready := c.ready(t, "finance-service-week1"); after != before || ready != before {
@@ -180,7 +180,7 @@ func blindGate(t *testing.T, c *cluster) {
 
 // tooLittleTraffic is no evidence: the suite's own requests do not count.
 func tooLittleTraffic(t *testing.T, c *cluster) {
-	c.refused(t, "production", "verdict inconclusive", "nothing speaks against the release")
+	c.refused(t, "verdict inconclusive", "nothing speaks against the release")
 	c.customers(t, 30)
 	c.up(t, "production")
 	c.expectTracks(t, 9, 1)

@@ -106,16 +106,16 @@ func (c *cluster) up(t *testing.T, stack string) string {
 	return output
 }
 
-// refused updates a stack, expects the update to fail, and expects the output to hold each of the words.
-func (c *cluster) refused(t *testing.T, stack string, words ...string) string {
+// refused updates the production stack, expects the update to fail, and expects the output to hold each of the words.
+func (c *cluster) refused(t *testing.T, words ...string) string {
 	t.Helper()
-	output, err := c.pulumi(t, "up", "--stack", stack, "--yes", "--skip-preview")
+	output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
 	if err == nil {
-		t.Fatalf("pulumi up -s %s passed:\n%s", stack, tail(output))
+		t.Fatalf("pulumi up -s production passed:\n%s", tail(output))
 	}
 	for _, word := range words {
 		if !strings.Contains(output, word) {
-			t.Errorf("pulumi up -s %s does not say %q:\n%s", stack, word, tail(output))
+			t.Errorf("pulumi up -s production does not say %q:\n%s", word, tail(output))
 		}
 	}
 	return output

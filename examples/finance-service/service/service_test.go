@@ -357,7 +357,7 @@ func TestRateLimit(t *testing.T) {
 		if resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") == "" {
 			t.Error("the refusal does not say when to come back")
 		}
-		if health, _ := send(t, "GET", url+"/health/ready", "", nil); health.StatusCode != 200 {
+		if health, _ := send(t, "GET", url+"/health/ready", "", nil); health.StatusCode != http.StatusOK {
 			t.Errorf("a probe got %d", health.StatusCode)
 		}
 	}
