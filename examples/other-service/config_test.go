@@ -84,7 +84,7 @@ func TestSettings(t *testing.T) {
 	if diff := cmp.Diff(map[string]settings.SecretRef{"DATABASE_URL": {Secret: "orders-db", Key: "url"}}, s.SecretEnv); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(map[string]string{"PORT": "8080"}, s.Env); diff != "" {
+	if diff := cmp.Diff(settings.Values{"PORT": "8080"}, s.Env); diff != "" {
 		t.Error(diff)
 	}
 	if _, err := smoke.Load(filepath.Join("..", "..", s.Smoke.Suite)); err != nil {
