@@ -1,8 +1,6 @@
 package smoke_test
 
 import (
-	"context"
-	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -21,19 +19,7 @@ import (
 // db is the database of all tests in this package; it costs seconds to start.
 var db *pgtest.Server
 
-func TestMain(m *testing.M) {
-	var err error
-	if db, err = pgtest.Start(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := db.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &db)) }
 
 func embeddedSuite(t testing.TB) *smoke.Suite {
 	t.Helper()

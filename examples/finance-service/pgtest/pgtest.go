@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -61,6 +62,22 @@ func Start(ctx context.Context) (*Server, error) {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
+}
+
+// Main runs the tests of a package with one server for all of them, which *server holds meanwhile. It returns the exit code.
+func Main(m *testing.M, server **Server) int {
+	started, err := Start(context.Background())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	*server = started
+	code := m.Run()
+	if err := started.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 func (s *Server) start(ctx context.Context, programs string, owner *syscall.Credential) error {

@@ -1,7 +1,6 @@
 package service_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,19 +23,7 @@ import (
 // db is the database of all tests in this package; it costs seconds to start.
 var db *pgtest.Server
 
-func TestMain(m *testing.M) {
-	var err error
-	if db, err = pgtest.Start(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := db.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &db)) }
 
 // token signs a token for a subject that is the test's own, so that tests do not see each other's invoices.
 func token(t testing.TB, method jwt.SigningMethod, key any, expires time.Time) string {
