@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"sigs.k8s.io/yaml"
 )
 
 // pulumi runs the CLI in the environment that .local/env describes.
@@ -43,8 +45,7 @@ func (p pulumi) preview(ctx context.Context, stack string) (time.Duration, error
 	return time.Since(start), err
 }
 
-// build builds a program as Pulumi's language host does before every preview, and tells how long that took. The packages are
-// compiled already: what is left is linking.
+// build builds a program from its compiled packages, and tells how long that took: what is left of it is linking.
 func (p pulumi) build(ctx context.Context, pkg string) (time.Duration, error) {
 	folder, err := os.MkdirTemp("", "bench")
 	if err != nil {
@@ -106,12 +107,11 @@ func deployEmpty(ctx context.Context, empty pulumi) error {
 	if err := os.MkdirAll(filepath.Join(empty.project, "state"), 0o755); err != nil {
 		return err
 	}
-	program, err := filepath.Rel(empty.project, filepath.Join(empty.root, "bench", "empty"))
+	definition, err := emptyProject(empty)
 	if err != nil {
 		return err
 	}
-	definition := fmt.Sprintf("name: finance-rollout-bench\nruntime: go\nmain: %s\n", program)
-	if err := os.WriteFile(filepath.Join(empty.project, "Pulumi.yaml"), []byte(definition), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(empty.project, "Pulumi.yaml"), definition, 0o644); err != nil {
 		return err
 	}
 	if _, err := empty.run(ctx, "stack", "select", "--create", "--stack", "bench"); err != nil {
@@ -119,6 +119,30 @@ func deployEmpty(ctx context.Context, empty pulumi) error {
 	}
 	_, err = empty.run(ctx, "up", "--yes", "--skip-preview", "--stack", "bench")
 	return err
+}
+
+// emptyProject is the Pulumi.yaml of the empty program. Both programs are built in the same way: where the product's project
+// keeps what it built, so does this one.
+func emptyProject(empty pulumi) ([]byte, error) {
+	raw, err := os.ReadFile(filepath.Join(empty.root, "Pulumi.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var product struct {
+		Runtime any `json:"runtime"`
+	}
+	if err := yaml.Unmarshal(raw, &product); err != nil {
+		return nil, fmt.Errorf("parse Pulumi.yaml: %w", err)
+	}
+	runtime, _ := product.Runtime.(map[string]any)
+	if options, ok := runtime["options"].(map[string]any); ok && options["buildTarget"] != nil {
+		options["buildTarget"] = filepath.Join(empty.project, "program")
+	}
+	program, err := filepath.Rel(empty.project, filepath.Join(empty.root, "bench", "empty"))
+	if err != nil {
+		return nil, err
+	}
+	return yaml.Marshal(map[string]any{"name": "finance-rollout-bench", "runtime": product.Runtime, "main": program})
 }
 
 // destroyEmpty takes the ConfigMap away, also when the benchmark was interrupted.

@@ -36,8 +36,8 @@ func (r report) markdown() string {
 	text.WriteString("| | runs | median | fastest | slowest |\n|---|---|---|---|---|\n")
 	row(&text, "`pulumi preview -s production`", r.Production)
 	row(&text, "`pulumi preview` of one ConfigMap", r.Empty)
-	row(&text, "of the first: `go build` of the program", r.ProductionBuild)
-	row(&text, "of the second: `go build` of the program", r.EmptyBuild)
+	row(&text, "`go build` of the first program", r.ProductionBuild)
+	row(&text, "`go build` of the second program", r.EmptyBuild)
 	verdict := "met"
 	if r.ratio() > goal {
 		verdict = "missed"
