@@ -104,11 +104,12 @@ func (h *hooks) verifyOptions(image string) (verify.Options, error) {
 	}
 	options := verify.Options{
 		Namespace: s.Namespace, Labels: releaseLabels(s), Port: int(s.Container),
-		Release: s.Release, Image: image, Track: releaseTrack(s), RecordName: s.App + "-verification",
+		Release: releaseVersion(s), Image: image, Track: releaseTrack(s), RecordName: s.App + "-verification",
 		Suite: suite, Values: values, SmokeTimeout: time.Duration(s.Smoke.Timeout),
 		Now: h.edges.now, Log: slog.New(slog.DiscardHandler),
 	}
-	if s.Bake.Duration > 0 {
+	// Going back to no canary must not need requests: only a release that takes them is baked.
+	if s.Bake.Duration > 0 && (s.HasCanary() || s.IsSingle()) {
 		prometheus, err := h.edges.prometheus(h.cluster, s.Prometheus)
 		if err != nil {
 			return verify.Options{}, err
@@ -124,6 +125,14 @@ func releaseTrack(s *settings.Settings) string {
 		return components.TrackCanary
 	}
 	return components.TrackStable
+}
+
+// releaseVersion is the version label of the pods that are verified.
+func releaseVersion(s *settings.Settings) string {
+	if s.HasCanary() || s.IsSingle() {
+		return s.Release
+	}
+	return s.StableLabel
 }
 
 // releaseLabels select the pods of the release.

@@ -4,23 +4,20 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"maps"
 )
 
 // Values are texts by name. Numbers and booleans are read as the text that they are written as, because `pulumi config set
 // --path` stores a value that looks like one without quotes.
 type Values map[string]string
 
-// UnmarshalJSON reads an object of scalars. It adds to the values that are there, as decoding into a map does.
+// UnmarshalJSON reads an object of scalars. It replaces the values that are there, defaults among them, so that a service need
+// not inherit the names of another one.
 func (v *Values) UnmarshalJSON(data []byte) error {
 	var scalars map[string]scalar
 	if err := json.Unmarshal(data, &scalars); err != nil {
 		return err
 	}
-	read := maps.Clone(*v)
-	if read == nil {
-		read = Values{}
-	}
+	read := Values{}
 	for name, text := range scalars {
 		read[name] = string(text)
 	}

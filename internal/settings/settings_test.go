@@ -161,12 +161,15 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 
 func TestObjectsKeepDefaultsAndMapsDoNot(t *testing.T) {
 	s, err := Load("production", production(
-		"probes", `{"readiness":{"path":"/ready"}}`, "env", `{"A":"b"}`, "secretEnv", `{}`, "smoke", `{"originFrom":"","suite":"x.yaml"}`))
+		"probes", `{"readiness":{"path":"/ready"}}`, "env", `{"A":"b"}`, "secretEnv", `{}`, "monitoring", `{"labels":{}}`, "smoke", `{"originFrom":"","suite":"x.yaml"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.Probes.Readiness.Path != "/ready" || s.Probes.Readiness.Period != 5 || s.Probes.Liveness.Path != "/health/live" {
 		t.Errorf("probes %+v", s.Probes)
+	}
+	if len(s.Monitoring.Labels) != 0 || s.Monitoring.DashboardLabels["grafana_dashboard"] != "1" {
+		t.Errorf("monitoring %+v", s.Monitoring)
 	}
 	if len(s.Env) != 1 || len(s.SecretEnv) != 0 || s.Smoke.OriginFrom != (SecretRef{}) {
 		t.Errorf("env %v, secretEnv %v, originFrom %v", s.Env, s.SecretEnv, s.Smoke.OriginFrom)

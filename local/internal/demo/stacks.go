@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 
 	"github.com/vextrus/finance-rollout/local/internal/cluster"
 	"github.com/vextrus/finance-rollout/local/internal/images"
@@ -43,7 +44,7 @@ func (d *Demo) Prepare(ctx context.Context) error {
 		d.Dir, d.Ports = d.Cluster.Dir("project"), NodePorts
 	}
 	err := d.Progress.Run("compile the Pulumi program", func(*progress.Task) error {
-		return d.compile(ctx, os.DevNull, "", ".")
+		return d.compile(ctx, filepath.Join("bin", "finance-rollout"), "", ".")
 	})
 	if err != nil {
 		return err
@@ -93,7 +94,11 @@ func (d *Demo) pushTo(ctx context.Context, registry, name, version string) (stri
 }
 
 func (d *Demo) compile(ctx context.Context, output, linkerFlags, pkg string) error {
-	command := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags", linkerFlags, "-o", output, pkg)
+	args := []string{"build", "-buildvcs=false"}
+	if linkerFlags != "" {
+		args = append(args, "-ldflags", linkerFlags)
+	}
+	command := exec.CommandContext(ctx, "go", append(args, "-o", output, pkg)...)
 	command.Dir = d.Root
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if message, err := command.CombinedOutput(); err != nil {
