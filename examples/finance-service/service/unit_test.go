@@ -3,6 +3,8 @@ package service
 import (
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -227,5 +229,15 @@ func TestConfigFromEnvRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAnswersNameTheirPod(t *testing.T) {
+	for _, pod := range []string{"finance-service-week1-abc", ""} {
+		recorder := httptest.NewRecorder()
+		servedBy(pod, http.NotFoundHandler()).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/", nil))
+		if got := recorder.Header().Get("X-Served-By"); got != pod {
+			t.Errorf("pod %q signs as %q", pod, got)
+		}
 	}
 }
