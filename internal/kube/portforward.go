@@ -123,11 +123,25 @@ func (f *forwarder) dial() (httpstream.Connection, error) {
 	return conn, nil
 }
 
-// DialContext opens a stream. Its signature is that of http.Transport; where to is already decided.
+// DialContext opens a stream. Its signature is that of http.Transport; where to is already decided. A connection can be lost
+// before anybody notices; a stream that cannot be opened is therefore tried once more, on a new connection.
 func (f *forwarder) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
-	conn, err := f.connection(ctx)
+	stream, lost, err := f.openStream(ctx)
+	if err != nil && lost != nil && ctx.Err() == nil {
+		f.drop(lost)
+		stream, _, err = f.openStream(ctx)
+	}
 	if err != nil {
 		return nil, err
+	}
+	return stream, nil
+}
+
+// openStream opens a stream on the connection that there is. When that fails, it also gives the connection.
+func (f *forwarder) openStream(ctx context.Context) (*streamConn, httpstream.Connection, error) {
+	conn, err := f.connection(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	f.mu.Lock()
 	id := f.nextID
@@ -137,9 +151,19 @@ func (f *forwarder) DialContext(ctx context.Context, _, _ string) (net.Conn, err
 		func() (*streamConn, error) { return f.open(conn, id) },
 		func(late *streamConn) { _ = late.Close() })
 	if err != nil {
-		return nil, fmt.Errorf("port-forward to %s: %w", f.name, err)
+		return nil, conn, fmt.Errorf("port-forward to %s: %w", f.name, err)
 	}
-	return stream, nil
+	return stream, nil, nil
+}
+
+// drop forgets a connection that streams cannot be opened on, unless another one has taken its place.
+func (f *forwarder) drop(conn httpstream.Connection) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.conn == conn {
+		f.conn = nil
+	}
+	_ = conn.Close()
 }
 
 // open makes the pair of streams that the protocol wants: errors of the node first, then the data.
