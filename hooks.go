@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -106,7 +105,7 @@ func (h *hooks) verifyOptions(image string) (verify.Options, error) {
 		Namespace: s.Namespace, Labels: releaseLabels(s), Port: int(s.Container),
 		Release: releaseVersion(s), Image: image, Track: releaseTrack(s), RecordName: s.App + "-verification",
 		Suite: suite, Values: values, SmokeTimeout: time.Duration(s.Smoke.Timeout),
-		Now: h.edges.now, Log: slog.New(slog.DiscardHandler),
+		Now: h.edges.now,
 	}
 	// Going back to no canary must not need requests: only a release that takes them is baked.
 	if s.Bake.Duration > 0 && (s.HasCanary() || s.IsSingle()) {

@@ -84,14 +84,14 @@ func (s *Settings) validatePosition(found *problems) {
 		found.add("week", strconv.Itoa(s.Week), set("week", "1"), "%s", err)
 		return
 	}
-	key := "week"
+	key, given := "week", s.Week
 	if s.CanaryWeight.Set {
-		key, weight = "canaryWeight", s.CanaryWeight.Percent
+		key, given, weight = "canaryWeight", s.CanaryWeight.Percent, s.CanaryWeight.Percent
 	}
 	s.position, err = plan.Split(s.Week, weight, s.Replicas)
 	if err != nil {
 		lower, upper := plan.NearestWeights(weight, s.Replicas)
-		found.add(key, strconv.Itoa(map[bool]int{true: weight, false: s.Week}[key == "canaryWeight"]),
+		found.add(key, strconv.Itoa(given),
 			fmt.Sprintf("%s, or %d", set("canaryWeight", strconv.Itoa(lower)), upper), "%s", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -47,8 +46,6 @@ type Options struct {
 	Bake func(ctx context.Context) gate.Evaluation
 	// Now is the clock.
 	Now func() time.Time
-	// Log tells of the progress.
-	Log *slog.Logger
 }
 
 // Report is the outcome.
@@ -95,7 +92,6 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) 
 		return Report{Verdict: gate.Error}, err
 	}
 	if report.Verdict == gate.Pass && options.Bake != nil {
-		options.Log.Info("bake begins", "release", options.Release, "track", options.Track)
 		evaluation := options.Bake(ctx)
 		report.Bake = &evaluation
 		report.Verdict = evaluation.Verdict()
@@ -129,7 +125,6 @@ func runSmoke(ctx context.Context, cluster Cluster, options Options) (Report, er
 		targets = append(targets, smoke.Target{Name: pod.Name, BaseURL: address, Client: client})
 	}
 	report := smoke.Run(ctx, options.Suite, targets, options.Values)
-	options.Log.Info("smoke suite done", "passed", report.Passed, "failed", report.Failed, "pods", len(pods))
 	return Report{Verdict: smokeVerdict(report), Smoke: report}, nil
 }
 

@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -77,7 +76,6 @@ func options(t *testing.T) Options {
 		Namespace: "vextrus-production", Labels: map[string]string{"track": "canary"}, Port: 3014,
 		Release: "week1", Image: "vextrus/finance@sha256:aa", Track: "canary", RecordName: "finance-service-verification",
 		Suite: suite, SmokeTimeout: time.Minute, Now: func() time.Time { return time.Unix(1700000000, 0) },
-		Log: slog.New(slog.DiscardHandler),
 	}
 }
 

@@ -70,8 +70,7 @@ func send(ctx context.Context, nodePort int, secret string, perSecond int, limit
 		Body:   []byte(`{"query":"{ __typename }"}`),
 		Header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}},
 	})
-	// The attacker's own client binds its local address, and so gets ports back whose last connection the kernel still
-	// tracks; such a request can be refused on its way to the node port.
+	// A client that leaves the choice of the local port to the kernel; the attacker's own one binds it.
 	attacker := vegeta.NewAttacker(vegeta.Client(&http.Client{
 		Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second,
 	}))
