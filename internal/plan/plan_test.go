@@ -7,16 +7,16 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestWeightOf(t *testing.T) {
+func TestStageWeights(t *testing.T) {
 	for week, want := range map[int]int{1: 10, 2: 30, 3: 60, 4: 100} {
-		got, err := WeightOf(week)
+		got, err := DefaultStages().Weight(week)
 		if err != nil || got != want {
-			t.Errorf("WeightOf(%d) = %d, %v; want %d", week, got, err, want)
+			t.Errorf("Weight(%d) = %d, %v; want %d", week, got, err, want)
 		}
 	}
 	for _, week := range []int{-1, 0, 5} {
-		if _, err := WeightOf(week); err == nil || !strings.Contains(err.Error(), "1 to 4") {
-			t.Errorf("WeightOf(%d): error %v, want one that names the weeks allowed", week, err)
+		if _, err := DefaultStages().Weight(week); err == nil || !strings.Contains(err.Error(), "1 to 4") {
+			t.Errorf("Weight(%d): error %v, want one that names the weeks allowed", week, err)
 		}
 	}
 }
@@ -41,14 +41,14 @@ func TestSplit(t *testing.T) {
 		{weight: 10, total: 0, wantErr: "replicas 0"},
 	}
 	for _, tt := range tests {
-		got, err := Split(1, tt.weight, tt.total)
+		got, err := Split(1, tt.weight, tt.total, 0)
 		if tt.wantErr != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
 				t.Errorf("Split(%d %%, %d pods): error %v, want one with %q", tt.weight, tt.total, err, tt.wantErr)
 			}
 			continue
 		}
-		want := Position{Week: 1, Weight: tt.weight, Stable: tt.stable, Canary: tt.canary}
+		want := Position{Week: 1, Weight: tt.weight, Stable: tt.stable, Canary: tt.canary, Warm: tt.weight == 100}
 		if err != nil || got != want {
 			t.Errorf("Split(%d %%, %d pods) = %+v, %v; want %+v", tt.weight, tt.total, got, err, want)
 		}
@@ -60,9 +60,9 @@ func TestSplitIsExactOrNamesExpressibleNeighbours(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		weight := rapid.IntRange(0, 100).Draw(t, "weight")
 		total := rapid.IntRange(1, 500).Draw(t, "total")
-		position, err := Split(1, weight, total)
+		position, err := Split(1, weight, total, 0)
 		if err == nil {
-			if position.Total() != total || position.Canary*100 != weight*total {
+			if position.Capacity() != total || position.Canary*100 != weight*total {
 				t.Fatalf("split %+v is not %d %% of %d", position, weight, total)
 			}
 			return
@@ -72,7 +72,7 @@ func TestSplitIsExactOrNamesExpressibleNeighbours(t *testing.T) {
 			t.Fatalf("neighbours %d and %d of %d %% with %d pods", lower, upper, weight, total)
 		}
 		for between := lower; between <= upper; between++ {
-			_, err := Split(1, between, total)
+			_, err := Split(1, between, total, 0)
 			if expressible := between == lower || between == upper; expressible != (err == nil) {
 				t.Fatalf("%d %% of %d pods: %v", between, total, err)
 			}
@@ -86,5 +86,27 @@ func TestSingle(t *testing.T) {
 	}
 	if _, err := Single(0); err == nil {
 		t.Error("Single(0) was accepted")
+	}
+}
+
+func TestAtHundredPercentStableStandsBy(t *testing.T) {
+	position, err := Split(4, 100, 10, 2)
+	if want := (Position{Week: 4, Weight: 100, Stable: 2, Canary: 10, Warm: true}); err != nil || position != want {
+		t.Errorf("%+v, %v", position, err)
+	}
+	if position.Capacity() != 10 {
+		t.Errorf("pods without requests count as capacity: %d", position.Capacity())
+	}
+}
+
+func TestWeighKeepsStableWhole(t *testing.T) {
+	for weight, canary := range map[int]int{0: 0, 1: 1, 10: 1, 15: 2, 33: 4, 100: 10} {
+		position, err := Weigh(1, weight, 10)
+		if err != nil || position.Stable != 10 || position.Canary != canary {
+			t.Errorf("at %d %%: %+v, %v; want %d canary pods", weight, position, err, canary)
+		}
+	}
+	if _, err := Weigh(1, 101, 10); err == nil {
+		t.Error("101 % is accepted")
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/plan"
 )
 
 // Defaults are the settings of a stack that configures nothing: the finance service in production. Pulumi.yaml documents
@@ -14,6 +16,10 @@ func Defaults() *Settings {
 		Week:          1,
 		Traffic:       TrafficReplicas,
 		Replicas:      10,
+		WarmStable:    2,
+		Stages:        plan.DefaultStages(),
+		Soak:          Soak{Duration: model.Duration(48 * time.Hour), Extension: model.Duration(24 * time.Hour)},
+		Staging:       Staging{Stack: "staging", Required: true},
 		StableLabel:   "stable",
 		Build:         Build{Dockerfile: "Dockerfile", Target: "production", Platform: "linux/amd64"},
 		App:           "finance-service",
@@ -42,7 +48,7 @@ func Defaults() *Settings {
 		},
 		Criteria: Criteria{
 			ErrorRate: 0.005, RollbackErrorRate: 0.01,
-			Latency: model.Duration(500 * time.Millisecond), SlowShare: 0.05,
+			Latency: model.Duration(500 * time.Millisecond), SlowShare: 0.05, Confidence: 0.95,
 		},
 		Smoke: Smoke{
 			Suite: "finance-service", Timeout: model.Duration(time.Minute),

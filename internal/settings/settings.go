@@ -20,19 +20,31 @@ const (
 	StrategySingle = "single"
 )
 
-// TrafficReplicas splits the requests by pod count behind one Service.
-const TrafficReplicas = "replicas"
+// Ways of splitting the requests.
+const (
+	// TrafficReplicas splits by pod count behind one Service.
+	TrafficReplicas = "replicas"
+	// TrafficGateway splits by the weights of a Gateway API HTTPRoute.
+	TrafficGateway = "gateway"
+)
 
 // Settings is the configuration of one stack. The config tag of a field is its key.
 type Settings struct {
 	Environment string `config:"environment"`
 	Strategy    string `config:"strategy"`
 
-	Week         int    `config:"week"`
-	CanaryWeight Weight `config:"canaryWeight"`
-	Release      string `config:"release"`
-	Traffic      string `config:"traffic"`
-	Replicas     int    `config:"replicas"`
+	Week         int         `config:"week"`
+	CanaryWeight Weight      `config:"canaryWeight"`
+	Release      string      `config:"release"`
+	Traffic      string      `config:"traffic"`
+	Gateway      Gateway     `config:"gateway"`
+	Replicas     int         `config:"replicas"`
+	WarmStable   int         `config:"warmStable"`
+	Stages       plan.Stages `config:"stages"`
+	Soak         Soak        `config:"soak"`
+	Staging      Staging     `config:"staging"`
+	Latch        Latch       `config:"latch"`
+	Override     Override    `config:"override"`
 
 	Image        string   `config:"image"`
 	StableImage  string   `config:"stableImage"`
@@ -186,6 +198,60 @@ type Criteria struct {
 	// Latency is the limit that all but SlowShare of the requests must stay under.
 	Latency   model.Duration `json:"latency"`
 	SlowShare float64        `json:"slowShare"`
+	// Confidence is that of a pass at the end of a soak, more than 0.5 and less than 1.
+	Confidence float64 `json:"confidence"`
+	// Own are the stack's own criteria.
+	Own []OwnCriterion `json:"own"`
+}
+
+// Gateway names the Gateway that the HTTPRoute is attached to.
+type Gateway struct {
+	Name string `json:"name"`
+	// Namespace of the Gateway; empty means the rollout's own.
+	Namespace string `json:"namespace"`
+	// Section is the listener; empty means every one.
+	Section string `json:"section"`
+	// Hostnames that the route serves; none named means all.
+	Hostnames []string `json:"hostnames"`
+}
+
+// Soak configures the long watch of a stage, before the next one may be entered.
+type Soak struct {
+	Duration  model.Duration `json:"duration"`
+	Extension model.Duration `json:"extension"`
+}
+
+// Staging says which stack has verified an image before it may become a canary.
+type Staging struct {
+	// Stack is the stack's name, alone or as organization/project/stack.
+	Stack string `json:"stack"`
+	// Required false lets images in that no other stack has verified; the ledger records it.
+	Required bool `json:"required"`
+}
+
+// Latch releases a latch: a rolled-back image may get requests again.
+type Latch struct {
+	// Release is the number of the ledger's entry that engaged the latch, 0 for none.
+	Release int `json:"release"`
+	// Reason is why; it is recorded.
+	Reason string `json:"reason"`
+}
+
+// Override lets a shift through that the gate refuses, in an emergency.
+type Override struct {
+	// Weight is the only weight that it counts for; Reason is recorded.
+	Weight Weight `json:"weight"`
+	Reason string `json:"reason"`
+}
+
+// OwnCriterion is a criterion of the stack's own on one value of Prometheus.
+type OwnCriterion struct {
+	Name string `json:"name"`
+	// Query is PromQL with one value as its answer. $namespace, $release, $track and $window stand for the rollout's.
+	Query string `json:"query"`
+	// Limit is compared with the value: Direction below is met by a value below it, above by one above it.
+	Limit     float64 `json:"limit"`
+	Direction string  `json:"direction"`
 }
 
 // Smoke configures the smoke suite.

@@ -265,7 +265,7 @@ func TestCommittedStacksAreCompleteButForImagesAndSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", stack, err)
 		}
-		if want := map[string]int{"staging": 2, "production": 10}[stack]; s.Position().Total() != want || s.Namespace != "vextrus-"+stack {
+		if want := map[string]int{"staging": 2, "production": 10}[stack]; s.Position().Capacity() != want || s.Namespace != "vextrus-"+stack {
 			t.Errorf("%s: %+v in %s", stack, s.Position(), s.Namespace)
 		}
 	}
@@ -329,7 +329,7 @@ func TestLoadNeverPanics(t *testing.T) {
 		given := production(rapid.SampledFrom(keys).Draw(t, "key"), rapid.OneOf(rapid.String(),
 			rapid.SampledFrom([]string{"{}", "[]", "null", `""`, "-1", "1e9", `{"a":{"b":"c"}}`})).Draw(t, "value"))
 		s, err := Load("production", given)
-		if err == nil && s.Position().Total() != s.Replicas {
+		if err == nil && s.Position().Capacity() != s.Replicas {
 			t.Fatalf("accepted with position %+v of %d replicas", s.Position(), s.Replicas)
 		}
 	})

@@ -12,8 +12,6 @@ import (
 	"github.com/prometheus/common/model"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
-
-	"github.com/vextrus/finance-rollout/internal/plan"
 )
 
 // derive fills in what follows from other settings.
@@ -33,6 +31,7 @@ func (s *Settings) validate() problems {
 	var found problems
 	s.validateNames(&found)
 	s.validatePosition(&found)
+	s.validateAdvance(&found)
 	s.validateImages(&found)
 	s.validateService(&found)
 	s.validatePods(&found)
@@ -57,42 +56,12 @@ func (s *Settings) validateNames(found *problems) {
 			"the canary needs another name than the stable track's version %q", s.StableLabel)
 	}
 	oneOf(found, "strategy", s.Strategy, StrategyCanary, StrategySingle)
-	oneOf(found, "traffic", s.Traffic, TrafficReplicas)
+	oneOf(found, "traffic", s.Traffic, TrafficReplicas, TrafficGateway)
 }
 
 func oneOf(found *problems, key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
 		found.add(key, value, set(key, allowed[0]), "allowed are %s", strings.Join(allowed, ", "))
-	}
-}
-
-func (s *Settings) validatePosition(found *problems) {
-	if s.Replicas < 1 || s.Replicas > 1000 {
-		found.add("replicas", strconv.Itoa(s.Replicas), set("replicas", "10"), "allowed are 1 to 1000")
-		return
-	}
-	if s.IsSingle() {
-		if s.CanaryWeight.Set {
-			found.add("canaryWeight", strconv.Itoa(s.CanaryWeight.Percent), "pulumi config rm canaryWeight",
-				"a stack with strategy %q has no canary", StrategySingle)
-		}
-		s.position, _ = plan.Single(s.Replicas)
-		return
-	}
-	weight, err := plan.WeightOf(s.Week)
-	if err != nil {
-		found.add("week", strconv.Itoa(s.Week), set("week", "1"), "%s", err)
-		return
-	}
-	key, given := "week", s.Week
-	if s.CanaryWeight.Set {
-		key, given, weight = "canaryWeight", s.CanaryWeight.Percent, s.CanaryWeight.Percent
-	}
-	s.position, err = plan.Split(s.Week, weight, s.Replicas)
-	if err != nil {
-		lower, upper := plan.NearestWeights(weight, s.Replicas)
-		found.add(key, strconv.Itoa(given),
-			fmt.Sprintf("%s, or %d", set("canaryWeight", strconv.Itoa(lower)), upper), "%s", err)
 	}
 }
 
@@ -270,6 +239,9 @@ func (s *Settings) validateGates(found *problems) {
 	if s.Criteria.ErrorRate > s.Criteria.RollbackErrorRate {
 		found.add("criteria.errorRate", fmt.Sprint(s.Criteria.ErrorRate), setPath("criteria.errorRate", "0.005"),
 			"must not be above criteria.rollbackErrorRate, which is %v", s.Criteria.RollbackErrorRate)
+	}
+	if s.Criteria.Confidence <= 0.5 || s.Criteria.Confidence >= 1 {
+		found.add("criteria.confidence", fmt.Sprint(s.Criteria.Confidence), setPath("criteria.confidence", "0.95"), "allowed is more than 0.5 and less than 1")
 	}
 	if s.Criteria.Latency <= 0 {
 		found.add("criteria.latency", s.Criteria.Latency.String(), setPath("criteria.latency", "500ms"), "must be more than 0")

@@ -28,6 +28,15 @@ func (w *Weight) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// UnmarshalJSON reads a number or a text, because `pulumi config set --path` stores what looks like a number as one.
+func (w *Weight) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := unmarshalScalar(data, &text); err != nil {
+		return err
+	}
+	return w.UnmarshalText([]byte(text))
+}
+
 // MarshalText writes what UnmarshalText reads.
 func (w Weight) MarshalText() ([]byte, error) {
 	if !w.Set {

@@ -1,0 +1,81 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Soak is how long a stage is watched before the next one, and by how much that grows when its criteria are not met in time.
+type Soak struct {
+	Duration, Extension time.Duration
+}
+
+// Validate says what is wrong with the durations.
+func (s Soak) Validate() error {
+	if s.Duration < 0 {
+		return fmt.Errorf("a soak of %v: 0 or more is allowed", s.Duration)
+	}
+	if s.Extension <= 0 {
+		return fmt.Errorf("an extension of %v: more than 0 is needed", s.Extension)
+	}
+	return nil
+}
+
+// Required is how much soaked time is needed after that many extensions.
+func (s Soak) Required(extensions int) time.Duration {
+	return s.Duration + time.Duration(extensions)*s.Extension
+}
+
+// guideSoak is the soak that the guide's schedule is written for.
+const guideSoak = 48 * time.Hour
+
+// taper is the guide's schedule of checkpoints: the distance between them up to a time after the shift. The last one goes on.
+var taper = []struct{ until, every time.Duration }{
+	{time.Hour, 15 * time.Minute},
+	{6 * time.Hour, 30 * time.Minute},
+	{24 * time.Hour, time.Hour},
+	{guideSoak, 2 * time.Hour},
+	{0, 4 * time.Hour},
+}
+
+// Checkpoint gives the time after the shift of the first checkpoint later than elapsed. A soak of another length than 48 hours
+// has the same schedule in proportion, its end being a checkpoint in any case.
+func (s Soak) Checkpoint(elapsed time.Duration) time.Duration {
+	scale := func(d time.Duration) time.Duration { return d }
+	if s.Duration > 0 && s.Duration != guideSoak {
+		scale = func(d time.Duration) time.Duration {
+			return time.Duration(float64(d) * float64(s.Duration) / float64(guideSoak))
+		}
+	}
+	from := time.Duration(0)
+	for _, step := range taper {
+		every := max(scale(step.every), 1)
+		until := scale(step.until)
+		if step.until != 0 && elapsed >= until {
+			from = until
+			continue
+		}
+		next := from + max((elapsed-from)/every+1, 1)*every
+		if step.until != 0 {
+			next = min(next, until)
+		}
+		return next
+	}
+	return elapsed
+}
+
+// Due tells whether a checkpoint lies after the last one that was taken and not after now; both are times since the shift.
+func (s Soak) Due(last, now time.Duration) bool { return s.Checkpoint(last) <= now }
+
+// Checkpoints lists the checkpoints up to the end.
+func (s Soak) Checkpoints(end time.Duration) []time.Duration {
+	var list []time.Duration
+	for at := s.Checkpoint(0); at <= end; at = s.Checkpoint(at) {
+		if slices.Contains(list, at) {
+			break
+		}
+		list = append(list, at)
+	}
+	return list
+}
