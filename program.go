@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
-	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
-	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/vextrus/finance-rollout/components"
@@ -191,11 +189,10 @@ func (s *stack) prepare() error {
 	if err != nil {
 		return err
 	}
-	configMap, err := corev1.NewConfigMap(s.ctx, "config", &corev1.ConfigMapArgs{
-		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(s.configMapName()), Namespace: s.environment.App.Namespace},
-		Data:     pulumi.ToStringMap(s.settings.ConfigEnv),
+	configuration, err := components.NewConfiguration(s.ctx, "configuration", &components.ConfigurationArgs{
+		App: s.environment.App, Name: s.configMapName(), Values: s.settings.ConfigEnv,
 	}, s.provider)
-	s.gated = append(s.gated, secrets, configMap)
+	s.gated = append(s.gated, secrets, configuration)
 	s.checksum = checksum(s.settings)
 	return err
 }

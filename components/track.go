@@ -136,6 +136,8 @@ func (a *TrackArgs) deployment() *appsv1.DeploymentArgs {
 	metadata.Labels = a.labels()
 	metadata.Annotations = pulumi.StringMap{
 		"pulumi.com/timeoutSeconds": pulumi.String(strconv.Itoa(int(a.ProgressTimeout.Seconds()))),
+		// A rollback scales the Deployment, and so may a person: the next update takes the field back and fails on no conflict.
+		"pulumi.com/patchForce": pulumi.String("true"),
 	}
 	return &appsv1.DeploymentArgs{
 		Metadata: metadata,

@@ -2,6 +2,7 @@ package components
 
 import (
 	"errors"
+	"fmt"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -23,17 +24,24 @@ type TrafficArgs struct {
 	NodePort int
 	// SessionAffinity pins a client address to one pod.
 	SessionAffinity bool
+	// Track is the only track that gets requests; empty means both.
+	Track string
+	// Hooks run before the selector changes.
+	Hooks *pulumi.ResourceHookBinding
 }
 
 func (a *TrafficArgs) validate() error {
-	if a.ServiceName == "" || a.Port == 0 || a.Type == "" {
+	switch {
+	case a.ServiceName == "" || a.Port == 0 || a.Type == "":
 		return errors.New("traffic: ServiceName, Port and Type are required")
+	case a.Track != "" && a.Track != TrackStable && a.Track != TrackCanary:
+		return fmt.Errorf("traffic: Track is %q: allowed are %s, %s, or empty for both", a.Track, TrackStable, TrackCanary)
 	}
 	return nil
 }
 
 // Traffic is how requests reach the tracks: one Service over the pods of both, so that the share of a track is its share of
-// the pods.
+// the pods. At 100 % it selects the canary's alone, so that the stable pods that stand by get none.
 type Traffic struct {
 	pulumi.ResourceState
 
@@ -58,17 +66,19 @@ func NewTraffic(ctx *pulumi.Context, name string, args *TrafficArgs, opts ...pul
 	if args.NodePort != 0 {
 		port.NodePort = pulumi.Int(args.NodePort)
 	}
+	selector := pulumi.StringMap{LabelApp: pulumi.String(args.App.Name), LabelTraffic: pulumi.String(TrafficEnabled)}
+	if args.Track != "" {
+		selector[LabelTrack] = pulumi.String(args.Track)
+	}
 	service, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
 		Metadata: args.App.metadata(args.ServiceName),
 		Spec: corev1.ServiceSpecArgs{
-			Type: pulumi.String(args.Type),
-			Selector: pulumi.StringMap{
-				LabelApp: pulumi.String(args.App.Name), LabelTraffic: pulumi.String(TrafficEnabled),
-			},
+			Type:            pulumi.String(args.Type),
+			Selector:        selector,
 			SessionAffinity: pulumi.String(affinity),
 			Ports:           corev1.ServicePortArray{port},
 		},
-	}, pulumi.Parent(traffic))
+	}, pulumi.Parent(traffic), pulumi.ResourceHooks(args.Hooks))
 	if err != nil {
 		return nil, err
 	}
