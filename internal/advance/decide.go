@@ -1,0 +1,127 @@
+package advance
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/plan"
+)
+
+// Decide judges the move from where the rollout stands to the target.
+//
+// A move that raises nothing needs no evidence: going down, staying and settling at 0 must be possible at any time. Entering
+// needs an open latch and staging's word. Advancing and finishing need the soak of the present stage: its time, and a verdict
+// of pass. A verdict of fail rolls the canary back.
+func Decide(f Facts) Decision {
+	move, err := f.Stages.Move(f.Standing, f.Target)
+	decision := Decision{Move: move}
+	if illegal, ok := errors.AsType[*plan.IllegalError](err); ok {
+		decision.refuse(CauseIllegal, illegal.Error(), "pulumi config set canaryWeight WEIGHT, with a legal one")
+	}
+	decision.latch(f)
+	if err == nil && move.Raises() {
+		decision.staging(f)
+	}
+	if f.needsSoak(move) || err != nil {
+		decision.soak(f)
+	}
+	decision.override(f)
+	return decision
+}
+
+// needsSoak tells whether the move rests on the evidence of the present stage. Resuming does not: it was let through before.
+func (f Facts) needsSoak(move plan.Move) bool {
+	return f.Soak != nil && (move.Kind == plan.Advance || move.Kind == plan.Finish)
+}
+
+func (d *Decision) refuse(cause Cause, found, resolve string) {
+	d.Refusals = append(d.Refusals, Refusal{Cause: cause, Found: found, Resolve: resolve})
+}
+
+// latch refuses any requests for a rolled-back image, whatever the move is called.
+func (d *Decision) latch(f Facts) {
+	if f.Latch == nil || f.Target.Weight == 0 {
+		return
+	}
+	d.refuse(CauseLatched,
+		fmt.Sprintf("the canary image %s was rolled back at %s by %s: %s", f.Target.Canary, f.Latch.When.UTC().Format(time.RFC3339), f.Latch.Who, f.Latch.Reason),
+		fmt.Sprintf("settle with `pulumi config set canaryWeight 0`, or set another image; or, when the cause is gone, release the latch with "+
+			"`pulumi config set --path latch.release %d && pulumi config set --path latch.reason WHY`", f.Latch.Entry))
+}
+
+func (d *Decision) staging(f Facts) {
+	if !f.Staging.Required {
+		return
+	}
+	resolve := fmt.Sprintf("deploy this image there (`pulumi up -s %s`), or do without by `pulumi config set --path staging.required false`", f.Staging.Stack)
+	switch {
+	case f.Staging.Err != nil:
+		d.refuse(CauseStaging, fmt.Sprintf("stack %s could not be asked: %s", f.Staging.Stack, f.Staging.Err), resolve)
+	case f.Staging.Verified == "":
+		d.refuse(CauseStaging, fmt.Sprintf("stack %s has verified no image yet", f.Staging.Stack), resolve)
+	case f.Staging.Verified != f.Target.Canary:
+		d.refuse(CauseStaging, fmt.Sprintf("the image is %s, but stack %s has verified %s", f.Target.Canary, f.Staging.Stack, f.Staging.Verified), resolve)
+	}
+}
+
+// soak judges the evidence. It looks at a refused move's as well, so that people see all there is at once.
+func (d *Decision) soak(f Facts) {
+	if f.Soak == nil {
+		return
+	}
+	d.Soak = f.Soak
+	again := "an unchanged `pulumi up` asks again"
+	required := f.Soak.Plan.Required(f.Soak.Extensions)
+	verdict := f.Soak.Evaluation.Verdict()
+	if verdict == gate.Fail {
+		d.RollBack = true
+		d.refuse(CauseFailed, "the evidence shows the canary to be worse than the rollback limit: "+reasons(f.Soak.Evaluation, gate.Fail),
+			"the canary is rolled back and latched; set another image")
+		return
+	}
+	short := f.Soak.Soaked < required
+	if short {
+		d.refuse(CauseSoak, fmt.Sprintf("%s of %s are soaked at %d %%, since %s", duration(f.Soak.Soaked), duration(required),
+			f.Standing.Weight, f.Soak.Since.UTC().Format(time.RFC3339)),
+			fmt.Sprintf("wait for %s more; %s", duration((required-f.Soak.Soaked).Round(time.Second)), again))
+	}
+	switch verdict {
+	case gate.Error:
+		d.refuse(CauseBlind, reasons(f.Soak.Evaluation, gate.Error), "make Prometheus answer; "+again)
+	case gate.Inconclusive:
+		d.refuse(CauseCriteria, reasons(f.Soak.Evaluation, gate.Inconclusive), again)
+		d.Extend = !short
+	}
+}
+
+// reasons joins those of the results with a verdict.
+func reasons(evaluation gate.Evaluation, verdict gate.Verdict) string {
+	text := ""
+	for _, result := range evaluation.Results {
+		if result.Verdict == verdict {
+			if text != "" {
+				text += "; "
+			}
+			text += result.Name + ": " + result.Reason
+		}
+	}
+	if text == "" {
+		return "there is no criterion"
+	}
+	return text
+}
+
+// override lets the shift through when all that refuses it may be overridden and the override is for this weight.
+func (d *Decision) override(f Facts) {
+	if f.Override == nil || f.Override.Weight != f.Target.Weight || len(d.Refusals) == 0 || d.RollBack {
+		return
+	}
+	for _, refusal := range d.Refusals {
+		if !refusal.overridable() {
+			return
+		}
+	}
+	d.Overridden = f.Override
+}

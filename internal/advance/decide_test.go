@@ -1,0 +1,160 @@
+package advance
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/plan"
+)
+
+const (
+	stable   = "sha256:00000000000000000000"
+	onTrial  = "sha256:11111111111111111111"
+	newImage = "sha256:22222222222222222222"
+)
+
+var now = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+func evaluation(verdict gate.Verdict) gate.Evaluation {
+	return gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: verdict, Reason: "12 of 3000 requests failed"}}}
+}
+
+// atTen is a rollout that soaked its two days at 10 % and asks for 30 %.
+func atTen() Facts {
+	return Facts{
+		Now: now, Stages: plan.DefaultStages(),
+		Standing: plan.Standing{Weight: 10, Canary: onTrial, Stable: stable},
+		Target:   plan.Target{Weight: 30, Canary: onTrial, Stable: stable},
+		Soak: &Soak{
+			Plan:  plan.Soak{Duration: 48 * time.Hour, Extension: 24 * time.Hour},
+			Since: now.Add(-49 * time.Hour), Soaked: 49 * time.Hour, Evaluation: evaluation(gate.Pass),
+		},
+		Staging: Staging{Required: true, Stack: "staging", Verified: onTrial},
+	}
+}
+
+func TestDecide(t *testing.T) {
+	latch := &Latch{Entry: 17, When: now.Add(-time.Hour), Who: "guard", Reason: "33 % of 90 requests failed"}
+	tests := []struct {
+		name   string
+		change func(*Facts)
+		causes []Cause
+		words  []string
+		extend bool
+		back   bool
+	}{
+		{name: "soaked and passed"},
+		{name: "soak too short", change: func(f *Facts) { f.Soak.Soaked = 31 * time.Hour },
+			causes: []Cause{CauseSoak}, words: []string{"31 h 0 min of 48 h 0 min", "10 %", "wait for 17 h 0 min more", "2026-02-28T08:00:00Z"}},
+		{name: "extended soak", change: func(f *Facts) { f.Soak.Extensions = 1 },
+			causes: []Cause{CauseSoak}, words: []string{"49 h 0 min of 72 h 0 min"}},
+		{name: "inconclusive at the end", change: func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Inconclusive) },
+			causes: []Cause{CauseCriteria}, words: []string{"12 of 3000"}, extend: true},
+		{name: "inconclusive before the end", change: func(f *Facts) {
+			f.Soak.Evaluation, f.Soak.Soaked = evaluation(gate.Inconclusive), time.Hour
+		}, causes: []Cause{CauseSoak, CauseCriteria}},
+		{name: "no criterion at all", change: func(f *Facts) { f.Soak.Evaluation = gate.Evaluation{} },
+			causes: []Cause{CauseCriteria}, words: []string{"no criterion"}, extend: true},
+		{name: "Prometheus unreachable", change: func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Error) },
+			causes: []Cause{CauseBlind}},
+		{name: "failed", change: func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Fail) },
+			causes: []Cause{CauseFailed}, words: []string{"rollback limit"}, back: true},
+		{name: "failed before its time", change: func(f *Facts) {
+			f.Soak.Evaluation, f.Soak.Soaked = evaluation(gate.Fail), time.Minute
+		}, causes: []Cause{CauseFailed}, back: true},
+		{name: "two stages at once", change: func(f *Facts) { f.Target.Weight = 60 },
+			causes: []Cause{CauseIllegal}, words: []string{"10 % -> 60 %", "up to 30 %"}},
+		{name: "latched", change: func(f *Facts) { f.Standing.Weight, f.Target.Weight, f.Soak, f.Latch = 0, 10, nil, latch },
+			causes: []Cause{CauseLatched}, words: []string{"by guard", "33 % of 90", "2026-03-02T08:00:00Z", "latch.release 17", "canaryWeight 0"}},
+		{name: "latched and unchanged", change: func(f *Facts) { f.Target.Weight, f.Latch = 10, latch }, causes: []Cause{CauseLatched}},
+		{name: "latched, settled at 0", change: func(f *Facts) { f.Target.Weight, f.Latch = 0, latch }},
+		{name: "not verified in staging", change: func(f *Facts) { f.Staging.Verified = newImage },
+			causes: []Cause{CauseStaging}, words: []string{newImage, "pulumi up -s staging"}},
+		{name: "nothing verified in staging", change: func(f *Facts) { f.Staging.Verified = "" }, causes: []Cause{CauseStaging}},
+		{name: "staging unreadable", change: func(f *Facts) { f.Staging.Err = errors.New("unknown stack") },
+			causes: []Cause{CauseStaging}, words: []string{"unknown stack"}},
+		{name: "staging not required", change: func(f *Facts) { f.Staging = Staging{} }},
+		{name: "down needs no evidence", change: func(f *Facts) { f.Target.Weight, f.Staging.Verified, f.Soak = 0, "", nil }},
+		{name: "staying needs no evidence", change: func(f *Facts) {
+			f.Target.Weight, f.Soak.Soaked, f.Soak.Evaluation, f.Staging.Verified = 10, 0, evaluation(gate.Error), ""
+		}},
+		{name: "an interrupted shift needs no second soak", change: func(f *Facts) {
+			f.Standing.Begun = &plan.Target{Weight: 30, Canary: onTrial, Stable: stable}
+			f.Soak.Soaked = 0
+		}},
+		{name: "finish too early", change: func(f *Facts) {
+			f.Standing.Weight, f.Target.Weight, f.Target.Stable, f.Soak.Soaked = 100, 0, onTrial, time.Hour
+		}, causes: []Cause{CauseSoak}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			facts := atTen()
+			if tt.change != nil {
+				tt.change(&facts)
+			}
+			decision := Decide(facts)
+			var causes []Cause
+			for _, refusal := range decision.Refusals {
+				causes = append(causes, refusal.Cause)
+				if refusal.Found == "" || refusal.Resolve == "" {
+					t.Errorf("%s says too little: %+v", refusal.Cause, refusal)
+				}
+			}
+			if !slices.Equal(causes, tt.causes) || decision.Allowed() != (len(tt.causes) == 0) {
+				t.Fatalf("refused for %q, allowed %v; want %q", causes, decision.Allowed(), tt.causes)
+			}
+			if decision.Extend != tt.extend || decision.RollBack != tt.back {
+				t.Errorf("extend %v, roll back %v", decision.Extend, decision.RollBack)
+			}
+			text := (&RefusedError{decision}).Error()
+			for _, word := range tt.words {
+				if !strings.Contains(text, word) {
+					t.Errorf("the refusal does not name %q:\n%s", word, text)
+				}
+			}
+		})
+	}
+}
+
+func TestOverride(t *testing.T) {
+	facts := atTen()
+	facts.Soak.Soaked = time.Hour
+	facts.Override = &Override{Weight: 30, Reason: "regulator's deadline"}
+	if decision := Decide(facts); !decision.Allowed() || decision.Overridden == nil || !strings.Contains(decision.String(), "regulator's deadline") {
+		t.Errorf("the override does not count: %s", decision)
+	}
+	facts.Override.Weight = 60
+	if Decide(facts).Allowed() {
+		t.Error("an override for another weight counts")
+	}
+	facts.Override.Weight = 30
+	facts.Latch = &Latch{Entry: 1}
+	if Decide(facts).Allowed() {
+		t.Error("an override releases the latch")
+	}
+	facts.Latch, facts.Soak.Evaluation = nil, evaluation(gate.Fail)
+	if Decide(facts).Allowed() {
+		t.Error("an override keeps a bad canary in traffic")
+	}
+	facts = atTen()
+	facts.Override = &Override{Weight: 30, Reason: "not needed"}
+	if Decide(facts).Overridden != nil {
+		t.Error("an override is used where nothing is refused")
+	}
+}
+
+func TestOnlyTimeAndTrafficAreCurable(t *testing.T) {
+	for cause, want := range map[Cause]bool{
+		CauseSoak: true, CauseCriteria: true, CauseBlind: true,
+		CauseIllegal: false, CauseLatched: false, CauseStaging: false, CauseFailed: false,
+	} {
+		decision := Decision{Refusals: []Refusal{{Cause: CauseSoak}, {Cause: cause}}}
+		if decision.Curable() != want {
+			t.Errorf("%s: curable %v", cause, !want)
+		}
+	}
+}
