@@ -1,0 +1,39 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/vextrus/finance-rollout/internal/kube"
+)
+
+// ConfigMaps reads and writes ConfigMaps by compare-and-swap; internal/kube's Client does.
+type ConfigMaps interface {
+	// ConfigMap gives the data and the resource version, both empty for what does not exist.
+	ConfigMap(ctx context.Context, namespace, name string) (data map[string]string, version string, err error)
+	// SwapConfigMap writes if the version is still the given one, else the error is kube.ErrConflict.
+	SwapConfigMap(ctx context.Context, namespace, name string, data map[string]string, version string) error
+}
+
+// InConfigMap keeps a ledger in a ConfigMap.
+type InConfigMap struct {
+	Cluster         ConfigMaps
+	Namespace, Name string
+}
+
+var _ Store = InConfigMap{}
+
+// Load implements Store.
+func (m InConfigMap) Load(ctx context.Context) (data map[string]string, version string, err error) {
+	return m.Cluster.ConfigMap(ctx, m.Namespace, m.Name)
+}
+
+// Save implements Store.
+func (m InConfigMap) Save(ctx context.Context, data map[string]string, version string) error {
+	err := m.Cluster.SwapConfigMap(ctx, m.Namespace, m.Name, data, version)
+	if errors.Is(err, kube.ErrConflict) {
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	return err
+}

@@ -1,0 +1,178 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Format is the version of what is written.
+const Format = 1
+
+// Keys of the ConfigMap.
+const (
+	keyFormat  = "format"
+	keyHistory = "history"
+)
+
+// Errors of a ledger that is there and must not be written.
+var (
+	// ErrNewerFormat: a newer version of the program wrote it.
+	ErrNewerFormat = errors.New("the ledger is of a newer format")
+	// ErrEdited: an entry does not fit its checksum.
+	ErrEdited = errors.New("the ledger was edited by hand")
+	// ErrUnreadable: it cannot be parsed.
+	ErrUnreadable = errors.New("the ledger cannot be read")
+	// ErrFull: it has no room for another entry.
+	ErrFull = errors.New("the ledger is full")
+)
+
+// Ledger is the history of a rollout. The zero value is an empty one.
+type Ledger struct {
+	entries []Entry
+}
+
+// Entries gives the history, the oldest first.
+func (l *Ledger) Entries() []Entry { return append([]Entry(nil), l.entries...) }
+
+// Parse reads the data of the ConfigMap. No data is an empty ledger.
+func Parse(data map[string]string) (*Ledger, error) {
+	if len(data) == 0 {
+		return &Ledger{}, nil
+	}
+	format, err := strconv.Atoi(data[keyFormat])
+	if err != nil {
+		return nil, fmt.Errorf("%w: its key %s is %q, not a number: restore the ConfigMap from a backup", ErrUnreadable, keyFormat, data[keyFormat])
+	}
+	if format > Format {
+		return nil, fmt.Errorf("%w: it is of format %d, this version reads up to %d: use the version that wrote it", ErrNewerFormat, format, Format)
+	}
+	ledger, previous := &Ledger{}, ""
+	for number, line := range strings.Split(strings.TrimSuffix(data[keyHistory], "\n"), "\n") {
+		if line == "" && len(data[keyHistory]) == 0 {
+			break
+		}
+		entry, err := parseLine(line, previous)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number+1, err)
+		}
+		if last := len(ledger.entries); last > 0 && entry.Seq <= ledger.entries[last-1].Seq {
+			return nil, fmt.Errorf("line %d: %w: entry %d follows entry %d", number+1, ErrEdited, entry.Seq, ledger.entries[last-1].Seq)
+		}
+		ledger.entries, previous = append(ledger.entries, entry), entry.Sum
+	}
+	return ledger, nil
+}
+
+// parseLine reads an entry and checks it against the checksum that it carries at its end.
+func parseLine(line, previous string) (Entry, error) {
+	var entry Entry
+	decoder := json.NewDecoder(strings.NewReader(line))
+	if err := decoder.Decode(&entry); err != nil {
+		return Entry{}, fmt.Errorf("%w: %w: restore the ConfigMap from a backup", ErrUnreadable, err)
+	}
+	body, sum, ok := cutSum(line)
+	if !ok || sum != entry.Sum || chain(previous, body) != sum {
+		return Entry{}, fmt.Errorf("%w: entry %d (%s) does not fit its checksum: restore the ConfigMap, or delete it to begin anew; "+
+			"without it nothing is known of latches and soaks", ErrEdited, entry.Seq, entry.Kind)
+	}
+	entry.line = line
+	return entry, nil
+}
+
+// sumField begins the last field of a line.
+const sumField = `,"sum":"`
+
+// cutSum splits a line into what its checksum is over and the checksum. It works on the text, so that fields that this version
+// does not know are covered as well.
+func cutSum(line string) (body, sum string, ok bool) {
+	at := strings.LastIndex(line, sumField)
+	if at < 0 || !strings.HasSuffix(line, `"}`) {
+		return "", "", false
+	}
+	return line[:at] + "}", line[at+len(sumField) : len(line)-2], true
+}
+
+// seal gives an entry its checksum and its line.
+func seal(entry Entry, previous string) (Entry, error) {
+	raw, err := json.Marshal(entry)
+	if err != nil {
+		return Entry{}, fmt.Errorf("encode entry: %w", err)
+	}
+	text, _, ok := cutSum(string(raw))
+	if !ok {
+		return Entry{}, fmt.Errorf("encode entry: no checksum field in %s", raw)
+	}
+	entry.Sum = chain(previous, text)
+	entry.line = text[:len(text)-1] + sumField + entry.Sum + `"}`
+	return entry, nil
+}
+
+// with gives the ledger with more entries at its end.
+func (l *Ledger) with(now time.Time, added []Entry) (*Ledger, error) {
+	next := &Ledger{entries: l.Entries()}
+	for _, entry := range added {
+		previous := ""
+		entry.Seq = 1
+		if last := len(next.entries); last > 0 {
+			previous, entry.Seq = next.entries[last-1].Sum, next.entries[last-1].Seq+1
+		}
+		entry.Time = now.UTC().Truncate(time.Millisecond)
+		entry, err := seal(entry.cleaned(), previous)
+		if err != nil {
+			return nil, err
+		}
+		next.entries = append(next.entries, entry)
+	}
+	return next, nil
+}
+
+// data is what the ConfigMap holds.
+func (l *Ledger) data() map[string]string {
+	var history strings.Builder
+	for _, entry := range l.entries {
+		history.WriteString(entry.line + "\n")
+	}
+	return map[string]string{keyFormat: strconv.Itoa(Format), keyHistory: history.String()}
+}
+
+func (l *Ledger) size() int { return len(l.data()[keyHistory]) }
+
+// String is the history as a table for people.
+func (l *Ledger) String() string {
+	var out strings.Builder
+	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ENTRY\tTIME\tWHO\tWHAT")
+	for _, entry := range l.entries {
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\n", entry.Seq, entry.Time.Format(time.RFC3339), entry.Who, entry.describe())
+	}
+	// The writer below is a strings.Builder: flushing cannot fail.
+	_ = table.Flush()
+	return out.String()
+}
+
+func (e Entry) describe() string {
+	parts := []string{string(e.Kind)}
+	if e.Release != "" {
+		parts = append(parts, e.Release)
+	}
+	if e.From != e.To {
+		parts = append(parts, fmt.Sprintf("%d %% -> %d %%", e.From, e.To))
+	} else if e.Kind == ShiftReached || e.Kind == Checkpoint {
+		parts = append(parts, fmt.Sprintf("%d %%", e.To))
+	}
+	if e.Verdict != "" {
+		parts = append(parts, e.Verdict)
+	}
+	if e.Ref != 0 {
+		parts = append(parts, fmt.Sprintf("of entry %d", e.Ref))
+	}
+	if e.Reason != "" {
+		parts = append(parts, "("+e.Reason+")")
+	}
+	return strings.Join(parts, " ")
+}

@@ -1,0 +1,102 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+)
+
+// State is where the rollout stands by its ledger.
+type State struct {
+	// Weight is the canary's share in percent and Image the digest that has it; Release is its name.
+	Weight  int
+	Image   string
+	Release string
+	// Stable is the digest that the stable track last ran by the ledger, Former those before it.
+	Stable string
+	Former []string
+	// Begun is the shift that was let through and not completed; nil when there is none.
+	Begun *Entry
+	// SoakSince is when the present weight and image were reached; zero without any.
+	SoakSince time.Time
+	// Extensions is how often the present soak was extended.
+	Extensions int
+	// LastCheckpoint is when the last checkpoint of the present soak was taken; zero without any.
+	LastCheckpoint time.Time
+
+	latches   map[string]Entry
+	soakEntry int
+}
+
+// Latch is the entry that keeps an image out; the second result is false when none does.
+func (s State) Latch(image string) (Entry, bool) {
+	entry, ok := s.latches[image]
+	return entry, ok
+}
+
+// State derives where the rollout stands.
+func (l *Ledger) State() State {
+	s := State{latches: map[string]Entry{}}
+	for _, entry := range l.entries {
+		s.apply(entry)
+	}
+	return s
+}
+
+func (s *State) apply(entry Entry) {
+	switch entry.Kind {
+	case ShiftBegun:
+		s.begin(entry)
+	case ShiftReached, Finished:
+		s.reach(entry)
+	case Checkpoint:
+		s.LastCheckpoint = entry.Time
+	case Extended:
+		s.Extensions++
+	case RollbackBegun:
+		s.latches[entry.Image] = entry
+		s.out(entry)
+	case RolledBack:
+		if _, ok := s.latches[entry.Image]; !ok {
+			s.latches[entry.Image] = entry
+		}
+		s.out(entry)
+	case LatchReleased:
+		for image, latch := range s.latches {
+			if latch.Seq == entry.Ref {
+				delete(s.latches, image)
+			}
+		}
+	}
+}
+
+func (s *State) begin(entry Entry) {
+	begun := entry
+	s.Begun = &begun
+	if s.Stable == "" {
+		s.Stable = entry.Stable
+	}
+}
+
+// reach completes a shift. The soak's clock goes on when weight and image are those of before: an update that verifies the same
+// position again, be it for a rotated secret, costs no soaked time.
+func (s *State) reach(entry Entry) {
+	if entry.To != s.Weight || entry.Image != s.Image && entry.To > 0 {
+		s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = entry.Time, entry.Seq, 0, time.Time{}
+	}
+	s.Weight, s.Begun = entry.To, nil
+	if entry.Image != "" {
+		s.Image, s.Release = entry.Image, entry.Release
+	}
+	if entry.Stable != "" && entry.Stable != s.Stable {
+		if s.Stable != "" && !slices.Contains(s.Former, s.Stable) {
+			s.Former = append(s.Former, s.Stable)
+		}
+		s.Stable = entry.Stable
+	}
+}
+
+// out takes the canary out, whichever image it was to have.
+func (s *State) out(entry Entry) {
+	s.Weight, s.Image, s.Release, s.Begun = 0, entry.Image, entry.Release, nil
+	s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = time.Time{}, entry.Seq, 0, time.Time{}
+}
