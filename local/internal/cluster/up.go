@@ -211,7 +211,7 @@ func (c *Cluster) deploy(ctx context.Context, references map[string]string) erro
 		Images: references, Node: Name, NodeIP: nodeIP, DNS: serviceDNS,
 		PrometheusNodePort: prometheusNodePort, PostgresPort: postgresPort,
 	}
-	crds := manifests.CRDSource{Tools: filepath.Join(c.root, "local", "tools", "prometheus-operator")}
+	crds := manifests.CRDSource{Tools: filepath.Join(c.root, "local", "tools", "platform")}
 	err = c.progress.Run("apply manifests", func(*progress.Task) error {
 		return applier.Apply(ctx, values, crds)
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/vextrus/finance-rollout/local/internal/images"
 	"github.com/vextrus/finance-rollout/local/internal/progress"
 	"github.com/vextrus/finance-rollout/local/internal/project"
+	"github.com/vextrus/finance-rollout/local/internal/tools"
 )
 
 // NodePorts are the ports of 127.0.0.1 that reach the stacks' Services.
@@ -100,7 +101,7 @@ func (d *Demo) compile(ctx context.Context, output, linkerFlags, pkg string) err
 	}
 	command := exec.CommandContext(ctx, "go", append(args, "-o", output, pkg)...)
 	command.Dir = d.Root
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", tools.CompilerMemory())
 	if message, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("compile %s: %w\n%s", pkg, err, message)
 	}

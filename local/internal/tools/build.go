@@ -22,7 +22,7 @@ import (
 	"github.com/vextrus/finance-rollout/local/internal/progress"
 )
 
-// parallelBuilds is how many modules are built at a time. Compiling fills the processors by itself; the second build
+// parallelBuilds is how many directories are built in at a time. Compiling fills the processors by itself; the second build
 // uses the one that a linker, which has a single thread, leaves idle.
 const parallelBuilds = 2
 
@@ -58,13 +58,28 @@ func (b *Builder) Provide(ctx context.Context, wanted ...string) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelBuilds)
-	for i, module := range pending {
-		group.Go(func() error {
-			title := fmt.Sprintf("build %d of %d: %s", i+1, len(pending), strings.Join(module.toolNames(), ", "))
-			return b.Progress.Run(title, func(task *progress.Task) error { return b.build(ctx, module, task) })
-		})
+	for start := 0; start < len(pending); {
+		end := start + 1
+		for end < len(pending) && pending[end].Dir == pending[start].Dir {
+			end++
+		}
+		first, together := start+1, pending[start:end]
+		group.Go(func() error { return b.buildAll(ctx, together, first, len(pending)) })
+		start = end
 	}
 	return group.Wait()
+}
+
+// buildAll builds the modules of one directory one after another; first is the number of the first among all.
+func (b *Builder) buildAll(ctx context.Context, modules []Module, first, all int) error {
+	for i, module := range modules {
+		title := fmt.Sprintf("build %d of %d: %s", first+i, all, strings.Join(module.toolNames(), ", "))
+		err := b.Progress.Run(title, func(task *progress.Task) error { return b.build(ctx, module, task) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pending returns the modules with those of their tools that have to be built. Fitting tools from PATH get linked.
@@ -128,7 +143,13 @@ func (b *Builder) stamps() string {
 // stamp identifies what a module's tools are built from.
 func (b *Builder) stamp(module Module) (string, error) {
 	sum := sha256.New()
-	for _, pattern := range []string{"go.mod", "go.sum", "*.go"} {
+	patterns := []string{"go.mod", "go.sum", "*.go"}
+	for _, tool := range module.Tools {
+		if local, ok := strings.CutPrefix(tool.Package, "./"); ok {
+			patterns = append(patterns, filepath.Join(local, "*.go"))
+		}
+	}
+	for _, pattern := range patterns {
 		files, err := filepath.Glob(filepath.Join(b.Source, module.Dir, pattern))
 		if err != nil {
 			return "", err
@@ -176,10 +197,10 @@ func (b *Builder) build(ctx context.Context, module Module, task *progress.Task)
 	dir := filepath.Join(b.Source, module.Dir)
 	if module.Embed != nil {
 		if err := module.Embed.copy(ctx, dir); err != nil {
-			return fmt.Errorf("prepare %s: %w", module.Dir, err)
+			return fmt.Errorf("prepare %s: %w", module.name(), err)
 		}
 	}
-	temp := filepath.Join(b.Bin, ".build-"+module.Dir)
+	temp := filepath.Join(b.Bin, ".build-"+module.name())
 	if err := os.RemoveAll(temp); err != nil {
 		return err
 	}
@@ -188,7 +209,7 @@ func (b *Builder) build(ctx context.Context, module Module, task *progress.Task)
 	for _, tool := range module.Tools {
 		packages = append(packages, tool.Package)
 	}
-	logPath := filepath.Join(b.LogDir, "build-"+module.Dir+".log")
+	logPath := filepath.Join(b.LogDir, "build-"+module.name()+".log")
 	if err := goBuild(ctx, dir, module.buildArgs(temp, packages), logPath, task); err != nil {
 		return err
 	}
@@ -244,11 +265,20 @@ func goBuild(ctx context.Context, dir string, args []string, logPath string, tas
 	return nil
 }
 
+// CompilerMemory lets the compiler collect its garbage less often, which saves a fifth of its time and takes more memory. A
+// value of the user's own stays.
+func CompilerMemory() string {
+	if own := os.Getenv("GOGC"); own != "" {
+		return "GOGC=" + own
+	}
+	return "GOGC=400"
+}
+
 // goCommand prepares a run of go that an interrupt ends with everything it started.
 func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", CompilerMemory())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
@@ -274,7 +304,7 @@ func (e Embed) copy(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	generated := filepath.Join(dir, "generated")
+	generated := filepath.Join(dir, e.Into, "generated")
 	if err := os.MkdirAll(generated, 0o755); err != nil {
 		return err
 	}

@@ -27,9 +27,11 @@ type Tool struct {
 	Optional bool
 }
 
-// Module is a directory under local/tools with the tools that are built from it in one go.
+// Module is a module under local/tools with tools that are built from it in one go.
 type Module struct {
-	Dir string
+	// Dir is the module's directory. Entries with the same one are built one after another, so that what they share is
+	// compiled once; Name tells them apart and is the directory's unless it is set.
+	Dir, Name string
 	// Flags are further flags of go build.
 	Flags []string
 	// Variables are set at link time: import path, dot, name, equals sign, value.
@@ -41,9 +43,11 @@ type Module struct {
 
 // Embed names JSON files of a module that a package embeds.
 type Embed struct {
-	// Module is the module's path, Dir the folder inside it, Files the files there. They are copied to generated/.
+	// Module is the module's path, Dir the folder inside it, Files the files there. They are copied to generated/ in the folder
+	// Into of the tools module.
 	Module, Dir string
 	Files       []string
+	Into        string
 	// Versioned is the one of them that gets Version as its top-level "version".
 	Versioned, Version string
 }
@@ -55,7 +59,22 @@ const KubernetesVersion = "1.34.4"
 const ProviderVersion = "4.25.0"
 
 // pulumiVersion is the version of the Pulumi CLI that is built; the program requires 3.238.
-const pulumiVersion = "3.259.0"
+const pulumiVersion = "3.245.0"
+
+// platform is the module of nearly everything: one choice of versions, so that the packages that two tools share, which are
+// about half of all, are compiled once. Service discovery of most clouds is left out of Prometheus, and with it modules that
+// cannot be had everywhere; packages that the tags exclude still name them, which only -mod=mod forgives.
+func platform(name string, tools ...Tool) Module {
+	return Module{
+		Dir: "platform", Name: name, Tools: tools,
+		Flags: []string{"-mod=mod", "-tags=remove_all_sd,enable_kubernetes_sd"},
+	}
+}
+
+func (m Module) with(variables ...string) Module {
+	m.Variables = variables
+	return m
+}
 
 // Modules returns the table of everything that can be built, the longest builds first.
 func Modules() []Module { //nolint:funlen // a table
@@ -65,83 +84,57 @@ func Modules() []Module { //nolint:funlen // a table
 			Min: "1.34.0", Below: "1.35.0", Probe: []string{"--version"},
 		}
 	}
+	provider := platform("pulumi-resource-kubernetes", Tool{
+		Name: "pulumi-resource-kubernetes", Package: "./pulumi-resource-kubernetes",
+		Plugin: "resource-kubernetes-v" + ProviderVersion,
+	}).with("github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=" + ProviderVersion)
+	provider.Embed = &Embed{
+		Module: "github.com/pulumi/pulumi-kubernetes/provider/v4", Dir: "cmd/pulumi-resource-kubernetes",
+		Files:     []string{"schema.json", "terraform-mapping.json"},
+		Into:      "pulumi-resource-kubernetes",
+		Versioned: "schema.json", Version: ProviderVersion,
+	}
 	return []Module{
-		{
-			Dir: "kubernetes",
-			Variables: []string{
-				"k8s.io/component-base/version.gitVersion=v" + KubernetesVersion,
-				"k8s.io/component-base/version.gitMajor=1", "k8s.io/component-base/version.gitMinor=34",
-				"k8s.io/component-base/version.gitTreeState=clean",
+		platform("kubernetes",
+			kubernetes("kube-apiserver"), kubernetes("kube-controller-manager"), kubernetes("kube-scheduler"),
+			kubernetes("kubelet"), kubernetes("kube-proxy"),
+			Tool{
+				Name: "kubectl", Package: "k8s.io/kubernetes/cmd/kubectl",
+				Min: "1.33.0", Below: "1.36.0", Probe: []string{"version", "--client"},
 			},
-			Tools: []Tool{
-				kubernetes("kube-apiserver"), kubernetes("kube-controller-manager"), kubernetes("kube-scheduler"),
-				kubernetes("kubelet"), kubernetes("kube-proxy"),
-				{
-					Name: "kubectl", Package: "k8s.io/kubernetes/cmd/kubectl",
-					Min: "1.33.0", Below: "1.36.0", Probe: []string{"version", "--client"},
-				},
+		).with(
+			"k8s.io/component-base/version.gitVersion=v"+KubernetesVersion,
+			"k8s.io/component-base/version.gitMajor=1", "k8s.io/component-base/version.gitMinor=34",
+			"k8s.io/component-base/version.gitTreeState=clean",
+		),
+		provider,
+		platform("pulumi", Tool{
+			Name: "pulumi", Package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+			Min: "3.238.0", Below: "4.0.0", Probe: []string{"version"},
+		}).with("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + pulumiVersion),
+		platform("prometheus",
+			Tool{Name: "prometheus", Package: "github.com/prometheus/prometheus/cmd/prometheus"},
+			Tool{Name: "promtool", Package: "github.com/prometheus/prometheus/cmd/promtool"},
+		),
+		platform("prometheus-operator",
+			Tool{Name: "prometheus-operator", Package: "github.com/prometheus-operator/prometheus-operator/cmd/operator"},
+			Tool{
+				Name:    "prometheus-config-reloader",
+				Package: "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader",
 			},
-		},
-		{
-			Dir:       "pulumi-resource-kubernetes",
-			Variables: []string{"github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=" + ProviderVersion},
-			Embed: &Embed{
-				Module: "github.com/pulumi/pulumi-kubernetes/provider/v4", Dir: "cmd/pulumi-resource-kubernetes",
-				Files:     []string{"schema.json", "terraform-mapping.json"},
-				Versioned: "schema.json", Version: ProviderVersion,
+		).with("github.com/prometheus/common/version.Version=0.88.0"),
+		platform("coredns", Tool{Name: "coredns", Package: "./coredns"}),
+		platform("cluster",
+			Tool{Name: "kube-state-metrics", Package: "k8s.io/kube-state-metrics/v2"},
+			Tool{
+				Name: "etcd", Package: "go.etcd.io/etcd/server/v3",
+				Min: "3.5.0", Below: "3.7.0", Probe: []string{"--version"},
 			},
-			Tools: []Tool{{
-				Name: "pulumi-resource-kubernetes", Package: ".",
-				Plugin: "resource-kubernetes-v" + ProviderVersion,
-			}},
-		},
-		{
-			Dir:       "pulumi",
-			Variables: []string{"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + pulumiVersion},
-			Tools: []Tool{{
-				Name: "pulumi", Package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-				Min: "3.238.0", Below: "4.0.0", Probe: []string{"version"},
-			}},
-		},
-		{
-			Dir: "prometheus",
-			// Service discovery of most clouds is left out, and with it modules that cannot be had everywhere; they
-			// are still named by packages that the tags exclude, which only -mod=mod forgives.
-			Flags: []string{"-mod=mod", "-tags=remove_all_sd,enable_kubernetes_sd"},
-			Tools: []Tool{
-				{Name: "prometheus", Package: "github.com/prometheus/prometheus/cmd/prometheus"},
-				{Name: "promtool", Package: "github.com/prometheus/prometheus/cmd/promtool"},
-			},
-		},
-		{
-			Dir: "prometheus-operator",
-			Variables: []string{
-				"github.com/prometheus/common/version.Version=0.88.0",
-			},
-			Tools: []Tool{
-				{Name: "prometheus-operator", Package: "github.com/prometheus-operator/prometheus-operator/cmd/operator"},
-				{
-					Name:    "prometheus-config-reloader",
-					Package: "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader",
-				},
-			},
-		},
-		{Dir: "coredns", Tools: []Tool{{Name: "coredns", Package: "."}}},
-		{
-			Dir:   "kube-state-metrics",
-			Tools: []Tool{{Name: "kube-state-metrics", Package: "k8s.io/kube-state-metrics/v2"}},
-		},
+		),
 		{
 			Dir: "pulumi-language-go",
 			Tools: []Tool{{
 				Name: "pulumi-language-go", Package: "github.com/pulumi/pulumi/sdk/go/pulumi-language-go/v3", Beside: "pulumi",
-			}},
-		},
-		{
-			Dir: "etcd",
-			Tools: []Tool{{
-				Name: "etcd", Package: "go.etcd.io/etcd/server/v3",
-				Min: "3.5.0", Below: "3.7.0", Probe: []string{"--version"},
 			}},
 		},
 		{
@@ -156,6 +149,14 @@ func Modules() []Module { //nolint:funlen // a table
 			}},
 		},
 	}
+}
+
+// name is the name of the entry.
+func (m Module) name() string {
+	if m.Name != "" {
+		return m.Name
+	}
+	return m.Dir
 }
 
 var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
