@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -210,13 +211,17 @@ var errStale = errors.New("stale")
 // missedScrapes is how many scrapes in a row may be missing.
 const missedScrapes = 3
 
-// fresh checks that the newest sample is not older than three scrapes. An interval of 0 is inferred from the samples.
-func fresh(matrix model.Matrix, end time.Time, interval time.Duration) error {
+// fresh checks that the newest sample is not older than three scrapes. An interval of 0 is inferred from the last samples.
+func fresh(ctx context.Context, querier Querier, metrics Metrics, selector string, end, newest time.Time) error {
+	age, interval := end.Sub(newest), metrics.ScrapeInterval
 	if interval <= 0 {
+		matrix, err := querier.Samples(ctx, selector, end.Add(-metrics.lookback()), end)
+		if err != nil {
+			return err
+		}
 		interval = scrapeInterval(matrix)
 	}
-	newest := newestSample(matrix)
-	if age := end.Sub(newest); age > missedScrapes*interval {
+	if age > missedScrapes*interval {
 		return fmt.Errorf("%w: the newest sample is of %s, %v before the end of the window, more than %d scrapes of %v: is the pod still scraped?",
 			errStale, stamp(newest), age.Round(time.Second), missedScrapes, interval)
 	}

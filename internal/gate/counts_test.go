@@ -210,7 +210,8 @@ func TestFresh(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			err := fresh(matrix, test.end, test.interval)
+			metrics := Metrics{ScrapeInterval: test.interval}
+			err := fresh(t.Context(), store{samples: map[string]model.Matrix{requests: matrix}}, metrics, requests, test.end, newest)
 			if (err != nil) != test.stale {
 				t.Fatalf("got %v, want stale: %t", err, test.stale)
 			}

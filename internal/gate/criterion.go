@@ -11,6 +11,9 @@ import (
 // failed by a criterion, over all looks together: one in a thousand.
 const DefaultAlpha = 0.001
 
+// DefaultPassAlpha bounds the probability that a release whose true share misses the target ever passes a soak: one in twenty.
+const DefaultPassAlpha = 0.05
+
 // displayConfidence is the confidence of the interval that is shown beside a rate.
 const displayConfidence = 0.95
 
@@ -40,6 +43,9 @@ type Criterion struct {
 	MinRequests int64 `json:"minRequests"`
 	// Alpha, in (0, 0.5], bounds the probability of a false fail; 0 means DefaultAlpha.
 	Alpha float64 `json:"alpha,omitempty"`
+	// PassAlpha, in (0, 0.5], bounds the probability that a soak passes a release that misses the target; 0 means
+	// DefaultPassAlpha.
+	PassAlpha float64 `json:"passAlpha,omitempty"`
 }
 
 // ErrorRate makes the criterion on the share of requests that failed, for example ErrorRate(0.005, 0.01): target below 0.5 %,
@@ -86,7 +92,17 @@ func (c Criterion) Validate() error {
 	if !(c.Alpha >= 0 && c.Alpha <= 0.5) {
 		bad("alpha", c.Alpha, "above 0 and at most 0.5, or 0 for the default")
 	}
+	if !(c.PassAlpha >= 0 && c.PassAlpha <= 0.5) {
+		bad("alpha of a pass", c.PassAlpha, "above 0 and at most 0.5, or 0 for the default")
+	}
 	return errors.Join(problems...)
+}
+
+func (c Criterion) passAlpha() float64 {
+	if c.PassAlpha == 0 {
+		return DefaultPassAlpha
+	}
+	return c.PassAlpha
 }
 
 func (c Criterion) alpha() float64 {
@@ -96,43 +112,69 @@ func (c Criterion) alpha() float64 {
 	return c.Alpha
 }
 
-// Decide judges k bad events among n requests.
+// Decide judges a bake: k bad events among n requests.
 //
 // It fails when the lower confidence bound of the share is above the rollback limit, be n as small as it may: the test needs
 // no minimum. It passes when n reaches the minimum and the share is below the target. Anything else is inconclusive.
 // Impossible counts are an error.
-func (c Criterion) Decide(n, k int64) Result {
-	result := Result{
-		Name: c.Name, N: n, K: k, Target: c.Target, Rollback: c.Rollback, MinRequests: c.MinRequests,
-		Confidence: 1 - c.alpha(), IntervalConfidence: displayConfidence,
-	}
-	if err := c.Validate(); err != nil {
-		return result.is(Error, "%v", err)
-	}
-	if n < 0 || k < 0 || k > n {
-		return result.is(Error, "%d %s of %d requests is no possible count", k, c.events(), n)
-	}
-	if n > 0 {
-		result.Rate = float64(k) / float64(n)
-		result.Lower = LowerBound(n, k, c.alpha())
-	}
-	result.IntervalLower, result.IntervalUpper = Interval(n, k, displayConfidence)
-	counted := fmt.Sprintf("%d of %d requests %s (%s)", k, n, c.verb(), percent(result.Rate))
+func (c Criterion) Decide(n, k int64) Result { return c.DecideAgainst(Counts{N: n, K: k}, nil) }
+
+// DecideAgainst is Decide beside the stable track's counts over the same time: a canary that is no worse than a stable track
+// which is bad itself does not fail.
+func (c Criterion) DecideAgainst(canary Counts, stable *Counts) Result {
+	result, decided := c.look(canary, stable)
 	switch {
-	// The same comparison as Lower > Rollback, without the error of a bisection.
-	case c.Rollback < 1 && EValue(n, k, c.Rollback) >= 1/c.alpha():
-		return result.is(Fail, "%s; the share is above the rollback limit of %s with %s confidence (lower bound %s)",
-			counted, percent(c.Rollback), percent(result.Confidence), percent(result.Lower))
-	case n < c.MinRequests:
-		return result.is(Inconclusive, "%s, but %d requests are needed to judge; %d more", counted, c.MinRequests, c.MinRequests-n)
-	case n == 0:
+	case decided:
+		return result
+	case canary.N < c.MinRequests:
+		return result.is(Inconclusive, "%s, but %d requests are needed to judge; %d more", c.counted(canary), c.MinRequests, c.MinRequests-canary.N)
+	case canary.N == 0:
 		return result.is(Pass, "no requests seen, none required")
 	case result.Rate < c.Target:
-		return result.is(Pass, "%s, below the target of %s", counted, percent(c.Target))
+		return result.is(Pass, "%s, below the target of %s", c.counted(canary), percent(c.Target))
 	default:
 		return result.is(Inconclusive, "%s, not below the target of %s, but not shown to be above the rollback limit of %s either "+
-			"(lower bound %s): manual review", counted, percent(c.Target), percent(c.Rollback), percent(result.Lower))
+			"(lower bound %s): manual review", c.counted(canary), percent(c.Target), percent(c.Rollback), percent(result.Lower))
 	}
+}
+
+// look is what bake and soak have in common: the numbers, and the verdicts that need no second thought.
+func (c Criterion) look(canary Counts, stable *Counts) (result Result, decided bool) {
+	result = Result{
+		Name: c.Name, N: canary.N, K: canary.K, Target: c.Target, Rollback: c.Rollback, MinRequests: c.MinRequests,
+		Confidence: 1 - c.alpha(), PassConfidence: 1 - c.passAlpha(), IntervalConfidence: displayConfidence, Upper: 1, Stable: stable,
+	}
+	if err := c.Validate(); err != nil {
+		return result.is(Error, "%v", err), true
+	}
+	if !canary.possible() {
+		return result.is(Error, "%d %s of %d requests is no possible count", canary.K, c.events(), canary.N), true
+	}
+	if stable != nil && !stable.possible() {
+		return result.is(Error, "%d %s of %d requests of the stable track is no possible count", stable.K, c.events(), stable.N), true
+	}
+	if canary.N > 0 {
+		result.Rate = canary.rate()
+		result.Lower = LowerBound(canary.N, canary.K, c.alpha())
+		result.Upper = UpperBound(canary.N, canary.K, c.passAlpha())
+	}
+	result.IntervalLower, result.IntervalUpper = Interval(canary.N, canary.K, displayConfidence)
+	result.More = c.Needed(canary)
+	// The same comparison as Lower > Rollback, without the error of a bisection.
+	if c.Rollback >= 1 || EValue(canary.N, canary.K, c.Rollback) < 1/c.alpha() {
+		return result, false
+	}
+	if stable != nil && c.shared(canary, *stable) {
+		result.Shared = true
+		return result.is(Inconclusive, "%s, but so did the stable track's over the same time (%d of %d, %s): what both depend on fails, not the canary",
+			c.counted(canary), stable.K, stable.N, percent(stable.rate())), true
+	}
+	return result.is(Fail, "%s; the share is above the rollback limit of %s with %s confidence (lower bound %s)",
+		c.counted(canary), percent(c.Rollback), percent(result.Confidence), percent(result.Lower)), true
+}
+
+func (c Criterion) counted(counts Counts) string {
+	return fmt.Sprintf("%d of %d requests %s (%s)", counts.K, counts.N, c.verb(), percent(counts.rate()))
 }
 
 func (c Criterion) verb() string {

@@ -31,13 +31,58 @@ func EValue(n, k int64, limit float64) float64 {
 	return math.Exp(logEValue(n, k, limit))
 }
 
-// logEValue uses that the likelihood ratio of the share with odds ratio r is r^k / (1-p+pr)^n.
-func logEValue(n, k int64, limit float64) float64 {
-	terms := make([]float64, len(oddsRatios))
-	for i, r := range oddsRatios {
-		terms[i] = float64(k)*math.Log(r) - float64(n)*math.Log1p(limit*(r-1))
+func logEValue(n, k int64, limit float64) float64 { return logEvidence(float64(n), float64(k), limit) }
+
+// logEvidence is the logarithm of EValue, for counts that need not be whole.
+func logEvidence(n, k, limit float64) float64 { return logMixture(n, k, limit, oddsRatios) }
+
+// logMixture uses that the likelihood ratio of the share with odds ratio r to p is r^k / (1-p+pr)^n.
+func logMixture(n, k, p float64, ratios []float64) float64 {
+	terms := make([]float64, len(ratios))
+	for i, r := range ratios {
+		terms[i] = -n * math.Log1p(p*(r-1))
+		if k > 0 {
+			terms[i] += k * math.Log(r)
+		}
 	}
 	return floats.LogSumExp(terms) - math.Log(float64(len(terms)))
+}
+
+// lowerRatios are the alternatives of the mixture against "the share is at least the target", as odds ratios to the target: from
+// "nothing fails" to "a fifth better than it has to be".
+var lowerRatios = []float64{0, 0.1, 0.2, 0.4, 0.6, 0.8}
+
+// EValueBelow is the evidence of k bad events among n requests against the hypothesis that the share of bad events is at least
+// target: the uniform mixture of the likelihood ratios of lower shares. It is the mirror of [EValue] and valid at every look for
+// the same reason: under a share of at least target, the likelihood ratio of a lower one is a non-negative supermartingale. It
+// can be +Inf.
+//
+// k must be in [0, n] and target in (0, 1).
+func EValueBelow(n, k int64, target float64) float64 {
+	return math.Exp(logEvidenceBelow(float64(n), float64(k), target))
+}
+
+func logEvidenceBelow(n, k, target float64) float64 { return logMixture(n, k, target, lowerRatios) }
+
+// UpperBound is the upper end of the one-sided confidence sequence that belongs to [EValueBelow]: the smallest target that the
+// evidence rejects at level alpha, 1 when it rejects none. With a probability of at least 1-alpha the true share is below it
+// at every look at once. alpha must be in (0, 1).
+func UpperBound(n, k int64, alpha float64) float64 {
+	if n == 0 || k == n {
+		return 1
+	}
+	// The evidence grows with the target (every ratio is below 1), so the rejected targets are an interval that ends at 1.
+	threshold := -math.Log(alpha)
+	open, rejected := float64(k)/float64(n), 1.0
+	for range 60 {
+		middle := (open + rejected) / 2
+		if middle < 1 && logEvidenceBelow(float64(n), float64(k), middle) >= threshold {
+			rejected = middle
+		} else {
+			open = middle
+		}
+	}
+	return rejected
 }
 
 // LowerBound is the lower end of the one-sided confidence sequence that belongs to [EValue]: the greatest limit that the

@@ -8,47 +8,111 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Evaluate looks at all criteria over the window. Whatever keeps it from judging a criterion is the result of that criterion, with
+// Question is what a look asks.
+type Question struct {
+	// Metrics select the release's series, Stable those of the stable track to compare with; nil compares with nothing.
+	Metrics Metrics
+	Stable  *Metrics
+	// Criteria are judged over the Window.
+	Criteria []Criterion
+	Window   Window
+}
+
+// Evaluate looks at all criteria for a bake. Whatever keeps it from judging a criterion is the result of that criterion, with
 // verdict Error; nothing else is returned as an error.
-func Evaluate(ctx context.Context, querier Querier, metrics Metrics, criteria []Criterion, window Window) Evaluation {
-	evaluation := Evaluation{Start: window.Start, End: window.End}
-	for _, criterion := range criteria {
-		evaluation.Results = append(evaluation.Results, evaluate(ctx, querier, metrics, criterion, window))
+func Evaluate(ctx context.Context, querier Querier, question Question) Evaluation {
+	return question.evaluate(ctx, querier, Criterion.DecideAgainst)
+}
+
+// EvaluateSoak looks at all criteria for a soak; see [Criterion.Judge].
+func EvaluateSoak(ctx context.Context, querier Querier, question Question) Evaluation {
+	return question.evaluate(ctx, querier, Criterion.Judge)
+}
+
+func (q Question) evaluate(ctx context.Context, querier Querier, judge func(Criterion, Counts, *Counts) Result) Evaluation {
+	evaluation := Evaluation{Start: q.Window.Start, End: q.Window.End}
+	for _, criterion := range q.Criteria {
+		evaluation.Results = append(evaluation.Results, q.evaluateOne(ctx, querier, criterion, judge))
 	}
 	return evaluation
 }
 
-func evaluate(ctx context.Context, querier Querier, metrics Metrics, criterion Criterion, window Window) Result {
+func (q Question) evaluateOne(ctx context.Context, querier Querier, criterion Criterion, judge func(Criterion, Counts, *Counts) Result) Result {
 	failed := criterion.unknown()
 	if err := criterion.Validate(); err != nil {
 		return failed.is(Error, "%v", err)
 	}
-	if err := metrics.Validate(); err != nil {
+	if !q.Window.End.After(q.Window.Start) {
+		return failed.is(Error, "the window from %s to %s is empty", stamp(q.Window.Start), stamp(q.Window.End))
+	}
+	canary, query, err := criterion.measure(ctx, querier, q.Metrics, q.Window)
+	failed.Query = query
+	if err != nil {
 		return failed.is(Error, "%v", err)
 	}
-	if !window.End.After(window.Start) {
-		return failed.is(Error, "the window from %s to %s is empty", stamp(window.Start), stamp(window.End))
+	stable, err := criterion.beside(ctx, querier, q.Stable, q.Window)
+	if err != nil {
+		return failed.is(Error, "the stable track, to compare with: %v", err)
 	}
-	metric := metrics.RequestsTotal
-	if criterion.Kind == KindLatency {
-		metric = metrics.DurationBucket
+	result := judge(criterion, canary, stable)
+	result.Query = query
+	return result
+}
+
+// measure counts the events of a release in the window; query is what was asked.
+func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics, window Window) (counts Counts, query string, err error) {
+	if err := metrics.Validate(); err != nil {
+		return Counts{}, "", err
 	}
+	metric := c.metric(metrics)
 	selector, err := Selector(metric, metrics.Selector)
 	if err != nil {
-		return failed.is(Error, "%v", err)
+		return Counts{}, "", err
 	}
-	failed.Query = rangeSelector(selector, window.End.Sub(window.Start)+metrics.lookback())
-	matrix, err := samples(ctx, querier, metrics, metric, selector, window)
+	query = rangeSelector(selector, window.End.Sub(window.Start)+metrics.lookback())
+	newest := time.Time{}
+	err = chunks(ctx, querier, selector, metrics.lookback(), window, func(matrix model.Matrix, start time.Time) error {
+		if at := newestSample(matrix); at.After(newest) {
+			newest = at
+		}
+		n, k, err := c.count(matrix, metrics, start)
+		counts.N, counts.K = counts.N+n, counts.K+k
+		return err
+	})
 	if err != nil {
-		return failed.is(Error, "%v", err)
+		return Counts{}, query, err
 	}
-	n, k, err := criterion.count(matrix, metrics, window.Start)
+	return counts, query, seen(ctx, querier, metrics, metric, selector, window, newest)
+}
+
+// beside counts the events of the stable track. A track without series is not compared with.
+func (c Criterion) beside(ctx context.Context, querier Querier, stable *Metrics, window Window) (*Counts, error) {
+	if stable == nil {
+		return nil, nil
+	}
+	selector, err := Selector(c.metric(*stable), stable.Selector)
 	if err != nil {
-		return failed.is(Error, "%v", err)
+		return nil, err
 	}
-	result := criterion.Decide(n, k)
-	result.Query = failed.Query
-	return result
+	var counts Counts
+	series := 0
+	err = chunks(ctx, querier, selector, stable.lookback(), window, func(matrix model.Matrix, start time.Time) error {
+		series += len(matrix)
+		n, k, err := c.count(matrix, *stable, start)
+		counts.N, counts.K = counts.N+n, counts.K+k
+		return err
+	})
+	if err != nil || series == 0 {
+		return nil, err
+	}
+	return &counts, nil
+}
+
+func (c Criterion) metric(metrics Metrics) string {
+	if c.Kind == KindLatency {
+		return metrics.DurationBucket
+	}
+	return metrics.RequestsTotal
 }
 
 // unknown is the result without counts.
@@ -63,18 +127,14 @@ func (c Criterion) count(matrix model.Matrix, metrics Metrics, start time.Time) 
 	return errorCounts(matrix, start, metrics.StatusLabel, metrics.ErrorPattern)
 }
 
-// samples reads the window and the lookback before it. The window itself must hold a sample, and a fresh one.
-func samples(ctx context.Context, querier Querier, metrics Metrics, metric, selector string, window Window) (model.Matrix, error) {
-	matrix, err := querier.Samples(ctx, selector, window.Start.Add(-metrics.lookback()), window.End)
-	if err != nil {
-		return nil, err
-	}
-	if !newestSample(matrix).After(window.Start) {
+// seen checks that the window itself holds a sample, and a fresh one.
+func seen(ctx context.Context, querier Querier, metrics Metrics, metric, selector string, window Window, newest time.Time) error {
+	if !newest.After(window.Start) {
 		found, err := missing(ctx, querier, metrics, metric, selector, window)
 		if err != nil {
-			return nil, fmt.Errorf("no sample of %s in the window; what there is instead could not be read: %w", selector, err)
+			return fmt.Errorf("no sample of %s in the window; what there is instead could not be read: %w", selector, err)
 		}
-		return nil, fmt.Errorf("no sample of %s in the window: %s", selector, found)
+		return fmt.Errorf("no sample of %s in the window: %s", selector, found)
 	}
-	return matrix, fresh(matrix, window.End, metrics.ScrapeInterval)
+	return fresh(ctx, querier, metrics, selector, window.End, newest)
 }

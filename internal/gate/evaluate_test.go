@@ -55,14 +55,14 @@ func healthy() store {
 
 func TestEvaluate(t *testing.T) {
 	criteria := []Criterion{ErrorRate(0.01, 0.02), needing(Latency(500*time.Millisecond, 0.95), 500)}
-	got := Evaluate(t.Context(), healthy(), DefaultMetrics().For("canary", "week1"), criteria, window)
+	got := Evaluate(t.Context(), healthy(), Question{Metrics: DefaultMetrics().For("canary", "week1"), Criteria: criteria, Window: window})
 	if got.Verdict() != Inconclusive || !got.LacksRequests() {
 		t.Errorf("verdict %q, lacks requests: %t", got.Verdict(), got.LacksRequests())
 	}
 	want := `gate: inconclusive after 1m0s
-CRITERION    VERDICT       BAD  REQUESTS  RATE      INTERVAL              TARGET  ROLLBACK  LOWER BOUND
-error rate   pass          1    191       0.5236 %  0.01325 % to 2.882 %  1 %     2 %       0 %
-P95 latency  inconclusive  10   200       5 %       2.423 % to 9.003 %    5 %     5 %       0.9315 %
+CRITERION    VERDICT       BAD  REQUESTS  RATE      INTERVAL              TARGET  ROLLBACK  LOWER BOUND  UPPER BOUND
+error rate   pass          1    191       0.5236 %  0.01325 % to 2.882 %  1 %     2 %       0 %          3.47 %
+P95 latency  inconclusive  10   200       5 %       2.423 % to 9.003 %    5 %     5 %       0.9315 %     10.75 %
 error rate: 1 of 191 requests failed (0.5236 %), below the target of 1 %
 P95 latency: 10 of 200 requests took longer than 500ms (5 %), but 500 requests are needed to judge; 300 more
   query: http_request_duration_seconds_bucket{track="canary",version="week1"}[6m]
@@ -101,7 +101,7 @@ func TestEvaluateErrors(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := Evaluate(t.Context(), test.store, test.metrics, []Criterion{ErrorRate(0.005, 0.01)}, test.window)
+			got := Evaluate(t.Context(), test.store, Question{Metrics: test.metrics, Criteria: []Criterion{ErrorRate(0.005, 0.01)}, Window: test.window})
 			if got.Verdict() != Error {
 				t.Fatalf("verdict %q: %+v", got.Verdict(), got)
 			}
@@ -111,11 +111,11 @@ func TestEvaluateErrors(t *testing.T) {
 			}
 		})
 	}
-	invalid := Evaluate(t.Context(), healthy(), metrics, []Criterion{{Name: "x", Kind: "y"}}, window)
+	invalid := Evaluate(t.Context(), healthy(), Question{Metrics: metrics, Criteria: []Criterion{{Name: "x", Kind: "y"}}, Window: window})
 	if invalid.Verdict() != Error || !strings.Contains(invalid.Results[0].Reason, `kind is "y"`) {
 		t.Errorf("invalid criterion: %+v", invalid)
 	}
-	if none := Evaluate(t.Context(), healthy(), metrics, nil, window); none.Verdict() != Inconclusive || none.LacksRequests() {
+	if none := Evaluate(t.Context(), healthy(), Question{Metrics: metrics, Criteria: nil, Window: window}); none.Verdict() != Inconclusive || none.LacksRequests() {
 		t.Errorf("no criteria: %+v", none)
 	}
 }
@@ -125,7 +125,7 @@ func TestEvaluateWithoutTraffic(t *testing.T) {
 	idle := store{samples: map[string]model.Matrix{requests: {series("code=200", -1, 7, 7, 7, 7, 7)}}}
 	metrics := DefaultMetrics().For("canary", "week1")
 	for minimum, want := range map[int64]Verdict{0: Pass, 1: Inconclusive} {
-		got := Evaluate(t.Context(), idle, metrics, []Criterion{needing(ErrorRate(0.005, 0.01), minimum)}, window)
+		got := Evaluate(t.Context(), idle, Question{Metrics: metrics, Criteria: []Criterion{needing(ErrorRate(0.005, 0.01), minimum)}, Window: window})
 		if got.Verdict() != want || got.Results[0].N != 0 {
 			t.Errorf("minimum %d: %+v, want %q", minimum, got, want)
 		}
@@ -133,7 +133,7 @@ func TestEvaluateWithoutTraffic(t *testing.T) {
 }
 
 func TestEvaluationJSON(t *testing.T) {
-	evaluation := Evaluate(t.Context(), healthy(), DefaultMetrics().For("canary", "week1"), []Criterion{ErrorRate(0.01, 0.02)}, window)
+	evaluation := Evaluate(t.Context(), healthy(), Question{Metrics: DefaultMetrics().For("canary", "week1"), Criteria: []Criterion{ErrorRate(0.01, 0.02)}, Window: window})
 	text, err := json.Marshal(evaluation)
 	if err != nil {
 		t.Fatal(err)

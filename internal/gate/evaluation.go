@@ -19,6 +19,15 @@ type Result struct {
 	// Lower is the lower bound of the share that holds at every look with Confidence.
 	Lower      float64 `json:"lower"`
 	Confidence float64 `json:"confidence"`
+	// Upper is the upper bound of the share that holds at every look with PassConfidence.
+	Upper          float64 `json:"upper"`
+	PassConfidence float64 `json:"passConfidence"`
+	// More is how many more requests at the present rate would decide; [Never] when none would.
+	More int64 `json:"more"`
+	// Stable are the stable track's counts over the same time; nil when there was nothing to compare with.
+	Stable *Counts `json:"stable,omitempty"`
+	// Shared tells that the stable track is as bad: the canary is not blamed.
+	Shared bool `json:"shared,omitempty"`
 	// IntervalLower and IntervalUpper are the exact interval for this look alone, with IntervalConfidence.
 	IntervalLower      float64 `json:"intervalLower"`
 	IntervalUpper      float64 `json:"intervalUpper"`
@@ -79,7 +88,7 @@ func (e Evaluation) String() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "gate: %s after %s\n", e.Verdict(), e.End.Sub(e.Start).Round(time.Second))
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "CRITERION\tVERDICT\tBAD\tREQUESTS\tRATE\tINTERVAL\tTARGET\tROLLBACK\tLOWER BOUND")
+	fmt.Fprintln(table, "CRITERION\tVERDICT\tBAD\tREQUESTS\tRATE\tINTERVAL\tTARGET\tROLLBACK\tLOWER BOUND\tUPPER BOUND")
 	for _, r := range e.Results {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", r.Name, r.Verdict, r.numbers())
 	}
@@ -94,16 +103,22 @@ func (e Evaluation) String() string {
 	return out.String()
 }
 
+// counts tells whether the result rests on counted requests; a condition of another kind has no target.
+func (r Result) counts() bool { return r.Target > 0 }
+
 func (r Result) numbers() string {
+	if !r.counts() {
+		return strings.Repeat("-\t", 7) + "-"
+	}
 	if r.Verdict == Error {
-		return fmt.Sprintf("-\t-\t-\t-\t%s\t%s\t-", percent(r.Target), percent(r.Rollback))
+		return fmt.Sprintf("-\t-\t-\t-\t%s\t%s\t-\t-", percent(r.Target), percent(r.Rollback))
 	}
 	rollback := percent(r.Rollback)
 	if r.Rollback >= 1 {
 		rollback = "none"
 	}
-	return fmt.Sprintf("%d\t%d\t%s\t%s to %s\t%s\t%s\t%s", r.K, r.N, percent(r.Rate), percent(r.IntervalLower),
-		percent(r.IntervalUpper), percent(r.Target), rollback, percent(r.Lower))
+	return fmt.Sprintf("%d\t%d\t%s\t%s to %s\t%s\t%s\t%s\t%s", r.K, r.N, percent(r.Rate), percent(r.IntervalLower),
+		percent(r.IntervalUpper), percent(r.Target), rollback, percent(r.Lower), percent(r.Upper))
 }
 
 // MarshalJSON adds the verdict to the fields.

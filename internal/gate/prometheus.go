@@ -20,7 +20,10 @@ type Prometheus struct {
 	address string
 }
 
-var _ Querier = (*Prometheus)(nil)
+var (
+	_ Querier = (*Prometheus)(nil)
+	_ Asker   = (*Prometheus)(nil)
+)
 
 // NewPrometheus asks the server that the client talks to. The caller chooses the client's transport and with it the way to the
 // server: directly, or through the API server's service proxy.
@@ -41,6 +44,15 @@ func (p *Prometheus) Samples(ctx context.Context, selector string, start, end ti
 		return nil, fmt.Errorf("prometheus at %s answered %s with a %s, not with raw samples", p.address, query, value.Type())
 	}
 	return matrix, nil
+}
+
+// Ask implements [Asker].
+func (p *Prometheus) Ask(ctx context.Context, query string, at time.Time) (model.Value, error) {
+	value, _, _, err := p.api.Query(ctx, query, at)
+	if err != nil {
+		return nil, p.failed(err)
+	}
+	return value, nil
 }
 
 // LabelValues implements [Querier].

@@ -139,7 +139,7 @@ func counted(t *testing.T, p *Prometheus, m Metrics, c Criterion, since time.Tim
 	t.Helper()
 	var result Result
 	until(t, func() string {
-		result = Evaluate(t.Context(), p, m, []Criterion{c}, Window{Start: since, End: time.Now()}).Results[0]
+		result = Evaluate(t.Context(), p, Question{Metrics: m, Criteria: []Criterion{c}, Window: Window{Start: since, End: time.Now()}}).Results[0]
 		if result.N == n && result.K == k {
 			return ""
 		}
@@ -188,7 +188,7 @@ func TestEndToEndPrometheus(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		until(t, func() string {
-			got := Evaluate(t.Context(), server, metrics, []Criterion{needing(errorRate, 1)}, Window{Start: since, End: time.Now()})
+			got := Evaluate(t.Context(), server, Question{Metrics: metrics, Criteria: []Criterion{needing(errorRate, 1)}, Window: Window{Start: since, End: time.Now()}})
 			if got.LacksRequests() {
 				return ""
 			}
@@ -199,13 +199,13 @@ func TestEndToEndPrometheus(t *testing.T) {
 	t.Run("stale", func(t *testing.T) {
 		exporter.Close()
 		until(t, func() string {
-			got := Evaluate(t.Context(), server, metrics, []Criterion{errorRate}, Window{Start: start, End: time.Now()}).Results[0]
+			got := Evaluate(t.Context(), server, Question{Metrics: metrics, Criteria: []Criterion{errorRate}, Window: Window{Start: start, End: time.Now()}}).Results[0]
 			if got.Verdict == Error && strings.Contains(got.Reason, "stale") {
 				return ""
 			}
 			return fmt.Sprintf("%+v", got)
 		})
-		got := Evaluate(t.Context(), server, metrics, []Criterion{errorRate}, Window{Start: time.Now().Add(-time.Millisecond), End: time.Now()}).Results[0]
+		got := Evaluate(t.Context(), server, Question{Metrics: metrics, Criteria: []Criterion{errorRate}, Window: Window{Start: time.Now().Add(-time.Millisecond), End: time.Now()}}).Results[0]
 		wantError(t, errors.New(got.Reason), "no sample of", "its last sample is of")
 	})
 }
@@ -229,7 +229,7 @@ func refusals(t *testing.T, server *Prometheus, metrics Metrics, start time.Time
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := Evaluate(t.Context(), server, test.metrics, []Criterion{test.criterion}, Window{Start: start, End: time.Now()})
+			got := Evaluate(t.Context(), server, Question{Metrics: test.metrics, Criteria: []Criterion{test.criterion}, Window: Window{Start: start, End: time.Now()}})
 			if got.Verdict() != Error {
 				t.Fatalf("verdict %q: %s", got.Verdict(), got)
 			}

@@ -1,0 +1,181 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// Asker answers an instant query. [Prometheus] does.
+type Asker interface {
+	Ask(ctx context.Context, query string, at time.Time) (model.Value, error)
+}
+
+// Rollout names what the queries of conditions are about.
+type Rollout struct {
+	Namespace, App, Release, Track string
+	// Deployment is the canary's; the names of its pods begin with it.
+	Deployment string
+}
+
+// Directions of a QueryCriterion.
+const (
+	Below = "below"
+	Above = "above"
+)
+
+// QueryCriterion is a condition of the stack's own on one value. It is met when the value is below or above its limit. It rests
+// on no count of events, so it knows no confidence: unmet it is inconclusive, which keeps a release from advancing and never
+// rolls one back.
+type QueryCriterion struct {
+	Name string
+	// Query is PromQL with one value as its answer. $namespace, $app, $release, $track and $window stand for the rollout's.
+	Query     string
+	Limit     float64
+	Direction string
+}
+
+// Evaluate asks for the value at the end of the window.
+func (c QueryCriterion) Evaluate(ctx context.Context, asker Asker, rollout Rollout, window Window) Result {
+	result := Result{Name: c.Name}
+	query, err := rollout.expand(c.Query, window)
+	if err != nil {
+		return result.is(Error, "%v", err)
+	}
+	result.Query = query
+	value, err := single(ctx, asker, query, window.End)
+	if err != nil {
+		return result.is(Error, "%v", err)
+	}
+	text, limit := strconv.FormatFloat(value, 'g', 6, 64), strconv.FormatFloat(c.Limit, 'g', 6, 64)
+	switch {
+	case c.Direction != Below && c.Direction != Above:
+		return result.is(Error, "direction %q: must be %s or %s", c.Direction, Below, Above)
+	case c.Direction == Below && value < c.Limit, c.Direction == Above && value > c.Limit:
+		return result.is(Pass, "%s is %s %s", text, c.Direction, limit)
+	default:
+		return result.is(Inconclusive, "%s is not %s %s", text, c.Direction, limit)
+	}
+}
+
+// expand puts the rollout's names into a query. They are quoted as the inside of a PromQL string, so that none reaches beyond it.
+func (r Rollout) expand(query string, window Window) (string, error) {
+	values := map[string]string{
+		"namespace": r.Namespace, "app": r.App, "release": r.Release, "track": r.Track,
+		"window": model.Duration(window.End.Sub(window.Start).Round(time.Second)).String(),
+	}
+	var unknown []string
+	expanded := os.Expand(query, func(name string) string {
+		value, ok := values[name]
+		if _, err := strconv.Atoi(name); err == nil {
+			return "$" + name // a capture of label_replace
+		}
+		if !ok {
+			unknown = append(unknown, name)
+		}
+		quoted := strconv.Quote(value)
+		return quoted[1 : len(quoted)-1]
+	})
+	if len(unknown) > 0 {
+		return "", fmt.Errorf("query %q: $%s is unknown; allowed are $app, $namespace, $release, $track and $window",
+			query, strings.Join(unknown, ", $"))
+	}
+	return expanded, nil
+}
+
+// single asks for one number.
+func single(ctx context.Context, asker Asker, query string, at time.Time) (float64, error) {
+	answer, err := asker.Ask(ctx, query, at)
+	if err != nil {
+		return 0, err
+	}
+	var value float64
+	switch typed := answer.(type) {
+	case *model.Scalar:
+		value = float64(typed.Value)
+	case model.Vector:
+		if len(typed) != 1 {
+			return 0, fmt.Errorf("the query answers with %d values; it must be one: aggregate it, for example with sum() or max()", len(typed))
+		}
+		value = float64(typed[0].Value)
+	default:
+		return 0, fmt.Errorf("the query answers with a %s; it must be one value", answer.Type())
+	}
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return 0, fmt.Errorf("the query answers with %v: is there anything to measure?", value)
+	}
+	return value, nil
+}
+
+// PodState is what the API server says of a pod of the canary now.
+type PodState struct {
+	Name      string
+	Restarts  int
+	CrashLoop bool
+}
+
+// Restarts is the condition that no container of the canary restarted in the window. A crash loop fails the release; a restart
+// is for a person to look at. Past pods are known from kube-state-metrics, where Prometheus has it; those of now from the API
+// server.
+func Restarts(ctx context.Context, asker Asker, rollout Rollout, pods []PodState, window Window) Result {
+	result := Result{Name: "restarts"}
+	restarts := 0
+	for _, pod := range pods {
+		if pod.CrashLoop {
+			return result.is(Fail, "pod %s is in a crash loop (%d restarts)", pod.Name, pod.Restarts)
+		}
+		restarts += pod.Restarts
+	}
+	series := fmt.Sprintf("kube_pod_container_status_restarts_total{namespace=%q,pod=~%q}[%s]",
+		rollout.Namespace, rollout.Deployment+"-.*", model.Duration(window.End.Sub(window.Start).Round(time.Second)))
+	result.Query = fmt.Sprintf("sum(max_over_time(%s) - min_over_time(%s))", series, series)
+	answer, err := asker.Ask(ctx, result.Query, window.End)
+	if err != nil {
+		return result.is(Error, "%v", err)
+	}
+	source := "kube-state-metrics and the API server"
+	switch vector, ok := answer.(model.Vector); {
+	case !ok:
+		return result.is(Error, "the query answers with a %s", answer.Type())
+	case len(vector) == 0:
+		source = "the API server alone, because Prometheus has no kube-state-metrics for these pods"
+	default:
+		restarts = max(restarts, int(vector[0].Value))
+	}
+	if restarts > 0 {
+		return result.is(Inconclusive, "%d restarts, by %s: look at `kubectl logs --previous`", restarts, source)
+	}
+	return result.is(Pass, "none in %d pods, by %s", len(pods), source)
+}
+
+// Firing is the condition that no alert that asks for a rollback fired in the window. It is for a person to look at: what the
+// counts show decides about a rollback, and an alert of the same series is no second witness.
+func Firing(ctx context.Context, asker Asker, rollout Rollout, window Window) Result {
+	result := Result{Name: "alerts"}
+	result.Query = fmt.Sprintf("max by (alertname) (max_over_time(ALERTS{alertstate=\"firing\",severity=\"critical\",namespace=%q,app=%q,release=%q}[%s]))",
+		rollout.Namespace, rollout.App, rollout.Release, model.Duration(window.End.Sub(window.Start).Round(time.Second)))
+	answer, err := asker.Ask(ctx, result.Query, window.End)
+	if err != nil {
+		return result.is(Error, "%v", err)
+	}
+	vector, ok := answer.(model.Vector)
+	if !ok {
+		return result.is(Error, "the query answers with a %s", answer.Type())
+	}
+	var names []string
+	for _, sample := range vector {
+		names = append(names, string(sample.Metric["alertname"]))
+	}
+	if len(names) > 0 {
+		slices.Sort(names)
+		return result.is(Inconclusive, "critical alerts fired: %s", some(names))
+	}
+	return result.is(Pass, "no critical alert fired")
+}
