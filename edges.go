@@ -13,8 +13,11 @@ import (
 	"github.com/prometheus/client_golang/api"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/image"
 	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/smoke"
 	"github.com/vextrus/finance-rollout/internal/verify"
@@ -23,6 +26,8 @@ import (
 // cluster is what the program needs of the cluster, beside what the provider does.
 type cluster interface {
 	verify.Cluster
+	rollback.Cluster
+	ledger.ConfigMaps
 	// Check tells whether the cluster answers.
 	Check(ctx context.Context) error
 	// Kinds lists the kinds that the cluster serves of an API group version.
@@ -31,18 +36,43 @@ type cluster interface {
 	NamespaceOwner(ctx context.Context, namespace string) (kube.Namespace, bool, error)
 	// ServiceProxy reaches a port of a Service through the API server.
 	ServiceProxy(namespace, service string, port int) (transport http.RoundTripper, baseURL string)
-	// WaitDeploymentReady waits until the Deployment has that many ready pods of its newest template.
-	WaitDeploymentReady(ctx context.Context, namespace, name string, replicas int) error
+	// Replicas is how many pods a Deployment shall have now.
+	Replicas(ctx context.Context, namespace, name string) (int, error)
+	// WaitEndpoints waits until the Service sends requests to at least that many of the selected pods.
+	WaitEndpoints(ctx context.Context, namespace, service string, selector map[string]string, atLeast int) error
 }
 
 // edges are the ways out of the program. Tests give others.
 type edges struct {
 	connect    func(kubeconfig, context string) (cluster, error)
 	resolve    func(ctx context.Context, image string, registry settings.Registry) (string, error)
-	prometheus func(cluster cluster, endpoint string) (api.Client, error)
+	prometheus func(cluster cluster, endpoint string) (metricsServer, error)
 	getenv     func(string) string
 	now        func() time.Time
+	after      func(time.Duration) <-chan time.Time
 }
+
+// metricsServer is what the gates ask.
+type metricsServer interface {
+	gate.Querier
+	gate.Asker
+}
+
+// who is the person or the pipeline that runs the program, for the ledger.
+func (e edges) who() string {
+	for _, name := range []string{"ROLLOUT_USER", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"} {
+		if value := e.getenv(name); value != "" {
+			return value
+		}
+	}
+	return "unknown"
+}
+
+// Now implements gate.Clock.
+func (e edges) Now() time.Time { return e.now() }
+
+// After implements gate.Clock.
+func (e edges) After(d time.Duration) <-chan time.Time { return e.after(d) }
 
 // realEdges are the edges of a run by the Pulumi CLI.
 func realEdges() edges {
@@ -51,9 +81,10 @@ func realEdges() edges {
 			return kube.New(kube.Options{Kubeconfig: kubeconfig, Context: context})
 		},
 		resolve:    resolveImage,
-		prometheus: prometheusClient,
+		prometheus: askPrometheus,
 		getenv:     os.Getenv,
 		now:        time.Now,
+		after:      time.After,
 	}
 }
 
@@ -62,17 +93,22 @@ func resolveImage(ctx context.Context, reference string, registry settings.Regis
 	return ref.String(), err
 }
 
-// prometheusClient reaches Prometheus at its address, or as a Service of the cluster through the API server.
-func prometheusClient(cluster cluster, text string) (api.Client, error) {
+// askPrometheus reaches Prometheus at its address, or as a Service of the cluster through the API server.
+func askPrometheus(cluster cluster, text string) (metricsServer, error) {
 	endpoint, err := settings.ParseEndpoint(text)
 	if err != nil {
 		return nil, err
 	}
-	if endpoint.URL != "" {
-		return api.NewClient(api.Config{Address: endpoint.URL})
+	config := api.Config{Address: endpoint.URL}
+	if endpoint.URL == "" {
+		transport, address := cluster.ServiceProxy(endpoint.Namespace, endpoint.Service, endpoint.Port)
+		config = api.Config{Address: address, Client: &http.Client{Transport: transport}}
 	}
-	transport, address := cluster.ServiceProxy(endpoint.Namespace, endpoint.Service, endpoint.Port)
-	return api.NewClient(api.Config{Address: address, Client: &http.Client{Transport: transport}})
+	client, err := api.NewClient(config)
+	if err != nil {
+		return nil, fmt.Errorf("prometheus %s: %w", text, err)
+	}
+	return gate.NewPrometheus(client), nil
 }
 
 // configuration reads the stack's configuration.

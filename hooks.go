@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,33 +21,116 @@ type hooks struct {
 	settings *settings.Settings
 	cluster  cluster
 	edges    edges
+	shift    *shift
 }
 
-// capacity makes the hook of a track: when the track shrinks, it waits until the other one is ready at its target size, so
-// that at every moment the ready pods are at least those of the plan. Both tracks are updated at the same time, therefore
-// the wait ends. When it does not, the track stays as it is and the update fails with what it waited for.
-func (h *hooks) capacity(track, other string, otherReplicas int) (*pulumi.ResourceHookBinding, error) {
+// info implements speaker.
+func (h *hooks) info(text string) error { return h.ctx.Log.Info(text, nil) }
+
+// warn implements speaker.
+func (h *hooks) warn(text string) error { return h.ctx.Log.Warn(text, nil) }
+
+// advance makes the hook in front of whatever moves requests. It runs on preview too, so that a pull request shows what an
+// update would be told.
+func (h *hooks) advance() (*pulumi.ResourceHook, error) {
+	hook, err := h.ctx.RegisterResourceHook("advance", func(*pulumi.ResourceHookArgs) error {
+		return h.shift.judge(h.ctx.Context())
+	}, &pulumi.ResourceHookOptions{OnDryRun: true})
+	if err != nil {
+		return nil, fmt.Errorf("register hook: %w", err)
+	}
+	return hook, nil
+}
+
+// other is the track that takes over when one shrinks.
+type other struct {
+	deployment string
+	labels     map[string]string
+	replicas   int
+}
+
+// capacity makes the hooks of a track. The advance gate comes first. When the track shrinks, the next hook waits until the other
+// one is ready at its target size and has its place among the Service's endpoints, so that at every moment the pods that
+// take requests are at least those of the plan. Both tracks are updated at the same time, therefore the wait ends. When it
+// does not, the track stays as it is and the update fails with what it waited for.
+func (h *hooks) capacity(track string, other other, advance *pulumi.ResourceHook) (*pulumi.ResourceHookBinding, error) {
 	hook, err := h.ctx.RegisterResourceHook("capacity-"+track, func(args *pulumi.ResourceHookArgs) error {
-		return h.awaitOther(h.ctx.Context(), args, other, otherReplicas)
+		return h.awaitOther(h.ctx.Context(), args, other)
 	}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("register hook: %w", err)
 	}
-	return &pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{hook}}, nil
+	return &pulumi.ResourceHookBinding{
+		BeforeCreate: []*pulumi.ResourceHook{advance}, BeforeUpdate: []*pulumi.ResourceHook{advance, hook},
+	}, nil
 }
 
-// awaitOther waits for the other track when the Deployment of the hook is about to shrink.
-func (h *hooks) awaitOther(ctx context.Context, args *pulumi.ResourceHookArgs, other string, otherReplicas int) error {
-	before, after := replicas(args.OldInputs), replicas(args.NewInputs)
-	if after >= before || otherReplicas == 0 {
+// awaitOther waits for the other track when the Deployment of the hook is about to shrink. What counts is how many pods it has
+// in the cluster: after a rollback those are others than the stack's state tells.
+func (h *hooks) awaitOther(ctx context.Context, args *pulumi.ResourceHookArgs, other other) error {
+	live, err := h.cluster.Replicas(ctx, h.settings.Namespace, deploymentName(args.NewInputs))
+	if err != nil {
+		return err
+	}
+	before, after := max(replicas(args.OldInputs), live), replicas(args.NewInputs)
+	if after >= before || other.replicas == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(h.settings.ProgressLimit))
 	defer cancel()
-	if err := h.cluster.WaitDeploymentReady(ctx, h.settings.Namespace, other, otherReplicas); err != nil {
-		return fmt.Errorf("%s stays at %d pods, because %s is not ready to take over: %w", args.Name, before, other, err)
+	err = h.cluster.WaitDeploymentReady(ctx, h.settings.Namespace, other.deployment, other.replicas)
+	if err == nil {
+		err = h.cluster.WaitEndpoints(ctx, h.settings.Namespace, h.settings.ServiceName, other.labels, other.replicas)
+	}
+	if err != nil {
+		return fmt.Errorf("%s stays at %d pods, because %s is not ready to take over: %w", args.Name, before, other.deployment, err)
 	}
 	return nil
+}
+
+// selection makes the hooks of the Service. Before it selects other tracks, those must be ready at their target size.
+func (h *hooks) selection(takes other, advance *pulumi.ResourceHook) (*pulumi.ResourceHookBinding, error) {
+	hook, err := h.ctx.RegisterResourceHook("selection", func(args *pulumi.ResourceHookArgs) error {
+		if selectedTrack(args.OldInputs) == selectedTrack(args.NewInputs) || takes.replicas == 0 {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(h.ctx.Context(), time.Duration(h.settings.ProgressLimit))
+		defer cancel()
+		if err := h.cluster.WaitDeploymentReady(ctx, h.settings.Namespace, takes.deployment, takes.replicas); err != nil {
+			return fmt.Errorf("service %s keeps its selector, because %s is not ready to take requests: %w", h.settings.ServiceName, takes.deployment, err)
+		}
+		return nil
+	}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("register hook: %w", err)
+	}
+	return &pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{advance, hook}}, nil
+}
+
+// selectedTrack reads the track that a Service selects; empty for both.
+func selectedTrack(service resource.PropertyMap) string {
+	spec, ok := service["spec"]
+	if !ok || !spec.IsObject() {
+		return ""
+	}
+	selector, ok := spec.ObjectValue()["selector"]
+	if !ok || !selector.IsObject() {
+		return ""
+	}
+	if track := selector.ObjectValue()[components.LabelTrack]; track.IsString() {
+		return track.StringValue()
+	}
+	return ""
+}
+
+// deploymentName reads metadata.name; empty when it is not known.
+func deploymentName(deployment resource.PropertyMap) string {
+	if metadata, ok := deployment["metadata"]; ok && metadata.IsObject() {
+		if name := metadata.ObjectValue()["name"]; name.IsString() {
+			return name.StringValue()
+		}
+	}
+	return ""
 }
 
 // replicas reads spec.replicas of a Deployment; 0 when it is not known.
@@ -63,24 +147,50 @@ func replicas(deployment resource.PropertyMap) int {
 }
 
 // verify makes the hook of the release record: smoke suite, then bake. It runs before the record is written, so that a
-// release that did not pass is not recorded and an unchanged update runs the gate again.
+// release that did not pass is not recorded and an unchanged update runs the gate again. A canary that is shown to be bad is
+// taken out of traffic at once.
 func (h *hooks) verify() (*pulumi.ResourceHookBinding, error) {
 	hook, err := h.ctx.RegisterResourceHook("verify", func(args *pulumi.ResourceHookArgs) error {
-		options, err := h.verifyOptions(recorded(args.NewInputs, "image"))
-		if err != nil {
-			return err
-		}
-		report, err := verify.Run(h.ctx.Context(), h.cluster, options)
-		if err != nil {
-			return err
-		}
-		return h.ctx.Log.Info(fmt.Sprintf("%s %s passed its gate\n%s", options.Track, options.Release, report), nil)
+		return h.verifyRelease(h.ctx.Context(), recorded(args.NewInputs, "image"))
 	}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("register hook: %w", err)
 	}
 	once := []*pulumi.ResourceHook{hook}
 	return &pulumi.ResourceHookBinding{BeforeCreate: once, BeforeUpdate: once}, nil
+}
+
+func (h *hooks) verifyRelease(ctx context.Context, image string) error {
+	if !h.settings.IsSingle() {
+		// A position whose other resources did not change comes here without having been judged: after a rollback, say.
+		if err := h.shift.judge(ctx); err != nil {
+			return err
+		}
+	}
+	options, err := h.verifyOptions(image)
+	if err != nil {
+		return err
+	}
+	report, err := verify.Run(ctx, h.cluster, options)
+	if err != nil {
+		return h.refused(ctx, err, image)
+	}
+	if !h.settings.IsSingle() {
+		if err := h.shift.reached(ctx); err != nil {
+			return err
+		}
+	}
+	return h.info(fmt.Sprintf("%s %s passed its gate\n%s", options.Track, options.Release, report))
+}
+
+// refused rolls back a canary that is shown to be bad. Whoever could not be looked at stays.
+func (h *hooks) refused(ctx context.Context, refused error, image string) error {
+	failure, ok := errors.AsType[*verify.RefusedError](refused)
+	if !ok || failure.Report.Verdict != gate.Fail || !h.settings.HasCanary() {
+		return refused
+	}
+	outcome := h.shift.rollBack(ctx, imageDigest(image), h.settings.Release, failure.Summary(), map[string]string{"report": failure.Report.String()})
+	return fmt.Errorf("%w\n%s", refused, outcome)
 }
 
 // recorded reads an entry of the release record; empty when it is not known.
@@ -96,14 +206,14 @@ func recorded(configMap resource.PropertyMap, key resource.PropertyKey) string {
 }
 
 func (h *hooks) verifyOptions(image string) (verify.Options, error) {
-	s := h.settings
+	s, subject := h.settings, subjectOf(h.settings)
 	suite, values, err := smokeSuite(s, h.edges)
 	if err != nil {
 		return verify.Options{}, err
 	}
 	options := verify.Options{
-		Namespace: s.Namespace, Labels: releaseLabels(s), Port: int(s.Container),
-		Release: releaseVersion(s), Image: image, Track: releaseTrack(s), RecordName: s.App + "-verification",
+		Namespace: s.Namespace, Labels: subject.labels(s.App), Port: int(s.Container),
+		Release: subject.version, Image: image, Track: subject.track, RecordName: s.App + "-verification",
 		Suite: suite, Values: values, SmokeTimeout: time.Duration(s.Smoke.Timeout),
 		Now: h.edges.now,
 	}
@@ -113,32 +223,7 @@ func (h *hooks) verifyOptions(image string) (verify.Options, error) {
 		if err != nil {
 			return verify.Options{}, err
 		}
-		options.Bake = func(ctx context.Context) gate.Evaluation { return bake(ctx, s, prometheus) }
+		options.Bake = func(ctx context.Context) gate.Evaluation { return bake(ctx, s, prometheus, h.edges) }
 	}
 	return options, nil
-}
-
-// releaseTrack is the track that the release runs on: the canary's, or the only one there is.
-func releaseTrack(s *settings.Settings) string {
-	if s.HasCanary() {
-		return components.TrackCanary
-	}
-	return components.TrackStable
-}
-
-// releaseVersion is the version label of the pods that are verified.
-func releaseVersion(s *settings.Settings) string {
-	if s.HasCanary() || s.IsSingle() {
-		return s.Release
-	}
-	return s.StableLabel
-}
-
-// releaseLabels select the pods of the release.
-func releaseLabels(s *settings.Settings) map[string]string {
-	labels := map[string]string{components.LabelApp: s.App, components.LabelTrack: releaseTrack(s)}
-	if s.HasCanary() {
-		labels[components.LabelVersion] = s.Release
-	}
-	return labels
 }

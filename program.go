@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
@@ -38,7 +39,9 @@ func rollout(ctx *pulumi.Context, edges edges) error {
 	if err := preflight(ctx, s, cluster); err != nil {
 		return err
 	}
-	stack := &stack{ctx: ctx, settings: s, edges: edges, hooks: &hooks{ctx: ctx, settings: s, cluster: cluster, edges: edges}}
+	hooks := &hooks{ctx: ctx, settings: s, cluster: cluster, edges: edges}
+	hooks.shift = &shift{settings: s, cluster: cluster, edges: edges, dryRun: ctx.DryRun(), say: hooks}
+	stack := &stack{ctx: ctx, settings: s, edges: edges, hooks: hooks}
 	return stack.build()
 }
 
@@ -107,14 +110,21 @@ func (s *stack) build() error {
 	if err != nil {
 		return err
 	}
+	if err := s.staging(); err != nil {
+		return err
+	}
 	if err := s.prepare(); err != nil {
 		return err
 	}
-	stable, canary, err := s.tracks(image, stableImage)
+	advance, err := s.hooks.advance()
 	if err != nil {
 		return err
 	}
-	if err := s.traffic(); err != nil {
+	stable, canary, err := s.tracks(image, stableImage, advance)
+	if err != nil {
+		return err
+	}
+	if err := s.traffic(advance); err != nil {
 		return err
 	}
 	monitoring, err := s.monitoring()
@@ -129,7 +139,7 @@ func (s *stack) build() error {
 	return nil
 }
 
-// images gives the image of the release and that of the stable track, each by digest.
+// images gives the image of the release and that of the stable track, each by digest, and tells the shift of both.
 func (s *stack) images() (image, stableImage pulumi.StringInput, err error) {
 	if s.settings.StableImage != "" && !s.settings.IsSingle() {
 		ref, err := s.edges.resolve(s.ctx.Context(), s.settings.StableImage, s.settings.Registry)
@@ -137,7 +147,9 @@ func (s *stack) images() (image, stableImage pulumi.StringInput, err error) {
 			return nil, nil, fmt.Errorf("config stableImage: %w", err)
 		}
 		stableImage = pulumi.String(ref)
+		s.hooks.shift.stable = known(imageDigest(ref))
 	}
+	s.hooks.shift.canary = known("")
 	switch {
 	case s.settings.Build.Context != "":
 		built, err := components.NewImage(s.ctx, "image", &components.ImageArgs{
@@ -146,15 +158,48 @@ func (s *stack) images() (image, stableImage pulumi.StringInput, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		image = built.Ref
+		digest := newPending()
+		s.hooks.shift.canary = digest
+		image = built.Ref.ApplyT(func(ref string) string {
+			digest.set(imageDigest(ref))
+			return ref
+		}).(pulumi.StringOutput)
 	case s.settings.Image != "":
 		ref, err := s.edges.resolve(s.ctx.Context(), s.settings.Image, s.settings.Registry)
 		if err != nil {
 			return nil, nil, fmt.Errorf("config image: %w", err)
 		}
 		image = pulumi.String(ref)
+		s.hooks.shift.canary = known(imageDigest(ref))
 	}
 	return image, stableImage, nil
+}
+
+// staging reads what the staging stack has verified, when the move may need its word.
+func (s *stack) staging() error {
+	wanted := s.settings.Staging
+	if s.settings.IsSingle() || !wanted.Required || !s.settings.HasCanary() {
+		return nil
+	}
+	staging := &s.hooks.shift.staging
+	staging.Required, staging.Stack = true, wanted.Stack
+	name := wanted.Stack
+	if !strings.Contains(name, "/") {
+		name = s.ctx.Organization() + "/" + s.ctx.Project() + "/" + name
+	}
+	reference, err := pulumi.NewStackReference(s.ctx, name, nil)
+	if err != nil {
+		return fmt.Errorf("config staging.stack: stack %s: %w", name, err)
+	}
+	// The answer is waited for here: a hook cannot ask the engine.
+	details, err := reference.GetOutputDetails("verifiedImage")
+	if err != nil {
+		staging.Err = err
+		return nil
+	}
+	verified, _ := details.Value.(string)
+	staging.Verified = imageDigest(verified)
+	return nil
 }
 
 // prepare makes what the pods need: provider, environment, secrets, configuration.
@@ -223,27 +268,41 @@ func (s *stack) namedSecrets() map[string]map[string]settings.Secret {
 }
 
 // tracks makes the Deployments. On a stack with one track the canary is nil.
-func (s *stack) tracks(image, stableImage pulumi.StringInput) (stable, canary *components.Track, err error) {
+func (s *stack) tracks(image, stableImage pulumi.StringInput, advance *pulumi.ResourceHook) (stable, canary *components.Track, err error) {
 	position := s.settings.Position()
 	if s.settings.IsSingle() {
 		stable, err = s.track("stable", s.settings.ServiceName, components.TrackStable, s.settings.Release, image, position.Stable, nil)
 		return stable, nil, err
 	}
-	stableName, canaryName := s.settings.App+"-stable", s.settings.App+"-"+s.settings.Release
-	stableHooks, err := s.hooks.capacity("stable", canaryName, position.Canary)
+	stableHooks, err := s.hooks.capacity("stable", s.canaryPods(), advance)
 	if err != nil {
 		return nil, nil, err
 	}
-	canaryHooks, err := s.hooks.capacity("canary", stableName, position.Stable)
+	canaryHooks, err := s.hooks.capacity("canary", s.stablePods(), advance)
 	if err != nil {
 		return nil, nil, err
 	}
-	stable, err = s.track("stable", stableName, components.TrackStable, s.settings.StableLabel, stableImage, position.Stable, stableHooks)
+	stable, err = s.track("stable", s.stablePods().deployment, components.TrackStable, s.settings.StableLabel, stableImage, position.Stable, stableHooks)
 	if err != nil || image == nil {
 		return stable, nil, err
 	}
-	canary, err = s.track("canary", canaryName, components.TrackCanary, s.settings.Release, image, position.Canary, canaryHooks)
+	canary, err = s.track("canary", s.canaryPods().deployment, components.TrackCanary, s.settings.Release, image, position.Canary, canaryHooks)
 	return stable, canary, err
+}
+
+// stablePods and canaryPods are the tracks as they shall be.
+func (s *stack) stablePods() other {
+	return other{
+		deployment: s.settings.App + "-stable", replicas: s.settings.Position().Stable,
+		labels: map[string]string{components.LabelApp: s.settings.App, components.LabelTrack: components.TrackStable},
+	}
+}
+
+func (s *stack) canaryPods() other {
+	return other{
+		deployment: s.settings.App + "-" + s.settings.Release, replicas: s.settings.Position().Canary,
+		labels: map[string]string{components.LabelApp: s.settings.App, components.LabelTrack: components.TrackCanary},
+	}
 }
 
 func (s *stack) track(name, deployment, track, version string, image pulumi.StringInput, replicas int, hooks *pulumi.ResourceHookBinding) (*components.Track, error) {
@@ -287,11 +346,23 @@ func (s *stack) podSpec(track string) components.PodSpec {
 	return spec
 }
 
-func (s *stack) traffic() error {
-	traffic, err := components.NewTraffic(s.ctx, "traffic", &components.TrafficArgs{
+func (s *stack) traffic(advance *pulumi.ResourceHook) error {
+	args := &components.TrafficArgs{
 		App: s.environment.App, ServiceName: s.settings.ServiceName, Port: int(s.settings.Service.Port),
 		Type: s.settings.Service.Type, NodePort: int(s.settings.Service.NodePort), SessionAffinity: s.settings.Service.SessionAffinity,
-	}, s.provider)
+	}
+	takes := s.stablePods()
+	if s.settings.Position().Warm {
+		args.Track, takes = components.TrackCanary, s.canaryPods()
+	}
+	if !s.settings.IsSingle() {
+		hooks, err := s.hooks.selection(takes, advance)
+		if err != nil {
+			return err
+		}
+		args.Hooks = hooks
+	}
+	traffic, err := components.NewTraffic(s.ctx, "traffic", args, s.provider)
 	s.gated = append(s.gated, traffic)
 	return err
 }
@@ -335,7 +406,7 @@ func (s *stack) release(stable, canary *components.Track) (*components.Release, 
 
 // releaseChecksum changes whenever the pods of the release do.
 func (s *stack) releaseChecksum() string {
-	return digest(s.checksum, s.podSpec(releaseTrack(s.settings)))
+	return digest(s.checksum, s.podSpec(subjectOf(s.settings).track))
 }
 
 // export gives the stack's outputs. They come from the release record, which tells what was reached and not what was asked

@@ -8,12 +8,12 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	corev1 "k8s.io/api/core/v1"
@@ -31,6 +31,12 @@ type world struct {
 	owner   *kube.Namespace
 	unready error // what waiting for a Deployment ends with
 	awaited []string
+	scaled  []string
+	live    int // replicas of every Deployment in the cluster
+	// verified is the image that the staging stack has verified.
+	verified string
+	ledger   map[string]string
+	version  int
 
 	mu     sync.Mutex
 	inputs map[string]resource.PropertyMap
@@ -42,8 +48,12 @@ func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	if args.TypeToken == w.failing {
 		return "", nil, errors.New("refused by the test")
 	}
-	w.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
 	outputs := args.Inputs.Copy()
+	if args.TypeToken == "pulumi:pulumi:StackReference" {
+		outputs["outputs"] = resource.NewObjectProperty(resource.PropertyMap{"verifiedImage": resource.NewStringProperty(w.verified)})
+		return args.Name, outputs, nil
+	}
+	w.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
 	if args.TypeToken == "docker:index/image:Image" {
 		outputs["repoDigest"] = resource.NewStringProperty(builtDigest)
 	}
@@ -80,6 +90,51 @@ func (w *world) PodClient(context.Context, string, string, int) (*http.Client, s
 	return nil, "", nil, errors.New("no pods in this test")
 }
 
+func (w *world) AllPods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
+	return nil, nil
+}
+
+func (w *world) LabelPods(context.Context, string, map[string]string, string, string) ([]string, error) {
+	return nil, nil
+}
+
+func (w *world) Endpoints(context.Context, string, string) ([]string, error) { return nil, nil }
+
+func (w *world) Scale(_ context.Context, _, deployment string, replicas int) error {
+	w.scaled = append(w.scaled, fmt.Sprintf("%s: %d", deployment, replicas))
+	return nil
+}
+
+func (w *world) Replicas(context.Context, string, string) (int, error) { return w.live, nil }
+
+func (w *world) WaitEndpoints(_ context.Context, _, service string, _ map[string]string, atLeast int) error {
+	w.awaited = append(w.awaited, fmt.Sprintf("endpoints of %s: %d", service, atLeast))
+	return nil
+}
+
+func (w *world) Logs(context.Context, string, string, string, bool, int64) (string, error) {
+	return "", nil
+}
+
+func (w *world) EventTexts(context.Context, string, string) ([]string, error) { return nil, nil }
+
+func (w *world) SaveEvidence(context.Context, string, string, string, []byte, int) error { return nil }
+
+func (w *world) ConfigMap(context.Context, string, string) (data map[string]string, version string, err error) {
+	if w.version == 0 {
+		return nil, "", nil
+	}
+	return maps.Clone(w.ledger), strconv.Itoa(w.version), nil
+}
+
+func (w *world) SwapConfigMap(_ context.Context, _, _ string, data map[string]string, version string) error {
+	if w.version != 0 && version != strconv.Itoa(w.version) {
+		return kube.ErrConflict
+	}
+	w.ledger, w.version = maps.Clone(data), w.version+1
+	return nil
+}
+
 func (w *world) Record(context.Context, string, string, map[string]string) error { return nil }
 
 func newWorld() *world {
@@ -100,9 +155,10 @@ func (w *world) edges() edges {
 			}
 			return image + "@sha256:" + strings.Repeat("a", 64), nil
 		},
-		prometheus: func(cluster, string) (api.Client, error) { return nil, errors.New("no Prometheus in this test") },
+		prometheus: func(cluster, string) (metricsServer, error) { return nil, errors.New("no Prometheus in this test") },
 		getenv:     func(string) string { return "" },
 		now:        time.Now,
+		after:      time.After,
 	}
 }
 
@@ -356,9 +412,11 @@ func TestAShrinkingTrackWaitsForTheOther(t *testing.T) {
 		name                 string
 		before, after, other int
 		unready              error
+		live                 int
 		waits, fails         bool
 	}{
 		{name: "shrinks", before: 9, after: 7, other: 3, waits: true},
+		{name: "shrinks in the cluster only", before: 7, live: 10, after: 9, other: 1, waits: true},
 		{name: "grows", before: 1, after: 3, other: 7},
 		{name: "stays", before: 9, after: 9, other: 1},
 		{name: "shrinks beside a track without pods", before: 10, after: 9, other: 0},
@@ -367,17 +425,20 @@ func TestAShrinkingTrackWaitsForTheOther(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld()
-			w.unready = tt.unready
+			w.unready, w.live = tt.unready, tt.live
 			h := &hooks{settings: settings.Defaults(), cluster: w}
 			h.settings.Namespace = "vextrus-production"
 			err := h.awaitOther(t.Context(), &pulumi.ResourceHookArgs{
 				Name: "stable", OldInputs: deployment(tt.before), NewInputs: deployment(tt.after),
-			}, "finance-service-week1", tt.other)
+			}, other{deployment: "finance-service-week1", replicas: tt.other})
 			if (len(w.awaited) > 0) != tt.waits || (err != nil) != tt.fails {
 				t.Fatalf("waited for %v, error %v", w.awaited, err)
 			}
-			if tt.waits && w.awaited[0] != "vextrus-production/finance-service-week1: 3" {
-				t.Errorf("waited for %s", w.awaited[0])
+			if want := fmt.Sprintf("vextrus-production/finance-service-week1: %d", tt.other); tt.waits && w.awaited[0] != want {
+				t.Errorf("waited for %s, want %s", w.awaited[0], want)
+			}
+			if want := fmt.Sprintf("endpoints of %s: %d", h.settings.ServiceName, tt.other); tt.waits && !tt.fails && !slices.Contains(w.awaited, want) {
+				t.Errorf("waited for %v and not for the endpoints", w.awaited)
 			}
 			if tt.fails && (!strings.Contains(err.Error(), "stays at 9 pods") || !strings.Contains(err.Error(), "1 of 3 ready")) {
 				t.Errorf("the error does not tell what it waited for: %v", err)

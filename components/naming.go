@@ -25,7 +25,9 @@ const (
 	TrackStable    = "stable"
 	TrackCanary    = "canary"
 	TrafficEnabled = "enabled"
-	ManagedBy      = "finance-rollout"
+	// TrafficIsolated is what a pod carries that was taken out of traffic to be looked at.
+	TrafficIsolated = "isolated"
+	ManagedBy       = "finance-rollout"
 	// AnnotationStack names the stack that owns a namespace, as project/stack.
 	AnnotationStack = "finance-rollout/stack"
 )

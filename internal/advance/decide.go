@@ -24,16 +24,11 @@ func Decide(f Facts) Decision {
 	if err == nil && move.Raises() {
 		decision.staging(f)
 	}
-	if f.needsSoak(move) || err != nil {
+	if err == nil && (move.Kind == plan.Advance || move.Kind == plan.Finish) {
 		decision.soak(f)
 	}
 	decision.override(f)
 	return decision
-}
-
-// needsSoak tells whether the move rests on the evidence of the present stage. Resuming does not: it was let through before.
-func (f Facts) needsSoak(move plan.Move) bool {
-	return f.Soak != nil && (move.Kind == plan.Advance || move.Kind == plan.Finish)
 }
 
 func (d *Decision) refuse(cause Cause, found, resolve string) {
@@ -48,7 +43,7 @@ func (d *Decision) latch(f Facts) {
 	d.refuse(CauseLatched,
 		fmt.Sprintf("the canary image %s was rolled back at %s by %s: %s", f.Target.Canary, f.Latch.When.UTC().Format(time.RFC3339), f.Latch.Who, f.Latch.Reason),
 		fmt.Sprintf("settle with `pulumi config set canaryWeight 0`, or set another image; or, when the cause is gone, release the latch with "+
-			"`pulumi config set --path latch.release %d && pulumi config set --path latch.reason WHY`", f.Latch.Entry))
+			"`pulumi config set --path latch.release %d && pulumi config set --path latch.reason WHY && pulumi up --refresh`", f.Latch.Entry))
 }
 
 func (d *Decision) staging(f Facts) {
@@ -66,13 +61,14 @@ func (d *Decision) staging(f Facts) {
 	}
 }
 
-// soak judges the evidence. It looks at a refused move's as well, so that people see all there is at once.
+// soak judges the evidence. Resuming a shift does not come here: it was let through before.
 func (d *Decision) soak(f Facts) {
+	again := "an unchanged `pulumi up` asks again"
 	if f.Soak == nil {
+		d.refuse(CauseBlind, "nobody looked at the present stage", again)
 		return
 	}
 	d.Soak = f.Soak
-	again := "an unchanged `pulumi up` asks again"
 	required := f.Soak.Plan.Required(f.Soak.Extensions)
 	verdict := f.Soak.Evaluation.Verdict()
 	if verdict == gate.Fail {

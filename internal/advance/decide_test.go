@@ -61,6 +61,7 @@ func TestDecide(t *testing.T) {
 			causes: []Cause{CauseCriteria}, words: []string{"no criterion"}, extend: true},
 		{name: "Prometheus unreachable", change: func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Error) },
 			causes: []Cause{CauseBlind}},
+		{name: "nobody looked", change: func(f *Facts) { f.Soak = nil }, causes: []Cause{CauseBlind}},
 		{name: "failed", change: func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Fail) },
 			causes: []Cause{CauseFailed}, words: []string{"rollback limit"}, back: true},
 		{name: "failed before its time", change: func(f *Facts) {

@@ -19,7 +19,9 @@ func TestMove(t *testing.T) {
 	at := func(weight int, canary string) Standing {
 		return Standing{Weight: weight, Canary: canary, Stable: oldStable}
 	}
-	to := func(weight int, canary string) Target { return Target{Weight: weight, Canary: canary, Stable: oldStable} }
+	to := func(weight int, canary string) Target {
+		return Target{Weight: weight, Canary: canary, Stable: oldStable}
+	}
 	begun := at(10, first)
 	begun.Begun = &Target{Weight: 30, Canary: first, Stable: oldStable}
 	entering := at(0, "")

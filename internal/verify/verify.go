@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -72,11 +73,29 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%s (smoke suite: %d of %d passed)\n%s\n%s", what, counts.Passed, counts.Total, e.Report.Bake, e.next())
 }
 
+// Summary is why the release did not pass, in a sentence.
+func (e *RefusedError) Summary() string {
+	if !e.Report.Smoke.OK() {
+		var names []string
+		for _, result := range e.Report.Smoke.Failures() {
+			names = append(names, result.Check+" ("+result.Reason+")")
+		}
+		return fmt.Sprintf("%d of %d smoke tests did not pass: %s", e.Report.Smoke.Counts.Failed, e.Report.Smoke.Counts.Total, strings.Join(names, ", "))
+	}
+	var reasons []string
+	for _, result := range e.Report.Bake.Results {
+		if result.Verdict == e.Report.Verdict {
+			reasons = append(reasons, result.Name+": "+result.Reason)
+		}
+	}
+	return strings.Join(reasons, "; ")
+}
+
 func (e *RefusedError) next() string {
 	retry := "an unchanged `pulumi up` runs the gate again"
 	switch {
 	case e.Report.Verdict == gate.Fail && e.Track == "canary":
-		return "Nothing was recorded. To take the canary out of traffic: pulumi config set canaryWeight 0 && pulumi up. After a fix of its surroundings, " + retry + "."
+		return "The canary is taken out of traffic and its image is latched. To settle: pulumi config set canaryWeight 0 && pulumi up."
 	case e.Report.Verdict == gate.Fail:
 		return "Nothing was recorded. Set another image, or, after a fix of its surroundings, " + retry + "."
 	default:

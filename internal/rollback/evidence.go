@@ -1,0 +1,229 @@
+package rollback
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+const (
+	// keepEvidence is how many archives of an app are kept.
+	keepEvidence = 5
+	// logLines bounds a log, logBytes what of it is kept; archiveBytes bounds the compressed archive.
+	logLines     = 500
+	logBytes     = 128 << 10
+	archiveBytes = 700 << 10
+	// mostPods bounds the pods whose logs are collected.
+	mostPods = 20
+)
+
+// Evidence is what is kept of a canary that was rolled back.
+type Evidence struct {
+	Time   time.Time `json:"time"`
+	Reason string    `json:"reason"`
+	// Numbers are those behind the decision.
+	Numbers map[string]string `json:"numbers,omitempty"`
+	Pods    []PodEvidence     `json:"pods,omitempty"`
+	Events  []string          `json:"events,omitempty"`
+	// Missing says what could not be collected.
+	Missing []string `json:"missing,omitempty"`
+}
+
+// PodEvidence is what is kept of a pod. Of its specification nothing but the images is: environments hold credentials.
+type PodEvidence struct {
+	Name   string            `json:"name"`
+	Images []string          `json:"images"`
+	Status corev1.PodStatus  `json:"status"`
+	Labels map[string]string `json:"labels"`
+	// Logs are by container, those before the last restart with the suffix "(previous)".
+	Logs map[string]string `json:"logs,omitempty"`
+}
+
+// evidence collects what there is; what is missing is named and stops nothing.
+func (r *run) evidence(ctx context.Context) (string, error) {
+	evidence := Evidence{Time: r.options.Now().UTC(), Reason: r.options.Reason, Numbers: r.options.Numbers}
+	pods, err := r.cluster.AllPods(ctx, r.options.Namespace, r.options.Canary)
+	evidence.miss("pods", err)
+	for i := range pods[:min(len(pods), mostPods)] {
+		evidence.Pods = append(evidence.Pods, r.pod(ctx, &evidence, &pods[i]))
+	}
+	if len(pods) > mostPods {
+		evidence.miss("pods", fmt.Errorf("%d more than the %d that are kept", len(pods)-mostPods, mostPods))
+	}
+	evidence.Events, err = r.cluster.EventTexts(ctx, r.options.Namespace, r.options.Deployment)
+	evidence.miss("events", err)
+	archive, err := evidence.pack(r.options.Secrets)
+	if err != nil {
+		return "", err
+	}
+	name := fmt.Sprintf("%s-evidence-%s", r.options.App, evidence.Time.Format("20060102-150405"))
+	if err := r.cluster.SaveEvidence(ctx, r.options.Namespace, name, r.options.App, archive, keepEvidence); err != nil {
+		return "", err
+	}
+	r.outcome.Evidence = name
+	done := fmt.Sprintf("%s, %d pods, %d events", name, len(evidence.Pods), len(evidence.Events))
+	if len(evidence.Missing) > 0 {
+		return done, errors.New("incomplete: " + strings.Join(evidence.Missing, "; "))
+	}
+	return done, nil
+}
+
+func (e *Evidence) miss(what string, err error) {
+	if err != nil {
+		e.Missing = append(e.Missing, what+": "+err.Error())
+	}
+}
+
+func (r *run) pod(ctx context.Context, evidence *Evidence, pod *corev1.Pod) PodEvidence {
+	kept := PodEvidence{Name: pod.Name, Status: pod.Status, Labels: pod.Labels, Logs: map[string]string{}}
+	for _, container := range pod.Spec.Containers {
+		kept.Images = append(kept.Images, container.Image)
+	}
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.State.Waiting == nil || status.RestartCount > 0 {
+			text, err := r.cluster.Logs(ctx, r.options.Namespace, pod.Name, status.Name, false, logLines)
+			evidence.miss("log of "+pod.Name, err)
+			kept.Logs[status.Name] = end(text, logBytes)
+		}
+		if status.RestartCount > 0 {
+			text, err := r.cluster.Logs(ctx, r.options.Namespace, pod.Name, status.Name, true, logLines)
+			evidence.miss("previous log of "+pod.Name, err)
+			kept.Logs[status.Name+" (previous)"] = end(text, logBytes)
+		}
+	}
+	return kept
+}
+
+// end keeps the end of a text, where the failure is.
+func end(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return "…" + strings.ToValidUTF8(text[len(text)-most:], "")
+}
+
+// pack redacts and compresses. Logs are shortened until the archive fits.
+func (e Evidence) pack(secrets []string) ([]byte, error) {
+	for most := logBytes; ; most /= 2 {
+		for _, pod := range e.Pods {
+			for _, name := range slices.Sorted(maps.Keys(pod.Logs)) {
+				pod.Logs[name] = end(pod.Logs[name], most)
+			}
+		}
+		archive, err := e.compress(secrets)
+		if err != nil || len(archive) <= archiveBytes {
+			return archive, err
+		}
+		if most == 0 {
+			return nil, fmt.Errorf("the evidence has %d bytes without any log, at most %d can be kept", len(archive), archiveBytes)
+		}
+	}
+}
+
+func (e Evidence) compress(secrets []string) ([]byte, error) {
+	var document bytes.Buffer
+	encoder := json.NewEncoder(&document)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(e.redacted(secrets)); err != nil {
+		return nil, fmt.Errorf("encode the evidence: %w", err)
+	}
+	var archive bytes.Buffer
+	writer := gzip.NewWriter(&archive)
+	if _, err := writer.Write(withoutSecrets(document.Bytes(), secrets)); err != nil {
+		return nil, fmt.Errorf("compress the evidence: %w", err)
+	}
+	if err := writer.Close(); err != nil {
+		return nil, fmt.Errorf("compress the evidence: %w", err)
+	}
+	return archive.Bytes(), nil
+}
+
+// withoutSecrets takes known secrets out of the whole document, wherever in it they stand: a pod's status can quote one too.
+func withoutSecrets(document []byte, secrets []string) []byte {
+	for _, secret := range secrets {
+		quoted, err := json.Marshal(secret)
+		if len(secret) < shortestSecret || err != nil {
+			continue
+		}
+		document = bytes.ReplaceAll(document, quoted[1:len(quoted)-1], []byte(redacted))
+	}
+	return document
+}
+
+// shortestSecret is the length from which a secret is looked for; a shorter one would blacken half the text.
+const shortestSecret = 4
+
+// Unpack reads an archive.
+func Unpack(archive []byte) (Evidence, error) {
+	reader, err := gzip.NewReader(bytes.NewReader(archive))
+	if err != nil {
+		return Evidence{}, fmt.Errorf("read the evidence: %w", err)
+	}
+	var evidence Evidence
+	if err := json.NewDecoder(reader).Decode(&evidence); err != nil {
+		return Evidence{}, fmt.Errorf("read the evidence: %w", err)
+	}
+	return evidence, nil
+}
+
+const redacted = "[redacted]"
+
+// credentials are what looks like one, wherever it stands: the name of a field before its value, bearer tokens, JSON web tokens,
+// and the password of an address.
+var credentials = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`), "$1 " + redacted},
+	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*`), redacted},
+	{regexp.MustCompile(`(?i)((?:password|passwd|pwd|secret|token|api[-_]?key)["']?\s*[=:]\s*["']?)[^\s"',;&]+`), "${1}" + redacted},
+	{regexp.MustCompile(`([a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s@]+@`), "${1}" + redacted + "@"},
+}
+
+// redact takes the secrets and what looks like one out of a text.
+func redact(text string, secrets []string) string {
+	for _, secret := range secrets {
+		if len(secret) >= shortestSecret {
+			text = strings.ReplaceAll(text, secret, redacted)
+		}
+	}
+	for _, credential := range credentials {
+		text = credential.pattern.ReplaceAllString(text, credential.with)
+	}
+	return text
+}
+
+func (e Evidence) redacted(secrets []string) Evidence {
+	clean := func(lines []string) []string {
+		out := slices.Clone(lines)
+		for i := range out {
+			out[i] = redact(out[i], secrets)
+		}
+		return out
+	}
+	e.Reason, e.Events, e.Missing = redact(e.Reason, secrets), clean(e.Events), clean(e.Missing)
+	numbers := map[string]string{}
+	for name, text := range e.Numbers {
+		numbers[name] = redact(text, secrets)
+	}
+	e.Numbers = numbers
+	e.Pods = slices.Clone(e.Pods)
+	for i := range e.Pods {
+		logs := map[string]string{}
+		for name, text := range e.Pods[i].Logs {
+			logs[name] = redact(text, secrets)
+		}
+		e.Pods[i].Logs = logs
+	}
+	return e
+}

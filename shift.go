@@ -1,0 +1,286 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/advance"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+// shift is the one move that a run of the program makes. It is judged once, whichever resource asks first, and noted in the
+// ledger when it is let through.
+type shift struct {
+	settings *settings.Settings
+	cluster  cluster
+	edges    edges
+	dryRun   bool
+	// canary and stable are the digests that the configuration asks for.
+	canary, stable *pending
+	// staging is what is known from staging.
+	staging advance.Staging
+	// say tells the user something.
+	say speaker
+
+	once    sync.Once
+	verdict error
+}
+
+// speaker reports to the user of the Pulumi CLI.
+type speaker interface {
+	info(text string) error
+	warn(text string) error
+}
+
+// pending is a value that is known later: the digest of an image that the update itself builds.
+type pending struct {
+	known chan struct{}
+	once  sync.Once
+	value string
+}
+
+func newPending() *pending { return &pending{known: make(chan struct{})} }
+
+// known makes a value that needs no waiting.
+func known(value string) *pending {
+	p := newPending()
+	p.set(value)
+	return p
+}
+
+func (p *pending) set(value string) {
+	p.once.Do(func() {
+		p.value = value
+		close(p.known)
+	})
+}
+
+func (p *pending) get(ctx context.Context) (string, error) {
+	select {
+	case <-p.known:
+		return p.value, nil
+	case <-ctx.Done():
+		return "", fmt.Errorf("wait for the image: %w", context.Cause(ctx))
+	}
+}
+
+// isKnown tells whether the value is there already.
+func (p *pending) isKnown() bool {
+	select {
+	case <-p.known:
+		return true
+	default:
+		return false
+	}
+}
+
+// imageDigest is the digest of an image's reference; empty when it names none.
+func imageDigest(reference string) string {
+	_, digest, _ := strings.Cut(reference, "@")
+	return digest
+}
+
+func ledgerName(s *settings.Settings) string { return s.App + "-ledger" }
+
+func (s *shift) store() ledger.Store {
+	return ledger.InConfigMap{Cluster: s.cluster, Namespace: s.settings.Namespace, Name: ledgerName(s.settings)}
+}
+
+// judge lets the move through or refuses it. On preview nothing is written, and what time or traffic can still cure is a warning.
+func (s *shift) judge(ctx context.Context) error {
+	s.once.Do(func() { s.verdict = s.judgeOnce(ctx) })
+	return s.verdict
+}
+
+func (s *shift) judgeOnce(ctx context.Context) error {
+	if s.dryRun && !s.canary.isKnown() {
+		return s.say.info("the image is built by the update, and the move is judged then")
+	}
+	target, err := s.target(ctx)
+	if err != nil {
+		return err
+	}
+	history, err := ledger.Read(ctx, s.store())
+	if err != nil {
+		if target.Weight == 0 {
+			// Nothing may keep a canary in traffic, not even a broken ledger.
+			return s.say.warn(fmt.Sprintf("the way down to 0 %% is open, but: %s", err))
+		}
+		return fmt.Errorf("the move to %d %% is refused: %w", target.Weight, err)
+	}
+	facts := s.facts(ctx, history, target)
+	decision := advance.Decide(facts)
+	if s.dryRun {
+		return s.preview(decision)
+	}
+	return s.carryOut(ctx, history, target, decision)
+}
+
+// target is what the configuration asks for.
+func (s *shift) target(ctx context.Context) (plan.Target, error) {
+	canary, err := s.canary.get(ctx)
+	if err != nil {
+		return plan.Target{}, err
+	}
+	stable, err := s.stable.get(ctx)
+	return plan.Target{Weight: s.settings.Position().Weight, Canary: canary, Stable: stable}, err
+}
+
+// standing is where the rollout stands by its ledger.
+func standing(state ledger.State) plan.Standing {
+	at := plan.Standing{Weight: state.Weight, Canary: state.Image, Stable: state.Stable, Former: state.Former}
+	if state.Begun != nil {
+		at.Begun = &plan.Target{Weight: state.Begun.To, Canary: state.Begun.Image, Stable: state.Begun.Stable}
+	}
+	return at
+}
+
+func (s *shift) facts(ctx context.Context, history *ledger.Ledger, target plan.Target) advance.Facts {
+	state, now := history.State(), s.edges.now()
+	facts := advance.Facts{
+		Now: now, Stages: s.settings.Stages, Standing: standing(state), Target: target, Staging: s.staging,
+	}
+	if latch, engaged := state.Latch(target.Canary); engaged && latch.Seq != s.settings.Latch.Release {
+		facts.Latch = &advance.Latch{Entry: latch.Seq, When: latch.Time, Who: latch.Who, Reason: latch.Reason}
+	}
+	if override := s.settings.Override; override.Weight.Set {
+		facts.Override = &advance.Override{Weight: override.Weight.Percent, Reason: override.Reason}
+	}
+	move, err := facts.Stages.Move(facts.Standing, target)
+	if err == nil && (move.Kind == plan.Advance || move.Kind == plan.Finish) {
+		soak := lookAtSoak(ctx, s.settings, s.cluster, s.edges, state, now)
+		facts.Soak = &soak
+	}
+	return facts
+}
+
+// preview tells what an update would do.
+func (s *shift) preview(decision advance.Decision) error {
+	switch {
+	case decision.Allowed() && decision.Move.Kind == plan.Stay:
+		return nil
+	case decision.Allowed():
+		return s.say.info(decision.String())
+	case decision.Curable():
+		return s.say.warn(fmt.Sprintf("an update now would be refused: %s\n%s", decision.Move, decision))
+	default:
+		return &advance.RefusedError{Decision: decision}
+	}
+}
+
+// carryOut notes the decision, and rolls back where the evidence asks for it.
+func (s *shift) carryOut(ctx context.Context, history *ledger.Ledger, target plan.Target, decision advance.Decision) error {
+	refused := &advance.RefusedError{Decision: decision}
+	switch {
+	case decision.RollBack:
+		outcome := s.rollBack(ctx, history.State().Image, history.State().Release, "the soak failed: "+decision.Refusals[len(decision.Refusals)-1].Found,
+			map[string]string{"soak": decision.Soak.Evaluation.String()})
+		return fmt.Errorf("%w\n%s", refused, outcome)
+	case decision.Extend:
+		return errors.Join(refused, s.extend(ctx, target, decision))
+	case !decision.Allowed():
+		return refused
+	case decision.Move.Kind == plan.Stay && s.settings.Latch.Release == 0:
+		return nil
+	}
+	if err := s.begin(ctx, target, decision); err != nil {
+		return err
+	}
+	return s.say.info(decision.String())
+}
+
+// extend notes that the soak's time is over without its criteria being met.
+func (s *shift) extend(ctx context.Context, target plan.Target, decision advance.Decision) error {
+	_, err := ledger.Write(ctx, s.store(), s.edges.now, ledger.Entry{
+		Kind: ledger.Extended, Who: s.edges.who(), Image: target.Canary, To: decision.Move.From, Verdict: string(decision.Verdict()),
+		Reason:  fmt.Sprintf("by %s: %s", s.settings.Soak.Extension, decision.Refusals[0].Found),
+		Numbers: numbers(decision.Soak.Evaluation), Soaked: int64(decision.Soak.Soaked / time.Second),
+	})
+	return err
+}
+
+// begin notes what was let through. It looks again at what the decision rests on: somebody may have rolled back meanwhile.
+func (s *shift) begin(ctx context.Context, target plan.Target, decision advance.Decision) error {
+	_, err := ledger.Append(ctx, s.store(), s.edges.now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
+		state := current.State()
+		latch, latched := state.Latch(target.Canary)
+		released := latched && latch.Seq == s.settings.Latch.Release
+		if latched && !released && target.Weight > 0 {
+			return nil, fmt.Errorf("the canary was rolled back by %s while the move was judged: %s; look at `pulumi preview`", latch.Who, latch.Reason)
+		}
+		if state.Weight != decision.Move.From && decision.Move.Kind != plan.Enter {
+			return nil, fmt.Errorf("the rollout was moved to %d %% while this move was judged: an unchanged `pulumi up` judges it anew", state.Weight)
+		}
+		return s.entries(target, decision, latch, released), nil
+	})
+	return err
+}
+
+func (s *shift) entries(target plan.Target, decision advance.Decision, latch ledger.Entry, released bool) []ledger.Entry {
+	who := s.edges.who()
+	var entries []ledger.Entry
+	if released {
+		entries = append(entries, ledger.Entry{Kind: ledger.LatchReleased, Who: who, Image: target.Canary, Ref: latch.Seq, Reason: s.settings.Latch.Reason})
+	}
+	if decision.Overridden != nil {
+		entries = append(entries, ledger.Entry{Kind: ledger.Overridden, Who: who, Image: target.Canary, To: target.Weight,
+			Reason: decision.Overridden.Reason + "; against: " + causes(decision)})
+	}
+	if decision.Move.Kind == plan.Stay {
+		return entries
+	}
+	if decision.Move.Kind == plan.Enter {
+		entry := ledger.Entry{Kind: ledger.StagingVerified, Who: who, Image: target.Canary, Stack: s.staging.Stack}
+		if !s.staging.Required {
+			entry.Kind, entry.Stack, entry.Reason = ledger.Overridden, "", "config staging.required is false: no stack has verified the image"
+		}
+		entries = append(entries, entry)
+	}
+	if decision.Soak != nil {
+		entries = append(entries, ledger.Entry{Kind: ledger.Verdict, Who: who, Image: target.Canary, To: decision.Move.From,
+			Verdict: string(decision.Verdict()), Numbers: numbers(decision.Soak.Evaluation), Soaked: int64(decision.Soak.Soaked / time.Second)})
+	}
+	return append(entries, ledger.Entry{Kind: ledger.ShiftBegun, Who: who, Release: s.settings.Release, Image: target.Canary, Stable: target.Stable,
+		From: decision.Move.From, To: target.Weight, Reason: string(decision.Move.Kind)})
+}
+
+func causes(decision advance.Decision) string {
+	var list []string
+	for _, refusal := range decision.Refusals {
+		list = append(list, string(refusal.Cause))
+	}
+	return strings.Join(list, ", ")
+}
+
+// reached notes that the target passed its gate. A finish makes the canary's image the stable one.
+func (s *shift) reached(ctx context.Context) error {
+	target, err := s.target(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = ledger.Append(ctx, s.store(), s.edges.now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
+		state := current.State()
+		if latch, latched := state.Latch(target.Canary); latched && target.Weight > 0 {
+			return nil, fmt.Errorf("the canary was rolled back by %s while it was verified: %s", latch.Who, latch.Reason)
+		}
+		if state.Weight == target.Weight && state.Stable == target.Stable && state.Begun == nil && (state.Image == target.Canary || target.Weight == 0) {
+			return nil, nil
+		}
+		entry := ledger.Entry{Kind: ledger.ShiftReached, Who: s.edges.who(), Release: s.settings.Release,
+			Image: target.Canary, Stable: target.Stable, From: state.Weight, To: target.Weight}
+		if state.Weight == 100 && target.Weight == 0 && target.Stable == state.Image {
+			entry.Kind, entry.Image, entry.Release = ledger.Finished, state.Image, state.Release
+		}
+		return []ledger.Entry{entry}, nil
+	})
+	if err != nil && target.Weight == 0 && !errors.Is(err, ledger.ErrConflict) {
+		return s.say.warn(fmt.Sprintf("the position is reached, but: %s", err))
+	}
+	return err
+}

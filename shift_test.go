@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/advance"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+// heard is what the user was told.
+type heard struct{ infos, warnings []string }
+
+func (h *heard) info(text string) error { h.infos = append(h.infos, text); return nil }
+func (h *heard) warn(text string) error { h.warnings = append(h.warnings, text); return nil }
+
+const (
+	oldImage = "sha256:0000"
+	onTrial  = "sha256:1111"
+)
+
+// served is a Prometheus that holds one request a second for every track, of which the canary's fail as told.
+type served struct {
+	failing float64
+	offline bool
+}
+
+func (s served) Samples(_ context.Context, selector string, start, end time.Time) (model.Matrix, error) {
+	if s.offline {
+		return nil, errors.New("prometheus cannot be reached")
+	}
+	share := 0.0
+	if strings.Contains(selector, `track="canary"`) {
+		share = s.failing
+	}
+	good, bad := &model.SampleStream{}, &model.SampleStream{}
+	if strings.HasPrefix(selector, "http_request_duration") {
+		good.Metric, bad.Metric, share = model.Metric{"le": "0.5"}, model.Metric{"le": "+Inf"}, 0
+	} else {
+		good.Metric, bad.Metric = model.Metric{"code": "200"}, model.Metric{"code": "500"}
+	}
+	for at := start.Truncate(15 * time.Second).Add(15 * time.Second); !at.After(end); at = at.Add(15 * time.Second) {
+		count := float64(at.Unix() - born.Add(-time.Hour).Unix())
+		values := [2]float64{count, count}
+		if good.Metric["code"] != "" {
+			failed := float64(int(count * share))
+			values = [2]float64{count - failed, failed}
+		}
+		stamp := model.TimeFromUnix(at.Unix())
+		good.Values = append(good.Values, model.SamplePair{Timestamp: stamp, Value: model.SampleValue(values[0])})
+		bad.Values = append(bad.Values, model.SamplePair{Timestamp: stamp, Value: model.SampleValue(values[1])})
+	}
+	return model.Matrix{good, bad}, nil
+}
+
+func (s served) LabelValues(context.Context, string, string, time.Time, time.Time) ([]string, error) {
+	return nil, nil
+}
+
+func (s served) Ask(context.Context, string, time.Time) (model.Value, error) {
+	if s.offline {
+		return nil, errors.New("prometheus cannot be reached")
+	}
+	return model.Vector{}, nil
+}
+
+var born = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+
+// values are a stack's configuration.
+type values map[string]string
+
+func (v values) Get(key string) (string, bool) { value, ok := v[key]; return value, ok }
+
+func (v values) IsSecret(key string) bool { return key == "secrets" }
+
+func (v values) Keys() []string { return slices.Sorted(maps.Keys(v)) }
+
+// trial is a shift of a production stack to a weight, at a time.
+type trial struct {
+	*shift
+	world *world
+	heard *heard
+}
+
+func newTrial(t *testing.T, weight int, prometheus metricsServer, now time.Time) trial {
+	t.Helper()
+	config := productionConfig()
+	config["release"], config["canaryWeight"] = "v2", strconv.Itoa(weight)
+	s, err := settings.Load("production", values(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, told := newWorld(), &heard{}
+	edges := w.edges()
+	edges.now = func() time.Time { return now }
+	edges.prometheus = func(cluster, string) (metricsServer, error) { return prometheus, nil }
+	return trial{world: w, heard: told, shift: &shift{
+		settings: s, cluster: w, edges: edges, say: told, canary: known(onTrial), stable: known(oldImage),
+		staging: advance.Staging{Required: true, Stack: "staging", Verified: onTrial},
+	}}
+}
+
+// standsAt writes a ledger that reached a weight at a time.
+func (tr trial) standsAt(t *testing.T, weight int, when time.Time) {
+	t.Helper()
+	_, err := ledger.Write(t.Context(), tr.store(), func() time.Time { return when }, ledger.Entry{
+		Kind: ledger.ShiftReached, Release: "v2", Image: onTrial, Stable: oldImage, To: weight,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (tr trial) kinds(t *testing.T) string {
+	t.Helper()
+	history, err := ledger.Read(t.Context(), tr.store())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, entry := range history.Entries() {
+		kinds = append(kinds, string(entry.Kind))
+	}
+	return strings.Join(kinds, " ")
+}
+
+func TestShift(t *testing.T) {
+	soaked := born.Add(50 * time.Hour)
+	tests := []struct {
+		name    string
+		to      int
+		stands  int
+		served  served
+		now     time.Time
+		refused string // "" when it is let through
+		curable bool
+		wrote   string
+	}{
+		{name: "soaked", to: 30, stands: 10, now: soaked, wrote: "shift-reached verdict shift-begun"},
+		{name: "too early", to: 30, stands: 10, now: born.Add(31 * time.Hour), refused: "of 48 h 0 min", curable: true, wrote: "shift-reached"},
+		{name: "illegal", to: 60, stands: 10, now: soaked, refused: "no legal move", wrote: "shift-reached"},
+		{name: "blind", to: 30, stands: 10, now: soaked, served: served{offline: true}, refused: "cannot be reached", curable: true, wrote: "shift-reached"},
+		{name: "between target and limit", to: 30, stands: 10, now: soaked, served: served{failing: 0.0075},
+			refused: "criteria not met", curable: true, wrote: "shift-reached extended"},
+		{name: "bad", to: 30, stands: 10, now: soaked, served: served{failing: 0.05},
+			refused: "rolled back", wrote: "shift-reached rollback-begun rolled-back"},
+		{name: "down", to: 10, stands: 60, now: born.Add(time.Hour), wrote: "shift-reached shift-begun"},
+		{name: "stay", to: 10, stands: 10, now: born.Add(time.Hour), wrote: "shift-reached"},
+		{name: "first", to: 10, now: soaked, wrote: "staging-verified shift-begun"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, dryRun := range []bool{true, false} {
+				tr := newTrial(t, tt.to, tt.served, tt.now)
+				tr.dryRun = dryRun
+				if tt.stands > 0 {
+					tr.standsAt(t, tt.stands, born.Add(30*time.Second))
+				}
+				before := tr.kinds(t)
+				err := tr.judge(t.Context())
+				if dryRun {
+					if wrote := tr.kinds(t); wrote != before {
+						t.Errorf("a preview wrote %s", wrote)
+					}
+					if (err != nil) != (tt.refused != "" && !tt.curable) {
+						t.Errorf("preview: %v", err)
+					}
+					if (len(tr.heard.warnings) > 0) != tt.curable {
+						t.Errorf("preview warns %q", tr.heard.warnings)
+					}
+					continue
+				}
+				if (err != nil) != (tt.refused != "") || err != nil && !strings.Contains(err.Error(), tt.refused) {
+					t.Errorf("error %v, want one with %q", err, tt.refused)
+				}
+				if wrote := tr.kinds(t); wrote != tt.wrote {
+					t.Errorf("the ledger holds %s, want %s", wrote, tt.wrote)
+				}
+			}
+		})
+	}
+}
+
+func TestARolledBackImageStaysOutUntilItsLatchIsReleased(t *testing.T) {
+	tr := newTrial(t, 10, served{}, born)
+	outcome := tr.rollBack(t.Context(), onTrial, "v2", "33 of 90 requests failed", nil)
+	if err := outcome.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(tr.world.scaled, " "); got != "finance-service-stable: 10 finance-service-v2: 0" {
+		t.Errorf("scaled %s", got)
+	}
+	err := tr.judge(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "33 of 90") || !strings.Contains(err.Error(), "latch.release 1") {
+		t.Fatalf("error %v", err)
+	}
+	released := newTrial(t, 10, served{}, born)
+	released.world.ledger, released.world.version = tr.world.ledger, tr.world.version
+	released.settings.Latch = settings.Latch{Release: 1, Reason: "the database was the cause"}
+	if err := released.judge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := released.kinds(t); got != "rollback-begun rolled-back latch-released staging-verified shift-begun" {
+		t.Errorf("the ledger holds %s", got)
+	}
+	// The same release does not count for the next latch.
+	released.rollBack(t.Context(), onTrial, "v2", "again", nil)
+	again := newTrial(t, 10, served{}, born)
+	again.world.ledger, again.world.version = released.world.ledger, released.world.version
+	again.settings.Latch = settings.Latch{Release: 1, Reason: "the database was the cause"}
+	if err := again.judge(t.Context()); err == nil || !strings.Contains(err.Error(), "again") {
+		t.Errorf("error %v: an old release opens a new latch", err)
+	}
+}
+
+func TestABrokenLedgerStopsTheWayUpAndNotTheWayDown(t *testing.T) {
+	for weight, stops := range map[int]bool{10: true, 0: false} {
+		tr := newTrial(t, weight, served{}, born)
+		tr.standsAt(t, 10, born)
+		tr.world.ledger["history"] = strings.Replace(tr.world.ledger["history"], `"to":10`, `"to":99`, 1)
+		before := tr.world.ledger["history"]
+		err := tr.judge(t.Context())
+		if (err != nil) != stops || stops && !errors.Is(err, ledger.ErrEdited) {
+			t.Errorf("to %d %%: %v", weight, err)
+		}
+		if err := tr.reached(t.Context()); err == nil && stops {
+			t.Error("a position is noted in a broken ledger")
+		}
+		if tr.world.ledger["history"] != before {
+			t.Error("it was overwritten")
+		}
+		if !stops && len(tr.heard.warnings) == 0 {
+			t.Error("nobody was told")
+		}
+	}
+}
+
+func TestReachedStartsTheSoakOnce(t *testing.T) {
+	tr := newTrial(t, 10, served{}, born)
+	for range 3 {
+		if err := tr.reached(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := tr.kinds(t); got != "shift-reached" {
+		t.Errorf("the ledger holds %s", got)
+	}
+	finish := newTrial(t, 0, served{}, born)
+	finish.standsAt(t, 100, born)
+	finish.stable = known(onTrial)
+	if err := finish.reached(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := finish.kinds(t); got != "shift-reached finished" {
+		t.Errorf("the ledger holds %s", got)
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/vextrus/finance-rollout/components"
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/rollback"
+)
+
+// rollBack takes the canary out of traffic and latches its image.
+func (s *shift) rollBack(ctx context.Context, image, release, reason string, evidence map[string]string) rollback.Outcome {
+	app := s.settings.App
+	var secrets []string
+	for _, entries := range s.settings.Secrets {
+		for _, value := range entries {
+			secrets = append(secrets, value.Reveal())
+		}
+	}
+	return rollback.Run(ctx, s.cluster, &recorder{shift: s, image: image, release: release}, rollback.Options{
+		Namespace: s.settings.Namespace, App: app, Service: s.settings.ServiceName,
+		Canary:     map[string]string{components.LabelApp: app, components.LabelTrack: components.TrackCanary},
+		Deployment: app + "-" + release, StableDeployment: app + "-stable", Capacity: s.settings.Replicas,
+		LabelKey: components.LabelTraffic, LabelValue: components.TrafficIsolated,
+		Reason: reason, Numbers: evidence, Secrets: secrets, Now: s.edges.now,
+	})
+}
+
+// recorder notes a rollback in the ledger.
+type recorder struct {
+	shift          *shift
+	image, release string
+}
+
+// Begin implements rollback.Recorder. An image that is latched is not latched again, so that a repeated rollback is one.
+func (r *recorder) Begin(ctx context.Context, reason string) error {
+	_, err := ledger.Append(ctx, r.shift.store(), r.shift.edges.now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
+		state := current.State()
+		if latch, latched := state.Latch(r.image); latched && latch.Seq != r.shift.settings.Latch.Release {
+			return nil, nil
+		}
+		return []ledger.Entry{{
+			Kind: ledger.RollbackBegun, Who: r.shift.edges.who(), Release: r.release, Image: r.image, From: state.Weight, Reason: reason,
+		}}, nil
+	})
+	return err
+}
+
+// Finish implements rollback.Recorder.
+func (r *recorder) Finish(ctx context.Context, outcome rollback.Outcome) error {
+	entry := ledger.Entry{Kind: ledger.RolledBack, Who: r.shift.edges.who(), Release: r.release, Image: r.image, Reason: outcome.Reason}
+	if outcome.Evidence != "" {
+		entry.Reason += "; evidence in " + outcome.Evidence
+	}
+	if err := outcome.Err(); err != nil {
+		entry.Reason += fmt.Sprintf("; incomplete: %s", err)
+	}
+	_, err := ledger.Write(ctx, r.shift.store(), r.shift.edges.now, entry)
+	return err
+}
+
+// numbers are an evaluation's as the ledger keeps them.
+func numbers(evaluation gate.Evaluation) []ledger.Number {
+	var list []ledger.Number
+	rounded := func(share float64) float64 { return math.Round(share*1e6) / 1e6 }
+	for _, result := range evaluation.Results {
+		list = append(list, ledger.Number{
+			Name: result.Name, Verdict: string(result.Verdict), N: result.N, K: result.K, Lower: rounded(result.Lower), Upper: rounded(result.Upper),
+		})
+	}
+	return list
+}
