@@ -31,13 +31,19 @@ func (c *cluster) ready(t *testing.T, deployment string) (desired, ready int) {
 	return int(*found.Spec.Replicas), int(found.Status.ReadyReplicas)
 }
 
-// expectTracks fails the test unless the tracks have that many ready pods.
+// expectTracks fails the test unless the tracks shall have that many pods, and soon have them: those that leave count as ready
+// for a moment.
 func (c *cluster) expectTracks(t *testing.T, stable, canary int) {
 	t.Helper()
 	for deployment, want := range map[string]int{"finance-service-stable": stable, "finance-service-week1": canary} {
-		if desired, ready := c.ready(t, deployment); desired != want || ready != want {
-			t.Errorf("%s: %d of %d pods are ready, want %d", deployment, ready, desired, want)
+		if desired, _ := c.ready(t, deployment); desired != want {
+			t.Errorf("%s shall have %d pods, want %d", deployment, desired, want)
+			continue
 		}
+		eventually(t, fmt.Sprintf("%s has %d ready pods", deployment, want), func() bool {
+			_, ready := c.ready(t, deployment)
+			return ready == want
+		})
 	}
 }
 
@@ -165,7 +171,7 @@ func (s *customers) end() {
 func (s *customers) expectAnswers(t *testing.T) {
 	t.Helper()
 	if failed := len(s.failures); failed > 0 {
-		t.Logf("%d of %d requests failed, the first %s", failed, s.requests, s.failures[0])
+		t.Logf("%d of %d requests failed:\n%s", failed, s.requests, strings.Join(s.failures[:min(failed, 20)], "\n"))
 	}
 	if s.requests == 0 || len(s.failures)*100 > 3*s.requests {
 		t.Errorf("%d of %d requests failed:\n%s", len(s.failures), s.requests, strings.Join(s.failures[:min(len(s.failures), 20)], "\n"))

@@ -3,15 +3,20 @@
 package e2e
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
 // TestRollout takes a release through staging into production, up and down, with everything that can go wrong on the way.
@@ -32,6 +37,7 @@ func TestRollout(t *testing.T) {
 		{"failing bake", failingBake},
 		{"blind gate", blindGate},
 		{"too little traffic", tooLittleTraffic},
+		{"too early", tooEarly},
 		{"advance", advance},
 		{"back to nothing", backToNothing},
 		{"changed secret", changedSecret},
@@ -127,20 +133,55 @@ func share(t *testing.T, c *cluster) {
 	sent.expectAnswers(t)
 }
 
+// failingSmokeCheck takes a canary out that fails a check: no pod of it is left in traffic, its image stays out until the latch is
+// released, and what explains it is kept.
 func failingSmokeCheck(t *testing.T, c *cluster) {
+	sent := c.customers(t, 50)
 	c.config(t, "canary.env.FAULTS", "csrf")
-	c.refused(t, "canary week1", "1 of 12 smoke tests did not pass", "csrf", "Failed: 1", "canaryWeight 0")
-	if output := c.refused(t, "csrf"); strings.Contains(output, "passed its gate") {
-		t.Errorf("an unchanged up after a failure passed:\n%s", tail(output))
+	c.refused(t, "canary week1", "1 of 12 smoke tests did not pass", "csrf", "Failed: 1", "rolled back", "no endpoint is left")
+	c.expectTracks(t, 10, 0)
+	refusal := c.refused(t, "refused", "was rolled back", "csrf", "canaryWeight 0")
+	if strings.Contains(refusal, "passed its gate") {
+		t.Errorf("an unchanged up after a rollback passed:\n%s", tail(refusal))
 	}
-	if weight := c.outputs(t, "production")["weight"]; weight != 10.0 {
-		t.Errorf("the record tells of weight %v", weight)
+	if output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview", "--refresh"); err == nil {
+		t.Errorf("a refresh brings a rolled-back image back:\n%s", tail(output))
 	}
+	c.expectTracks(t, 10, 0)
+	if output, err := c.pulumi(t, "preview", "--stack", "production", "--refresh"); err == nil || !strings.Contains(output, "was rolled back") {
+		t.Errorf("the preview does not tell of the rollback: %v\n%s", err, tail(output))
+	}
+	c.expectEvidence(t, "csrf")
+	c.dropCanaryConfig(t)
+	c.releaseLatch(t, refusal)
+	c.expectTracks(t, 9, 1)
+	sent.end()
+	sent.expectAnswers(t)
+}
+
+// dropCanaryConfig takes the faults back.
+func (c *cluster) dropCanaryConfig(t *testing.T) {
+	t.Helper()
 	if output, err := c.pulumi(t, "config", "rm", "--stack", "production", "--path", "canary"); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
-	c.customers(t, 30)
-	c.up(t, "production")
+}
+
+// expectEvidence checks that the newest evidence tells of the reason.
+func (c *cluster) expectEvidence(t *testing.T, reason string) {
+	t.Helper()
+	kept, err := c.kubernetes.CoreV1().ConfigMaps(productionNamespace).List(t.Context(), metav1.ListOptions{LabelSelector: "finance-rollout/purpose=evidence"})
+	if err != nil || len(kept.Items) == 0 {
+		t.Fatalf("%d pieces of evidence: %v", len(kept.Items), err)
+	}
+	slices.SortFunc(kept.Items, func(a, b corev1.ConfigMap) int { return strings.Compare(b.Name, a.Name) })
+	evidence, err := rollback.Unpack(kept.Items[0].BinaryData["evidence.json.gz"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(evidence.Reason, reason) || len(evidence.Pods) == 0 || len(evidence.Pods[0].Logs) == 0 {
+		t.Errorf("the evidence tells %q of %d pods", evidence.Reason, len(evidence.Pods))
+	}
 }
 
 // failingBake passes a smoke suite of the stack's own, which does not look at errors, and fails in the bake.
@@ -153,12 +194,12 @@ func failingBake(t *testing.T, c *cluster) {
 	}
 	c.set(t, "smoke.suite", suite)
 	c.config(t, "canary.env.FAULTS", "errors=0.33")
-	sent := c.customers(t, 30)
-	c.refused(t, "verdict fail", "error rate", "smoke suite: 1 of 1 passed", "canaryWeight 0")
-	sent.end()
-	if output, err := c.pulumi(t, "config", "rm", "--stack", "production", "--path", "canary"); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
+	c.customers(t, 30)
+	c.refused(t, "verdict fail", "error rate", "smoke suite: 1 of 1 passed", "no endpoint is left", "canaryWeight 0")
+	c.expectTracks(t, 10, 0)
+	refusal := c.refused(t, "was rolled back")
+	c.dropCanaryConfig(t)
+	c.releaseLatch(t, refusal)
 }
 
 // blindGate cannot look: that is no pass and no failure, and the canary stays where it is.
@@ -187,22 +228,75 @@ func tooLittleTraffic(t *testing.T, c *cluster) {
 	c.expectTracks(t, 9, 1)
 }
 
-// advance goes from 10 to 30 % and keeps capacity and requests whole.
-func advance(t *testing.T, c *cluster) {
-	sent := c.customers(t, 50)
-	fewest := c.watchCapacity(t)
-	if output, err := c.pulumi(t, "config", "set", "canaryWeight", "30", "--stack", "production"); err != nil {
-		t.Fatalf("%v\n%s", err, output)
+// tooEarly asks for the next stage before the soak is over, and for the one after it.
+func tooEarly(t *testing.T, c *cluster) {
+	c.config(t, "soak.duration", "1h")
+	c.config(t, "canaryWeight", "30")
+	output, err := c.pulumi(t, "preview", "--stack", "production")
+	if err != nil || !strings.Contains(output, "an update now would be refused") || !strings.Contains(output, "of 1 h 0 min") {
+		t.Errorf("the preview of a move too early: %v\n%s", err, tail(output))
 	}
-	c.up(t, "production")
+	c.refused(t, "soak too short", "of 1 h 0 min", "wait for")
+	c.config(t, "canaryWeight", "60")
+	if output, err := c.pulumi(t, "preview", "--stack", "production"); err == nil || !strings.Contains(output, "up to 30 %") {
+		t.Errorf("the preview of an illegal move: %v\n%s", err, tail(output))
+	}
+	c.expectTracks(t, 9, 1)
+	c.config(t, "canaryWeight", "10")
+	c.config(t, "soak.duration", "20s")
+}
+
+// advance goes from 10 to 100 % and finishes, and keeps capacity and requests whole.
+func advance(t *testing.T, c *cluster) {
+	sent := c.customers(t, 100)
+	fewest := c.watchCapacity(t)
+	tracks := map[string][2]int{"30": {7, 3}, "60": {4, 6}, "100": {2, 10}}
+	for _, weight := range []string{"30", "60", "100"} {
+		c.config(t, "canaryWeight", weight)
+		c.upWhenSoaked(t)
+		c.expectTracks(t, tracks[weight][0], tracks[weight][1])
+		if got := fmt.Sprint(c.outputs(t, "production")["weight"]); got != weight {
+			t.Errorf("the outputs tell of weight %v", got)
+		}
+	}
+	endpoints, err := c.kubernetes.DiscoveryV1().EndpointSlices(productionNamespace).List(t.Context(), metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, slice := range endpoints.Items {
+		for _, endpoint := range slice.Endpoints {
+			if strings.Contains(endpoint.TargetRef.Name, "-stable-") {
+				t.Errorf("%s stands by and gets requests at 100 %%", endpoint.TargetRef.Name)
+			}
+		}
+	}
+	c.config(t, "stableImage", fmt.Sprint(c.outputs(t, "production")["verifiedImage"]))
+	c.config(t, "canaryWeight", "0")
+	c.upWhenSoaked(t)
+	c.expectTracks(t, 10, 0)
 	if pods := fewest(); pods < 10 {
 		t.Errorf("there were only %d ready pods on the way, the plan has 10", pods)
 	}
 	sent.end()
 	sent.expectAnswers(t)
-	c.expectTracks(t, 7, 3)
-	if weight := c.outputs(t, "production")["weight"]; weight != 30.0 {
-		t.Errorf("the outputs tell of weight %v", weight)
+	c.config(t, "canaryWeight", "10")
+	c.customers(t, 50)
+	c.up(t, "production")
+	c.expectTracks(t, 9, 1)
+}
+
+// upWhenSoaked updates the production stack as soon as its soak lets it. Nothing else may refuse it.
+func (c *cluster) upWhenSoaked(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(4 * time.Minute); ; {
+		output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
+		switch {
+		case err == nil:
+			return
+		case time.Now().After(deadline), !strings.Contains(output, "soak too short") && !strings.Contains(output, "more requests"):
+			t.Fatalf("pulumi up -s production: %v\n%s", err, tail(output))
+		}
+		time.Sleep(5 * time.Second)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,25 @@ func (c *cluster) up(t *testing.T, stack string) string {
 	output, err := c.pulumi(t, "up", "--stack", stack, "--yes", "--skip-preview")
 	if err != nil {
 		t.Fatalf("pulumi up -s %s: %v\n%s", stack, err, tail(output))
+	}
+	return output
+}
+
+// latchEntry finds the number of the latch in the text of a refusal.
+var latchEntry = regexp.MustCompile(`latch\.release (\d+)`)
+
+// releaseLatch lets the image in again that the refusal tells of, and updates the production stack from what is in the cluster.
+func (c *cluster) releaseLatch(t *testing.T, refusal string) string {
+	t.Helper()
+	found := latchEntry.FindStringSubmatch(refusal)
+	if found == nil {
+		t.Fatalf("the refusal does not say how to release the latch:\n%s", tail(refusal))
+	}
+	c.config(t, "latch.release", found[1])
+	c.config(t, "latch.reason", "the test mended it")
+	output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview", "--refresh")
+	if err != nil {
+		t.Fatalf("pulumi up --refresh -s production: %v\n%s", err, tail(output))
 	}
 	return output
 }

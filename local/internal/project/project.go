@@ -160,6 +160,9 @@ func (o Options) overrides(stack, namespace string) map[string]any {
 		values["stableImage"] = o.StableImage
 		values["release"] = "week1"
 		values["bake"] = map[string]any{"duration": "20s", "interval": "2s", "minRequests": 50}
+		// A minute in the place of two days, and limits that the requests of a minute can decide about.
+		values["soak"] = map[string]any{"duration": "1m", "extension": "1m"}
+		values["criteria"] = map[string]any{"errorRate": 0.01, "rollbackErrorRate": 0.02}
 		if o.WithoutBake {
 			values["bake"] = map[string]any{"duration": "0s"}
 		}
