@@ -141,11 +141,14 @@ func (c *cluster) customers(t *testing.T, perSecond int) *customers {
 		})),
 		done: make(chan struct{}), byPod: map[string]int{},
 	}
-	results := sent.attacker.Attack(target, vegeta.Rate{Freq: perSecond, Per: time.Second}, longest, "e2e")
-	begin := time.Now()
+	ctx := t.Context()
 	go func() {
 		defer close(sent.done)
-		for result := range results {
+		if !c.awaitService(ctx) {
+			return
+		}
+		begin := time.Now()
+		for result := range sent.attacker.Attack(target, vegeta.Rate{Freq: perSecond, Per: time.Second}, longest, "e2e") {
 			sent.requests++
 			sent.byPod[result.Headers.Get("X-Served-By")]++
 			if result.Error != "" {
@@ -157,6 +160,28 @@ func (c *cluster) customers(t *testing.T, perSecond int) *customers {
 	return sent
 }
 
+// awaitService waits until the Service has endpoints and kube-proxy its rules for them. A connection to the node port before that
+// leaves an entry in the kernel's connection tracking that no rule translates; for two minutes every connection which happens
+// to have the same source port follows that entry and is refused.
+func (c *cluster) awaitService(ctx context.Context) bool {
+	for {
+		list, err := c.kubernetes.DiscoveryV1().EndpointSlices(productionNamespace).List(ctx, metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
+		pause := 500 * time.Millisecond
+		ready := err == nil && len(list.Items) > 0 && len(list.Items[0].Endpoints) > 0
+		if ready {
+			pause = 3 * time.Second
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(pause):
+		}
+		if ready {
+			return true
+		}
+	}
+}
+
 // end stops the customers and waits for their last answer; the counts may be read then.
 func (s *customers) end() {
 	s.once.Do(func() {
@@ -165,16 +190,11 @@ func (s *customers) end() {
 	})
 }
 
-// expectAnswers fails the test when more than 3 % of the requests failed. The node port of the local cluster now and then refuses
-// connections for under a second while nothing changes, so that a stricter limit would test that and not the shift; what a
-// shift may cost is the capacity test's to say.
+// expectAnswers fails the test when a request failed.
 func (s *customers) expectAnswers(t *testing.T) {
 	t.Helper()
-	if failed := len(s.failures); failed > 0 {
-		t.Logf("%d of %d requests failed:\n%s", failed, s.requests, strings.Join(s.failures[:min(failed, 20)], "\n"))
-	}
-	if s.requests == 0 || len(s.failures)*100 > 3*s.requests {
-		t.Errorf("%d of %d requests failed:\n%s", len(s.failures), s.requests, strings.Join(s.failures[:min(len(s.failures), 20)], "\n"))
+	if failed := len(s.failures); failed > 0 || s.requests == 0 {
+		t.Errorf("%d of %d requests failed:\n%s", failed, s.requests, strings.Join(s.failures[:min(failed, 20)], "\n"))
 	}
 }
 
