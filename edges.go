@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/user"
 	"slices"
 	"strings"
 	"time"
@@ -64,6 +65,9 @@ func (e edges) who() string {
 		if value := e.getenv(name); value != "" {
 			return value
 		}
+	}
+	if current, err := user.Current(); err == nil {
+		return current.Username
 	}
 	return "unknown"
 }

@@ -232,7 +232,8 @@ func (s *shift) entries(target plan.Target, decision advance.Decision, latch led
 		entries = append(entries, ledger.Entry{Kind: ledger.Overridden, Who: who, Image: target.Canary, To: target.Weight,
 			Reason: decision.Overridden.Reason + "; against: " + causes(decision)})
 	}
-	if decision.Move.Kind == plan.Stay {
+	// A shift that goes on was noted when it was let through.
+	if decision.Move.Kind == plan.Stay || decision.Move.Kind == plan.Resume {
 		return entries
 	}
 	if decision.Move.Kind == plan.Enter {
