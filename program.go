@@ -2,14 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
@@ -136,69 +131,6 @@ func (s *stack) build() error {
 		return err
 	}
 	s.export(release, monitoring)
-	return nil
-}
-
-// images gives the image of the release and that of the stable track, each by digest, and tells the shift of both.
-func (s *stack) images() (image, stableImage pulumi.StringInput, err error) {
-	if s.settings.StableImage != "" && !s.settings.IsSingle() {
-		ref, err := s.edges.resolve(s.ctx.Context(), s.settings.StableImage, s.settings.Registry)
-		if err != nil {
-			return nil, nil, fmt.Errorf("config stableImage: %w", err)
-		}
-		stableImage = pulumi.String(ref)
-		s.hooks.shift.stable = known(imageDigest(ref))
-	}
-	s.hooks.shift.canary = known("")
-	switch {
-	case s.settings.Build.Context != "":
-		built, err := components.NewImage(s.ctx, "image", &components.ImageArgs{
-			Name: s.settings.Image, Build: s.settings.Build, Registry: s.settings.Registry,
-		})
-		if err != nil {
-			return nil, nil, err
-		}
-		digest := newPending()
-		s.hooks.shift.canary = digest
-		image = built.Ref.ApplyT(func(ref string) string {
-			digest.set(imageDigest(ref))
-			return ref
-		}).(pulumi.StringOutput)
-	case s.settings.Image != "":
-		ref, err := s.edges.resolve(s.ctx.Context(), s.settings.Image, s.settings.Registry)
-		if err != nil {
-			return nil, nil, fmt.Errorf("config image: %w", err)
-		}
-		image = pulumi.String(ref)
-		s.hooks.shift.canary = known(imageDigest(ref))
-	}
-	return image, stableImage, nil
-}
-
-// staging reads what the staging stack has verified, when the move may need its word.
-func (s *stack) staging() error {
-	wanted := s.settings.Staging
-	if s.settings.IsSingle() || !wanted.Required || !s.settings.HasCanary() {
-		return nil
-	}
-	staging := &s.hooks.shift.staging
-	staging.Required, staging.Stack = true, wanted.Stack
-	name := wanted.Stack
-	if !strings.Contains(name, "/") {
-		name = s.ctx.Organization() + "/" + s.ctx.Project() + "/" + name
-	}
-	reference, err := pulumi.NewStackReference(s.ctx, name, nil)
-	if err != nil {
-		return fmt.Errorf("config staging.stack: stack %s: %w", name, err)
-	}
-	// The answer is waited for here: a hook cannot ask the engine.
-	details, err := reference.GetOutputDetails("verifiedImage")
-	if err != nil {
-		staging.Err = err
-		return nil
-	}
-	verified, _ := details.Value.(string)
-	staging.Verified = imageDigest(verified)
 	return nil
 }
 
@@ -429,29 +361,4 @@ func (s *stack) export(release *components.Release, monitoring *components.Monit
 	if s.settings.RunbookURL != "" {
 		s.ctx.Export("runbookURL", pulumi.String(s.settings.RunbookURL))
 	}
-}
-
-// checksum covers every value that reaches the pods through a Secret or the ConfigMap. All secrets are hashed together, so
-// that it gives no way of trying values for one of them.
-func checksum(s *settings.Settings) string {
-	revealed := map[string]map[string]string{}
-	for name, entries := range s.Secrets {
-		revealed[name] = map[string]string{}
-		for key, value := range entries {
-			revealed[name][key] = value.Reveal()
-		}
-	}
-	return digest(revealed, s.ConfigEnv)
-}
-
-// digest hashes values by their JSON form, whose keys are sorted.
-func digest(values ...any) string {
-	hash := sha256.New()
-	encoder := json.NewEncoder(hash)
-	for _, value := range values {
-		if err := encoder.Encode(value); err != nil {
-			panic(errors.Join(errors.New("plain data cannot fail to encode"), err))
-		}
-	}
-	return hex.EncodeToString(hash.Sum(nil))[:16]
 }

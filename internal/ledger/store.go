@@ -48,7 +48,7 @@ func Append(ctx context.Context, store Store, now func() time.Time, decide func(
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("write the ledger: %w", errors.Join(context.Cause(ctx), err))
-		case <-time.After(rand.N(time.Duration(min(attempt, 10)) * 20 * time.Millisecond)):
+		case <-time.After(rand.N(time.Duration(min(attempt, 10)) * 20 * time.Millisecond)): //nolint:gosec // spreads writers, hides nothing
 		}
 	}
 }

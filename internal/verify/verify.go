@@ -80,7 +80,7 @@ func (e *RefusedError) Summary() string {
 		for _, result := range e.Report.Smoke.Failures() {
 			names = append(names, result.Check+" ("+result.Reason+")")
 		}
-		return fmt.Sprintf("%d of %d smoke tests did not pass: %s", e.Report.Smoke.Counts.Failed, e.Report.Smoke.Counts.Total, strings.Join(names, ", "))
+		return fmt.Sprintf("%d of %d smoke tests did not pass: %s", e.Report.Smoke.Failed, e.Report.Smoke.Total, strings.Join(names, ", "))
 	}
 	var reasons []string
 	for _, result := range e.Report.Bake.Results {
