@@ -10,7 +10,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/kube"
