@@ -39,11 +39,7 @@ func (s *Settings) validatePosition(found *problems) {
 	if s.CanaryWeight.Set {
 		key, given, weight = "canaryWeight", s.CanaryWeight.Percent, s.CanaryWeight.Percent
 	}
-	if s.Traffic == TrafficGateway {
-		s.position, err = plan.Weigh(s.Week, weight, s.Replicas)
-	} else {
-		s.position, err = plan.Split(s.Week, weight, s.Replicas, s.WarmStable)
-	}
+	s.position, err = plan.Split(s.Week, weight, s.Replicas, s.WarmStable)
 	if err != nil {
 		lower, upper := plan.NearestWeights(weight, s.Replicas)
 		found.add(key, strconv.Itoa(given),
@@ -63,9 +59,6 @@ func (s *Settings) validateAdvance(found *problems) {
 	if s.Staging.Required && s.Staging.Stack == "" {
 		found.add("staging.stack", "", setPath("staging.stack", "staging"),
 			"missing; it names the stack that verifies an image before it becomes a canary. To do without: %s", setPath("staging.required", "false"))
-	}
-	if s.Traffic == TrafficGateway && s.Gateway.Name == "" {
-		found.add("gateway.name", "", setPath("gateway.name", "GATEWAY"), "missing; traffic %q needs the name of a Gateway", TrafficGateway)
 	}
 	if s.Latch.Release < 0 {
 		found.add("latch.release", strconv.Itoa(s.Latch.Release), "pulumi config rm latch", "the number of an entry of the ledger is needed")

@@ -20,13 +20,8 @@ const (
 	StrategySingle = "single"
 )
 
-// Ways of splitting the requests.
-const (
-	// TrafficReplicas splits by pod count behind one Service.
-	TrafficReplicas = "replicas"
-	// TrafficGateway splits by the weights of a Gateway API HTTPRoute.
-	TrafficGateway = "gateway"
-)
+// TrafficReplicas splits the requests by pod count behind one Service.
+const TrafficReplicas = "replicas"
 
 // Settings is the configuration of one stack. The config tag of a field is its key.
 type Settings struct {
@@ -37,7 +32,6 @@ type Settings struct {
 	CanaryWeight Weight      `config:"canaryWeight"`
 	Release      string      `config:"release"`
 	Traffic      string      `config:"traffic"`
-	Gateway      Gateway     `config:"gateway"`
 	Replicas     int         `config:"replicas"`
 	WarmStable   int         `config:"warmStable"`
 	Stages       plan.Stages `config:"stages"`
@@ -202,17 +196,6 @@ type Criteria struct {
 	Confidence float64 `json:"confidence"`
 	// Own are the stack's own criteria.
 	Own []OwnCriterion `json:"own"`
-}
-
-// Gateway names the Gateway that the HTTPRoute is attached to.
-type Gateway struct {
-	Name string `json:"name"`
-	// Namespace of the Gateway; empty means the rollout's own.
-	Namespace string `json:"namespace"`
-	// Section is the listener; empty means every one.
-	Section string `json:"section"`
-	// Hostnames that the route serves; none named means all.
-	Hostnames []string `json:"hostnames"`
 }
 
 // Soak configures the long watch of a stage, before the next one may be entered.

@@ -56,7 +56,7 @@ func (s *Settings) validateNames(found *problems) {
 			"the canary needs another name than the stable track's version %q", s.StableLabel)
 	}
 	oneOf(found, "strategy", s.Strategy, StrategyCanary, StrategySingle)
-	oneOf(found, "traffic", s.Traffic, TrafficReplicas, TrafficGateway)
+	oneOf(found, "traffic", s.Traffic, TrafficReplicas)
 }
 
 func oneOf(found *problems, key, value string, allowed ...string) {
