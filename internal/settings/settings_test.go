@@ -118,6 +118,18 @@ func TestLoadRefuses(t *testing.T) {
 		{"secret reference", []string{"secretEnv", `{"A":"nope"}`}, []string{"secretEnv", "secret/key"}},
 		{"metric name", []string{"metrics", `{"statusLabel":"a\"}"}`}, []string{"metrics.statusLabel"}},
 		{"scrape interval", []string{"metrics", `{"interval":"10ms"}`}, []string{"metrics.interval", "1s"}},
+		{"stages that fall", []string{"stages", "[30,10,100]"}, []string{"config stages", "30, 10, 100", "must rise"}},
+		{"stages without an end", []string{"stages", "[10,30]"}, []string{"config stages", "must be 100"}},
+		{"warm pods", []string{"warmStable", "11"}, []string{"warmStable", `"11"`, "0 to replicas"}},
+		{"soak", []string{"soak", `{"duration":"-1h"}`}, []string{"config soak"}},
+		{"soak extension", []string{"soak", `{"extension":"0s"}`}, []string{"config soak", "more than 0"}},
+		{"no staging stack", []string{"staging", `{"stack":""}`}, []string{"staging.stack", "staging.required false"}},
+		{"latch without a reason", []string{"latch", `{"release":4}`}, []string{"latch.reason", "with a reason only"}},
+		{"override without a reason", []string{"override", `{"weight":30}`}, []string{"override.reason", "with a reason only"}},
+		{"override of no weight", []string{"override", `{"weight":"much","reason":"x"}`}, []string{"config override", "whole number"}},
+		{"confidence", []string{"criteria", `{"confidence":1}`}, []string{"criteria.confidence", "less than 1"}},
+		{"own criterion without a query", []string{"criteria", `{"own":[{"name":"csat","direction":"above"}]}`}, []string{"criteria.own[0]", "query"}},
+		{"own criterion without a direction", []string{"criteria", `{"own":[{"name":"csat","query":"up","direction":"over"}]}`}, []string{"criteria.own[0].direction", `"over"`, "below, above"}},
 		{"progress timeout", []string{"progressTimeout", "1s"}, []string{"progressTimeout", "10s"}},
 	}
 	for _, tt := range tests {
