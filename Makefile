@@ -96,6 +96,10 @@ fuzz: ## Run every fuzz test for FUZZTIME (default 10s)
 bench: cluster ## Measure previews beside an empty program's, into docs/benchmarks.md
 	@go run ./bench
 
+.PHONY: bench-verdicts
+bench-verdicts: ## Simulate false rollbacks and the requests that verdicts take, into docs/benchmarks.md
+	@go run ./bench/verdicts
+
 .PHONY: docs
 docs: ## Write docs/configuration.md anew
 	@go run ./docs/gen

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/vextrus/finance-rollout/bench/internal/document"
 )
 
 // fewestRuns is how many runs of each program a median is taken from at least.
@@ -50,11 +52,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	report.Date, report.Machine = time.Now().UTC(), machine
-	document, err := os.ReadFile(*output)
-	if err != nil && !os.IsNotExist(err) {
-		return err
-	}
 	section := report.markdown()
 	fmt.Println(section)
-	return os.WriteFile(*output, []byte(replaceSection(string(document), section)), 0o644)
+	return document.Update(*output, "preview", section)
 }

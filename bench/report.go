@@ -53,17 +53,3 @@ func row(text *strings.Builder, name string, durations []time.Duration) {
 	fmt.Fprintf(text, "| %s | %d | %.2f s | %.2f s | %.2f s |\n", name, len(durations),
 		median(durations).Seconds(), slices.Min(durations).Seconds(), slices.Max(durations).Seconds())
 }
-
-// replaceSection puts the section between its marks in a document, at the end when the document does not hold them yet.
-func replaceSection(document, section string) string {
-	const begin, end = "<!-- preview: begin -->\n", "<!-- preview: end -->\n"
-	marked := begin + strings.TrimRight(section, "\n") + "\n" + end
-	before, rest, found := strings.Cut(document, begin)
-	if _, after, closed := strings.Cut(rest, end); found && closed {
-		return before + marked + after
-	}
-	if document != "" {
-		document = strings.TrimRight(document, "\n") + "\n\n"
-	}
-	return document + marked
-}

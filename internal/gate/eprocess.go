@@ -7,14 +7,14 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// oddsRatios are the alternatives of the mixture. They are the shares 1.5, 2, 3, 5, 10, 20, 33, 50 and 90 % against a limit of
-// 1 %, kept as odds ratios so that they scale to any limit and stay below 1: from "a little above" to "nearly everything
-// fails". An alternative close to the truth needs few requests; mixing nine costs at most log(9) in the log of the evidence. A share
-// between the limit and about 1.2 times it stays closer to the limit than to any alternative: it is never failed, however many
-// requests there are, and never passes either.
+// oddsRatios are the alternatives of the mixture. They are the shares 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 33, 50 and 90 % against a
+// limit of 1 %, kept as odds ratios so that they scale to any limit and stay below 1: from "a little above" to "nearly everything
+// fails". An alternative close to the truth needs few requests; mixing eleven costs at most log(11) in the log of the evidence. A
+// share between the limit and about 1.05 times it stays closer to the limit than to any alternative: it is never failed, however
+// many requests there are, and never passes either.
 var oddsRatios = func() []float64 {
 	const reference = 0.01
-	shares := []float64{0.015, 0.02, 0.03, 0.05, 0.10, 0.20, 0.33, 0.50, 0.90}
+	shares := []float64{0.011, 0.0125, 0.015, 0.02, 0.03, 0.05, 0.10, 0.20, 0.33, 0.50, 0.90}
 	ratios := make([]float64, len(shares))
 	for i, q := range shares {
 		ratios[i] = q / (1 - q) / (reference / (1 - reference))

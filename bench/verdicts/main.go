@@ -1,0 +1,177 @@
+// Command verdicts simulates what the gate's statistics promise, with the gate's own code: how often a healthy release is rolled
+// back in a soak, and how many requests a verdict takes. It needs no cluster and keeps the result as a dated table in
+// docs/benchmarks.md. The seed is fixed, so that it can be repeated.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/vextrus/finance-rollout/bench/internal/document"
+	"github.com/vextrus/finance-rollout/internal/gate"
+)
+
+const (
+	target   = 0.005
+	rollback = 0.01
+	// looksPerWindow is how many looks of 15 s five minutes have, looksPerSoak how many 48 hours.
+	looksPerWindow = 20
+	looksPerSoak   = 48 * 60 * 4
+	seed           = 20260302
+)
+
+func main() {
+	trials := flag.Int("trials", 6000, "simulated soaks for each rate of requests")
+	output := flag.String("output", filepath.Join("docs", "benchmarks.md"), "the file whose section is replaced")
+	flag.Parse()
+	section := falseRollbacks(*trials) + requestsToPass(2000) + requestsToFail(4000)
+	fmt.Println(section)
+	if err := document.Update(*output, "verdicts", section); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+// soak is one simulated soak: which rules rolled it back.
+type soak struct{ sequential, window, sustained bool }
+
+// simulate watches a healthy release with that many requests a look.
+func simulate(draw distuv.Binomial, perLook int64, alpha float64) soak {
+	var out soak
+	var n, k int64
+	var recent [looksPerWindow]int64
+	bad, above := int64(0), 0
+	for look := range looksPerSoak {
+		failed := int64(draw.Rand())
+		n, k = n+perLook, k+failed
+		bad += failed - recent[look%looksPerWindow]
+		recent[look%looksPerWindow] = failed
+		// The evidence can only have grown where something failed.
+		if failed > 0 && gate.EValue(n, k, rollback) >= 1/alpha {
+			out.sequential = true
+		}
+		if look < looksPerWindow {
+			continue
+		}
+		if float64(bad) > rollback*float64(perLook*looksPerWindow) {
+			out.window = true
+			above++
+		} else {
+			above = 0
+		}
+		// An alert that has to hold for five minutes fires at the look after them.
+		out.sustained = out.sustained || above > looksPerWindow
+	}
+	return out
+}
+
+func falseRollbacks(trials int) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "## False rollbacks of a healthy release\n\n%s, Go %s, seed %d, %d simulated soaks of 48 hours for each row, looked at every 15 s, at a true error\nrate of 0.3 %% "+
+		"and a rollback limit of 1 %%. The goal is at most 0.1 %% of the soaks.\n\n", time.Now().UTC().Format(time.DateOnly), strings.TrimPrefix(runtime.Version(), "go"), seed, trials)
+	text.WriteString("| requests in 5 minutes | the gate | with 95 % confidence at most | any 5 minutes above 1 % | above 1 % for 5 minutes on end |\n|---|---|---|---|---|\n")
+	for _, rate := range []int64{100, 600, 1500} {
+		perLook := rate / looksPerWindow
+		draw := distuv.Binomial{N: float64(perLook), P: 0.003, Src: rand.New(rand.NewPCG(seed, uint64(rate)))} //nolint:gosec // a simulation is to be repeatable
+		var counted [3]int64
+		for range trials {
+			out := simulate(draw, perLook, gate.DefaultAlpha)
+			for i, rolledBack := range []bool{out.sequential, out.window, out.sustained} {
+				if rolledBack {
+					counted[i]++
+				}
+			}
+		}
+		_, most := gate.Interval(int64(trials), counted[0], 0.9)
+		share := func(count int64) string { return fmt.Sprintf("%.2f %%", 100*float64(count)/float64(trials)) }
+		fmt.Fprintf(&text, "| %d | %s | %.2f %% | %s | %s |\n", rate, share(counted[0]), 100*most, share(counted[1]), share(counted[2]))
+	}
+	return text.String()
+}
+
+// until is how many requests it takes until done, at most most.
+func until(source *rand.Rand, rate float64, most int64, done func(n, k int64) bool) int64 {
+	var k int64
+	for n := int64(1); n < most; n++ {
+		if source.Float64() < rate {
+			k++
+		}
+		if done(n, k) {
+			return n
+		}
+	}
+	return most
+}
+
+func quantiles(values []int64) (median, p90, mean float64) {
+	slices.Sort(values)
+	total := 0.0
+	for _, value := range values {
+		total += float64(value)
+	}
+	return float64(values[len(values)/2]), float64(values[len(values)*9/10]), total / float64(len(values))
+}
+
+func requestsToPass(trials int) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "\n## Requests until a pass\n\nTarget 0.5 %%, confidence %.0f %%, %d trials for each row, looked at after every 10 requests.\n\n", 100*(1-gate.DefaultPassAlpha), trials)
+	text.WriteString("| true error rate | median | 9 of 10 within | mean |\n|---|---|---|---|\n")
+	for _, rate := range []float64{0, 0.001, 0.002} {
+		source := rand.New(rand.NewPCG(seed, math.Float64bits(rate))) //nolint:gosec // a simulation is to be repeatable
+		values := make([]int64, trials)
+		for i := range values {
+			values[i] = until(source, rate, 1e6, func(n, k int64) bool {
+				return n%10 == 0 && gate.EValueBelow(n, k, target) >= 1/gate.DefaultPassAlpha
+			})
+		}
+		median, p90, mean := quantiles(values)
+		fmt.Fprintf(&text, "| %.1f %% | %.0f | %.0f | %.0f |\n", 100*rate, median, p90, mean)
+	}
+	return text.String()
+}
+
+func requestsToFail(trials int) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "\n## Requests until a fail\n\nRollback limit 1 %%, alpha %g, %d trials for each row, looked at after every request. Wald's test knows the true rate, which nobody\ndoes; "+
+		"both reject at the same level. The goal is a mean of at most 1.25 times its.\n\n", gate.DefaultAlpha, trials)
+	text.WriteString("| true error rate | median | mean | Wald's mean | ratio |\n|---|---|---|---|---|\n")
+	for _, rate := range []float64{0.02, 0.03, 0.10, 0.33} {
+		source := rand.New(rand.NewPCG(seed, math.Float64bits(rate))) //nolint:gosec // a simulation is to be repeatable
+		gateNeeds, waldNeeds := make([]int64, trials), make([]int64, trials)
+		up, down := math.Log(rate/rollback), math.Log((1-rate)/(1-rollback))
+		for i := range gateNeeds {
+			wald, own, last, total := int64(0), int64(0), int64(0), 0.0
+			until(source, rate, 1e6, func(n, k int64) bool {
+				failed := k > last
+				last = k
+				if failed {
+					total += up
+				} else {
+					total += down
+				}
+				if wald == 0 && total >= -math.Log(gate.DefaultAlpha) {
+					wald = n
+				}
+				if own == 0 && failed && gate.EValue(n, k, rollback) >= 1/gate.DefaultAlpha {
+					own = n
+				}
+				return wald > 0 && own > 0
+			})
+			gateNeeds[i], waldNeeds[i] = own, wald
+		}
+		median, _, mean := quantiles(gateNeeds)
+		_, _, waldMean := quantiles(waldNeeds)
+		fmt.Fprintf(&text, "| %.0f %% | %.0f | %.1f | %.1f | %.2f |\n", 100*rate, median, mean, waldMean, mean/waldMean)
+	}
+	return text.String()
+}
