@@ -15,6 +15,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -41,6 +42,7 @@ type Options struct {
 type Client struct {
 	config    *rest.Config
 	clientset kubernetes.Interface
+	dynamic   dynamic.Interface
 	transport http.RoundTripper
 	// origin describes where the configuration came from, for errors.
 	origin string
@@ -81,11 +83,15 @@ func newClient(config *rest.Config, origin string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", origin, err)
 	}
+	dynamicClient, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", origin, err)
+	}
 	transport, err := rest.TransportFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", origin, err)
 	}
-	return &Client{config: config, clientset: clientset, transport: transport, origin: origin}, nil
+	return &Client{config: config, clientset: clientset, dynamic: dynamicClient, transport: transport, origin: origin}, nil
 }
 
 // chooseContext finds the context that is used, and refuses one that does not exist. Without any context the configuration may

@@ -1,0 +1,151 @@
+package components
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// GatewayAPI is the group version of the Gateway API's kinds.
+const GatewayAPI = "gateway.networking.k8s.io/v1"
+
+// Gateway names the Gateway that requests come through.
+type Gateway struct {
+	// Namespace and Name are the Gateway's. Its listener must allow routes from the service's namespace.
+	Namespace, Name string
+	// SectionName is the name of one listener; empty means all that allow the route.
+	SectionName string
+}
+
+// RouteArgs are the arguments of NewRoute.
+type RouteArgs struct {
+	App App
+	// ServiceName is the name of the route; the Services of the tracks are named after it, see TrackService.
+	ServiceName string
+	// Port is the Services' port.
+	Port int
+	// Weight is the canary's share of the requests in percent, 0 to 100. The stable track gets the rest.
+	Weight int
+	// Gateway is where the requests come from.
+	Gateway Gateway
+	// Hostnames are the hosts that the route is for; none means all of the listener's.
+	Hostnames []string
+	// DependsOn are the tracks: the weight changes when they are ready, and not before.
+	DependsOn []pulumi.Resource
+	// Hooks run before the weights change.
+	Hooks *pulumi.ResourceHookBinding
+}
+
+func (a *RouteArgs) validate() error {
+	switch {
+	case a.ServiceName == "" || a.Port == 0 || a.Gateway.Name == "" || a.Gateway.Namespace == "":
+		return errors.New("route: ServiceName, Port, Gateway.Name and Gateway.Namespace are required")
+	case a.Weight < 0 || a.Weight > 100:
+		return fmt.Errorf("route: Weight is %d: allowed is 0 to 100", a.Weight)
+	}
+	return nil
+}
+
+// TrackService is the name of the Service that selects the pods of one track alone.
+func TrackService(service, track string) string { return service + "-" + track }
+
+// TrackWeights are the weights of the tracks' Services in a route that gives the canary this percentage.
+func TrackWeights(service string, weight int) map[string]int {
+	return map[string]int{TrackService(service, TrackStable): 100 - weight, TrackService(service, TrackCanary): weight}
+}
+
+// Route is how requests reach the tracks by exact weights: a Service for each track and a route of the Gateway API over
+// both, so that the share of a track does not depend on its pods.
+type Route struct {
+	pulumi.ResourceState
+
+	// Name is the name of the HTTPRoute.
+	Name pulumi.StringOutput
+	// StableService and CanaryService are the names of the tracks' Services.
+	StableService, CanaryService pulumi.StringOutput
+}
+
+// NewRoute makes the Services and the route.
+func NewRoute(ctx *pulumi.Context, name string, args *RouteArgs, opts ...pulumi.ResourceOption) (*Route, error) {
+	if err := args.validate(); err != nil {
+		return nil, err
+	}
+	route := &Route{}
+	if err := ctx.RegisterComponentResource("finance-rollout:index:Route", name, route, opts...); err != nil {
+		return nil, err
+	}
+	parent := pulumi.Parent(route)
+	stable, err := args.service(ctx, name, TrackStable, parent)
+	if err != nil {
+		return nil, err
+	}
+	canary, err := args.service(ctx, name, TrackCanary, parent)
+	if err != nil {
+		return nil, err
+	}
+	metadata := args.App.metadata(args.ServiceName)
+	// A rollback takes the canary's weight away, and so may a person: the next update takes the field back and fails on no conflict.
+	metadata.Annotations = pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")}
+	made, err := apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
+		ApiVersion:  pulumi.String(GatewayAPI),
+		Kind:        pulumi.String("HTTPRoute"),
+		Metadata:    metadata,
+		OtherFields: kubernetes.UntypedArgs{"spec": args.spec()},
+	}, parent, pulumi.DependsOn(append([]pulumi.Resource{stable, canary}, args.DependsOn...)), pulumi.ResourceHooks(args.Hooks))
+	if err != nil {
+		return nil, err
+	}
+	route.Name = made.Metadata.Name().Elem()
+	route.StableService, route.CanaryService = stable.Metadata.Name().Elem(), canary.Metadata.Name().Elem()
+	return route, ctx.RegisterResourceOutputs(route, pulumi.Map{
+		"name": route.Name, "stableService": route.StableService, "canaryService": route.CanaryService,
+	})
+}
+
+// service makes the Service of one track. It selects by the track and not by the release, so that it need not change with the
+// release's name.
+func (a *RouteArgs) service(ctx *pulumi.Context, name, track string, parent pulumi.ResourceOption) (*corev1.Service, error) {
+	metadata := a.App.metadata(TrackService(a.ServiceName, track))
+	metadata.Labels = a.App.labelsWith(map[string]string{LabelTrack: track})
+	// The tracks wait for their own pods. A canary may have none, and one that is isolated has none that count: neither is a
+	// reason to wait here.
+	metadata.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
+	return corev1.NewService(ctx, TrackService(name, track), &corev1.ServiceArgs{
+		Metadata: metadata,
+		Spec: corev1.ServiceSpecArgs{
+			Type: pulumi.String("ClusterIP"),
+			Selector: pulumi.StringMap{
+				LabelApp: pulumi.String(a.App.Name), LabelTrack: pulumi.String(track), LabelTraffic: pulumi.String(TrafficEnabled),
+			},
+			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
+				Name: pulumi.String(PortName), Port: pulumi.Int(a.Port), TargetPort: pulumi.String(PortName),
+			}},
+		},
+	}, parent)
+}
+
+// spec is the route's. It holds no value that is known only after the update, so that hooks and previews see the weights.
+func (a *RouteArgs) spec() map[string]any {
+	gateway := map[string]any{"name": a.Gateway.Name, "namespace": a.Gateway.Namespace}
+	if a.Gateway.SectionName != "" {
+		gateway["sectionName"] = a.Gateway.SectionName
+	}
+	weights := TrackWeights(a.ServiceName, a.Weight)
+	var backends []any
+	for _, track := range []string{TrackStable, TrackCanary} {
+		service := TrackService(a.ServiceName, track)
+		backends = append(backends, map[string]any{"name": service, "port": a.Port, "weight": weights[service]})
+	}
+	spec := map[string]any{
+		"parentRefs": []any{gateway},
+		"rules":      []any{map[string]any{"backendRefs": backends}},
+	}
+	if len(a.Hostnames) > 0 {
+		spec["hostnames"] = a.Hostnames
+	}
+	return spec
+}

@@ -1,0 +1,136 @@
+package components
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"pgregory.net/rapid"
+)
+
+const typeRoute = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
+
+func routeArgs() *RouteArgs {
+	return &RouteArgs{
+		App: app(), ServiceName: "finance-service", Port: 80, Weight: 30,
+		Gateway: Gateway{Namespace: "infra", Name: "public", SectionName: "web"}, Hostnames: []string{"finance.example.com"},
+	}
+}
+
+func newRoute(ctx *pulumi.Context) error {
+	_, err := NewRoute(ctx, "route", routeArgs())
+	return err
+}
+
+func TestRouteInputs(t *testing.T) {
+	r := &recorder{}
+	if err := run(t, r, newRoute); err != nil {
+		t.Fatal(err)
+	}
+	stable, canary, route := typeService+"/route-stable", typeService+"/route-canary", typeRoute+"/route"
+	tests := []struct {
+		key, path string
+		want      any
+	}{
+		{stable, "metadata.name", "finance-service-stable"},
+		{stable, "metadata.labels.track", "stable"},
+		{stable, "spec.selector", map[string]any{"app": "finance-service", "track": "stable", "traffic": "enabled"}},
+		{canary, "metadata.name", "finance-service-canary"},
+		{canary, "metadata.namespace", "vextrus-production"},
+		{canary, "metadata.labels.track", "canary"},
+		{canary, `metadata.annotations["pulumi.com/skipAwait"]`, "true"},
+		{canary, "spec.type", "ClusterIP"},
+		// No version: the pods of a release by another name are reached by the same Service.
+		{canary, "spec.selector", map[string]any{"app": "finance-service", "track": "canary", "traffic": "enabled"}},
+		{canary, "spec.ports", []any{map[string]any{"name": "http", "port": 80.0, "targetPort": "http"}}},
+		{route, "metadata.name", "finance-service"},
+		{route, `metadata.annotations["pulumi.com/patchForce"]`, "true"},
+		{route, "spec", map[string]any{
+			"parentRefs": []any{map[string]any{"namespace": "infra", "name": "public", "sectionName": "web"}},
+			"hostnames":  []any{"finance.example.com"},
+			"rules": []any{map[string]any{"backendRefs": []any{
+				map[string]any{"name": "finance-service-stable", "port": 80.0, "weight": 70.0},
+				map[string]any{"name": "finance-service-canary", "port": 80.0, "weight": 30.0},
+			}}},
+		}},
+	}
+	for _, tt := range tests {
+		if diff := cmp.Diff(tt.want, r.path(t, tt.key, tt.path)); diff != "" {
+			t.Errorf("%s %s (-want +got):\n%s", tt.key, tt.path, diff)
+		}
+	}
+}
+
+// A weight of 0 is written out: a backend without one has weight 1.
+func TestRouteHoldsBothWeightsAlways(t *testing.T) {
+	for _, weight := range []int{0, 100} {
+		r := &recorder{}
+		err := run(t, r, func(ctx *pulumi.Context) error {
+			args := routeArgs()
+			args.Weight, args.Gateway.SectionName, args.Hostnames = weight, "", nil
+			_, err := NewRoute(ctx, "route", args)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]any{
+			"parentRefs": []any{map[string]any{"namespace": "infra", "name": "public"}},
+			"rules": []any{map[string]any{"backendRefs": []any{
+				map[string]any{"name": "finance-service-stable", "port": 80.0, "weight": float64(100 - weight)},
+				map[string]any{"name": "finance-service-canary", "port": 80.0, "weight": float64(weight)},
+			}}},
+		}
+		if diff := cmp.Diff(want, r.path(t, typeRoute+"/route", "spec")); diff != "" {
+			t.Errorf("weight %d (-want +got):\n%s", weight, diff)
+		}
+	}
+}
+
+func TestTrackWeightsAreAllOfTheRequests(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		weight := rapid.IntRange(0, 100).Draw(t, "weight")
+		weights := TrackWeights("finance", weight)
+		if len(weights) != 2 || weights["finance-canary"] != weight || weights["finance-stable"]+weight != 100 {
+			t.Fatalf("weight %d: %v", weight, weights)
+		}
+	})
+}
+
+func TestEveryFailingResourceOfTheRouteFailsTheProgram(t *testing.T) {
+	for _, token := range []string{"finance-rollout:index:Route", typeService, typeRoute} {
+		t.Run(token, func(t *testing.T) {
+			if err := run(t, &recorder{failing: token}, newRoute); err == nil {
+				t.Error("the program passed")
+			}
+		})
+	}
+}
+
+func TestRouteArgsAreValidatedBeforeAnythingIsRegistered(t *testing.T) {
+	tests := map[string]func(*RouteArgs){
+		"service":           func(args *RouteArgs) { args.ServiceName = "" },
+		"port":              func(args *RouteArgs) { args.Port = 0 },
+		"gateway":           func(args *RouteArgs) { args.Gateway.Name = "" },
+		"gateway namespace": func(args *RouteArgs) { args.Gateway.Namespace = "" },
+		"negative weight":   func(args *RouteArgs) { args.Weight = -1 },
+		"too much weight":   func(args *RouteArgs) { args.Weight = 101 },
+	}
+	for name, spoil := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := &recorder{}
+			err := run(t, r, func(ctx *pulumi.Context) error {
+				args := routeArgs()
+				spoil(args)
+				_, err := NewRoute(ctx, "route", args)
+				return err
+			})
+			if err == nil {
+				t.Error("accepted")
+			}
+			if len(r.inputs) != 0 {
+				t.Errorf("registered %v", r.inputs)
+			}
+		})
+	}
+}

@@ -1,0 +1,254 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/util/retry"
+)
+
+var httpRoutes = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
+
+// httpRoute is what a shift reads of an HTTPRoute.
+type httpRoute struct {
+	Metadata metav1.ObjectMeta `json:"metadata"`
+	Spec     struct {
+		ParentRefs []parentRef `json:"parentRefs"`
+		Rules      []struct {
+			BackendRefs []backendRef `json:"backendRefs"`
+		} `json:"rules"`
+	} `json:"spec"`
+	Status struct {
+		Parents []struct {
+			ParentRef  parentRef          `json:"parentRef"`
+			Conditions []metav1.Condition `json:"conditions"`
+		} `json:"parents"`
+	} `json:"status"`
+}
+
+// parentRef names a Gateway, or one listener of it.
+type parentRef struct {
+	Group       string `json:"group"`
+	Kind        string `json:"kind"`
+	Namespace   string `json:"namespace"`
+	Name        string `json:"name"`
+	SectionName string `json:"sectionName"`
+	Port        int64  `json:"port"`
+}
+
+// backendRef is a share of the requests of a rule.
+type backendRef struct {
+	Name string `json:"name"`
+	// Weight is 1 when it is not given, as the Gateway API has it.
+	Weight *int64 `json:"weight"`
+}
+
+// RouteWeights gives the weights of the backends of an HTTPRoute, by the names of their Services. A backend that has different
+// weights in two rules of the route is an error, because then there is no one answer.
+func (c *Client) RouteWeights(ctx context.Context, namespace, name string) (map[string]int, error) {
+	route, err := c.route(ctx, namespace, name)
+	if err != nil {
+		return nil, err
+	}
+	return route.weights()
+}
+
+// SetRouteWeights gives the named backends of an HTTPRoute these weights, in every rule that has them, and leaves all else of the
+// route as it is. It returns when the API server has stored them; [Client.WaitRoute] tells when they are in force. A name that
+// is no backend of the route is an error, and nothing is changed then.
+func (c *Client) SetRouteWeights(ctx context.Context, namespace, name string, weights map[string]int) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	client := c.dynamic.Resource(httpRoutes).Namespace(namespace)
+	// The gateway writes the route's status, which is a conflict as well.
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		object, err := client.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		changed, err := setWeights(object, weights)
+		if err != nil || !changed {
+			return err
+		}
+		_, err = client.Update(ctx, object, metav1.UpdateOptions{FieldManager: fieldManager})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("set weights of httproute %s/%s to %s: %w", namespace, name, formatWeights(weights), errors.Join(err, lateCause(ctx)))
+	}
+	return nil
+}
+
+// setWeights changes the weights in the object and tells whether that changed anything.
+func setWeights(object *unstructured.Unstructured, weights map[string]int) (changed bool, err error) {
+	rules, _, err := unstructured.NestedSlice(object.Object, "spec", "rules")
+	if err != nil {
+		return false, err
+	}
+	missing := maps.Clone(weights)
+	var existing []string
+	for _, rule := range rules {
+		fields, _ := rule.(map[string]any)
+		backends, _ := fields["backendRefs"].([]any)
+		for _, item := range backends {
+			backend, _ := item.(map[string]any)
+			service, _ := backend["name"].(string)
+			existing = append(existing, service)
+			if weight, wanted := weights[service]; wanted {
+				changed = changed || backend["weight"] != int64(weight)
+				backend["weight"] = int64(weight)
+				delete(missing, service)
+			}
+		}
+	}
+	if len(missing) > 0 {
+		return false, fmt.Errorf("no backend %s; it has %s",
+			strings.Join(slices.Sorted(maps.Keys(missing)), ", "), strings.Join(existing, ", "))
+	}
+	return changed, unstructured.SetNestedSlice(object.Object, rules, "spec", "rules")
+}
+
+// WaitRoute waits until an HTTPRoute has these weights and every Gateway that it names has accepted just that generation of it, with
+// all backends resolved. Backends that are not named may have any weight. A route that does not exist yet is waited for. It ends
+// with the context, which needs a deadline to end at all; the error then says what is still missing.
+//
+// What a gateway reports is that it took the weights over; how soon its proxies follow is its own affair.
+func (c *Client) WaitRoute(ctx context.Context, namespace, name string, weights map[string]int) error {
+	start := time.Now()
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	lack := "it does not exist"
+	for {
+		route, err := c.route(ctx, namespace, name)
+		switch {
+		case err == nil:
+			if lack = route.lack(weights); lack == "" {
+				return nil
+			}
+		case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+			return err
+		case apierrors.IsNotFound(err):
+			lack = "it does not exist"
+		case ctx.Err() == nil:
+			lack = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("httproute %s/%s is not in force with weights %s after %v: %s: %w",
+				namespace, name, formatWeights(weights), time.Since(start).Round(time.Second), lack, context.Cause(ctx))
+		case <-ticker.C:
+		}
+	}
+}
+
+func (c *Client) route(ctx context.Context, namespace, name string) (*httpRoute, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	object, err := c.dynamic.Resource(httpRoutes).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("get httproute %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
+	}
+	var route httpRoute
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &route); err != nil {
+		return nil, fmt.Errorf("read httproute %s/%s: %w", namespace, name, err)
+	}
+	return &route, nil
+}
+
+func (r *httpRoute) weights() (map[string]int, error) {
+	weights := map[string]int{}
+	for _, rule := range r.Spec.Rules {
+		for _, backend := range rule.BackendRefs {
+			weight := 1
+			if backend.Weight != nil {
+				weight = int(*backend.Weight)
+			}
+			if before, known := weights[backend.Name]; known && before != weight {
+				return nil, fmt.Errorf("httproute %s/%s gives backend %s weight %d in one rule and %d in another: give it the same in all",
+					r.Metadata.Namespace, r.Metadata.Name, backend.Name, before, weight)
+			}
+			weights[backend.Name] = weight
+		}
+	}
+	return weights, nil
+}
+
+// lack says what keeps the weights from being in force; nothing when they are.
+func (r *httpRoute) lack(wanted map[string]int) string {
+	weights, err := r.weights()
+	if err != nil {
+		return err.Error()
+	}
+	for service, weight := range wanted {
+		if got, known := weights[service]; !known || got != weight {
+			return "it has " + formatWeights(weights)
+		}
+	}
+	for _, parent := range r.Spec.ParentRefs {
+		if lack := r.unaccepted(parent); lack != "" {
+			return lack
+		}
+	}
+	return ""
+}
+
+// unaccepted says why a parent has not taken the route over as it is now; nothing when it has.
+func (r *httpRoute) unaccepted(parent parentRef) string {
+	parent = r.completed(parent)
+	for _, status := range r.Status.Parents {
+		if r.completed(status.ParentRef) != parent {
+			continue
+		}
+		for _, kind := range []string{"Accepted", "ResolvedRefs"} {
+			condition := meta.FindStatusCondition(status.Conditions, kind)
+			switch {
+			case condition == nil:
+				return fmt.Sprintf("%s has not reported %s", parent, kind)
+			case condition.ObservedGeneration != r.Metadata.Generation:
+				return fmt.Sprintf("%s reports %s of generation %d, the route is at %d", parent, kind, condition.ObservedGeneration, r.Metadata.Generation)
+			case condition.Status != metav1.ConditionTrue:
+				return fmt.Sprintf("%s reports that %s is %s: %s", parent, kind, condition.Status, reason(condition.Reason, condition.Message))
+			}
+		}
+		return ""
+	}
+	return fmt.Sprintf("%s has reported nothing: check that it exists and that a controller runs for its class", parent)
+}
+
+// completed fills in what a reference leaves out: controllers may report it so.
+func (r *httpRoute) completed(parent parentRef) parentRef {
+	if parent.Namespace == "" {
+		parent.Namespace = r.Metadata.Namespace
+	}
+	if parent.Group == "" && parent.Kind == "" {
+		parent.Group, parent.Kind = httpRoutes.Group, "Gateway"
+	}
+	return parent
+}
+
+func (p parentRef) String() string {
+	text := fmt.Sprintf("%s %s/%s", strings.ToLower(p.Kind), p.Namespace, p.Name)
+	if p.SectionName != "" {
+		text += " (listener " + p.SectionName + ")"
+	}
+	return text
+}
+
+func formatWeights(weights map[string]int) string {
+	var parts []string
+	for _, service := range slices.Sorted(maps.Keys(weights)) {
+		parts = append(parts, fmt.Sprintf("%s=%d", service, weights[service]))
+	}
+	return strings.Join(parts, ", ")
+}
