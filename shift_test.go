@@ -264,3 +264,15 @@ func TestReachedStartsTheSoakOnce(t *testing.T) {
 		t.Errorf("the ledger holds %s", got)
 	}
 }
+
+// Going back to no canary must not need requests.
+func TestOnlyWhatTakesRequestsIsBaked(t *testing.T) {
+	for weight, bakes := range map[int]bool{0: false, 10: true} {
+		tr := newTrial(t, weight, served{}, born)
+		h := &hooks{settings: tr.settings, cluster: tr.world, edges: tr.edges, shift: tr.shift}
+		options, err := h.verifyOptions("vextrus/finance@" + onTrial)
+		if err != nil || (options.Bake != nil) != bakes {
+			t.Errorf("at %d %%: baked %v, %v", weight, options.Bake != nil, err)
+		}
+	}
+}
