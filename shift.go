@@ -12,6 +12,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
 	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
 // shift is the one move that a run of the program makes. It is judged once, whichever resource asks first, and noted in the
@@ -154,8 +155,8 @@ func (s *shift) facts(ctx context.Context, history *ledger.Ledger, target plan.T
 	}
 	move, err := facts.Stages.Move(facts.Standing, target)
 	if err == nil && (move.Kind == plan.Advance || move.Kind == plan.Finish) {
-		soak := lookAtSoak(ctx, s.settings, s.cluster, s.edges, state, now)
-		facts.Soak = &soak
+		look := lookAtSoak(ctx, s.settings, s.cluster, s.edges, state, now)
+		facts.Soak = &look
 	}
 	return facts
 }
@@ -200,7 +201,7 @@ func (s *shift) extend(ctx context.Context, target plan.Target, decision advance
 	_, err := ledger.Write(ctx, s.store(), s.edges.now, ledger.Entry{
 		Kind: ledger.Extended, Who: s.edges.who(), Image: target.Canary, To: decision.Move.From, Verdict: string(decision.Verdict()),
 		Reason:  fmt.Sprintf("by %s: %s", s.settings.Soak.Extension, decision.Refusals[0].Found),
-		Numbers: numbers(decision.Soak.Evaluation), Soaked: int64(decision.Soak.Soaked / time.Second),
+		Numbers: soak.Numbers(decision.Soak.Evaluation), Soaked: int64(decision.Soak.Soaked / time.Second),
 	})
 	return err
 }
@@ -245,7 +246,7 @@ func (s *shift) entries(target plan.Target, decision advance.Decision, latch led
 	}
 	if decision.Soak != nil {
 		entries = append(entries, ledger.Entry{Kind: ledger.Verdict, Who: who, Image: target.Canary, To: decision.Move.From,
-			Verdict: string(decision.Verdict()), Numbers: numbers(decision.Soak.Evaluation), Soaked: int64(decision.Soak.Soaked / time.Second)})
+			Verdict: string(decision.Verdict()), Numbers: soak.Numbers(decision.Soak.Evaluation), Soaked: int64(decision.Soak.Soaked / time.Second)})
 	}
 	return append(entries, ledger.Entry{Kind: ledger.ShiftBegun, Who: who, Release: s.settings.Release, Image: target.Canary, Stable: target.Stable,
 		From: decision.Move.From, To: target.Weight, Reason: string(decision.Move.Kind)})

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 
-	"github.com/vextrus/finance-rollout/components"
-	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/podlabel"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
@@ -22,9 +20,9 @@ func (s *shift) rollBack(ctx context.Context, image, release, reason string, evi
 	}
 	return rollback.Run(ctx, s.cluster, &recorder{shift: s, image: image, release: release}, rollback.Options{
 		Namespace: s.settings.Namespace, App: app, Service: s.settings.ServiceName,
-		Canary:     map[string]string{components.LabelApp: app, components.LabelTrack: components.TrackCanary},
+		Canary:     map[string]string{podlabel.App: app, podlabel.Track: podlabel.Canary},
 		Deployment: app + "-" + release, StableDeployment: app + "-stable", Capacity: s.settings.Replicas,
-		LabelKey: components.LabelTraffic, LabelValue: components.TrafficIsolated,
+		LabelKey: podlabel.Traffic, LabelValue: podlabel.Isolated,
 		Reason: reason, Numbers: evidence, Secrets: secrets, Now: s.edges.now,
 	})
 }
@@ -60,16 +58,4 @@ func (r *recorder) Finish(ctx context.Context, outcome rollback.Outcome) error {
 	}
 	_, err := ledger.Write(ctx, r.shift.store(), r.shift.edges.now, entry)
 	return err
-}
-
-// numbers are an evaluation's as the ledger keeps them.
-func numbers(evaluation gate.Evaluation) []ledger.Number {
-	var list []ledger.Number
-	rounded := func(share float64) float64 { return math.Round(share*1e6) / 1e6 }
-	for _, result := range evaluation.Results {
-		list = append(list, ledger.Number{
-			Name: result.Name, Verdict: string(result.Verdict), N: result.N, K: result.K, Lower: rounded(result.Lower), Upper: rounded(result.Upper),
-		})
-	}
-	return list
 }

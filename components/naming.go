@@ -5,29 +5,27 @@ import (
 
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/internal/podlabel"
 )
 
 // Label keys of the pods and of what selects them.
 const (
-	LabelApp         = "app"
-	LabelEnvironment = "environment"
-	LabelTrack       = "track"
-	LabelVersion     = "version"
-	// LabelTraffic decides whether a ready pod gets requests. The Service selects by it and no ReplicaSet does, so that a pod
-	// loses its traffic, and nothing else, when the label is changed.
-	LabelTraffic = "traffic"
+	LabelApp         = podlabel.App
+	LabelEnvironment = podlabel.Environment
+	LabelTrack       = podlabel.Track
+	LabelVersion     = podlabel.Version
+	LabelTraffic     = podlabel.Traffic
 	// LabelManagedBy marks what the program made.
 	LabelManagedBy = "app.kubernetes.io/managed-by"
 )
 
 // Values of the labels.
 const (
-	TrackStable    = "stable"
-	TrackCanary    = "canary"
-	TrafficEnabled = "enabled"
-	// TrafficIsolated is what a pod carries that was taken out of traffic to be looked at.
-	TrafficIsolated = "isolated"
-	ManagedBy       = "finance-rollout"
+	TrackStable    = podlabel.Stable
+	TrackCanary    = podlabel.Canary
+	TrafficEnabled = podlabel.Enabled
+	ManagedBy      = "finance-rollout"
 	// AnnotationStack names the stack that owns a namespace, as project/stack.
 	AnnotationStack = "finance-rollout/stack"
 )

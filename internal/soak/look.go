@@ -1,0 +1,102 @@
+package soak
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/advance"
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/podlabel"
+)
+
+// Pods lists pods.
+type Pods interface {
+	// AllPods lists the pods that carry all the labels, ready or not.
+	AllPods(ctx context.Context, namespace string, labels map[string]string) ([]corev1.Pod, error)
+}
+
+// Server is the Prometheus that is asked.
+type Server interface {
+	gate.Querier
+	gate.Asker
+}
+
+// limit bounds a look: two days of samples of many pods are read in pieces.
+const limit = 3 * time.Minute
+
+// Look gathers the evidence of the stage that the rollout stands at by its ledger, up to now. Whatever keeps it from looking is
+// a result with verdict error; nothing is returned as an error.
+func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger.State, now time.Time) advance.Soak {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the evidence was not read within %v", limit))
+	defer cancel()
+	soak := advance.Soak{Plan: spec.Plan, Extensions: state.Extensions, Since: state.SoakSince}
+	window := gate.Window{Start: state.SoakSince, End: now}
+	metrics := spec.Series(podlabel.Canary, state.Release)
+	coverage, err := gate.Cover(ctx, server, metrics, window)
+	if err != nil {
+		soak.Evaluation = Unseen(window, err)
+		return soak
+	}
+	soak.Soaked = coverage.Covered
+	soak.Evaluation = gate.EvaluateSoak(ctx, server, gate.Question{
+		Metrics: metrics, Stable: spec.Beside(state.Weight), Criteria: spec.Criteria, Window: window,
+	})
+	soak.Evaluation.Results = append(soak.Evaluation.Results, spec.conditions(ctx, pods, server, state.Release, window)...)
+	return soak
+}
+
+// Unseen is the evaluation of a soak that nobody could look at.
+func Unseen(window gate.Window, err error) gate.Evaluation {
+	return gate.Evaluation{Start: window.Start, End: window.End, Results: []gate.Result{{Name: "prometheus", Verdict: gate.Error, Reason: err.Error()}}}
+}
+
+// conditions are the criteria that count no requests: restarts, alerts, and the stack's own.
+func (s Spec) conditions(ctx context.Context, pods Pods, asker gate.Asker, release string, window gate.Window) []gate.Result {
+	rollout := gate.Rollout{
+		Namespace: s.Namespace, App: s.App, Release: release, Track: podlabel.Canary, Deployment: s.Deployment(release),
+	}
+	var results []gate.Result
+	found, err := pods.AllPods(ctx, s.Namespace, s.Canary(release))
+	if err != nil {
+		results = append(results, gate.Result{Name: "restarts", Verdict: gate.Error, Reason: err.Error()})
+	} else {
+		results = append(results, gate.Restarts(ctx, asker, rollout, podStates(found), window))
+	}
+	if s.Alerts {
+		results = append(results, gate.Firing(ctx, asker, rollout, window))
+	}
+	for _, own := range s.Own {
+		results = append(results, own.Evaluate(ctx, asker, rollout, window))
+	}
+	return results
+}
+
+func podStates(pods []corev1.Pod) []gate.PodState {
+	var states []gate.PodState
+	for i := range pods {
+		state := gate.PodState{Name: pods[i].Name}
+		for _, container := range pods[i].Status.ContainerStatuses {
+			state.Restarts += int(container.RestartCount)
+			state.CrashLoop = state.CrashLoop || container.State.Waiting != nil && container.State.Waiting.Reason == "CrashLoopBackOff"
+		}
+		states = append(states, state)
+	}
+	return states
+}
+
+// Numbers are an evaluation's as the ledger keeps them.
+func Numbers(evaluation gate.Evaluation) []ledger.Number {
+	var list []ledger.Number
+	rounded := func(share float64) float64 { return math.Round(share*1e6) / 1e6 }
+	for _, result := range evaluation.Results {
+		list = append(list, ledger.Number{
+			Name: result.Name, Verdict: string(result.Verdict), N: result.N, K: result.K, Lower: rounded(result.Lower), Upper: rounded(result.Upper),
+		})
+	}
+	return list
+}
