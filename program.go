@@ -27,6 +27,11 @@ func rollout(ctx *pulumi.Context, edges edges) error {
 	if err != nil {
 		return err
 	}
+	if note := s.HeldBack(); note != "" {
+		if err := ctx.Log.Info(note, nil); err != nil {
+			return err
+		}
+	}
 	cluster, err := edges.connect(s.Kubeconfig, s.KubeContext)
 	if err != nil {
 		return err

@@ -47,6 +47,17 @@ func (s *Settings) validatePosition(found *problems) {
 	}
 }
 
+// HeldBack says that canaryWeight keeps the canary below the weight of the week, so that a week which was set to advance does not
+// look as if nothing happened; empty when it does not.
+func (s *Settings) HeldBack() string {
+	planned, err := s.Stages.Weight(s.Week)
+	if err != nil || s.IsSingle() || !s.CanaryWeight.Set || s.CanaryWeight.Percent >= planned {
+		return ""
+	}
+	return fmt.Sprintf("canaryWeight is %d and counts, not the %d %% of week %d: to go by the week, pulumi config rm canaryWeight",
+		s.CanaryWeight.Percent, planned, s.Week)
+}
+
 // validateAdvance checks what the advance gate goes by.
 func (s *Settings) validateAdvance(found *problems) {
 	if s.IsSingle() {

@@ -75,6 +75,28 @@ func TestCanaryWeightOverridesTheWeek(t *testing.T) {
 	}
 }
 
+func TestAWeekThatDoesNotCountIsTold(t *testing.T) {
+	for _, tt := range []struct {
+		week, weight string
+		told         bool
+	}{
+		{"2", "10", true}, {"1", "0", true}, {"1", "30", false}, {"2", "30", false}, {"2", "", false},
+	} {
+		source := production("week", tt.week)
+		if tt.weight != "" {
+			source.values["canaryWeight"] = tt.weight
+		}
+		s, err := Load("production", source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		note := s.HeldBack()
+		if (note != "") != tt.told || tt.told && !strings.Contains(note, "week "+tt.week) {
+			t.Errorf("week %s, canaryWeight %q: told %q", tt.week, tt.weight, note)
+		}
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	tests := []struct {
 		name    string
