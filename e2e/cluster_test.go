@@ -24,7 +24,7 @@ import (
 // ready gives the desired and the ready pods of a Deployment.
 func (c *cluster) ready(t *testing.T, deployment string) (desired, ready int) {
 	t.Helper()
-	found, err := c.kubernetes.AppsV1().Deployments(productionNamespace).Get(t.Context(), deployment, metav1.GetOptions{})
+	found, err := c.kubernetes.AppsV1().Deployments(c.production).Get(t.Context(), deployment, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func (c *cluster) expectTracks(t *testing.T, stable, canary int) {
 // generations tells whether anything about the Deployments was changed.
 func (c *cluster) generations(t *testing.T) map[string]int64 {
 	t.Helper()
-	list, err := c.kubernetes.AppsV1().Deployments(productionNamespace).List(t.Context(), metav1.ListOptions{})
+	list, err := c.kubernetes.AppsV1().Deployments(c.production).List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func (c *cluster) watchCapacity(t *testing.T) (end func() int) {
 	var done sync.WaitGroup
 	done.Go(func() {
 		for ctx.Err() == nil {
-			pods, err := c.kubernetes.CoreV1().Pods(productionNamespace).List(ctx, metav1.ListOptions{LabelSelector: "app=finance-service,traffic=enabled"})
+			pods, err := c.kubernetes.CoreV1().Pods(c.production).List(ctx, metav1.ListOptions{LabelSelector: "app=finance-service,traffic=enabled"})
 			if err == nil {
 				fewest, looks = min(fewest, countReady(pods.Items)), looks+1
 			}
@@ -131,7 +131,7 @@ func (c *cluster) customers(t *testing.T, perSecond int) *customers {
 		t.Fatal(err)
 	}
 	target := vegeta.NewStaticTargeter(vegeta.Target{
-		Method: http.MethodPost, URL: "http://127.0.0.1:30180/graphql", Body: []byte(`{"query":"{ __typename }"}`),
+		Method: http.MethodPost, URL: fmt.Sprintf("http://127.0.0.1:%d/graphql", c.nodePort), Body: []byte(`{"query":"{ __typename }"}`),
 		Header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}},
 	})
 	sent := &customers{
@@ -165,7 +165,7 @@ func (c *cluster) customers(t *testing.T, perSecond int) *customers {
 // to have the same source port follows that entry and is refused.
 func (c *cluster) awaitService(ctx context.Context) bool {
 	for {
-		list, err := c.kubernetes.DiscoveryV1().EndpointSlices(productionNamespace).List(ctx, metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
+		list, err := c.kubernetes.DiscoveryV1().EndpointSlices(c.production).List(ctx, metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
 		pause := 500 * time.Millisecond
 		ready := err == nil && len(list.Items) > 0 && len(list.Items[0].Endpoints) > 0
 		if ready {

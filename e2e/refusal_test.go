@@ -25,7 +25,7 @@ func badInput(t *testing.T, c *cluster) {
 		{"week", "5", "1", []string{"week", `"5"`, "1 to 4"}},
 		{"kubeContext", "elsewhere", "finance-rollout-local", []string{"elsewhere", "finance-rollout-local"}},
 		{"image", "localhost:5001/vextrus/finance:v99", c.committedImage(t), []string{"config image", "vextrus/finance:v99"}},
-		{"namespace", "monitoring", productionNamespace, []string{"namespace monitoring", "somebody else", "kubectl annotate"}},
+		{"namespace", "monitoring", c.production, []string{"namespace monitoring", "somebody else", "kubectl annotate"}},
 		{"canaryWieght", "30", "-", []string{"canaryWieght", "no such key"}},
 	}
 	for _, tt := range tests {
@@ -99,11 +99,11 @@ func noSecretAnywhere(t *testing.T, c *cluster) {
 		places["diff of "+stack] = diff
 	}
 	for name, args := range map[string][]string{
-		"events":         {"get", "events", "-n", productionNamespace, "-o", "yaml"},
-		"config maps":    {"get", "configmaps", "-n", productionNamespace, "-o", "yaml"},
-		"deployments":    {"get", "deployments", "-n", productionNamespace, "-o", "yaml"},
-		"logs of stable": {"logs", "-n", productionNamespace, "-l", "track=stable", "--tail=-1"},
-		"logs of canary": {"logs", "-n", productionNamespace, "-l", "track=canary", "--tail=-1"},
+		"events":         {"get", "events", "-n", c.production, "-o", "yaml"},
+		"config maps":    {"get", "configmaps", "-n", c.production, "-o", "yaml"},
+		"deployments":    {"get", "deployments", "-n", c.production, "-o", "yaml"},
+		"logs of stable": {"logs", "-n", c.production, "-l", "track=stable", "--tail=-1"},
+		"logs of canary": {"logs", "-n", c.production, "-l", "track=canary", "--tail=-1"},
 	} {
 		text, err := c.run(t, "kubectl", args...)
 		if err != nil {
@@ -133,7 +133,7 @@ func destroy(t *testing.T, c *cluster) {
 			t.Fatalf("pulumi destroy -s %s: %v\n%s", stack, err, tail(output))
 		}
 	}
-	for _, namespace := range []string{productionNamespace, stagingNamespace} {
+	for _, namespace := range []string{c.production, c.staging} {
 		pods, err := c.kubernetes.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{})
 		if err != nil || len(pods.Items) > 0 {
 			t.Errorf("%s still holds %d pods: %v", namespace, len(pods.Items), err)

@@ -22,7 +22,7 @@ import (
 // TestRollout takes a release through staging into production, up and down, with everything that can go wrong on the way.
 // Its parts build on each other and run in order.
 func TestRollout(t *testing.T) {
-	c := open(t)
+	c := open(t, "-e2e", 30180)
 	t.Cleanup(func() { c.destroyLeftovers(t) })
 	parts := []struct {
 		name string
@@ -58,7 +58,7 @@ func staging(t *testing.T, c *cluster) {
 			t.Errorf("the up of staging does not say %q:\n%s", word, tail(output))
 		}
 	}
-	deployment, err := c.kubernetes.AppsV1().Deployments(stagingNamespace).Get(t.Context(), "finance-service-staging", metav1.GetOptions{})
+	deployment, err := c.kubernetes.AppsV1().Deployments(c.staging).Get(t.Context(), "finance-service-staging", metav1.GetOptions{})
 	if err != nil || deployment.Status.ReadyReplicas != 2 {
 		t.Errorf("%d ready pods: %v", deployment.Status.ReadyReplicas, err)
 	}
@@ -82,7 +82,7 @@ func week1(t *testing.T, c *cluster) {
 	}
 }
 
-func monitoring(t *testing.T, _ *cluster) {
+func monitoring(t *testing.T, c *cluster) {
 	prom := prometheus(t)
 	eventually(t, "a healthy target for each pod of each track", func() bool {
 		targets, err := prom.Targets(t.Context())
@@ -91,7 +91,7 @@ func monitoring(t *testing.T, _ *cluster) {
 		}
 		up := map[string]int{}
 		for _, target := range targets.Active {
-			if string(target.Labels["namespace"]) == productionNamespace && target.Health == "up" {
+			if string(target.Labels["namespace"]) == c.production && target.Health == "up" {
 				up[string(target.Labels["track"])+"/"+string(target.Labels["version"])]++
 			}
 		}
@@ -104,7 +104,7 @@ func monitoring(t *testing.T, _ *cluster) {
 		}
 		loaded := map[string]int{}
 		for _, group := range rules.Groups {
-			if strings.Contains(group.File, productionNamespace) {
+			if strings.Contains(group.File, c.production) {
 				loaded[group.Name] = len(group.Rules)
 			}
 		}
@@ -170,7 +170,7 @@ func (c *cluster) dropCanaryConfig(t *testing.T) {
 // expectEvidence checks that the newest evidence tells of the reason.
 func (c *cluster) expectEvidence(t *testing.T, reason string) {
 	t.Helper()
-	kept, err := c.kubernetes.CoreV1().ConfigMaps(productionNamespace).List(t.Context(), metav1.ListOptions{LabelSelector: "finance-rollout/purpose=evidence"})
+	kept, err := c.kubernetes.CoreV1().ConfigMaps(c.production).List(t.Context(), metav1.ListOptions{LabelSelector: "finance-rollout/purpose=evidence"})
 	if err != nil || len(kept.Items) == 0 {
 		t.Fatalf("%d pieces of evidence: %v", len(kept.Items), err)
 	}
@@ -259,7 +259,7 @@ func advance(t *testing.T, c *cluster) {
 			t.Errorf("the outputs tell of weight %v", got)
 		}
 	}
-	endpoints, err := c.kubernetes.DiscoveryV1().EndpointSlices(productionNamespace).List(t.Context(), metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
+	endpoints, err := c.kubernetes.DiscoveryV1().EndpointSlices(c.production).List(t.Context(), metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
 	if err != nil {
 		t.Fatal(err)
 	}

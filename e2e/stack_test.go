@@ -19,26 +19,23 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-const (
-	suffix   = "-e2e"
-	nodePort = 30180
-
-	stagingNamespace    = "vextrus-staging" + suffix
-	productionNamespace = "vextrus-production" + suffix
-)
-
 // cluster is the local cluster as the tests see it.
 type cluster struct {
-	root       string // the checkout
-	dir        string // the folder of the derived project
+	root string // the checkout
+	dir  string // the folder of the derived project
+	// staging and production are the namespaces of the stacks, nodePort is the port of 127.0.0.1 that reaches production.
+	staging, production string
+	nodePort            int
+
 	env        []string
 	kubernetes kubernetes.Interface
 	// logged is everything that the commands of the tests printed.
 	logged bytes.Buffer
 }
 
-// open derives stacks for the tests on the cluster that the environment of `make e2e` describes.
-func open(t *testing.T) *cluster {
+// open derives stacks for a test on the cluster that the environment of `make e2e` describes. The suffix of the namespaces and the
+// two node ports from nodePort on keep them apart from those of the demo and of other tests.
+func open(t *testing.T, suffix string, nodePort int) *cluster {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -56,8 +53,11 @@ func open(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(root, ".local", "e2e")
-	c := &cluster{root: root, dir: dir, kubernetes: client}
+	dir := filepath.Join(root, ".local", strings.TrimPrefix(suffix, "-"))
+	c := &cluster{
+		root: root, dir: dir, kubernetes: client, nodePort: nodePort,
+		staging: "vextrus-staging" + suffix, production: "vextrus-production" + suffix,
+	}
 	c.env = append(os.Environ(), "PULUMI_OPTION_CWD="+dir, "PULUMI_BACKEND_URL=file://"+filepath.Join(dir, "state"))
 	c.destroyLeftovers(t)
 	if output, err := c.run(t, filepath.Join(root, ".local", "bin", "local"), "stacks", "--root", root, "--dir", dir, "--suffix", suffix, "--node-port", fmt.Sprint(nodePort)); err != nil {
@@ -69,7 +69,7 @@ func open(t *testing.T) *cluster {
 // destroyLeftovers removes what a killed run left behind.
 func (c *cluster) destroyLeftovers(t *testing.T) {
 	t.Helper()
-	if output, err := c.run(t, "kubectl", "delete", "namespace", "--ignore-not-found", stagingNamespace, productionNamespace, "--timeout=120s"); err != nil {
+	if output, err := c.run(t, "kubectl", "delete", "namespace", "--ignore-not-found", c.staging, c.production, "--timeout=120s"); err != nil {
 		t.Fatalf("remove leftovers: %v\n%s", err, output)
 	}
 	if err := os.RemoveAll(c.dir); err != nil {
