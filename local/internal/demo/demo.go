@@ -43,6 +43,9 @@ func (d *Demo) week1(ctx context.Context) error {
 }
 
 func (d *Demo) up(ctx context.Context, stack string) error {
+	if err := d.unlock(ctx, stack); err != nil {
+		return err
+	}
 	fmt.Fprintf(d.Out, "\n$ pulumi up --yes --skip-preview --stack %s\n", stack)
 	if err := d.run(ctx, d.Out, os.Stderr, "pulumi", "up", "--yes", "--skip-preview", "--color", "never", "--stack", stack); err != nil {
 		return fmt.Errorf("pulumi up of %s: %w", stack, err)
