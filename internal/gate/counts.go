@@ -158,8 +158,7 @@ func (h *histogram) counts(start model.Time, limit float64, unit time.Duration) 
 	}
 	within, ok := h.bucket(limit)
 	if !ok {
-		return 0, 0, fmt.Errorf("histogram %s has no bucket bound at the latency limit of %s: set the limit to one of its bounds "+
-			"(%s), or give the histogram this bucket", h.labels, inUnit(limit, unit), h.bounds(unit))
+		return 0, 0, &noBoundError{histogram: h.labels.String(), labels: h.labels, limit: limit, unit: unit, bounds: h.bounds()}
 	}
 	// All buckets belong to one process, so a reset that one of them shows is one of all.
 	resets := slices.Concat(everything.resets(), within.resets())
@@ -175,29 +174,22 @@ func (h *histogram) counts(start model.Time, limit float64, unit time.Duration) 
 // bucket finds a bound by its number: the label may say 0.5, 0.50 or 5e-1.
 func (h *histogram) bucket(limit float64) (counter, bool) {
 	for bound, c := range h.buckets {
-		if math.Abs(bound-limit) <= 1e-9*limit {
+		if isBound(bound, limit) {
 			return c, true
 		}
 	}
 	return counter{}, false
 }
 
-func (h *histogram) bounds(unit time.Duration) string {
+// bounds are those but +Inf.
+func (h *histogram) bounds() []float64 {
 	var bounds []float64
 	for bound := range h.buckets {
 		if !math.IsInf(bound, 1) {
 			bounds = append(bounds, bound)
 		}
 	}
-	if len(bounds) == 0 {
-		return "none but +Inf"
-	}
-	slices.Sort(bounds)
-	texts := make([]string, len(bounds))
-	for i, bound := range bounds {
-		texts[i] = inUnit(bound, unit)
-	}
-	return strings.Join(texts, ", ")
+	return bounds
 }
 
 // inUnit prints a bound as a duration, which is how the limit is configured.

@@ -64,25 +64,21 @@ func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics
 	if err := metrics.Validate(); err != nil {
 		return Counts{}, "", err
 	}
-	metric := c.metric(metrics)
-	selector, err := Selector(metric, metrics.Selector)
+	selector, err := c.selector(ctx, querier, metrics, window)
 	if err != nil {
 		return Counts{}, "", err
 	}
 	query = rangeSelector(selector, window.End.Sub(window.Start)+metrics.lookback())
 	newest := time.Time{}
-	err = chunks(ctx, querier, selector, metrics.lookback(), window, func(matrix model.Matrix, start time.Time) error {
+	counts, err = c.read(ctx, querier, metrics, selector, window, func(matrix model.Matrix) {
 		if at := newestSample(matrix); at.After(newest) {
 			newest = at
 		}
-		n, k, err := c.count(matrix, metrics, start)
-		counts.N, counts.K = counts.N+n, counts.K+k
-		return err
 	})
 	if err != nil {
 		return Counts{}, query, err
 	}
-	return counts, query, seen(ctx, querier, metrics, metric, selector, window, newest)
+	return counts, query, seen(ctx, querier, metrics, c.metric(metrics), selector, window, newest)
 }
 
 // beside counts the events of the stable track. A track without series is not compared with.
@@ -90,22 +86,42 @@ func (c Criterion) beside(ctx context.Context, querier Querier, stable *Metrics,
 	if stable == nil {
 		return nil, nil
 	}
-	selector, err := Selector(c.metric(*stable), stable.Selector)
+	selector, err := c.selector(ctx, querier, *stable, window)
 	if err != nil {
 		return nil, err
 	}
-	var counts Counts
 	series := 0
-	err = chunks(ctx, querier, selector, stable.lookback(), window, func(matrix model.Matrix, start time.Time) error {
-		series += len(matrix)
-		n, k, err := c.count(matrix, *stable, start)
-		counts.N, counts.K = counts.N+n, counts.K+k
-		return err
-	})
+	counts, err := c.read(ctx, querier, *stable, selector, window, func(matrix model.Matrix) { series += len(matrix) })
 	if err != nil || series == 0 {
 		return nil, err
 	}
 	return &counts, nil
+}
+
+// read counts the events of a selector's series in the window and shows every piece that it reads.
+func (c Criterion) read(ctx context.Context, querier Querier, metrics Metrics, selector string, window Window, show func(model.Matrix)) (Counts, error) {
+	if c.Kind == KindLatency {
+		querier = oneSpelling{querier}
+	}
+	var counts Counts
+	err := chunks(ctx, querier, selector, metrics.lookback(), window, func(matrix model.Matrix, start time.Time) error {
+		show(matrix)
+		n, k, err := c.count(matrix, metrics, start)
+		counts.N, counts.K = counts.N+n, counts.K+k
+		return err
+	})
+	if err != nil {
+		return Counts{}, withBounds(ctx, querier, metrics, window, err)
+	}
+	return counts, nil
+}
+
+// selector selects the series that are counted.
+func (c Criterion) selector(ctx context.Context, querier Querier, metrics Metrics, window Window) (string, error) {
+	if c.Kind == KindLatency {
+		return selectBuckets(ctx, querier, metrics, float64(c.Limit)/float64(metrics.durationUnit()), window)
+	}
+	return Selector(metrics.RequestsTotal, metrics.Selector)
 }
 
 func (c Criterion) metric(metrics Metrics) string {

@@ -72,6 +72,20 @@ func (e Evaluation) Verdict() Verdict {
 	return Worst(verdicts...)
 }
 
+// Reasons joins those of the results with a verdict into a sentence.
+func (e Evaluation) Reasons(verdict Verdict) string {
+	var texts []string
+	for _, result := range e.Results {
+		if result.Verdict == verdict {
+			texts = append(texts, result.Name+": "+result.Reason)
+		}
+	}
+	if len(texts) == 0 {
+		return "there is no criterion"
+	}
+	return strings.Join(texts, "; ")
+}
+
 // LacksRequests tells that the evaluation is inconclusive for lack of requests alone, so that waiting can cure it.
 func (e Evaluation) LacksRequests() bool {
 	for _, r := range e.Results {

@@ -1,0 +1,137 @@
+package gate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// selectBuckets selects, of a classic histogram, the buckets that are counted: the one at the limit, in the histogram's unit, and
+// +Inf. Over two days of many pods the others would be most of what is read.
+//
+// Servers spell a bound differently, and one that was updated differently from one day to the next: Prometheus 3 writes 0.5 where
+// others keep the service's own 0.50 or 5e-1. Therefore the spellings are asked for, and all of a bound are read. A limit that
+// is no bound is an error which names the bounds. Where there is no bound at all, everything is selected, for the caller to miss.
+func selectBuckets(ctx context.Context, querier Querier, metrics Metrics, limit float64, window Window) (string, error) {
+	selector, err := Selector(metrics.DurationBucket, metrics.Selector)
+	if err != nil {
+		return "", err
+	}
+	spellings, err := querier.LabelValues(ctx, model.BucketLabel, selector, window.Start.Add(-metrics.lookback()), window.End)
+	if err != nil {
+		return "", err
+	}
+	if len(spellings) == 0 {
+		return selector, nil
+	}
+	var patterns []string
+	var others []float64
+	found := false
+	for _, spelling := range spellings {
+		bound, err := strconv.ParseFloat(spelling, 64)
+		switch {
+		case err != nil || math.IsNaN(bound):
+			return "", fmt.Errorf("series %s have a label %s=%q that is no number", selector, model.BucketLabel, spelling)
+		case math.IsInf(bound, 1):
+			patterns = append(patterns, regexp.QuoteMeta(spelling))
+		case isBound(bound, limit):
+			patterns, found = append(patterns, regexp.QuoteMeta(spelling)), true
+		default:
+			others = append(others, bound)
+		}
+	}
+	if !found {
+		return "", &noBoundError{histogram: selector, limit: limit, unit: metrics.durationUnit(), bounds: others}
+	}
+	matcher := model.BucketLabel + "=~" + strconv.Quote(strings.Join(patterns, "|"))
+	if head, ok := strings.CutSuffix(selector, "}"); ok {
+		return head + "," + matcher + "}", nil
+	}
+	return selector + "{" + matcher + "}", nil
+}
+
+// isBound compares by number what was divided before.
+func isBound(bound, limit float64) bool { return math.Abs(bound-limit) <= 1e-9*limit }
+
+// noBoundError says that a histogram has no bucket at the latency limit.
+type noBoundError struct {
+	// histogram names the series, labels are those of one process; nil when no process has the bucket.
+	histogram string
+	labels    model.Metric
+	limit     float64
+	unit      time.Duration
+	bounds    []float64
+}
+
+// Error names the bounds that there are.
+func (e *noBoundError) Error() string {
+	bounds := "none but +Inf"
+	if len(e.bounds) > 0 {
+		var texts []string
+		for _, bound := range slices.Compact(slices.Sorted(slices.Values(e.bounds))) {
+			texts = append(texts, inUnit(bound, e.unit))
+		}
+		bounds = strings.Join(texts, ", ")
+	}
+	return fmt.Sprintf("histogram %s has no bucket bound at the latency limit of %s: set the limit to one of its bounds (%s), "+
+		"or give the histogram this bucket", e.histogram, inUnit(e.limit, e.unit), bounds)
+}
+
+// withBounds completes the error about one process whose other buckets were not read.
+func withBounds(ctx context.Context, querier Querier, metrics Metrics, window Window, err error) error {
+	missing, ok := errors.AsType[*noBoundError](err)
+	if !ok || missing.labels == nil {
+		return err
+	}
+	labels := map[string]string{}
+	for name, value := range missing.labels {
+		if name != model.MetricNameLabel {
+			labels[string(name)] = string(value)
+		}
+	}
+	metrics.Selector = labels
+	_, err = selectBuckets(ctx, querier, metrics, missing.limit, window)
+	if complete, ok := errors.AsType[*noBoundError](err); ok {
+		return complete
+	}
+	return missing
+}
+
+// oneSpelling is a Querier that gives every bucket bound one spelling, so that a histogram whose bounds were spelled otherwise
+// from some time on stays one.
+type oneSpelling struct{ Querier }
+
+// Samples implements [Querier].
+func (o oneSpelling) Samples(ctx context.Context, selector string, start, end time.Time) (model.Matrix, error) {
+	matrix, err := o.Querier.Samples(ctx, selector, start, end)
+	if err != nil {
+		return nil, err
+	}
+	byLabels := map[model.Fingerprint]*model.SampleStream{}
+	var respelled model.Matrix
+	for _, series := range matrix {
+		labels := series.Metric.Clone()
+		if bound, err := strconv.ParseFloat(string(labels[model.BucketLabel]), 64); err == nil {
+			labels[model.BucketLabel] = model.LabelValue(strconv.FormatFloat(bound, 'g', -1, 64))
+		}
+		key := labels.Fingerprint()
+		if known := byLabels[key]; known != nil {
+			known.Values = slices.SortedFunc(slices.Values(slices.Concat(known.Values, series.Values)), func(a, b model.SamplePair) int {
+				return cmp.Compare(a.Timestamp, b.Timestamp)
+			})
+			continue
+		}
+		byLabels[key] = &model.SampleStream{Metric: labels, Values: series.Values, Histograms: series.Histograms}
+		respelled = append(respelled, byLabels[key])
+	}
+	return respelled, nil
+}

@@ -1,0 +1,108 @@
+package gate
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+var half = 500 * time.Millisecond
+
+func TestSelectBuckets(t *testing.T) {
+	metrics := DefaultMetrics().For("canary", "week1")
+	bare := DefaultMetrics()
+	milliseconds := metrics
+	milliseconds.DurationUnit = time.Millisecond
+	tests := []struct {
+		name    string
+		metrics Metrics
+		bounds  []string
+		want    string
+	}{
+		{"normalised", metrics, []string{"+Inf", "0.1", "0.5", "1.0"}, `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"\\+Inf|0\\.5"}`},
+		{"a written zero", metrics, []string{"0.1", "0.50", "Inf"}, `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.50|Inf"}`},
+		{"an exponent", metrics, []string{"5e-1", "+Inf"}, `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"5e-1|\\+Inf"}`},
+		{"several spellings", metrics, []string{"0.5", "0.50", "5e-1", "5", "+Inf"}, `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.5|0\\.50|5e-1|\\+Inf"}`},
+		{"milliseconds", milliseconds, []string{"500", "0.5", "+Inf"}, `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"500|\\+Inf"}`},
+		{"no other label", bare, []string{"0.5", "+Inf"}, `http_request_duration_seconds_bucket{le=~"0\\.5|\\+Inf"}`},
+		{"no series", metrics, nil, durations},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			plain, err := Selector(tt.metrics.DurationBucket, tt.metrics.Selector)
+			if err != nil {
+				t.Fatal(err)
+			}
+			querier := store{values: map[string][]string{"le " + plain: tt.bounds}}
+			got, err := selectBuckets(t.Context(), querier, tt.metrics, float64(half)/float64(tt.metrics.durationUnit()), window)
+			if err != nil || got != tt.want {
+				t.Errorf("got %s, %v\nwant %s", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestSelectBucketsRefuses(t *testing.T) {
+	metrics := DefaultMetrics().For("canary", "week1")
+	for name, tt := range map[string]struct {
+		store store
+		want  []string
+	}{
+		"limit is no bound": {store{values: map[string][]string{"le " + durations: {"1.0", "+Inf", "0.25", "0.250"}}},
+			[]string{durations, "latency limit of 500ms", "(250ms, 1s)"}},
+		"only +Inf":    {store{values: map[string][]string{"le " + durations: {"+Inf"}}}, []string{"none but +Inf"}},
+		"no number":    {store{values: map[string][]string{"le " + durations: {"fast", "+Inf"}}}, []string{`le="fast"`, "no number"}},
+		"not a number": {store{values: map[string][]string{"le " + durations: {"NaN", "0.5"}}}, []string{`le="NaN"`, "no number"}},
+		"unreachable":  {store{err: errors.New("refused")}, []string{"refused"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := selectBuckets(t.Context(), tt.store, metrics, 0.5, window)
+			wantError(t, err, tt.want...)
+		})
+	}
+}
+
+// A server that was updated during the soak spells the bounds otherwise from then on: the counters go on, and none begins anew.
+func TestABoundThatIsSpelledOtherwiseFromSomeTimeOnIsOne(t *testing.T) {
+	read := `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.50|0\\.5|\\+Inf"}`
+	querier := store{
+		values: map[string][]string{"le " + durations: {"0.50", "0.5", "0.1", "+Inf"}},
+		samples: map[string]model.Matrix{
+			read:      {series("le=0.50", -1, 90, 90, 180), series("le=0.5", 2, 270, 350), series("le=+Inf", -1, 100, 100, 200, 300, 400)},
+			durations: {series("le=0.5", 0, 1, 2)},
+		},
+	}
+	got := Evaluate(t.Context(), querier, Question{
+		Metrics: DefaultMetrics().For("canary", "week1"), Criteria: []Criterion{Latency(half, 0.95)}, Window: window,
+	}).Results[0]
+	if got.N != 300 || got.K != 40 {
+		t.Errorf("%d of %d: %s", got.K, got.N, got.Reason)
+	}
+	if !strings.HasPrefix(got.Query, read+"[") {
+		t.Errorf("asked %s", got.Query)
+	}
+}
+
+// The other buckets are not read, and yet a process that lacks the one at the limit is told which it has.
+func TestAProcessWithoutTheBucketIsToldItsOwn(t *testing.T) {
+	read := `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.5|\\+Inf"}`
+	querier := store{
+		values: map[string][]string{
+			"le " + durations: {"0.5", "0.25", "1.0", "+Inf"},
+			`le http_request_duration_seconds_bucket{pod="b"}`: {"0.25", "1.0", "+Inf"},
+		},
+		samples: map[string]model.Matrix{read: {
+			series("le=0.5,pod=a", 0, 0, 1, 2, 3, 4), series("le=+Inf,pod=a", 0, 0, 1, 2, 3, 4), series("le=+Inf,pod=b", 0, 0, 1, 2, 3, 4),
+		}},
+	}
+	got := Evaluate(t.Context(), querier, Question{
+		Metrics: DefaultMetrics().For("canary", "week1"), Criteria: []Criterion{Latency(half, 0.95)}, Window: window,
+	}).Results[0]
+	if got.Verdict != Error {
+		t.Fatalf("verdict %s", got.Verdict)
+	}
+	wantError(t, errors.New(got.Reason), `pod="b"`, "latency limit of 500ms", "(250ms, 1s)")
+}
