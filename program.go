@@ -113,6 +113,9 @@ func (s *stack) build() error {
 	if err := s.staging(); err != nil {
 		return err
 	}
+	if err := s.hooks.shift.checkpoint(s.ctx.Context()); err != nil {
+		return err
+	}
 	if err := s.prepare(); err != nil {
 		return err
 	}

@@ -185,6 +185,8 @@ func (s *shift) carryOut(ctx context.Context, history *ledger.Ledger, target pla
 		return fmt.Errorf("%w\n%s", refused, outcome)
 	case decision.Extend:
 		return errors.Join(refused, s.extend(ctx, target, decision))
+	case !decision.Allowed() && decision.Soak != nil:
+		return errors.Join(refused, s.noteCheckpoint(ctx, *decision.Soak))
 	case !decision.Allowed():
 		return refused
 	case decision.Move.Kind == plan.Stay && s.settings.Latch.Release == 0:

@@ -73,7 +73,7 @@ func (d *Decision) soak(f Facts) {
 	verdict := f.Soak.Evaluation.Verdict()
 	if verdict == gate.Fail {
 		d.RollBack = true
-		d.refuse(CauseFailed, "the evidence shows the canary to be worse than the rollback limit: "+reasons(f.Soak.Evaluation, gate.Fail),
+		d.refuse(CauseFailed, "the evidence shows the canary to be worse than the rollback limit: "+f.Soak.Evaluation.Reasons(gate.Fail),
 			"the canary is rolled back and latched; set another image")
 		return
 	}
@@ -85,28 +85,11 @@ func (d *Decision) soak(f Facts) {
 	}
 	switch verdict {
 	case gate.Error:
-		d.refuse(CauseBlind, reasons(f.Soak.Evaluation, gate.Error), "make Prometheus answer; "+again)
+		d.refuse(CauseBlind, f.Soak.Evaluation.Reasons(gate.Error), "make Prometheus answer; "+again)
 	case gate.Inconclusive:
-		d.refuse(CauseCriteria, reasons(f.Soak.Evaluation, gate.Inconclusive), again)
+		d.refuse(CauseCriteria, f.Soak.Evaluation.Reasons(gate.Inconclusive), again)
 		d.Extend = !short
 	}
-}
-
-// reasons joins those of the results with a verdict.
-func reasons(evaluation gate.Evaluation, verdict gate.Verdict) string {
-	text := ""
-	for _, result := range evaluation.Results {
-		if result.Verdict == verdict {
-			if text != "" {
-				text += "; "
-			}
-			text += result.Name + ": " + result.Reason
-		}
-	}
-	if text == "" {
-		return "there is no criterion"
-	}
-	return text
 }
 
 // override lets the shift through when all that refuses it may be overridden and the override is for this weight.

@@ -94,7 +94,7 @@ func (d Decision) String() string {
 		fmt.Fprintf(&out, "- %s: %s\n  to resolve: %s\n", refusal.Cause, refusal.Found, refusal.Resolve)
 	}
 	if d.Soak != nil {
-		fmt.Fprintf(&out, "soaked %s of %s\n%s", duration(d.Soak.Soaked), duration(d.Soak.Plan.Required(d.Soak.Extensions)), d.Soak.Evaluation)
+		out.WriteString(d.Soak.String())
 	}
 	return strings.TrimRight(out.String(), "\n")
 }

@@ -1,6 +1,7 @@
 package advance
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
@@ -45,6 +46,11 @@ type Soak struct {
 	Soaked time.Duration
 	// Evaluation is the look at its criteria, made afresh.
 	Evaluation gate.Evaluation
+}
+
+// String is the time that was soaked and the look at the criteria, for people.
+func (s Soak) String() string {
+	return fmt.Sprintf("soaked %s of %s\n%s", duration(s.Soaked), duration(s.Plan.Required(s.Extensions)), s.Evaluation)
 }
 
 // Staging tells whether staging has verified the target's image.

@@ -82,13 +82,7 @@ func (e *RefusedError) Summary() string {
 		}
 		return fmt.Sprintf("%d of %d smoke tests did not pass: %s", e.Report.Smoke.Failed, e.Report.Smoke.Total, strings.Join(names, ", "))
 	}
-	var reasons []string
-	for _, result := range e.Report.Bake.Results {
-		if result.Verdict == e.Report.Verdict {
-			reasons = append(reasons, result.Name+": "+result.Reason)
-		}
-	}
-	return strings.Join(reasons, "; ")
+	return e.Report.Bake.Reasons(e.Report.Verdict)
 }
 
 func (e *RefusedError) next() string {

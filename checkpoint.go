@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/vextrus/finance-rollout/internal/advance"
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/soak"
+)
+
+// checkpoint takes the soak's scheduled look, when one is due and the update is to leave the position as it is: an update that
+// changes nothing calls no hook. One that asks to advance looks at the same evidence in any case. A canary that is shown to be bad is
+// rolled back, and the update fails; whatever keeps from looking is told and keeps nobody from updating.
+func (s *shift) checkpoint(ctx context.Context) error {
+	if s.settings.IsSingle() || s.dryRun || !s.canary.isKnown() || !s.stable.isKnown() {
+		return nil
+	}
+	target, err := s.target(ctx)
+	if err != nil {
+		return err
+	}
+	history, err := ledger.Read(ctx, s.store())
+	if err != nil {
+		return s.say.warn(fmt.Sprintf("no checkpoint of the soak: %s", err))
+	}
+	state, now := history.State(), s.edges.now()
+	move, err := s.settings.Stages.Move(standing(state), target)
+	if err != nil || move.Kind != plan.Stay || !soak.Due(soakSpec(s.settings).Plan, state, now) {
+		return nil //nolint:nilerr // the advance gate refuses an illegal move, and says so
+	}
+	look := lookAtSoak(ctx, s.settings, s.cluster, s.edges, state, now)
+	if err := s.noteCheckpoint(ctx, look); err != nil {
+		if err := s.say.warn(fmt.Sprintf("the checkpoint is not noted: %s", err)); err != nil {
+			return err
+		}
+	}
+	text := fmt.Sprintf("checkpoint at %d %%: %s, %s", state.Weight, look.Evaluation.Verdict(), look)
+	switch look.Evaluation.Verdict() {
+	case gate.Fail:
+		outcome := s.rollBack(ctx, state.Image, state.Release, "a checkpoint of the soak failed: "+look.Evaluation.Reasons(gate.Fail),
+			map[string]string{"soak": look.Evaluation.String()})
+		return fmt.Errorf("%s\n%s", text, outcome)
+	case gate.Error:
+		return s.say.warn(text)
+	default:
+		return s.say.info(text)
+	}
+}
+
+// noteCheckpoint puts a look at the soak into the ledger, when a checkpoint is due.
+func (s *shift) noteCheckpoint(ctx context.Context, look advance.Soak) error {
+	_, err := ledger.Append(ctx, s.store(), s.edges.now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
+		entry, due := soak.Checkpoint(look, current.State(), s.edges.now(), s.edges.who())
+		if !due {
+			return nil, nil
+		}
+		return []ledger.Entry{entry}, nil
+	})
+	return err
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCheckpointOfAnUnchangedPosition(t *testing.T) {
+	hour := born.Add(time.Hour)
+	tests := []struct {
+		name   string
+		to     int
+		now    time.Time
+		served served
+		dryRun bool
+		fails  string
+		wrote  string
+		told   string
+		warned string
+	}{
+		{name: "due", to: 10, now: hour, wrote: "shift-reached checkpoint", told: "checkpoint at 10 %: pass, soaked 59 min 30 s of 48 h 0 min"},
+		{name: "not due", to: 10, now: born.Add(10 * time.Minute), wrote: "shift-reached"},
+		{name: "a preview", to: 10, now: hour, dryRun: true, wrote: "shift-reached"},
+		{name: "an advance looks by itself", to: 30, now: hour, wrote: "shift-reached"},
+		{name: "the way down needs none", to: 0, now: hour, wrote: "shift-reached"},
+		{name: "an illegal move", to: 100, now: hour, wrote: "shift-reached"},
+		{name: "blind", to: 10, now: hour, served: served{offline: true}, wrote: "shift-reached checkpoint", warned: "cannot be reached"},
+		{name: "bad", to: 10, now: hour, served: served{failing: 0.05}, wrote: "shift-reached checkpoint rollback-begun rolled-back",
+			fails: "checkpoint at 10 %: fail"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tr := newTrial(t, tt.to, tt.served, tt.now)
+			tr.dryRun = tt.dryRun
+			tr.standsAt(t, 10, born.Add(30*time.Second))
+			err := tr.checkpoint(t.Context())
+			if (err != nil) != (tt.fails != "") || err != nil && !strings.Contains(err.Error(), tt.fails) {
+				t.Errorf("error %v, want one with %q", err, tt.fails)
+			}
+			if wrote := tr.kinds(t); wrote != tt.wrote {
+				t.Errorf("the ledger holds %s, want %s", wrote, tt.wrote)
+			}
+			if told := strings.Join(tr.heard.infos, "\n"); (told == "") != (tt.told == "") || !strings.Contains(told, tt.told) {
+				t.Errorf("told %q, want %q", told, tt.told)
+			}
+			if warned := strings.Join(tr.heard.warnings, "\n"); (warned == "") != (tt.warned == "") || !strings.Contains(warned, tt.warned) {
+				t.Errorf("warned %q, want %q", warned, tt.warned)
+			}
+		})
+	}
+}
+
+func TestACheckpointIsNoReasonNotToUpdate(t *testing.T) {
+	tr := newTrial(t, 10, served{}, born.Add(time.Hour))
+	tr.standsAt(t, 10, born)
+	tr.world.ledger["history"] = strings.Replace(tr.world.ledger["history"], `"to":10`, `"to":99`, 1)
+	if err := tr.checkpoint(t.Context()); err != nil || len(tr.heard.warnings) != 1 {
+		t.Errorf("a broken ledger: %v, warned %q", err, tr.heard.warnings)
+	}
+	pending := newTrial(t, 10, served{}, born.Add(time.Hour))
+	pending.standsAt(t, 10, born)
+	pending.canary = newPending()
+	if err := pending.checkpoint(t.Context()); err != nil || pending.kinds(t) != "shift-reached" {
+		t.Errorf("an image that is built by the update: %v, %s", err, pending.kinds(t))
+	}
+}
