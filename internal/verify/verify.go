@@ -9,7 +9,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +38,8 @@ type Options struct {
 	Namespace string
 	Labels    map[string]string
 	Port      int
+	// Beside are the labels of the pods that a release which fails the suite is compared with: the stable track's, nil for none.
+	Beside map[string]string
 	// Release, Image and Track are named in what is reported and recorded.
 	Release, Image, Track string
 	// RecordName is the name under which the outcome is recorded.
@@ -53,6 +58,9 @@ type Options struct {
 type Report struct {
 	Verdict gate.Verdict
 	Smoke   *smoke.Report
+	// Beside is what the suite found on a pod of the stable track, when it fails every check there that the release fails: what both
+	// depend on fails, and the release is not blamed. Otherwise it is nil.
+	Beside *smoke.Report
 	// Bake is nil when the release was not baked, be it for its smoke suite or because the stack does not want it.
 	Bake *gate.Evaluation
 }
@@ -68,7 +76,7 @@ func (e *RefusedError) Error() string {
 	what := fmt.Sprintf("%s %s in %s did not pass its gate: verdict %s", e.Track, e.Release, e.Namespace, e.Report.Verdict)
 	counts := e.Report.Smoke.Counts
 	if !e.Report.Smoke.OK() {
-		return fmt.Sprintf("%s, %d of %d smoke tests did not pass\n%s\n%s", what, counts.Failed, counts.Total, e.Report.Smoke, e.next())
+		return fmt.Sprintf("%s, %d of %d smoke tests did not pass\n%s\n%s%s", what, counts.Failed, counts.Total, e.Report.Smoke, e.Report.shared(), e.next())
 	}
 	return fmt.Sprintf("%s (smoke suite: %d of %d passed)\n%s\n%s", what, counts.Passed, counts.Total, e.Report.Bake, e.next())
 }
@@ -83,6 +91,15 @@ func (e *RefusedError) Summary() string {
 		return fmt.Sprintf("%d of %d smoke tests did not pass: %s", e.Report.Smoke.Failed, e.Report.Smoke.Total, strings.Join(names, ", "))
 	}
 	return e.Report.Bake.Reasons(e.Report.Verdict)
+}
+
+// shared says that the release is not blamed; nothing when it is.
+func (r Report) shared() string {
+	if r.Beside == nil {
+		return ""
+	}
+	pods := strings.Join(slices.Sorted(maps.Keys(r.Beside.Targets)), ", ")
+	return fmt.Sprintf("But the stable track fails the same checks (pod %s): what both depend on fails, not the canary.\n", pods)
 }
 
 func (e *RefusedError) next() string {
@@ -100,9 +117,17 @@ func (e *RefusedError) next() string {
 // Run verifies the release. It returns a *RefusedError when the verdict is anything else than pass; any other error means
 // that the gate could not be run at all.
 func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) {
-	report, err := runSmoke(ctx, cluster, options)
+	found, err := runSmoke(ctx, cluster, options, options.Labels, everyPod)
 	if err != nil {
 		return Report{Verdict: gate.Error}, err
+	}
+	report := Report{Verdict: smokeVerdict(found), Smoke: found}
+	if report.Verdict == gate.Fail && options.Beside != nil {
+		beside, err := runSmoke(ctx, cluster, options, options.Beside, 1)
+		// A stable track that cannot be asked takes no blame.
+		if err == nil && failsToo(found, beside) {
+			report.Verdict, report.Beside = gate.Inconclusive, beside
+		}
 	}
 	if report.Verdict == gate.Pass && options.Bake != nil {
 		evaluation := options.Bake(ctx)
@@ -117,28 +142,45 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) 
 	return report, recorded
 }
 
-func runSmoke(ctx context.Context, cluster Cluster, options Options) (Report, error) {
+// everyPod is more than a track has.
+const everyPod = math.MaxInt
+
+// runSmoke runs the suite against the ready pods with the labels, at most so many of them.
+func runSmoke(ctx context.Context, cluster Cluster, options Options, labels map[string]string, most int) (*smoke.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, options.SmokeTimeout)
 	defer cancel()
-	pods, err := cluster.Pods(ctx, options.Namespace, options.Labels)
+	pods, err := cluster.Pods(ctx, options.Namespace, labels)
 	if err != nil {
-		return Report{}, fmt.Errorf("find the pods of %s %s: %w", options.Track, options.Release, err)
+		return nil, fmt.Errorf("find the pods of %s %s: %w", options.Track, options.Release, err)
 	}
 	if len(pods) == 0 {
-		return Report{}, fmt.Errorf("no ready pod of %s %s in %s (labels %v): look at `kubectl get pods -n %s --show-labels`",
-			options.Track, options.Release, options.Namespace, options.Labels, options.Namespace)
+		return nil, fmt.Errorf("no ready pod of %s %s in %s (labels %v): look at `kubectl get pods -n %s --show-labels`",
+			options.Track, options.Release, options.Namespace, labels, options.Namespace)
 	}
 	var targets []smoke.Target
-	for _, pod := range pods {
+	for _, pod := range pods[:min(len(pods), most)] {
 		client, address, closePod, err := cluster.PodClient(ctx, options.Namespace, pod.Name, options.Port)
 		if err != nil {
-			return Report{}, fmt.Errorf("reach pod %s: %w", pod.Name, err)
+			return nil, fmt.Errorf("reach pod %s: %w", pod.Name, err)
 		}
 		defer closePod() //nolint:gocritic // every client is used until the suite is done
 		targets = append(targets, smoke.Target{Name: pod.Name, BaseURL: address, Client: client})
 	}
-	report := smoke.Run(ctx, options.Suite, targets, options.Values)
-	return Report{Verdict: smokeVerdict(report), Smoke: report}, nil
+	return smoke.Run(ctx, options.Suite, targets, options.Values), nil
+}
+
+// failsToo tells whether every check that fails on the release fails on the stable track as well.
+func failsToo(release, stable *smoke.Report) bool {
+	failing := map[string]bool{}
+	for _, result := range stable.Failures() {
+		failing[result.Check] = failing[result.Check] || result.Status == smoke.Failed
+	}
+	for _, result := range release.Failures() {
+		if result.Status == smoke.Failed && !failing[result.Check] {
+			return false
+		}
+	}
+	return true
 }
 
 // smokeVerdict tells a release that answers wrongly from one that could not be looked at.
@@ -161,7 +203,7 @@ func record(options Options, report Report) map[string]string {
 		"image":   options.Image,
 		"time":    options.Now().UTC().Format(time.RFC3339),
 		"verdict": string(report.Verdict),
-		"smoke":   report.Smoke.String(),
+		"smoke":   report.Smoke.String() + report.shared(),
 	}
 	if report.Bake != nil {
 		data["bake"] = report.Bake.String()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,8 +32,10 @@ checks:
 
 // servers is a Cluster whose pods are test servers.
 type servers struct {
-	pods      []string
-	handler   http.Handler
+	pods    []string
+	handler http.Handler
+	// stable answers for the stable track, which has one pod unless it is nil.
+	stable    http.Handler
 	listErr   error
 	reachErr  error
 	recordErr error
@@ -41,19 +44,29 @@ type servers struct {
 	recorded map[string]string
 }
 
-func (s *servers) Pods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
+func (s *servers) Pods(_ context.Context, _ string, labels map[string]string) ([]corev1.Pod, error) {
 	var pods []corev1.Pod
+	if labels["track"] == "stable" {
+		if s.stable != nil {
+			pods = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "stable"}}, {ObjectMeta: metav1.ObjectMeta{Name: "stable-2"}}}
+		}
+		return pods, s.listErr
+	}
 	for _, name := range s.pods {
 		pods = append(pods, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
 	return pods, s.listErr
 }
 
-func (s *servers) PodClient(context.Context, string, string, int) (*http.Client, string, func(), error) {
+func (s *servers) PodClient(_ context.Context, _, pod string, _ int) (*http.Client, string, func(), error) {
 	if s.reachErr != nil {
 		return nil, "", nil, s.reachErr
 	}
-	server := httptest.NewServer(s.handler)
+	handler := s.handler
+	if pod == "stable" {
+		handler = s.stable
+	}
+	server := httptest.NewServer(handler)
 	return server.Client(), server.URL, func() { s.closed++; server.Close() }, nil
 }
 
@@ -128,6 +141,45 @@ func TestRun(t *testing.T) {
 				if !strings.Contains(err.Error(), word) {
 					t.Errorf("the refusal does not say %q:\n%v", word, err)
 				}
+			}
+		})
+	}
+}
+
+// failingAt answers with 500 at some paths.
+func failingAt(paths ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains(paths, r.URL.Path) {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+}
+
+func TestACanaryIsNotBlamedForWhatTheStableTrackFailsToo(t *testing.T) {
+	const sentence = "the stable track fails the same checks (pod stable): what both depend on fails, not the canary"
+	for name, tt := range map[string]struct {
+		canary, stable http.Handler
+		want           gate.Verdict
+	}{
+		"the same":            {failingAt("/ready"), failingAt("/ready"), gate.Inconclusive},
+		"stable fails more":   {failingAt("/ready"), failingAt("/ready", "/live"), gate.Inconclusive},
+		"canary fails more":   {failingAt("/ready", "/live"), failingAt("/ready"), gate.Fail},
+		"another":             {failingAt("/live"), failingAt("/ready"), gate.Fail},
+		"the canary alone":    {failingAt("/ready"), failingAt(), gate.Fail},
+		"no stable pod":       {failingAt("/ready"), nil, gate.Fail},
+		"the stable one only": {failingAt(), failingAt("/ready"), gate.Pass},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := &servers{pods: []string{"a"}, handler: tt.canary, stable: tt.stable}
+			given := options(t)
+			given.Beside = map[string]string{"track": "stable"}
+			report, err := Run(t.Context(), cluster, given)
+			if report.Verdict != tt.want {
+				t.Errorf("verdict %s, want %s: %v", report.Verdict, tt.want, err)
+			}
+			said := err != nil && strings.Contains(err.Error(), sentence)
+			if recorded := strings.Contains(cluster.recorded["smoke"], sentence); said != (tt.want == gate.Inconclusive) || recorded != said {
+				t.Errorf("said %v, recorded %v: %v", said, recorded, err)
 			}
 		})
 	}
