@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/podlabel"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/verify"
 )
@@ -85,6 +88,9 @@ func (h *hooks) awaitOther(ctx context.Context, args *pulumi.ResourceHookArgs, o
 	if err != nil {
 		return fmt.Errorf("%s stays at %d pods, because %s is not ready to take over: %w", args.Name, before, other.deployment, err)
 	}
+	if err := h.shift.latest(ctx); err != nil {
+		return fmt.Errorf("%s stays at %d pods: %w", args.Name, before, err)
+	}
 	return nil
 }
 
@@ -98,6 +104,9 @@ func (h *hooks) selection(takes other, advance *pulumi.ResourceHook) (*pulumi.Re
 		defer cancel()
 		if err := h.cluster.WaitDeploymentReady(ctx, h.settings.Namespace, takes.deployment, takes.replicas); err != nil {
 			return fmt.Errorf("service %s keeps its selector, because %s is not ready to take requests: %w", h.settings.ServiceName, takes.deployment, err)
+		}
+		if err := h.shift.latest(ctx); err != nil {
+			return fmt.Errorf("service %s keeps its selector: %w", h.settings.ServiceName, err)
 		}
 		return nil
 	}, nil)
@@ -167,6 +176,9 @@ func (h *hooks) verifyRelease(ctx context.Context, image string) error {
 			return err
 		}
 	}
+	if err := h.asPlanned(ctx); err != nil {
+		return err
+	}
 	options, err := h.verifyOptions(image)
 	if err != nil {
 		return err
@@ -181,6 +193,27 @@ func (h *hooks) verifyRelease(ctx context.Context, image string) error {
 		}
 	}
 	return h.info(fmt.Sprintf("%s %s passed its gate\n%s", options.Track, options.Release, report))
+}
+
+// asPlanned checks that the tracks have the pods of the position: where the pod count is the weight, another count is another
+// weight than the one that would be recorded. The stack's state does not tell what a rollback or somebody else has scaled.
+func (h *hooks) asPlanned(ctx context.Context) error {
+	s := h.settings
+	if s.IsSingle() || s.Traffic != settings.TrafficReplicas {
+		return nil
+	}
+	planned := map[string]int{s.App + "-stable": s.Position().Stable, s.App + "-" + s.Release: s.Position().Canary}
+	for _, deployment := range slices.Sorted(maps.Keys(planned)) {
+		live, err := h.cluster.Replicas(ctx, s.Namespace, deployment)
+		if err != nil {
+			return err
+		}
+		if live != planned[deployment] {
+			return fmt.Errorf("deployment %s/%s has %d pods and shall have %d: somebody else has scaled it; to resolve: pulumi up --refresh",
+				s.Namespace, deployment, live, planned[deployment])
+		}
+	}
+	return nil
 }
 
 // refused rolls back a canary that is shown to be bad. Whoever could not be looked at stays.
@@ -216,6 +249,9 @@ func (h *hooks) verifyOptions(image string) (verify.Options, error) {
 		Release: subject.version, Image: image, Track: subject.track, RecordName: s.App + "-verification",
 		Suite: suite, Values: values, SmokeTimeout: time.Duration(s.Smoke.Timeout),
 		Now: h.edges.now,
+	}
+	if s.HasCanary() {
+		options.Beside = map[string]string{podlabel.App: s.App, podlabel.Track: podlabel.Stable}
 	}
 	// Going back to no canary must not need requests: only a release that takes them is baked.
 	if s.Bake.Duration > 0 && (s.HasCanary() || s.IsSingle()) {

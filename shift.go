@@ -31,7 +31,13 @@ type shift struct {
 
 	once    sync.Once
 	verdict error
+	// begun is the number of the ledger's entry with the shift that this run carries out, 0 when it is to stay where it is. It is
+	// unknown while the ledger could not be read.
+	begun int
 }
+
+// unknown stands for a number of an entry.
+const unknown = -1
 
 // speaker reports to the user of the Pulumi CLI.
 type speaker interface {
@@ -109,6 +115,7 @@ func (s *shift) judgeOnce(ctx context.Context) error {
 	}
 	history, err := ledger.Read(ctx, s.store())
 	if err != nil {
+		s.begun = unknown
 		if target.Weight == 0 {
 			// Nothing may keep a canary in traffic, not even a broken ledger.
 			return s.say.warn(fmt.Sprintf("the way down to 0 %% is open, but: %s", err))
@@ -190,9 +197,10 @@ func (s *shift) carryOut(ctx context.Context, history *ledger.Ledger, target pla
 	case !decision.Allowed():
 		return refused
 	case decision.Move.Kind == plan.Stay && s.settings.Latch.Release == 0:
+		s.begun = history.State().Shift()
 		return nil
 	}
-	if err := s.begin(ctx, target, decision); err != nil {
+	if err := s.begin(ctx, history, target, decision); err != nil {
 		return err
 	}
 	return s.say.info(decision.String())
@@ -209,8 +217,9 @@ func (s *shift) extend(ctx context.Context, target plan.Target, decision advance
 }
 
 // begin notes what was let through. It looks again at what the decision rests on: somebody may have rolled back meanwhile.
-func (s *shift) begin(ctx context.Context, target plan.Target, decision advance.Decision) error {
-	_, err := ledger.Append(ctx, s.store(), s.edges.now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
+func (s *shift) begin(ctx context.Context, history *ledger.Ledger, target plan.Target, decision advance.Decision) error {
+	judged := history.State().Shift()
+	written, err := ledger.Append(ctx, s.store(), s.edges.now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
 		state := current.State()
 		latch, latched := state.Latch(target.Canary)
 		released := latched && latch.Seq == s.settings.Latch.Release
@@ -220,9 +229,50 @@ func (s *shift) begin(ctx context.Context, target plan.Target, decision advance.
 		if state.Weight != decision.Move.From && decision.Move.Kind != plan.Enter {
 			return nil, fmt.Errorf("the rollout was moved to %d %% while this move was judged: an unchanged `pulumi up` judges it anew", state.Weight)
 		}
+		// Whoever goes down need not mind who goes up.
+		if decision.Move.Kind != plan.Retreat {
+			if err := overtaken(current, judged); err != nil {
+				return nil, err
+			}
+		}
 		return s.entries(target, decision, latch, released), nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	s.begun = written.State().Shift()
+	return nil
+}
+
+// latest says no when somebody else has moved the rollout since this run's shift was let through. It is asked before capacity is
+// taken away, because another update or a rollback may count on it.
+func (s *shift) latest(ctx context.Context) error {
+	if s.begun == unknown {
+		return nil
+	}
+	current, err := ledger.Read(ctx, s.store())
+	if err != nil {
+		return err
+	}
+	return overtaken(current, s.begun)
+}
+
+// overtaken is an error when the ledger's shift is another one than the numbered one.
+func overtaken(current *ledger.Ledger, shift int) error {
+	if shift == unknown || current.State().Shift() == shift {
+		return nil
+	}
+	by, _ := current.LastMove()
+	return &overtakenError{by: by}
+}
+
+// overtakenError says that somebody else moved the rollout during an update.
+type overtakenError struct{ by ledger.Entry }
+
+// Error tells who, and what to do.
+func (e *overtakenError) Error() string {
+	return fmt.Sprintf("the rollout was moved on by %s at %s, to %d %% (%s, entry %d of the ledger), while this update was under way: "+
+		"`pulumi up --refresh` goes on from there", e.by.Who, e.by.Time.Format(time.RFC3339), e.by.To, e.by.Kind, e.by.Seq)
 }
 
 func (s *shift) entries(target plan.Target, decision advance.Decision, latch ledger.Entry, released bool) []ledger.Entry {
@@ -276,6 +326,9 @@ func (s *shift) reached(ctx context.Context) error {
 		if state.Weight == target.Weight && state.Stable == target.Stable && state.Begun == nil && (state.Image == target.Canary || target.Weight == 0) {
 			return nil, nil
 		}
+		if err := overtaken(current, s.begun); err != nil {
+			return nil, err
+		}
 		entry := ledger.Entry{Kind: ledger.ShiftReached, Who: s.edges.who(), Release: s.settings.Release,
 			Image: target.Canary, Stable: target.Stable, From: state.Weight, To: target.Weight}
 		if state.Weight == 100 && target.Weight == 0 && target.Stable == state.Image {
@@ -283,7 +336,8 @@ func (s *shift) reached(ctx context.Context) error {
 		}
 		return []ledger.Entry{entry}, nil
 	})
-	if err != nil && target.Weight == 0 && !errors.Is(err, ledger.ErrConflict) {
+	_, moved := errors.AsType[*overtakenError](err)
+	if err != nil && target.Weight == 0 && !moved && !errors.Is(err, ledger.ErrConflict) {
 		return s.say.warn(fmt.Sprintf("the position is reached, but: %s", err))
 	}
 	return err

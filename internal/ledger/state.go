@@ -33,6 +33,25 @@ func (s State) Latch(image string) (Entry, bool) {
 	return entry, ok
 }
 
+// Shift is the number of the entry with the shift that is under way, 0 without one.
+func (s State) Shift() int {
+	if s.Begun == nil {
+		return 0
+	}
+	return s.Begun.Seq
+}
+
+// LastMove is the last entry that moved the rollout or began to; the second result is false when none did.
+func (l *Ledger) LastMove() (Entry, bool) {
+	for _, entry := range slices.Backward(l.entries) {
+		switch entry.Kind {
+		case ShiftBegun, ShiftReached, Finished, RollbackBegun, RolledBack:
+			return entry, true
+		}
+	}
+	return Entry{}, false
+}
+
 // State derives where the rollout stands.
 func (l *Ledger) State() State {
 	s := State{latches: map[string]Entry{}}

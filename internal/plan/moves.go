@@ -91,6 +91,8 @@ func (s Stages) Move(at Standing, to Target) (Move, error) {
 		move.Kind = Stay
 	case to.Weight < at.Weight:
 		move.Kind = Retreat
+	case at.Begun != nil && at.Begun.Weight < at.Weight:
+		return move, s.unfinished(at, to)
 	case at.Weight == 0 && to.Weight <= s[0]:
 		move.Kind = Enter
 	case to.Weight <= s.next(at.Weight):
@@ -129,6 +131,15 @@ func (s Stages) stableMove(at Standing, to Target) error {
 		return nil
 	}
 	return s.illegal(at, fmt.Sprintf("a new stable image (%s) at %d %%", short(to.Stable), to.Weight))
+}
+
+// unfinished refuses to raise the weight after a way down that was not completed: the pods may be anywhere on it.
+func (s Stages) unfinished(at Standing, to Target) error {
+	return &IllegalError{
+		Asked: fmt.Sprintf("%d %% -> %d %%", at.Weight, to.Weight),
+		Found: fmt.Sprintf("the way down from %d %% to %d %% was begun and is not completed", at.Weight, at.Begun.Weight),
+		Legal: []string{fmt.Sprintf("completing it at %d %%", at.Begun.Weight), fmt.Sprintf("staying at %d %%", at.Weight), "any lower weight"},
+	}
 }
 
 func (s Stages) illegal(at Standing, asked string) error {

@@ -24,6 +24,8 @@ func TestMove(t *testing.T) {
 	}
 	begun := at(10, first)
 	begun.Begun = &Target{Weight: 30, Canary: first, Stable: oldStable}
+	falling := at(30, first)
+	falling.Begun = &Target{Weight: 10, Canary: first, Stable: oldStable}
 	entering := at(0, "")
 	entering.Begun = &Target{Weight: 10, Canary: first, Stable: oldStable}
 	finished := Standing{Weight: 0, Canary: first, Stable: first, Former: []string{oldStable}}
@@ -54,6 +56,9 @@ func TestMove(t *testing.T) {
 		{name: "interrupted entry goes on", at: entering, to: to(10, first), want: Resume},
 		{name: "interrupted shift goes back", at: begun, to: to(10, first), want: Stay},
 		{name: "interrupted shift cannot skip", at: begun, to: to(60, first), err: "60 %"},
+		{name: "interrupted way down cannot go up", at: falling, to: to(60, first), err: "completing it at 10 %"},
+		{name: "interrupted way down goes on", at: falling, to: to(10, first), want: Retreat},
+		{name: "interrupted way down is given up", at: falling, to: to(30, first), want: Stay},
 		{name: "finish", at: at(100, first), to: Target{Weight: 0, Stable: first, Canary: first}, want: Finish},
 		{name: "finish too early", at: at(60, first), to: Target{Weight: 0, Stable: first, Canary: first}, err: "a new stable image"},
 		{name: "another stable image", at: at(10, first), to: Target{Weight: 10, Canary: first, Stable: second}, err: "a new stable image (sha256:222222222222)"},

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/ledger"
+)
+
+// shared makes another run of the program on the same cluster.
+func (tr trial) shared(t *testing.T, weight int) trial {
+	t.Helper()
+	other := newTrial(t, weight, served{}, tr.edges.now())
+	other.world, other.cluster = tr.world, tr.world
+	return other
+}
+
+func (tr trial) write(t *testing.T, entry ledger.Entry) {
+	t.Helper()
+	if _, err := ledger.Write(t.Context(), tr.store(), tr.edges.now, entry); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// advancing is a run that was let through to 30 %.
+func advancing(t *testing.T) trial {
+	t.Helper()
+	tr := newTrial(t, 30, served{}, born.Add(50*time.Hour))
+	tr.standsAt(t, 10, born.Add(30*time.Second))
+	if err := tr.judge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+func TestAnUpdateThatIsOvertakenTakesNothingAwayAndNotesNothing(t *testing.T) {
+	tests := map[string]ledger.Entry{
+		"by another shift": {Kind: ledger.ShiftBegun, Who: "other", Image: onTrial, Stable: oldImage, From: 10, To: 0},
+		"by a rollback":    {Kind: ledger.RollbackBegun, Who: "other", Release: "v2", Image: "sha256:2222", From: 10},
+	}
+	for name, entry := range tests {
+		t.Run(name, func(t *testing.T) {
+			tr := advancing(t)
+			if err := tr.latest(t.Context()); err != nil {
+				t.Fatalf("before: %v", err)
+			}
+			tr.write(t, entry)
+			before := tr.kinds(t)
+			for what, err := range map[string]error{"capacity": tr.latest(t.Context()), "the position": tr.reached(t.Context())} {
+				if err == nil || !strings.Contains(err.Error(), "moved on by other") || !strings.Contains(err.Error(), "--refresh") {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			if after := tr.kinds(t); after != before {
+				t.Errorf("noted %s after %s", after, before)
+			}
+		})
+	}
+}
+
+func TestTwoUpdatesToTheSamePositionNoteItOnce(t *testing.T) {
+	first := advancing(t)
+	second := first.shared(t, 30)
+	if err := second.judge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, tr := range map[string]trial{"one": first, "the other": second} {
+		if err := tr.latest(t.Context()); err != nil {
+			t.Errorf("%s may not go on: %v", name, err)
+		}
+	}
+	for _, tr := range []trial{second, first} {
+		if err := tr.reached(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := first.kinds(t); got != "shift-reached verdict shift-begun shift-reached" {
+		t.Errorf("the ledger holds %s", got)
+	}
+}
+
+// The one who read the ledger before the other wrote loses, unless it goes down.
+func TestWhoeverGoesDownNeedNotMindWhoGoesUp(t *testing.T) {
+	for weight, stops := range map[int]bool{30: true, 0: false} {
+		tr := newTrial(t, weight, served{}, born.Add(50*time.Hour))
+		tr.standsAt(t, 10, born.Add(30*time.Second))
+		once := false
+		look := tr.edges.prometheus
+		meanwhile := func() {
+			if !once {
+				once = true
+				tr.write(t, ledger.Entry{Kind: ledger.ShiftBegun, Who: "other", Image: onTrial, Stable: oldImage, From: 10, To: 20})
+			}
+		}
+		tr.edges.prometheus = func(cluster cluster, address string) (metricsServer, error) {
+			meanwhile()
+			return look(cluster, address)
+		}
+		if weight == 0 {
+			meanwhile() // nothing is asked on the way down
+		}
+		err := tr.judge(t.Context())
+		if (err != nil) != stops || stops && !strings.Contains(err.Error(), "moved on by other") {
+			t.Errorf("to %d %%: %v", weight, err)
+		}
+	}
+}
+
+func TestAPositionWithOtherPodsThanPlannedIsNotRecorded(t *testing.T) {
+	for live, stops := range map[int]bool{5: false, 6: true} {
+		tr := newTrial(t, 50, served{}, born) // five pods on each track
+		tr.world.live = live
+		h := &hooks{settings: tr.settings, cluster: tr.world, edges: tr.edges, shift: tr.shift}
+		err := h.asPlanned(t.Context())
+		if (err != nil) != stops || stops && !strings.Contains(err.Error(), "finance-service-stable has 6 pods and shall have 5") {
+			t.Errorf("%d pods: %v", live, err)
+		}
+	}
+}
