@@ -177,8 +177,11 @@ func (s *stack) prepare() error {
 	configuration, err := components.NewConfiguration(s.ctx, "configuration", &components.ConfigurationArgs{
 		App: s.environment.App, Name: s.configMapName(), Values: s.settings.ConfigEnv,
 	}, s.provider)
+	if err != nil {
+		return err
+	}
 	s.gated = append(s.gated, secrets, configuration)
-	s.checksum = checksum(s.settings)
+	s.checksum, err = checksum(s.settings)
 	return err
 }
 
@@ -338,14 +341,18 @@ func (s *stack) release(stable, canary *components.Track) (*components.Release, 
 	if canary != nil {
 		image = canary.Image
 	}
+	checksum, err := s.releaseChecksum()
+	if err != nil {
+		return nil, err
+	}
 	return components.NewRelease(s.ctx, "release", &components.ReleaseArgs{
 		App: s.environment.App, Name: s.settings.App + "-release", Release: s.settings.Release, Position: s.settings.Position(),
-		Image: image, StableImage: stable.Image, Checksum: s.releaseChecksum(), DependsOn: s.gated, Hooks: verify,
+		Image: image, StableImage: stable.Image, Checksum: checksum, DependsOn: s.gated, Hooks: verify,
 	}, s.provider)
 }
 
 // releaseChecksum changes whenever the pods of the release do.
-func (s *stack) releaseChecksum() string {
+func (s *stack) releaseChecksum() (string, error) {
 	return digest(s.checksum, s.podSpec(subjectOf(s.settings).track))
 }
 

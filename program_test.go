@@ -175,7 +175,11 @@ func TestChecksumFollowsSecretsAndConfig(t *testing.T) {
 		s := settings.Defaults()
 		s.Secrets = map[string]map[string]settings.Secret{"finance-db": {"password": "one"}}
 		change(s)
-		return checksum(s)
+		sum, err := checksum(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
 	}
 	before := load(func(*settings.Settings) {})
 	if before != load(func(*settings.Settings) {}) {
@@ -188,6 +192,12 @@ func TestChecksumFollowsSecretsAndConfig(t *testing.T) {
 		if before == load(change) {
 			t.Errorf("a changed %s leaves the checksum as it was", name)
 		}
+	}
+}
+
+func TestWhatCannotBeEncodedHasNoChecksum(t *testing.T) {
+	if sum, err := digest(func() {}); err == nil {
+		t.Errorf("a function has the checksum %s", sum)
 	}
 }
 
