@@ -75,6 +75,15 @@ func TestCanaryWeightOverridesTheWeek(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotWatchedNeedsNoPrometheus(t *testing.T) {
+	quiet := []string{"prometheus", "", "bake", `{"duration": "0s"}`}
+	for _, changes := range [][]string{{"canaryWeight", "0"}, {"strategy", "single"}} {
+		if _, err := Load("production", production(append(changes, quiet...)...)); err != nil {
+			t.Errorf("%v: %v", changes, err)
+		}
+	}
+}
+
 func TestAWeekThatDoesNotCountIsTold(t *testing.T) {
 	for _, tt := range []struct {
 		week, weight string
@@ -133,6 +142,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"probe path", []string{"probes", `{"liveness":{"path":"health"}}`}, []string{"probes.liveness.path", "begin with /"}},
 		{"grace", []string{"shutdown", `{"gracePeriodSeconds":5}`}, []string{"gracePeriodSeconds", "preStopSeconds"}},
 		{"prometheus missing", []string{"prometheus", ""}, []string{"config prometheus", "namespace/service:port"}},
+		{"prometheus for the soak alone", []string{"prometheus", "", "bake", `{"duration": "0s"}`}, []string{"config prometheus", "the soak"}},
 		{"prometheus", []string{"prometheus", "prom:9090"}, []string{"config prometheus", "prom:9090"}},
 		{"error rates", []string{"criteria", `{"errorRate":0.02}`}, []string{"criteria.errorRate", "0.02"}},
 		{"share", []string{"criteria", `{"slowShare":5}`}, []string{"criteria.slowShare", "5"}},

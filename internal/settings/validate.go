@@ -249,6 +249,20 @@ func (s *Settings) validateGates(found *problems) {
 	if s.Bake.Duration > 0 {
 		s.validateBake(found)
 	}
+	s.validatePrometheus(found)
+}
+
+// validatePrometheus asks for a Prometheus where a gate does. A canary is soaked, also where nothing is baked.
+func (s *Settings) validatePrometheus(found *problems) {
+	if s.Bake.Duration <= 0 && !s.HasCanary() {
+		return
+	}
+	if s.Prometheus == "" {
+		found.add("prometheus", "", set("prometheus", "monitoring/prometheus-operated:9090"),
+			"missing; the bake and the soak ask it. Allowed is an http(s) address, or namespace/service:port of a Service in the cluster")
+	} else if _, err := ParseEndpoint(s.Prometheus); err != nil {
+		found.add("prometheus", s.Prometheus, set("prometheus", "monitoring/prometheus-operated:9090"), "%s", err)
+	}
 }
 
 func (s *Settings) validateBake(found *problems) {
@@ -260,11 +274,5 @@ func (s *Settings) validateBake(found *problems) {
 	}
 	if s.Bake.MinRequests < 0 {
 		found.add("bake.minRequests", strconv.Itoa(s.Bake.MinRequests), setPath("bake.minRequests", "100"), "must not be negative")
-	}
-	if s.Prometheus == "" {
-		found.add("prometheus", "", set("prometheus", "monitoring/prometheus-operated:9090"),
-			"missing; the bake asks it. Allowed is an http(s) address, or namespace/service:port of a Service in the cluster")
-	} else if _, err := ParseEndpoint(s.Prometheus); err != nil {
-		found.add("prometheus", s.Prometheus, set("prometheus", "monitoring/prometheus-operated:9090"), "%s", err)
 	}
 }
