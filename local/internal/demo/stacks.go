@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/vextrus/finance-rollout/local/internal/cluster"
 	"github.com/vextrus/finance-rollout/local/internal/images"
@@ -132,28 +133,41 @@ func (d *Demo) writeStacks(ctx context.Context, options project.Options) error {
 	if err := project.Write(options); err != nil {
 		return err
 	}
-	return project.Init(ctx, options, d.pulumi)
+	return project.Init(ctx, options, d.pulumiWith)
 }
 
 // pulumi runs the Pulumi CLI in the environment that .local/env describes and gives what it printed.
 func (d *Demo) pulumi(ctx context.Context, args ...string) (string, error) {
+	return d.pulumiWith(ctx, "", args...)
+}
+
+// pulumiWith runs the Pulumi CLI with an input.
+func (d *Demo) pulumiWith(ctx context.Context, input string, args ...string) (string, error) {
 	var output, problem bytes.Buffer
-	err := d.run(ctx, &output, &problem, "pulumi", args...)
-	if err != nil {
+	command := d.command(ctx, "pulumi", args...)
+	command.Stdin, command.Stdout, command.Stderr = strings.NewReader(input), &output, &problem
+	if err := command.Run(); err != nil {
 		return "", fmt.Errorf("pulumi %s: %w\n%s%s", args[0], err, output.String(), problem.String())
 	}
 	return output.String(), nil
 }
 
-// run runs a command in the environment of .local/env, as a user's shell does.
+// run runs a command with its output.
 func (d *Demo) run(ctx context.Context, stdout, stderr io.Writer, name string, args ...string) error {
+	command := d.command(ctx, name, args...)
+	command.Stdout, command.Stderr = stdout, stderr
+	return command.Run()
+}
+
+// command is one in the environment of .local/env, as a user's shell has it.
+func (d *Demo) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	words := []string{"-c", `. "$0" && exec env "$@"`, d.Cluster.EnvFile()}
 	if d.Backend != "" {
 		words = append(words, "PULUMI_BACKEND_URL="+d.Backend, "PULUMI_OPTION_CWD="+d.Dir)
 	}
 	command := exec.CommandContext(ctx, "sh", append(append(words, name), args...)...)
-	command.Dir, command.Stdout, command.Stderr = d.Root, stdout, stderr
+	command.Dir = d.Root
 	// An interrupted `pulumi up` is given the time to write its state.
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	return command.Run()
+	return command
 }

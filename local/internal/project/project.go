@@ -5,6 +5,7 @@ package project
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,8 +42,8 @@ type Options struct {
 	Secrets map[string]string
 }
 
-// Pulumi runs the Pulumi CLI in the derived project and gives what it prints.
-type Pulumi func(ctx context.Context, args ...string) (string, error)
+// Pulumi runs the Pulumi CLI in the derived project with an input and gives what it prints.
+type Pulumi func(ctx context.Context, input string, args ...string) (string, error)
 
 // Write derives the project. What an earlier call encrypted in a stack's file is kept; everything else is written anew.
 func Write(options Options) error {
@@ -60,28 +61,55 @@ func Write(options Options) error {
 	return nil
 }
 
-// Init makes the stacks in the backend and encrypts their secrets, where that is not done yet.
+// Init makes the stacks in the backend and encrypts their secrets, as far as they are not there or are others. A secret goes to the CLI
+// by its input: every user of the machine can read the arguments of a process.
 func Init(ctx context.Context, options Options, pulumi Pulumi) error {
 	for _, stack := range Stacks {
-		if _, err := pulumi(ctx, "stack", "select", "--create", "--stack", stack); err != nil {
+		if _, err := pulumi(ctx, "", "stack", "select", "--create", "--stack", stack); err != nil {
 			return fmt.Errorf("make stack %s: %w", stack, err)
 		}
-		file, err := read(filepath.Join(options.Dir, "Pulumi."+stack+".yaml"))
+		known, err := secrets(ctx, stack, pulumi)
 		if err != nil {
 			return err
 		}
-		if config, ok := file["config"].(map[string]any); ok && config[prefix+"secrets"] != nil {
-			continue
-		}
-		args := []string{"config", "set-all", "--stack", stack, "--path"}
 		for _, path := range slices.Sorted(maps.Keys(options.Secrets)) {
-			args = append(args, "--secret", path+"="+options.Secrets[path])
-		}
-		if _, err := pulumi(ctx, args...); err != nil {
-			return fmt.Errorf("encrypt the secrets of stack %s: %w", stack, err)
+			if value := options.Secrets[path]; known[path] != value {
+				if _, err := pulumi(ctx, value, "config", "set", "--secret", "--stack", stack, "--path", path); err != nil {
+					return fmt.Errorf("encrypt %s of stack %s: %w", path, stack, err)
+				}
+			}
 		}
 	}
 	return nil
+}
+
+// secrets reads those of a stack by their path. Its errors show nothing of what was printed.
+func secrets(ctx context.Context, stack string, pulumi Pulumi) (map[string]string, error) {
+	printed, err := pulumi(ctx, "", "config", "--show-secrets", "--json", "--stack", stack)
+	if err != nil {
+		return nil, fmt.Errorf("read the secrets of stack %s: %w", stack, err)
+	}
+	var config map[string]struct {
+		Value string `json:"value"`
+	}
+	if err := json.Unmarshal([]byte(printed), &config); err != nil {
+		return nil, fmt.Errorf("read the secrets of stack %s: what pulumi config printed is no JSON", stack)
+	}
+	values := map[string]string{}
+	encoded := config[prefix+"secrets"].Value
+	if encoded == "" {
+		return values, nil
+	}
+	var named map[string]map[string]string
+	if err := json.Unmarshal([]byte(encoded), &named); err != nil {
+		return nil, fmt.Errorf("read the secrets of stack %s: they are no texts by name and key", stack)
+	}
+	for name, entries := range named {
+		for key, value := range entries {
+			values["secrets."+name+"."+key] = value
+		}
+	}
+	return values, nil
 }
 
 func (o Options) writeProject() error {
