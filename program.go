@@ -113,7 +113,7 @@ func (s *stack) build() error {
 	if err := s.staging(); err != nil {
 		return err
 	}
-	if err := s.hooks.shift.checkpoint(s.ctx.Context()); err != nil {
+	if err := s.hooks.shift.look(s.ctx.Context()); err != nil {
 		return err
 	}
 	if err := s.prepare(); err != nil {
@@ -253,7 +253,7 @@ func (s *stack) track(name, deployment, track, version string, image pulumi.Stri
 		App: s.environment.App, Name: deployment, Track: track, Version: version, Image: image, Replicas: replicas,
 		Port: int(s.settings.Container), Pod: s.podSpec(track), ServiceAccount: s.environment.ServiceAccount,
 		Checksum: s.checksum, ProgressTimeout: time.Duration(s.settings.ProgressLimit), Hooks: hooks,
-		DependsOn: s.gated[:2:2],
+		DependsOn: s.gated[:2:2], Interruption: s.hooks.shift.interruption,
 	}, s.provider)
 	if err == nil {
 		s.gated = append(s.gated, made)
@@ -347,7 +347,8 @@ func (s *stack) release(stable, canary *components.Track) (*components.Release, 
 	}
 	return components.NewRelease(s.ctx, "release", &components.ReleaseArgs{
 		App: s.environment.App, Name: s.settings.App + "-release", Release: s.settings.Release, Position: s.settings.Position(),
-		Image: image, StableImage: stable.Image, Checksum: checksum, DependsOn: s.gated, Hooks: verify,
+		Image: image, StableImage: stable.Image, Checksum: checksum, Interruption: s.hooks.shift.interruption,
+		DependsOn: s.gated, Hooks: verify,
 	}, s.provider)
 }
 

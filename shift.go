@@ -34,6 +34,9 @@ type shift struct {
 	// begun is the number of the ledger's entry with the shift that this run carries out, 0 when it is to stay where it is. It is
 	// unknown while the ledger could not be read.
 	begun int
+	// interruption is the number of the last entry that left the cluster otherwise than the stack's state tells, and unfinished that of
+	// the shift which was under way when this run began; both are 0 for none.
+	interruption, unfinished int
 }
 
 // unknown stands for a number of an entry.
@@ -330,7 +333,7 @@ func (s *shift) reached(ctx context.Context) error {
 			return nil, err
 		}
 		entry := ledger.Entry{Kind: ledger.ShiftReached, Who: s.edges.who(), Release: s.settings.Release,
-			Image: target.Canary, Stable: target.Stable, From: state.Weight, To: target.Weight}
+			Image: target.Canary, Stable: target.Stable, From: state.Weight, To: target.Weight, Ref: s.unfinished}
 		if state.Weight == 100 && target.Weight == 0 && target.Stable == state.Image {
 			entry.Kind, entry.Image, entry.Release = ledger.Finished, state.Image, state.Release
 		}

@@ -205,3 +205,19 @@ func (w *world) replicas(t *testing.T, key string) float64 {
 	}
 	return value.NumberValue()
 }
+
+// text gives the text at a path of a resource's inputs; empty when there is nothing.
+func (w *world) text(t *testing.T, key, path string) string {
+	t.Helper()
+	parsed, err := resource.ParsePropertyPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.inputs[key] == nil {
+		t.Fatalf("no %s; resources: %v", key, slices.Sorted(maps.Keys(w.inputs)))
+	}
+	if value, ok := parsed.Get(resource.NewObjectProperty(w.inputs[key])); ok && value.IsString() {
+		return value.StringValue()
+	}
+	return ""
+}

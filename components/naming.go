@@ -28,6 +28,8 @@ const (
 	ManagedBy      = "finance-rollout"
 	// AnnotationStack names the stack that owns a namespace, as project/stack.
 	AnnotationStack = "finance-rollout/stack"
+	// AnnotationInterruption holds the number of the ledger's entry that a Deployment was last written anew after.
+	AnnotationInterruption = "finance-rollout/interruption"
 )
 
 // App identifies the service that is rolled out; every component takes it.

@@ -35,6 +35,9 @@ type TrackArgs struct {
 	ServiceAccount pulumi.StringInput
 	// Checksum changes when a secret or a configuration value changes; the pods are replaced then.
 	Checksum string
+	// Interruption is the number of the ledger's last entry after which the cluster is otherwise than the stack's state tells, 0 for none.
+	// With another number the Deployment is written anew, and so are the pods that a rollback took from it.
+	Interruption int
 	// ProgressTimeout bounds how long the Deployment may take to become ready.
 	ProgressTimeout time.Duration
 	// DependsOn is what the pods cannot start without.
@@ -134,11 +137,15 @@ func (a *TrackArgs) podLabels() pulumi.StringMap {
 func (a *TrackArgs) deployment() *appsv1.DeploymentArgs {
 	metadata := a.App.metadata(a.Name)
 	metadata.Labels = a.labels()
-	metadata.Annotations = pulumi.StringMap{
+	annotations := pulumi.StringMap{
 		"pulumi.com/timeoutSeconds": pulumi.String(strconv.Itoa(int(a.ProgressTimeout.Seconds()))),
 		// A rollback scales the Deployment, and so may a person: the next update takes the field back and fails on no conflict.
 		"pulumi.com/patchForce": pulumi.String("true"),
 	}
+	if a.Interruption > 0 {
+		annotations[AnnotationInterruption] = number(a.Interruption)
+	}
+	metadata.Annotations = annotations
 	return &appsv1.DeploymentArgs{
 		Metadata: metadata,
 		Spec: appsv1.DeploymentSpecArgs{

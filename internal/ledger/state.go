@@ -23,8 +23,19 @@ type State struct {
 	// LastCheckpoint is when the last checkpoint of the present soak was taken; zero without any.
 	LastCheckpoint time.Time
 
-	latches   map[string]Entry
-	soakEntry int
+	latches      map[string]Entry
+	soakEntry    int
+	interruption int
+}
+
+// Interruption is the number of the last entry that left the cluster otherwise than the update before knows: a rollback, or a shift
+// that its own update did not complete; 0 without any. An update that finds another number than the one before has work to do,
+// whatever the stack's state tells.
+func (s State) Interruption() int {
+	if s.Begun != nil {
+		return s.Begun.Seq
+	}
+	return s.interruption
 }
 
 // Latch is the entry that keeps an image out; the second result is false when none does.
@@ -99,6 +110,9 @@ func (s *State) begin(entry Entry) {
 // reach completes a shift. The soak's clock goes on when weight and image are those of before: an update that verifies the same
 // position again, be it for a rotated secret, costs no soaked time.
 func (s *State) reach(entry Entry) {
+	if entry.Ref > 0 {
+		s.interruption = entry.Ref
+	}
 	if entry.To != s.Weight || entry.Image != s.Image && entry.To > 0 {
 		s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = entry.Time, entry.Seq, 0, time.Time{}
 	}
@@ -116,6 +130,6 @@ func (s *State) reach(entry Entry) {
 
 // out takes the canary out, whichever image it was to have.
 func (s *State) out(entry Entry) {
-	s.Weight, s.Image, s.Release, s.Begun = 0, entry.Image, entry.Release, nil
+	s.Weight, s.Image, s.Release, s.Begun, s.interruption = 0, entry.Image, entry.Release, nil, entry.Seq
 	s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = time.Time{}, entry.Seq, 0, time.Time{}
 }
