@@ -5,7 +5,7 @@ LOCAL := .local/bin/local
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: local
 local:
@@ -99,6 +99,10 @@ bench: cluster ## Measure previews beside an empty program's, into docs/benchmar
 .PHONY: bench-verdicts
 bench-verdicts: ## Simulate false rollbacks and the requests that verdicts take, into docs/benchmarks.md
 	@go run ./bench/verdicts
+
+.PHONY: bench-shifts
+bench-shifts: cluster ## Measure shifts under load and beside kubectl, into docs/benchmarks.md; ARGS=... for its flags
+	@go run ./bench/shifts $(ARGS)
 
 .PHONY: docs
 docs: ## Write docs/configuration.md anew
