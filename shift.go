@@ -232,6 +232,9 @@ func (s *shift) begin(ctx context.Context, history *ledger.Ledger, target plan.T
 		if state.Weight != decision.Move.From && decision.Move.Kind != plan.Enter {
 			return nil, fmt.Errorf("the rollout was moved to %d %% while this move was judged: an unchanged `pulumi up` judges it anew", state.Weight)
 		}
+		if b := state.Begun; b != nil && b.To == target.Weight && b.Image == target.Canary && b.Stable == target.Stable {
+			return nil, nil // somebody else has begun the same
+		}
 		// Whoever goes down need not mind who goes up.
 		if decision.Move.Kind != plan.Retreat {
 			if err := overtaken(current, judged); err != nil {
