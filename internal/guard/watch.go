@@ -34,6 +34,8 @@ const (
 	CauseSoak      = "soak"
 	CauseLatched   = "latched"
 	CauseImpostor  = "impostor"
+	CauseShared    = "shared"
+	CauseLimited   = "limited"
 )
 
 // Finding is one thing that speaks against a canary.
