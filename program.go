@@ -101,6 +101,8 @@ type stack struct {
 	provider pulumi.ResourceOption
 	// gated is what the release record waits for.
 	gated []pulumi.Resource
+	// rolledBack is how many rollbacks the ledger holds.
+	rolledBack string
 	// checksum changes when a secret or a configuration value does.
 	checksum string
 }
@@ -116,6 +118,7 @@ func (s *stack) build() error {
 	if err := s.hooks.shift.checkpoint(s.ctx.Context()); err != nil {
 		return err
 	}
+	s.rolledBack = s.rollbacks()
 	if err := s.prepare(); err != nil {
 		return err
 	}
@@ -193,6 +196,9 @@ func (s *stack) environmentArgs(pullName string) *components.EnvironmentArgs {
 		ContainerPort:     int(s.settings.Container),
 		IngressNamespaces: s.settings.Network.IngressNamespaces,
 	}
+	if s.settings.IsGuarded() {
+		args.IngressApps = []string{components.GuardName(s.settings.App)}
+	}
 	for _, port := range s.settings.Network.EgressPorts {
 		args.EgressPorts = append(args.EgressPorts, int(port))
 	}
@@ -229,7 +235,11 @@ func (s *stack) tracks(image, stableImage pulumi.StringInput, advance *pulumi.Re
 	if err != nil || image == nil {
 		return stable, nil, err
 	}
-	canary, err = s.track("canary", s.canaryPods().deployment, components.TrackCanary, s.settings.Release, image, position.Canary, canaryHooks)
+	guard, err := s.guard()
+	if err != nil {
+		return nil, nil, err
+	}
+	canary, err = s.track("canary", s.canaryPods().deployment, components.TrackCanary, s.settings.Release, image, position.Canary, canaryHooks, guard...)
 	return stable, canary, err
 }
 
@@ -248,12 +258,13 @@ func (s *stack) canaryPods() other {
 	}
 }
 
-func (s *stack) track(name, deployment, track, version string, image pulumi.StringInput, replicas int, hooks *pulumi.ResourceHookBinding) (*components.Track, error) {
+func (s *stack) track(name, deployment, track, version string, image pulumi.StringInput, replicas int, hooks *pulumi.ResourceHookBinding,
+	after ...pulumi.Resource) (*components.Track, error) {
 	made, err := components.NewTrack(s.ctx, name, &components.TrackArgs{
 		App: s.environment.App, Name: deployment, Track: track, Version: version, Image: image, Replicas: replicas,
 		Port: int(s.settings.Container), Pod: s.podSpec(track), ServiceAccount: s.environment.ServiceAccount,
-		Checksum: s.checksum, ProgressTimeout: time.Duration(s.settings.ProgressLimit), Hooks: hooks,
-		DependsOn: s.gated[:2:2],
+		Checksum: s.checksum, ProgressTimeout: time.Duration(s.settings.ProgressLimit), Hooks: hooks, Rollbacks: s.rolledBack,
+		DependsOn: append(s.gated[:2:2], after...),
 	}, s.provider)
 	if err == nil {
 		s.gated = append(s.gated, made)

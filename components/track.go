@@ -35,6 +35,8 @@ type TrackArgs struct {
 	ServiceAccount pulumi.StringInput
 	// Checksum changes when a secret or a configuration value changes; the pods are replaced then.
 	Checksum string
+	// Rollbacks is how many rollbacks there were; empty where there are none.
+	Rollbacks string
 	// ProgressTimeout bounds how long the Deployment may take to become ready.
 	ProgressTimeout time.Duration
 	// DependsOn is what the pods cannot start without.
@@ -138,6 +140,9 @@ func (a *TrackArgs) deployment() *appsv1.DeploymentArgs {
 		"pulumi.com/timeoutSeconds": pulumi.String(strconv.Itoa(int(a.ProgressTimeout.Seconds()))),
 		// A rollback scales the Deployment, and so may a person: the next update takes the field back and fails on no conflict.
 		"pulumi.com/patchForce": pulumi.String("true"),
+	}
+	if a.Rollbacks != "" {
+		metadata.Annotations.(pulumi.StringMap)[AnnotationRollbacks] = pulumi.String(a.Rollbacks)
 	}
 	return &appsv1.DeploymentArgs{
 		Metadata: metadata,

@@ -36,6 +36,7 @@ const (
 type guardFlags struct {
 	kubeconfig, context, namespace string
 	listen, identity, lease        string
+	leaderLabel, tokenFile         string
 	dryRun                         bool
 	verbose                        bool
 }
@@ -58,6 +59,8 @@ func guardCommand() *cobra.Command {
 	set.StringVar(&flags.listen, "listen", ":8080", "address of metrics, health and webhook")
 	set.StringVar(&flags.identity, "identity", "", "name of this guard among others; empty for the host's name")
 	set.StringVar(&flags.lease, "lease", "rollout-guard", "Lease that chooses the guard that acts")
+	set.StringVar(&flags.leaderLabel, "leader-label", "", "label that the pod of the guard that acts gets; empty outside of a pod")
+	set.StringVar(&flags.tokenFile, "webhook-token-file", "", "file with the bearer token of the webhook; empty for no webhook")
 	set.BoolVar(&flags.dryRun, "dry-run", false, "report what would be rolled back and change nothing")
 	set.BoolVarP(&flags.verbose, "verbose", "v", false, "log more")
 	return cmd
@@ -116,6 +119,11 @@ func runGuard(ctx context.Context, flags guardFlags) error {
 		Lead: func(ctx context.Context, lead func(context.Context), standing func(string)) error {
 			return client.Lead(ctx, flags.namespace, flags.lease, flags.identity, lead, standing)
 		},
+		Leading: func(ctx context.Context, leads bool) {
+			if err := markLeader(ctx, client, flags, leads); err != nil {
+				logger.Warn("the webhook may not find this guard", "error", err)
+			}
+		},
 		Prometheus: func(endpoint string) (soak.Server, error) { return askPrometheus(client, flags.inPod(), endpoint) },
 	})
 	logger.Info("starting", "namespace", flags.namespace, "identity", flags.identity, "listen", flags.listen, "dryRun", flags.dryRun)
@@ -124,6 +132,19 @@ func runGuard(ctx context.Context, flags guardFlags) error {
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 	return serveAndWatch(ctx, server, watcher)
+}
+
+// markLeader labels the guard's own pod, by which the webhook's Service finds the one that acts.
+func markLeader(ctx context.Context, client *kube.Client, flags guardFlags, leads bool) error {
+	pod := os.Getenv("POD_NAME")
+	if flags.leaderLabel == "" || pod == "" {
+		return nil
+	}
+	value := ""
+	if leads {
+		value = "true"
+	}
+	return client.LabelPod(ctx, flags.namespace, pod, flags.leaderLabel, value)
 }
 
 // serveAndWatch runs both until the context ends or one of them fails, and lets a rollback that runs go on for a while.
