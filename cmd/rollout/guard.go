@@ -93,7 +93,9 @@ func (f *guardFlags) complete() error {
 }
 
 // inPod tells whether the guard runs in the cluster, where Services are reached by their names.
-func (f *guardFlags) inPod() bool { return f.kubeconfig == "" && os.Getenv("KUBERNETES_SERVICE_HOST") != "" }
+func (f *guardFlags) inPod() bool {
+	return f.kubeconfig == "" && os.Getenv("KUBERNETES_SERVICE_HOST") != ""
+}
 
 func runGuard(ctx context.Context, flags guardFlags) error {
 	if err := flags.complete(); err != nil {

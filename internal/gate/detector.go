@@ -193,8 +193,11 @@ func (c Criterion) Detect(d *Detector) Detection {
 		detection.Result = detection.is(Inconclusive, "%s, but so did the stable track's over the same time (%d of %d, %s): what both depend on fails, not the canary",
 			c.counted(run.Canary), run.Stable.K, run.Stable.N, percent(run.Stable.rate()))
 	default:
-		detection.Result = detection.is(Fail, "%s, beside %d of %d of the stable track; the share is above the limit of %s with %s confidence (lower bound %s)",
-			c.counted(run.Canary), run.Stable.K, run.Stable.N, percent(c.Rollback), percent(detection.Confidence), percent(detection.Lower))
+		// The evidence of all starts together rejects the limit, and with it every share below.
+		detection.Lower = max(detection.Lower, c.Rollback)
+		detection.Result = detection.is(Fail, "%s, beside %d of %d of the stable track; the share is above the limit of %s with %s confidence (e-value %.3g, lower bound %s)",
+			c.counted(run.Canary), run.Stable.K, run.Stable.N, percent(c.Rollback), percent(detection.Confidence),
+			math.Exp(min(detection.LogEvidence, 700)), percent(detection.Lower))
 	}
 	return detection
 }
