@@ -13,6 +13,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/guard"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/smoke"
 )
 
 // guard makes the watcher in the cluster. The canary waits for it: no requests reach a canary that nobody watches.
@@ -24,7 +25,11 @@ func (s *stack) guard() ([]pulumi.Resource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("config guard.image: %w", err)
 	}
-	config, err := json.MarshalIndent(guardConfig(s.settings), "", "  ")
+	told, err := guardConfig(s.settings)
+	if err != nil {
+		return nil, err
+	}
+	config, err := json.MarshalIndent(told, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode the guard's configuration: %w", err)
 	}
@@ -35,9 +40,7 @@ func (s *stack) guard() ([]pulumi.Resource, error) {
 		Deployments: []string{s.stablePods().deployment, s.canaryPods().deployment},
 		Monitored:   s.settings.Monitoring.Enabled, Labels: s.settings.Monitoring.Labels, DependsOn: s.gated[:2:2],
 	}
-	if ref := s.settings.Guard.WebhookToken; ref != (settings.SecretRef{}) {
-		args.Token = settings.SecretRef{Secret: s.settings.SecretName(ref.Secret), Key: ref.Key}
-	}
+	args.Files = s.guardFiles()
 	if s.settings.Registry.Password != "" {
 		args.PullSecrets = []string{s.settings.SecretName("registry")}
 	}
@@ -49,8 +52,24 @@ func (s *stack) guard() ([]pulumi.Resource, error) {
 	return []pulumi.Resource{made}, nil
 }
 
+// guardFiles are the secrets that the guard's pods hold as files: the webhook's token and what the smoke suite needs.
+func (s *stack) guardFiles() map[string]settings.SecretRef {
+	files := map[string]settings.SecretRef{}
+	add := func(name string, ref settings.SecretRef) {
+		if ref != (settings.SecretRef{}) {
+			files[name] = settings.SecretRef{Secret: s.settings.SecretName(ref.Secret), Key: ref.Key}
+		}
+	}
+	add(components.GuardWebhookToken, s.settings.Guard.WebhookToken)
+	if s.settings.Guard.Smoke {
+		add(components.GuardSmokeKey, s.settings.Smoke.TokenFrom)
+		add(components.GuardSmokeOrigin, s.settings.Smoke.OriginFrom)
+	}
+	return files
+}
+
 // guardConfig is what the guard is told of the rollout. It holds no secret.
-func guardConfig(s *settings.Settings) guard.Config {
+func guardConfig(s *settings.Settings) (guard.Config, error) {
 	config := guard.Config{
 		Format: guard.Format, Spec: soakSpec(s), Environment: s.Environment, Release: s.Release, Service: s.ServiceName, Capacity: s.Replicas,
 		Port: int(s.Container), Path: s.Metrics.Path, Selector: s.Metrics.Selector,
@@ -62,7 +81,14 @@ func guardConfig(s *settings.Settings) guard.Config {
 	if s.DashboardURL != "" {
 		config.DashboardURL = alerts.DashboardLink(s.DashboardURL, s.DashboardUID())
 	}
-	return config
+	if s.Guard.Smoke {
+		suite, err := smoke.Source(s.Smoke.Suite)
+		if err != nil {
+			return config, fmt.Errorf("config smoke.suite: %w", err)
+		}
+		config.SmokeSuite, config.SmokeOrigin = suite, s.Smoke.Origin
+	}
+	return config, nil
 }
 
 // rollbacks is how many rollbacks the ledger holds. The Deployments carry it, so that they are updated after one: their replicas are

@@ -339,7 +339,7 @@ func alertParams(s *settings.Settings) alerts.Params {
 		App: s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release, Deployment: s.App + "-" + s.Release,
 		RequestsTotal: s.Metrics.RequestsTotal, StatusLabel: s.Metrics.StatusLabel, ErrorPattern: s.Metrics.ErrorPattern,
 		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector, ErrorRate: s.Criteria.RollbackErrorRate, Latency: time.Duration(s.Criteria.Latency),
-		MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(), DashboardURL: s.DashboardURL, RunbookURL: s.RunbookURL,
+		Guarded: s.IsGuarded(), MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(), DashboardURL: s.DashboardURL, RunbookURL: s.RunbookURL,
 	}
 }
 

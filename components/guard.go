@@ -3,6 +3,8 @@ package components
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
@@ -24,8 +26,15 @@ const (
 	labelPurpose = "finance-rollout/purpose"
 	// labelLeader marks the guard's pod that acts; the webhook's Service selects it.
 	labelLeader = "finance-rollout/leader"
-	// guardTokenPath is where the webhook's token is mounted.
-	guardTokenPath = "/etc/guard" //nolint:gosec // a path, no credential
+	// guardFiles is where the guard's secrets are mounted.
+	guardFiles = "/etc/guard"
+)
+
+// Names of the files that the guard may be given.
+const (
+	GuardWebhookToken = "webhook-token"
+	GuardSmokeKey     = "smoke-key"
+	GuardSmokeOrigin  = "smoke-origin"
 )
 
 // GuardName is the name of an app's guard: of its Deployment, Lease, Role and so on, and the value of its pods' app label.
@@ -44,8 +53,9 @@ type GuardArgs struct {
 	// Ledger, Service and Deployments are the names of what a rollback touches.
 	Ledger, Service string
 	Deployments     []string
-	// Token is the secret of the webhook, by its name in the cluster; the zero value for no webhook.
-	Token settings.SecretRef
+	// Files are the secrets that the guard's pods hold, by the names above and by the secrets' names in the cluster. The guard
+	// reads them as files: its account may read no Secret.
+	Files map[string]settings.SecretRef
 	// PullSecrets names the secrets with registry credentials.
 	PullSecrets []string
 	// Monitored asks for a ServiceMonitor with the labels.
@@ -144,9 +154,11 @@ func (a *GuardArgs) deployment(own App, account pulumi.StringInput) *appsv1.Depl
 func (a *GuardArgs) container(own App) corev1.ContainerArgs {
 	arguments := []string{"guard", "--lease", own.Name, "--listen", fmt.Sprintf(":%d", guardPort), "--leader-label", labelLeader}
 	mounts := corev1.VolumeMountArray{}
-	if a.Token != (settings.SecretRef{}) {
-		arguments = append(arguments, "--webhook-token-file", guardTokenPath+"/token")
-		mounts = append(mounts, corev1.VolumeMountArgs{Name: pulumi.String("token"), MountPath: pulumi.String(guardTokenPath), ReadOnly: pulumi.Bool(true)})
+	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
+		arguments = append(arguments, "--"+name+"-file", guardFiles+"/"+name)
+	}
+	if len(a.Files) > 0 {
+		mounts = append(mounts, corev1.VolumeMountArgs{Name: pulumi.String("files"), MountPath: pulumi.String(guardFiles), ReadOnly: pulumi.Bool(true)})
 	}
 	look := func(path string, period, failures int) corev1.ProbeArgs {
 		return corev1.ProbeArgs{
@@ -178,12 +190,18 @@ func (a *GuardArgs) container(own App) corev1.ContainerArgs {
 }
 
 func (a *GuardArgs) volumes() corev1.VolumeArray {
-	if a.Token == (settings.SecretRef{}) {
+	var sources corev1.VolumeProjectionArray
+	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
+		sources = append(sources, corev1.VolumeProjectionArgs{Secret: corev1.SecretProjectionArgs{
+			Name:  pulumi.String(a.Files[name].Secret),
+			Items: corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(a.Files[name].Key), Path: pulumi.String(name)}},
+		}})
+	}
+	if len(sources) == 0 {
 		return nil
 	}
-	return corev1.VolumeArray{corev1.VolumeArgs{Name: pulumi.String("token"), Secret: corev1.SecretVolumeSourceArgs{
-		SecretName: pulumi.String(a.Token.Secret), DefaultMode: pulumi.Int(0o440),
-		Items: corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(a.Token.Key), Path: pulumi.String("token")}},
+	return corev1.VolumeArray{corev1.VolumeArgs{Name: pulumi.String("files"), Projected: corev1.ProjectedVolumeSourceArgs{
+		DefaultMode: pulumi.Int(0o440), Sources: sources,
 	}}}
 }
 
@@ -210,7 +228,7 @@ func newGuardSurroundings(ctx *pulumi.Context, name string, own App, args *Guard
 	}, parent); err != nil {
 		return err
 	}
-	if args.Token != (settings.SecretRef{}) {
+	if _, webhook := args.Files[GuardWebhookToken]; webhook {
 		if err := newWebhookService(ctx, name, own, port, parent); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -11,18 +12,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 
-	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/guard"
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/settings"
-	"github.com/vextrus/finance-rollout/internal/soak"
+	"github.com/vextrus/finance-rollout/internal/smoke"
 )
 
 const (
@@ -37,6 +36,7 @@ type guardFlags struct {
 	kubeconfig, context, namespace string
 	listen, identity, lease        string
 	leaderLabel, tokenFile         string
+	smokeKeyFile, smokeOriginFile  string
 	dryRun                         bool
 	verbose                        bool
 }
@@ -61,6 +61,8 @@ func guardCommand() *cobra.Command {
 	set.StringVar(&flags.lease, "lease", "rollout-guard", "Lease that chooses the guard that acts")
 	set.StringVar(&flags.leaderLabel, "leader-label", "", "label that the pod of the guard that acts gets; empty outside of a pod")
 	set.StringVar(&flags.tokenFile, "webhook-token-file", "", "file with the bearer token of the webhook; empty for no webhook")
+	set.StringVar(&flags.smokeKeyFile, "smoke-key-file", "", "file with the key that signs the smoke suite's tokens")
+	set.StringVar(&flags.smokeOriginFile, "smoke-origin-file", "", "file with an origin that CORS must allow")
 	set.BoolVar(&flags.dryRun, "dry-run", false, "report what would be rolled back and change nothing")
 	set.BoolVarP(&flags.verbose, "verbose", "v", false, "log more")
 	return cmd
@@ -126,7 +128,8 @@ func runGuard(ctx context.Context, flags guardFlags) error {
 				logger.Warn("the webhook may not find this guard", "error", err)
 			}
 		},
-		Prometheus: func(endpoint string) (soak.Server, error) { return askPrometheus(client, flags.inPod(), endpoint) },
+		Reach: func(endpoint string) (*http.Client, string, error) { return reach(client, flags.inPod(), endpoint) },
+		Smoke: flags.smoke, Token: flags.token(),
 	})
 	logger.Info("starting", "namespace", flags.namespace, "identity", flags.identity, "listen", flags.listen, "dryRun", flags.dryRun)
 	server := &http.Server{
@@ -176,25 +179,65 @@ func serveAndWatch(ctx context.Context, server *http.Server, watcher *guard.Guar
 	return err
 }
 
-// askPrometheus reaches Prometheus at its address or, as namespace/service:port, by the Service's name inside the cluster and
-// through the API server outside of it.
-func askPrometheus(client *kube.Client, inPod bool, text string) (soak.Server, error) {
+// reach gives the client and the address of a server: at its own address, or, as namespace/service:port, by the Service's name inside
+// the cluster and through the API server outside of it.
+func reach(client *kube.Client, inPod bool, text string) (*http.Client, string, error) {
 	endpoint, err := settings.ParseEndpoint(text)
 	if err != nil {
-		return nil, fmt.Errorf("prometheus %q: %w", text, err)
+		return nil, "", fmt.Errorf("%q: %w", text, err)
 	}
-	config := api.Config{Address: endpoint.URL}
 	switch {
 	case endpoint.URL != "":
+		return &http.Client{Timeout: time.Minute}, endpoint.URL, nil
 	case inPod:
-		config.Address = fmt.Sprintf("http://%s.%s.svc:%d", endpoint.Service, endpoint.Namespace, endpoint.Port)
+		return &http.Client{Timeout: time.Minute}, fmt.Sprintf("http://%s.%s.svc:%d", endpoint.Service, endpoint.Namespace, endpoint.Port), nil
 	default:
 		transport, address := client.ServiceProxy(endpoint.Namespace, endpoint.Service, endpoint.Port)
-		config = api.Config{Address: address, Client: &http.Client{Transport: transport}}
+		return &http.Client{Transport: transport, Timeout: time.Minute}, address, nil
 	}
-	asked, err := api.NewClient(config)
+}
+
+// token reads the webhook's token each time it is needed, so that a new one counts at once; nil for no webhook.
+func (f *guardFlags) token() func() (string, error) {
+	if f.tokenFile == "" {
+		return nil
+	}
+	return func() (string, error) { return readSmall(f.tokenFile) }
+}
+
+// smoke is the suite of a rollout and the values that its requests need.
+func (f *guardFlags) smoke(config guard.Config) (*smoke.Suite, smoke.Values, error) {
+	suite, err := smoke.LoadSource(config.SmokeSuite)
 	if err != nil {
-		return nil, fmt.Errorf("prometheus %s: %w", text, err)
+		return nil, smoke.Values{}, err
 	}
-	return gate.NewPrometheus(asked), nil
+	key, err := readSmall(f.smokeKeyFile)
+	if err != nil {
+		return nil, smoke.Values{}, err
+	}
+	origin := config.SmokeOrigin
+	if f.smokeOriginFile != "" {
+		if origin, err = readSmall(f.smokeOriginFile); err != nil {
+			return nil, smoke.Values{}, err
+		}
+	}
+	tokens, err := smoke.NewTokens([]byte(key), "", time.Now())
+	if err != nil {
+		return nil, smoke.Values{}, err
+	}
+	return suite, tokens.Values(config.Environment, origin), nil
+}
+
+// readSmall reads a file with a secret; no file has nothing.
+func readSmall(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("read a secret: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, 16<<10))
+	return strings.TrimSpace(string(text)), err
 }

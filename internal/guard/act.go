@@ -82,6 +82,8 @@ func (r *runner) rolledBack(ctx context.Context, finding Finding, outcome rollba
 		note += "; evidence in configmap " + outcome.Evidence
 	}
 	r.announce(ctx, kube.Warning, "CanaryRolledBack", note)
+	r.notify(ctx, finding, outcome)
+	r.smokeStable(ctx)
 }
 
 // pretend reports what a guard that is not dry would do.

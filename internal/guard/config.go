@@ -57,6 +57,10 @@ type Config struct {
 	RunbookURL   string `json:"runbookURL,omitempty"`
 	// Watch is how long the stable track is watched after a rollback.
 	Watch model.Duration `json:"watch"`
+	// SmokeSuite is the smoke suite that is run against stable after a rollback: its name, or the whole of it as YAML; empty for none.
+	SmokeSuite string `json:"smokeSuite,omitempty"`
+	// SmokeOrigin is an origin that CORS must allow, where no secret holds it.
+	SmokeOrigin string `json:"smokeOrigin,omitempty"`
 	// DryRun only reports.
 	DryRun bool `json:"dryRun,omitempty"`
 }

@@ -10,12 +10,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/api"
 	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/rollback"
+	"github.com/vextrus/finance-rollout/internal/smoke"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -48,8 +51,12 @@ type Options struct {
 	Lead func(ctx context.Context, lead func(context.Context), standing func(leader string)) error
 	// Leading is called when this guard begins or ends to be the one that acts; nil for nothing.
 	Leading func(ctx context.Context, leads bool)
-	// Prometheus reaches a server by its endpoint as the configuration has it.
-	Prometheus func(endpoint string) (soak.Server, error)
+	// Reach gives the client and the address for a server by its endpoint as the configuration has it.
+	Reach func(endpoint string) (client *http.Client, address string, err error)
+	// Smoke gives the smoke suite of a rollout and its values; nil for none.
+	Smoke func(Config) (*smoke.Suite, smoke.Values, error)
+	// Token gives the bearer token of the webhook; nil for no webhook.
+	Token func() (string, error)
 	// Registry takes the guard's metrics.
 	Registry prometheus.Registerer
 	Logger   *slog.Logger
@@ -83,6 +90,19 @@ func New(options Options) *Guard {
 		options: options, metrics: newInstruments(options.Registry), scrape: newScrapeClient(),
 		changed: make(chan struct{}, 1), runners: map[string]*runner{},
 	}
+}
+
+// prometheus reaches a server.
+func (g *Guard) prometheus(endpoint string) (soak.Server, error) {
+	client, address, err := g.options.Reach(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := api.NewClient(api.Config{Address: address, Client: client})
+	if err != nil {
+		return nil, fmt.Errorf("prometheus %s: %w", endpoint, err)
+	}
+	return gate.NewPrometheus(asked), nil
 }
 
 // errUnsynced says that the cluster could not be listed.

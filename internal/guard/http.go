@@ -13,7 +13,7 @@ import (
 // stuckAfter is how long the loop may be silent before the guard calls itself ill.
 const stuckAfter = 30 * time.Second
 
-// Handler serves /healthz, /readyz and /metrics.
+// Handler serves /healthz, /readyz, /metrics and, where there is a token for it, /webhook.
 func (g *Guard) Handler(gatherer prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -32,6 +32,11 @@ func (g *Guard) Handler(gatherer prometheus.Gatherer) http.Handler {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	if g.options.Token != nil {
+		mux.Handle("POST /webhook", newWebhook(g.options.Token, g.leads.Load, g.deliver, func(outcome string, by int) {
+			g.metrics.alerts.WithLabelValues(outcome).Add(float64(by))
+		}))
+	}
 	return mux
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +60,10 @@ type runner struct {
 	ledgerRead    time.Time
 	reading       bool
 
+	looking   bool
+	looked    time.Time
+	aftermath *aftermath
+
 	rolling   bool
 	tried     time.Time
 	reported  map[string]time.Time
@@ -110,6 +115,7 @@ func (r *runner) run(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	r.lastSight = r.now()
+	go r.askAlerts(ctx)
 	r.refresh(ctx)
 	for {
 		select {
@@ -124,6 +130,8 @@ func (r *runner) run(ctx context.Context) {
 		case <-ticker.C:
 			r.refresh(ctx)
 			r.sight(ctx)
+			r.checkpoint(ctx)
+			r.concludeWatch(ctx)
 		}
 	}
 }
@@ -239,12 +247,28 @@ func (r *runner) readLedger(ctx context.Context) {
 			r.recovered(ctx, SourceLedger)
 			state := history.State()
 			r.state = &state
+			if rolledBack, open := unwatched(history); open {
+				r.watchOver(ctx, rolledBack)
+			}
 			_, latched := state.Latch(imageOf(r.pods.Deployment))
 			r.guard.metrics.weight.WithLabelValues(r.name).Set(float64(state.Weight))
 			r.guard.metrics.latched.WithLabelValues(r.name).Set(flag(latched))
 			r.refresh(ctx)
 		})
 	}()
+}
+
+// unwatched is the last rollback after which the watch over stable was not concluded.
+func unwatched(history *ledger.Ledger) (ledger.Entry, bool) {
+	for _, entry := range slices.Backward(history.Entries()) {
+		switch entry.Kind {
+		case ledger.Watched:
+			return ledger.Entry{}, false
+		case ledger.RolledBack:
+			return entry, true
+		}
+	}
+	return ledger.Entry{}, false
 }
 
 func (r *runner) store() ledger.Store {
@@ -392,6 +416,9 @@ func (r *runner) take(ctx context.Context, result scraped) {
 	} else {
 		r.lastSight = result.at
 		r.recovered(ctx, SourceTargets)
+	}
+	if r.aftermath != nil && target.track == podlabel.Stable {
+		r.aftermath.count(result.at, result.rise)
 	}
 	if r.tracker == nil {
 		return

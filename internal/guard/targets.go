@@ -42,7 +42,7 @@ func (t *target) wake() {
 // isSlow tells that the pod limits its scrapes.
 func (t *target) isSlow() bool { return t.slow.Load() }
 
-// aim scrapes the pods that take requests, of both tracks while there is a canary.
+// aim scrapes the pods that take requests: of both tracks while there is a canary, and of stable while it is watched after a rollback.
 func (r *runner) aim(ctx context.Context) {
 	wanted := map[string]bool{}
 	if canary := r.inTraffic(); len(canary) > 0 {
@@ -52,6 +52,8 @@ func (r *runner) aim(ctx context.Context) {
 				r.aimAt(ctx, pod, podlabel.Canary, wanted)
 			}
 		}
+	}
+	if len(wanted) > 0 || r.aftermath != nil {
 		for _, pod := range r.pods.Stable {
 			if pod.Labels[podlabel.Traffic] == podlabel.Enabled {
 				r.aimAt(ctx, pod, podlabel.Stable, wanted)
@@ -87,7 +89,7 @@ func (r *runner) aimAt(ctx context.Context, pod *corev1.Pod, track string, wante
 	}
 	made := &target{
 		uid: uid, pod: pod.Name, track: track, poke: make(chan struct{}, 1),
-		address: "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(r.config.Port)) + r.config.Path,
+		address: r.address(pod) + r.config.Path,
 		pace:    pace{interval: time.Duration(r.config.Interval)},
 		// A pod that appears while the rollout is watched has counted nothing before. By the pods' own times one could not tell:
 		// clocks differ.
@@ -96,6 +98,11 @@ func (r *runner) aimAt(ctx context.Context, pod *corev1.Pod, track string, wante
 	ctx, made.stop = context.WithCancel(ctx)
 	r.targets[uid] = made
 	go r.follow(ctx, made)
+}
+
+// address is where a pod answers.
+func (r *runner) address(pod *corev1.Pod) string {
+	return "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(r.config.Port))
 }
 
 // follow scrapes a pod until the context ends.

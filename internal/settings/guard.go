@@ -24,13 +24,15 @@ type Guard struct {
 	Alertmanager string `json:"alertmanager"`
 	// WebhookToken is the secret that a caller of the guard's webhook must know; empty for no webhook.
 	WebhookToken SecretRef `json:"webhookToken"`
+	// Smoke runs the smoke suite against the stable track after a rollback. The guard's pods hold the secrets that the suite needs.
+	Smoke bool `json:"smoke"`
 	// Watch is how long the stable track is watched after a rollback.
 	Watch model.Duration `json:"watch"`
 }
 
 func defaultGuard() Guard {
 	return Guard{
-		Enabled: true, Replicas: 2, Interval: model.Duration(time.Second), Confidence: 0.9999, Watch: model.Duration(30 * time.Minute),
+		Enabled: true, Replicas: 2, Smoke: true, Interval: model.Duration(time.Second), Confidence: 0.9999, Watch: model.Duration(30 * time.Minute),
 	}
 }
 
