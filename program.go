@@ -193,6 +193,9 @@ func (s *stack) environmentArgs(pullName string) *components.EnvironmentArgs {
 		ContainerPort:     int(s.settings.Container),
 		IngressNamespaces: s.settings.Network.IngressNamespaces,
 	}
+	if s.settings.IsGuarded() {
+		args.IngressApps = []string{components.GuardName(s.settings.App)}
+	}
 	for _, port := range s.settings.Network.EgressPorts {
 		args.EgressPorts = append(args.EgressPorts, int(port))
 	}
@@ -229,7 +232,11 @@ func (s *stack) tracks(image, stableImage pulumi.StringInput, advance *pulumi.Re
 	if err != nil || image == nil {
 		return stable, nil, err
 	}
-	canary, err = s.track("canary", s.canaryPods().deployment, components.TrackCanary, s.settings.Release, image, position.Canary, canaryHooks)
+	guard, err := s.guard()
+	if err != nil {
+		return nil, nil, err
+	}
+	canary, err = s.track("canary", s.canaryPods().deployment, components.TrackCanary, s.settings.Release, image, position.Canary, canaryHooks, guard...)
 	return stable, canary, err
 }
 
@@ -248,12 +255,13 @@ func (s *stack) canaryPods() other {
 	}
 }
 
-func (s *stack) track(name, deployment, track, version string, image pulumi.StringInput, replicas int, hooks *pulumi.ResourceHookBinding) (*components.Track, error) {
+func (s *stack) track(name, deployment, track, version string, image pulumi.StringInput, replicas int, hooks *pulumi.ResourceHookBinding,
+	after ...pulumi.Resource) (*components.Track, error) {
 	made, err := components.NewTrack(s.ctx, name, &components.TrackArgs{
 		App: s.environment.App, Name: deployment, Track: track, Version: version, Image: image, Replicas: replicas,
 		Port: int(s.settings.Container), Pod: s.podSpec(track), ServiceAccount: s.environment.ServiceAccount,
 		Checksum: s.checksum, ProgressTimeout: time.Duration(s.settings.ProgressLimit), Hooks: hooks,
-		DependsOn: s.gated[:2:2], Interruption: s.hooks.shift.interruption,
+		DependsOn: append(s.gated[:2:2], after...), Interruption: s.hooks.shift.interruption,
 	}, s.provider)
 	if err == nil {
 		s.gated = append(s.gated, made)
@@ -328,7 +336,7 @@ func alertParams(s *settings.Settings) alerts.Params {
 		App: s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release, Deployment: s.App + "-" + s.Release,
 		RequestsTotal: s.Metrics.RequestsTotal, StatusLabel: s.Metrics.StatusLabel, ErrorPattern: s.Metrics.ErrorPattern,
 		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector, ErrorRate: s.Criteria.RollbackErrorRate, Latency: time.Duration(s.Criteria.Latency),
-		MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(), DashboardURL: s.DashboardURL, RunbookURL: s.RunbookURL,
+		Guarded: s.IsGuarded(), MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(), DashboardURL: s.DashboardURL, RunbookURL: s.RunbookURL,
 	}
 }
 

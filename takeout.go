@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/podlabel"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
@@ -18,44 +16,14 @@ func (s *shift) rollBack(ctx context.Context, image, release, reason string, evi
 			secrets = append(secrets, value.Reveal())
 		}
 	}
-	return rollback.Run(ctx, s.cluster, &recorder{shift: s, image: image, release: release}, rollback.Options{
+	recorder := rollback.InLedger{
+		Store: s.store(), Now: s.edges.now, Who: s.edges.who(), Image: image, Release: release, Released: s.settings.Latch.Release,
+	}
+	return rollback.Run(ctx, s.cluster, recorder, rollback.Options{
 		Namespace: s.settings.Namespace, App: app, Service: s.settings.ServiceName,
 		Canary:     map[string]string{podlabel.App: app, podlabel.Track: podlabel.Canary},
 		Deployment: app + "-" + release, StableDeployment: app + "-stable", Capacity: s.settings.Replicas,
 		LabelKey: podlabel.Traffic, LabelValue: podlabel.Isolated,
 		Reason: reason, Numbers: evidence, Secrets: secrets, Now: s.edges.now,
 	})
-}
-
-// recorder notes a rollback in the ledger.
-type recorder struct {
-	shift          *shift
-	image, release string
-}
-
-// Begin implements rollback.Recorder. An image that is latched is not latched again, so that a repeated rollback is one.
-func (r *recorder) Begin(ctx context.Context, reason string) error {
-	_, err := ledger.Append(ctx, r.shift.store(), r.shift.edges.now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
-		state := current.State()
-		if latch, latched := state.Latch(r.image); latched && latch.Seq != r.shift.settings.Latch.Release {
-			return nil, nil
-		}
-		return []ledger.Entry{{
-			Kind: ledger.RollbackBegun, Who: r.shift.edges.who(), Release: r.release, Image: r.image, From: state.Weight, Reason: reason,
-		}}, nil
-	})
-	return err
-}
-
-// Finish implements rollback.Recorder.
-func (r *recorder) Finish(ctx context.Context, outcome rollback.Outcome) error {
-	entry := ledger.Entry{Kind: ledger.RolledBack, Who: r.shift.edges.who(), Release: r.release, Image: r.image, Reason: outcome.Reason}
-	if outcome.Evidence != "" {
-		entry.Reason += "; evidence in " + outcome.Evidence
-	}
-	if err := outcome.Err(); err != nil {
-		entry.Reason += fmt.Sprintf("; incomplete: %s", err)
-	}
-	_, err := ledger.Write(ctx, r.shift.store(), r.shift.edges.now, entry)
-	return err
 }

@@ -49,6 +49,22 @@ func (c *Client) LabelPods(ctx context.Context, namespace string, selector map[s
 	return changed, errors.Join(failed...)
 }
 
+// LabelPod gives one pod a label, or takes it away when the value is empty.
+func (c *Client) LabelPod(ctx context.Context, namespace, pod, key, value string) error {
+	set := map[string]any{key: value}
+	if value == "" {
+		set[key] = nil
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": set}})
+	if err != nil {
+		return fmt.Errorf("encode label: %w", err)
+	}
+	if err := c.patchPod(ctx, namespace, pod, patch); err != nil {
+		return fmt.Errorf("label pod %s/%s: %w", namespace, pod, err)
+	}
+	return nil
+}
+
 func (c *Client) patchPod(ctx context.Context, namespace, name string, patch []byte) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()

@@ -59,6 +59,7 @@ func Defaults() *Settings {
 			Duration: model.Duration(5 * time.Minute), Interval: model.Duration(15 * time.Second),
 			MinRequests: 100, Confidence: 0.9999,
 		},
+		Guard: defaultGuard(),
 	}
 }
 

@@ -71,6 +71,7 @@ type Settings struct {
 	Prometheus     string                       `config:"prometheus"`
 	Smoke          Smoke                        `config:"smoke"`
 	Bake           Bake                         `config:"bake"`
+	Guard          Guard                        `config:"guard"`
 	DashboardURL   string                       `config:"dashboardURL"`
 	RunbookURL     string                       `config:"runbookURL"`
 	position       plan.Position

@@ -38,6 +38,7 @@ func (s *Settings) validate() problems {
 	s.validateSecrets(&found)
 	s.validateMonitoring(&found)
 	s.validateGates(&found)
+	s.validateGuard(&found)
 	return found
 }
 
@@ -160,7 +161,8 @@ func (s *Settings) secretUses() []secretUse {
 	for name, ref := range s.SecretEnv {
 		uses = append(uses, secretUse{"secretEnv." + name, ref})
 	}
-	uses = append(uses, secretUse{"smoke.originFrom", s.Smoke.OriginFrom}, secretUse{"smoke.tokenFrom", s.Smoke.TokenFrom})
+	uses = append(uses, secretUse{"smoke.originFrom", s.Smoke.OriginFrom}, secretUse{"smoke.tokenFrom", s.Smoke.TokenFrom},
+		secretUse{"guard.webhookToken", s.Guard.WebhookToken})
 	slices.SortFunc(uses, func(a, b secretUse) int { return strings.Compare(a.by, b.by) })
 	return slices.DeleteFunc(uses, func(use secretUse) bool { return use.ref == SecretRef{} })
 }
