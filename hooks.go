@@ -155,14 +155,23 @@ func selectedTrack(service resource.PropertyMap) string {
 
 // route makes the hooks of the route: the tracks are ready and the weights are in force before the provider notes them.
 func (h *hooks) route(advance *pulumi.ResourceHook) (*pulumi.ResourceHookBinding, error) {
-	hook, err := h.ctx.RegisterResourceHook("route", func(*pulumi.ResourceHookArgs) error {
-		return h.router.beforeRoute(h.ctx.Context())
+	hook, err := h.ctx.RegisterResourceHook("route", func(args *pulumi.ResourceHookArgs) error {
+		return h.router.beforeRoute(h.ctx.Context(), attached(args.OldInputs) != attached(args.NewInputs))
 	}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("register hook: %w", err)
 	}
 	both := []*pulumi.ResourceHook{advance, hook}
 	return &pulumi.ResourceHookBinding{BeforeCreate: both, BeforeUpdate: both}, nil
+}
+
+// attached is where a route is attached: its Gateways and hosts, as a text to compare.
+func attached(route resource.PropertyMap) string {
+	spec, ok := route["spec"]
+	if !ok || !spec.IsObject() {
+		return ""
+	}
+	return fmt.Sprint(spec.ObjectValue()["parentRefs"].Mappable(), spec.ObjectValue()["hostnames"].Mappable())
 }
 
 // objectName reads metadata.name; empty when it is not known.

@@ -147,18 +147,19 @@ func (r *router) takeBack(ctx context.Context, failed error) error {
 	return fmt.Errorf("the route is back at the weights of before: %w", failed)
 }
 
-// beforeRoute is what must be so before the provider makes or changes the route. A new one needs tracks that are ready; if it is
-// not accepted, the canary is to get nothing by it.
-func (r *router) beforeRoute(ctx context.Context) error {
+// beforeRoute is what must be so before the provider makes or changes the route: the weights are in force, so that it only notes
+// them. A route that is new, or that is attached elsewhere by this change, has no Gateway yet that could accept them; it needs
+// tracks that are ready, and if a new one is not accepted, the canary is to get nothing by it.
+func (r *router) beforeRoute(ctx context.Context, elsewhere bool) error {
 	live, err := r.live(ctx)
 	if err != nil {
 		return err
 	}
-	if live != nil {
+	if live != nil && !elsewhere {
 		return r.shiftOnce(ctx)
 	}
 	r.remember(r.out())
-	return r.awaitRising(ctx, nil, r.target())
+	return r.awaitRising(ctx, live, r.target())
 }
 
 // beforeShrink is what must be so before a track loses pods: if its share of the requests falls too, the lower one must be in

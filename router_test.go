@@ -151,7 +151,7 @@ func TestMovesThroughAGateway(t *testing.T) {
 					t.Errorf("%s may lose pods before its lower weight is accepted: %v", tt.shrinks, w.gateway.calls)
 				}
 			}
-			if err := h.router.beforeRoute(t.Context()); err != nil {
+			if err := h.router.beforeRoute(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, w.gateway.calls); diff != "" {
@@ -165,7 +165,7 @@ func TestMovesThroughAGateway(t *testing.T) {
 func TestARisingTrackHasItsEndpoints(t *testing.T) {
 	w := newWorld()
 	h := newHooks(t, w, gatewayConfig(30), 90, 10)
-	if err := h.router.beforeRoute(t.Context()); err != nil {
+	if err := h.router.beforeRoute(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"endpoints of finance-service-canary: 3"}; !slices.Equal(w.awaited, want) {
@@ -211,7 +211,7 @@ func TestAShiftThatFailsLeavesTheRequestsWhereTheyWere(t *testing.T) {
 			w := newWorld()
 			h := newHooks(t, w, gatewayConfig(tt.weight), tt.live...)
 			tt.world(w)
-			err := h.router.beforeRoute(t.Context())
+			err := h.router.beforeRoute(t.Context(), false)
 			for _, word := range tt.want {
 				if err == nil || !strings.Contains(err.Error(), word) {
 					t.Errorf("error %v does not tell %q", err, word)
@@ -241,7 +241,7 @@ func TestAShiftThatFailsLeavesTheRequestsWhereTheyWere(t *testing.T) {
 func TestANewRouteThatIsNotAcceptedGivesTheCanaryNothing(t *testing.T) {
 	w := newWorld()
 	h := newHooks(t, w, gatewayConfig(10))
-	if err := h.router.beforeRoute(t.Context()); err != nil {
+	if err := h.router.beforeRoute(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	w.gateway.weights, w.gateway.refuses = h.router.target(), []string{"90/10"} // the provider makes it
@@ -259,6 +259,40 @@ func TestANewRouteThatIsNotAcceptedGivesTheCanaryNothing(t *testing.T) {
 	}
 	if want := []string{fmt.Sprintf(canaryReady, 1), "set 90/10", "accepted 90/10"}; !slices.Equal(w.gateway.calls, want) {
 		t.Errorf("calls %v, want %v", w.gateway.calls, want)
+	}
+}
+
+// A route that is attached to another Gateway must not wait for the one before, which may be why it leaves.
+func TestARouteMovesToAnotherGateway(t *testing.T) {
+	w := newWorld()
+	w.gateway.refuses = []string{"90/10", "70/30"}
+	h := newHooks(t, w, gatewayConfig(30), 90, 10)
+	if err := h.router.beforeRoute(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{fmt.Sprintf(canaryReady, 3)}; !slices.Equal(w.gateway.calls, want) {
+		t.Errorf("calls %v, want %v", w.gateway.calls, want)
+	}
+	w.gateway.weights = h.router.target() // the provider attaches it
+	if err := h.router.bring(t.Context()); err == nil || route(w.gateway.weights) != "90/10" {
+		t.Errorf("not accepted there either: %v, error %v", w.gateway.weights, err)
+	}
+}
+
+func TestAttached(t *testing.T) {
+	at := func(gateway, host string, weight int) resource.PropertyMap {
+		return resource.NewPropertyMapFromMap(map[string]any{"spec": map[string]any{
+			"parentRefs": []any{map[string]any{"name": gateway}}, "hostnames": []any{host}, "rules": []any{weight},
+		}})
+	}
+	before := attached(at("public", "a.example.com", 10))
+	if attached(at("public", "a.example.com", 30)) != before {
+		t.Error("another weight counts as another place")
+	}
+	for _, other := range []resource.PropertyMap{at("inner", "a.example.com", 10), at("public", "b.example.com", 10), nil} {
+		if attached(other) == before {
+			t.Errorf("%v counts as the same place", other)
+		}
 	}
 }
 
