@@ -75,6 +75,10 @@ func guardConfig(s *settings.Settings) (guard.Config, error) {
 		Ledger: ledgerName(s), Prometheus: s.Prometheus, Alertmanager: s.Guard.Alertmanager,
 		RunbookURL: s.RunbookURL, Watch: s.Guard.Watch, DryRun: s.Guard.DryRun,
 	}
+	if s.IsGateway() {
+		config.Service = components.TrackService(s.ServiceName, components.TrackCanary)
+		config.Route = &guard.Route{Name: s.ServiceName, Weights: components.TrackWeights(s.ServiceName, 0)}
+	}
 	if s.DashboardURL != "" {
 		config.DashboardURL = alerts.DashboardLink(s.DashboardURL, s.DashboardUID())
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/podlabel"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
@@ -141,6 +142,14 @@ func (s *shift) target(ctx context.Context) (plan.Target, error) {
 	}
 	stable, err := s.stable.get(ctx)
 	return plan.Target{Weight: s.settings.Position().Weight, Canary: canary, Stable: stable}, err
+}
+
+// digest is that of the image that a track shall run.
+func (s *shift) digest(ctx context.Context, track string) (string, error) {
+	if track == podlabel.Canary {
+		return s.canary.get(ctx)
+	}
+	return s.stable.get(ctx)
 }
 
 // standing is where the rollout stands by its ledger.

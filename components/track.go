@@ -25,8 +25,13 @@ type TrackArgs struct {
 	Version string
 	// Image is the image by digest.
 	Image pulumi.StringInput
-	// Replicas are the track's pods; 0 keeps the Deployment without any.
+	// Replicas are the track's pods; 0 keeps the Deployment without any. With an autoscaler they are the fewest.
 	Replicas int
+	// Autoscale lets an autoscaler choose the pods; nil for none.
+	Autoscale *settings.Autoscale
+	// Autoscaled tells that the autoscaler has pods to choose from already: the Deployment's replicas are its own then, and are left
+	// as they are. The first ones are made by the Deployment, because an autoscaler leaves one without pods alone.
+	Autoscaled bool
 	// Port is the container's port.
 	Port int
 	// Pod is what the track's container is given.
@@ -68,11 +73,13 @@ func (a *TrackArgs) validate() error {
 		return fmt.Errorf("track: Track is %q: allowed are %s and %s", a.Track, TrackStable, TrackCanary)
 	case a.Replicas < 0:
 		return fmt.Errorf("track: Replicas is %d: allowed is 0 or more", a.Replicas)
+	case a.Autoscale != nil && (a.Autoscale.Max < max(a.Replicas, 1) || a.Autoscale.CPUPercent < 1):
+		return fmt.Errorf("track: Autoscale is %+v: Max must be at least Replicas, which is %d, and CPUPercent at least 1", *a.Autoscale, a.Replicas)
 	}
 	return nil
 }
 
-// Track is one Deployment of the service with its disruption budget.
+// Track is one Deployment of the service with its disruption budget and, where it is wanted, its autoscaler.
 type Track struct {
 	pulumi.ResourceState
 
@@ -94,8 +101,15 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 		return nil, err
 	}
 	parent := pulumi.Parent(track)
-	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(), parent, pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks))
+	options := []pulumi.ResourceOption{parent, pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks)}
+	if args.Autoscaled && args.Autoscale != nil && args.Replicas > 0 {
+		options = append(options, pulumi.IgnoreChanges([]string{"spec.replicas"}))
+	}
+	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(), options...)
 	if err != nil {
+		return nil, err
+	}
+	if err := args.autoscaler(ctx, name, parent, deployment); err != nil {
 		return nil, err
 	}
 	_, err = policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
