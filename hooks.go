@@ -267,6 +267,10 @@ func (h *hooks) asPlanned(ctx context.Context) error {
 
 // refused rolls back a canary that is shown to be bad. Whoever could not be looked at stays.
 func (h *hooks) refused(ctx context.Context, refused error, image string) error {
+	// Who takes the pods away while they are looked at may well make them fail: that says nothing about the canary.
+	if moved, ok := errors.AsType[*overtakenError](h.shift.latest(ctx)); ok {
+		return errors.Join(moved, refused)
+	}
 	failure, ok := errors.AsType[*verify.RefusedError](refused)
 	if !ok || failure.Report.Verdict != gate.Fail || !h.settings.HasCanary() {
 		return refused
@@ -308,7 +312,15 @@ func (h *hooks) verifyOptions(image string) (verify.Options, error) {
 		if err != nil {
 			return verify.Options{}, err
 		}
-		options.Bake = func(ctx context.Context) gate.Evaluation { return bake(ctx, s, prometheus, h.edges) }
+		options.Bake = func(ctx context.Context) gate.Evaluation {
+			ctx, stop := context.WithCancelCause(ctx)
+			defer stop(nil)
+			return bake(ctx, s, prometheus, h.edges, func(gate.Evaluation) {
+				if moved, ok := errors.AsType[*overtakenError](h.shift.latest(ctx)); ok {
+					stop(moved)
+				}
+			})
+		}
 	}
 	return options, nil
 }

@@ -262,7 +262,7 @@ func (s *shift) begin(ctx context.Context, history *ledger.Ledger, target plan.T
 // latest says no when somebody else has moved the rollout since this run's shift was let through. It is asked before capacity is
 // taken away, because another update or a rollback may count on it.
 func (s *shift) latest(ctx context.Context) error {
-	if s.begun == unknown {
+	if s.begun == unknown || s.settings.IsSingle() {
 		return nil
 	}
 	current, err := ledger.Read(ctx, s.store())
