@@ -169,8 +169,9 @@ func (a *GuardArgs) container(own App) corev1.ContainerArgs {
 	return corev1.ContainerArgs{
 		Name: pulumi.String("guard"), Image: pulumi.String(a.Image), Args: pulumi.ToStringArray(arguments),
 		Env: corev1.EnvVarArray{
-			// The runtime begins to save before the limit ends it.
-			corev1.EnvVarArgs{Name: pulumi.String("GOMEMLIMIT"), Value: pulumi.String("52MiB")},
+			// The runtime collects earlier than by default, and saves where it can before the limit ends it.
+			corev1.EnvVarArgs{Name: pulumi.String("GOGC"), Value: pulumi.String("50")},
+			corev1.EnvVarArgs{Name: pulumi.String("GOMEMLIMIT"), Value: pulumi.String("40MiB")},
 			corev1.EnvVarArgs{Name: pulumi.String("POD_NAME"), ValueFrom: corev1.EnvVarSourceArgs{
 				FieldRef: corev1.ObjectFieldSelectorArgs{FieldPath: pulumi.String("metadata.name")},
 			}},
