@@ -47,6 +47,8 @@ type world struct {
 	configs map[string]map[string]string
 	version int
 	events  []string
+	// done are the steps that took requests from the canary, in their order.
+	done []string
 	// away makes every write fail, as an API server does that cannot be reached.
 	away    bool
 	changed func()
@@ -191,6 +193,7 @@ func (w *world) LabelPods(_ context.Context, _ string, selector map[string]strin
 		}
 		if p.Labels[key] != value {
 			w.pods[p.Name].Labels[key] = value
+			w.done = append(w.done, "isolated "+p.Name)
 			changed = append(changed, p.Name)
 		}
 	}
@@ -221,6 +224,20 @@ func (w *world) Scale(_ context.Context, _, deployment string, replicas int) err
 }
 
 func (w *world) WaitDeploymentReady(context.Context, string, string, int) error { return nil }
+
+func (w *world) SetRouteWeights(_ context.Context, _, route string, weights map[string]int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.done = append(w.done, fmt.Sprintf("weights of %s: %v", route, weights))
+	return w.write()
+}
+
+func (w *world) WaitRoute(_ context.Context, _, route string, _ map[string]int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.done = append(w.done, route+" accepted")
+	return nil
+}
 
 func (w *world) Logs(context.Context, string, string, string, bool, int64) (string, error) {
 	return "log", nil
@@ -366,6 +383,19 @@ func TestABadCanaryIsTakenOut(t *testing.T) {
 	})
 	if count, err := testutil.GatherAndCount(registry, "rollout_guard_rollbacks_total"); err != nil || count != 1 {
 		t.Errorf("%d series of rollbacks, %v", count, err)
+	}
+}
+
+func TestWhereARouteSplitsTheRequestsItsWeightsGoFirst(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	w.record(reached())
+	w.guarded(func(c *Config) { c.Route = &Route{Name: "shop", Weights: map[string]int{"stable": 100, "canary": 0}} })
+	w.customers(2, 1, 0)
+	w.eventually("rolled back", func() bool { return w.out() && strings.HasSuffix(w.kinds(), "rollback-begun rolled-back") })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if got := strings.Join(w.done, "; "); got != "weights of shop: map[canary:0 stable:100]; shop accepted; isolated finance-v2-0" {
+		t.Errorf("done: %s", got)
 	}
 }
 
