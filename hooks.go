@@ -224,7 +224,7 @@ func (h *hooks) verifyRelease(ctx context.Context, image string) error {
 	}
 	if h.settings.IsGateway() {
 		// What is looked at are requests by the weights that the Gateway has accepted, and nothing earlier.
-		if err := h.router.bring(ctx); err != nil {
+		if err := h.router.settled(ctx); err != nil {
 			return err
 		}
 	}
@@ -245,13 +245,20 @@ func (h *hooks) verifyRelease(ctx context.Context, image string) error {
 }
 
 // asPlanned checks that the tracks have the pods of the position: where the pod count is the weight, another count is another
-// weight than the one that would be recorded. The stack's state does not tell what a rollback or somebody else has scaled.
+// weight than the one that would be recorded. The stack's state does not tell what a rollback or somebody else has scaled. How many
+// pods an autoscaler has is its own affair.
 func (h *hooks) asPlanned(ctx context.Context) error {
 	s := h.settings
-	if s.IsSingle() || s.Traffic != settings.TrafficReplicas {
+	if s.IsSingle() {
 		return nil
 	}
-	planned := map[string]int{s.App + "-stable": s.Position().Stable, s.App + "-" + s.Release: s.Position().Canary}
+	planned := map[string]int{}
+	if s.Stable.Autoscale == nil {
+		planned[s.App+"-stable"] = s.Position().Stable
+	}
+	if s.Canary.Autoscale == nil {
+		planned[s.App+"-"+s.Release] = s.Position().Canary
+	}
 	for _, deployment := range slices.Sorted(maps.Keys(planned)) {
 		live, err := h.cluster.Replicas(ctx, s.Namespace, deployment)
 		if err != nil {

@@ -272,6 +272,25 @@ func (s *shift) latest(ctx context.Context) error {
 	return overtaken(current, s.begun)
 }
 
+// goesOn says no when somebody else has moved the rollout since this run's shift was let through, or has rolled its canary back.
+func (s *shift) goesOn(ctx context.Context) error {
+	if err := s.latest(ctx); err != nil {
+		return err
+	}
+	digest, err := s.canary.get(ctx)
+	if err != nil {
+		return err
+	}
+	current, err := ledger.Read(ctx, s.store())
+	if err != nil {
+		return err
+	}
+	if latch, latched := current.State().Latch(digest); latched {
+		return &overtakenError{by: latch}
+	}
+	return nil
+}
+
 // overtaken is an error when the ledger's shift is another one than the numbered one.
 func overtaken(current *ledger.Ledger, shift int) error {
 	if shift == unknown || current.State().Shift() == shift {
