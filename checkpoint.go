@@ -11,22 +11,34 @@ import (
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
+// look reads the ledger at the beginning of a run, before the resources are made: whether something has interrupted the update before,
+// and whether a checkpoint is due.
+func (s *shift) look(ctx context.Context) error {
+	if s.settings.IsSingle() {
+		return nil
+	}
+	history, err := ledger.Read(ctx, s.store())
+	if err != nil {
+		// The gate refuses what needs the ledger; the way down needs none.
+		return s.say.warn(err.Error())
+	}
+	state := history.State()
+	s.interruption, s.unfinished = state.Interruption(), state.Shift()
+	return s.checkpoint(ctx, state)
+}
+
 // checkpoint takes the soak's scheduled look, when one is due and the update is to leave the position as it is: an update that
 // changes nothing calls no hook. One that asks to advance looks at the same evidence in any case. A canary that is shown to be bad is
 // rolled back, and the update fails; whatever keeps from looking is told and keeps nobody from updating.
-func (s *shift) checkpoint(ctx context.Context) error {
-	if s.settings.IsSingle() || s.dryRun || !s.canary.isKnown() || !s.stable.isKnown() {
+func (s *shift) checkpoint(ctx context.Context, state ledger.State) error {
+	if s.dryRun || !s.canary.isKnown() || !s.stable.isKnown() {
 		return nil
 	}
 	target, err := s.target(ctx)
 	if err != nil {
 		return err
 	}
-	history, err := ledger.Read(ctx, s.store())
-	if err != nil {
-		return s.say.warn(fmt.Sprintf("no checkpoint of the soak: %s", err))
-	}
-	state, now := history.State(), s.edges.now()
+	now := s.edges.now()
 	move, err := s.settings.Stages.Move(standing(state), target)
 	if err != nil || move.Kind != plan.Stay || !soak.Due(soakSpec(s.settings).Plan, state, now) {
 		return nil //nolint:nilerr // the advance gate refuses an illegal move, and says so

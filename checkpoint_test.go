@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
 func TestCheckpointOfAnUnchangedPosition(t *testing.T) {
@@ -34,7 +38,7 @@ func TestCheckpointOfAnUnchangedPosition(t *testing.T) {
 			tr := newTrial(t, tt.to, tt.served, tt.now)
 			tr.dryRun = tt.dryRun
 			tr.standsAt(t, 10, born.Add(30*time.Second))
-			err := tr.checkpoint(t.Context())
+			err := tr.look(t.Context())
 			if (err != nil) != (tt.fails != "") || err != nil && !strings.Contains(err.Error(), tt.fails) {
 				t.Errorf("error %v, want one with %q", err, tt.fails)
 			}
@@ -55,13 +59,79 @@ func TestACheckpointIsNoReasonNotToUpdate(t *testing.T) {
 	tr := newTrial(t, 10, served{}, born.Add(time.Hour))
 	tr.standsAt(t, 10, born)
 	tr.world.ledger["history"] = strings.Replace(tr.world.ledger["history"], `"to":10`, `"to":99`, 1)
-	if err := tr.checkpoint(t.Context()); err != nil || len(tr.heard.warnings) != 1 {
+	if err := tr.look(t.Context()); err != nil || len(tr.heard.warnings) != 1 {
 		t.Errorf("a broken ledger: %v, warned %q", err, tr.heard.warnings)
 	}
 	pending := newTrial(t, 10, served{}, born.Add(time.Hour))
 	pending.standsAt(t, 10, born)
 	pending.canary = newPending()
-	if err := pending.checkpoint(t.Context()); err != nil || pending.kinds(t) != "shift-reached" {
+	if err := pending.look(t.Context()); err != nil || pending.kinds(t) != "shift-reached" {
 		t.Errorf("an image that is built by the update: %v, %s", err, pending.kinds(t))
+	}
+}
+
+// What a rollback or an interrupted update left is written anew by the next update, and passes its gate anew.
+func TestAnInterruptionIsSeenUntilAnotherOne(t *testing.T) {
+	tr := newTrial(t, 10, served{}, born)
+	seen := func() int {
+		t.Helper()
+		next := tr.shared(t, 10)
+		if err := next.look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return next.interruption
+	}
+	complete := func(run trial) {
+		t.Helper()
+		for _, step := range []func(context.Context) error{run.look, run.judge, run.reached} {
+			if err := step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	complete(tr) // entries 1 to 3: staging's word, begun, reached
+	if got := seen(); got != 0 {
+		t.Errorf("after an update that went through: %d", got)
+	}
+	tr.rollBack(t.Context(), onTrial, "v2", "33 of 90 requests failed", nil) // entries 4 and 5
+	if got := seen(); got != 5 {
+		t.Errorf("after a rollback: %d", got)
+	}
+	interrupted := tr.shared(t, 10)
+	interrupted.settings.Latch = settings.Latch{Release: 4, Reason: "mended"}
+	if err := interrupted.judge(t.Context()); err != nil { // entries 6 to 8: released, staging's word, begun
+		t.Fatal(err)
+	}
+	if got := seen(); got != 8 {
+		t.Errorf("after an update that was interrupted: %d", got)
+	}
+	complete(tr.shared(t, 10))
+	if got := seen(); got != 8 {
+		t.Errorf("after its completion: %d, and an unchanged update has something to do", got)
+	}
+}
+
+func TestAnInterruptionChangesTheTracksAndTheRecord(t *testing.T) {
+	for number, want := range map[int]string{0: "", 2: "2"} {
+		w := newWorld()
+		if number > 0 {
+			store := ledger.InConfigMap{Cluster: w, Namespace: "vextrus-production", Name: "finance-service-ledger"}
+			_, err := ledger.Write(t.Context(), store, time.Now, ledger.Entry{Kind: ledger.RollbackBegun, Image: onTrial},
+				ledger.Entry{Kind: ledger.RolledBack, Image: onTrial})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.run(t, "production", productionConfig()); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"kubernetes:apps/v1:Deployment/stable", "kubernetes:apps/v1:Deployment/canary"} {
+			if got := w.text(t, key, `metadata.annotations["finance-rollout/interruption"]`); got != want {
+				t.Errorf("after entry %d %s carries %q", number, key, got)
+			}
+		}
+		if got := w.text(t, "kubernetes:core/v1:ConfigMap/release", "data.interruption"); got != want {
+			t.Errorf("after entry %d the record carries %q", number, got)
+		}
 	}
 }

@@ -29,6 +29,7 @@ type cluster interface {
 	verify.Cluster
 	rollback.Cluster
 	ledger.ConfigMaps
+	routes
 	// Check tells whether the cluster answers.
 	Check(ctx context.Context) error
 	// Kinds lists the kinds that the cluster serves of an API group version.

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/alerts"
 	"github.com/vextrus/finance-rollout/internal/guard"
-	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/smoke"
 )
@@ -78,6 +75,10 @@ func guardConfig(s *settings.Settings) (guard.Config, error) {
 		Ledger: ledgerName(s), Prometheus: s.Prometheus, Alertmanager: s.Guard.Alertmanager,
 		RunbookURL: s.RunbookURL, Watch: s.Guard.Watch, DryRun: s.Guard.DryRun,
 	}
+	if s.IsGateway() {
+		config.Service = components.TrackService(s.ServiceName, components.TrackCanary)
+		config.Route = &guard.Route{Name: s.ServiceName, Weights: components.TrackWeights(s.ServiceName, 0)}
+	}
 	if s.DashboardURL != "" {
 		config.DashboardURL = alerts.DashboardLink(s.DashboardURL, s.DashboardUID())
 	}
@@ -89,20 +90,4 @@ func guardConfig(s *settings.Settings) (guard.Config, error) {
 		config.SmokeSuite, config.SmokeOrigin = suite, s.Smoke.Origin
 	}
 	return config, nil
-}
-
-// rollbacks is how many rollbacks the ledger holds. The Deployments carry it, so that they are updated after one: their replicas are
-// then not what the stack's state has, and whoever updates the stack must hear of it. An unreadable ledger has none to tell of;
-// the advance gate says what is wrong with it.
-func (s *stack) rollbacks() string {
-	if s.settings.IsSingle() {
-		return ""
-	}
-	ctx, cancel := context.WithTimeout(s.ctx.Context(), 20*time.Second)
-	defer cancel()
-	history, err := ledger.Read(ctx, s.hooks.shift.store())
-	if err != nil {
-		return "unknown"
-	}
-	return fmt.Sprint(history.State().Rollbacks)
 }

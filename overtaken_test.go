@@ -82,7 +82,7 @@ func TestTwoUpdatesToTheSamePositionNoteItOnce(t *testing.T) {
 
 // The one who read the ledger before the other wrote loses, unless it goes down.
 func TestWhoeverGoesDownNeedNotMindWhoGoesUp(t *testing.T) {
-	for weight, stops := range map[int]bool{30: true, 0: false} {
+	for weight, stops := range map[int]bool{30: true, 0: false, 20: false} { // 20 % is what the other one begins
 		tr := newTrial(t, weight, served{}, born.Add(50*time.Hour))
 		tr.standsAt(t, 10, born.Add(30*time.Second))
 		once := false

@@ -42,6 +42,13 @@ func rollout(ctx *pulumi.Context, edges edges) error {
 	hooks := &hooks{ctx: ctx, settings: s, cluster: cluster, edges: edges}
 	hooks.shift = &shift{settings: s, cluster: cluster, edges: edges, dryRun: ctx.DryRun(), say: hooks}
 	stack := &stack{ctx: ctx, settings: s, edges: edges, hooks: hooks}
+	byRoute, err := routed(ctx.Context(), s, cluster)
+	if err != nil {
+		return err
+	}
+	if byRoute {
+		hooks.router = stack.router()
+	}
 	return stack.build()
 }
 
@@ -64,6 +71,11 @@ func preflight(ctx *pulumi.Context, s *settings.Settings, cluster cluster) error
 		return fmt.Errorf("namespace %s exists and belongs to %s, not to %s: choose another with `pulumi config set namespace NAME`, "+
 			"or hand it over with `kubectl annotate namespace %s --overwrite %s=%s`",
 			s.Namespace, owner, self, s.Namespace, components.AnnotationStack, self)
+	}
+	if s.IsGateway() {
+		if err := checkGateway(limited, s, cluster); err != nil {
+			return err
+		}
 	}
 	if !s.Monitoring.Enabled {
 		return nil
@@ -101,8 +113,6 @@ type stack struct {
 	provider pulumi.ResourceOption
 	// gated is what the release record waits for.
 	gated []pulumi.Resource
-	// rolledBack is how many rollbacks the ledger holds.
-	rolledBack string
 	// checksum changes when a secret or a configuration value does.
 	checksum string
 }
@@ -115,10 +125,9 @@ func (s *stack) build() error {
 	if err := s.staging(); err != nil {
 		return err
 	}
-	if err := s.hooks.shift.checkpoint(s.ctx.Context()); err != nil {
+	if err := s.hooks.shift.look(s.ctx.Context()); err != nil {
 		return err
 	}
-	s.rolledBack = s.rollbacks()
 	if err := s.prepare(); err != nil {
 		return err
 	}
@@ -130,7 +139,7 @@ func (s *stack) build() error {
 	if err != nil {
 		return err
 	}
-	if err := s.traffic(advance); err != nil {
+	if err := s.traffic(stable, canary, advance); err != nil {
 		return err
 	}
 	monitoring, err := s.monitoring()
@@ -254,17 +263,24 @@ func (s *stack) stablePods() other {
 func (s *stack) canaryPods() other {
 	return other{
 		deployment: s.settings.App + "-" + s.settings.Release, replicas: s.settings.Position().Canary,
-		labels: map[string]string{components.LabelApp: s.settings.App, components.LabelTrack: components.TrackCanary},
+		labels: map[string]string{
+			components.LabelApp: s.settings.App, components.LabelTrack: components.TrackCanary, components.LabelVersion: s.settings.Release,
+		},
 	}
 }
 
 func (s *stack) track(name, deployment, track, version string, image pulumi.StringInput, replicas int, hooks *pulumi.ResourceHookBinding,
 	after ...pulumi.Resource) (*components.Track, error) {
+	autoscale, autoscaled, err := s.autoscale(track, deployment)
+	if err != nil {
+		return nil, err
+	}
 	made, err := components.NewTrack(s.ctx, name, &components.TrackArgs{
 		App: s.environment.App, Name: deployment, Track: track, Version: version, Image: image, Replicas: replicas,
+		Autoscale: autoscale, Autoscaled: autoscaled,
 		Port: int(s.settings.Container), Pod: s.podSpec(track), ServiceAccount: s.environment.ServiceAccount,
-		Checksum: s.checksum, ProgressTimeout: time.Duration(s.settings.ProgressLimit), Hooks: hooks, Rollbacks: s.rolledBack,
-		DependsOn: append(s.gated[:2:2], after...),
+		Checksum: s.checksum, ProgressTimeout: time.Duration(s.settings.ProgressLimit), Hooks: hooks,
+		DependsOn: append(s.gated[:2:2], after...), Interruption: s.hooks.shift.interruption,
 	}, s.provider)
 	if err == nil {
 		s.gated = append(s.gated, made)
@@ -300,13 +316,17 @@ func (s *stack) podSpec(track string) components.PodSpec {
 	return spec
 }
 
-func (s *stack) traffic(advance *pulumi.ResourceHook) error {
+func (s *stack) traffic(stable, canary *components.Track, advance *pulumi.ResourceHook) error {
 	args := &components.TrafficArgs{
 		App: s.environment.App, ServiceName: s.settings.ServiceName, Port: int(s.settings.Service.Port),
 		Type: s.settings.Service.Type, NodePort: int(s.settings.Service.NodePort), SessionAffinity: s.settings.Service.SessionAffinity,
 	}
 	takes := s.stablePods()
-	if s.settings.Position().Warm {
+	switch {
+	case s.settings.IsGateway():
+		// Whoever does not come through the Gateway takes no part in the trial.
+		args.Track = components.TrackStable
+	case s.settings.Position().Warm:
 		args.Track, takes = components.TrackCanary, s.canaryPods()
 	}
 	if !s.settings.IsSingle() {
@@ -317,8 +337,15 @@ func (s *stack) traffic(advance *pulumi.ResourceHook) error {
 		args.Hooks = hooks
 	}
 	traffic, err := components.NewTraffic(s.ctx, "traffic", args, s.provider)
+	if err != nil {
+		return err
+	}
 	s.gated = append(s.gated, traffic)
-	return err
+	tracks := []*components.Track{stable}
+	if canary != nil {
+		tracks = append(tracks, canary)
+	}
+	return s.route(tracks, advance)
 }
 
 func (s *stack) monitoring() (*components.Monitoring, error) {
@@ -358,13 +385,20 @@ func (s *stack) release(stable, canary *components.Track) (*components.Release, 
 	}
 	return components.NewRelease(s.ctx, "release", &components.ReleaseArgs{
 		App: s.environment.App, Name: s.settings.App + "-release", Release: s.settings.Release, Position: s.settings.Position(),
-		Image: image, StableImage: stable.Image, Checksum: checksum, DependsOn: s.gated, Hooks: verify,
+		Image: image, StableImage: stable.Image, Checksum: checksum, Interruption: s.hooks.shift.interruption,
+		DependsOn: s.gated, Hooks: verify,
 	}, s.provider)
 }
 
-// releaseChecksum changes whenever the pods of the release do.
+// releaseChecksum changes whenever the pods of the release do, or the way of the requests to them.
 func (s *stack) releaseChecksum() (string, error) {
-	return digest(s.checksum, s.podSpec(subjectOf(s.settings).track))
+	judged := []any{s.checksum, s.podSpec(subjectOf(s.settings).track)}
+	if s.settings.IsGateway() {
+		way := s.settings.Gateway
+		way.Timeout = 0
+		judged = append(judged, way)
+	}
+	return digest(judged...)
 }
 
 // export gives the stack's outputs. They come from the release record, which tells what was reached and not what was asked

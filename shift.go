@@ -11,6 +11,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/podlabel"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
@@ -34,6 +35,9 @@ type shift struct {
 	// begun is the number of the ledger's entry with the shift that this run carries out, 0 when it is to stay where it is. It is
 	// unknown while the ledger could not be read.
 	begun int
+	// interruption is the number of the last entry that left the cluster otherwise than the stack's state tells, and unfinished that of
+	// the shift which was under way when this run began; both are 0 for none.
+	interruption, unfinished int
 }
 
 // unknown stands for a number of an entry.
@@ -140,6 +144,14 @@ func (s *shift) target(ctx context.Context) (plan.Target, error) {
 	return plan.Target{Weight: s.settings.Position().Weight, Canary: canary, Stable: stable}, err
 }
 
+// digest is that of the image that a track shall run.
+func (s *shift) digest(ctx context.Context, track string) (string, error) {
+	if track == podlabel.Canary {
+		return s.canary.get(ctx)
+	}
+	return s.stable.get(ctx)
+}
+
 // standing is where the rollout stands by its ledger.
 func standing(state ledger.State) plan.Standing {
 	at := plan.Standing{Weight: state.Weight, Canary: state.Image, Stable: state.Stable, Former: state.Former}
@@ -228,6 +240,9 @@ func (s *shift) begin(ctx context.Context, history *ledger.Ledger, target plan.T
 		}
 		if state.Weight != decision.Move.From && decision.Move.Kind != plan.Enter {
 			return nil, fmt.Errorf("the rollout was moved to %d %% while this move was judged: an unchanged `pulumi up` judges it anew", state.Weight)
+		}
+		if b := state.Begun; b != nil && b.To == target.Weight && b.Image == target.Canary && b.Stable == target.Stable {
+			return nil, nil // somebody else has begun the same
 		}
 		// Whoever goes down need not mind who goes up.
 		if decision.Move.Kind != plan.Retreat {
@@ -330,7 +345,7 @@ func (s *shift) reached(ctx context.Context) error {
 			return nil, err
 		}
 		entry := ledger.Entry{Kind: ledger.ShiftReached, Who: s.edges.who(), Release: s.settings.Release,
-			Image: target.Canary, Stable: target.Stable, From: state.Weight, To: target.Weight}
+			Image: target.Canary, Stable: target.Stable, From: state.Weight, To: target.Weight, Ref: s.unfinished}
 		if state.Weight == 100 && target.Weight == 0 && target.Stable == state.Image {
 			entry.Kind, entry.Image, entry.Release = ledger.Finished, state.Image, state.Release
 		}

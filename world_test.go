@@ -36,9 +36,12 @@ type world struct {
 	verified string
 	ledger   map[string]string
 	version  int
+	gateway  gatewayWorld
 
 	mu     sync.Mutex
 	inputs map[string]resource.PropertyMap
+	// ignored are the paths whose changes are ignored, by the resource's key.
+	ignored map[string][]string
 }
 
 func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -53,6 +56,9 @@ func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		return args.Name, outputs, nil
 	}
 	w.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
+	if args.RegisterRPC != nil {
+		w.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
+	}
 	if args.TypeToken == "docker:index/image:Image" {
 		outputs["repoDigest"] = resource.NewStringProperty(builtDigest)
 	}
@@ -137,7 +143,9 @@ func (w *world) SwapConfigMap(_ context.Context, _, _ string, data map[string]st
 func (w *world) Record(context.Context, string, string, map[string]string) error { return nil }
 
 func newWorld() *world {
-	return &world{kinds: []string{"ServiceMonitor", "PrometheusRule"}, inputs: map[string]resource.PropertyMap{}}
+	return &world{
+		kinds: []string{"ServiceMonitor", "PrometheusRule"}, inputs: map[string]resource.PropertyMap{}, ignored: map[string][]string{},
+	}
 }
 
 func (w *world) edges() edges {
@@ -204,4 +212,20 @@ func (w *world) replicas(t *testing.T, key string) float64 {
 		t.Fatalf("%s holds no number at %s; resources: %v", key, path, slices.Sorted(maps.Keys(w.inputs)))
 	}
 	return value.NumberValue()
+}
+
+// text gives the text at a path of a resource's inputs; empty when there is nothing.
+func (w *world) text(t *testing.T, key, path string) string {
+	t.Helper()
+	parsed, err := resource.ParsePropertyPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.inputs[key] == nil {
+		t.Fatalf("no %s; resources: %v", key, slices.Sorted(maps.Keys(w.inputs)))
+	}
+	if value, ok := parsed.Get(resource.NewObjectProperty(w.inputs[key])); ok && value.IsString() {
+		return value.StringValue()
+	}
+	return ""
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/bench/internal/document"
+	"github.com/vextrus/finance-rollout/bench/internal/measure"
 )
 
 // fewestRuns is how many runs of each program a median is taken from at least.
@@ -42,8 +43,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := pulumi{root: root}
-	machine, err := describeMachine(ctx, p)
+	p := pulumi{measure.Shell{Root: root}}
+	machine, err := measure.Describe(ctx, p.Shell)
 	if err != nil {
 		return err
 	}

@@ -7,42 +7,22 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/vextrus/finance-rollout/bench/internal/measure"
 )
 
-// pulumi runs the CLI in the environment that .local/env describes.
-type pulumi struct {
-	// root is the checkout.
-	root string
-	// project is the folder of another project than the demo's, with its own state.
-	project string
-}
-
-// run runs the CLI and gives what it printed.
-func (p pulumi) run(ctx context.Context, args ...string) (string, error) {
-	words := []string{"-c", `. "$0" && exec env "$@"`, filepath.Join(p.root, ".local", "env")}
-	if p.project != "" {
-		words = append(words, "PULUMI_OPTION_CWD="+p.project, "PULUMI_BACKEND_URL=file://"+filepath.Join(p.project, "state"))
-	}
-	command := exec.CommandContext(ctx, "sh", append(append(words, "pulumi"), args...)...)
-	command.Dir = p.root
-	// An interrupted command is given the time to release the lock of its state.
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	output, err := command.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("pulumi %s: %w\n%s", strings.Join(args, " "), err, output)
-	}
-	return string(output), nil
-}
+// pulumi times the CLI.
+type pulumi struct{ measure.Shell }
 
 // preview previews a stack in which nothing is to change, and tells how long that took.
 func (p pulumi) preview(ctx context.Context, stack string) (time.Duration, error) {
-	start := time.Now()
-	_, err := p.run(ctx, "preview", "--expect-no-changes", "--suppress-progress", "--color", "never", "--stack", stack)
-	return time.Since(start), err
+	return measure.Time(func() error {
+		_, err := p.Pulumi(ctx, "preview", "--expect-no-changes", "--suppress-progress", "--color", "never", "--stack", stack)
+		return err
+	})
 }
 
 // build builds a program from its compiled packages, and tells how long that took: what is left of it is linking.
@@ -53,7 +33,7 @@ func (p pulumi) build(ctx context.Context, pkg string) (time.Duration, error) {
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
 	command := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, "program"), pkg)
-	command.Dir = p.root
+	command.Dir = p.Root
 	start := time.Now()
 	if output, err := command.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build %s: %w\n%s", pkg, err, output)
@@ -64,7 +44,7 @@ func (p pulumi) build(ctx context.Context, pkg string) (time.Duration, error) {
 // measurePreviews previews the production stack and the empty program in turn, so that whatever else the machine does
 // meets both.
 func measurePreviews(ctx context.Context, production pulumi, runs int) (report, error) {
-	empty := pulumi{root: production.root, project: filepath.Join(production.root, ".local", "bench")}
+	empty := pulumi{measure.Shell{Root: production.Root, Project: filepath.Join(production.Root, ".local", "bench")}}
 	if _, err := production.preview(ctx, "production"); err != nil {
 		return report{}, fmt.Errorf("the production stack of the demo is not deployed as it is configured: run `make demo` first: %w", err)
 	}
@@ -104,27 +84,27 @@ func alternate(ctx context.Context, production, empty pulumi, runs int) (report,
 
 // deployEmpty makes the project of the empty program, with a state of its own, and its ConfigMap.
 func deployEmpty(ctx context.Context, empty pulumi) error {
-	if err := os.MkdirAll(filepath.Join(empty.project, "state"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(empty.Project, "state"), 0o755); err != nil {
 		return err
 	}
 	definition, err := emptyProject(empty)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(empty.project, "Pulumi.yaml"), definition, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(empty.Project, "Pulumi.yaml"), definition, 0o644); err != nil {
 		return err
 	}
-	if _, err := empty.run(ctx, "stack", "select", "--create", "--stack", "bench"); err != nil {
+	if _, err := empty.Pulumi(ctx, "stack", "select", "--create", "--stack", "bench"); err != nil {
 		return err
 	}
-	_, err = empty.run(ctx, "up", "--yes", "--skip-preview", "--stack", "bench")
+	_, err = empty.Pulumi(ctx, "up", "--yes", "--skip-preview", "--stack", "bench")
 	return err
 }
 
 // emptyProject is the Pulumi.yaml of the empty program. Both programs are built in the same way: where the product's project
 // keeps what it built, so does this one.
 func emptyProject(empty pulumi) ([]byte, error) {
-	raw, err := os.ReadFile(filepath.Join(empty.root, "Pulumi.yaml"))
+	raw, err := os.ReadFile(filepath.Join(empty.Root, "Pulumi.yaml"))
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +116,9 @@ func emptyProject(empty pulumi) ([]byte, error) {
 	}
 	runtime, _ := product.Runtime.(map[string]any)
 	if options, ok := runtime["options"].(map[string]any); ok && options["buildTarget"] != nil {
-		options["buildTarget"] = filepath.Join(empty.project, "program")
+		options["buildTarget"] = filepath.Join(empty.Project, "program")
 	}
-	program, err := filepath.Rel(empty.project, filepath.Join(empty.root, "bench", "empty"))
+	program, err := filepath.Rel(empty.Project, filepath.Join(empty.Root, "bench", "empty"))
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +129,6 @@ func emptyProject(empty pulumi) ([]byte, error) {
 func destroyEmpty(ctx context.Context, empty pulumi) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
-	_, err := empty.run(ctx, "destroy", "--yes", "--skip-preview", "--remove", "--stack", "bench")
+	_, err := empty.Pulumi(ctx, "destroy", "--yes", "--skip-preview", "--remove", "--stack", "bench")
 	return err
 }

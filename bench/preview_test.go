@@ -7,16 +7,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
+
+	"github.com/vextrus/finance-rollout/bench/internal/measure"
 )
 
 func TestTheEmptyProgramIsBuiltAsTheProductIs(t *testing.T) {
 	root := t.TempDir()
-	empty := pulumi{root: root, project: filepath.Join(root, ".local", "bench")}
+	empty := pulumi{measure.Shell{Root: root, Project: filepath.Join(root, ".local", "bench")}}
 	for definition, want := range map[string]any{
 		"runtime: go\n":          "go",
 		"runtime:\n  name: go\n": map[string]any{"name": "go"},
 		"runtime: {name: go, options: {buildTarget: bin/x}}\n": map[string]any{
-			"name": "go", "options": map[string]any{"buildTarget": filepath.Join(empty.project, "program")},
+			"name": "go", "options": map[string]any{"buildTarget": filepath.Join(empty.Project, "program")},
 		},
 	} {
 		if err := os.WriteFile(filepath.Join(root, "Pulumi.yaml"), []byte(definition), 0o600); err != nil {
@@ -38,7 +40,7 @@ func TestTheEmptyProgramIsBuiltAsTheProductIs(t *testing.T) {
 
 func TestAProductWithoutProjectIsAnError(t *testing.T) {
 	root := t.TempDir()
-	if raw, err := emptyProject(pulumi{root: root, project: filepath.Join(root, "bench")}); err == nil {
+	if raw, err := emptyProject(pulumi{measure.Shell{Root: root, Project: filepath.Join(root, "bench")}}); err == nil {
 		t.Errorf("%s", raw)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/vextrus/finance-rollout/bench/internal/measure"
 )
 
 func seconds(values ...float64) []time.Duration {
@@ -19,7 +21,7 @@ func seconds(values ...float64) []time.Duration {
 func sample() report {
 	return report{
 		Date:       time.Date(2025, 11, 23, 6, 0, 0, 0, time.UTC),
-		Machine:    machine{Cores: 2, MemoryGiB: 24, Go: "1.26", Pulumi: "3.259.0", Load: 0.2},
+		Machine:    measure.Machine{Cores: 2, MemoryGiB: 24, Go: "1.26", Pulumi: "3.259.0", Load: 0.2},
 		Production: seconds(6, 5, 9), Empty: seconds(4, 3, 8),
 		ProductionBuild: seconds(3, 2, 4), EmptyBuild: seconds(1, 2, 1.5),
 	}
@@ -56,23 +58,3 @@ func TestMarkdownSaysWhatCountsAgainstIt(t *testing.T) {
 		}
 	}
 }
-
-func TestMachineFacts(t *testing.T) {
-	if memory, err := totalMemory("MemFree: 1 kB\nMemTotal:       25165000 kB\n"); err != nil || memory != 24 {
-		t.Errorf("memory %d, %v; want 24", memory, err)
-	}
-	if load, err := loadAverage("0.25 0.40 0.50 1/300 4711\n"); err != nil || load != 0.25 {
-		t.Errorf("load %v, %v; want 0.25", load, err)
-	}
-	for name, err := range map[string]error{
-		"memory": second(totalMemory("MemFree: 1 kB\n")),
-		"number": second(totalMemory("MemTotal: many kB\n")),
-		"load":   second(loadAverage("")),
-	} {
-		if err == nil {
-			t.Errorf("%s: nonsense was read", name)
-		}
-	}
-}
-
-func second[T any](_ T, err error) error { return err }

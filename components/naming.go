@@ -26,11 +26,10 @@ const (
 	TrackCanary    = podlabel.Canary
 	TrafficEnabled = podlabel.Enabled
 	ManagedBy      = "finance-rollout"
-	// AnnotationRollbacks counts the rollbacks that a Deployment went through. It changes after one, so that the next update looks
-	// at the Deployment again.
-	AnnotationRollbacks = "finance-rollout/rollbacks"
 	// AnnotationStack names the stack that owns a namespace, as project/stack.
 	AnnotationStack = "finance-rollout/stack"
+	// AnnotationInterruption holds the number of the ledger's entry that a Deployment was last written anew after.
+	AnnotationInterruption = "finance-rollout/interruption"
 )
 
 // App identifies the service that is rolled out; every component takes it.

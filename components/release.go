@@ -23,6 +23,8 @@ type ReleaseArgs struct {
 	Image, StableImage pulumi.StringInput
 	// Checksum changes whenever the pods of the release do.
 	Checksum string
+	// Interruption is that of the tracks: what a rollback or an interrupted update left passes its gates anew.
+	Interruption int
 	// DependsOn is everything that the gates look at; the record is written after it.
 	DependsOn []pulumi.Resource
 	// Hooks run before the record is written. A hook that fails leaves the record as it was, so that the next update of
@@ -58,18 +60,21 @@ func NewRelease(ctx *pulumi.Context, name string, args *ReleaseArgs, opts ...pul
 	if err := ctx.RegisterComponentResource("finance-rollout:index:Release", name, release, opts...); err != nil {
 		return nil, err
 	}
+	data := pulumi.StringMap{
+		"release":        pulumi.String(args.Release),
+		"week":           number(args.Position.Week),
+		"weight":         number(args.Position.Weight),
+		"stableReplicas": number(args.Position.Stable),
+		"canaryReplicas": number(args.Position.Canary),
+		"image":          args.Image.ToStringOutput(),
+		"stableImage":    args.StableImage.ToStringOutput(),
+		"checksum":       pulumi.String(args.Checksum),
+	}
+	if args.Interruption > 0 {
+		data["interruption"] = number(args.Interruption)
+	}
 	record, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
-		Metadata: args.App.metadata(args.Name),
-		Data: pulumi.StringMap{
-			"release":        pulumi.String(args.Release),
-			"week":           number(args.Position.Week),
-			"weight":         number(args.Position.Weight),
-			"stableReplicas": number(args.Position.Stable),
-			"canaryReplicas": number(args.Position.Canary),
-			"image":          args.Image.ToStringOutput(),
-			"stableImage":    args.StableImage.ToStringOutput(),
-			"checksum":       pulumi.String(args.Checksum),
-		},
+		Metadata: args.App.metadata(args.Name), Data: data,
 	}, pulumi.Parent(release), pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks))
 	if err != nil {
 		return nil, err

@@ -25,8 +25,13 @@ type TrackArgs struct {
 	Version string
 	// Image is the image by digest.
 	Image pulumi.StringInput
-	// Replicas are the track's pods; 0 keeps the Deployment without any.
+	// Replicas are the track's pods; 0 keeps the Deployment without any. With an autoscaler they are the fewest.
 	Replicas int
+	// Autoscale lets an autoscaler choose the pods; nil for none.
+	Autoscale *settings.Autoscale
+	// Autoscaled tells that the autoscaler has pods to choose from already: the Deployment's replicas are its own then, and are left
+	// as they are. The first ones are made by the Deployment, because an autoscaler leaves one without pods alone.
+	Autoscaled bool
 	// Port is the container's port.
 	Port int
 	// Pod is what the track's container is given.
@@ -35,8 +40,9 @@ type TrackArgs struct {
 	ServiceAccount pulumi.StringInput
 	// Checksum changes when a secret or a configuration value changes; the pods are replaced then.
 	Checksum string
-	// Rollbacks is how many rollbacks there were; empty where there are none.
-	Rollbacks string
+	// Interruption is the number of the ledger's last entry after which the cluster is otherwise than the stack's state tells, 0 for none.
+	// With another number the Deployment is written anew, and so are the pods that a rollback took from it.
+	Interruption int
 	// ProgressTimeout bounds how long the Deployment may take to become ready.
 	ProgressTimeout time.Duration
 	// DependsOn is what the pods cannot start without.
@@ -67,11 +73,13 @@ func (a *TrackArgs) validate() error {
 		return fmt.Errorf("track: Track is %q: allowed are %s and %s", a.Track, TrackStable, TrackCanary)
 	case a.Replicas < 0:
 		return fmt.Errorf("track: Replicas is %d: allowed is 0 or more", a.Replicas)
+	case a.Autoscale != nil && (a.Autoscale.Max < max(a.Replicas, 1) || a.Autoscale.CPUPercent < 1):
+		return fmt.Errorf("track: Autoscale is %+v: Max must be at least Replicas, which is %d, and CPUPercent at least 1", *a.Autoscale, a.Replicas)
 	}
 	return nil
 }
 
-// Track is one Deployment of the service with its disruption budget.
+// Track is one Deployment of the service with its disruption budget and, where it is wanted, its autoscaler.
 type Track struct {
 	pulumi.ResourceState
 
@@ -93,8 +101,15 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 		return nil, err
 	}
 	parent := pulumi.Parent(track)
-	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(), parent, pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks))
+	options := []pulumi.ResourceOption{parent, pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks)}
+	if args.Autoscaled && args.Autoscale != nil && args.Replicas > 0 {
+		options = append(options, pulumi.IgnoreChanges([]string{"spec.replicas"}))
+	}
+	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(), options...)
 	if err != nil {
+		return nil, err
+	}
+	if err := args.autoscaler(ctx, name, parent, deployment); err != nil {
 		return nil, err
 	}
 	_, err = policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
@@ -136,14 +151,15 @@ func (a *TrackArgs) podLabels() pulumi.StringMap {
 func (a *TrackArgs) deployment() *appsv1.DeploymentArgs {
 	metadata := a.App.metadata(a.Name)
 	metadata.Labels = a.labels()
-	metadata.Annotations = pulumi.StringMap{
+	annotations := pulumi.StringMap{
 		"pulumi.com/timeoutSeconds": pulumi.String(strconv.Itoa(int(a.ProgressTimeout.Seconds()))),
 		// A rollback scales the Deployment, and so may a person: the next update takes the field back and fails on no conflict.
 		"pulumi.com/patchForce": pulumi.String("true"),
 	}
-	if a.Rollbacks != "" {
-		metadata.Annotations.(pulumi.StringMap)[AnnotationRollbacks] = pulumi.String(a.Rollbacks)
+	if a.Interruption > 0 {
+		annotations[AnnotationInterruption] = number(a.Interruption)
 	}
+	metadata.Annotations = annotations
 	return &appsv1.DeploymentArgs{
 		Metadata: metadata,
 		Spec: appsv1.DeploymentSpecArgs{

@@ -43,7 +43,7 @@ func (d *Decision) latch(f Facts) {
 	d.refuse(CauseLatched,
 		fmt.Sprintf("the canary image %s was rolled back at %s by %s: %s", f.Target.Canary, f.Latch.When.UTC().Format(time.RFC3339), f.Latch.Who, f.Latch.Reason),
 		fmt.Sprintf("settle with `pulumi config set canaryWeight 0`, or set another image; or, when the cause is gone, release the latch with "+
-			"`pulumi config set --path latch.release %d && pulumi config set --path latch.reason WHY && pulumi up --refresh`", f.Latch.Entry))
+			"`pulumi config set --path latch.release %d && pulumi config set --path latch.reason WHY && pulumi up`", f.Latch.Entry))
 }
 
 func (d *Decision) staging(f Facts) {

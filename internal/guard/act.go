@@ -60,12 +60,16 @@ func (r *runner) rollbackOptions(finding Finding) rollback.Options {
 	if r.tracker != nil {
 		numbers["counts"] = r.tracker.history()
 	}
-	return rollback.Options{
+	options := rollback.Options{
 		Namespace: r.config.Spec.Namespace, App: r.config.Spec.App, Service: r.config.Service, Canary: r.config.canaryLabels(),
 		Deployment: r.config.canaryDeployment(), StableDeployment: r.config.stableDeployment(), Capacity: r.config.Capacity,
 		LabelKey: podlabel.Traffic, LabelValue: podlabel.Isolated,
 		Reason: finding.Reason, Numbers: numbers, Now: r.guard.options.Now,
 	}
+	if route := r.config.Route; route != nil {
+		options.Divert = rollback.ByWeights(r.guard.options.Cluster, options.Namespace, route.Name, route.Weights)
+	}
+	return options
 }
 
 // rolledBack tells everybody.

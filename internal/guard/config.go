@@ -34,6 +34,9 @@ type Config struct {
 	Environment string `json:"environment"`
 	Release     string `json:"release"`
 	Service     string `json:"service"`
+	// Route takes the requests away from the canary where a route splits them by weight; nil where its pods alone decide. Service is
+	// the canary's own then.
+	Route *Route `json:"route,omitempty"`
 	// Capacity is how many stable pods take all requests.
 	Capacity int `json:"capacity"`
 	// Port is the pods' port and Path where they serve their metrics; Selector has the labels that their own series carry.
@@ -65,6 +68,12 @@ type Config struct {
 	DryRun bool `json:"dryRun,omitempty"`
 }
 
+// Route names a route of the Gateway API and the weights of its backends that leave the canary without requests.
+type Route struct {
+	Name    string         `json:"name"`
+	Weights map[string]int `json:"weights"`
+}
+
 // ParseConfig reads a configuration and says what is wrong with it.
 func ParseConfig(text string) (Config, error) {
 	var c Config
@@ -89,6 +98,9 @@ func (c Config) Validate() error {
 	}
 	if c.Port < 1 || c.Port > 65535 || c.Capacity < 1 {
 		problems = append(problems, errors.New("port must be 1 to 65535 and capacity at least 1"))
+	}
+	if c.Route != nil && (c.Route.Name == "" || len(c.Route.Weights) == 0) {
+		problems = append(problems, errors.New("route needs a name and weights"))
 	}
 	if c.Interval < model.Duration(100*time.Millisecond) {
 		problems = append(problems, fmt.Errorf("interval is %s: at least 100ms", c.Interval))

@@ -25,6 +25,7 @@ import (
 // Cluster is what a guard does in the cluster; internal/kube's Client.
 type Cluster interface {
 	rollback.Cluster
+	rollback.Route
 	ledger.ConfigMaps
 	// Announce makes an Event about a Deployment.
 	Announce(ctx context.Context, namespace, deployment, kind, reason, note string) error

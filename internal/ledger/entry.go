@@ -58,7 +58,8 @@ type Entry struct {
 	// From and To are weights in percent.
 	From int `json:"from,omitempty"`
 	To   int `json:"to,omitempty"`
-	// Ref is the Seq of the entry that this one answers: the latch that is released.
+	// Ref is the Seq of the entry that this one answers: the latch that is released; of a position that is reached, the shift that was
+	// under way when its update began, because an update before did not complete it.
 	Ref int `json:"ref,omitempty"`
 	// Stack is the stack that verified.
 	Stack string `json:"stack,omitempty"`

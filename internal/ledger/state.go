@@ -24,11 +24,20 @@ type State struct {
 	LastCheckpoint time.Time
 	// Unfinished is the rollback that was begun and whose outcome is not recorded; nil when there is none.
 	Unfinished *Entry
-	// Rollbacks is how many were begun.
-	Rollbacks int
 
-	latches   map[string]Entry
-	soakEntry int
+	latches      map[string]Entry
+	soakEntry    int
+	interruption int
+}
+
+// Interruption is the number of the last entry that left the cluster otherwise than the update before knows: a rollback, or a shift
+// that its own update did not complete; 0 without any. An update that finds another number than the one before has work to do,
+// whatever the stack's state tells.
+func (s State) Interruption() int {
+	if s.Begun != nil {
+		return s.Begun.Seq
+	}
+	return s.interruption
 }
 
 // Latch is the entry that keeps an image out; the second result is false when none does.
@@ -78,7 +87,6 @@ func (s *State) apply(entry Entry) {
 	case RollbackBegun:
 		begun := entry
 		s.latches[entry.Image], s.Unfinished = entry, &begun
-		s.Rollbacks++
 		s.out(entry)
 	case RolledBack:
 		if s.Unfinished != nil && s.Unfinished.Image == entry.Image {
@@ -111,6 +119,9 @@ func (s *State) begin(entry Entry) {
 // reach completes a shift. The soak's clock goes on when weight and image are those of before: an update that verifies the same
 // position again, be it for a rotated secret, costs no soaked time.
 func (s *State) reach(entry Entry) {
+	if entry.Ref > 0 {
+		s.interruption = entry.Ref
+	}
 	if entry.To != s.Weight || entry.Image != s.Image && entry.To > 0 {
 		s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = entry.Time, entry.Seq, 0, time.Time{}
 	}
@@ -128,6 +139,6 @@ func (s *State) reach(entry Entry) {
 
 // out takes the canary out, whichever image it was to have.
 func (s *State) out(entry Entry) {
-	s.Weight, s.Image, s.Release, s.Begun = 0, entry.Image, entry.Release, nil
+	s.Weight, s.Image, s.Release, s.Begun, s.interruption = 0, entry.Image, entry.Release, nil, entry.Seq
 	s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = time.Time{}, entry.Seq, 0, time.Time{}
 }

@@ -15,6 +15,7 @@ func Defaults() *Settings {
 		Strategy:      StrategyCanary,
 		Week:          1,
 		Traffic:       TrafficReplicas,
+		Gateway:       Gateway{Timeout: model.Duration(time.Minute)},
 		Replicas:      10,
 		WarmStable:    2,
 		Stages:        plan.DefaultStages(),

@@ -30,6 +30,7 @@ func (s *Settings) derive() {
 func (s *Settings) validate() problems {
 	var found problems
 	s.validateNames(&found)
+	s.validateTraffic(&found)
 	s.validatePosition(&found)
 	s.validateAdvance(&found)
 	s.validateImages(&found)
@@ -57,7 +58,6 @@ func (s *Settings) validateNames(found *problems) {
 			"the canary needs another name than the stable track's version %q", s.StableLabel)
 	}
 	oneOf(found, "strategy", s.Strategy, StrategyCanary, StrategySingle)
-	oneOf(found, "traffic", s.Traffic, TrafficReplicas)
 }
 
 func oneOf(found *problems, key, value string, allowed ...string) {

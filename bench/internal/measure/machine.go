@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// machine is what a reader needs to know of the machine: its size, and the versions of what was measured.
-type machine struct {
+// Machine is what a reader needs to know of the machine: its size, and the versions of what was measured.
+type Machine struct {
 	Cores int
 	// MemoryGiB is the whole memory, rounded.
 	MemoryGiB  int
@@ -20,30 +20,31 @@ type machine struct {
 }
 
 // String is one line of prose.
-func (m machine) String() string {
+func (m Machine) String() string {
 	return fmt.Sprintf("%d cores, %d GiB, Go %s, Pulumi %s, local cluster", m.Cores, m.MemoryGiB, m.Go, m.Pulumi)
 }
 
-func describeMachine(ctx context.Context, p pulumi) (machine, error) {
-	version, err := p.run(ctx, "version")
+// Describe looks at the machine.
+func Describe(ctx context.Context, shell Shell) (Machine, error) {
+	version, err := shell.Pulumi(ctx, "version")
 	if err != nil {
-		return machine{}, err
+		return Machine{}, err
 	}
 	memory, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
-		return machine{}, err
+		return Machine{}, err
 	}
 	load, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
-		return machine{}, err
+		return Machine{}, err
 	}
-	found := machine{
+	found := Machine{
 		Cores:  runtime.NumCPU(),
 		Go:     strings.TrimPrefix(runtime.Version(), "go"),
 		Pulumi: strings.TrimPrefix(strings.TrimSpace(version), "v"),
 	}
 	if found.MemoryGiB, err = totalMemory(string(memory)); err != nil {
-		return machine{}, err
+		return Machine{}, err
 	}
 	found.Load, err = loadAverage(string(load))
 	return found, err

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vextrus/finance-rollout/bench/internal/measure"
+)
+
+const (
+	suffix     = "-bench"
+	production = "vextrus-production" + suffix
+	staging    = "vextrus-staging" + suffix
+	stable     = "finance-service-stable"
+	canary     = "finance-service-week1"
+	// total are the pods of both tracks.
+	total = 10
+)
+
+// stack is the stack that is measured, in namespaces and with a state of its own.
+type stack struct {
+	measure.Shell
+	secret []byte
+}
+
+// deploy derives the stacks and brings the release to 10 %.
+func deploy(ctx context.Context, root string, o options) (*stack, error) {
+	dir := filepath.Join(root, ".local", "bench-shifts")
+	s := &stack{Shell: measure.Shell{Root: root, Project: dir}}
+	// What a killed run left behind.
+	if _, err := s.kubectl(ctx, "delete", "namespace", "--ignore-not-found", "--timeout=120s", staging, production); err != nil {
+		return s, err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return s, err
+	}
+	secret, err := os.ReadFile(filepath.Join(root, ".local", "secrets", "jwt-secret"))
+	if err != nil {
+		return s, fmt.Errorf("there is no local cluster: run `make cluster`: %w", err)
+	}
+	s.secret = secret
+	if _, err := s.Run(ctx, filepath.Join(root, ".local", "bin", "local"), "stacks", "--root", root, "--dir", dir,
+		"--suffix", suffix, "--node-port", strconv.Itoa(o.nodePort)); err != nil {
+		return s, err
+	}
+	// Evidence takes time, which is not what is measured: an override lets every shift through. An unchanged update finds no
+	// checkpoint to take in a soak that is as long as a real one.
+	settings := []string{"bake.duration=0s", "soak.duration=48h", "override.reason=the benchmark waits for no evidence", "traffic=" + o.mode}
+	for _, setting := range append(settings, o.config...) {
+		if err := s.set(ctx, setting); err != nil {
+			return s, err
+		}
+	}
+	if _, err := s.up(ctx, "staging"); err != nil {
+		return s, err
+	}
+	_, err = s.shift(ctx, 10)
+	return s, err
+}
+
+// destroy takes everything away, also when the benchmark was interrupted.
+func (s *stack) destroy(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
+	defer cancel()
+	var failed error
+	for _, name := range []string{"production", "staging"} {
+		if _, err := os.Stat(filepath.Join(s.Project, "Pulumi."+name+".yaml")); err != nil {
+			continue // it was not made yet
+		}
+		_, err := s.Pulumi(ctx, "destroy", "--yes", "--skip-preview", "--stack", name)
+		failed = errors.Join(failed, err)
+	}
+	if failed == nil {
+		failed = os.RemoveAll(s.Project)
+	}
+	return failed
+}
+
+// set changes a setting of the production stack, given as path=value.
+func (s *stack) set(ctx context.Context, setting string) error {
+	path, value, _ := strings.Cut(setting, "=")
+	_, err := s.Pulumi(ctx, "config", "set", "--stack", "production", "--path", path, "--", value)
+	return err
+}
+
+// up updates a stack and tells how long that took.
+func (s *stack) up(ctx context.Context, name string) (time.Duration, error) {
+	return measure.Time(func() error {
+		_, err := s.Pulumi(ctx, "up", "--yes", "--skip-preview", "--suppress-progress", "--color", "never", "--stack", name)
+		return err
+	})
+}
+
+// shift brings the canary to a weight and tells how long the update took.
+func (s *stack) shift(ctx context.Context, weight int) (time.Duration, error) {
+	for _, path := range []string{"override.weight", "canaryWeight"} {
+		if err := s.set(ctx, fmt.Sprintf("%s=%d", path, weight)); err != nil {
+			return 0, err
+		}
+	}
+	return s.up(ctx, "production")
+}
+
+func (s *stack) kubectl(ctx context.Context, args ...string) (string, error) {
+	return s.Run(ctx, "kubectl", args...)
+}
+
+// scale brings both tracks to a number of pods with kubectl, and waits until they have them.
+func (s *stack) scale(ctx context.Context, stablePods, canaryPods int) (time.Duration, error) {
+	return measure.Time(func() error {
+		tracks := []struct {
+			deployment string
+			pods       int
+		}{{canary, canaryPods}, {stable, stablePods}}
+		for _, track := range tracks {
+			if _, err := s.kubectl(ctx, "scale", "deployment", track.deployment, "--namespace", production, "--replicas", strconv.Itoa(track.pods)); err != nil {
+				return err
+			}
+		}
+		for _, track := range tracks {
+			if _, err := s.kubectl(ctx, "rollout", "status", "deployment", track.deployment, "--namespace", production, "--timeout=2m"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

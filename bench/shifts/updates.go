@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+)
+
+// bakeLoad is how many requests a second a bake is given.
+const bakeLoad = 50
+
+// bakeDuration is how long the canary is baked in the rounds with a bake.
+const bakeDuration = 20 * time.Second
+
+// timeUpdates times an update from 10 to 30 % beside kubectl doing the same to the same pods and beside an unchanged update, in turn, so
+// that whatever else the machine does meets all of them.
+func timeUpdates(ctx context.Context, s *stack, o options) (updatesReport, error) {
+	var report updatesReport
+	report.Bake = bakeDuration
+	for i := range o.rounds {
+		fmt.Fprintf(os.Stderr, "round %d of %d\n", i+1, o.rounds)
+		for _, measure := range []struct {
+			into *[]time.Duration
+			take func(context.Context, *stack, options) (time.Duration, error)
+		}{
+			{&report.Unchanged, unchanged}, {&report.Shift, shiftWithoutBake}, {&report.Kubectl, byKubectl}, {&report.Baked, shiftWithBake},
+		} {
+			took, err := measure.take(ctx, s, o)
+			if err != nil {
+				return report, err
+			}
+			*measure.into = append(*measure.into, took)
+		}
+	}
+	return report, nil
+}
+
+func unchanged(ctx context.Context, s *stack, _ options) (time.Duration, error) {
+	return s.up(ctx, "production")
+}
+
+func shiftWithoutBake(ctx context.Context, s *stack, _ options) (time.Duration, error) {
+	took, err := s.shift(ctx, 30)
+	if err != nil {
+		return 0, err
+	}
+	_, err = s.shift(ctx, 10)
+	return took, err
+}
+
+// byKubectl leaves the pods as the stack's state knows them.
+func byKubectl(ctx context.Context, s *stack, _ options) (time.Duration, error) {
+	took, err := s.scale(ctx, total*70/100, total*30/100)
+	if err != nil {
+		return 0, err
+	}
+	_, err = s.scale(ctx, total*90/100, total*10/100)
+	return took, err
+}
+
+func shiftWithBake(ctx context.Context, s *stack, o options) (took time.Duration, err error) {
+	if err := s.set(ctx, "bake.duration="+bakeDuration.String()); err != nil {
+		return 0, err
+	}
+	sent, err := s.startLoad(ctx, o, bakeLoad)
+	if err != nil {
+		return 0, err
+	}
+	took, err = s.shift(ctx, 30)
+	sent.end()
+	if err != nil {
+		return 0, err
+	}
+	if err := s.set(ctx, "bake.duration=0s"); err != nil {
+		return 0, err
+	}
+	_, err = s.shift(ctx, 10)
+	return took, err
+}
