@@ -47,6 +47,9 @@ type world struct {
 	configs map[string]map[string]string
 	version int
 	events  []string
+	// narrow is a Service that selects the canary alone, route what was asked of the route.
+	narrow bool
+	route  string
 	// away makes every write fail, as an API server does that cannot be reached.
 	away    bool
 	changed func()
@@ -219,6 +222,23 @@ func (w *world) Scale(_ context.Context, _, deployment string, replicas int) err
 	}
 	return nil
 }
+
+func (w *world) OpenService(context.Context, string, string, string) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was := w.narrow
+	w.narrow = false
+	return was, nil
+}
+
+func (w *world) SetRouteWeights(_ context.Context, _, route string, weights map[string]int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.route = fmt.Sprint(route, weights)
+	return w.write()
+}
+
+func (w *world) WaitRoute(context.Context, string, string, map[string]int) error { return nil }
 
 func (w *world) WaitDeploymentReady(context.Context, string, string, int) error { return nil }
 
@@ -408,6 +428,32 @@ func TestASharedOutageIsReportedAndNotBlamed(t *testing.T) {
 	if count, err := testutil.GatherAndCount(registry, "rollout_guard_rollbacks_total"); err != nil || count != 0 {
 		t.Errorf("%d series of rollbacks, %v", count, err)
 	}
+}
+
+func TestTheRequestsAreDivertedFirst(t *testing.T) {
+	t.Run("by the route", func(t *testing.T) {
+		w := newWorld(t, 3, 1)
+		w.record(reached())
+		w.guarded(func(c *Config) {
+			c.Route = &Route{Name: "finance", Weights: map[string]int{"finance-stable": 100, "finance-canary": 0}}
+		})
+		w.customers(2, 1, 0)
+		w.eventually("rolled back", w.out)
+		if w.route != "financemap[finance-canary:0 finance-stable:100]" {
+			t.Errorf("the route was given %s", w.route)
+		}
+	})
+	t.Run("by the Service", func(t *testing.T) {
+		w := newWorld(t, 2, 3)
+		w.record(reached())
+		w.narrow = true
+		w.guarded()
+		w.customers(2, 1, 0)
+		w.eventually("rolled back", w.out)
+		if w.narrow {
+			t.Error("the Service selects the canary alone")
+		}
+	})
 }
 
 func TestADryRunOnlyReports(t *testing.T) {
