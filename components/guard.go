@@ -180,7 +180,7 @@ func (a *GuardArgs) container(own App) corev1.ContainerArgs {
 			Name: pulumi.String(PortName), ContainerPort: pulumi.Int(guardPort), Protocol: pulumi.String("TCP"),
 		}},
 		Resources: resourceRequirements(settings.Resources{
-			Requests: settings.Quantities{CPU: "10m", Memory: "32Mi"}, Limits: settings.Quantities{CPU: "100m", Memory: "64Mi"},
+			Requests: settings.Quantities{CPU: "10m", Memory: "32Mi"}, Limits: settings.Quantities{CPU: "250m", Memory: "64Mi"},
 		}),
 		LivenessProbe: look("/healthz", 10, 3), ReadinessProbe: look("/readyz", 2, 3), VolumeMounts: mounts,
 		SecurityContext: corev1.SecurityContextArgs{

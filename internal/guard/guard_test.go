@@ -49,6 +49,8 @@ type world struct {
 	events  []string
 	// done are the steps that took requests from the canary, in their order.
 	done []string
+	// narrow is a Service that selects the canary alone.
+	narrow bool
 	// away makes every write fail, as an API server does that cannot be reached.
 	away    bool
 	changed func()
@@ -223,6 +225,14 @@ func (w *world) Scale(_ context.Context, _, deployment string, replicas int) err
 	return nil
 }
 
+func (w *world) OpenService(context.Context, string, string, string) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was := w.narrow
+	w.narrow = false
+	return was, nil
+}
+
 func (w *world) WaitDeploymentReady(context.Context, string, string, int) error { return nil }
 
 func (w *world) SetRouteWeights(_ context.Context, _, route string, weights map[string]int) error {
@@ -386,19 +396,6 @@ func TestABadCanaryIsTakenOut(t *testing.T) {
 	}
 }
 
-func TestWhereARouteSplitsTheRequestsItsWeightsGoFirst(t *testing.T) {
-	w := newWorld(t, 3, 1)
-	w.record(reached())
-	w.guarded(func(c *Config) { c.Route = &Route{Name: "shop", Weights: map[string]int{"stable": 100, "canary": 0}} })
-	w.customers(2, 1, 0)
-	w.eventually("rolled back", func() bool { return w.out() && strings.HasSuffix(w.kinds(), "rollback-begun rolled-back") })
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if got := strings.Join(w.done, "; "); got != "weights of shop: map[canary:0 stable:100]; shop accepted; isolated finance-v2-0" {
-		t.Errorf("done: %s", got)
-	}
-}
-
 func TestAHealthyCanaryStays(t *testing.T) {
 	w := newWorld(t, 3, 1)
 	w.record(reached())
@@ -438,6 +435,33 @@ func TestASharedOutageIsReportedAndNotBlamed(t *testing.T) {
 	if count, err := testutil.GatherAndCount(registry, "rollout_guard_rollbacks_total"); err != nil || count != 0 {
 		t.Errorf("%d series of rollbacks, %v", count, err)
 	}
+}
+
+func TestTheRequestsAreDivertedFirst(t *testing.T) {
+	t.Run("by the route", func(t *testing.T) {
+		w := newWorld(t, 3, 1)
+		w.record(reached())
+		w.guarded(func(c *Config) {
+			c.Route = &Route{Name: "finance", Weights: map[string]int{"finance-stable": 100, "finance-canary": 0}}
+		})
+		w.customers(2, 1, 0)
+		w.eventually("rolled back", w.out)
+		want := "weights of finance: map[finance-canary:0 finance-stable:100]; finance accepted; isolated finance-v2-0"
+		if got := strings.Join(w.done, "; "); got != want {
+			t.Errorf("the canary was taken out by %s, want %s", got, want)
+		}
+	})
+	t.Run("by the Service", func(t *testing.T) {
+		w := newWorld(t, 2, 3)
+		w.record(reached())
+		w.narrow = true
+		w.guarded()
+		w.customers(2, 1, 0)
+		w.eventually("rolled back", w.out)
+		if w.narrow {
+			t.Error("the Service selects the canary alone")
+		}
+	})
 }
 
 func TestADryRunOnlyReports(t *testing.T) {
