@@ -28,8 +28,9 @@ func main() {
 // pack makes the pack for the stack that it is asked about.
 func pack(ctx *pulumi.Context) (policyx.PolicyPack, error) {
 	guard, _ := ctx.GetConfig(ctx.Project() + ":guard")
+	facts := policy.Facts{Preview: ctx.DryRun(), GuardWanted: guardWanted(guard)}
 	var policies []policyx.Policy
-	for _, p := range policy.All(policy.Facts{GuardWanted: guardWanted(guard)}) {
+	for _, p := range policy.All(facts) {
 		policies = append(policies, wire(p))
 	}
 	return policyx.NewPolicyPack("finance-rollout", version, policyx.EnforcementLevelMandatory, policies)

@@ -58,7 +58,7 @@ func scraped(canary track, resources []Resource) bool {
 			continue
 		}
 		for _, monitor := range ofKind(resources, "ServiceMonitor") {
-			labels := texts(service.at("metadata", "labels"))
+			labels := service.at("metadata", "labels")
 			if selects(monitor.at("spec", "selector", "matchLabels"), labels) && scrapesPort(monitor, service) {
 				return true
 			}
@@ -68,15 +68,18 @@ func scraped(canary track, resources []Resource) bool {
 }
 
 func scrapesPort(monitor, service Resource) bool {
+	if unknown(monitor.at("spec")) || unknown(service.at("spec", "ports")) {
+		return true
+	}
 	for _, endpoint := range items(monitor.at("spec", "endpoints")) {
 		wanted := text(at(endpoint, "port"))
 		for _, port := range items(service.at("spec", "ports")) {
-			if name := at(port, "name"); unknown(name) || wanted != "" && text(name) == wanted {
+			if wanted != "" && text(at(port, "name")) == wanted {
 				return true
 			}
 		}
 	}
-	return unknown(monitor.at("spec"))
+	return false
 }
 
 // rollbackAlerts are the guide's conditions for taking a canary out, by the names of their alerts.
@@ -155,7 +158,8 @@ func canaryGuarded(resources []Resource) []Violation {
 	for _, canary := range canariesOf(resources) {
 		guarded := slices.ContainsFunc(ofKind(resources, "Deployment"), func(r Resource) bool {
 			pods, known := number(r.at("spec", "replicas"))
-			return r.name() == guardOf(canary.app) && !(known && pods == 0)
+			named := r.name() == guardOf(canary.app) || unknown(r.at("metadata", "name"))
+			return named && (!known || pods > 0)
 		})
 		if !guarded {
 			violations = append(violations, Violation{canary.URN, fmt.Sprintf("nothing in the cluster watches %s between two updates: there is no Deployment %s with pods; "+

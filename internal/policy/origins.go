@@ -8,12 +8,12 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
+
+	"github.com/vextrus/finance-rollout/internal/podlabel"
 )
 
 // production is the value of the environment label that the strictest rules are for.
 const production = "production"
-
-const labelEnvironment = "environment"
 
 func originPolicies() []Policy {
 	environments := Limit{
@@ -56,10 +56,10 @@ func originPolicies() []Policy {
 
 // environmentOf is the environment of a resource, or of the pods that it makes.
 func environmentOf(r Resource) string {
-	if own := r.label(labelEnvironment); own != "" {
+	if own := r.label(podlabel.Environment); own != "" {
 		return own
 	}
-	return r.podLabels()[labelEnvironment]
+	return text(at(r.podLabels(), podlabel.Environment))
 }
 
 // eachSetting calls visit for every named value that reaches a container: variables, and the entries of ConfigMaps and Secrets.

@@ -119,7 +119,7 @@ func host(r Resource, _ Limits) []string {
 		}
 	}
 	for _, volume := range items(at(pod, "volumes")) {
-		if path := at(volume, "hostPath"); !missing(path) {
+		if path := at(volume, "hostPath"); !missing(path) && !path.IsComputed() {
 			messages = append(messages, fmt.Sprintf("volume %s is a path of the node; use an emptyDir, a ConfigMap, a Secret or a claim", text(at(volume, "name"))))
 		}
 	}
@@ -140,7 +140,7 @@ func serviceAccountToken(r Resource, limits Limits) []string {
 	}
 	mounted := at(pod, "automountServiceAccountToken")
 	declared := slices.ContainsFunc(limits.words("workloads"), func(pattern string) bool { return matches(pattern, r.name()) })
-	if unknown(mounted) || isFalse(mounted) || declared {
+	if unknown(mounted) || isFalse(mounted) || declared || unknown(r.at("metadata", "name")) {
 		return nil
 	}
 	return []string{fmt.Sprintf("the pods of %s get a token of the API server; set automountServiceAccountToken to false, "+

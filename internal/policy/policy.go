@@ -57,8 +57,10 @@ type Policy struct {
 	Stack func([]Resource) []Violation
 }
 
-// Facts are what the stack's configuration says about its own guard rails.
+// Facts are what is known about the stack beside its resources.
 type Facts struct {
+	// Preview tells that nothing is changed yet.
+	Preview bool
 	// GuardWanted tells that the stack has a guard and did not turn it off.
 	GuardWanted bool
 }
@@ -67,7 +69,7 @@ type Facts struct {
 func All(facts Facts) []Policy {
 	return slices.Concat(
 		imagePolicies(), podPolicies(), runPolicies(), credentialPolicies(), originPolicies(),
-		weightPolicies(), trackPolicies(), monitoringPolicies(facts), stagingPolicies(), rbacPolicies(),
+		weightPolicies(), trackPolicies(), monitoringPolicies(facts), stagingPolicies(facts), rbacPolicies(),
 	)
 }
 

@@ -2,89 +2,64 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/property"
+
+	"github.com/vextrus/finance-rollout/internal/podlabel"
 )
 
-func stagingPolicies() []Policy {
-	return []Policy{
-		{
-			Name:        "staging-asked",
-			Description: "Production asks the staging stack which image it has verified.",
-			Stack:       stagingAsked,
-		},
-		{
-			Name:        "staging-verified",
-			Description: "The canary in production is the image that staging has verified last.",
-			// Staging may have gone on to the next release while this one soaks, which is no fault.
-			Level: Advisory,
-			Stack: stagingVerified,
-		},
+func stagingPolicies(facts Facts) []Policy {
+	level := Mandatory
+	if facts.Preview {
+		// A pull request comes before staging has seen its image, and shall not fail for that.
+		level = Advisory
 	}
+	return []Policy{{
+		Name:        "staging-verified",
+		Description: "Staging has verified the very image that a canary brings into production.",
+		Level:       level,
+		Limits: []Limit{{
+			Name:        "environments",
+			Description: "Values of the environment label that the rule is for.",
+			Default:     []string{production},
+		}},
+		Resource: stagingVerified,
+	}}
 }
 
-const stackReference = "pulumi:pulumi:StackReference"
-
-// references lists the stack's references to other stacks.
-func references(resources []Resource) []Resource {
-	var list []Resource
-	for _, r := range resources {
-		if r.Type == stackReference {
-			list = append(list, r)
-		}
-	}
-	return list
-}
-
-func productionCanaries(resources []Resource) []track {
-	var canaries []track
-	for _, canary := range canariesOf(resources) {
-		if canary.environment == production {
-			canaries = append(canaries, canary)
-		}
-	}
-	return canaries
-}
-
-func stagingAsked(resources []Resource) []Violation {
-	if len(references(resources)) > 0 {
+// stagingVerified compares the image of a canary with the digest that the program noted on its Deployment.
+func stagingVerified(r Resource, limits Limits) []string {
+	canaries := canariesOf([]Resource{r})
+	if len(canaries) == 0 || !slices.Contains(limits.words("environments"), canaries[0].environment) {
 		return nil
 	}
-	var violations []Violation
-	for _, canary := range productionCanaries(resources) {
-		violations = append(violations, Violation{canary.URN, fmt.Sprintf("%s enters production without any stack having verified its image; "+
-			"turn the check on by `pulumi config set --path staging.required true`", canary.name())})
+	pod, _ := r.pod()
+	verified := r.at("metadata", "annotations", podlabel.StagingVerified)
+	if unknown(verified) {
+		return nil
 	}
-	return violations
+	return eachContainer(func(_ property.Value, c container) string {
+		_, digest, byDigest := strings.Cut(text(at(c.Value, "image")), "@")
+		// Another container of the pod comes from elsewhere and is named by digest: image-digest sees to it.
+		if !byDigest || c.where != mainContainer(pod, canaries[0].app) || digest == text(verified) {
+			return ""
+		}
+		return fmt.Sprintf("staging has not verified %s; run `pulumi up -s staging` with this image first, and keep the check on: `pulumi config set --path staging.required true`", digest)
+	})(r, limits)
 }
 
-func stagingVerified(resources []Resource) []Violation {
-	var violations []Violation
-	for _, canary := range productionCanaries(resources) {
-		pod, _ := canary.pod()
-		for _, c := range containersOf(pod, keyContainers) {
-			_, digest, _ := strings.Cut(text(at(c.Value, "image")), "@")
-			if message := stagingProblem(references(resources), digest); message != "" && c.where == "container "+canary.app {
-				violations = append(violations, Violation{canary.URN, canary.name() + " runs " + digest + ", but " + message})
-			}
+// mainContainer is the container with the app's name, or the only one.
+func mainContainer(pod property.Value, app string) string {
+	all, list := items(at(pod, keyContainers)), containersOf(pod, keyContainers)
+	for _, c := range list {
+		if text(at(c.Value, "name")) == app {
+			return c.where
 		}
 	}
-	return violations
-}
-
-// stagingProblem compares a digest with what staging tells. It knows nothing while the answer or the digest is not known.
-func stagingProblem(staging []Resource, digest string) string {
-	for _, reference := range staging {
-		outputs := reference.at("outputs")
-		verified := at(outputs, "verifiedImage")
-		if digest == "" || !outputs.IsMap() || unknown(verified) {
-			continue
-		}
-		if text(verified) == "" {
-			return fmt.Sprintf("stack %s has verified no image; run `pulumi up` there first", reference.Name)
-		}
-		if _, other, _ := strings.Cut(text(verified), "@"); other != digest {
-			return fmt.Sprintf("stack %s has verified %s; verify this image there, unless staging has gone on to the next release while this one soaks", reference.Name, other)
-		}
+	if len(all) == 1 && len(list) == 1 {
+		return list[0].where
 	}
 	return ""
 }

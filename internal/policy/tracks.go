@@ -35,7 +35,7 @@ type track struct {
 	Resource
 	app, track, version, environment string
 	// labels are those of the pods.
-	labels map[string]string
+	labels property.Value
 }
 
 // tracksOf lists the Deployments whose pods carry the labels of a track.
@@ -43,22 +43,25 @@ func tracksOf(resources []Resource) []track {
 	var tracks []track
 	for _, r := range resources {
 		labels := r.podLabels()
-		if r.kind() != "Deployment" || labels[podlabel.App] == "" || labels[podlabel.Track] == "" {
+		if r.kind() != "Deployment" {
 			continue
 		}
-		tracks = append(tracks, track{
-			Resource: r, app: labels[podlabel.App], track: labels[podlabel.Track], version: labels[podlabel.Version],
-			environment: labels[podlabel.Environment], labels: labels,
-		})
+		one := track{
+			Resource: r, labels: labels, app: text(at(labels, podlabel.App)), track: text(at(labels, podlabel.Track)),
+			version: text(at(labels, podlabel.Version)), environment: text(at(labels, podlabel.Environment)),
+		}
+		if one.app != "" && one.track != "" {
+			tracks = append(tracks, one)
+		}
 	}
 	return tracks
 }
 
-// canariesOf lists the canaries that have pods, or may have once their number is known.
+// canariesOf lists the canaries that are known to have pods and whose labels are known.
 func canariesOf(resources []Resource) []track {
 	return slices.DeleteFunc(tracksOf(resources), func(t track) bool {
 		pods, known := t.replicas()
-		return t.track != podlabel.Canary || known && pods == 0
+		return t.track != podlabel.Canary || !known || pods == 0 || unknown(t.labels)
 	})
 }
 
@@ -76,15 +79,15 @@ func ofKind(resources []Resource, kind string) []Resource {
 	return slices.DeleteFunc(slices.Clone(resources), func(r Resource) bool { return r.kind() != kind })
 }
 
-// selects tells whether a selector's labels are among others. An empty selector selects nothing here: it names no track. An
-// unknown one may select anything.
-func selects(selector property.Value, labels map[string]string) bool {
+// selects tells whether a selector's labels are among others. An empty selector selects nothing here: it names no track. What
+// is not known may fit.
+func selects(selector, labels property.Value) bool {
 	if unknown(selector) {
 		return true
 	}
 	wanted := texts(selector)
 	for key, value := range wanted {
-		if labels[key] != value {
+		if have := at(labels, key); !have.IsComputed() && text(have) != value {
 			return false
 		}
 	}
@@ -179,22 +182,26 @@ func (t track) hasVariable(resources []Resource, name string) (known, set bool) 
 	if !ok {
 		return false, false
 	}
-	known = true
+	known = !at(pod, keyContainers).IsComputed()
+	for _, item := range items(at(pod, keyContainers)) {
+		known = known && !item.IsComputed()
+	}
 	for _, c := range containersOf(pod, keyContainers) {
-		variables := at(c.Value, "env")
+		variables, sources := at(c.Value, "env"), at(c.Value, "envFrom")
 		for _, variable := range items(variables) {
 			if text(at(variable, "name")) == name {
 				return true, true
 			}
+			known = known && !at(variable, "name").IsComputed()
 		}
-		known = known && !variables.IsComputed()
-		for _, source := range items(at(c.Value, "envFrom")) {
+		for _, source := range items(sources) {
 			found, has := givenBy(source, resources, name)
 			if has {
 				return true, true
 			}
 			known = known && found
 		}
+		known = known && !variables.IsComputed() && !sources.IsComputed()
 	}
 	return known, false
 }
@@ -208,7 +215,10 @@ func givenBy(source property.Value, resources []Resource, name string) (found, h
 				continue
 			}
 			for _, data := range []string{"data", "stringData"} {
-				if content := r.at(data); content.IsMap() && !missing(content.AsMap().Get(name)) {
+				switch content := r.at(data); {
+				case content.IsComputed():
+					return false, false
+				case !missing(at(content, name)):
 					return true, true
 				}
 			}

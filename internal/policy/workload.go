@@ -42,9 +42,9 @@ func (r Resource) pod() (property.Value, bool) {
 }
 
 // podLabels are the labels of a workload's pods.
-func (r Resource) podLabels() map[string]string {
+func (r Resource) podLabels() property.Value {
 	template, _ := r.podTemplate()
-	return texts(at(template, "metadata", "labels"))
+	return at(template, "metadata", "labels")
 }
 
 // containersOf lists the containers under the given keys of a pod spec.
