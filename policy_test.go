@@ -24,7 +24,7 @@ func (w *world) broken(t *testing.T, stack string, config map[string]string) map
 			Type: token, Name: name, URN: key, Properties: resource.FromResourcePropertyMap(inputs),
 		})
 	}
-	found, err := policy.Check(policy.Facts{}, resources)
+	found, err := policy.Check(policy.Facts{GuardWanted: true}, resources)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,8 +32,6 @@ func (w *world) broken(t *testing.T, stack string, config map[string]string) map
 	for _, violation := range found {
 		messages[violation.Policy.Name] += violation.URN + ": " + violation.Message + "\n"
 	}
-	// The program makes no guard yet, and says so nowhere: this one is advice.
-	delete(messages, "canary-guarded")
 	return messages
 }
 
@@ -50,13 +48,15 @@ func TestThePoliciesHoldForWhatTheProgramMakes(t *testing.T) {
 		"staging": {stack: "staging", config: map[string]string{
 			"strategy": "single", "replicas": "2", "release": "staging", "serviceName": "finance-service-staging", "namespace": "vextrus-staging",
 		}},
-		"long shutdown": {stack: "production", config: map[string]string{"shutdown": `{"gracePeriodSeconds":60,"preStopSeconds":20}`}},
+		"long shutdown":      {stack: "production", config: map[string]string{"shutdown": `{"gracePeriodSeconds":60,"preStopSeconds":20}`}},
+		"by a route":         {stack: "production", config: gatewayConfig(30)},
+		"by a route, scaled": {stack: "production", config: autoscaled(gatewayConfig(30))},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld()
+			w := behindAGateway()
 			w.verified = "vextrus/finance:v2@sha256:" + strings.Repeat("a", 64)
-			config := productionConfig()
+			config := guarded(productionConfig())
 			maps.Copy(config, tt.config)
 			for name, messages := range w.broken(t, tt.stack, config) {
 				t.Errorf("%s: %s", name, messages)
@@ -75,6 +75,7 @@ func TestThePoliciesCatchAConfiguration(t *testing.T) {
 		"weight-on-stage":         {"canaryWeight": "20"},
 		"canary-scraped":          {"monitoring": `{"enabled":false}`},
 		"canary-alerts":           {"monitoring": `{"enabled":false}`},
+		"canary-guarded":          {"guard": `{"image":""}`},
 		"staging-verified":        {"staging": `{"required":false}`},
 		"image-registry":          {"image": "someone/finance:v2"},
 		"eventstore-tls": {"secrets": `{"finance-db":{"host":"db","username":"app","password":"s3cr3t-value"},
@@ -84,7 +85,7 @@ func TestThePoliciesCatchAConfiguration(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			w.verified = "vextrus/finance:v2@sha256:" + strings.Repeat("a", 64)
-			config := productionConfig()
+			config := guarded(productionConfig())
 			maps.Copy(config, change)
 			found := w.broken(t, "production", config)
 			if _, caught := found[name]; !caught {
@@ -134,4 +135,10 @@ func TestTheCanaryCarriesTheWordOfStaging(t *testing.T) {
 			}
 		})
 	}
+}
+
+// autoscaled gives the canary an autoscaler.
+func autoscaled(config map[string]string) map[string]string {
+	config["canary"] = `{"autoscale":{"max":10,"cpuPercent":70}}`
+	return config
 }

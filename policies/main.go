@@ -36,7 +36,8 @@ func pack(ctx *pulumi.Context) (policyx.PolicyPack, error) {
 	return policyx.NewPolicyPack("finance-rollout", version, policyx.EnforcementLevelMandatory, policies)
 }
 
-// guardWanted reads the stack's setting of the guard. A stack whose program has no such setting has none to ask for.
+// guardWanted reads the stack's setting of the guard: it is wanted unless it is turned off. A program without the setting, which is
+// another one, has none to ask for.
 func guardWanted(setting string) bool {
 	guard := struct {
 		Enabled bool `json:"enabled"`

@@ -163,7 +163,7 @@ func canaryGuarded(resources []Resource) []Violation {
 		})
 		if !guarded {
 			violations = append(violations, Violation{canary.URN, fmt.Sprintf("nothing in the cluster watches %s between two updates: there is no Deployment %s with pods; "+
-				"turn the guard on by `pulumi config set --path guard.enabled true`", canary.name(), guardOf(canary.app))})
+				"name the guard's image by `pulumi config set --path guard.image vextrus/rollout:VERSION`, or do without on purpose by `pulumi config set --path guard.enabled false`", canary.name(), guardOf(canary.app))})
 		}
 	}
 	return violations
