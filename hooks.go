@@ -59,6 +59,11 @@ type other struct {
 // does not come about, the track stays as it is and the update fails with what it waited for.
 func (h *hooks) capacity(track string, other other, advance *pulumi.ResourceHook) (*pulumi.ResourceHookBinding, error) {
 	hook, err := h.ctx.RegisterResourceHook("capacity-"+track, func(args *pulumi.ResourceHookArgs) error {
+		if track == components.TrackStable {
+			if err := h.beforeRoll(h.ctx.Context(), args, other); err != nil {
+				return err
+			}
+		}
 		return h.beforeShrink(h.ctx.Context(), args, track, other)
 	}, nil)
 	if err != nil {
@@ -67,6 +72,33 @@ func (h *hooks) capacity(track string, other other, advance *pulumi.ResourceHook
 	return &pulumi.ResourceHookBinding{
 		BeforeCreate: []*pulumi.ResourceHook{advance}, BeforeUpdate: []*pulumi.ResourceHook{advance, hook},
 	}, nil
+}
+
+// beforeRoll stands in front of the stable track when a changed secret or configuration replaces its pods: the canary's are replaced
+// first, so that what a pod cannot start with stops at the few of them. A stable track that grows does not wait, because the canary
+// that shrinks then waits for it.
+func (h *hooks) beforeRoll(ctx context.Context, args *pulumi.ResourceHookArgs, canary other) error {
+	before, after := rolledBy(args.OldInputs), rolledBy(args.NewInputs)
+	if before == "" || after == "" || before == after || canary.replicas == 0 || podsOf(args.NewInputs) > podsOf(args.OldInputs) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(h.settings.ProgressLimit))
+	defer cancel()
+	err := h.cluster.WaitDeploymentAnnotated(ctx, h.settings.Namespace, canary.deployment, components.AnnotationChecksum, after, canary.replicas)
+	if err != nil {
+		return fmt.Errorf("%s keeps its pods, because the canary is not ready with the changed secrets or configuration: %w", args.Name, err)
+	}
+	return nil
+}
+
+// rolledBy reads the checksum of the secrets and configuration that a Deployment's pods are made with; empty when it is not known.
+func rolledBy(deployment resource.PropertyMap) string {
+	path := resource.PropertyPath{"spec", "template", "metadata", "annotations", components.AnnotationChecksum}
+	value, ok := path.Get(resource.NewObjectProperty(deployment))
+	if !ok || !value.IsString() {
+		return ""
+	}
+	return value.StringValue()
 }
 
 // beforeShrink looks whether the Deployment or the autoscaler of the hook is about to have fewer pods. What counts is how many

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -101,6 +102,15 @@ func ledgerName(s *settings.Settings) string { return s.App + "-ledger" }
 
 func (s *shift) store() ledger.Store {
 	return ledger.InConfigMap{Cluster: s.cluster, Namespace: s.settings.Namespace, Name: ledgerName(s.settings)}
+}
+
+// entered tells whether the ledger holds that staging had verified the image when it was let in. A ledger that cannot be read
+// holds nothing here: the advance gate says what is wrong with it.
+func (s *shift) entered(ctx context.Context, image string) bool {
+	history, err := ledger.Read(ctx, s.store())
+	return err == nil && slices.ContainsFunc(history.Entries(), func(entry ledger.Entry) bool {
+		return entry.Kind == ledger.StagingVerified && entry.Image == image
+	})
 }
 
 // judge lets the move through or refuses it. On preview nothing is written, and what time or traffic can still cure is a warning.
