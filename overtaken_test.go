@@ -99,6 +99,9 @@ func TestTwoUpdatesToTheSamePositionNoteItOnce(t *testing.T) {
 		if err := tr.reached(t.Context()); err != nil {
 			t.Error(err)
 		}
+		if err := first.latest(t.Context()); err != nil {
+			t.Errorf("who comes second is overtaken: %v", err)
+		}
 	}
 	if got := first.kinds(t); got != "shift-reached verdict shift-begun shift-reached" {
 		t.Errorf("the ledger holds %s", got)
