@@ -41,6 +41,8 @@ type cluster interface {
 	ServiceProxy(namespace, service string, port int) (transport http.RoundTripper, baseURL string)
 	// Replicas is how many pods a Deployment shall have now.
 	Replicas(ctx context.Context, namespace, name string) (int, error)
+	// WaitDeploymentAnnotated waits until the Deployment has that many ready pods with that annotation, and no others.
+	WaitDeploymentAnnotated(ctx context.Context, namespace, name, key, value string, replicas int) error
 	// WaitEndpoints waits until the Service sends requests to at least that many of the selected pods.
 	WaitEndpoints(ctx context.Context, namespace, service string, selector map[string]string, atLeast int) error
 }

@@ -79,7 +79,7 @@ func (s *stack) route(tracks []*components.Track, advance *pulumi.ResourceHook) 
 	args := &components.RouteArgs{
 		App: s.environment.App, ServiceName: s.settings.ServiceName, Port: int(s.settings.Service.Port), Weight: s.settings.Position().Weight,
 		Gateway:   components.Gateway{Namespace: gateway.Namespace, Name: gateway.Name, SectionName: gateway.SectionName},
-		Hostnames: gateway.Hostnames, Hooks: hooks,
+		Hostnames: gateway.Hostnames, Interruption: s.hooks.shift.interruption, Hooks: hooks,
 	}
 	for _, track := range tracks {
 		args.DependsOn = append(args.DependsOn, track)

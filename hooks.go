@@ -59,6 +59,11 @@ type other struct {
 // does not come about, the track stays as it is and the update fails with what it waited for.
 func (h *hooks) capacity(track string, other other, advance *pulumi.ResourceHook) (*pulumi.ResourceHookBinding, error) {
 	hook, err := h.ctx.RegisterResourceHook("capacity-"+track, func(args *pulumi.ResourceHookArgs) error {
+		if track == components.TrackStable {
+			if err := h.beforeRoll(h.ctx.Context(), args, other); err != nil {
+				return err
+			}
+		}
 		return h.beforeShrink(h.ctx.Context(), args, track, other)
 	}, nil)
 	if err != nil {
@@ -67,6 +72,33 @@ func (h *hooks) capacity(track string, other other, advance *pulumi.ResourceHook
 	return &pulumi.ResourceHookBinding{
 		BeforeCreate: []*pulumi.ResourceHook{advance}, BeforeUpdate: []*pulumi.ResourceHook{advance, hook},
 	}, nil
+}
+
+// beforeRoll stands in front of the stable track when a changed secret or configuration replaces its pods: the canary's are replaced
+// first, so that what a pod cannot start with stops at the few of them. A stable track that grows does not wait, because the canary
+// that shrinks then waits for it.
+func (h *hooks) beforeRoll(ctx context.Context, args *pulumi.ResourceHookArgs, canary other) error {
+	before, after := rolledBy(args.OldInputs), rolledBy(args.NewInputs)
+	if before == "" || after == "" || before == after || canary.replicas == 0 || podsOf(args.NewInputs) > podsOf(args.OldInputs) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(h.settings.ProgressLimit))
+	defer cancel()
+	err := h.cluster.WaitDeploymentAnnotated(ctx, h.settings.Namespace, canary.deployment, components.AnnotationChecksum, after, canary.replicas)
+	if err != nil {
+		return fmt.Errorf("%s keeps its pods, because the canary is not ready with the changed secrets or configuration: %w", args.Name, err)
+	}
+	return nil
+}
+
+// rolledBy reads the checksum of the secrets and configuration that a Deployment's pods are made with; empty when it is not known.
+func rolledBy(deployment resource.PropertyMap) string {
+	path := resource.PropertyPath{"spec", "template", "metadata", "annotations", components.AnnotationChecksum}
+	value, ok := path.Get(resource.NewObjectProperty(deployment))
+	if !ok || !value.IsString() {
+		return ""
+	}
+	return value.StringValue()
 }
 
 // beforeShrink looks whether the Deployment or the autoscaler of the hook is about to have fewer pods. What counts is how many
@@ -224,7 +256,7 @@ func (h *hooks) verifyRelease(ctx context.Context, image string) error {
 	}
 	if h.settings.IsGateway() {
 		// What is looked at are requests by the weights that the Gateway has accepted, and nothing earlier.
-		if err := h.router.bring(ctx); err != nil {
+		if err := h.router.settled(ctx); err != nil {
 			return err
 		}
 	}
@@ -245,13 +277,20 @@ func (h *hooks) verifyRelease(ctx context.Context, image string) error {
 }
 
 // asPlanned checks that the tracks have the pods of the position: where the pod count is the weight, another count is another
-// weight than the one that would be recorded. The stack's state does not tell what a rollback or somebody else has scaled.
+// weight than the one that would be recorded. The stack's state does not tell what a rollback or somebody else has scaled. How many
+// pods an autoscaler has is its own affair.
 func (h *hooks) asPlanned(ctx context.Context) error {
 	s := h.settings
-	if s.IsSingle() || s.Traffic != settings.TrafficReplicas {
+	if s.IsSingle() {
 		return nil
 	}
-	planned := map[string]int{s.App + "-stable": s.Position().Stable, s.App + "-" + s.Release: s.Position().Canary}
+	planned := map[string]int{}
+	if s.Stable.Autoscale == nil {
+		planned[s.App+"-stable"] = s.Position().Stable
+	}
+	if s.Canary.Autoscale == nil {
+		planned[s.App+"-"+s.Release] = s.Position().Canary
+	}
 	for _, deployment := range slices.Sorted(maps.Keys(planned)) {
 		live, err := h.cluster.Replicas(ctx, s.Namespace, deployment)
 		if err != nil {
@@ -267,6 +306,10 @@ func (h *hooks) asPlanned(ctx context.Context) error {
 
 // refused rolls back a canary that is shown to be bad. Whoever could not be looked at stays.
 func (h *hooks) refused(ctx context.Context, refused error, image string) error {
+	// Who takes the pods away while they are looked at may well make them fail: that says nothing about the canary.
+	if moved, ok := errors.AsType[*overtakenError](h.shift.latest(ctx)); ok {
+		return errors.Join(moved, refused)
+	}
 	failure, ok := errors.AsType[*verify.RefusedError](refused)
 	if !ok || failure.Report.Verdict != gate.Fail || !h.settings.HasCanary() {
 		return refused
@@ -308,7 +351,15 @@ func (h *hooks) verifyOptions(image string) (verify.Options, error) {
 		if err != nil {
 			return verify.Options{}, err
 		}
-		options.Bake = func(ctx context.Context) gate.Evaluation { return bake(ctx, s, prometheus, h.edges) }
+		options.Bake = func(ctx context.Context) gate.Evaluation {
+			ctx, stop := context.WithCancelCause(ctx)
+			defer stop(nil)
+			return bake(ctx, s, prometheus, h.edges, func(gate.Evaluation) {
+				if moved, ok := errors.AsType[*overtakenError](h.shift.latest(ctx)); ok {
+					stop(moved)
+				}
+			})
+		}
 	}
 	return options, nil
 }

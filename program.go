@@ -275,11 +275,15 @@ func (s *stack) track(name, deployment, track, version string, image pulumi.Stri
 	if err != nil {
 		return nil, err
 	}
+	var verified pulumi.StringInput
+	if track == components.TrackCanary {
+		verified = s.stagingVerified(image)
+	}
 	made, err := components.NewTrack(s.ctx, name, &components.TrackArgs{
 		App: s.environment.App, Name: deployment, Track: track, Version: version, Image: image, Replicas: replicas,
 		Autoscale: autoscale, Autoscaled: autoscaled,
 		Port: int(s.settings.Container), Pod: s.podSpec(track), ServiceAccount: s.environment.ServiceAccount,
-		Checksum: s.checksum, ProgressTimeout: time.Duration(s.settings.ProgressLimit), Hooks: hooks,
+		Checksum: s.checksum, StagingVerified: verified, ProgressTimeout: time.Duration(s.settings.ProgressLimit), Hooks: hooks,
 		DependsOn: append(s.gated[:2:2], after...), Interruption: s.hooks.shift.interruption,
 	}, s.provider)
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -101,6 +102,15 @@ func ledgerName(s *settings.Settings) string { return s.App + "-ledger" }
 
 func (s *shift) store() ledger.Store {
 	return ledger.InConfigMap{Cluster: s.cluster, Namespace: s.settings.Namespace, Name: ledgerName(s.settings)}
+}
+
+// entered tells whether the ledger holds that staging had verified the image when it was let in. A ledger that cannot be read
+// holds nothing here: the advance gate says what is wrong with it.
+func (s *shift) entered(ctx context.Context, image string) bool {
+	history, err := ledger.Read(ctx, s.store())
+	return err == nil && slices.ContainsFunc(history.Entries(), func(entry ledger.Entry) bool {
+		return entry.Kind == ledger.StagingVerified && entry.Image == image
+	})
 }
 
 // judge lets the move through or refuses it. On preview nothing is written, and what time or traffic can still cure is a warning.
@@ -262,7 +272,7 @@ func (s *shift) begin(ctx context.Context, history *ledger.Ledger, target plan.T
 // latest says no when somebody else has moved the rollout since this run's shift was let through. It is asked before capacity is
 // taken away, because another update or a rollback may count on it.
 func (s *shift) latest(ctx context.Context) error {
-	if s.begun == unknown {
+	if s.begun == unknown || s.settings.IsSingle() {
 		return nil
 	}
 	current, err := ledger.Read(ctx, s.store())
@@ -270,6 +280,25 @@ func (s *shift) latest(ctx context.Context) error {
 		return err
 	}
 	return overtaken(current, s.begun)
+}
+
+// goesOn says no when somebody else has moved the rollout since this run's shift was let through, or has rolled its canary back.
+func (s *shift) goesOn(ctx context.Context) error {
+	if err := s.latest(ctx); err != nil {
+		return err
+	}
+	digest, err := s.canary.get(ctx)
+	if err != nil {
+		return err
+	}
+	current, err := ledger.Read(ctx, s.store())
+	if err != nil {
+		return err
+	}
+	if latch, latched := current.State().Latch(digest); latched {
+		return &overtakenError{by: latch}
+	}
+	return nil
 }
 
 // overtaken is an error when the ledger's shift is another one than the numbered one.

@@ -87,6 +87,11 @@ func (w *world) WaitDeploymentReady(_ context.Context, namespace, name string, r
 	return w.unready
 }
 
+func (w *world) WaitDeploymentAnnotated(_ context.Context, namespace, name, _, value string, replicas int) error {
+	w.awaited = append(w.awaited, fmt.Sprintf("%s/%s: %d with %s", namespace, name, replicas, value))
+	return w.unready
+}
+
 func (w *world) Pods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
 	return nil, nil
 }

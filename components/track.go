@@ -11,6 +11,7 @@ import (
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/vextrus/finance-rollout/internal/podlabel"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
@@ -43,6 +44,8 @@ type TrackArgs struct {
 	// Interruption is the number of the ledger's last entry after which the cluster is otherwise than the stack's state tells, 0 for none.
 	// With another number the Deployment is written anew, and so are the pods that a rollback took from it.
 	Interruption int
+	// StagingVerified is the digest of the image when staging has verified it, for the policies to see; nil for none.
+	StagingVerified pulumi.StringInput
 	// ProgressTimeout bounds how long the Deployment may take to become ready.
 	ProgressTimeout time.Duration
 	// DependsOn is what the pods cannot start without.
@@ -158,6 +161,9 @@ func (a *TrackArgs) deployment() *appsv1.DeploymentArgs {
 	}
 	if a.Interruption > 0 {
 		annotations[AnnotationInterruption] = number(a.Interruption)
+	}
+	if a.StagingVerified != nil {
+		annotations[podlabel.StagingVerified] = a.StagingVerified
 	}
 	metadata.Annotations = annotations
 	return &appsv1.DeploymentArgs{

@@ -391,7 +391,7 @@ func autoscaler(t *testing.T, e *edge) {
 // toTheEnd takes the canary to 100 % and finishes under load.
 func toTheEnd(t *testing.T, e *edge) {
 	e.withoutBake(t)
-	sent := e.customers(t, 100)
+	sent := e.customers(t, 50)
 	wrong, fewest := e.watchOrder(t), e.watchCapacity(t)
 	for _, step := range []struct{ weight, canary int }{{30, 3}, {60, 6}, {100, 10}} {
 		e.override(t, step.weight)
@@ -417,7 +417,7 @@ func toTheEnd(t *testing.T, e *edge) {
 // byPodCountAndBack changes the way that requests are split, while customers come past the Gateway.
 func byPodCountAndBack(t *testing.T, e *edge) {
 	e.withoutBake(t)
-	sent := e.cluster.customers(t, 100)
+	sent := e.cluster.customers(t, 50)
 	e.config(t, "canaryWeight", "10")
 	e.up(t, "production")
 	e.config(t, "traffic", "replicas")

@@ -47,9 +47,10 @@ type world struct {
 	configs map[string]map[string]string
 	version int
 	events  []string
-	// narrow is a Service that selects the canary alone, route what was asked of the route.
+	// done are the steps that took requests from the canary, in their order.
+	done []string
+	// narrow is a Service that selects the canary alone.
 	narrow bool
-	route  string
 	// away makes every write fail, as an API server does that cannot be reached.
 	away    bool
 	changed func()
@@ -194,6 +195,7 @@ func (w *world) LabelPods(_ context.Context, _ string, selector map[string]strin
 		}
 		if p.Labels[key] != value {
 			w.pods[p.Name].Labels[key] = value
+			w.done = append(w.done, "isolated "+p.Name)
 			changed = append(changed, p.Name)
 		}
 	}
@@ -231,16 +233,21 @@ func (w *world) OpenService(context.Context, string, string, string) (bool, erro
 	return was, nil
 }
 
+func (w *world) WaitDeploymentReady(context.Context, string, string, int) error { return nil }
+
 func (w *world) SetRouteWeights(_ context.Context, _, route string, weights map[string]int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.route = fmt.Sprint(route, weights)
+	w.done = append(w.done, fmt.Sprintf("weights of %s: %v", route, weights))
 	return w.write()
 }
 
-func (w *world) WaitRoute(context.Context, string, string, map[string]int) error { return nil }
-
-func (w *world) WaitDeploymentReady(context.Context, string, string, int) error { return nil }
+func (w *world) WaitRoute(_ context.Context, _, route string, _ map[string]int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.done = append(w.done, route+" accepted")
+	return nil
+}
 
 func (w *world) Logs(context.Context, string, string, string, bool, int64) (string, error) {
 	return "log", nil
@@ -439,8 +446,9 @@ func TestTheRequestsAreDivertedFirst(t *testing.T) {
 		})
 		w.customers(2, 1, 0)
 		w.eventually("rolled back", w.out)
-		if w.route != "financemap[finance-canary:0 finance-stable:100]" {
-			t.Errorf("the route was given %s", w.route)
+		want := "weights of finance: map[finance-canary:0 finance-stable:100]; finance accepted; isolated finance-v2-0"
+		if got := strings.Join(w.done, "; "); got != want {
+			t.Errorf("the canary was taken out by %s, want %s", got, want)
 		}
 	})
 	t.Run("by the Service", func(t *testing.T) {

@@ -100,11 +100,19 @@ func (c *Client) WaitDeploymentRuns(ctx context.Context, namespace, name, digest
 	return c.waitDeployment(ctx, namespace, name, wanted{digest: digest, replicas: replicas})
 }
 
+// WaitDeploymentAnnotated waits as [Client.WaitDeploymentReady] does for pods with that annotation alone: those of a template that was
+// changed, and none of the one before.
+func (c *Client) WaitDeploymentAnnotated(ctx context.Context, namespace, name, key, value string, replicas int) error {
+	return c.waitDeployment(ctx, namespace, name, wanted{key: key, value: value, replicas: replicas})
+}
+
 // wanted is what is waited for of a Deployment.
 type wanted struct {
 	// digest is that of the image that all pods run; empty for any.
-	digest   string
-	replicas int
+	digest string
+	// key and value are an annotation of all pods; an empty key for any.
+	key, value string
+	replicas   int
 }
 
 func (c *Client) waitDeployment(ctx context.Context, namespace, name string, wanted wanted) error {
@@ -151,11 +159,13 @@ func (w wanted) lack(d *appsv1.Deployment) string {
 	switch {
 	case w.digest != "" && !runs(d, w.digest):
 		return "it is not updated to " + w.digest + " yet"
+	case w.key != "" && d.Spec.Template.Annotations[w.key] != w.value:
+		return fmt.Sprintf("its pods shall not have %s=%s yet", w.key, w.value)
 	case status.ObservedGeneration < d.Generation:
 		return fmt.Sprintf("generation %d is not observed yet (observed: %d)", d.Generation, status.ObservedGeneration)
 	case int(status.UpdatedReplicas) < w.replicas || int(status.ReadyReplicas) < w.replicas:
 		return fmt.Sprintf("%d of %d ready, %d of the newest template", status.ReadyReplicas, w.replicas, status.UpdatedReplicas)
-	case w.digest != "" && old > 0:
+	case (w.digest != "" || w.key != "") && old > 0:
 		return fmt.Sprintf("%d pods of the template before are still there", old)
 	default:
 		return ""

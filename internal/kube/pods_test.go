@@ -164,6 +164,38 @@ func TestWaitDeploymentRuns(t *testing.T) {
 	}
 }
 
+// The pods with the annotation of before are ready as well.
+func TestWaitDeploymentAnnotated(t *testing.T) {
+	for name, tt := range map[string]struct {
+		checksum          string
+		replicas, updated int32
+		want              string
+	}{
+		"all of it":       {"new", 3, 3, ""},
+		"not updated yet": {"old", 3, 3, "its pods shall not have checksum=new yet"},
+		"being updated":   {"new", 4, 2, "4 of 3 ready, 2 of the newest template"},
+		"old pods left":   {"new", 4, 3, "1 pods of the template before are still there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				made := newDeployment(2, 2, tt.updated, tt.replicas)
+				made.Spec.Template.Annotations = map[string]string{"checksum": tt.checksum}
+				made.Status.Replicas = tt.replicas
+				client := &Client{clientset: fake.NewClientset(made)}
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				err := client.WaitDeploymentAnnotated(ctx, "shop", "finance", "checksum", "new", 3)
+				if tt.want == "" && err != nil {
+					t.Error(err)
+				}
+				if tt.want != "" {
+					wantError(t, err, "deployment shop/finance is not ready with 3 pods", tt.want)
+				}
+			})
+		})
+	}
+}
+
 // The wait goes on over a Deployment that is yet to be made, and over an API server that fails for a while.
 func TestWaitDeploymentReadyGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -158,6 +158,10 @@ func Modules() []Module { //nolint:funlen // a table
 				Min: "2.15.0", Below: "2.16.0", Probe: []string{"version"},
 			}},
 		},
+		{
+			Dir:   "actionlint",
+			Tools: []Tool{{Name: "actionlint", Package: "github.com/rhysd/actionlint/cmd/actionlint", Optional: true}},
+		},
 	}
 }
 
