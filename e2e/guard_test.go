@@ -81,7 +81,7 @@ func TestGuard(t *testing.T) {
 func (g *guarded) permissions(t *testing.T) {
 	account := fmt.Sprintf("system:serviceaccount:%s:finance-service-guard", g.Namespace)
 	for question, want := range map[string]string{
-		"patch pods": "yes", "patch deployments/scale --resource-name=x": "no", "patch deployments.apps/finance-service-week1 --subresource=scale": "yes",
+		"patch pods": "yes", "patch deployments.apps/other --subresource=scale": "no", "patch deployments.apps/finance-service-week1 --subresource=scale": "yes",
 		"get secrets": "no", "list secrets": "no", "create pods": "no", "delete pods": "no", "patch deployments.apps": "no", "create pods/exec": "no",
 		"update configmaps/finance-service-config": "no", "update configmaps/finance-service-ledger": "yes", "list pods -n kube-system": "no",
 	} {

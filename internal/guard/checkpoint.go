@@ -41,7 +41,7 @@ func spacing(schedule plan.Soak, elapsed time.Duration) time.Duration {
 	if elapsed > schedule.Required(1) {
 		return 15 * time.Minute
 	}
-	return max(schedule.Duration/100, 2*time.Second)
+	return max(schedule.Duration/200, 2*time.Second)
 }
 
 // note writes the look into the ledger, and an extension when the soak's time is over without its criteria being met.
