@@ -24,3 +24,11 @@ const (
 	// Isolated is what a pod carries that was taken out of traffic to be looked at.
 	Isolated = "isolated"
 )
+
+// TrackService is the name of the Service that selects the pods of one track alone.
+func TrackService(service, track string) string { return service + "-" + track }
+
+// TrackWeights are the weights of the tracks' Services in a route that gives the canary this percentage.
+func TrackWeights(service string, weight int) map[string]int {
+	return map[string]int{TrackService(service, Stable): 100 - weight, TrackService(service, Canary): weight}
+}
