@@ -55,7 +55,7 @@ const (
 	// shownEntries is how many entries of the ledger are shown.
 	shownEntries = 8
 	// stoppedAfter is the age from which on the Lease of an operator is one that was left behind.
-	stoppedAfter = 30 * time.Second
+	stoppedAfter = kube.HoldFor
 )
 
 // gathering is what is read, by many at once.
