@@ -42,7 +42,7 @@ func TestAttestations(t *testing.T) {
 	if _, found := (&Ledger{}).Rehearsal(); found {
 		t.Error("an empty ledger has a rehearsal")
 	}
-	if state := ledger.State(); state.Weight != 0 || state.Begun != nil || state.Rollbacks != 0 {
+	if state := ledger.State(); state.Weight != 0 || state.Begun != nil || state.Interruption() != 0 {
 		t.Errorf("attestations move the rollout: %+v", state)
 	}
 }
