@@ -20,6 +20,8 @@ import (
 func main() {
 	unasked.Restore()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second Ctrl-C ends a command that still carries something through.
+	context.AfterFunc(ctx, stop)
 	code := execute(ctx, rootCommand())
 	stop()
 	os.Exit(code)
@@ -50,7 +52,9 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return operator.Usage(fmt.Errorf("%w: `%s --help` lists the flags", err, cmd.CommandPath()))
 	})
-	root.AddCommand(statusCommand(), guardCommand())
+	root.AddCommand(statusCommand(), advanceCommand(), finishCommand(), rollbackCommand(), resumeCommand(),
+		smokeCommand(), logsCommand(), evidenceCommand(), attestCommand(), rehearseCommand(), guardCommand(),
+	)
 	return root
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"github.com/charmbracelet/lipgloss"
 	"golang.org/x/term"
@@ -128,3 +129,13 @@ func Table(headings []string, rows [][]string) string {
 
 // gap is the space between two columns.
 const gap = 2
+
+// Printable takes out of a text of outside what a terminal would act on: control characters but for line ends and tabs.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || !unicode.IsControl(r) {
+			return r
+		}
+		return -1
+	}, text)
+}

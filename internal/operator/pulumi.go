@@ -69,13 +69,18 @@ func (s *Stack) fromCLI(ctx context.Context, secrets bool) (settings.Source, err
 
 // Outputs are the stack's outputs: what was reached last, not what is asked for. An output that is a secret is left out.
 func (s *Stack) Outputs(ctx context.Context) (map[string]any, error) {
+	return s.OutputsOf(ctx, s.qualified)
+}
+
+// OutputsOf are the outputs of another stack, which may be of another project.
+func (s *Stack) OutputsOf(ctx context.Context, name string) (map[string]any, error) {
 	opened, err := openWorkspace(ctx, s.Dir)
 	if err != nil {
 		return nil, err
 	}
-	found, err := opened.StackOutputs(ctx, s.qualified)
+	found, err := opened.StackOutputs(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("read the outputs of stack %s: %w", s.Name, plain(err))
+		return nil, fmt.Errorf("read the outputs of stack %s: %w", name, plain(err))
 	}
 	outputs := map[string]any{}
 	for name, output := range found {

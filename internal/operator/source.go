@@ -40,8 +40,7 @@ func (s *source) Keys() []string { return slices.Sorted(maps.Keys(s.values)) }
 
 // fromFile reads the stack's file. Secrets are replaced by a mark. It gives nil when the file refers to an environment of Pulumi's.
 func fromFile(project *workspace.Project, path string) (settings.Source, error) {
-	sink := diag.DefaultSink(io.Discard, io.Discard, diag.FormatOptions{Color: colors.Never})
-	stack, err := workspace.LoadProjectStack(sink, project, path)
+	stack, err := loadStack(project, path)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +59,43 @@ func fromFile(project *workspace.Project, path string) (settings.Source, error) 
 		read.values[key.Name()], read.secrets[key.Name()] = text, value.Secure()
 	}
 	return read, read.complete(project)
+}
+
+// Values are what the stack's own file says of keys, by their path, in the form that Set takes; what it says nothing of is empty. Of an
+// object only scalar fields can be asked for.
+func (s *Stack) Values(paths []string) (map[string]string, error) {
+	project, _, err := findProject(s.Dir)
+	if err != nil {
+		return nil, err
+	}
+	stack, err := loadStack(project, s.file)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", s.file, err)
+	}
+	values := map[string]string{}
+	for _, path := range paths {
+		key, err := config.ParseKey(s.Project + ":" + path)
+		if err != nil {
+			return nil, fmt.Errorf("config %s: %w", path, err)
+		}
+		value, given, err := stack.Config.Get(key, true)
+		if err != nil {
+			return nil, fmt.Errorf("config %s: %w", path, err)
+		}
+		values[path] = ""
+		if !given {
+			continue
+		}
+		if values[path], err = value.Value(config.NewBlindingDecrypter()); err != nil {
+			return nil, fmt.Errorf("config %s: %w", path, err)
+		}
+	}
+	return values, nil
+}
+
+func loadStack(project *workspace.Project, path string) (*workspace.ProjectStack, error) {
+	sink := diag.DefaultSink(io.Discard, io.Discard, diag.FormatOptions{Color: colors.Never})
+	return workspace.LoadProjectStack(sink, project, path)
 }
 
 // complete adds what the project says for stacks that say nothing.
