@@ -17,11 +17,11 @@ tools: local ## Find or build the pinned tools in .local/bin
 
 # With KUBECONFIG=... on the command line, that cluster is used and the local one is not started.
 .PHONY: cluster
-cluster: local ## Start the local cluster, or what is not running of it
+cluster: local ## Start the local cluster, or what is not running of it; GATEWAY=1 adds Traefik
 ifeq ($(origin KUBECONFIG), command line)
 	@echo "using the cluster of $(KUBECONFIG); the local one is not started"
 else
-	@$(LOCAL) up
+	@$(LOCAL) up $(if $(GATEWAY),--gateway)
 endif
 
 .PHONY: demo
@@ -82,7 +82,7 @@ unit: ## Run the unit tests; some need PostgreSQL installed
 
 .PHONY: e2e
 e2e: local ## Run the end-to-end tests; starts the local cluster and ends it again if it does not run yet
-	@$(LOCAL) run -- go test -tags e2e -count=1 -p 1 -timeout 40m $(E2E_PACKAGES)
+	@$(LOCAL) run --gateway -- go test -tags e2e -count=1 -p 1 -timeout 40m $(E2E_PACKAGES)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (default 10s)
@@ -99,6 +99,10 @@ bench: cluster ## Measure previews beside an empty program's, into docs/benchmar
 .PHONY: bench-verdicts
 bench-verdicts: ## Simulate false rollbacks and the requests that verdicts take, into docs/benchmarks.md
 	@go run ./bench/verdicts
+
+.PHONY: bench-guard
+bench-guard: cluster ## Measure how fast the guard takes a bad canary out, into docs/benchmarks.md; ARGS=... for its flags
+	@go run ./bench/guard $(ARGS)
 
 .PHONY: bench-shifts
 bench-shifts: cluster ## Measure shifts under load and beside kubectl, into docs/benchmarks.md; ARGS=... for its flags

@@ -28,7 +28,9 @@ import (
 type cluster interface {
 	verify.Cluster
 	rollback.Cluster
+	rollback.Opener
 	ledger.ConfigMaps
+	routes
 	// Check tells whether the cluster answers.
 	Check(ctx context.Context) error
 	// Kinds lists the kinds that the cluster serves of an API group version.
@@ -39,6 +41,8 @@ type cluster interface {
 	ServiceProxy(namespace, service string, port int) (transport http.RoundTripper, baseURL string)
 	// Replicas is how many pods a Deployment shall have now.
 	Replicas(ctx context.Context, namespace, name string) (int, error)
+	// WaitDeploymentAnnotated waits until the Deployment has that many ready pods with that annotation, and no others.
+	WaitDeploymentAnnotated(ctx context.Context, namespace, name, key, value string, replicas int) error
 	// WaitEndpoints waits until the Service sends requests to at least that many of the selected pods.
 	WaitEndpoints(ctx context.Context, namespace, service string, selector map[string]string, atLeast int) error
 }

@@ -25,6 +25,8 @@ type hooks struct {
 	cluster  cluster
 	edges    edges
 	shift    *shift
+	// router moves the requests where a route splits them; nil where only the pods do.
+	router *router
 }
 
 // info implements speaker.
@@ -52,13 +54,17 @@ type other struct {
 	replicas   int
 }
 
-// capacity makes the hooks of a track. The advance gate comes first. When the track shrinks, the next hook waits until the other
-// one is ready at its target size and has its place among the Service's endpoints, so that at every moment the pods that
-// take requests are at least those of the plan. Both tracks are updated at the same time, therefore the wait ends. When it
-// does not, the track stays as it is and the update fails with what it waited for.
+// capacity makes the hooks of a track. The advance gate comes first. When the track shrinks, the next hook waits until the requests
+// that it takes are taken elsewhere, so that at every moment the pods that take requests are at least those of the plan. When that
+// does not come about, the track stays as it is and the update fails with what it waited for.
 func (h *hooks) capacity(track string, other other, advance *pulumi.ResourceHook) (*pulumi.ResourceHookBinding, error) {
 	hook, err := h.ctx.RegisterResourceHook("capacity-"+track, func(args *pulumi.ResourceHookArgs) error {
-		return h.awaitOther(h.ctx.Context(), args, other)
+		if track == components.TrackStable {
+			if err := h.beforeRoll(h.ctx.Context(), args, other); err != nil {
+				return err
+			}
+		}
+		return h.beforeShrink(h.ctx.Context(), args, track, other)
 	}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("register hook: %w", err)
@@ -68,28 +74,75 @@ func (h *hooks) capacity(track string, other other, advance *pulumi.ResourceHook
 	}, nil
 }
 
-// awaitOther waits for the other track when the Deployment of the hook is about to shrink. What counts is how many pods it has
-// in the cluster: after a rollback those are others than the stack's state tells.
-func (h *hooks) awaitOther(ctx context.Context, args *pulumi.ResourceHookArgs, other other) error {
-	live, err := h.cluster.Replicas(ctx, h.settings.Namespace, deploymentName(args.NewInputs))
-	if err != nil {
-		return err
-	}
-	before, after := max(replicas(args.OldInputs), live), replicas(args.NewInputs)
-	if after >= before || other.replicas == 0 {
+// beforeRoll stands in front of the stable track when a changed secret or configuration replaces its pods: the canary's are replaced
+// first, so that what a pod cannot start with stops at the few of them. A stable track that grows does not wait, because the canary
+// that shrinks then waits for it.
+func (h *hooks) beforeRoll(ctx context.Context, args *pulumi.ResourceHookArgs, canary other) error {
+	before, after := rolledBy(args.OldInputs), rolledBy(args.NewInputs)
+	if before == "" || after == "" || before == after || canary.replicas == 0 || podsOf(args.NewInputs) > podsOf(args.OldInputs) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(h.settings.ProgressLimit))
 	defer cancel()
-	err = h.cluster.WaitDeploymentReady(ctx, h.settings.Namespace, other.deployment, other.replicas)
+	err := h.cluster.WaitDeploymentAnnotated(ctx, h.settings.Namespace, canary.deployment, components.AnnotationChecksum, after, canary.replicas)
+	if err != nil {
+		return fmt.Errorf("%s keeps its pods, because the canary is not ready with the changed secrets or configuration: %w", args.Name, err)
+	}
+	return nil
+}
+
+// rolledBy reads the checksum of the secrets and configuration that a Deployment's pods are made with; empty when it is not known.
+func rolledBy(deployment resource.PropertyMap) string {
+	path := resource.PropertyPath{"spec", "template", "metadata", "annotations", components.AnnotationChecksum}
+	value, ok := path.Get(resource.NewObjectProperty(deployment))
+	if !ok || !value.IsString() {
+		return ""
+	}
+	return value.StringValue()
+}
+
+// beforeShrink looks whether the Deployment or the autoscaler of the hook is about to have fewer pods. What counts is how many
+// there are in the cluster: after a rollback those are others than the stack's state tells.
+func (h *hooks) beforeShrink(ctx context.Context, args *pulumi.ResourceHookArgs, track string, other other) error {
+	live, err := h.cluster.Replicas(ctx, h.settings.Namespace, objectName(args.NewInputs))
+	if err != nil {
+		return err
+	}
+	before := max(podsOf(args.OldInputs), live)
+	if podsOf(args.NewInputs) >= before {
+		return nil
+	}
+	routed := false
+	if h.router != nil {
+		routed, err = h.router.beforeShrink(ctx, track)
+	}
+	// Without a route, or where it is about to go, the requests come through the Service.
+	if err == nil && (!routed || !h.settings.IsGateway()) {
+		err = h.awaitOther(ctx, other)
+	}
+	if err == nil {
+		err = h.shift.latest(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s stays at %d pods, because %w", args.Name, before, err)
+	}
+	return nil
+}
+
+// awaitOther waits until the other track is ready at its target size and has its place among the Service's endpoints. Both tracks
+// are updated at the same time, therefore the wait ends.
+func (h *hooks) awaitOther(ctx context.Context, other other) error {
+	if other.replicas == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(h.settings.ProgressLimit))
+	defer cancel()
+	err := h.cluster.WaitDeploymentReady(ctx, h.settings.Namespace, other.deployment, other.replicas)
 	if err == nil {
 		err = h.cluster.WaitEndpoints(ctx, h.settings.Namespace, h.settings.ServiceName, other.labels, other.replicas)
 	}
 	if err != nil {
-		return fmt.Errorf("%s stays at %d pods, because %s is not ready to take over: %w", args.Name, before, other.deployment, err)
-	}
-	if err := h.shift.latest(ctx); err != nil {
-		return fmt.Errorf("%s stays at %d pods: %w", args.Name, before, err)
+		return fmt.Errorf("%s is not ready to take over: %w", other.deployment, err)
 	}
 	return nil
 }
@@ -132,9 +185,30 @@ func selectedTrack(service resource.PropertyMap) string {
 	return ""
 }
 
-// deploymentName reads metadata.name; empty when it is not known.
-func deploymentName(deployment resource.PropertyMap) string {
-	if metadata, ok := deployment["metadata"]; ok && metadata.IsObject() {
+// route makes the hooks of the route: the tracks are ready and the weights are in force before the provider notes them.
+func (h *hooks) route(advance *pulumi.ResourceHook) (*pulumi.ResourceHookBinding, error) {
+	hook, err := h.ctx.RegisterResourceHook("route", func(args *pulumi.ResourceHookArgs) error {
+		return h.router.beforeRoute(h.ctx.Context(), attached(args.OldInputs) != attached(args.NewInputs))
+	}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("register hook: %w", err)
+	}
+	both := []*pulumi.ResourceHook{advance, hook}
+	return &pulumi.ResourceHookBinding{BeforeCreate: both, BeforeUpdate: both}, nil
+}
+
+// attached is where a route is attached: its Gateways and hosts, as a text to compare.
+func attached(route resource.PropertyMap) string {
+	spec, ok := route["spec"]
+	if !ok || !spec.IsObject() {
+		return ""
+	}
+	return fmt.Sprint(spec.ObjectValue()["parentRefs"].Mappable(), spec.ObjectValue()["hostnames"].Mappable())
+}
+
+// objectName reads metadata.name; empty when it is not known.
+func objectName(object resource.PropertyMap) string {
+	if metadata, ok := object["metadata"]; ok && metadata.IsObject() {
 		if name := metadata.ObjectValue()["name"]; name.IsString() {
 			return name.StringValue()
 		}
@@ -142,17 +216,18 @@ func deploymentName(deployment resource.PropertyMap) string {
 	return ""
 }
 
-// replicas reads spec.replicas of a Deployment; 0 when it is not known.
-func replicas(deployment resource.PropertyMap) int {
-	spec, ok := deployment["spec"]
+// podsOf reads the replicas of a Deployment, or the least of an autoscaler; 0 when it is not known.
+func podsOf(object resource.PropertyMap) int {
+	spec, ok := object["spec"]
 	if !ok || !spec.IsObject() {
 		return 0
 	}
-	count, ok := spec.ObjectValue()["replicas"]
-	if !ok || !count.IsNumber() {
-		return 0
+	for _, key := range []resource.PropertyKey{"replicas", "minReplicas"} {
+		if count, ok := spec.ObjectValue()[key]; ok && count.IsNumber() {
+			return int(count.NumberValue())
+		}
 	}
-	return int(count.NumberValue())
+	return 0
 }
 
 // verify makes the hook of the release record: smoke suite, then bake. It runs before the record is written, so that a
@@ -179,6 +254,12 @@ func (h *hooks) verifyRelease(ctx context.Context, image string) error {
 	if err := h.asPlanned(ctx); err != nil {
 		return err
 	}
+	if h.settings.IsGateway() {
+		// What is looked at are requests by the weights that the Gateway has accepted, and nothing earlier.
+		if err := h.router.settled(ctx); err != nil {
+			return err
+		}
+	}
 	options, err := h.verifyOptions(image)
 	if err != nil {
 		return err
@@ -196,13 +277,20 @@ func (h *hooks) verifyRelease(ctx context.Context, image string) error {
 }
 
 // asPlanned checks that the tracks have the pods of the position: where the pod count is the weight, another count is another
-// weight than the one that would be recorded. The stack's state does not tell what a rollback or somebody else has scaled.
+// weight than the one that would be recorded. The stack's state does not tell what a rollback or somebody else has scaled. How many
+// pods an autoscaler has is its own affair.
 func (h *hooks) asPlanned(ctx context.Context) error {
 	s := h.settings
-	if s.IsSingle() || s.Traffic != settings.TrafficReplicas {
+	if s.IsSingle() {
 		return nil
 	}
-	planned := map[string]int{s.App + "-stable": s.Position().Stable, s.App + "-" + s.Release: s.Position().Canary}
+	planned := map[string]int{}
+	if s.Stable.Autoscale == nil {
+		planned[s.App+"-stable"] = s.Position().Stable
+	}
+	if s.Canary.Autoscale == nil {
+		planned[s.App+"-"+s.Release] = s.Position().Canary
+	}
 	for _, deployment := range slices.Sorted(maps.Keys(planned)) {
 		live, err := h.cluster.Replicas(ctx, s.Namespace, deployment)
 		if err != nil {

@@ -71,3 +71,15 @@ func (s *stack) staging() error {
 	staging.Verified = imageDigest(verified)
 	return nil
 }
+
+// stagingVerified gives the digest of the canary's image when staging has verified it: it has now, or it had when the image was let
+// in and has gone on to another one since. Empty otherwise.
+func (s *stack) stagingVerified(image pulumi.StringInput) pulumi.StringInput {
+	return image.ToStringOutput().ApplyT(func(reference string) string {
+		digest := imageDigest(reference)
+		if digest == "" || digest == s.hooks.shift.staging.Verified || s.hooks.shift.entered(s.ctx.Context(), digest) {
+			return digest
+		}
+		return ""
+	}).(pulumi.StringOutput)
+}

@@ -42,6 +42,13 @@ func rollout(ctx *pulumi.Context, edges edges) error {
 	hooks := &hooks{ctx: ctx, settings: s, cluster: cluster, edges: edges}
 	hooks.shift = &shift{settings: s, cluster: cluster, edges: edges, dryRun: ctx.DryRun(), say: hooks}
 	stack := &stack{ctx: ctx, settings: s, edges: edges, hooks: hooks}
+	byRoute, err := routed(ctx.Context(), s, cluster)
+	if err != nil {
+		return err
+	}
+	if byRoute {
+		hooks.router = stack.router()
+	}
 	return stack.build()
 }
 
@@ -64,6 +71,11 @@ func preflight(ctx *pulumi.Context, s *settings.Settings, cluster cluster) error
 		return fmt.Errorf("namespace %s exists and belongs to %s, not to %s: choose another with `pulumi config set namespace NAME`, "+
 			"or hand it over with `kubectl annotate namespace %s --overwrite %s=%s`",
 			s.Namespace, owner, self, s.Namespace, components.AnnotationStack, self)
+	}
+	if s.IsGateway() {
+		if err := checkGateway(limited, s, cluster); err != nil {
+			return err
+		}
 	}
 	if !s.Monitoring.Enabled {
 		return nil
@@ -127,7 +139,7 @@ func (s *stack) build() error {
 	if err != nil {
 		return err
 	}
-	if err := s.traffic(advance); err != nil {
+	if err := s.traffic(stable, canary, advance); err != nil {
 		return err
 	}
 	monitoring, err := s.monitoring()
@@ -193,6 +205,9 @@ func (s *stack) environmentArgs(pullName string) *components.EnvironmentArgs {
 		ContainerPort:     int(s.settings.Container),
 		IngressNamespaces: s.settings.Network.IngressNamespaces,
 	}
+	if s.settings.IsGuarded() {
+		args.IngressApps = []string{components.GuardName(s.settings.App)}
+	}
 	for _, port := range s.settings.Network.EgressPorts {
 		args.EgressPorts = append(args.EgressPorts, int(port))
 	}
@@ -229,7 +244,11 @@ func (s *stack) tracks(image, stableImage pulumi.StringInput, advance *pulumi.Re
 	if err != nil || image == nil {
 		return stable, nil, err
 	}
-	canary, err = s.track("canary", s.canaryPods().deployment, components.TrackCanary, s.settings.Release, image, position.Canary, canaryHooks)
+	guard, err := s.guard()
+	if err != nil {
+		return nil, nil, err
+	}
+	canary, err = s.track("canary", s.canaryPods().deployment, components.TrackCanary, s.settings.Release, image, position.Canary, canaryHooks, guard...)
 	return stable, canary, err
 }
 
@@ -244,16 +263,28 @@ func (s *stack) stablePods() other {
 func (s *stack) canaryPods() other {
 	return other{
 		deployment: s.settings.App + "-" + s.settings.Release, replicas: s.settings.Position().Canary,
-		labels: map[string]string{components.LabelApp: s.settings.App, components.LabelTrack: components.TrackCanary},
+		labels: map[string]string{
+			components.LabelApp: s.settings.App, components.LabelTrack: components.TrackCanary, components.LabelVersion: s.settings.Release,
+		},
 	}
 }
 
-func (s *stack) track(name, deployment, track, version string, image pulumi.StringInput, replicas int, hooks *pulumi.ResourceHookBinding) (*components.Track, error) {
+func (s *stack) track(name, deployment, track, version string, image pulumi.StringInput, replicas int, hooks *pulumi.ResourceHookBinding,
+	after ...pulumi.Resource) (*components.Track, error) {
+	autoscale, autoscaled, err := s.autoscale(track, deployment)
+	if err != nil {
+		return nil, err
+	}
+	var verified pulumi.StringInput
+	if track == components.TrackCanary {
+		verified = s.stagingVerified(image)
+	}
 	made, err := components.NewTrack(s.ctx, name, &components.TrackArgs{
 		App: s.environment.App, Name: deployment, Track: track, Version: version, Image: image, Replicas: replicas,
+		Autoscale: autoscale, Autoscaled: autoscaled,
 		Port: int(s.settings.Container), Pod: s.podSpec(track), ServiceAccount: s.environment.ServiceAccount,
-		Checksum: s.checksum, ProgressTimeout: time.Duration(s.settings.ProgressLimit), Hooks: hooks,
-		DependsOn: s.gated[:2:2], Interruption: s.hooks.shift.interruption,
+		Checksum: s.checksum, StagingVerified: verified, ProgressTimeout: time.Duration(s.settings.ProgressLimit), Hooks: hooks,
+		DependsOn: append(s.gated[:2:2], after...), Interruption: s.hooks.shift.interruption,
 	}, s.provider)
 	if err == nil {
 		s.gated = append(s.gated, made)
@@ -289,27 +320,6 @@ func (s *stack) podSpec(track string) components.PodSpec {
 	return spec
 }
 
-func (s *stack) traffic(advance *pulumi.ResourceHook) error {
-	args := &components.TrafficArgs{
-		App: s.environment.App, ServiceName: s.settings.ServiceName, Port: int(s.settings.Service.Port),
-		Type: s.settings.Service.Type, NodePort: int(s.settings.Service.NodePort), SessionAffinity: s.settings.Service.SessionAffinity,
-	}
-	takes := s.stablePods()
-	if s.settings.Position().Warm {
-		args.Track, takes = components.TrackCanary, s.canaryPods()
-	}
-	if !s.settings.IsSingle() {
-		hooks, err := s.hooks.selection(takes, advance)
-		if err != nil {
-			return err
-		}
-		args.Hooks = hooks
-	}
-	traffic, err := components.NewTraffic(s.ctx, "traffic", args, s.provider)
-	s.gated = append(s.gated, traffic)
-	return err
-}
-
 func (s *stack) monitoring() (*components.Monitoring, error) {
 	if !s.settings.Monitoring.Enabled {
 		return nil, nil
@@ -328,7 +338,7 @@ func alertParams(s *settings.Settings) alerts.Params {
 		App: s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release, Deployment: s.App + "-" + s.Release,
 		RequestsTotal: s.Metrics.RequestsTotal, StatusLabel: s.Metrics.StatusLabel, ErrorPattern: s.Metrics.ErrorPattern,
 		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector, ErrorRate: s.Criteria.RollbackErrorRate, Latency: time.Duration(s.Criteria.Latency),
-		MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(), DashboardURL: s.DashboardURL, RunbookURL: s.RunbookURL,
+		Guarded: s.IsGuarded(), MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(), DashboardURL: s.DashboardURL, RunbookURL: s.RunbookURL,
 	}
 }
 
@@ -352,9 +362,15 @@ func (s *stack) release(stable, canary *components.Track) (*components.Release, 
 	}, s.provider)
 }
 
-// releaseChecksum changes whenever the pods of the release do.
+// releaseChecksum changes whenever the pods of the release do, or the way of the requests to them.
 func (s *stack) releaseChecksum() (string, error) {
-	return digest(s.checksum, s.podSpec(subjectOf(s.settings).track))
+	judged := []any{s.checksum, s.podSpec(subjectOf(s.settings).track)}
+	if s.settings.IsGateway() {
+		way := s.settings.Gateway
+		way.Timeout = 0
+		judged = append(judged, way)
+	}
+	return digest(judged...)
 }
 
 // export gives the stack's outputs. They come from the release record, which tells what was reached and not what was asked

@@ -211,14 +211,15 @@ func TestTokenVariable(t *testing.T) {
 	}
 }
 
-func TestReplicasOfADeployment(t *testing.T) {
+func TestPodsOf(t *testing.T) {
 	object := resource.NewPropertyMapFromMap
 	for want, inputs := range map[int]resource.PropertyMap{
 		7: object(map[string]any{"spec": map[string]any{"replicas": 7}}),
+		3: object(map[string]any{"spec": map[string]any{"minReplicas": 3, "maxReplicas": 9}}),
 		0: object(map[string]any{"spec": "unknown"}),
 	} {
-		if got := replicas(inputs); got != want {
-			t.Errorf("replicas(%v) = %d", inputs, got)
+		if got := podsOf(inputs); got != want {
+			t.Errorf("podsOf(%v) = %d", inputs, got)
 		}
 	}
 }
@@ -248,9 +249,9 @@ func TestAShrinkingTrackWaitsForTheOther(t *testing.T) {
 			h := &hooks{settings: settings.Defaults(), cluster: w}
 			h.settings.Namespace = "vextrus-production"
 			h.shift = &shift{settings: h.settings, cluster: w, canary: known(onTrial), stable: known(oldImage)}
-			err := h.awaitOther(t.Context(), &pulumi.ResourceHookArgs{
+			err := h.beforeShrink(t.Context(), &pulumi.ResourceHookArgs{
 				Name: "stable", OldInputs: deployment(tt.before), NewInputs: deployment(tt.after),
-			}, other{deployment: "finance-service-week1", replicas: tt.other})
+			}, components.TrackStable, other{deployment: "finance-service-week1", replicas: tt.other})
 			if (len(w.awaited) > 0) != tt.waits || (err != nil) != tt.fails {
 				t.Fatalf("waited for %v, error %v", w.awaited, err)
 			}

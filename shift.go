@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/podlabel"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
@@ -102,6 +104,15 @@ func (s *shift) store() ledger.Store {
 	return ledger.InConfigMap{Cluster: s.cluster, Namespace: s.settings.Namespace, Name: ledgerName(s.settings)}
 }
 
+// entered tells whether the ledger holds that staging had verified the image when it was let in. A ledger that cannot be read
+// holds nothing here: the advance gate says what is wrong with it.
+func (s *shift) entered(ctx context.Context, image string) bool {
+	history, err := ledger.Read(ctx, s.store())
+	return err == nil && slices.ContainsFunc(history.Entries(), func(entry ledger.Entry) bool {
+		return entry.Kind == ledger.StagingVerified && entry.Image == image
+	})
+}
+
 // judge lets the move through or refuses it. On preview nothing is written, and what time or traffic can still cure is a warning.
 func (s *shift) judge(ctx context.Context) error {
 	s.once.Do(func() { s.verdict = s.judgeOnce(ctx) })
@@ -141,6 +152,14 @@ func (s *shift) target(ctx context.Context) (plan.Target, error) {
 	}
 	stable, err := s.stable.get(ctx)
 	return plan.Target{Weight: s.settings.Position().Weight, Canary: canary, Stable: stable}, err
+}
+
+// digest is that of the image that a track shall run.
+func (s *shift) digest(ctx context.Context, track string) (string, error) {
+	if track == podlabel.Canary {
+		return s.canary.get(ctx)
+	}
+	return s.stable.get(ctx)
 }
 
 // standing is where the rollout stands by its ledger.
@@ -265,6 +284,25 @@ func (s *shift) latest(ctx context.Context) error {
 		return err
 	}
 	return overtaken(current, s.begun, target)
+}
+
+// goesOn says no when somebody else has moved the rollout since this run's shift was let through, or has rolled its canary back.
+func (s *shift) goesOn(ctx context.Context) error {
+	if err := s.latest(ctx); err != nil {
+		return err
+	}
+	digest, err := s.canary.get(ctx)
+	if err != nil {
+		return err
+	}
+	current, err := ledger.Read(ctx, s.store())
+	if err != nil {
+		return err
+	}
+	if latch, latched := current.State().Latch(digest); latched {
+		return &overtakenError{by: latch}
+	}
+	return nil
 }
 
 // overtaken is an error when the ledger's shift is another one than the numbered one, unless somebody else has reached the same target.

@@ -36,9 +36,12 @@ type world struct {
 	verified string
 	ledger   map[string]string
 	version  int
+	gateway  gatewayWorld
 
 	mu     sync.Mutex
 	inputs map[string]resource.PropertyMap
+	// ignored are the paths whose changes are ignored, by the resource's key.
+	ignored map[string][]string
 }
 
 func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -53,6 +56,9 @@ func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		return args.Name, outputs, nil
 	}
 	w.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
+	if args.RegisterRPC != nil {
+		w.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
+	}
 	if args.TypeToken == "docker:index/image:Image" {
 		outputs["repoDigest"] = resource.NewStringProperty(builtDigest)
 	}
@@ -81,6 +87,11 @@ func (w *world) WaitDeploymentReady(_ context.Context, namespace, name string, r
 	return w.unready
 }
 
+func (w *world) WaitDeploymentAnnotated(_ context.Context, namespace, name, _, value string, replicas int) error {
+	w.awaited = append(w.awaited, fmt.Sprintf("%s/%s: %d with %s", namespace, name, replicas, value))
+	return w.unready
+}
+
 func (w *world) Pods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
 	return nil, nil
 }
@@ -103,6 +114,8 @@ func (w *world) Scale(_ context.Context, _, deployment string, replicas int) err
 	w.scaled = append(w.scaled, fmt.Sprintf("%s: %d", deployment, replicas))
 	return nil
 }
+
+func (w *world) OpenService(context.Context, string, string, string) (bool, error) { return false, nil }
 
 func (w *world) Replicas(context.Context, string, string) (int, error) { return w.live, nil }
 
@@ -137,7 +150,9 @@ func (w *world) SwapConfigMap(_ context.Context, _, _ string, data map[string]st
 func (w *world) Record(context.Context, string, string, map[string]string) error { return nil }
 
 func newWorld() *world {
-	return &world{kinds: []string{"ServiceMonitor", "PrometheusRule"}, inputs: map[string]resource.PropertyMap{}}
+	return &world{
+		kinds: []string{"ServiceMonitor", "PrometheusRule"}, inputs: map[string]resource.PropertyMap{}, ignored: map[string][]string{},
+	}
 }
 
 func (w *world) edges() edges {

@@ -24,6 +24,8 @@ type recorder struct {
 
 	mu     sync.Mutex
 	inputs map[string]resource.PropertyMap
+	// ignored are the paths whose changes are ignored, by the resource's key.
+	ignored map[string][]string
 }
 
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -33,9 +35,12 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 		return "", nil, errors.New("refused by the test")
 	}
 	if r.inputs == nil {
-		r.inputs = map[string]resource.PropertyMap{}
+		r.inputs, r.ignored = map[string]resource.PropertyMap{}, map[string][]string{}
 	}
 	r.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
+	if args.RegisterRPC != nil {
+		r.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
+	}
 	return args.Name + "-id", args.Inputs, nil
 }
 

@@ -21,6 +21,8 @@ type EnvironmentArgs struct {
 	ContainerPort int
 	// IngressNamespaces may reach the container port; empty means every namespace.
 	IngressNamespaces []string
+	// IngressApps are the apps of the same namespace that may reach it as well, where IngressNamespaces names some.
+	IngressApps []string
 	// EgressPorts are the TCP ports that the pods may reach, beside DNS.
 	EgressPorts []int
 	// PullSecrets names the secrets with registry credentials.
@@ -115,7 +117,7 @@ func newNetworkPolicy(ctx *pulumi.Context, name string, app App, args *Environme
 			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{LabelApp: pulumi.String(args.App)}},
 			PolicyTypes: pulumi.ToStringArray([]string{"Ingress", "Egress"}),
 			Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
-				From: peers(args.IngressNamespaces), Ports: tcpPorts(args.ContainerPort),
+				From: peers(args.IngressNamespaces, args.IngressApps), Ports: tcpPorts(args.ContainerPort),
 			}},
 			Egress: egress,
 		},
@@ -131,8 +133,17 @@ func tcpPorts(ports ...int) networkingv1.NetworkPolicyPortArray {
 	return list
 }
 
-func peers(namespaces []string) networkingv1.NetworkPolicyPeerArray {
+// peers are who may reach the pods; no namespace means everybody.
+func peers(namespaces, apps []string) networkingv1.NetworkPolicyPeerArray {
 	var list networkingv1.NetworkPolicyPeerArray
+	if len(namespaces) == 0 {
+		return nil
+	}
+	for _, app := range apps {
+		list = append(list, networkingv1.NetworkPolicyPeerArgs{PodSelector: metav1.LabelSelectorArgs{
+			MatchLabels: pulumi.StringMap{LabelApp: pulumi.String(app)},
+		}})
+	}
 	for _, namespace := range namespaces {
 		list = append(list, networkingv1.NetworkPolicyPeerArgs{NamespaceSelector: metav1.LabelSelectorArgs{
 			MatchLabels: pulumi.StringMap{"kubernetes.io/metadata.name": pulumi.String(namespace)},

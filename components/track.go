@@ -11,6 +11,7 @@ import (
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/vextrus/finance-rollout/internal/podlabel"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
@@ -25,8 +26,13 @@ type TrackArgs struct {
 	Version string
 	// Image is the image by digest.
 	Image pulumi.StringInput
-	// Replicas are the track's pods; 0 keeps the Deployment without any.
+	// Replicas are the track's pods; 0 keeps the Deployment without any. With an autoscaler they are the fewest.
 	Replicas int
+	// Autoscale lets an autoscaler choose the pods; nil for none.
+	Autoscale *settings.Autoscale
+	// Autoscaled tells that the autoscaler has pods to choose from already: the Deployment's replicas are its own then, and are left
+	// as they are. The first ones are made by the Deployment, because an autoscaler leaves one without pods alone.
+	Autoscaled bool
 	// Port is the container's port.
 	Port int
 	// Pod is what the track's container is given.
@@ -38,6 +44,8 @@ type TrackArgs struct {
 	// Interruption is the number of the ledger's last entry after which the cluster is otherwise than the stack's state tells, 0 for none.
 	// With another number the Deployment is written anew, and so are the pods that a rollback took from it.
 	Interruption int
+	// StagingVerified is the digest of the image when staging has verified it, for the policies to see; nil for none.
+	StagingVerified pulumi.StringInput
 	// ProgressTimeout bounds how long the Deployment may take to become ready.
 	ProgressTimeout time.Duration
 	// DependsOn is what the pods cannot start without.
@@ -68,11 +76,13 @@ func (a *TrackArgs) validate() error {
 		return fmt.Errorf("track: Track is %q: allowed are %s and %s", a.Track, TrackStable, TrackCanary)
 	case a.Replicas < 0:
 		return fmt.Errorf("track: Replicas is %d: allowed is 0 or more", a.Replicas)
+	case a.Autoscale != nil && (a.Autoscale.Max < max(a.Replicas, 1) || a.Autoscale.CPUPercent < 1):
+		return fmt.Errorf("track: Autoscale is %+v: Max must be at least Replicas, which is %d, and CPUPercent at least 1", *a.Autoscale, a.Replicas)
 	}
 	return nil
 }
 
-// Track is one Deployment of the service with its disruption budget.
+// Track is one Deployment of the service with its disruption budget and, where it is wanted, its autoscaler.
 type Track struct {
 	pulumi.ResourceState
 
@@ -94,8 +104,15 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 		return nil, err
 	}
 	parent := pulumi.Parent(track)
-	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(), parent, pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks))
+	options := []pulumi.ResourceOption{parent, pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks)}
+	if args.Autoscaled && args.Autoscale != nil && args.Replicas > 0 {
+		options = append(options, pulumi.IgnoreChanges([]string{"spec.replicas"}))
+	}
+	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(), options...)
 	if err != nil {
+		return nil, err
+	}
+	if err := args.autoscaler(ctx, name, parent, deployment); err != nil {
 		return nil, err
 	}
 	_, err = policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
@@ -144,6 +161,9 @@ func (a *TrackArgs) deployment() *appsv1.DeploymentArgs {
 	}
 	if a.Interruption > 0 {
 		annotations[AnnotationInterruption] = number(a.Interruption)
+	}
+	if a.StagingVerified != nil {
+		annotations[podlabel.StagingVerified] = a.StagingVerified
 	}
 	metadata.Annotations = annotations
 	return &appsv1.DeploymentArgs{

@@ -105,8 +105,16 @@ func countReady(pods []corev1.Pod) int {
 	return count
 }
 
-// customers send requests to production through its node port on 127.0.0.1 until the test ends or end is called. They are
-// bounded in rate and time.
+// door is where requests to production enter, on 127.0.0.1.
+type door struct {
+	url string
+	// host is the host that is asked for; empty for the url's.
+	host string
+	// await waits until requests are answered there; false when the test ended before.
+	await func(context.Context) bool
+}
+
+// customers send requests to production until the test ends or end is called. They are bounded in rate and time.
 type customers struct {
 	attacker *vegeta.Attacker
 	done     chan struct{}
@@ -117,7 +125,13 @@ type customers struct {
 	byPod    map[string]int
 }
 
+// customers come through the node port.
 func (c *cluster) customers(t *testing.T, perSecond int) *customers {
+	t.Helper()
+	return c.customersAt(t, door{url: fmt.Sprintf("http://127.0.0.1:%d", c.nodePort), await: c.awaitService}, perSecond)
+}
+
+func (c *cluster) customersAt(t *testing.T, entrance door, perSecond int) *customers {
 	t.Helper()
 	const longest = 10 * time.Minute
 	secret, err := os.ReadFile(filepath.Join(c.root, ".local", "secrets", "jwt-secret"))
@@ -130,9 +144,12 @@ func (c *cluster) customers(t *testing.T, perSecond int) *customers {
 	if err != nil {
 		t.Fatal(err)
 	}
+	header := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}}
+	if entrance.host != "" {
+		header.Set("Host", entrance.host)
+	}
 	target := vegeta.NewStaticTargeter(vegeta.Target{
-		Method: http.MethodPost, URL: fmt.Sprintf("http://127.0.0.1:%d/graphql", c.nodePort), Body: []byte(`{"query":"{ __typename }"}`),
-		Header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}},
+		Method: http.MethodPost, URL: entrance.url + "/graphql", Body: []byte(`{"query":"{ __typename }"}`), Header: header,
 	})
 	sent := &customers{
 		// A client that leaves the choice of the local port to the kernel; the attacker's own one binds it.
@@ -144,7 +161,7 @@ func (c *cluster) customers(t *testing.T, perSecond int) *customers {
 	ctx := t.Context()
 	go func() {
 		defer close(sent.done)
-		if !c.awaitService(ctx) {
+		if !entrance.await(ctx) {
 			return
 		}
 		begin := time.Now()

@@ -83,7 +83,8 @@ func toolsCommand(open opener) *cobra.Command {
 }
 
 func upCommand(open opener) *cobra.Command {
-	return &cobra.Command{
+	var options cluster.Options
+	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the cluster, or what is not running of it",
 		Args:  cobra.NoArgs,
@@ -92,7 +93,7 @@ func upCommand(open opener) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.Up(cmd.Context()); err != nil {
+			if err := c.Up(cmd.Context(), options); err != nil {
 				return err
 			}
 			if err := newDemo(cmd, c).Prepare(cmd.Context()); err != nil {
@@ -102,6 +103,13 @@ func upCommand(open opener) *cobra.Command {
 			return nil
 		},
 	}
+	gatewayFlag(cmd, &options)
+	return cmd
+}
+
+// gatewayFlag lets a command that starts the cluster add the Gateway.
+func gatewayFlag(cmd *cobra.Command, options *cluster.Options) {
+	cmd.Flags().BoolVar(&options.Gateway, "gateway", false, "also run Traefik as a Gateway of the Gateway API; it is built when it is missing")
 }
 
 func downCommand(open opener) *cobra.Command {

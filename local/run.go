@@ -10,13 +10,16 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/vextrus/finance-rollout/local/internal/cluster"
 )
 
 // runGrace is how long an interrupted command, and what it started, may take to end by itself.
 const runGrace = 20 * time.Second
 
 func runCommand(open opener) *cobra.Command {
-	return &cobra.Command{
+	var options cluster.Options
+	cmd := &cobra.Command{
 		Use:     "run -- COMMAND [ARGUMENT...]",
 		Short:   "Run a command with the cluster and its environment; end the cluster afterwards if it did not run before",
 		Example: "  local run -- go test -tags e2e ./internal/kube",
@@ -26,7 +29,7 @@ func runCommand(open opener) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.While(cmd.Context(), func(ctx context.Context) error {
+			return c.While(cmd.Context(), options, func(ctx context.Context) error {
 				if err := newDemo(cmd, c).Prepare(ctx); err != nil {
 					return err
 				}
@@ -34,6 +37,8 @@ func runCommand(open opener) *cobra.Command {
 			})
 		},
 	}
+	gatewayFlag(cmd, &options)
+	return cmd
 }
 
 // runWith runs a command in the environment that the file describes. When the context ends, the command and all that it started

@@ -65,7 +65,11 @@ func typeName(of reflect.Type) string {
 	}
 	switch of.Kind() {
 	case reflect.Pointer:
-		return "as `" + strings.ToLower(of.Elem().Name()) + "`"
+		key := strings.ToLower(of.Elem().Name())
+		if _, ok := settingOf(key); !ok {
+			return "object"
+		}
+		return "as `" + key + "`"
 	case reflect.Map:
 		return "map of " + typeName(of.Elem())
 	case reflect.Slice:

@@ -20,6 +20,13 @@ const (
 	ActionReview   = "review"
 )
 
+// LabelConfirm says what has to bear an alert out before the guard rolls back for it: ConfirmCounts its own counts, which it has
+// for the share of errors. An alert without it is believed.
+const (
+	LabelConfirm  = "confirm"
+	ConfirmCounts = "counts"
+)
+
 // Params are the names and limits that rules and dashboard are made from.
 type Params struct {
 	// App, Environment, Namespace and Release identify the rollout. Release is the canary's version.
@@ -36,6 +43,8 @@ type Params struct {
 	ErrorRate float64
 	// Latency is the limit of the 95th percentile.
 	Latency time.Duration
+	// Guarded tells that a guard watches the canary, and is watched itself.
+	Guarded bool
 	// MinRequests in 5 minutes are needed before an alert on a rate speaks.
 	MinRequests int
 	// DashboardUID is the uid of the dashboard, at most 40 characters.
@@ -126,10 +135,10 @@ func (p Params) alerting() []any {
 			record, canary, record, stable, record, canary, floor, enough)
 	}
 	seconds := fmt.Sprintf("%g", p.Latency.Seconds())
-	return []any{
-		p.alert("CanaryErrorRateHigh", ActionRollback, "5m",
+	rules := []any{
+		confirmed(p.alert("CanaryErrorRateHigh", ActionRollback, "5m",
 			fmt.Sprintf("%s%s > %g %s", recordErrors, canary, p.ErrorRate, enough),
-			fmt.Sprintf("more than %g %% of the canary's answers were errors for 5 minutes", p.ErrorRate*100)),
+			fmt.Sprintf("more than %g %% of the canary's answers were errors for 5 minutes", p.ErrorRate*100))),
 		p.alert("CanaryLatencyHigh", ActionReview, "5m",
 			fmt.Sprintf("%s%s > %s %s", recordLatency, canary, seconds, enough),
 			fmt.Sprintf("the canary's P95 was above %s for 5 minutes", p.Latency)),
@@ -146,6 +155,28 @@ func (p Params) alerting() []any {
 		p.alert("CanaryMemoryHigh", ActionReview, "5m",
 			fmt.Sprintf("max by (namespace, pod) (container_memory_working_set_bytes%s) > 0.9 * max by (namespace, pod) (kube_pod_container_resource_limits%s)", pods, memoryLimit),
 			"a pod of the canary uses more than 90 % of its memory limit"),
+	}
+	return append(rules, p.guardAlerts()...)
+}
+
+// confirmed asks the guard to compare an alert with its own counts.
+func confirmed(alert map[string]any) map[string]any {
+	alert["labels"].(map[string]any)[LabelConfirm] = ConfirmCounts
+	return alert
+}
+
+// guardAlerts are about the guard itself.
+func (p Params) guardAlerts() []any {
+	if !p.Guarded {
+		return nil
+	}
+	guard := fmt.Sprintf("{namespace=%q,app=%q}", p.Namespace, p.App+"-guard")
+	blind := fmt.Sprintf("{namespace=%q,rollout=%q}", p.Namespace, p.App)
+	return []any{
+		p.alert("RolloutGuardDown", ActionReview, "2m", fmt.Sprintf("absent(rollout_guard_leader%s == 1)", guard),
+			"no guard watches the canary: a bad one stays in traffic until somebody acts"),
+		p.alert("RolloutGuardBlind", ActionReview, "1m", fmt.Sprintf("max by (namespace, rollout) (rollout_guard_blind%s) > 0", blind),
+			"the guard sees nothing of the canary, neither its pods' metrics nor Prometheus"),
 	}
 }
 

@@ -28,7 +28,7 @@ func (c *Client) ConfigMap(ctx context.Context, namespace, name string) (data ma
 	return found.Data, found.ResourceVersion, nil
 }
 
-// SwapConfigMap writes the data of a ConfigMap if its resource version is still the given one; with an empty version the
+// SwapConfigMap writes the data of a ledger's ConfigMap if its resource version is still the given one; with an empty version the
 // ConfigMap must not exist yet. Otherwise the error is ErrConflict.
 func (c *Client) SwapConfigMap(ctx context.Context, namespace, name string, data map[string]string, version string) error {
 	ctx, cancel := bounded(ctx)
@@ -36,7 +36,8 @@ func (c *Client) SwapConfigMap(ctx context.Context, namespace, name string, data
 	config := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, Namespace: namespace, ResourceVersion: version,
-			Labels: map[string]string{"app.kubernetes.io/managed-by": fieldManager},
+			// By its purpose the guard finds it.
+			Labels: map[string]string{"app.kubernetes.io/managed-by": fieldManager, labelPurpose: purposeLedger},
 		},
 		Data: maps.Clone(data),
 	}

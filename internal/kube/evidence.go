@@ -16,6 +16,7 @@ import (
 const (
 	labelPurpose    = "finance-rollout/purpose"
 	purposeEvidence = "evidence"
+	purposeLedger   = "ledger"
 	evidenceKey     = "evidence.json.gz"
 )
 

@@ -91,6 +91,31 @@ func ready(pod *corev1.Pod) bool {
 // ready. A Deployment that does not exist yet is waited for. It ends with the context, which needs a deadline to end at all;
 // the error then says how many pods were ready and what holds the others back.
 func (c *Client) WaitDeploymentReady(ctx context.Context, namespace, name string, replicas int) error {
+	return c.waitDeployment(ctx, namespace, name, wanted{replicas: replicas})
+}
+
+// WaitDeploymentRuns waits as [Client.WaitDeploymentReady] does for pods with an image of that digest alone: a Deployment that is
+// still to be updated has ready pods too, and one that is being updated has some of each.
+func (c *Client) WaitDeploymentRuns(ctx context.Context, namespace, name, digest string, replicas int) error {
+	return c.waitDeployment(ctx, namespace, name, wanted{digest: digest, replicas: replicas})
+}
+
+// WaitDeploymentAnnotated waits as [Client.WaitDeploymentReady] does for pods with that annotation alone: those of a template that was
+// changed, and none of the one before.
+func (c *Client) WaitDeploymentAnnotated(ctx context.Context, namespace, name, key, value string, replicas int) error {
+	return c.waitDeployment(ctx, namespace, name, wanted{key: key, value: value, replicas: replicas})
+}
+
+// wanted is what is waited for of a Deployment.
+type wanted struct {
+	// digest is that of the image that all pods run; empty for any.
+	digest string
+	// key and value are an annotation of all pods; an empty key for any.
+	key, value string
+	replicas   int
+}
+
+func (c *Client) waitDeployment(ctx context.Context, namespace, name string, wanted wanted) error {
 	start := time.Now()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
@@ -100,7 +125,7 @@ func (c *Client) WaitDeploymentReady(ctx context.Context, namespace, name string
 		switch {
 		case err == nil:
 			last = deployment
-			if shortfall(deployment, replicas) == "" {
+			if wanted.lack(deployment) == "" {
 				return nil
 			}
 		case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err), apierrors.IsInvalid(err):
@@ -110,7 +135,8 @@ func (c *Client) WaitDeploymentReady(ctx context.Context, namespace, name string
 		}
 		select {
 		case <-ctx.Done():
-			return c.notReady(ctx, namespace, name, replicas, time.Since(start), last, err)
+			return fmt.Errorf("deployment %s/%s is not ready with %d pods after %v: %s: %w",
+				namespace, name, wanted.replicas, time.Since(start).Round(time.Second), c.unready(ctx, wanted, last, err), context.Cause(ctx))
 		case <-ticker.C:
 		}
 	}
@@ -126,35 +152,48 @@ func (c *Client) deployment(ctx context.Context, namespace, name string) (*appsv
 	return deployment, nil
 }
 
-// shortfall says what the Deployment lacks of that many ready pods of its newest template; nothing when it has them.
-func shortfall(d *appsv1.Deployment, replicas int) string {
+// lack says what the Deployment lacks of what is wanted; nothing when it has all of it.
+func (w wanted) lack(d *appsv1.Deployment) string {
 	status := d.Status
+	old := status.Replicas - status.UpdatedReplicas
 	switch {
+	case w.digest != "" && !runs(d, w.digest):
+		return "it is not updated to " + w.digest + " yet"
+	case w.key != "" && d.Spec.Template.Annotations[w.key] != w.value:
+		return fmt.Sprintf("its pods shall not have %s=%s yet", w.key, w.value)
 	case status.ObservedGeneration < d.Generation:
 		return fmt.Sprintf("generation %d is not observed yet (observed: %d)", d.Generation, status.ObservedGeneration)
-	case int(status.UpdatedReplicas) < replicas || int(status.ReadyReplicas) < replicas:
-		return fmt.Sprintf("%d of %d ready, %d of the newest template", status.ReadyReplicas, replicas, status.UpdatedReplicas)
+	case int(status.UpdatedReplicas) < w.replicas || int(status.ReadyReplicas) < w.replicas:
+		return fmt.Sprintf("%d of %d ready, %d of the newest template", status.ReadyReplicas, w.replicas, status.UpdatedReplicas)
+	case (w.digest != "" || w.key != "") && old > 0:
+		return fmt.Sprintf("%d pods of the template before are still there", old)
 	default:
 		return ""
 	}
 }
 
-// notReady says what was waited for, how far it came and why the pods are not ready.
-func (c *Client) notReady(ctx context.Context, namespace, name string, replicas int, waited time.Duration, last *appsv1.Deployment, lookErr error) error {
-	state := "it does not exist"
-	if last != nil {
-		state = shortfall(last, replicas)
+// runs tells whether a container of the Deployment's template has an image of that digest.
+func runs(d *appsv1.Deployment, digest string) bool {
+	return slices.ContainsFunc(d.Spec.Template.Spec.Containers, func(c corev1.Container) bool { return strings.HasSuffix(c.Image, "@"+digest) })
+}
+
+// unready says how far a Deployment came that was waited for, and why its pods are not ready.
+func (c *Client) unready(ctx context.Context, wanted wanted, last *appsv1.Deployment, lookErr error) string {
+	switch {
+	case last != nil:
 		// The wait is over, but what holds the pods back is worth one more look.
 		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		if pods, err := c.listPods(look, namespace, metav1.FormatLabelSelector(last.Spec.Selector)); err == nil {
+		state := wanted.lack(last)
+		if pods, err := c.listPods(look, last.Namespace, metav1.FormatLabelSelector(last.Spec.Selector)); err == nil {
 			state += describe(pods)
 		}
-	} else if lookErr != nil && !apierrors.IsNotFound(lookErr) {
-		state = lookErr.Error()
+		return state
+	case lookErr != nil && !apierrors.IsNotFound(lookErr):
+		return lookErr.Error()
+	default:
+		return "it does not exist"
 	}
-	return fmt.Errorf("deployment %s/%s is not ready with %d pods after %v: %s: %w",
-		namespace, name, replicas, waited.Round(time.Second), state, context.Cause(ctx))
 }
 
 func describe(pods []corev1.Pod) string {

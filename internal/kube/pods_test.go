@@ -127,6 +127,75 @@ func TestWaitDeploymentReady(t *testing.T) {
 	}
 }
 
+// The pods of the image before are ready as well: they are not what is waited for.
+func TestWaitDeploymentRuns(t *testing.T) {
+	deployment := func(image string, replicas, updated int32) *appsv1.Deployment {
+		made := newDeployment(2, 2, updated, replicas)
+		made.Spec.Template.Spec.Containers = []corev1.Container{{Image: "vextrus/finance@" + image}}
+		made.Status.Replicas = replicas
+		return made
+	}
+	tests := []struct {
+		name       string
+		deployment *appsv1.Deployment
+		want       string // part of the error; empty when it is ready
+	}{
+		{"all of it", deployment("sha256:22", 3, 3), ""},
+		{"not updated yet", deployment("sha256:11", 3, 3), "it is not updated to sha256:22 yet"},
+		{"being updated", deployment("sha256:22", 4, 2), "4 of 3 ready, 2 of the newest template"},
+		{"old pods left", deployment("sha256:22", 4, 3), "1 pods of the template before are still there"},
+		{"too few", deployment("sha256:22", 2, 2), "2 of 3 ready"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := &Client{clientset: fake.NewClientset(test.deployment)}
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				err := client.WaitDeploymentRuns(ctx, "shop", "finance", "sha256:22", 3)
+				if test.want == "" && err != nil {
+					t.Error(err)
+				}
+				if test.want != "" {
+					wantError(t, err, "deployment shop/finance is not ready with 3 pods", test.want)
+				}
+			})
+		})
+	}
+}
+
+// The pods with the annotation of before are ready as well.
+func TestWaitDeploymentAnnotated(t *testing.T) {
+	for name, tt := range map[string]struct {
+		checksum          string
+		replicas, updated int32
+		want              string
+	}{
+		"all of it":       {"new", 3, 3, ""},
+		"not updated yet": {"old", 3, 3, "its pods shall not have checksum=new yet"},
+		"being updated":   {"new", 4, 2, "4 of 3 ready, 2 of the newest template"},
+		"old pods left":   {"new", 4, 3, "1 pods of the template before are still there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				made := newDeployment(2, 2, tt.updated, tt.replicas)
+				made.Spec.Template.Annotations = map[string]string{"checksum": tt.checksum}
+				made.Status.Replicas = tt.replicas
+				client := &Client{clientset: fake.NewClientset(made)}
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				err := client.WaitDeploymentAnnotated(ctx, "shop", "finance", "checksum", "new", 3)
+				if tt.want == "" && err != nil {
+					t.Error(err)
+				}
+				if tt.want != "" {
+					wantError(t, err, "deployment shop/finance is not ready with 3 pods", tt.want)
+				}
+			})
+		})
+	}
+}
+
 // The wait goes on over a Deployment that is yet to be made, and over an API server that fails for a while.
 func TestWaitDeploymentReadyGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

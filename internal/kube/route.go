@@ -54,10 +54,13 @@ type backendRef struct {
 	Weight *int64 `json:"weight"`
 }
 
-// RouteWeights gives the weights of the backends of an HTTPRoute, by the names of their Services. A backend that has different
-// weights in two rules of the route is an error, because then there is no one answer.
+// RouteWeights gives the weights of the backends of an HTTPRoute, by the names of their Services; nil when there is no such route.
+// A backend that has different weights in two rules of the route is an error, because then there is no one answer.
 func (c *Client) RouteWeights(ctx context.Context, namespace, name string) (map[string]int, error) {
 	route, err := c.route(ctx, namespace, name)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

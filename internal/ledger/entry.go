@@ -36,6 +36,8 @@ const (
 	Overridden Kind = "overridden"
 	// StagingVerified: the image has passed the gates of the named stack.
 	StagingVerified Kind = "staging-verified"
+	// Watched: the watch over the stable track after a rollback is over; the verdict tells whether it is back to normal.
+	Watched Kind = "watched"
 	// Finished: the canary's image became the stable one.
 	Finished Kind = "finished"
 )

@@ -22,6 +22,8 @@ type State struct {
 	Extensions int
 	// LastCheckpoint is when the last checkpoint of the present soak was taken; zero without any.
 	LastCheckpoint time.Time
+	// Unfinished is the rollback that was begun and whose outcome is not recorded; nil when there is none.
+	Unfinished *Entry
 
 	latches      map[string]Entry
 	soakEntry    int
@@ -83,9 +85,13 @@ func (s *State) apply(entry Entry) {
 	case Extended:
 		s.Extensions++
 	case RollbackBegun:
-		s.latches[entry.Image] = entry
+		begun := entry
+		s.latches[entry.Image], s.Unfinished = entry, &begun
 		s.out(entry)
 	case RolledBack:
+		if s.Unfinished != nil && s.Unfinished.Image == entry.Image {
+			s.Unfinished = nil
+		}
 		if _, ok := s.latches[entry.Image]; !ok {
 			s.latches[entry.Image] = entry
 		}
@@ -95,6 +101,9 @@ func (s *State) apply(entry Entry) {
 			if latch.Seq == entry.Ref {
 				delete(s.latches, image)
 			}
+		}
+		if s.Unfinished != nil && s.Unfinished.Seq == entry.Ref {
+			s.Unfinished = nil
 		}
 	}
 }

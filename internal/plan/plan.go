@@ -56,13 +56,18 @@ func Split(week, weight, total, warm int) (Position, error) {
 	return Position{Week: week, Weight: weight, Stable: total - canary, Canary: canary}, nil
 }
 
-// Weigh is the position when the requests are split by weight and not by pod count: the stable track keeps its whole capacity,
-// so that going back is one change of the weight, and the canary has the pods that its share of the requests needs.
-func Weigh(week, weight, total int) (Position, error) {
+// Weigh is the position when the requests are split by weight and not by pod count: each track has the pods that its share of
+// the requests needs, of the total that all of them need, and the stable track never fewer than kept. With the total kept, going
+// back is one change of the weight.
+func Weigh(week, weight, total, kept int) (Position, error) {
 	if err := checkWeight(weight, total); err != nil {
 		return Position{}, err
 	}
-	return Position{Week: week, Weight: weight, Stable: total, Canary: (weight*total + 99) / 100, Warm: weight == 100}, nil
+	if kept < 0 || kept > total {
+		return Position{}, fmt.Errorf("%d stable pods to keep are out of range: allowed are 0 to %d", kept, total)
+	}
+	needs := func(percent int) int { return (percent*total + 99) / 100 }
+	return Position{Week: week, Weight: weight, Stable: max(kept, needs(100-weight)), Canary: needs(weight), Warm: weight == 100}, nil
 }
 
 func checkWeight(weight, total int) error {

@@ -101,12 +101,41 @@ func TestAtHundredPercentStableStandsBy(t *testing.T) {
 
 func TestWeighKeepsStableWhole(t *testing.T) {
 	for weight, canary := range map[int]int{0: 0, 1: 1, 10: 1, 15: 2, 33: 4, 100: 10} {
-		position, err := Weigh(1, weight, 10)
+		position, err := Weigh(1, weight, 10, 10)
 		if err != nil || position.Stable != 10 || position.Canary != canary {
 			t.Errorf("at %d %%: %+v, %v; want %d canary pods", weight, position, err, canary)
 		}
 	}
-	if _, err := Weigh(1, 101, 10); err == nil {
-		t.Error("101 % is accepted")
+	for weight, stable := range map[int]int{0: 10, 10: 9, 33: 7, 90: 2, 100: 2} {
+		position, err := Weigh(1, weight, 10, 2)
+		if err != nil || position.Stable != stable {
+			t.Errorf("at %d %% with 2 kept: %+v, %v; want %d stable pods", weight, position, err, stable)
+		}
 	}
+	for _, wrong := range [][3]int{{101, 10, 10}, {-1, 10, 10}, {10, 0, 0}, {10, 10, 11}, {10, 10, -1}} {
+		if position, err := Weigh(1, wrong[0], wrong[1], wrong[2]); err == nil {
+			t.Errorf("%v is accepted: %+v", wrong, position)
+		}
+	}
+}
+
+// Whatever is kept, the pods of a track are at least its share of the total, and no more than a pod above it unless they are kept.
+func TestWeighGivesEachTrackItsShare(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		total := rapid.IntRange(1, 1000).Draw(t, "total")
+		kept := rapid.IntRange(0, total).Draw(t, "kept")
+		weight := rapid.IntRange(0, 100).Draw(t, "weight")
+		position, err := Weigh(1, weight, total, kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, track := range []struct{ pods, share, kept int }{{position.Stable, 100 - weight, kept}, {position.Canary, weight, 0}} {
+			if track.pods*100 < track.share*total || track.pods < track.kept {
+				t.Fatalf("%d pods for %d %% of %d, %d kept", track.pods, track.share, total, track.kept)
+			}
+			if (track.pods-1)*100 >= track.share*total && track.pods > track.kept {
+				t.Fatalf("%d pods are more than %d %% of %d needs", track.pods, track.share, total)
+			}
+		}
+	})
 }

@@ -13,6 +13,9 @@ const (
 	Traffic = "traffic"
 )
 
+// StagingVerified is an annotation of a canary's Deployment: the digest that staging has verified, when it is the canary's.
+const StagingVerified = "finance-rollout/staging-verified"
+
 // Values.
 const (
 	Stable  = "stable"

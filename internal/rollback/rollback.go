@@ -47,6 +47,8 @@ type Options struct {
 	Deployment, StableDeployment string
 	// Capacity is how many stable pods can take all requests.
 	Capacity int
+	// Divert takes the requests away from the canary before its pods are isolated; nil where its pods alone decide.
+	Divert func(ctx context.Context) (done string, err error)
 	// LabelKey and LabelValue take a pod out of the Service.
 	LabelKey, LabelValue string
 	// Reason is why, with its numbers; Numbers are kept with the evidence.
@@ -114,6 +116,9 @@ func Run(ctx context.Context, cluster Cluster, recorder Recorder, options Option
 	r.step(ctx, "note the intent", noteLimit, func(ctx context.Context) (string, error) {
 		return "the image is latched", recorder.Begin(ctx, options.Reason)
 	})
+	if options.Divert != nil {
+		r.step(ctx, "divert", isolateLimit, options.Divert)
+	}
 	r.step(ctx, "isolate", isolateLimit, r.isolate)
 	r.step(ctx, "restore stable", capacityLimit, r.restore)
 	r.step(ctx, "evidence", evidenceLimit, r.evidence)

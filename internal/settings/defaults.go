@@ -15,6 +15,7 @@ func Defaults() *Settings {
 		Strategy:      StrategyCanary,
 		Week:          1,
 		Traffic:       TrafficReplicas,
+		Gateway:       Gateway{Timeout: model.Duration(time.Minute)},
 		Replicas:      10,
 		WarmStable:    2,
 		Stages:        plan.DefaultStages(),
@@ -59,6 +60,7 @@ func Defaults() *Settings {
 			Duration: model.Duration(5 * time.Minute), Interval: model.Duration(15 * time.Second),
 			MinRequests: 100, Confidence: 0.9999,
 		},
+		Guard: defaultGuard(),
 	}
 }
 

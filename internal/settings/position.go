@@ -9,13 +9,16 @@ import (
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
 
+// mostReplicas is the most pods that a track may have.
+const mostReplicas = 1000
+
 // validatePosition turns week and weight into the target position.
 func (s *Settings) validatePosition(found *problems) {
-	if s.Replicas < 1 || s.Replicas > 1000 {
-		found.add("replicas", strconv.Itoa(s.Replicas), set("replicas", "10"), "allowed are 1 to 1000")
+	if s.Replicas < 1 || s.Replicas > mostReplicas {
+		found.add("replicas", strconv.Itoa(s.Replicas), set("replicas", "10"), "allowed are 1 to %d", mostReplicas)
 		return
 	}
-	if s.WarmStable < 0 || s.WarmStable > s.Replicas {
+	if !s.IsGateway() && (s.WarmStable < 0 || s.WarmStable > s.Replicas) {
 		found.add("warmStable", strconv.Itoa(s.WarmStable), set("warmStable", "2"), "allowed are 0 to replicas, which is %d", s.Replicas)
 	}
 	if s.IsSingle() {
@@ -38,6 +41,11 @@ func (s *Settings) validatePosition(found *problems) {
 	key, given := "week", s.Week
 	if s.CanaryWeight.Set {
 		key, given, weight = "canaryWeight", s.CanaryWeight.Percent, s.CanaryWeight.Percent
+	}
+	if s.IsGateway() {
+		// Only a weight or a count that is reported elsewhere can be wrong here.
+		s.position, _ = s.weigh(weight)
+		return
 	}
 	s.position, err = plan.Split(s.Week, weight, s.Replicas, s.WarmStable)
 	if err != nil {

@@ -20,9 +20,6 @@ const (
 	StrategySingle = "single"
 )
 
-// TrafficReplicas splits the requests by pod count behind one Service.
-const TrafficReplicas = "replicas"
-
 // Settings is the configuration of one stack. The config tag of a field is its key.
 type Settings struct {
 	Environment string `config:"environment"`
@@ -32,6 +29,7 @@ type Settings struct {
 	CanaryWeight Weight      `config:"canaryWeight"`
 	Release      string      `config:"release"`
 	Traffic      string      `config:"traffic"`
+	Gateway      Gateway     `config:"gateway"`
 	Replicas     int         `config:"replicas"`
 	WarmStable   int         `config:"warmStable"`
 	Stages       plan.Stages `config:"stages"`
@@ -71,6 +69,7 @@ type Settings struct {
 	Prometheus     string                       `config:"prometheus"`
 	Smoke          Smoke                        `config:"smoke"`
 	Bake           Bake                         `config:"bake"`
+	Guard          Guard                        `config:"guard"`
 	DashboardURL   string                       `config:"dashboardURL"`
 	RunbookURL     string                       `config:"runbookURL"`
 	position       plan.Position
@@ -156,6 +155,8 @@ type TrackOverride struct {
 	Resources *Resources `json:"resources,omitempty"`
 	Probes    *Probes    `json:"probes,omitempty"`
 	Env       Values     `json:"env,omitempty"`
+	// Autoscale gives the track an autoscaler, where traffic is gateway.
+	Autoscale *Autoscale `json:"autoscale,omitempty"`
 }
 
 // Metrics says where a pod serves its metrics and how they are called.

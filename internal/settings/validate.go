@@ -30,6 +30,7 @@ func (s *Settings) derive() {
 func (s *Settings) validate() problems {
 	var found problems
 	s.validateNames(&found)
+	s.validateTraffic(&found)
 	s.validatePosition(&found)
 	s.validateAdvance(&found)
 	s.validateImages(&found)
@@ -38,6 +39,7 @@ func (s *Settings) validate() problems {
 	s.validateSecrets(&found)
 	s.validateMonitoring(&found)
 	s.validateGates(&found)
+	s.validateGuard(&found)
 	return found
 }
 
@@ -56,7 +58,6 @@ func (s *Settings) validateNames(found *problems) {
 			"the canary needs another name than the stable track's version %q", s.StableLabel)
 	}
 	oneOf(found, "strategy", s.Strategy, StrategyCanary, StrategySingle)
-	oneOf(found, "traffic", s.Traffic, TrafficReplicas)
 }
 
 func oneOf(found *problems, key, value string, allowed ...string) {
@@ -160,7 +161,8 @@ func (s *Settings) secretUses() []secretUse {
 	for name, ref := range s.SecretEnv {
 		uses = append(uses, secretUse{"secretEnv." + name, ref})
 	}
-	uses = append(uses, secretUse{"smoke.originFrom", s.Smoke.OriginFrom}, secretUse{"smoke.tokenFrom", s.Smoke.TokenFrom})
+	uses = append(uses, secretUse{"smoke.originFrom", s.Smoke.OriginFrom}, secretUse{"smoke.tokenFrom", s.Smoke.TokenFrom},
+		secretUse{"guard.webhookToken", s.Guard.WebhookToken})
 	slices.SortFunc(uses, func(a, b secretUse) int { return strings.Compare(a.by, b.by) })
 	return slices.DeleteFunc(uses, func(use secretUse) bool { return use.ref == SecretRef{} })
 }

@@ -47,6 +47,27 @@ type checkFile struct {
 	ExpectIn map[string]*Expectation `yaml:"expectIn"`
 }
 
+// Source gives what [LoadSource] reads: the name of an embedded suite as it is, and the whole text of a file, for whoever has not the
+// file.
+func Source(file string) (string, error) {
+	if file == "" || file == defaultSuite {
+		return defaultSuite, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read the smoke suite: %w", err)
+	}
+	return string(data), nil
+}
+
+// LoadSource reads a suite from what Source gives.
+func LoadSource(source string) (*Suite, error) {
+	if source == "" || source == defaultSuite {
+		return Load(source)
+	}
+	return Parse("the suite of the configuration", []byte(source))
+}
+
 // Load reads a suite. The empty path and "finance-service" mean the embedded suite of the finance service, anything else
 // is a file. An error names the file, the check and the field that is wrong, and what is allowed there.
 func Load(file string) (*Suite, error) {

@@ -31,7 +31,7 @@ type pki struct {
 	apiserverClient, etcdClient         certs.Pair
 	saPrivate, saPublic                 string
 	controller, scheduler, kubelet, api string // kubeconfigs
-	proxy                               string
+	proxy, gateway                      string
 	// What the health checks of etcd and the API server connect with.
 	etcdHealth, apiHealth *http.Client
 }
@@ -95,6 +95,7 @@ func (c *Cluster) writeKubeconfigs(authority *certs.Authority, keys *pki) error 
 		{c.Dir("kubeconfigs", "controller-manager"), "controller-manager", "system:kube-controller-manager", "", &keys.controller},
 		{c.Dir("kubeconfigs", "scheduler"), "scheduler", "system:kube-scheduler", "", &keys.scheduler},
 		{c.Dir("kubeconfigs", "proxy"), "proxy", "system:kube-proxy", "", &keys.proxy},
+		{c.Dir("kubeconfigs", gatewayUser), gatewayUser, gatewayUser, "", &keys.gateway},
 		{c.Dir("kubeconfigs", "kubelet"), "kubelet", "system:node:" + Name, "system:nodes", &keys.kubelet},
 	}
 	for _, user := range users {

@@ -74,9 +74,9 @@ func (c *Cluster) teardown(ctx context.Context) error {
 			failures = append(failures, fmt.Errorf("%s: %w", step, err))
 		}
 	}
-	// The kubelet first, so that nothing restarts pods; the store last, so that everything else can still write.
+	// The kubelet early, so that nothing restarts pods; the store last, so that everything else can still write.
 	order := []string{
-		"kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager", "containerd", "kube-apiserver", "etcd", "registry", "postgres",
+		traefik, "kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager", "containerd", "kube-apiserver", "etcd", "registry", "postgres",
 	}
 	names, err := supervisor.Names()
 	note("list processes", err)

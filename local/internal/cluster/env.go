@@ -32,6 +32,9 @@ func (c *Cluster) writeEnv() error {
 		{"FINANCE_ROLLOUT_PROMETHEUS", url("http", "127.0.0.1", prometheusNodePort)},
 		{"FINANCE_ROLLOUT_DB_PASSWORD_FILE", c.Dir("secrets", "postgres-password")},
 	}
+	if gateway := c.gatewayURL(); gateway != "" {
+		variables = append(variables, [2]string{"FINANCE_ROLLOUT_GATEWAY", gateway})
+	}
 	var content strings.Builder
 	content.WriteString("# To be sourced by a shell: . .local/env\n")
 	// Sourcing twice is not to make PATH longer.

@@ -48,6 +48,9 @@ const (
 	proxyMetricsPort   = 16249
 	postgresPort       = 5432
 	prometheusNodePort = 30090
+	// The Gateway is reached at the first, the second is for its health.
+	gatewayPort     = 18080
+	gatewayPingPort = 18081
 )
 
 // Cluster is the local cluster of one checkout.

@@ -12,7 +12,7 @@ const downTimeout = 5 * time.Minute
 
 // While makes the cluster run while do is at work. A cluster that it started it also ends, even when the context is done
 // by then, and when do succeeded and the data is of this session alone, it deletes that too. A cluster that ran before stays.
-func (c *Cluster) While(ctx context.Context, do func(context.Context) error) error {
+func (c *Cluster) While(ctx context.Context, options Options, do func(context.Context) error) error {
 	before, err := c.running()
 	if err != nil {
 		return err
@@ -20,7 +20,7 @@ func (c *Cluster) While(ctx context.Context, do func(context.Context) error) err
 	_, err = os.Stat(c.Dir("data"))
 	fresh := errors.Is(err, os.ErrNotExist)
 
-	err = c.Up(ctx)
+	err = c.Up(ctx, options)
 	if err == nil {
 		err = do(ctx)
 	}

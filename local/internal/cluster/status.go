@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 )
 
@@ -32,8 +33,16 @@ func (c *Cluster) Status(_ context.Context, out io.Writer) error {
 	supervisor := c.supervisor()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PART\tPID\tLOG")
+	known, err := supervisor.Names()
+	if err != nil {
+		return err
+	}
+	all := slices.Clone(parts)
+	if slices.Contains(known, traefik) {
+		all = append(all, traefik)
+	}
 	dead := 0
-	for _, name := range parts {
+	for _, name := range all {
 		pid := "not running"
 		if id := supervisor.PID(name); id > 0 {
 			pid = fmt.Sprint(id)
@@ -47,8 +56,11 @@ func (c *Cluster) Status(_ context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "\nkubeconfig  %s\nPrometheus  %s\nregistry    %s\nPostgreSQL  %s:%d\n",
 		c.Kubeconfig(), url("http", "127.0.0.1", prometheusNodePort), Registry, nodeIP, postgresPort)
+	if gateway := c.gatewayURL(); gateway != "" {
+		fmt.Fprintf(out, "Gateway     %s\n", gateway)
+	}
 	if dead > 0 {
-		return fmt.Errorf("%d of %d parts do not run: `make cluster` starts them again", dead, len(parts))
+		return fmt.Errorf("%d of %d parts do not run: `make cluster` starts them again (with GATEWAY=1 for traefik)", dead, len(all))
 	}
 	return nil
 }

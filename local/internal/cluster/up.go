@@ -15,14 +15,20 @@ import (
 	"github.com/vextrus/finance-rollout/local/internal/progress"
 )
 
+// Options say what belongs to the cluster beside what always does.
+type Options struct {
+	// Gateway adds the Gateway API and a Gateway. One that runs already stays without it.
+	Gateway bool
+}
+
 // Up makes the cluster run. Each step looks at what is there, so Up can be interrupted or killed at any point and run
 // again; when everything runs, it takes seconds.
-func (c *Cluster) Up(ctx context.Context) error {
+func (c *Cluster) Up(ctx context.Context, options Options) error {
 	// Said before the tools are built, which may take half an hour.
 	if err := c.refuseOther(); err != nil {
 		return err
 	}
-	if err := c.prepare(ctx); err != nil {
+	if err := c.prepare(ctx, options); err != nil {
 		return err
 	}
 	unlock, err := c.lock()
@@ -60,11 +66,16 @@ func (c *Cluster) Up(ctx context.Context) error {
 	if err := c.deploy(ctx, references); err != nil {
 		return err
 	}
+	if options.Gateway {
+		if err := c.startGateway(ctx, keys); err != nil {
+			return err
+		}
+	}
 	return c.writeEnv()
 }
 
 // prepare does what needs no cluster: system packages and tools.
-func (c *Cluster) prepare(ctx context.Context) error {
+func (c *Cluster) prepare(ctx context.Context, options Options) error {
 	for _, dir := range []string{c.Dir("bin"), c.Dir("logs"), c.Dir("data"), c.Dir("state"), c.Dir("secrets")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
@@ -78,6 +89,11 @@ func (c *Cluster) prepare(ctx context.Context) error {
 	}
 	if err := c.Builder().Provide(ctx); err != nil {
 		return err
+	}
+	if options.Gateway {
+		if err := c.Builder().Provide(ctx, traefik); err != nil {
+			return err
+		}
 	}
 	return c.buildPause(ctx)
 }

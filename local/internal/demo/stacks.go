@@ -75,6 +75,13 @@ func (d *Demo) options(ctx context.Context) (project.Options, error) {
 		options.Image, err = d.push(ctx, "v2")
 		return err
 	})
+	if err != nil {
+		return options, err
+	}
+	err = d.Progress.Run("build and push the guard", func(*progress.Task) error {
+		options.Guard, err = d.pushGuard(ctx)
+		return err
+	})
 	return options, err
 }
 
@@ -93,6 +100,19 @@ func (d *Demo) pushTo(ctx context.Context, registry, name, version string) (stri
 		return "", fmt.Errorf("image of %s: %w", binary, err)
 	}
 	return images.Push(ctx, built, registry, name, version)
+}
+
+// pushGuard builds the rollout command and pushes it to the local registry.
+func (d *Demo) pushGuard(ctx context.Context) (string, error) {
+	binary := d.Cluster.Binary("rollout")
+	if err := d.compile(ctx, binary, "-s -w", "./cmd/rollout"); err != nil {
+		return "", err
+	}
+	built, err := images.Image{Binary: binary, Path: "/bin/rollout"}.Build()
+	if err != nil {
+		return "", fmt.Errorf("image of %s: %w", binary, err)
+	}
+	return images.Push(ctx, built, cluster.Registry, "vextrus/rollout", "local")
 }
 
 func (d *Demo) compile(ctx context.Context, output, linkerFlags, pkg string) error {

@@ -74,6 +74,11 @@ func (a *Applier) Apply(ctx context.Context, values Values, crds CRDSource) erro
 	if err != nil {
 		return err
 	}
+	return a.applyAll(ctx, objects)
+}
+
+// applyAll applies the objects one after another.
+func (a *Applier) applyAll(ctx context.Context, objects []*unstructured.Unstructured) error {
 	for _, object := range objects {
 		if err := a.apply(ctx, object); err != nil {
 			return fmt.Errorf("apply %s %s/%s: %w", object.GetKind(), object.GetNamespace(), object.GetName(), err)
@@ -84,17 +89,21 @@ func (a *Applier) Apply(ctx context.Context, values Values, crds CRDSource) erro
 
 // Render returns the objects in the order in which they are to be applied.
 func Render(values Values) ([]*unstructured.Unstructured, error) {
-	names, err := fs.Glob(files, "yaml/*.yaml")
-	if err != nil {
-		return nil, err
-	}
-	functions := template.FuncMap{"image": func(name string) (string, error) {
+	return render(files, "yaml", values, template.FuncMap{"image": func(name string) (string, error) {
 		reference := values.Images[name]
 		if reference == "" {
 			return "", fmt.Errorf("no image of %s", name)
 		}
 		return reference, nil
-	}}
+	}})
+}
+
+// render fills the manifests of a folder with values.
+func render(files fs.FS, folder string, values any, functions template.FuncMap) ([]*unstructured.Unstructured, error) {
+	names, err := fs.Glob(files, folder+"/*.yaml")
+	if err != nil {
+		return nil, err
+	}
 	var objects []*unstructured.Unstructured
 	for _, name := range names {
 		parsed, err := template.New("").Funcs(functions).ParseFS(files, name)
@@ -102,7 +111,7 @@ func Render(values Values) ([]*unstructured.Unstructured, error) {
 			return nil, err
 		}
 		var content bytes.Buffer
-		if err := parsed.ExecuteTemplate(&content, strings.TrimPrefix(name, "yaml/"), values); err != nil {
+		if err := parsed.ExecuteTemplate(&content, strings.TrimPrefix(name, folder+"/"), values); err != nil {
 			return nil, err
 		}
 		decoded, err := decode(&content)

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -24,6 +25,11 @@ func TestRenderedObjectsCanBeApplied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	gateway, err := RenderGateway(GatewayValues{Port: 18080, User: "traefik"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects = append(objects, gateway...)
 	seen := map[string]bool{}
 	namespaces := map[string]bool{"kube-system": true}
 	for _, object := range objects {
@@ -110,5 +116,24 @@ func TestCondition(t *testing.T) {
 		if got := condition(object, kind); got != want {
 			t.Errorf("%s: %t, want %t", kind, got, want)
 		}
+	}
+}
+
+func TestTheGatewayListensWhereTraefikDoes(t *testing.T) {
+	objects, err := RenderGateway(GatewayValues{Port: 18080, User: "someone"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]*unstructured.Unstructured{}
+	for _, object := range objects {
+		found[object.GetKind()] = object
+	}
+	listeners, _, err := unstructured.NestedSlice(found["Gateway"].Object, "spec", "listeners")
+	if err != nil || len(listeners) != 1 || fmt.Sprint(listeners[0].(map[string]any)["port"]) != "18080" {
+		t.Errorf("listeners %v, %v", listeners, err)
+	}
+	subjects, _, err := unstructured.NestedSlice(found["ClusterRoleBinding"].Object, "subjects")
+	if err != nil || len(subjects) != 1 || subjects[0].(map[string]any)["name"] != "someone" {
+		t.Errorf("subjects %v, %v", subjects, err)
 	}
 }

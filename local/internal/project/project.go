@@ -32,6 +32,8 @@ type Options struct {
 	Prometheus string
 	// Image is the release's image and StableImage that of the stable track.
 	Image, StableImage string
+	// Guard is the image of the rollout command, for the guard; empty for none.
+	Guard string
 	// Suffix is appended to the names of the namespaces, so that two projects can share a cluster.
 	Suffix string
 	// WithoutBake leaves the bake out, for a cluster without traffic.
@@ -191,6 +193,9 @@ func (o Options) overrides(stack, namespace string) map[string]any {
 		// A minute in the place of two days, and limits that the requests of a minute can decide about.
 		values["soak"] = map[string]any{"duration": "1m", "extension": "1m"}
 		values["criteria"] = map[string]any{"errorRate": 0.01, "rollbackErrorRate": 0.02}
+		if o.Guard != "" {
+			values["guard"] = map[string]any{"image": o.Guard, "watch": "1m"}
+		}
 		if o.WithoutBake {
 			values["bake"] = map[string]any{"duration": "0s"}
 		}

@@ -61,6 +61,9 @@ const ProviderVersion = "4.25.0"
 // pulumiVersion is the version of the Pulumi CLI that is built; the program requires 3.238.
 const pulumiVersion = "3.245.0"
 
+// traefikVersion is the version of Traefik, which speaks the Gateway API 1.4.0.
+const traefikVersion = "3.6.12"
+
 // platform is the module of nearly everything: one choice of versions, so that the packages that two tools share, which are
 // about half of all, are compiled once. Service discovery of most clouds is left out of Prometheus, and with it modules that
 // cannot be had everywhere; packages that the tags exclude still name them, which only -mod=mod forgives.
@@ -141,12 +144,23 @@ func Modules() []Module { //nolint:funlen // a table
 			Dir:   "alertmanager",
 			Tools: []Tool{{Name: "alertmanager", Package: "github.com/prometheus/alertmanager/cmd/alertmanager"}},
 		},
+		Module{
+			Dir: "traefik",
+			Tools: []Tool{{
+				Name: "traefik", Package: "github.com/traefik/traefik/v3/cmd/traefik", Optional: true,
+				Min: "3.6.0", Below: "3.7.0", Probe: []string{"version"},
+			}},
+		}.with("github.com/traefik/traefik/v3/pkg/version.Version=" + traefikVersion),
 		{
 			Dir: "golangci-lint",
 			Tools: []Tool{{
 				Name: "golangci-lint", Package: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", Optional: true,
 				Min: "2.15.0", Below: "2.16.0", Probe: []string{"version"},
 			}},
+		},
+		{
+			Dir:   "actionlint",
+			Tools: []Tool{{Name: "actionlint", Package: "github.com/rhysd/actionlint/cmd/actionlint", Optional: true}},
 		},
 	}
 }

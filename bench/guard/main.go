@@ -1,0 +1,121 @@
+// Command guard measures how long a bad canary stays in traffic beside a running guard, and how many failed answers reach clients
+// until it is out, and keeps the result as a dated table in docs/benchmarks.md. It needs the local cluster with a production
+// stack whose guard runs: `make demo` makes one.
+//
+// It fails when something could not be measured, and not when a goal is missed: the table says that.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/vextrus/finance-rollout/bench/internal/document"
+	"github.com/vextrus/finance-rollout/e2e/drive"
+)
+
+// options are the flags.
+type options struct {
+	kubeconfig, namespace, secret string
+	port, rate, runs              int
+	scenarios, output             string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func parse() options {
+	var o options
+	flag.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "the cluster")
+	flag.StringVar(&o.namespace, "namespace", "vextrus-production", "namespace of the production stack")
+	flag.IntVar(&o.port, "node-port", 30080, "node port of its Service")
+	flag.StringVar(&o.secret, "secret", filepath.Join(".local", "secrets", "jwt-secret"), "file with the secret that signs the customers' tokens")
+	flag.IntVar(&o.rate, "rate", 100, "requests a second, each over a connection of its own")
+	flag.IntVar(&o.runs, "runs", 0, "runs of each scenario; 0 for its own number")
+	flag.StringVar(&o.scenarios, "scenarios", "", "names of the scenarios, separated by commas; empty for all: "+strings.Join(names(), ", "))
+	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"), "the file whose sections are replaced; empty for none")
+	flag.Parse()
+	return o
+}
+
+func run(ctx context.Context) error {
+	o := parse()
+	chosen, err := choose(o.scenarios)
+	if err != nil {
+		return err
+	}
+	secret, err := os.ReadFile(o.secret)
+	if err != nil {
+		return fmt.Errorf("read the secret that signs tokens: %w: `make demo` makes it", err)
+	}
+	stack, err := drive.Open(o.kubeconfig, o.namespace)
+	if err != nil {
+		return err
+	}
+	bench := &bench{stack: stack, options: o, secret: secret}
+	if err := bench.ready(ctx); err != nil {
+		return err
+	}
+	defer bench.tidy(context.WithoutCancel(ctx))
+	for _, scenario := range chosen {
+		result, err := bench.measure(ctx, scenario)
+		if err != nil {
+			return fmt.Errorf("%s: %w", scenario.name, err)
+		}
+		section := result.markdown(o)
+		fmt.Println(section)
+		if o.output == "" {
+			continue
+		}
+		if err := document.Update(o.output, "guard "+scenario.name, section); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bench is a run of the command.
+type bench struct {
+	stack   *drive.Stack
+	options options
+	secret  []byte
+}
+
+// errUnguarded says that nothing can be measured.
+var errUnguarded = errors.New("no guard leads in the namespace: is the stack's guard.image set? `make demo` sets it")
+
+// ready checks that there is a guard, and brings the stack where a scenario begins.
+func (b *bench) ready(ctx context.Context) error {
+	leader, err := b.stack.Leader(ctx)
+	if err != nil || leader == "" {
+		return errors.Join(errUnguarded, err)
+	}
+	return b.stack.Settle(ctx)
+}
+
+// tidy leaves a healthy canary at its weight.
+func (b *bench) tidy(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	if _, err := b.stack.Enter(ctx, map[string]string{"FAULTS": "", "FAULTS_ENABLED": ""}); err != nil {
+		fmt.Fprintln(os.Stderr, "the stack is left without a canary:", err)
+		return
+	}
+	if err := b.stack.Reached(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "the ledger does not tell that the canary is back:", err)
+	}
+}

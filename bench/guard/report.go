@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// result are the runs of a scenario.
+type result struct {
+	scenario scenario
+	date     time.Time
+	runs     []outcome
+}
+
+// markdown is the section of the document.
+func (r result) markdown(o options) string {
+	var text strings.Builder
+	s := r.scenario
+	fmt.Fprintf(&text, "### Guard: %s\n\n%s, %d cores, Go %s, %d requests/s without keep-alive, %d runs.\n\n",
+		s.title, r.date.Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), o.rate, len(r.runs))
+	var took []time.Duration
+	var failed []int
+	stayed := 0
+	for _, run := range r.runs {
+		failed = append(failed, run.failed)
+		if run.took < 0 {
+			stayed++
+			continue
+		}
+		took = append(took, run.took)
+	}
+	text.WriteString("| | median | best | worst | goal | |\n|---|---|---|---|---|---|\n")
+	if s.stays {
+		fmt.Fprintf(&text, "| rolled back | %d of %d | | | none | %s |\n", len(took), len(r.runs), verdict(len(took) == 0))
+		return text.String()
+	}
+	if len(took) > 0 {
+		slices.Sort(took)
+		median := took[len(took)/2]
+		met := stayed == 0 && (s.median == 0 || median <= s.median) && (s.worst == 0 || took[len(took)-1] <= s.worst)
+		fmt.Fprintf(&text, "| time until no canary pod takes requests | %s | %s | %s | %s | %s |\n",
+			seconds(median), seconds(took[0]), seconds(took[len(took)-1]), goalText(s.median, s.worst), verdict(met))
+	}
+	slices.Sort(failed)
+	median, worst := failed[len(failed)/2], failed[len(failed)-1]
+	goal, met := "none", ""
+	if s.most > 0 {
+		goal = fmt.Sprintf("median at most %d, never above %d", s.answers, s.most)
+		met = verdict(median <= s.answers && worst <= s.most)
+	}
+	fmt.Fprintf(&text, "| failed answers that reached clients | %d | %d | %d | %s | %s |\n", median, failed[0], worst, goal, met)
+	if stayed > 0 {
+		fmt.Fprintf(&text, "\nIn %d of %d runs the canary was not out after %v.\n", stayed, len(r.runs), s.limit)
+	}
+	return text.String()
+}
+
+func goalText(median, worst time.Duration) string {
+	switch {
+	case median > 0:
+		return fmt.Sprintf("median at most %s, never above %s", seconds(median), seconds(worst))
+	default:
+		return fmt.Sprintf("never above %s", seconds(worst))
+	}
+}
+
+func seconds(d time.Duration) string {
+	if d >= 2*time.Minute {
+		return fmt.Sprintf("%.1f min", d.Minutes())
+	}
+	return fmt.Sprintf("%.2f s", d.Seconds())
+}
+
+func verdict(met bool) string {
+	if met {
+		return "met"
+	}
+	return "missed"
+}

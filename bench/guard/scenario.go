@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/vextrus/finance-rollout/e2e/drive"
+	"github.com/vextrus/finance-rollout/internal/podlabel"
+)
+
+// scenario is a fault and the goal that it is measured against.
+type scenario struct {
+	name, title string
+	// faults are those that the canary starts with.
+	faults string
+	runs   int
+	// limit is how long a rollback is waited for; a scenario that stays is watched that long.
+	limit time.Duration
+	// stays tells that the canary must not be rolled back.
+	stays bool
+	// median and worst are the goals for the time, answers and most for the failed answers; 0 for none.
+	median, worst time.Duration
+	answers, most int
+	// begin brings the fault about where starting with it does not, and gives when the clock starts.
+	begin func(ctx context.Context, b *bench) (time.Time, error)
+}
+
+func scenarios() []scenario {
+	return []scenario{
+		{name: "errors-33", title: "33 % of the canary's answers are 500", faults: "errors=0.33", runs: 5, limit: 30 * time.Second,
+			median: 3 * time.Second, worst: 5 * time.Second, answers: 10, most: 30},
+		{name: "errors-5", title: "5 % are 500", faults: "errors=0.05", runs: 5, limit: 3 * time.Minute, median: 40 * time.Second, worst: 90 * time.Second},
+		{name: "errors-1.5", title: "1.5 % are 500", faults: "errors=0.015", runs: 5, limit: 15 * time.Minute, worst: 10 * time.Minute},
+		{name: "crash-loop", title: "crash loop, from the kubelet's report to the isolated pod", runs: 5, limit: 2 * time.Minute, worst: 3 * time.Second,
+			begin: crashLoop},
+		{name: "readiness", title: "readiness lost, from the kubelet's report to the isolated pod", runs: 5, limit: time.Minute, worst: 3 * time.Second,
+			begin: readinessLost},
+		{name: "healthy", title: "0.3 % are 500, for one hour", faults: "errors=0.003", runs: 3, limit: time.Hour, stays: true},
+		{name: "shared", title: "everything fails in both tracks for 30 s", runs: 5, limit: 45 * time.Second, stays: true, begin: sharedOutage},
+	}
+}
+
+func names() []string {
+	var list []string
+	for _, s := range scenarios() {
+		list = append(list, s.name)
+	}
+	return list
+}
+
+func choose(text string) ([]scenario, error) {
+	if text == "" {
+		return scenarios(), nil
+	}
+	var chosen []scenario
+	for name := range strings.SplitSeq(text, ",") {
+		at := slices.Index(names(), strings.TrimSpace(name))
+		if at < 0 {
+			return nil, fmt.Errorf("-scenarios: %q is none: allowed are %s", name, strings.Join(names(), ", "))
+		}
+		chosen = append(chosen, scenarios()[at])
+	}
+	return chosen, nil
+}
+
+// outcome is one run.
+type outcome struct {
+	// took is the time until the canary was out; negative when it stayed.
+	took time.Duration
+	// failed are the failed answers that clients got, from the beginning of the fault to some seconds after the canary was out.
+	failed int
+	// share is the canary's part of the answers.
+	share  float64
+	reason string
+}
+
+// settleFor is how long customers go on after the canary is out, so that late answers are counted.
+const settleFor = 3 * time.Second
+
+// measure runs a scenario.
+func (b *bench) measure(ctx context.Context, s scenario) (result, error) {
+	if b.options.runs > 0 {
+		s.runs = b.options.runs
+	}
+	found := result{scenario: s, date: time.Now().UTC()}
+	for i := range s.runs {
+		run, err := b.once(ctx, s)
+		if err != nil {
+			return found, err
+		}
+		fmt.Printf("%s %d/%d: %v, %d failed answers: %s\n", s.name, i+1, s.runs, run.took.Round(time.Millisecond), run.failed, run.reason)
+		found.runs = append(found.runs, run)
+	}
+	return found, nil
+}
+
+func (b *bench) once(ctx context.Context, s scenario) (outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.limit+4*time.Minute)
+	defer cancel()
+	if err := b.stack.Settle(ctx); err != nil {
+		return outcome{}, err
+	}
+	customers, err := drive.Send(b.options.port, b.options.rate, b.secret)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer customers.End()
+	if s.begin != nil {
+		return b.reported(ctx, s, customers)
+	}
+	type ended struct {
+		at  time.Time
+		err error
+	}
+	watch, stop := context.WithTimeout(ctx, s.limit+time.Minute)
+	defer stop()
+	out := make(chan ended, 1)
+	go func() {
+		at, err := b.stack.Out(watch)
+		out <- ended{at, err}
+	}()
+	began := time.Now()
+	ready, err := b.stack.Enter(ctx, map[string]string{"FAULTS": s.faults})
+	if err != nil {
+		return outcome{}, err
+	}
+	select {
+	case end := <-out:
+		if end.err != nil {
+			return outcome{}, end.err
+		}
+		time.Sleep(settleFor)
+		return b.outcome(ctx, customers, began, end.at.Sub(ready))
+	case <-time.After(s.limit):
+		return b.outcome(ctx, customers, began, -1)
+	}
+}
+
+func (b *bench) outcome(ctx context.Context, customers *drive.Customers, since time.Time, took time.Duration) (outcome, error) {
+	state, err := b.stack.State(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	image, err := b.stack.Image(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	requests, canary := customers.Answered(b.stack.CanaryDeployment() + "-")
+	found := outcome{took: took, failed: len(customers.Failures(since)), share: float64(canary) / float64(max(requests, 1))}
+	latch, latched := state.Latch(image)
+	if latched != (took >= 0) {
+		return found, fmt.Errorf("the canary is out: %v, its image is latched: %v", took >= 0, latched)
+	}
+	found.reason = latch.Reason
+	return found, nil
+}
+
+// reported measures a fault that the kubelet reports: from the report to the moment in which no pod of the canary carries the label
+// that lets it take requests.
+func (b *bench) reported(ctx context.Context, s scenario, customers *drive.Customers) (outcome, error) {
+	began, err := s.begin(ctx, b)
+	if err != nil {
+		return outcome{}, err
+	}
+	wait, cancel := context.WithTimeout(ctx, s.limit)
+	defer cancel()
+	err = drive.Until(wait, func() (bool, error) {
+		pods, err := b.stack.Pods(wait, podlabel.Canary)
+		return !slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Labels[podlabel.Traffic] == podlabel.Enabled }), err
+	})
+	switch {
+	case err == nil:
+		return b.outcome(ctx, customers, began, time.Since(began))
+	case s.stays && errors.Is(err, context.DeadlineExceeded):
+		return b.outcome(ctx, customers, began, -1)
+	default:
+		return outcome{}, err
+	}
+}
+
+// crashLoop starts a canary that ends itself again and again.
+func crashLoop(ctx context.Context, b *bench) (time.Time, error) {
+	if _, err := b.stack.Enter(ctx, map[string]string{"FAULTS": "crash=2s"}); err != nil {
+		return time.Time{}, err
+	}
+	return b.until(ctx, func(pod *corev1.Pod) bool {
+		return slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
+			return c.State.Waiting != nil && c.State.Waiting.Reason == "CrashLoopBackOff"
+		})
+	})
+}
+
+// readinessLost switches a canary's readiness off.
+func readinessLost(ctx context.Context, b *bench) (time.Time, error) {
+	if _, err := b.stack.Enter(ctx, map[string]string{"FAULTS": "", "FAULTS_ENABLED": "true"}); err != nil {
+		return time.Time{}, err
+	}
+	time.Sleep(3 * time.Second)
+	pods, err := b.stack.Pods(ctx, podlabel.Canary)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if err := b.stack.Fault(ctx, pods, "not-ready"); err != nil {
+		return time.Time{}, err
+	}
+	return b.until(ctx, func(pod *corev1.Pod) bool { return !drive.IsReady(pod) })
+}
+
+// until waits for a state of a pod of the canary and gives when it was seen.
+func (b *bench) until(ctx context.Context, is func(*corev1.Pod) bool) (time.Time, error) {
+	watcher, err := b.stack.Client.CoreV1().Pods(b.stack.Namespace).Watch(ctx, metav1.ListOptions{
+		LabelSelector: podlabel.App + "=" + b.stack.App + "," + podlabel.Track + "=" + podlabel.Canary,
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer watcher.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return time.Time{}, context.Cause(ctx)
+		case event, open := <-watcher.ResultChan():
+			if !open {
+				return time.Time{}, errors.New("the watch of the canary's pods ended")
+			}
+			if pod, ok := event.Object.(*corev1.Pod); ok && is(pod) {
+				return time.Now(), nil
+			}
+		}
+	}
+}
+
+// sharedOutage makes every pod of both tracks answer with 500 for 30 seconds.
+func sharedOutage(ctx context.Context, b *bench) (time.Time, error) {
+	if err := b.stack.SetEnv(ctx, b.stack.StableDeployment(), map[string]string{"FAULTS_ENABLED": "true"}); err != nil {
+		return time.Time{}, err
+	}
+	if _, err := b.stack.Enter(ctx, map[string]string{"FAULTS": "", "FAULTS_ENABLED": "true"}); err != nil {
+		return time.Time{}, err
+	}
+	if err := b.stack.Cluster.WaitDeploymentReady(ctx, b.stack.Namespace, b.stack.StableDeployment(), b.stack.Stable); err != nil {
+		return time.Time{}, err
+	}
+	time.Sleep(5 * time.Second)
+	began := time.Now()
+	if err := b.everywhere(ctx, "errors=1"); err != nil {
+		return time.Time{}, err
+	}
+	time.AfterFunc(30*time.Second, func() { _ = b.everywhere(ctx, "") })
+	return began, nil
+}
+
+// everywhere switches the faults of all pods as much at once as it can.
+func (b *bench) everywhere(ctx context.Context, faults string) error {
+	canary, err := b.stack.Pods(ctx, podlabel.Canary)
+	if err != nil {
+		return err
+	}
+	stable, err := b.stack.Pods(ctx, podlabel.Stable)
+	if err != nil {
+		return err
+	}
+	pods := slices.DeleteFunc(append(canary, stable...), func(p corev1.Pod) bool { return p.DeletionTimestamp != nil })
+	return b.stack.FaultAtOnce(ctx, pods, faults)
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/klog/v2"
+
+	"github.com/vextrus/finance-rollout/internal/guard"
+	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/smoke"
+)
+
+const (
+	// namespaceFile tells a pod which namespace it is in.
+	namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+	// drainFor is how long a rollback may go on after the signal to stop; the pod's grace period is longer.
+	drainFor = 25 * time.Second
+)
+
+// guardFlags are how the guard is run.
+type guardFlags struct {
+	kubeconfig, context, namespace string
+	listen, identity, lease        string
+	leaderLabel, tokenFile         string
+	smokeKeyFile, smokeOriginFile  string
+	dryRun                         bool
+	verbose                        bool
+}
+
+func guardCommand() *cobra.Command {
+	var flags guardFlags
+	cmd := &cobra.Command{
+		Use:   "guard",
+		Short: "Watch the canaries of a namespace and take a bad one out of traffic",
+		Long: "Watch the canaries of a namespace and take a bad one out of traffic.\n\nThe program deploys it; by hand it watches the same rollouts, which it finds by their\n" +
+			"ConfigMaps. Several may run: a Lease chooses the one that acts. It reaches the pods by\ntheir addresses, so it must run where the cluster's network is.",
+		Example: "  rollout guard --kubeconfig ~/.kube/config --namespace vextrus-production --dry-run",
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runGuard(cmd.Context(), flags) },
+	}
+	set := cmd.Flags()
+	set.StringVar(&flags.kubeconfig, "kubeconfig", "", "path of a kubeconfig; empty for kubectl's rules and, in a pod, its service account")
+	set.StringVar(&flags.context, "context", "", "context of the kubeconfig; empty for the current one")
+	set.StringVarP(&flags.namespace, "namespace", "n", "", "namespace that is watched; empty for the pod's own")
+	set.StringVar(&flags.listen, "listen", ":8080", "address of metrics, health and webhook")
+	set.StringVar(&flags.identity, "identity", "", "name of this guard among others; empty for the host's name")
+	set.StringVar(&flags.lease, "lease", "rollout-guard", "Lease that chooses the guard that acts")
+	set.StringVar(&flags.leaderLabel, "leader-label", "", "label that the pod of the guard that acts gets; empty outside of a pod")
+	set.StringVar(&flags.tokenFile, "webhook-token-file", "", "file with the bearer token of the webhook; empty for no webhook")
+	set.StringVar(&flags.smokeKeyFile, "smoke-key-file", "", "file with the key that signs the smoke suite's tokens")
+	set.StringVar(&flags.smokeOriginFile, "smoke-origin-file", "", "file with an origin that CORS must allow")
+	set.BoolVar(&flags.dryRun, "dry-run", false, "report what would be rolled back and change nothing")
+	set.BoolVarP(&flags.verbose, "verbose", "v", false, "log more")
+	return cmd
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args)}
+	}
+	return nil
+}
+
+// complete fills in what follows from where the guard runs.
+func (f *guardFlags) complete() error {
+	if f.identity == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("find a name for this guard: %w: give --identity", err)
+		}
+		f.identity = name
+	}
+	if f.namespace == "" {
+		raw, err := os.ReadFile(namespaceFile)
+		if err != nil {
+			return usageError{errors.New("no namespace is given, and this is no pod: give --namespace")}
+		}
+		f.namespace = strings.TrimSpace(string(raw))
+	}
+	return nil
+}
+
+// inPod tells whether the guard runs in the cluster, where Services are reached by their names.
+func (f *guardFlags) inPod() bool {
+	return f.kubeconfig == "" && os.Getenv("KUBERNETES_SERVICE_HOST") != ""
+}
+
+func runGuard(ctx context.Context, flags guardFlags) error {
+	if err := flags.complete(); err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if flags.verbose {
+		level = slog.LevelDebug
+	}
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	klog.SetSlogLogger(logger.With("component", "client-go"))
+	client, err := kube.New(kube.Options{Kubeconfig: flags.kubeconfig, Context: flags.context})
+	if err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	watcher := guard.New(guard.Options{
+		Identity: flags.identity, Cluster: client, Registry: registry, Logger: logger, Now: time.Now, DryRun: flags.dryRun,
+		Watch: func(ctx context.Context, changed func()) (guard.Objects, error) {
+			return client.Watch(ctx, flags.namespace, guard.ConfigLabel, []string{guard.ConfigValue, "ledger"}, changed)
+		},
+		Lead: func(ctx context.Context, lead func(context.Context), standing func(string)) error {
+			return client.Lead(ctx, flags.namespace, flags.lease, flags.identity, lead, standing)
+		},
+		Leading: func(ctx context.Context, leads bool) {
+			if err := markLeader(ctx, client, flags, leads); err != nil {
+				logger.Warn("the webhook may not find this guard", "error", err)
+			}
+		},
+		Reach: func(endpoint string) (*http.Client, string, error) { return reach(client, flags.inPod(), endpoint) },
+		Smoke: flags.smoke, Token: flags.token(),
+	})
+	logger.Info("starting", "namespace", flags.namespace, "identity", flags.identity, "listen", flags.listen, "dryRun", flags.dryRun)
+	server := &http.Server{
+		Addr: flags.listen, Handler: watcher.Handler(registry), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	return serveAndWatch(ctx, server, watcher)
+}
+
+// markLeader labels the guard's own pod, by which the webhook's Service finds the one that acts.
+func markLeader(ctx context.Context, client *kube.Client, flags guardFlags, leads bool) error {
+	pod := os.Getenv("POD_NAME")
+	if flags.leaderLabel == "" || pod == "" {
+		return nil
+	}
+	value := ""
+	if leads {
+		value = "true"
+	}
+	return client.LabelPod(ctx, flags.namespace, pod, flags.leaderLabel, value)
+}
+
+// serveAndWatch runs both until the context ends or one of them fails, and lets a rollback that runs go on for a while.
+func serveAndWatch(ctx context.Context, server *http.Server, watcher *guard.Guard) error {
+	group, running := errgroup.WithContext(ctx)
+	listener, err := net.Listen("tcp", server.Addr)
+	if err != nil {
+		return fmt.Errorf("serve metrics: %w", err)
+	}
+	group.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve metrics: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		err := watcher.Run(running)
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
+		defer cancel()
+		watcher.Drain(drain)
+		return errors.Join(err, server.Shutdown(drain))
+	})
+	err = group.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// reach gives the client and the address of a server: at its own address, or, as namespace/service:port, by the Service's name inside
+// the cluster and through the API server outside of it.
+func reach(client *kube.Client, inPod bool, text string) (*http.Client, string, error) {
+	endpoint, err := settings.ParseEndpoint(text)
+	if err != nil {
+		return nil, "", fmt.Errorf("%q: %w", text, err)
+	}
+	switch {
+	case endpoint.URL != "":
+		return &http.Client{Timeout: time.Minute}, endpoint.URL, nil
+	case inPod:
+		return &http.Client{Timeout: time.Minute}, fmt.Sprintf("http://%s.%s.svc:%d", endpoint.Service, endpoint.Namespace, endpoint.Port), nil
+	default:
+		transport, address := client.ServiceProxy(endpoint.Namespace, endpoint.Service, endpoint.Port)
+		return &http.Client{Transport: transport, Timeout: time.Minute}, address, nil
+	}
+}
+
+// token reads the webhook's token each time it is needed, so that a new one counts at once; nil for no webhook.
+func (f *guardFlags) token() func() (string, error) {
+	if f.tokenFile == "" {
+		return nil
+	}
+	return func() (string, error) { return readSmall(f.tokenFile) }
+}
+
+// smoke is the suite of a rollout and the values that its requests need.
+func (f *guardFlags) smoke(config guard.Config) (*smoke.Suite, smoke.Values, error) {
+	suite, err := smoke.LoadSource(config.SmokeSuite)
+	if err != nil {
+		return nil, smoke.Values{}, err
+	}
+	key, err := readSmall(f.smokeKeyFile)
+	if err != nil {
+		return nil, smoke.Values{}, err
+	}
+	origin := config.SmokeOrigin
+	if f.smokeOriginFile != "" {
+		if origin, err = readSmall(f.smokeOriginFile); err != nil {
+			return nil, smoke.Values{}, err
+		}
+	}
+	tokens, err := smoke.NewTokens([]byte(key), "", time.Now())
+	if err != nil {
+		return nil, smoke.Values{}, err
+	}
+	return suite, tokens.Values(config.Environment, origin), nil
+}
+
+// readSmall reads a file with a secret; no file has nothing.
+func readSmall(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("read a secret: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, 16<<10))
+	return strings.TrimSpace(string(text)), err
+}

@@ -1,0 +1,250 @@
+package components
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
+	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+const (
+	// guardPort is where the guard serves metrics, health and webhook.
+	guardPort = 8080
+	// guardGrace is longer than a rollback goes on after the signal to stop.
+	guardGrace = 40
+	// labelPurpose marks the ConfigMap that the guard finds its rollout in.
+	labelPurpose = "finance-rollout/purpose"
+	// labelLeader marks the guard's pod that acts; the webhook's Service selects it.
+	labelLeader = "finance-rollout/leader"
+	// guardFiles is where the guard's secrets are mounted.
+	guardFiles = "/etc/guard"
+)
+
+// Names of the files that the guard may be given.
+const (
+	GuardWebhookToken = "webhook-token"
+	GuardSmokeKey     = "smoke-key"
+	GuardSmokeOrigin  = "smoke-origin"
+)
+
+// GuardName is the name of an app's guard: of its Deployment, Lease, Role and so on, and the value of its pods' app label.
+func GuardName(app string) string { return app + "-guard" }
+
+// GuardArgs are the arguments of NewGuard.
+type GuardArgs struct {
+	// App is the service that is guarded.
+	App App
+	// Image is the rollout command's image by digest.
+	Image string
+	// Replicas are the guard's pods.
+	Replicas int
+	// Config is what the guard is told of the rollout, without any secret; ConfigKey is its key.
+	Config, ConfigKey string
+	// Ledger, Service and Deployments are the names of what a rollback touches.
+	Ledger, Service string
+	Deployments     []string
+	// Files are the secrets that the guard's pods hold, by the names above and by the secrets' names in the cluster. The guard
+	// reads them as files: its account may read no Secret.
+	Files map[string]settings.SecretRef
+	// PullSecrets names the secrets with registry credentials.
+	PullSecrets []string
+	// Monitored asks for a ServiceMonitor with the labels.
+	Monitored bool
+	Labels    map[string]string
+	// DependsOn is what the guard cannot start without.
+	DependsOn []pulumi.Resource
+}
+
+func (a *GuardArgs) validate() error {
+	switch {
+	case a.App.Name == "" || a.App.Namespace == nil || a.Image == "" || a.Config == "" || a.ConfigKey == "":
+		return errors.New("guard: App, Image, Config and ConfigKey are required")
+	case a.Ledger == "" || a.Service == "" || len(a.Deployments) == 0:
+		return errors.New("guard: Ledger, Service and Deployments are required")
+	case a.Replicas < 1:
+		return fmt.Errorf("guard: Replicas is %d: allowed is 1 or more", a.Replicas)
+	}
+	return nil
+}
+
+// Guard is the watcher that takes a bad canary out of traffic: a Deployment that may touch what a rollback touches and nothing
+// else, what it is told of the rollout, and what reaches it.
+type Guard struct {
+	pulumi.ResourceState
+
+	// Name is the name of its Deployment.
+	Name pulumi.StringOutput
+}
+
+// NewGuard makes the guard.
+func NewGuard(ctx *pulumi.Context, name string, args *GuardArgs, opts ...pulumi.ResourceOption) (*Guard, error) {
+	if err := args.validate(); err != nil {
+		return nil, err
+	}
+	guard := &Guard{}
+	if err := ctx.RegisterComponentResource("finance-rollout:index:Guard", name, guard, opts...); err != nil {
+		return nil, err
+	}
+	parent := pulumi.Parent(guard)
+	own := App{Name: GuardName(args.App.Name), Environment: args.App.Environment, Namespace: args.App.Namespace}
+	metadata := own.metadata(own.Name)
+	metadata.Labels = own.labelsWith(map[string]string{labelPurpose: "guard"})
+	config, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
+		Metadata: metadata, Data: pulumi.StringMap{args.ConfigKey: pulumi.String(args.Config)},
+	}, parent)
+	if err != nil {
+		return nil, err
+	}
+	account, binding, err := newGuardPermissions(ctx, name, own, args, parent)
+	if err != nil {
+		return nil, err
+	}
+	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(own, account), parent,
+		pulumi.DependsOn(append([]pulumi.Resource{config, binding}, args.DependsOn...)))
+	if err != nil {
+		return nil, err
+	}
+	if err := newGuardSurroundings(ctx, name, own, args, parent); err != nil {
+		return nil, err
+	}
+	guard.Name = deployment.Metadata.Name().Elem()
+	return guard, ctx.RegisterResourceOutputs(guard, pulumi.Map{"name": guard.Name})
+}
+
+func (a *GuardArgs) deployment(own App, account pulumi.StringInput) *appsv1.DeploymentArgs {
+	labels := own.labels()
+	selector := pulumi.StringMap{LabelApp: pulumi.String(own.Name)}
+	metadata := own.metadata(own.Name)
+	metadata.Annotations = pulumi.StringMap{"pulumi.com/timeoutSeconds": pulumi.String("180")}
+	return &appsv1.DeploymentArgs{
+		Metadata: metadata,
+		Spec: appsv1.DeploymentSpecArgs{
+			Replicas: pulumi.Int(a.Replicas), RevisionHistoryLimit: pulumi.Int(3),
+			Selector: metav1.LabelSelectorArgs{MatchLabels: selector},
+			Template: corev1.PodTemplateSpecArgs{
+				Metadata: metav1.ObjectMetaArgs{Labels: labels},
+				Spec: corev1.PodSpecArgs{
+					ServiceAccountName: account.ToStringOutput(), EnableServiceLinks: pulumi.Bool(false),
+					TerminationGracePeriodSeconds: pulumi.Int(guardGrace),
+					SecurityContext: corev1.PodSecurityContextArgs{
+						RunAsNonRoot: pulumi.Bool(true), RunAsUser: pulumi.Int(user), RunAsGroup: pulumi.Int(user), FsGroup: pulumi.Int(user),
+						SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
+					},
+					TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{corev1.TopologySpreadConstraintArgs{
+						MaxSkew: pulumi.Int(1), TopologyKey: pulumi.String("kubernetes.io/hostname"), WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
+						LabelSelector: metav1.LabelSelectorArgs{MatchLabels: selector},
+					}},
+					Volumes: a.volumes(), Containers: corev1.ContainerArray{a.container(own)},
+				},
+			},
+		},
+	}
+}
+
+func (a *GuardArgs) container(own App) corev1.ContainerArgs {
+	arguments := []string{"guard", "--lease", own.Name, "--listen", fmt.Sprintf(":%d", guardPort), "--leader-label", labelLeader}
+	mounts := corev1.VolumeMountArray{}
+	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
+		arguments = append(arguments, "--"+name+"-file", guardFiles+"/"+name)
+	}
+	if len(a.Files) > 0 {
+		mounts = append(mounts, corev1.VolumeMountArgs{Name: pulumi.String("files"), MountPath: pulumi.String(guardFiles), ReadOnly: pulumi.Bool(true)})
+	}
+	look := func(path string, period, failures int) corev1.ProbeArgs {
+		return corev1.ProbeArgs{
+			HttpGet:       corev1.HTTPGetActionArgs{Path: pulumi.String(path), Port: pulumi.String(PortName)},
+			PeriodSeconds: pulumi.Int(period), TimeoutSeconds: pulumi.Int(3), FailureThreshold: pulumi.Int(failures),
+		}
+	}
+	return corev1.ContainerArgs{
+		Name: pulumi.String("guard"), Image: pulumi.String(a.Image), Args: pulumi.ToStringArray(arguments),
+		Env: corev1.EnvVarArray{
+			// The runtime collects earlier than by default, and saves where it can before the limit ends it.
+			corev1.EnvVarArgs{Name: pulumi.String("GOGC"), Value: pulumi.String("50")},
+			corev1.EnvVarArgs{Name: pulumi.String("GOMEMLIMIT"), Value: pulumi.String("40MiB")},
+			corev1.EnvVarArgs{Name: pulumi.String("POD_NAME"), ValueFrom: corev1.EnvVarSourceArgs{
+				FieldRef: corev1.ObjectFieldSelectorArgs{FieldPath: pulumi.String("metadata.name")},
+			}},
+		},
+		Ports: corev1.ContainerPortArray{corev1.ContainerPortArgs{
+			Name: pulumi.String(PortName), ContainerPort: pulumi.Int(guardPort), Protocol: pulumi.String("TCP"),
+		}},
+		Resources: resourceRequirements(settings.Resources{
+			Requests: settings.Quantities{CPU: "10m", Memory: "32Mi"}, Limits: settings.Quantities{CPU: "250m", Memory: "64Mi"},
+		}),
+		LivenessProbe: look("/healthz", 10, 3), ReadinessProbe: look("/readyz", 2, 3), VolumeMounts: mounts,
+		SecurityContext: corev1.SecurityContextArgs{
+			AllowPrivilegeEscalation: pulumi.Bool(false), ReadOnlyRootFilesystem: pulumi.Bool(true),
+			Capabilities: corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
+		},
+	}
+}
+
+func (a *GuardArgs) volumes() corev1.VolumeArray {
+	var sources corev1.VolumeProjectionArray
+	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
+		sources = append(sources, corev1.VolumeProjectionArgs{Secret: corev1.SecretProjectionArgs{
+			Name:  pulumi.String(a.Files[name].Secret),
+			Items: corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(a.Files[name].Key), Path: pulumi.String(name)}},
+		}})
+	}
+	if len(sources) == 0 {
+		return nil
+	}
+	return corev1.VolumeArray{corev1.VolumeArgs{Name: pulumi.String("files"), Projected: corev1.ProjectedVolumeSourceArgs{
+		DefaultMode: pulumi.Int(0o440), Sources: sources,
+	}}}
+}
+
+// newGuardSurroundings makes what reaches the guard and keeps it running.
+func newGuardSurroundings(ctx *pulumi.Context, name string, own App, args *GuardArgs, parent pulumi.ResourceOption) error {
+	selector := pulumi.StringMap{LabelApp: pulumi.String(own.Name)}
+	if args.Replicas > 1 {
+		if _, err := policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
+			Metadata: own.metadata(own.Name),
+			Spec:     policyv1.PodDisruptionBudgetSpecArgs{MaxUnavailable: pulumi.Int(1), Selector: metav1.LabelSelectorArgs{MatchLabels: selector}},
+		}, parent); err != nil {
+			return err
+		}
+	}
+	if err := newIngressPolicy(ctx, name, own, guardPort, parent); err != nil {
+		return err
+	}
+	port := corev1.ServicePortArgs{Name: pulumi.String(PortName), Port: pulumi.Int(guardPort), TargetPort: pulumi.String(PortName)}
+	if _, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
+		Metadata: own.metadata(own.Name),
+		Spec: corev1.ServiceSpecArgs{
+			Selector: pulumi.StringMap{LabelApp: pulumi.String(own.Name)}, ClusterIP: pulumi.String("None"), Ports: corev1.ServicePortArray{port},
+		},
+	}, parent); err != nil {
+		return err
+	}
+	if _, webhook := args.Files[GuardWebhookToken]; webhook {
+		if err := newWebhookService(ctx, name, own, port, parent); err != nil {
+			return err
+		}
+	}
+	if !args.Monitored {
+		return nil
+	}
+	_, err := apiextensions.NewCustomResource(ctx, name+"-ServiceMonitor", &apiextensions.CustomResourceArgs{
+		ApiVersion: pulumi.String(MonitoringAPI), Kind: pulumi.String("ServiceMonitor"),
+		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(own.Name), Namespace: own.Namespace, Labels: own.labelsWith(args.Labels)},
+		OtherFields: kubernetes.UntypedArgs{"spec": map[string]any{
+			"selector":        map[string]any{"matchLabels": map[string]any{LabelApp: own.Name}},
+			"podTargetLabels": []any{LabelApp},
+			"endpoints":       []any{map[string]any{"port": PortName, "path": "/metrics", "interval": "15s"}},
+		}},
+	}, parent)
+	return err
+}

@@ -1,0 +1,97 @@
+package components
+
+import (
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
+	rbacv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/rbac/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// permission is a rule of a Role.
+type permission struct {
+	group     string
+	resources []string
+	names     []string
+	verbs     []string
+}
+
+// permissions are what the guard may do: see everything that it decides on, and write to what a rollback touches. Where the
+// API knows the name beforehand, the rule names it. It may read no Secret.
+func (a *GuardArgs) permissions(own App) []permission {
+	return []permission{
+		{"", []string{"pods"}, nil, []string{"get", "list", "watch", "patch"}},
+		{"", []string{"pods/log"}, nil, []string{"get"}},
+		{"apps", []string{"deployments", "replicasets"}, nil, []string{"get", "list", "watch"}},
+		{"apps", []string{"deployments/scale"}, a.Deployments, []string{"get", "patch"}},
+		{"discovery.k8s.io", []string{"endpointslices"}, nil, []string{"get", "list", "watch"}},
+		// Evidence is kept under a name that has its time.
+		{"", []string{"configmaps"}, nil, []string{"list", "watch", "create", "delete"}},
+		{"", []string{"configmaps"}, []string{a.Ledger}, []string{"get", "update"}},
+		{"", []string{"events"}, nil, []string{"create", "list"}},
+		{"coordination.k8s.io", []string{"leases"}, nil, []string{"create"}},
+		{"coordination.k8s.io", []string{"leases"}, []string{own.Name}, []string{"get", "update"}},
+		// At 100 % the Service selects the canary alone; a rollback opens it to stable.
+		{"", []string{"services"}, []string{a.Service}, []string{"get", "patch"}},
+		{"gateway.networking.k8s.io", []string{"httproutes"}, []string{a.Service}, []string{"get", "patch"}},
+	}
+}
+
+// newGuardPermissions makes the account of the guard with its Role.
+func newGuardPermissions(ctx *pulumi.Context, name string, own App, args *GuardArgs, parent pulumi.ResourceOption) (account pulumi.StringInput, binding pulumi.Resource, err error) {
+	made, err := corev1.NewServiceAccount(ctx, name, &corev1.ServiceAccountArgs{
+		Metadata: own.metadata(own.Name), ImagePullSecrets: pullSecrets(args.PullSecrets),
+	}, parent)
+	if err != nil {
+		return nil, nil, err
+	}
+	var rules rbacv1.PolicyRuleArray
+	for _, rule := range args.permissions(own) {
+		rules = append(rules, rbacv1.PolicyRuleArgs{
+			ApiGroups: pulumi.ToStringArray([]string{rule.group}), Resources: pulumi.ToStringArray(rule.resources),
+			ResourceNames: pulumi.ToStringArray(rule.names), Verbs: pulumi.ToStringArray(rule.verbs),
+		})
+	}
+	role, err := rbacv1.NewRole(ctx, name, &rbacv1.RoleArgs{Metadata: own.metadata(own.Name), Rules: rules}, parent)
+	if err != nil {
+		return nil, nil, err
+	}
+	bound, err := rbacv1.NewRoleBinding(ctx, name, &rbacv1.RoleBindingArgs{
+		Metadata: own.metadata(own.Name),
+		RoleRef: rbacv1.RoleRefArgs{
+			ApiGroup: pulumi.String("rbac.authorization.k8s.io"), Kind: pulumi.String("Role"), Name: role.Metadata.Name().Elem(),
+		},
+		Subjects: rbacv1.SubjectArray{rbacv1.SubjectArgs{
+			Kind: pulumi.String("ServiceAccount"), Name: made.Metadata.Name().Elem(), Namespace: own.Namespace.ToStringOutput(),
+		}},
+	}, parent)
+	return made.Metadata.Name().Elem(), bound, err
+}
+
+// newIngressPolicy opens one port of an app's pods and no other.
+func newIngressPolicy(ctx *pulumi.Context, name string, app App, port int, parent pulumi.ResourceOption) error {
+	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
+		Metadata: app.metadata(app.Name),
+		Spec: networkingv1.NetworkPolicySpecArgs{
+			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{LabelApp: pulumi.String(app.Name)}},
+			PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
+			Ingress:     networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{Ports: tcpPorts(port)}},
+		},
+	}, parent)
+	return err
+}
+
+// newWebhookService leads to the guard that acts.
+func newWebhookService(ctx *pulumi.Context, name string, own App, port corev1.ServicePortArgs, parent pulumi.ResourceOption) error {
+	metadata := own.metadata(own.Name + "-webhook")
+	// Which pod acts is decided after the Service is made.
+	metadata.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
+	metadata.Labels = App{Name: own.Name + "-webhook", Environment: own.Environment, Namespace: own.Namespace}.labels()
+	_, err := corev1.NewService(ctx, name+"-webhook", &corev1.ServiceArgs{
+		Metadata: metadata,
+		Spec: corev1.ServiceSpecArgs{
+			Selector: pulumi.StringMap{LabelApp: pulumi.String(own.Name), labelLeader: pulumi.String("true")}, Ports: corev1.ServicePortArray{port},
+		},
+	}, parent)
+	return err
+}

@@ -1,0 +1,284 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vextrus/finance-rollout/internal/kube"
+)
+
+// silentGateway is one of a class that nobody serves.
+const silentGateway = `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: silent, namespace: %s}
+spec: {gatewayClassName: nobody, listeners: [{name: web, protocol: HTTP, port: 18080, allowedRoutes: {namespaces: {from: All}}}]}
+`
+
+// TestGateway takes a release up and down by the weights of a route through a real Gateway. Its parts build on each other and run
+// in order.
+func TestGateway(t *testing.T) {
+	address := os.Getenv("FINANCE_ROLLOUT_GATEWAY")
+	if address == "" {
+		t.Fatal("the local cluster has no Gateway: run `make e2e`, or `make cluster GATEWAY=1` and `. .local/env` first")
+	}
+	c := open(t, "-gw", 30380)
+	t.Cleanup(func() { c.destroyLeftovers(t) })
+	client, err := kube.New(kube.Options{Kubeconfig: os.Getenv("KUBECONFIG")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &edge{cluster: c, client: client}
+	e.door = door{url: address, host: gatewayHost, await: e.answers}
+	parts := []struct {
+		name string
+		run  func(*testing.T, *edge)
+	}{
+		{"staging", func(t *testing.T, e *edge) { e.up(t, "staging") }},
+		{"refusals", gatewayRefusals},
+		{"a Gateway that does not answer", silent},
+		{"week 1", week1ByWeight},
+		{"share of the requests", shareByWeight},
+		{"up and down", upAndDown},
+		{"a shift that is not accepted", notAccepted},
+		{"failing smoke check", failingSmokeCheckByWeight},
+		{"autoscaler", autoscaler},
+		{"to the end", toTheEnd},
+		{"by pod count and back", byPodCountAndBack},
+	}
+	for _, part := range parts {
+		if !t.Run(part.name, func(t *testing.T) { part.run(t, e) }) && (part.name == "staging" || part.name == "week 1") {
+			t.Fatal("the rest stands on this")
+		}
+	}
+}
+
+func gatewayRefusals(t *testing.T, e *edge) {
+	for path, value := range map[string]string{"canary.autoscale.max": "10", "canary.autoscale.cpuPercent": "70"} {
+		e.config(t, path, value)
+	}
+	if output, err := e.pulumi(t, "preview", "--stack", "production"); err == nil || !strings.Contains(output, "canary.autoscale") || !strings.Contains(output, "traffic gateway") {
+		t.Errorf("an autoscaler beside pod counts: %v\n%s", err, tail(output))
+	}
+	e.dropCanaryConfig(t)
+	e.config(t, "traffic", "gateway")
+	if output, err := e.pulumi(t, "preview", "--stack", "production"); err == nil || !strings.Contains(output, "pulumi config set --path gateway.name NAME") {
+		t.Errorf("no Gateway: %v\n%s", err, tail(output))
+	}
+	e.config(t, "gateway.namespace", "gateway")
+	e.config(t, "gateway.name", "nothing")
+	e.config(t, "gateway.hostnames[0]", gatewayHost)
+	e.config(t, "gateway.timeout", "5s")
+	if output, err := e.pulumi(t, "preview", "--stack", "production"); err == nil || !strings.Contains(output, "no Gateway gateway/nothing") {
+		t.Errorf("a Gateway that does not exist: %v\n%s", err, tail(output))
+	}
+	if generations := e.generations(t); len(generations) > 0 {
+		t.Errorf("something was made: %v", generations)
+	}
+}
+
+// silent makes the stack behind a Gateway that nobody serves: nothing counts as shifted, and the canary is left without a weight.
+func silent(t *testing.T, e *edge) {
+	manifest := e.dir + "/silent.yaml"
+	if err := os.WriteFile(manifest, fmt.Appendf(nil, silentGateway, e.staging), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if output, err := e.run(t, "kubectl", "apply", "-f", manifest); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	e.config(t, "gateway.namespace", e.staging)
+	e.config(t, "gateway.name", "silent")
+	e.refused(t, "has reported nothing", "a controller runs for its class")
+	if got := e.weights(t); got != "100/0" {
+		t.Errorf("the route has the weights %s", got)
+	}
+	e.config(t, "gateway.namespace", "gateway")
+	e.config(t, "gateway.name", "edge")
+}
+
+func week1ByWeight(t *testing.T, e *edge) {
+	sent := e.customers(t, 50)
+	output := e.up(t, "production")
+	for _, word := range []string{"canary week1 passed its gate", "Passed: 12", "gate: pass"} {
+		if !strings.Contains(output, word) {
+			t.Errorf("the up of production does not say %q:\n%s", word, tail(output))
+		}
+	}
+	e.expectTracks(t, 10, 1)
+	e.expectInForce(t, 10)
+	if outputs := e.outputs(t, "production"); outputs["weight"] != 10.0 || outputs["stableReplicas"] != 10.0 || outputs["canaryReplicas"] != 1.0 {
+		t.Errorf("outputs %v", outputs)
+	}
+	if text, err := e.pulumi(t, "preview", "--stack", "production", "--expect-no-changes"); err != nil {
+		t.Errorf("the preview of an unchanged stack has changes: %v\n%s", err, tail(text))
+	}
+	sent.end()
+	sent.expectAnswers(t)
+}
+
+// shareByWeight compares the canary's share with its weight: a weight is exact where a number of pods is by chance.
+func shareByWeight(t *testing.T, e *edge) {
+	sent := e.customers(t, 50)
+	time.Sleep(20 * time.Second)
+	sent.end()
+	sent.expectAnswers(t)
+	if got, answers := canaryShare(sent); math.Abs(got-0.1) > 0.01 || answers < 900 {
+		t.Errorf("the canary answered %.2f %% of %d requests, want 10 ± 1", got*100, answers)
+	}
+}
+
+// upAndDown goes from 10 to 30 % and back to 0 under load: no request fails, and no pod goes before its weight.
+func upAndDown(t *testing.T, e *edge) {
+	sent := e.customers(t, 100)
+	wrong, fewest := e.watchOrder(t), e.watchCapacity(t)
+	e.override(t, 30)
+	preview, err := e.pulumi(t, "preview", "--stack", "production", "--diff")
+	if err != nil || !strings.Contains(preview, "weight: 10 => 30") || !strings.Contains(preview, "weight: 90 => 70") {
+		t.Errorf("the preview does not show the weights: %v\n%s", err, tail(preview))
+	}
+	e.up(t, "production")
+	e.expectTracks(t, 10, 3)
+	e.expectInForce(t, 30)
+	e.config(t, "canaryWeight", "0")
+	e.up(t, "production")
+	e.expectTracks(t, 10, 0)
+	e.expectInForce(t, 0)
+	if pods := fewest(); pods < 10 {
+		t.Errorf("there were only %d ready pods on the way, the plan has 10", pods)
+	}
+	if moments := wrong(); len(moments) > 0 {
+		t.Errorf("%d times too few pods: %v", len(moments), moments[:min(len(moments), 5)])
+	}
+	sent.end()
+	sent.expectAnswers(t)
+	after := e.customers(t, 50)
+	time.Sleep(4 * time.Second)
+	after.end()
+	if got, answers := canaryShare(after); got != 0 || answers < 100 {
+		t.Errorf("at 0 %% the canary answered %.2f %% of %d requests", got*100, answers)
+	}
+}
+
+// notAccepted keeps the Gateway from reporting. It is no proof of a shift that the weights are stored: they are taken back.
+func notAccepted(t *testing.T, e *edge) {
+	sent := e.customers(t, 100)
+	restore := e.muteGateway(t)
+	e.config(t, "canaryWeight", "10")
+	e.refused(t, "reports Accepted of generation", "not accepted either")
+	if got := e.weights(t); got != "100/0" {
+		t.Errorf("the route has the weights %s", got)
+	}
+	restore()
+	e.up(t, "production")
+	e.expectInForce(t, 10)
+	e.expectTracks(t, 10, 1)
+	sent.end()
+	sent.expectAnswers(t)
+}
+
+// failingSmokeCheckByWeight takes a canary out that fails a check: its weight is gone before its pods are, and it answers no more.
+func failingSmokeCheckByWeight(t *testing.T, e *edge) {
+	sent := e.customers(t, 50)
+	e.config(t, "canary.env.FAULTS", "csrf")
+	e.refused(t, "canary week1", "1 of 12 smoke tests did not pass", "rolled back", "accepted by its Gateway", "no endpoint is left")
+	e.expectInForce(t, 0)
+	e.expectTracks(t, 10, 0)
+	after := e.customers(t, 50)
+	time.Sleep(4 * time.Second)
+	after.end()
+	if got, answers := canaryShare(after); got != 0 || answers < 100 {
+		t.Errorf("after the rollback the canary answered %.2f %% of %d requests", got*100, answers)
+	}
+	refusal := e.refused(t, "was rolled back", "canaryWeight 0")
+	e.expectInForce(t, 0)
+	e.dropCanaryConfig(t)
+	e.releaseLatch(t, refusal)
+	e.expectInForce(t, 10)
+	e.expectTracks(t, 10, 1)
+	sent.end()
+	sent.expectAnswers(t)
+}
+
+// autoscaler gives the canary one: its least is raised by the autoscaler and not by the stack, and at 0 % it rests.
+func autoscaler(t *testing.T, e *edge) {
+	e.withoutBake(t)
+	for path, value := range map[string]string{"canary.autoscale.min": "2", "canary.autoscale.max": "10", "canary.autoscale.cpuPercent": "80"} {
+		e.config(t, path, value)
+	}
+	e.up(t, "production")
+	e.expectTracks(t, 10, 2)
+	if text, err := e.pulumi(t, "preview", "--stack", "production", "--expect-no-changes"); err != nil {
+		t.Errorf("the stack and the autoscaler fight: %v\n%s", err, tail(text))
+	}
+	e.config(t, "canaryWeight", "0")
+	e.up(t, "production")
+	// Longer than the 15 seconds between two looks of an autoscaler.
+	time.Sleep(20 * time.Second)
+	e.expectTracks(t, 10, 0)
+	e.config(t, "canaryWeight", "10")
+	e.up(t, "production")
+	e.expectInForce(t, 10)
+	e.expectTracks(t, 10, 2)
+	e.dropCanaryConfig(t)
+	e.up(t, "production")
+	e.expectTracks(t, 10, 1)
+}
+
+// toTheEnd takes the canary to 100 % and finishes under load.
+func toTheEnd(t *testing.T, e *edge) {
+	e.withoutBake(t)
+	sent := e.customers(t, 50)
+	wrong, fewest := e.watchOrder(t), e.watchCapacity(t)
+	for _, step := range []struct{ weight, canary int }{{30, 3}, {60, 6}, {100, 10}} {
+		e.override(t, step.weight)
+		e.up(t, "production")
+		e.expectTracks(t, 10, step.canary)
+		e.expectInForce(t, step.weight)
+	}
+	e.config(t, "stableImage", fmt.Sprint(e.outputs(t, "production")["verifiedImage"]))
+	e.override(t, 0)
+	e.up(t, "production")
+	e.expectTracks(t, 10, 0)
+	e.expectInForce(t, 0)
+	if pods := fewest(); pods < 10 {
+		t.Errorf("there were only %d ready pods on the way, the plan has 10", pods)
+	}
+	if moments := wrong(); len(moments) > 0 {
+		t.Errorf("%d times too few pods: %v", len(moments), moments[:min(len(moments), 5)])
+	}
+	sent.end()
+	sent.expectAnswers(t)
+}
+
+// byPodCountAndBack changes the way that requests are split, while customers come past the Gateway.
+func byPodCountAndBack(t *testing.T, e *edge) {
+	e.withoutBake(t)
+	sent := e.cluster.customers(t, 50)
+	e.config(t, "canaryWeight", "10")
+	e.up(t, "production")
+	e.config(t, "traffic", "replicas")
+	e.up(t, "production")
+	e.expectTracks(t, 9, 1)
+	if weights, err := e.client.RouteWeights(t.Context(), e.production, "finance-service"); weights != nil || err != nil {
+		t.Errorf("the route is still there: %v, %v", weights, err)
+	}
+	e.config(t, "traffic", "gateway")
+	e.up(t, "production")
+	e.expectTracks(t, 10, 1)
+	e.expectInForce(t, 10)
+	sent.end()
+	sent.expectAnswers(t)
+	if diff := cmp.Diff(10.0, e.outputs(t, "production")["weight"]); diff != "" {
+		t.Error(diff)
+	}
+	if output, err := e.pulumi(t, "destroy", "--stack", "production", "--yes", "--skip-preview"); err != nil {
+		t.Errorf("pulumi destroy: %v\n%s", err, tail(output))
+	}
+}

@@ -1,0 +1,204 @@
+package guard
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Action is what a finding asks for.
+type Action string
+
+const (
+	// RollBack takes the canary out.
+	RollBack Action = "rollback"
+	// Review asks a person to look. The guide rolls back for errors, crash loops and failing health checks, and leaves latency
+	// and single restarts to people; so does the guard.
+	Review Action = "review"
+)
+
+// Causes of findings, as they are counted.
+const (
+	CauseErrors    = "errors"
+	CauseLatency   = "latency"
+	CauseCrashLoop = "crash-loop"
+	CauseOOM       = "oom-killed"
+	CauseRestart   = "restart"
+	CauseReadiness = "readiness-lost"
+	CauseImage     = "image-pull"
+	CauseProgress  = "no-progress"
+	CauseAlert     = "alert"
+	CauseSoak      = "soak"
+	CauseLatched   = "latched"
+	CauseImpostor  = "impostor"
+	CauseShared    = "shared"
+	CauseLimited   = "limited"
+)
+
+// Finding is one thing that speaks against a canary.
+type Finding struct {
+	Action Action
+	Cause  string
+	// Subject is the pod or alert that it is about; with Cause it tells one finding from another.
+	Subject string
+	Reason  string
+}
+
+// Pods are the pods of a rollout as they are seen.
+type Pods struct {
+	// Canary and Stable are those of the tracks' own Deployments.
+	Canary, Stable []*corev1.Pod
+	// WasReady tells by UID which pods have been seen ready.
+	WasReady map[string]bool
+	// Deployment is the canary's; nil when there is none.
+	Deployment *appsv1.Deployment
+}
+
+// Findings judges pods. It is a function of what is given alone.
+//
+// A crash loop rolls back. One restart asks for review, an OOM kill that repeats rolls back. Readiness that was lost rolls back,
+// unless the stable track loses it as well; pods that are being deleted or were never ready do not count, nor do those whose
+// containers are ready while their node is not heard of. An image that cannot be pulled gets no requests and asks for review. A
+// Deployment that makes no progress rolls back when its containers run and do not become ready: its health checks fail.
+func (p Pods) Findings() []Finding {
+	var list []Finding
+	for _, pod := range p.Canary {
+		if pod.DeletionTimestamp != nil {
+			continue
+		}
+		for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+			if finding, found := ofContainer(pod.Name, status); found {
+				list = append(list, finding)
+			}
+		}
+	}
+	list = append(list, p.readiness()...)
+	if finding, found := p.progress(); found {
+		list = append(list, finding)
+	}
+	return list
+}
+
+func ofContainer(pod string, status corev1.ContainerStatus) (Finding, bool) {
+	last := status.LastTerminationState.Terminated
+	if status.State.Terminated != nil {
+		last = status.State.Terminated
+	}
+	ended := ""
+	if last != nil {
+		ended = fmt.Sprintf("; it last ended with %s, exit code %d", last.Reason, last.ExitCode)
+	}
+	waiting := ""
+	if status.State.Waiting != nil {
+		waiting = status.State.Waiting.Reason
+	}
+	killed := last != nil && last.Reason == "OOMKilled"
+	finding := Finding{Action: Review, Subject: pod}
+	switch {
+	case waiting == "CrashLoopBackOff":
+		finding.Action, finding.Cause = RollBack, CauseCrashLoop
+		finding.Reason = fmt.Sprintf("pod %s is in a crash loop (%d restarts%s)", pod, status.RestartCount, ended)
+	case killed && status.RestartCount >= 2:
+		finding.Action, finding.Cause = RollBack, CauseOOM
+		finding.Reason = fmt.Sprintf("pod %s was killed again and again for its memory (%d restarts)", pod, status.RestartCount)
+	case killed:
+		finding.Cause, finding.Reason = CauseOOM, fmt.Sprintf("pod %s was killed for its memory (%d restarts)", pod, status.RestartCount)
+	case status.RestartCount > 0:
+		finding.Cause, finding.Reason = CauseRestart, fmt.Sprintf("pod %s restarted (%d times%s)", pod, status.RestartCount, ended)
+	case waiting == "ErrImagePull" || waiting == "ImagePullBackOff" || waiting == "InvalidImageName":
+		finding.Cause, finding.Reason = CauseImage, fmt.Sprintf("pod %s cannot start: %s: %.200s", pod, waiting, status.State.Waiting.Message)
+	default:
+		return Finding{}, false
+	}
+	return finding, true
+}
+
+// lost tells that a pod failed its readiness probe after having been ready.
+func (p Pods) lost(pod *corev1.Pod) bool {
+	if pod.DeletionTimestamp != nil || !p.WasReady[string(pod.UID)] || isReady(pod) {
+		return false
+	}
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil && !s.Ready })
+}
+
+func (p Pods) readiness() []Finding {
+	var lost []string
+	for _, pod := range p.Canary {
+		if p.lost(pod) {
+			lost = append(lost, pod.Name)
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	alike, known := 0, 0
+	for _, pod := range p.Stable {
+		if pod.DeletionTimestamp == nil && p.WasReady[string(pod.UID)] {
+			known++
+			if p.lost(pod) {
+				alike++
+			}
+		}
+	}
+	finding := Finding{
+		Action: RollBack, Cause: CauseReadiness, Subject: strings.Join(lost, ","),
+		Reason: fmt.Sprintf("the readiness probe fails in %s, which was ready before", strings.Join(lost, ", ")),
+	}
+	if alike > 0 && alike*len(p.Canary) >= known*len(lost)/2 {
+		finding.Action = Review
+		finding.Reason += fmt.Sprintf("; but so it does in %d of %d stable pods: what both depend on fails, not the canary", alike, known)
+	}
+	return []Finding{finding}
+}
+
+// progress looks at the Deployment's own condition.
+func (p Pods) progress() (Finding, bool) {
+	if p.Deployment == nil {
+		return Finding{}, false
+	}
+	for _, condition := range p.Deployment.Status.Conditions {
+		if condition.Type != appsv1.DeploymentProgressing || condition.Reason != "ProgressDeadlineExceeded" {
+			continue
+		}
+		finding := Finding{Action: Review, Cause: CauseProgress, Subject: p.Deployment.Name,
+			Reason: fmt.Sprintf("deployment %s makes no progress: %.200s", p.Deployment.Name, condition.Message)}
+		for _, pod := range p.Canary {
+			if pod.DeletionTimestamp == nil && runsUnready(pod) {
+				finding.Action = RollBack
+				finding.Reason += fmt.Sprintf("; pod %s runs and does not pass its readiness probe", pod.Name)
+				break
+			}
+		}
+		return finding, true
+	}
+	return Finding{}, false
+}
+
+func runsUnready(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil && !s.Ready })
+}
+
+func isReady(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// becameUnready tells from a pod's state alone that it had been ready: its readiness changed after its containers had started.
+func becameUnready(pod *corev1.Pod) bool {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type != corev1.PodReady || condition.Status == corev1.ConditionTrue {
+			continue
+		}
+		for _, status := range pod.Status.ContainerStatuses {
+			if running := status.State.Running; running == nil || !condition.LastTransitionTime.After(running.StartedAt.Time) {
+				return false
+			}
+		}
+		return len(pod.Status.ContainerStatuses) > 0
+	}
+	return false
+}

@@ -1,0 +1,109 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/property"
+)
+
+func runPolicies() []Policy {
+	return []Policy{
+		{
+			Name:        "pod-resources",
+			Description: "Containers ask for processor and memory and are limited in both.",
+			Resource:    eachContainer(resources),
+		},
+		{
+			Name:        "pod-probes",
+			Description: "Containers that serve have a liveness and a readiness probe.",
+			Resource:    probes,
+		},
+		{
+			Name:        "pod-grace-period",
+			Description: "A pod has longer to end than its preStop hook takes.",
+			Limits: []Limit{{
+				Name:        "seconds",
+				Description: "Seconds that must be left after the preStop hook.",
+				Default:     float64(5),
+			}},
+			Resource: gracePeriod,
+		},
+	}
+}
+
+func resources(_ property.Value, c container) string {
+	var lacking []string
+	for _, part := range []string{"requests", "limits"} {
+		for _, name := range []string{"cpu", "memory"} {
+			if missing(at(c.Value, "resources", part, name)) {
+				lacking = append(lacking, "resources."+part+"."+name)
+			}
+		}
+	}
+	if len(lacking) == 0 {
+		return ""
+	}
+	return "it can starve its neighbours or be starved; set " + strings.Join(lacking, ", ")
+}
+
+// probes asks for probes where pods serve: work that ends by itself needs none, nor do init containers.
+func probes(r Resource, _ Limits) []string {
+	pod, ok := r.pod()
+	if kind := r.kind(); !ok || kind == "Job" || kind == "CronJob" {
+		return nil
+	}
+	var messages []string
+	for _, c := range containersOf(pod, keyContainers) {
+		for _, probe := range []string{"livenessProbe", "readinessProbe"} {
+			if missing(at(c.Value, probe)) {
+				messages = append(messages, fmt.Sprintf("%s: it has no %s, so that the kubelet cannot tell whether it works; set one", c.where, probe))
+			}
+		}
+	}
+	return messages
+}
+
+// standardGrace is what Kubernetes gives a pod that names no grace period, in seconds.
+const standardGrace = 30
+
+func gracePeriod(r Resource, limits Limits) []string {
+	pod, ok := r.pod()
+	if !ok {
+		return nil
+	}
+	grace, spare := at(pod, "terminationGracePeriodSeconds"), limits.number("seconds")
+	if unknown(grace) {
+		return nil
+	}
+	seconds, ok := number(grace)
+	if !ok {
+		seconds = standardGrace
+	}
+	var messages []string
+	for _, c := range containersOf(pod, keyContainers) {
+		if stop, ok := preStop(c); ok && seconds < stop+spare {
+			messages = append(messages, fmt.Sprintf("%s: its preStop hook takes %v s of the %v s that the pod has to end, and open requests need %v more; "+
+				"set terminationGracePeriodSeconds to %v or more", c.where, stop, seconds, spare, stop+spare))
+		}
+	}
+	return messages
+}
+
+var sleepCommand = regexp.MustCompile(`\bsleep\s+([0-9]+(?:\.[0-9]+)?)`)
+
+// preStop is how many seconds the preStop hook of a container sleeps.
+func preStop(c container) (float64, bool) {
+	if seconds, ok := number(at(c.Value, "lifecycle", "preStop", "sleep", "seconds")); ok {
+		return seconds, true
+	}
+	command := words(at(c.Value, "lifecycle", "preStop", "exec", "command"))
+	found := sleepCommand.FindStringSubmatch(strings.Join(command, " "))
+	if found == nil {
+		return 0, false
+	}
+	seconds, err := strconv.ParseFloat(found[1], 64)
+	return seconds, err == nil
+}

@@ -1,0 +1,118 @@
+package rollback
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/ledger"
+)
+
+// store is a ledger's store in memory.
+type store struct {
+	mu      sync.Mutex
+	data    map[string]string
+	version int
+}
+
+func (s *store) Load(context.Context) (data map[string]string, version string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.data), strconv.Itoa(s.version), nil
+}
+
+func (s *store) Save(_ context.Context, data map[string]string, version string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if version != strconv.Itoa(s.version) {
+		return ledger.ErrConflict
+	}
+	s.data, s.version = maps.Clone(data), s.version+1
+	return nil
+}
+
+func kinds(t *testing.T, s ledger.Store) []ledger.Kind {
+	t.Helper()
+	history, err := ledger.Read(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []ledger.Kind
+	for _, entry := range history.Entries() {
+		list = append(list, entry.Kind)
+	}
+	return list
+}
+
+func TestInLedgerRecordsARollbackOnce(t *testing.T) {
+	const image = "sha256:11"
+	failed := Outcome{Reason: "bad", Steps: []Step{{Name: "evidence", Err: errors.New("slow")}}}
+	done := Outcome{Reason: "bad", Evidence: "finance-evidence-1"}
+	tests := []struct {
+		name     string
+		outcomes []Outcome
+		want     []ledger.Kind
+	}{
+		{"once", []Outcome{done}, []ledger.Kind{ledger.RollbackBegun, ledger.RolledBack}},
+		{"again", []Outcome{done, done, failed}, []ledger.Kind{ledger.RollbackBegun, ledger.RolledBack}},
+		{"completed by a second run", []Outcome{failed, failed, done, done}, []ledger.Kind{ledger.RollbackBegun, ledger.RolledBack, ledger.RolledBack}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &store{}
+			recorder := InLedger{Store: s, Now: time.Now, Who: "guard", Image: image, Release: "v2"}
+			for _, outcome := range tt.outcomes {
+				if err := errors.Join(recorder.Begin(t.Context(), outcome.Reason), recorder.Finish(t.Context(), outcome)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := kinds(t, s); !slices.Equal(got, tt.want) {
+				t.Errorf("the ledger holds %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestTwoRollbacksAtOnceAreOneInTheLedger(t *testing.T) {
+	s := &store{}
+	var group sync.WaitGroup
+	errs := make(chan error, 8)
+	for range 8 {
+		group.Go(func() {
+			recorder := InLedger{Store: s, Now: time.Now, Who: "guard", Image: "sha256:11", Release: "v2"}
+			errs <- errors.Join(recorder.Begin(t.Context(), "bad"), recorder.Finish(t.Context(), Outcome{Reason: "bad"}))
+		})
+	}
+	group.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if got := kinds(t, s); !slices.Equal(got, []ledger.Kind{ledger.RollbackBegun, ledger.RolledBack}) {
+		t.Errorf("the ledger holds %v", got)
+	}
+}
+
+func TestALatchThatIsBeingReleasedIsEngagedAnew(t *testing.T) {
+	s := &store{}
+	first := InLedger{Store: s, Now: time.Now, Who: "guard", Image: "sha256:11", Release: "v2"}
+	if err := errors.Join(first.Begin(t.Context(), "bad"), first.Finish(t.Context(), Outcome{Reason: "bad"})); err != nil {
+		t.Fatal(err)
+	}
+	second := first
+	second.Released = 1
+	if err := errors.Join(second.Begin(t.Context(), "bad again"), second.Finish(t.Context(), Outcome{Reason: "bad again"})); err != nil {
+		t.Fatal(err)
+	}
+	want := []ledger.Kind{ledger.RollbackBegun, ledger.RolledBack, ledger.RollbackBegun, ledger.RolledBack}
+	if got := kinds(t, s); !slices.Equal(got, want) {
+		t.Errorf("the ledger holds %v, want %v", got, want)
+	}
+}

@@ -1,0 +1,27 @@
+package rollback
+
+import (
+	"context"
+	"fmt"
+)
+
+// Route changes the weights of a route of the Gateway API.
+type Route interface {
+	// SetRouteWeights gives the named backends of the route these weights.
+	SetRouteWeights(ctx context.Context, namespace, route string, weights map[string]int) error
+	// WaitRoute waits until the Gateway has accepted the route with these weights.
+	WaitRoute(ctx context.Context, namespace, route string, weights map[string]int) error
+}
+
+// ByWeights diverts the requests by giving a route these weights. It is done when the Gateway has accepted them, and may be repeated.
+func ByWeights(cluster Route, namespace, route string, weights map[string]int) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		if err := cluster.SetRouteWeights(ctx, namespace, route, weights); err != nil {
+			return "", err
+		}
+		if err := cluster.WaitRoute(ctx, namespace, route, weights); err != nil {
+			return "the route has its weights", err
+		}
+		return fmt.Sprintf("route %s, accepted by its Gateway", route), nil
+	}
+}

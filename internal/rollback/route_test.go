@@ -1,0 +1,58 @@
+package rollback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// SetRouteWeights implements Route.
+func (w *world) SetRouteWeights(_ context.Context, _, route string, weights map[string]int) error {
+	return w.call(fmt.Sprintf("set %s %v", route, weights))
+}
+
+// WaitRoute implements Route.
+func (w *world) WaitRoute(context.Context, string, string, map[string]int) error {
+	return w.call("accepted")
+}
+
+func divertedOptions(w *world) Options {
+	set := options()
+	set.Divert = ByWeights(w, "shop", "finance", map[string]int{"finance-stable": 100, "finance-canary": 0})
+	return set
+}
+
+// The requests are gone before the first pod is touched.
+func TestTheWeightComesBeforeTheIsolation(t *testing.T) {
+	w := newWorld()
+	outcome := Run(t.Context(), w, w, divertedOptions(w))
+	if err := outcome.Err(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"begin", "set finance map[finance-canary:0 finance-stable:100]", "accepted", "label"}
+	if len(w.calls) < len(want) || !slices.Equal(w.calls[:len(want)], want) {
+		t.Errorf("called %v, want first %v", w.calls, want)
+	}
+	if !strings.Contains(outcome.String(), "route finance, accepted by its Gateway") {
+		t.Errorf("the outcome does not tell of the route:\n%s", outcome)
+	}
+	w.expectOut(t)
+}
+
+// A route that cannot be changed, or a Gateway that does not answer, keeps no pod in traffic.
+func TestAFailingRouteStillIsolates(t *testing.T) {
+	for _, step := range []string{"set finance map[finance-canary:0 finance-stable:100]", "accepted"} {
+		w := newWorld()
+		w.failing = step
+		if outcome := Run(t.Context(), w, w, divertedOptions(w)); !errors.Is(outcome.Err(), errTest) || !strings.Contains(outcome.Err().Error(), "divert") {
+			t.Errorf("the failure of %q is not told: %v", step, outcome.Err())
+		}
+		w.expectOut(t)
+		if err := Run(t.Context(), w, w, divertedOptions(w)).Err(); err != nil {
+			t.Errorf("the second run fails: %v", err)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package settings
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/vextrus/finance-rollout/internal/plan"
+)
+
+// How the requests are split between the tracks.
+const (
+	// TrafficReplicas splits by pod count, behind one Service.
+	TrafficReplicas = "replicas"
+	// TrafficGateway splits by the weights of a route of the Gateway API.
+	TrafficGateway = "gateway"
+)
+
+// Gateway says through which Gateway the requests come, where traffic is gateway.
+type Gateway struct {
+	// Namespace and Name are the Gateway's; SectionName is one of its listeners, empty for all that allow the route.
+	Namespace   string `json:"namespace"`
+	Name        string `json:"name"`
+	SectionName string `json:"sectionName"`
+	// Hostnames are the hosts that the route is for; none means all of the listener's.
+	Hostnames []string `json:"hostnames"`
+	// StableReplicas are the stable pods that are kept at every weight; 0 means replicas, with which going back is one change of
+	// the weight.
+	StableReplicas int `json:"stableReplicas"`
+	// Timeout is how long the Gateway may take to accept a change of the route.
+	Timeout model.Duration `json:"timeout"`
+}
+
+// Autoscale lets a HorizontalPodAutoscaler choose the pods of a track.
+type Autoscale struct {
+	// Min is the fewest pods; the plan's count where that is more. Max is the most.
+	Min int `json:"min"`
+	Max int `json:"max"`
+	// CPUPercent is the use of the requested CPU that is aimed at, in percent.
+	CPUPercent int `json:"cpuPercent"`
+}
+
+// longestName is the most that the name of a Service may have.
+const longestName = validation.DNS1035LabelMaxLength
+
+// IsGateway tells whether the requests are split by the weights of a route.
+func (s *Settings) IsGateway() bool { return s.Traffic == TrafficGateway }
+
+// weigh is the target position where a route splits the requests: every whole percent can be had.
+func (s *Settings) weigh(weight int) (plan.Position, error) {
+	kept := s.Gateway.StableReplicas
+	if kept == 0 {
+		kept = s.Replicas
+	}
+	position, err := plan.Weigh(s.Week, weight, s.Replicas, min(kept, s.Replicas))
+	if err != nil {
+		return position, err
+	}
+	position.Stable = atLeast(position.Stable, s.Stable.Autoscale)
+	position.Canary = atLeast(position.Canary, s.Canary.Autoscale)
+	return position, nil
+}
+
+// atLeast is the planned count of a track's pods, or the autoscaler's least where that is more. A track that shall have none has
+// none: an autoscaler rests then.
+func atLeast(planned int, autoscale *Autoscale) int {
+	if autoscale == nil || planned == 0 {
+		return planned
+	}
+	return max(planned, autoscale.Min)
+}
+
+// validateTraffic checks how the requests are split.
+func (s *Settings) validateTraffic(found *problems) {
+	oneOf(found, "traffic", s.Traffic, TrafficReplicas, TrafficGateway)
+	s.validateAutoscale(found, "stable", s.Stable.Autoscale)
+	s.validateAutoscale(found, "canary", s.Canary.Autoscale)
+	if !s.IsGateway() {
+		return
+	}
+	if s.IsSingle() {
+		found.add("traffic", s.Traffic, set("traffic", TrafficReplicas), "a stack with strategy %q has one track, and nothing to split", StrategySingle)
+	}
+	s.validateGateway(found)
+	if s.Service.SessionAffinity {
+		found.add("service.sessionAffinity", "true", setPath("service.sessionAffinity", "false"),
+			"requests that come through the Gateway pass the Service by; the Gateway has settings of its own for sessions, which distort the split as well")
+	}
+}
+
+func (s *Settings) validateGateway(found *problems) {
+	for _, name := range []struct{ key, value, what string }{
+		{"gateway.name", s.Gateway.Name, "it names the Gateway that the requests come through"},
+		{"gateway.namespace", s.Gateway.Namespace, "it names the namespace of the Gateway"},
+	} {
+		if name.value == "" {
+			found.add(name.key, "", setPath(name.key, "NAME"), "missing; %s", name.what)
+		} else if messages := validation.IsDNS1123Subdomain(name.value); len(messages) > 0 {
+			found.add(name.key, name.value, setPath(name.key, "NAME"), "%s", messages[0])
+		}
+	}
+	if section := s.Gateway.SectionName; section != "" {
+		if messages := validation.IsDNS1123Subdomain(section); len(messages) > 0 {
+			found.add("gateway.sectionName", section, "pulumi config rm --path gateway.sectionName", "%s", messages[0])
+		}
+	}
+	for i, host := range s.Gateway.Hostnames {
+		check := validation.IsDNS1123Subdomain
+		if strings.HasPrefix(host, "*.") {
+			check = validation.IsWildcardDNS1123Subdomain
+		}
+		if messages := check(host); len(messages) > 0 {
+			key := fmt.Sprintf("gateway.hostnames[%d]", i)
+			found.add(key, host, setPath(key, "finance.example.com"), "%s", messages[0])
+		}
+	}
+	if kept := s.Gateway.StableReplicas; kept < 0 || kept > s.Replicas {
+		found.add("gateway.stableReplicas", strconv.Itoa(kept), setPath("gateway.stableReplicas", strconv.Itoa(s.Replicas)),
+			"allowed are 1 to replicas, which is %d, or 0 for all of them", s.Replicas)
+	}
+	if time.Duration(s.Gateway.Timeout) < time.Second {
+		found.add("gateway.timeout", s.Gateway.Timeout.String(), setPath("gateway.timeout", "1m"), "at least 1s")
+	}
+	// The Services of the tracks are named after the Service.
+	if most := longestName - len("-canary"); len(s.ServiceName) > most {
+		found.add("serviceName", s.ServiceName, set("serviceName", "NAME"), "at most %d characters where traffic is %s", most, TrafficGateway)
+	}
+}
+
+func (s *Settings) validateAutoscale(found *problems, track string, autoscale *Autoscale) {
+	if autoscale == nil {
+		return
+	}
+	key := track + ".autoscale"
+	if !s.IsGateway() {
+		found.add(key, "", "pulumi config rm --path "+key+", or "+set("traffic", TrafficGateway),
+			"where traffic is %s, the canary's share of the pods is its share of the requests: an autoscaler would change the split", TrafficReplicas)
+		return
+	}
+	if autoscale.Min < 0 {
+		found.add(key+".min", strconv.Itoa(autoscale.Min), setPath(key+".min", "1"), "allowed are 1 and more, or 0 for the plan's count")
+	}
+	if least := max(s.Replicas, autoscale.Min); autoscale.Max < least || autoscale.Max > mostReplicas {
+		found.add(key+".max", strconv.Itoa(autoscale.Max), setPath(key+".max", strconv.Itoa(least)),
+			"allowed are %d, which the plan may need, to %d", least, mostReplicas)
+	}
+	if autoscale.CPUPercent < 1 {
+		found.add(key+".cpuPercent", strconv.Itoa(autoscale.CPUPercent), setPath(key+".cpuPercent", "70"), "at least 1; it is relative to resources.requests.cpu")
+	}
+}

@@ -1,0 +1,60 @@
+package settings
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// Guard configures the watcher in the cluster that takes a bad canary out of traffic. Without an image there is none.
+type Guard struct {
+	Enabled bool `json:"enabled"`
+	// Image is that of the rollout command; a tag is resolved to a digest.
+	Image    string `json:"image"`
+	Replicas int    `json:"replicas"`
+	// Interval is the time between two scrapes of a pod.
+	Interval model.Duration `json:"interval"`
+	// Confidence is that of a rollback for the error rate, over all looks together.
+	Confidence float64 `json:"confidence"`
+	// DryRun only reports.
+	DryRun bool `json:"dryRun"`
+	// Alertmanager gets an alert about every rollback: an http(s) address, or namespace/service:port; empty for none.
+	Alertmanager string `json:"alertmanager"`
+	// WebhookToken is the secret that a caller of the guard's webhook must know; empty for no webhook.
+	WebhookToken SecretRef `json:"webhookToken"`
+	// Smoke runs the smoke suite against the stable track after a rollback. The guard's pods hold the secrets that the suite needs.
+	Smoke bool `json:"smoke"`
+	// Watch is how long the stable track is watched after a rollback.
+	Watch model.Duration `json:"watch"`
+}
+
+func defaultGuard() Guard {
+	return Guard{
+		Enabled: true, Replicas: 2, Smoke: true, Interval: model.Duration(time.Second), Confidence: 0.9999, Watch: model.Duration(30 * time.Minute),
+	}
+}
+
+// IsGuarded tells whether a guard watches the stack's canaries.
+func (s *Settings) IsGuarded() bool { return s.Guard.Enabled && s.Guard.Image != "" && !s.IsSingle() }
+
+func (s *Settings) validateGuard(found *problems) {
+	if s.Guard.Replicas < 1 || s.Guard.Replicas > 5 {
+		found.add("guard.replicas", strconv.Itoa(s.Guard.Replicas), setPath("guard.replicas", "2"), "allowed are 1 to 5; one of them acts")
+	}
+	if s.Guard.Interval < model.Duration(200*time.Millisecond) || s.Guard.Interval > model.Duration(time.Minute) {
+		found.add("guard.interval", s.Guard.Interval.String(), setPath("guard.interval", "1s"), "allowed are 200ms to 1m")
+	}
+	if s.Guard.Confidence <= 0.5 || s.Guard.Confidence >= 1 {
+		found.add("guard.confidence", fmt.Sprint(s.Guard.Confidence), setPath("guard.confidence", "0.9999"), "allowed is more than 0.5 and less than 1")
+	}
+	if s.Guard.Watch < 0 {
+		found.add("guard.watch", s.Guard.Watch.String(), setPath("guard.watch", "30m"), "must not be negative")
+	}
+	if s.Guard.Alertmanager != "" {
+		if _, err := ParseEndpoint(s.Guard.Alertmanager); err != nil {
+			found.add("guard.alertmanager", s.Guard.Alertmanager, setPath("guard.alertmanager", "monitoring/alertmanager-operated:9093"), "%s", err)
+		}
+	}
+}
