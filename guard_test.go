@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"github.com/vextrus/finance-rollout/internal/guard"
@@ -102,5 +103,29 @@ func TestTheGuardMayReachThePods(t *testing.T) {
 		return strings.Contains(peer.String(), "finance-service-guard")
 	}) {
 		t.Errorf("it may not: %v", from)
+	}
+}
+
+func TestTheGuardIsToldHowTheRequestsReachTheCanary(t *testing.T) {
+	told := func(w *world, config map[string]string) guard.Config {
+		t.Helper()
+		if err := w.run(t, "production", config); err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := guard.ParseConfig(w.inputs["kubernetes:core/v1:ConfigMap/guard"]["data"].ObjectValue()[guard.ConfigKey].StringValue())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	if config := told(newWorld(), guardedConfig()); config.Route != nil || config.Service != "finance-service" {
+		t.Errorf("by pods: route %v, service %s", config.Route, config.Service)
+	}
+	byRoute := gatewayConfig(10)
+	byRoute["guard"] = `{"image":"vextrus/rollout:v1"}`
+	config := told(behindAGateway(), byRoute)
+	want := &guard.Route{Name: "finance-service", Weights: map[string]int{"finance-service-stable": 100, "finance-service-canary": 0}}
+	if diff := cmp.Diff(want, config.Route); diff != "" || config.Service != "finance-service-canary" {
+		t.Errorf("by a route: service %s (-want +got):\n%s", config.Service, diff)
 	}
 }

@@ -113,7 +113,7 @@ func week1ByWeight(t *testing.T, e *edge) {
 	}
 	e.expectTracks(t, 10, 1)
 	e.expectInForce(t, 10)
-	if outputs := e.outputs(t, "production"); outputs["weight"] != 10.0 || outputs["stableReplicas"] != 10.0 || outputs["canaryReplicas"] != 1.0 {
+	if outputs := e.outputs(t); outputs["weight"] != 10.0 || outputs["stableReplicas"] != 10.0 || outputs["canaryReplicas"] != 1.0 {
 		t.Errorf("outputs %v", outputs)
 	}
 	if text, err := e.pulumi(t, "preview", "--stack", "production", "--expect-no-changes"); err != nil {
@@ -242,7 +242,7 @@ func toTheEnd(t *testing.T, e *edge) {
 		e.expectTracks(t, 10, step.canary)
 		e.expectInForce(t, step.weight)
 	}
-	e.config(t, "stableImage", fmt.Sprint(e.outputs(t, "production")["verifiedImage"]))
+	e.config(t, "stableImage", fmt.Sprint(e.outputs(t)["verifiedImage"]))
 	e.override(t, 0)
 	e.up(t, "production")
 	e.expectTracks(t, 10, 0)
@@ -275,7 +275,7 @@ func byPodCountAndBack(t *testing.T, e *edge) {
 	e.expectInForce(t, 10)
 	sent.end()
 	sent.expectAnswers(t)
-	if diff := cmp.Diff(10.0, e.outputs(t, "production")["weight"]); diff != "" {
+	if diff := cmp.Diff(10.0, e.outputs(t)["weight"]); diff != "" {
 		t.Error(diff)
 	}
 	if output, err := e.pulumi(t, "destroy", "--stack", "production", "--yes", "--skip-preview"); err != nil {

@@ -159,10 +159,10 @@ func (c *cluster) config(t *testing.T, path, value string) {
 	}
 }
 
-// outputs gives the outputs of a stack.
-func (c *cluster) outputs(t *testing.T, stack string) map[string]any {
+// outputs gives the outputs of the production stack.
+func (c *cluster) outputs(t *testing.T) map[string]any {
 	t.Helper()
-	text, err := c.pulumi(t, "stack", "output", "--stack", stack, "--json")
+	text, err := c.pulumi(t, "stack", "output", "--stack", "production", "--json")
 	if err != nil {
 		t.Fatalf("pulumi stack output: %v\n%s", err, text)
 	}
