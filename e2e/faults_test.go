@@ -31,6 +31,7 @@ func atTen(t *testing.T, suffix string, nodePort int, parts []part) {
 	c := open(t, suffix, nodePort)
 	t.Cleanup(func() { c.destroyLeftovers(t) })
 	c.config(t, "configEnv.FAULTS_ENABLED", "true")
+	c.config(t, "guard.enabled", "false") // it would be first: what updates do by themselves is tested here
 	c.config(t, "soak.duration", "20s")
 	c.up(t, "staging")
 	first := c.customers(t, 50)
