@@ -8,6 +8,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -39,11 +40,11 @@ func (s *shift) checkpoint(ctx context.Context, state ledger.State) error {
 		return err
 	}
 	now := s.edges.now()
-	move, err := s.settings.Stages.Move(standing(state), target)
-	if err != nil || move.Kind != plan.Stay || !soak.Due(soakSpec(s.settings).Plan, state, now) {
+	move, err := s.settings.Stages.Move(rollout.Standing(state), target)
+	if err != nil || move.Kind != plan.Stay || !soak.Due(rollout.SoakSpec(s.settings).Plan, state, now) {
 		return nil //nolint:nilerr // the advance gate refuses an illegal move, and says so
 	}
-	look := lookAtSoak(ctx, s.settings, s.cluster, s.edges, state, now)
+	look := s.lookAtSoak(ctx, state, now)
 	if err := s.noteCheckpoint(ctx, look); err != nil {
 		if err := s.say.warn(fmt.Sprintf("the checkpoint is not noted: %s", err)); err != nil {
 			return err

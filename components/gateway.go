@@ -8,6 +8,8 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/internal/podlabel"
 )
 
 // GatewayAPI is the group version of the Gateway API's kinds.
@@ -53,11 +55,11 @@ func (a *RouteArgs) validate() error {
 }
 
 // TrackService is the name of the Service that selects the pods of one track alone.
-func TrackService(service, track string) string { return service + "-" + track }
+func TrackService(service, track string) string { return podlabel.TrackService(service, track) }
 
 // TrackWeights are the weights of the tracks' Services in a route that gives the canary this percentage.
 func TrackWeights(service string, weight int) map[string]int {
-	return map[string]int{TrackService(service, TrackStable): 100 - weight, TrackService(service, TrackCanary): weight}
+	return podlabel.TrackWeights(service, weight)
 }
 
 // Route is how requests reach the tracks by exact weights: a Service for each track and a route of the Gateway API over

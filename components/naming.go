@@ -27,7 +27,7 @@ const (
 	TrafficEnabled = podlabel.Enabled
 	ManagedBy      = "finance-rollout"
 	// AnnotationStack names the stack that owns a namespace, as project/stack.
-	AnnotationStack = "finance-rollout/stack"
+	AnnotationStack = podlabel.Owner
 	// AnnotationInterruption holds the number of the ledger's entry that a Deployment or a route was last written anew after.
 	AnnotationInterruption = "finance-rollout/interruption"
 )

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/vextrus/finance-rollout/internal/guard"
+	"github.com/vextrus/finance-rollout/internal/operator"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -18,14 +19,14 @@ func TestExitCodes(t *testing.T) {
 		code int
 		want string // in what is printed
 	}{
-		{"help", []string{"--help"}, exitDone, "rollout [command]"},
-		{"nothing", nil, exitDone, "rollout [command]"},
-		{"unknown command", []string{"gaurd"}, exitUsage, "unknown command"},
-		{"unknown flag", []string{"guard", "--nope"}, exitUsage, "--nope"},
-		{"argument too many", []string{"guard", "x"}, exitUsage, "takes no arguments"},
-		{"no namespace", []string{"guard", "--identity", "one"}, exitUsage, "give --namespace"},
-		{"no cluster", []string{"guard", "--identity", "one", "--namespace", "shop", "--kubeconfig", "/nowhere"}, exitFailed, "/nowhere"},
-		{"help of the guard", []string{"guard", "--help"}, exitDone, "--dry-run"},
+		{"help", []string{"--help"}, operator.ExitDone, "rollout [command]"},
+		{"nothing", nil, operator.ExitDone, "rollout [command]"},
+		{"unknown command", []string{"gaurd"}, operator.ExitUsage, "unknown command"},
+		{"unknown flag", []string{"guard", "--nope"}, operator.ExitUsage, "--nope"},
+		{"argument too many", []string{"guard", "x"}, operator.ExitUsage, "takes no arguments"},
+		{"no namespace", []string{"guard", "--identity", "one"}, operator.ExitUsage, "give --namespace"},
+		{"no cluster", []string{"guard", "--identity", "one", "--namespace", "shop", "--kubeconfig", "/nowhere"}, operator.ExitFailed, "/nowhere"},
+		{"help of the guard", []string{"guard", "--help"}, operator.ExitDone, "--dry-run"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -28,6 +28,17 @@ func (c *Client) ConfigMap(ctx context.Context, namespace, name string) (data ma
 	return found.Data, found.ResourceVersion, nil
 }
 
+// DeleteConfigMap deletes a ConfigMap; what does not exist is deleted.
+func (c *Client) DeleteConfigMap(ctx context.Context, namespace, name string) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	err := c.clientset.CoreV1().ConfigMaps(namespace).Delete(ctx, name, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete configmap %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
+	}
+	return nil
+}
+
 // SwapConfigMap writes the data of a ledger's ConfigMap if its resource version is still the given one; with an empty version the
 // ConfigMap must not exist yet. Otherwise the error is ErrConflict.
 func (c *Client) SwapConfigMap(ctx context.Context, namespace, name string, data map[string]string, version string) error {

@@ -47,3 +47,27 @@ func (c *Client) SaveEvidence(ctx context.Context, namespace, name, app string, 
 	}
 	return nil
 }
+
+// Archive is a piece of evidence as it is kept.
+type Archive struct {
+	Name    string
+	Archive []byte
+}
+
+// Evidence lists what is kept of an app, the newest first.
+func (c *Client) Evidence(ctx context.Context, namespace, app string) ([]Archive, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	set := labels.Set{"app": app, labelPurpose: purposeEvidence}
+	list, err := c.clientset.CoreV1().ConfigMaps(namespace).List(ctx, metav1.ListOptions{LabelSelector: set.String()})
+	if err != nil {
+		return nil, fmt.Errorf("list the evidence in %s: %w", namespace, errors.Join(err, lateCause(ctx)))
+	}
+	var archives []Archive
+	for i := range list.Items {
+		archives = append(archives, Archive{Name: list.Items[i].Name, Archive: list.Items[i].BinaryData[evidenceKey]})
+	}
+	// The names end in their time.
+	slices.SortFunc(archives, func(a, b Archive) int { return strings.Compare(b.Name, a.Name) })
+	return archives, nil
+}

@@ -198,7 +198,13 @@ func (c *Client) WaitEndpoints(ctx context.Context, namespace, service string, s
 	return nil
 }
 
-// poll asks until there is no error, and gives the last one when the context ends.
+// stopPolling is an error that no later try cures.
+type stopPolling struct{ error }
+
+// Unwrap gives the error itself.
+func (e stopPolling) Unwrap() error { return e.error }
+
+// poll asks until there is no error or one that no later try cures, and gives the last one when the context ends.
 func poll(ctx context.Context, ask func() error) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
@@ -206,6 +212,9 @@ func poll(ctx context.Context, ask func() error) error {
 		err := ask()
 		if err == nil {
 			return nil
+		}
+		if final, ok := errors.AsType[stopPolling](err); ok {
+			return final.error
 		}
 		select {
 		case <-ctx.Done():

@@ -11,6 +11,8 @@ const (
 	// Traffic decides whether a ready pod gets requests. The Service selects by it and no ReplicaSet does, so that a pod loses its
 	// traffic, and nothing else, when the label is changed.
 	Traffic = "traffic"
+	// Owner is the annotation of a namespace that names the stack which it belongs to, as project/stack.
+	Owner = "finance-rollout/stack"
 )
 
 // StagingVerified is an annotation of a canary's Deployment: the digest that staging has verified, when it is the canary's.
@@ -24,3 +26,11 @@ const (
 	// Isolated is what a pod carries that was taken out of traffic to be looked at.
 	Isolated = "isolated"
 )
+
+// TrackService is the name of the Service that selects the pods of one track alone.
+func TrackService(service, track string) string { return service + "-" + track }
+
+// TrackWeights are the weights of the tracks' Services in a route that gives the canary this percentage.
+func TrackWeights(service string, weight int) map[string]int {
+	return map[string]int{TrackService(service, Stable): 100 - weight, TrackService(service, Canary): weight}
+}

@@ -56,9 +56,18 @@ type Options struct {
 	Numbers map[string]string
 	// Secrets are values that must not stand in the evidence.
 	Secrets []string
+	// Remove takes the canary's pods away when the evidence is kept; nil scales its Deployment to 0. It may be called again.
+	Remove func(ctx context.Context) (done string, err error)
+	// RemoveName is what that step is called; empty for scaling to 0.
+	RemoveName string
+	// OnStep is told of every step when it is over; nil for nobody.
+	OnStep func(Step)
 	// Now is the clock.
 	Now func() time.Time
 }
+
+// isolateStep is the name of the step after which no request reaches the canary.
+const isolateStep = "isolate"
 
 // Limits of the steps. They are generous: a step that takes as long is broken.
 const (
@@ -101,13 +110,31 @@ func (o Outcome) Err() error {
 func (o Outcome) String() string {
 	lines := []string{"rolled back: " + o.Reason}
 	for _, step := range o.Steps {
-		text := step.Done
-		if step.Err != nil {
-			text = strings.TrimSpace(text + " FAILED: " + step.Err.Error())
-		}
-		lines = append(lines, fmt.Sprintf("  %-18s %6s  %s", step.Name, step.Took.Round(10*time.Millisecond), text))
+		lines = append(lines, step.String())
 	}
 	return strings.Join(lines, "\n")
+}
+
+// String is the step in a line.
+func (s Step) String() string {
+	text := s.Done
+	if s.Err != nil {
+		text = strings.TrimSpace(text + " FAILED: " + s.Err.Error())
+	}
+	return fmt.Sprintf("  %-18s %6s  %s", s.Name, s.Took.Round(10*time.Millisecond), text)
+}
+
+// OutOfTraffic is how long it took from the beginning until no endpoint of the canary was left. The second result is false when some
+// may be left.
+func (o Outcome) OutOfTraffic() (time.Duration, bool) {
+	var took time.Duration
+	for _, step := range o.Steps {
+		took += step.Took
+		if step.Name == isolateStep {
+			return took, step.Err == nil
+		}
+	}
+	return took, false
 }
 
 // Run rolls the canary back. The outcome tells of every step; its Err is nil when all of them were done.
@@ -119,12 +146,16 @@ func Run(ctx context.Context, cluster Cluster, recorder Recorder, options Option
 	if options.Divert != nil {
 		r.step(ctx, "divert", isolateLimit, options.Divert)
 	}
-	r.step(ctx, "isolate", isolateLimit, r.isolate)
+	r.step(ctx, isolateStep, isolateLimit, r.isolate)
 	r.step(ctx, "restore stable", capacityLimit, r.restore)
 	r.step(ctx, "evidence", evidenceLimit, r.evidence)
-	r.step(ctx, "scale canary to 0", isolateLimit, func(ctx context.Context) (string, error) {
-		return options.Deployment, cluster.Scale(ctx, options.Namespace, options.Deployment, 0)
-	})
+	name, remove := options.RemoveName, options.Remove
+	if remove == nil {
+		name, remove = "scale canary to 0", func(ctx context.Context) (string, error) {
+			return options.Deployment, cluster.Scale(ctx, options.Namespace, options.Deployment, 0)
+		}
+	}
+	r.step(ctx, name, isolateLimit, remove)
 	r.step(ctx, "record", isolateLimit, func(ctx context.Context) (string, error) {
 		return "in the ledger", recorder.Finish(ctx, r.outcome)
 	})
@@ -142,7 +173,11 @@ func (r *run) step(ctx context.Context, name string, limit time.Duration, do fun
 	defer cancel()
 	begin := r.options.Now()
 	done, err := do(ctx)
-	r.outcome.Steps = append(r.outcome.Steps, Step{Name: name, Done: done, Err: err, Took: r.options.Now().Sub(begin)})
+	step := Step{Name: name, Done: done, Err: err, Took: r.options.Now().Sub(begin)}
+	r.outcome.Steps = append(r.outcome.Steps, step)
+	if r.options.OnStep != nil {
+		r.options.OnStep(step)
+	}
 }
 
 // isolate takes the canary's pods out of the Service and goes on until none of them is among its endpoints: a pod that is made

@@ -23,7 +23,8 @@ type Source interface {
 }
 
 // Load reads and validates the settings of a stack. The environment is the stack's name unless it is configured. The error
-// joins one *Error for each problem found.
+// joins one *Error for each problem found. The settings come with it all the same, a value that cannot be read being at its default,
+// for whoever must act on a stack whose configuration is wrong.
 func Load(stack string, source Source) (*Settings, error) {
 	s := Defaults()
 	s.Environment = stack
@@ -43,12 +44,11 @@ func Load(stack string, source Source) (*Settings, error) {
 			found.add(key, shownValue(source, key, raw), "", "%s", err)
 		}
 	}
-	if len(found) > 0 {
-		return nil, errors.Join(found...)
-	}
 	s.secretsFromKey = source.IsSecret("secrets")
 	s.derive()
-	found = s.validate()
+	if len(found) == 0 {
+		found = s.validate()
+	}
 	return s, errors.Join(found...)
 }
 

@@ -142,6 +142,15 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) 
 	return report, recorded
 }
 
+// Smoke runs the suite alone against the release's pods, and records nothing.
+func Smoke(ctx context.Context, cluster Cluster, options Options) (Report, error) {
+	found, err := runSmoke(ctx, cluster, options, options.Labels, everyPod)
+	if err != nil {
+		return Report{Verdict: gate.Error}, err
+	}
+	return Report{Verdict: smokeVerdict(found), Smoke: found}, nil
+}
+
 // everyPod is more than a track has.
 const everyPod = math.MaxInt
 

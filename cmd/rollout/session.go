@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/operator"
+	"github.com/vextrus/finance-rollout/internal/rollout"
+	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/soak"
+)
+
+// session is what a command on a rollout works with: the stack, its cluster, where it prints and whom it asks.
+type session struct {
+	stack    *operator.Stack
+	settings *settings.Settings
+	cluster  *kube.Client
+	output   *operator.Output
+	in       io.Reader
+	// progress takes what is told while something happens; outcomes go to output.
+	progress io.Writer
+	who      string
+	now      func() time.Time
+}
+
+// begin opens the stack and connects to its cluster.
+func (c *common) begin(cmd *cobra.Command) (*session, error) {
+	stack, output, err := c.open(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return connect(cmd, stack, output)
+}
+
+func connect(cmd *cobra.Command, stack *operator.Stack, output *operator.Output) (*session, error) {
+	cluster, err := stack.Connect(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	return &session{
+		stack: stack, settings: stack.Settings, cluster: cluster, output: output,
+		in: cmd.InOrStdin(), progress: cmd.ErrOrStderr(), who: rollout.Who(os.Getenv), now: time.Now,
+	}, nil
+}
+
+// canaries refuses a stack that has no canary.
+func (s *session) canaries() error {
+	if s.settings.IsSingle() {
+		return operator.Usage(fmt.Errorf("stack %s has one track and no canary: name the stack that has, with --stack", s.stack.Name))
+	}
+	return nil
+}
+
+func (s *session) store() ledger.Store { return rollout.Ledger(s.cluster, s.settings) }
+
+func (s *session) prometheus() (soak.Server, error) {
+	return rollout.Prometheus(s.cluster, s.settings.Prometheus, false)
+}
+
+// confirm asks unless it is told not to.
+func (s *session) confirm(ctx context.Context, yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	return operator.Confirm(ctx, s.in, s.progress, question)
+}
+
+func (s *session) tell(format string, args ...any) {
+	fmt.Fprintf(s.progress, format+"\n", args...)
+}
+
+// alone sees to it that no other operator changes the rollout meanwhile. With force somebody else's work is no obstacle.
+func (s *session) alone(ctx context.Context, command string, force bool) (release func(), err error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	identity := fmt.Sprintf("%s@%s (rollout %s, process %d)", s.who, host, command, os.Getpid())
+	release, err = s.cluster.Hold(ctx, s.settings.Namespace, kube.OperatorLease(s.settings.App), identity, force)
+	if held, ok := errors.AsType[*kube.HeldError](err); ok {
+		return nil, fmt.Errorf("another operator changes this rollout: %w: wait for its end, and look at `rollout status -s %s`; one that was killed is forgotten after %s",
+			held, s.stack.Name, kube.HoldFor)
+	}
+	return release, err
+}
+
+// image is the reference of the image that a release record or a Deployment names, by digest.
+func (s *session) record(ctx context.Context) (map[string]string, error) {
+	data, _, err := s.cluster.ConfigMap(ctx, s.settings.Namespace, rollout.RecordName(s.settings))
+	return data, err
+}

@@ -1,0 +1,132 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Deployment gives a Deployment. The second result is false when it does not exist.
+func (c *Client) Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, bool, error) {
+	found, err := c.deployment(ctx, namespace, name)
+	if apierrors.IsNotFound(err) {
+		return nil, false, nil
+	}
+	return found, err == nil, err
+}
+
+// Deployments lists those that carry all the labels, by name. At least one label must be given.
+func (c *Client) Deployments(ctx context.Context, namespace string, selector map[string]string) ([]appsv1.Deployment, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	set, err := labels.ValidatedSelectorFromSet(selector)
+	if err != nil || set.Empty() {
+		return nil, fmt.Errorf("deployments in %s with labels %v: no valid labels given: %w", namespace, selector, errors.Join(err))
+	}
+	list, err := c.clientset.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: set.String()})
+	if err != nil {
+		return nil, fmt.Errorf("list deployments in %s with %s: %w", namespace, set, errors.Join(err, lateCause(ctx)))
+	}
+	slices.SortFunc(list.Items, func(a, b appsv1.Deployment) int { return strings.Compare(a.Name, b.Name) })
+	return list.Items, nil
+}
+
+// DeleteDeployment deletes a Deployment and its pods; what does not exist is deleted.
+func (c *Client) DeleteDeployment(ctx context.Context, namespace, name string) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	background := metav1.DeletePropagationBackground
+	err := c.clientset.AppsV1().Deployments(namespace).Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &background})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete deployment %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
+	}
+	return nil
+}
+
+// revisionAnnotation numbers the templates that a Deployment has had, as `kubectl rollout history` shows them.
+const revisionAnnotation = "deployment.kubernetes.io/revision"
+
+// Revision is one of the templates that a Deployment has had.
+type Revision struct {
+	Number int
+	// Image is that of the first container.
+	Image   string
+	Created time.Time
+	// Present tells that it is the one the Deployment has now.
+	Present bool
+
+	template corev1.PodTemplateSpec
+}
+
+// Revisions lists the templates of a Deployment that are still known, the oldest first. One that does not exist has none.
+func (c *Client) Revisions(ctx context.Context, namespace, name string) ([]Revision, error) {
+	deployment, exists, err := c.Deployment(ctx, namespace, name)
+	if err != nil || !exists {
+		return nil, err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	list, err := c.clientset.AppsV1().ReplicaSets(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(deployment.Spec.Selector)})
+	if err != nil {
+		return nil, fmt.Errorf("list the revisions of deployment %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
+	}
+	var revisions []Revision
+	for i := range list.Items {
+		set := &list.Items[i]
+		number, err := strconv.Atoi(set.Annotations[revisionAnnotation])
+		if err != nil || !metav1.IsControlledBy(set, deployment) || len(set.Spec.Template.Spec.Containers) == 0 {
+			continue
+		}
+		revision := Revision{Number: number, Image: set.Spec.Template.Spec.Containers[0].Image, Created: set.CreationTimestamp.Time, template: set.Spec.Template}
+		revision.Present = set.Annotations[revisionAnnotation] == deployment.Annotations[revisionAnnotation]
+		revisions = append(revisions, revision)
+	}
+	slices.SortFunc(revisions, func(a, b Revision) int { return a.Number - b.Number })
+	return revisions, nil
+}
+
+// UndoTo gives a Deployment the template of a revision, and no pods: it changes both in one step, so that no pod of the older template
+// gets requests before somebody lets it.
+func (c *Client) UndoTo(ctx context.Context, namespace, name string, revision Revision) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	template := revision.template.DeepCopy()
+	delete(template.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
+	patch, err := json.Marshal([]map[string]any{
+		{"op": "replace", "path": "/spec/template", "value": template},
+		{"op": "replace", "path": "/spec/replicas", "value": 0},
+	})
+	if err != nil {
+		return fmt.Errorf("encode revision %d: %w", revision.Number, err)
+	}
+	_, err = c.clientset.AppsV1().Deployments(namespace).Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	if err != nil {
+		return fmt.Errorf("undo deployment %s/%s to revision %d: %w", namespace, name, revision.Number, errors.Join(err, lateCause(ctx)))
+	}
+	return nil
+}
+
+// CreateDeployment makes a Deployment. One of the same name that is being deleted is waited for, until the context ends.
+func (c *Client) CreateDeployment(ctx context.Context, deployment *appsv1.Deployment) error {
+	return poll(ctx, func() error {
+		_, err := c.clientset.AppsV1().Deployments(deployment.Namespace).Create(ctx, deployment, metav1.CreateOptions{FieldManager: fieldManager})
+		switch {
+		case err == nil, apierrors.IsAlreadyExists(err):
+			return err
+		default:
+			return stopPolling{fmt.Errorf("create deployment %s/%s: %w", deployment.Namespace, deployment.Name, err)}
+		}
+	})
+}
