@@ -56,7 +56,13 @@ type Move struct {
 func (m Move) Raises() bool { return m.Kind == Enter || m.Kind == Advance || m.Kind == Resume }
 
 // String names the move for people.
-func (m Move) String() string { return fmt.Sprintf("%s from %d %% to %d %%", m.Kind, m.From, m.To) }
+func (m Move) String() string {
+	kind := m.Kind
+	if kind == "" {
+		kind = "the move" // one that the plan does not allow has no kind
+	}
+	return fmt.Sprintf("%s from %d %% to %d %%", kind, m.From, m.To)
+}
 
 // IllegalError says that the plan does not allow a move, and names those that it does.
 type IllegalError struct {
