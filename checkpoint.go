@@ -8,6 +8,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -27,11 +28,11 @@ func (s *shift) checkpoint(ctx context.Context) error {
 		return s.say.warn(fmt.Sprintf("no checkpoint of the soak: %s", err))
 	}
 	state, now := history.State(), s.edges.now()
-	move, err := s.settings.Stages.Move(standing(state), target)
-	if err != nil || move.Kind != plan.Stay || !soak.Due(soakSpec(s.settings).Plan, state, now) {
+	move, err := s.settings.Stages.Move(rollout.Standing(state), target)
+	if err != nil || move.Kind != plan.Stay || !soak.Due(rollout.SoakSpec(s.settings).Plan, state, now) {
 		return nil //nolint:nilerr // the advance gate refuses an illegal move, and says so
 	}
-	look := lookAtSoak(ctx, s.settings, s.cluster, s.edges, state, now)
+	look := s.lookAtSoak(ctx, state, now)
 	if err := s.noteCheckpoint(ctx, look); err != nil {
 		if err := s.say.warn(fmt.Sprintf("the checkpoint is not noted: %s", err)); err != nil {
 			return err

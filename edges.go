@@ -3,24 +3,20 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"net/http"
 	"os"
-	"os/user"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/image"
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/rollback"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
-	"github.com/vextrus/finance-rollout/internal/smoke"
+	"github.com/vextrus/finance-rollout/internal/soak"
 	"github.com/vextrus/finance-rollout/internal/verify"
 )
 
@@ -29,14 +25,13 @@ type cluster interface {
 	verify.Cluster
 	rollback.Cluster
 	ledger.ConfigMaps
+	rollout.Proxy
 	// Check tells whether the cluster answers.
 	Check(ctx context.Context) error
 	// Kinds lists the kinds that the cluster serves of an API group version.
 	Kinds(ctx context.Context, groupVersion string) ([]string, error)
 	// NamespaceOwner gives the labels and annotations of a namespace. The second result is false when it does not exist.
 	NamespaceOwner(ctx context.Context, namespace string) (kube.Namespace, bool, error)
-	// ServiceProxy reaches a port of a Service through the API server.
-	ServiceProxy(namespace, service string, port int) (transport http.RoundTripper, baseURL string)
 	// Replicas is how many pods a Deployment shall have now.
 	Replicas(ctx context.Context, namespace, name string) (int, error)
 	// WaitEndpoints waits until the Service sends requests to at least that many of the selected pods.
@@ -54,23 +49,10 @@ type edges struct {
 }
 
 // metricsServer is what the gates ask.
-type metricsServer interface {
-	gate.Querier
-	gate.Asker
-}
+type metricsServer = soak.Server
 
 // who is the person or the pipeline that runs the program, for the ledger.
-func (e edges) who() string {
-	for _, name := range []string{"ROLLOUT_USER", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"} {
-		if value := e.getenv(name); value != "" {
-			return value
-		}
-	}
-	if current, err := user.Current(); err == nil {
-		return current.Username
-	}
-	return "unknown"
-}
+func (e edges) who() string { return rollout.Who(e.getenv) }
 
 // Now implements gate.Clock.
 func (e edges) Now() time.Time { return e.now() }
@@ -84,35 +66,19 @@ func realEdges() edges {
 		connect: func(kubeconfig, context string) (cluster, error) {
 			return kube.New(kube.Options{Kubeconfig: kubeconfig, Context: context})
 		},
-		resolve:    resolveImage,
-		prometheus: askPrometheus,
-		getenv:     os.Getenv,
-		now:        time.Now,
-		after:      time.After,
+		resolve: resolveImage,
+		prometheus: func(cluster cluster, endpoint string) (metricsServer, error) {
+			return rollout.Prometheus(cluster, endpoint, false)
+		},
+		getenv: os.Getenv,
+		now:    time.Now,
+		after:  time.After,
 	}
 }
 
 func resolveImage(ctx context.Context, reference string, registry settings.Registry) (string, error) {
 	ref, err := image.Resolve(ctx, reference, image.Options{Username: registry.Username, Password: registry.Password.Reveal()})
 	return ref.String(), err
-}
-
-// askPrometheus reaches Prometheus at its address, or as a Service of the cluster through the API server.
-func askPrometheus(cluster cluster, text string) (metricsServer, error) {
-	endpoint, err := settings.ParseEndpoint(text)
-	if err != nil {
-		return nil, err
-	}
-	config := api.Config{Address: endpoint.URL}
-	if endpoint.URL == "" {
-		transport, address := cluster.ServiceProxy(endpoint.Namespace, endpoint.Service, endpoint.Port)
-		config = api.Config{Address: address, Client: &http.Client{Transport: transport}}
-	}
-	client, err := api.NewClient(config)
-	if err != nil {
-		return nil, fmt.Errorf("prometheus %s: %w", text, err)
-	}
-	return gate.NewPrometheus(client), nil
 }
 
 // configuration reads the stack's configuration.
@@ -141,30 +107,4 @@ func (c configuration) Keys() []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// smokeSuite loads the suite and makes the values that its requests need.
-func smokeSuite(s *settings.Settings, edges edges) (*smoke.Suite, smoke.Values, error) {
-	suite, err := smoke.Load(s.Smoke.Suite)
-	if err != nil {
-		return nil, smoke.Values{}, fmt.Errorf("config smoke.suite: %w", err)
-	}
-	secret, _ := s.Secret(s.Smoke.TokenFrom)
-	tokens, err := smoke.NewTokens([]byte(secret.Reveal()), edges.getenv(tokenVariable(s.Environment)), edges.now())
-	if err != nil {
-		return nil, smoke.Values{}, fmt.Errorf("%s: %w", tokenVariable(s.Environment), err)
-	}
-	origin := s.Smoke.Origin
-	if from, ok := s.Secret(s.Smoke.OriginFrom); ok {
-		origin = from.Reveal()
-	}
-	return suite, tokens.Values(s.Environment, origin), nil
-}
-
-// tokenVariable is the environment variable that a token for the smoke suite is taken from.
-func tokenVariable(environment string) string {
-	if environment == "production" {
-		return "PROD_JWT_TOKEN"
-	}
-	return strings.ToUpper(strings.ReplaceAll(environment, "-", "_")) + "_JWT_TOKEN"
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/alerts"
 	"github.com/vextrus/finance-rollout/internal/guard"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
@@ -31,7 +32,7 @@ func (s *stack) guard() ([]pulumi.Resource, error) {
 	args := &components.GuardArgs{
 		App: s.environment.App, Image: image, Replicas: s.settings.Guard.Replicas,
 		Config: string(config), ConfigKey: guard.ConfigKey,
-		Ledger: ledgerName(s.settings), Service: s.settings.ServiceName,
+		Ledger: rollout.LedgerName(s.settings), Service: s.settings.ServiceName,
 		Deployments: []string{s.stablePods().deployment, s.canaryPods().deployment},
 		Monitored:   s.settings.Monitoring.Enabled, Labels: s.settings.Monitoring.Labels, DependsOn: s.gated[:2:2],
 	}
@@ -52,11 +53,11 @@ func (s *stack) guard() ([]pulumi.Resource, error) {
 // guardConfig is what the guard is told of the rollout. It holds no secret.
 func guardConfig(s *settings.Settings) guard.Config {
 	config := guard.Config{
-		Format: guard.Format, Spec: soakSpec(s), Environment: s.Environment, Release: s.Release, Service: s.ServiceName, Capacity: s.Replicas,
+		Format: guard.Format, Spec: rollout.SoakSpec(s), Environment: s.Environment, Release: s.Release, Service: s.ServiceName, Capacity: s.Replicas,
 		Port: int(s.Container), Path: s.Metrics.Path, Selector: s.Metrics.Selector,
 		Interval: s.Guard.Interval, Alpha: 1 - s.Guard.Confidence,
 		ErrorRate: s.Criteria.RollbackErrorRate, SlowShare: s.Criteria.SlowShare, Latency: s.Criteria.Latency,
-		Ledger: ledgerName(s), Prometheus: s.Prometheus, Alertmanager: s.Guard.Alertmanager,
+		Ledger: rollout.LedgerName(s), Prometheus: s.Prometheus, Alertmanager: s.Guard.Alertmanager,
 		RunbookURL: s.RunbookURL, Watch: s.Guard.Watch, DryRun: s.Guard.DryRun,
 	}
 	if s.DashboardURL != "" {

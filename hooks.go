@@ -13,7 +13,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/gate"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/verify"
 )
@@ -222,7 +222,7 @@ func (h *hooks) refused(ctx context.Context, refused error, image string) error 
 	if !ok || failure.Report.Verdict != gate.Fail || !h.settings.HasCanary() {
 		return refused
 	}
-	outcome := h.shift.rollBack(ctx, imageDigest(image), h.settings.Release, failure.Summary(), map[string]string{"report": failure.Report.String()})
+	outcome := h.shift.rollBack(ctx, rollout.Digest(image), h.settings.Release, failure.Summary(), map[string]string{"report": failure.Report.String()})
 	return fmt.Errorf("%w\n%s", refused, outcome)
 }
 
@@ -239,19 +239,10 @@ func recorded(configMap resource.PropertyMap, key resource.PropertyKey) string {
 }
 
 func (h *hooks) verifyOptions(image string) (verify.Options, error) {
-	s, subject := h.settings, subjectOf(h.settings)
-	suite, values, err := smokeSuite(s, h.edges)
+	s := h.settings
+	options, err := rollout.Verification(s, rollout.SubjectOf(s), image, h.edges.getenv, h.edges.now)
 	if err != nil {
 		return verify.Options{}, err
-	}
-	options := verify.Options{
-		Namespace: s.Namespace, Labels: subject.labels(s.App), Port: int(s.Container),
-		Release: subject.version, Image: image, Track: subject.track, RecordName: s.App + "-verification",
-		Suite: suite, Values: values, SmokeTimeout: time.Duration(s.Smoke.Timeout),
-		Now: h.edges.now,
-	}
-	if s.HasCanary() {
-		options.Beside = map[string]string{podlabel.App: s.App, podlabel.Track: podlabel.Stable}
 	}
 	// Going back to no canary must not need requests: only a release that takes them is baked.
 	if s.Bake.Duration > 0 && (s.HasCanary() || s.IsSingle()) {

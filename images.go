@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/vextrus/finance-rollout/components"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 )
 
 // images gives the image of the release and that of the stable track, each by digest, and tells the shift of both.
@@ -17,7 +18,7 @@ func (s *stack) images() (image, stableImage pulumi.StringInput, err error) {
 			return nil, nil, fmt.Errorf("config stableImage: %w", err)
 		}
 		stableImage = pulumi.String(ref)
-		s.hooks.shift.stable = known(imageDigest(ref))
+		s.hooks.shift.stable = known(rollout.Digest(ref))
 	}
 	s.hooks.shift.canary = known("")
 	switch {
@@ -31,7 +32,7 @@ func (s *stack) images() (image, stableImage pulumi.StringInput, err error) {
 		digest := newPending()
 		s.hooks.shift.canary = digest
 		image = built.Ref.ApplyT(func(ref string) string {
-			digest.set(imageDigest(ref))
+			digest.set(rollout.Digest(ref))
 			return ref
 		}).(pulumi.StringOutput)
 	case s.settings.Image != "":
@@ -40,7 +41,7 @@ func (s *stack) images() (image, stableImage pulumi.StringInput, err error) {
 			return nil, nil, fmt.Errorf("config image: %w", err)
 		}
 		image = pulumi.String(ref)
-		s.hooks.shift.canary = known(imageDigest(ref))
+		s.hooks.shift.canary = known(rollout.Digest(ref))
 	}
 	return image, stableImage, nil
 }
@@ -68,6 +69,6 @@ func (s *stack) staging() error {
 		return nil
 	}
 	verified, _ := details.Value.(string)
-	staging.Verified = imageDigest(verified)
+	staging.Verified = rollout.Digest(verified)
 	return nil
 }

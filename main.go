@@ -8,6 +8,6 @@ import (
 
 func main() {
 	pulumi.Run(func(ctx *pulumi.Context) error {
-		return rollout(ctx, realEdges())
+		return program(ctx, realEdges())
 	})
 }

@@ -12,14 +12,15 @@ import (
 
 	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/alerts"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
 // cliVersion is the oldest Pulumi CLI whose Before hooks fail the step that they guard.
 const cliVersion = ">=3.238.0"
 
-// rollout is the program: settings, then what exists in the cluster, then the record that the gates guard.
-func rollout(ctx *pulumi.Context, edges edges) error {
+// program is all of it: settings, then what exists in the cluster, then the record that the gates guard.
+func program(ctx *pulumi.Context, edges edges) error {
 	if err := ctx.RequirePulumiVersion(cliVersion); err != nil {
 		return err
 	}
@@ -364,7 +365,7 @@ func (s *stack) release(stable, canary *components.Track) (*components.Release, 
 
 // releaseChecksum changes whenever the pods of the release do.
 func (s *stack) releaseChecksum() (string, error) {
-	return digest(s.checksum, s.podSpec(subjectOf(s.settings).track))
+	return digest(s.checksum, s.podSpec(rollout.SubjectOf(s.settings).Track))
 }
 
 // export gives the stack's outputs. They come from the release record, which tells what was reached and not what was asked

@@ -11,6 +11,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
@@ -87,17 +88,7 @@ func (p *pending) isKnown() bool {
 	}
 }
 
-// imageDigest is the digest of an image's reference; empty when it names none.
-func imageDigest(reference string) string {
-	_, digest, _ := strings.Cut(reference, "@")
-	return digest
-}
-
-func ledgerName(s *settings.Settings) string { return s.App + "-ledger" }
-
-func (s *shift) store() ledger.Store {
-	return ledger.InConfigMap{Cluster: s.cluster, Namespace: s.settings.Namespace, Name: ledgerName(s.settings)}
-}
+func (s *shift) store() ledger.Store { return rollout.Ledger(s.cluster, s.settings) }
 
 // judge lets the move through or refuses it. On preview nothing is written, and what time or traffic can still cure is a warning.
 func (s *shift) judge(ctx context.Context) error {
@@ -140,32 +131,15 @@ func (s *shift) target(ctx context.Context) (plan.Target, error) {
 	return plan.Target{Weight: s.settings.Position().Weight, Canary: canary, Stable: stable}, err
 }
 
-// standing is where the rollout stands by its ledger.
-func standing(state ledger.State) plan.Standing {
-	at := plan.Standing{Weight: state.Weight, Canary: state.Image, Stable: state.Stable, Former: state.Former}
-	if state.Begun != nil {
-		at.Begun = &plan.Target{Weight: state.Begun.To, Canary: state.Begun.Image, Stable: state.Begun.Stable}
-	}
-	return at
-}
-
 func (s *shift) facts(ctx context.Context, history *ledger.Ledger, target plan.Target) advance.Facts {
 	state, now := history.State(), s.edges.now()
-	facts := advance.Facts{
-		Now: now, Stages: s.settings.Stages, Standing: standing(state), Target: target, Staging: s.staging,
-	}
-	if latch, engaged := state.Latch(target.Canary); engaged && latch.Seq != s.settings.Latch.Release {
-		facts.Latch = &advance.Latch{Entry: latch.Seq, When: latch.Time, Who: latch.Who, Reason: latch.Reason}
-	}
-	if override := s.settings.Override; override.Weight.Set {
-		facts.Override = &advance.Override{Weight: override.Weight.Percent, Reason: override.Reason}
-	}
-	move, err := facts.Stages.Move(facts.Standing, target)
-	if err == nil && (move.Kind == plan.Advance || move.Kind == plan.Finish) {
-		look := lookAtSoak(ctx, s.settings, s.cluster, s.edges, state, now)
-		facts.Soak = &look
-	}
-	return facts
+	return rollout.Facts(s.settings, state, target, s.staging, now, func() advance.Soak { return s.lookAtSoak(ctx, state, now) })
+}
+
+// lookAtSoak gathers the evidence of the stage that the rollout stands at, afresh.
+func (s *shift) lookAtSoak(ctx context.Context, state ledger.State, now time.Time) advance.Soak {
+	server := func() (soak.Server, error) { return s.edges.prometheus(s.cluster, s.settings.Prometheus) }
+	return rollout.LookAtSoak(ctx, s.settings, s.cluster, server, state, now)
 }
 
 // preview tells what an update would do.

@@ -3,27 +3,12 @@ package main
 import (
 	"context"
 
-	"github.com/vextrus/finance-rollout/internal/podlabel"
 	"github.com/vextrus/finance-rollout/internal/rollback"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 )
 
 // rollBack takes the canary out of traffic and latches its image.
 func (s *shift) rollBack(ctx context.Context, image, release, reason string, evidence map[string]string) rollback.Outcome {
-	app := s.settings.App
-	var secrets []string
-	for _, entries := range s.settings.Secrets {
-		for _, value := range entries {
-			secrets = append(secrets, value.Reveal())
-		}
-	}
-	recorder := rollback.InLedger{
-		Store: s.store(), Now: s.edges.now, Who: s.edges.who(), Image: image, Release: release, Released: s.settings.Latch.Release,
-	}
-	return rollback.Run(ctx, s.cluster, recorder, rollback.Options{
-		Namespace: s.settings.Namespace, App: app, Service: s.settings.ServiceName,
-		Canary:     map[string]string{podlabel.App: app, podlabel.Track: podlabel.Canary},
-		Deployment: app + "-" + release, StableDeployment: app + "-stable", Capacity: s.settings.Replicas,
-		LabelKey: podlabel.Traffic, LabelValue: podlabel.Isolated,
-		Reason: reason, Numbers: evidence, Secrets: secrets, Now: s.edges.now,
-	})
+	recorder := rollout.Recorder(s.store(), s.settings, s.edges.who(), image, release, s.edges.now)
+	return rollback.Run(ctx, s.cluster, recorder, rollout.Rollback(s.settings, release, reason, evidence, s.edges.now))
 }

@@ -184,7 +184,7 @@ func (w *world) run(t *testing.T, stack string, config map[string]string) error 
 		t.Fatal(err)
 	}
 	t.Setenv(pulumi.EnvConfig, string(encoded))
-	return pulumi.RunErr(func(ctx *pulumi.Context) error { return rollout(ctx, w.edges()) },
+	return pulumi.RunErr(func(ctx *pulumi.Context) error { return program(ctx, w.edges()) },
 		pulumi.WithMocks(project, stack, w), func(info *pulumi.RunInfo) {
 			info.Config = namespaced
 			info.ConfigSecretKeys = []string{project + ":secrets"}

@@ -11,17 +11,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 
-	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/guard"
 	"github.com/vextrus/finance-rollout/internal/kube"
-	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -126,7 +124,7 @@ func runGuard(ctx context.Context, flags guardFlags) error {
 				logger.Warn("the webhook may not find this guard", "error", err)
 			}
 		},
-		Prometheus: func(endpoint string) (soak.Server, error) { return askPrometheus(client, flags.inPod(), endpoint) },
+		Prometheus: func(endpoint string) (soak.Server, error) { return rollout.Prometheus(client, endpoint, flags.inPod()) },
 	})
 	logger.Info("starting", "namespace", flags.namespace, "identity", flags.identity, "listen", flags.listen, "dryRun", flags.dryRun)
 	server := &http.Server{
@@ -174,27 +172,4 @@ func serveAndWatch(ctx context.Context, server *http.Server, watcher *guard.Guar
 		return nil
 	}
 	return err
-}
-
-// askPrometheus reaches Prometheus at its address or, as namespace/service:port, by the Service's name inside the cluster and
-// through the API server outside of it.
-func askPrometheus(client *kube.Client, inPod bool, text string) (soak.Server, error) {
-	endpoint, err := settings.ParseEndpoint(text)
-	if err != nil {
-		return nil, fmt.Errorf("prometheus %q: %w", text, err)
-	}
-	config := api.Config{Address: endpoint.URL}
-	switch {
-	case endpoint.URL != "":
-	case inPod:
-		config.Address = fmt.Sprintf("http://%s.%s.svc:%d", endpoint.Service, endpoint.Namespace, endpoint.Port)
-	default:
-		transport, address := client.ServiceProxy(endpoint.Namespace, endpoint.Service, endpoint.Port)
-		config = api.Config{Address: address, Client: &http.Client{Transport: transport}}
-	}
-	asked, err := api.NewClient(config)
-	if err != nil {
-		return nil, fmt.Errorf("prometheus %s: %w", text, err)
-	}
-	return gate.NewPrometheus(asked), nil
 }

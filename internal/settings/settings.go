@@ -271,6 +271,17 @@ func (s *Settings) Secret(ref SecretRef) (Secret, bool) {
 	return value, ok && value != ""
 }
 
+// Revealed are the values of all secrets, for whoever must keep them out of a text.
+func (s *Settings) Revealed() []string {
+	var values []string
+	for _, entries := range s.Secrets {
+		for _, value := range entries {
+			values = append(values, value.Reveal())
+		}
+	}
+	return values
+}
+
 // DashboardUID is the uid of the release's dashboard.
 func (s *Settings) DashboardUID() string { return s.Monitoring.DashboardPrefix + "-" + s.Release }
 

@@ -1,0 +1,55 @@
+package rollout
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/smoke"
+	"github.com/vextrus/finance-rollout/internal/verify"
+)
+
+// SmokeSuite loads the stack's suite and makes the values that its requests need. The settings must hold the stack's secrets.
+func SmokeSuite(s *settings.Settings, getenv func(string) string, now time.Time) (*smoke.Suite, smoke.Values, error) {
+	suite, err := smoke.Load(s.Smoke.Suite)
+	if err != nil {
+		return nil, smoke.Values{}, fmt.Errorf("config smoke.suite: %w", err)
+	}
+	secret, _ := s.Secret(s.Smoke.TokenFrom)
+	tokens, err := smoke.NewTokens([]byte(secret.Reveal()), getenv(tokenVariable(s.Environment)), now)
+	if err != nil {
+		return nil, smoke.Values{}, fmt.Errorf("%s: %w", tokenVariable(s.Environment), err)
+	}
+	origin := s.Smoke.Origin
+	if from, ok := s.Secret(s.Smoke.OriginFrom); ok {
+		origin = from.Reveal()
+	}
+	return suite, tokens.Values(s.Environment, origin), nil
+}
+
+// tokenVariable is the environment variable that a token for the smoke suite is taken from.
+func tokenVariable(environment string) string {
+	if environment == "production" {
+		return "PROD_JWT_TOKEN"
+	}
+	return strings.ToUpper(strings.ReplaceAll(environment, "-", "_")) + "_JWT_TOKEN"
+}
+
+// Verification says how the subject is verified: by its smoke suite, and by nothing else until the caller adds a bake.
+func Verification(s *settings.Settings, subject Subject, image string, getenv func(string) string, now func() time.Time) (verify.Options, error) {
+	suite, values, err := SmokeSuite(s, getenv, now())
+	if err != nil {
+		return verify.Options{}, err
+	}
+	options := verify.Options{
+		Namespace: s.Namespace, Labels: subject.Labels(s.App), Port: int(s.Container),
+		Release: subject.Version, Image: image, Track: subject.Track, RecordName: VerificationName(s),
+		Suite: suite, Values: values, SmokeTimeout: time.Duration(s.Smoke.Timeout), Now: now,
+	}
+	if subject.Track == podlabel.Canary {
+		options.Beside = StableLabels(s)
+	}
+	return options, nil
+}
