@@ -30,7 +30,7 @@ const (
 	// at the Deployment again.
 	AnnotationRollbacks = "finance-rollout/rollbacks"
 	// AnnotationStack names the stack that owns a namespace, as project/stack.
-	AnnotationStack = "finance-rollout/stack"
+	AnnotationStack = podlabel.Owner
 )
 
 // App identifies the service that is rolled out; every component takes it.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/guard"
 	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/operator"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
@@ -64,13 +65,6 @@ func guardCommand() *cobra.Command {
 	return cmd
 }
 
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args)}
-	}
-	return nil
-}
-
 // complete fills in what follows from where the guard runs.
 func (f *guardFlags) complete() error {
 	if f.identity == "" {
@@ -83,7 +77,7 @@ func (f *guardFlags) complete() error {
 	if f.namespace == "" {
 		raw, err := os.ReadFile(namespaceFile)
 		if err != nil {
-			return usageError{errors.New("no namespace is given, and this is no pod: give --namespace")}
+			return operator.Usage(errors.New("no namespace is given, and this is no pod: give --namespace"))
 		}
 		f.namespace = strings.TrimSpace(string(raw))
 	}

@@ -6,20 +6,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
-)
 
-// Exit codes.
-const (
-	exitDone = iota
-	exitFailed
-	exitUsage
+	"github.com/vextrus/finance-rollout/internal/operator"
 )
 
 func main() {
@@ -29,22 +23,12 @@ func main() {
 	os.Exit(code)
 }
 
-// usageError says that the command was called wrongly.
-type usageError struct{ error }
-
-// Unwrap gives what is wrong.
-func (e usageError) Unwrap() error { return e.error }
-
 func execute(ctx context.Context, root *cobra.Command) int {
 	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitDone
+	if err != nil && !operator.Silent(err) {
+		fmt.Fprintln(root.ErrOrStderr(), "error:", err)
 	}
-	fmt.Fprintln(root.ErrOrStderr(), "error:", err)
-	if _, wrong := errors.AsType[usageError](err); wrong {
-		return exitUsage
-	}
-	return exitFailed
+	return operator.ExitCode(err)
 }
 
 func rootCommand() *cobra.Command {
@@ -55,15 +39,23 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q: `%s --help` lists them", args[0], cmd.CommandPath())}
+				return operator.Usage(fmt.Errorf("unknown command %q: `%s --help` lists them", args[0], cmd.CommandPath()))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w: `%s --help` lists the flags", err, cmd.CommandPath())}
+		return operator.Usage(fmt.Errorf("%w: `%s --help` lists the flags", err, cmd.CommandPath()))
 	})
 	root.AddCommand(guardCommand())
 	return root
+}
+
+// noArguments refuses arguments.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return operator.Usage(fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args))
+	}
+	return nil
 }

@@ -117,6 +117,9 @@ func chooseContext(raw clientcmdapi.Config, wanted, file string) (string, error)
 // Server is the address of the API server.
 func (c *Client) Server() string { return c.config.Host }
 
+// Origin says where the configuration came from: which context of which kubeconfig.
+func (c *Client) Origin() string { return c.origin }
+
 // Check tells whether the API server answers and accepts the client. The error says what was tried.
 func (c *Client) Check(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)

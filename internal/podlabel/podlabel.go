@@ -11,6 +11,8 @@ const (
 	// Traffic decides whether a ready pod gets requests. The Service selects by it and no ReplicaSet does, so that a pod loses its
 	// traffic, and nothing else, when the label is changed.
 	Traffic = "traffic"
+	// Owner is the annotation of a namespace that names the stack which it belongs to, as project/stack.
+	Owner = "finance-rollout/stack"
 )
 
 // Values.

@@ -1,0 +1,103 @@
+package operator
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/lipgloss/table"
+)
+
+// Formats of an output.
+const (
+	FormatTable = "table"
+	FormatJSON  = "json"
+)
+
+// Formats lists them.
+func Formats() []string { return []string{FormatTable, FormatJSON} }
+
+// Output is where a command prints its outcome.
+type Output struct {
+	// Format is one of Formats.
+	Format string
+	Writer io.Writer
+	// Style colours texts where Writer is a terminal.
+	Style Style
+}
+
+// NewOutput makes an output; a format that does not exist is a UsageError.
+func NewOutput(format string, w io.Writer) (*Output, error) {
+	if format != FormatTable && format != FormatJSON {
+		return nil, Usage(fmt.Errorf("output %q: allowed are %s", format, strings.Join(Formats(), ", ")))
+	}
+	return &Output{Format: format, Writer: w, Style: StyleFor(w)}, nil
+}
+
+// JSON tells that the outcome is for a program: nothing else may be printed beside it.
+func (o *Output) JSON() bool { return o.Format == FormatJSON }
+
+// Print prints the value as JSON, or what text makes of it for people.
+func (o *Output) Print(value any, text func(Style) string) error {
+	if o.JSON() {
+		encoder := json.NewEncoder(o.Writer)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(value)
+	}
+	_, err := fmt.Fprintln(o.Writer, strings.TrimRight(text(o.Style), "\n"))
+	return err
+}
+
+// Style colours texts. The zero Style leaves them as they are.
+type Style struct{ renderer *lipgloss.Renderer }
+
+// StyleFor is the style for a writer: without colours unless it is a terminal that has them, and where NO_COLOR is set.
+func StyleFor(w io.Writer) Style { return Style{lipgloss.NewRenderer(w)} }
+
+func (s Style) render(color lipgloss.Color, text string) string {
+	if s.renderer == nil || text == "" {
+		return text
+	}
+	return s.renderer.NewStyle().Foreground(color).Render(text)
+}
+
+// Good is for what is in order.
+func (s Style) Good(text string) string { return s.render("2", text) }
+
+// Bad is for what is not.
+func (s Style) Bad(text string) string { return s.render("1", text) }
+
+// Warn is for what a person should look at.
+func (s Style) Warn(text string) string { return s.render("3", text) }
+
+// Faint is for what matters less.
+func (s Style) Faint(text string) string { return s.render("8", text) }
+
+// Bold is for headings.
+func (s Style) Bold(text string) string {
+	if s.renderer == nil || text == "" {
+		return text
+	}
+	return s.renderer.NewStyle().Bold(true).Render(text)
+}
+
+// Table aligns rows below headings; cells may be coloured. Without rows it is empty.
+func Table(headings []string, rows [][]string) string {
+	if len(rows) == 0 {
+		return ""
+	}
+	plain := lipgloss.NewStyle().PaddingRight(2)
+	made := table.New().Border(lipgloss.HiddenBorder()).BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
+		BorderHeader(false).BorderColumn(false).StyleFunc(func(int, int) lipgloss.Style { return plain }).Rows(rows...)
+	if len(headings) > 0 {
+		made = made.Headers(headings...)
+	}
+	var lines []string
+	for line := range strings.SplitSeq(made.Render(), "\n") {
+		lines = append(lines, strings.TrimRight(line, " "))
+	}
+	return strings.Join(lines, "\n") + "\n"
+}

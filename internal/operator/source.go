@@ -1,0 +1,87 @@
+package operator
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag/colors"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+// source is a stack's configuration of the project's own namespace.
+type source struct {
+	values  map[string]string
+	secrets map[string]bool
+}
+
+var _ settings.Source = (*source)(nil)
+
+func newSource() *source { return &source{values: map[string]string{}, secrets: map[string]bool{}} }
+
+// Get implements settings.Source.
+func (s *source) Get(key string) (string, bool) {
+	value, ok := s.values[key]
+	return value, ok
+}
+
+// IsSecret implements settings.Source.
+func (s *source) IsSecret(key string) bool { return s.secrets[key] }
+
+// Keys implements settings.Source.
+func (s *source) Keys() []string { return slices.Sorted(maps.Keys(s.values)) }
+
+// fromFile reads the stack's file. Secrets are replaced by a mark. It gives nil when the file refers to an environment of Pulumi's.
+func fromFile(project *workspace.Project, path string) (settings.Source, error) {
+	sink := diag.DefaultSink(io.Discard, io.Discard, diag.FormatOptions{Color: colors.Never})
+	stack, err := workspace.LoadProjectStack(sink, project, path)
+	if err != nil {
+		return nil, err
+	}
+	if stack.Environment != nil {
+		return nil, nil
+	}
+	read := newSource()
+	for key, value := range stack.Config {
+		if key.Namespace() != project.Name.String() {
+			continue
+		}
+		text, err := value.Value(config.NewBlindingDecrypter())
+		if err != nil {
+			return nil, fmt.Errorf("config %s: %w", key.Name(), err)
+		}
+		read.values[key.Name()], read.secrets[key.Name()] = text, value.Secure()
+	}
+	return read, read.complete(project)
+}
+
+// complete adds what the project says for stacks that say nothing.
+func (s *source) complete(project *workspace.Project) error {
+	for name, key := range project.Config {
+		name = strings.TrimPrefix(name, project.Name.String()+":")
+		value := key.Value
+		if value == nil {
+			value = key.Default
+		}
+		if _, given := s.values[name]; given || value == nil || strings.Contains(name, ":") {
+			continue
+		}
+		if text, ok := value.(string); ok {
+			s.values[name] = text
+			continue
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("config %s of the project: %w", name, err)
+		}
+		s.values[name] = string(text)
+	}
+	return nil
+}
