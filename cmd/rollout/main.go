@@ -14,9 +14,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vextrus/finance-rollout/internal/operator"
+	"github.com/vextrus/finance-rollout/internal/unasked"
 )
 
 func main() {
+	unasked.Restore()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := execute(ctx, rootCommand())
 	stop()
@@ -48,7 +50,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return operator.Usage(fmt.Errorf("%w: `%s --help` lists the flags", err, cmd.CommandPath()))
 	})
-	root.AddCommand(guardCommand())
+	root.AddCommand(statusCommand(), guardCommand())
 	return root
 }
 

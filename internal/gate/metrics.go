@@ -143,3 +143,13 @@ func matchers(labels map[string]string) (string, error) {
 func rangeSelector(selector string, back time.Duration) string {
 	return selector + "[" + model.Duration(back.Round(time.Millisecond)).String() + "]"
 }
+
+// Increase is the query for the requests of each track over the last while before now, as PromQL extrapolates them. It is for showing;
+// the gates count raw samples.
+func (m Metrics) Increase(window time.Duration) (string, error) {
+	selector, err := Selector(m.RequestsTotal, m.Selector)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("sum by (%s) (increase(%s[%s]))", m.TrackLabel, selector, model.Duration(window)), nil
+}

@@ -38,6 +38,10 @@ const (
 	StagingVerified Kind = "staging-verified"
 	// Finished: the canary's image became the stable one.
 	Finished Kind = "finished"
+	// Attested: a person vouches for what no program can see. Name says for what, Link where it is written down, Until how long it holds.
+	Attested Kind = "attested"
+	// Rehearsed: a rollback was drilled in the named stack, in the time that Took says. Its Verdict is pass when no step failed.
+	Rehearsed Kind = "rehearsed"
 )
 
 // Entry is one event. Fields that do not belong to its kind are empty.
@@ -58,8 +62,13 @@ type Entry struct {
 	To   int `json:"to,omitempty"`
 	// Ref is the Seq of the entry that this one answers: the latch that is released.
 	Ref int `json:"ref,omitempty"`
-	// Stack is the stack that verified.
+	// Stack is the stack that verified, or in which a rollback was rehearsed.
 	Stack string `json:"stack,omitempty"`
+	// Name and Link are those of an attestation.
+	Name string `json:"name,omitempty"`
+	Link string `json:"link,omitempty"`
+	// Took is how long a rehearsed rollback took until no endpoint of the canary was left, in milliseconds.
+	Took int64 `json:"took,omitempty"`
 
 	Verdict string `json:"verdict,omitempty"`
 	Reason  string `json:"reason,omitempty"`
@@ -67,7 +76,7 @@ type Entry struct {
 	Numbers []Number `json:"numbers,omitempty"`
 	// Soaked is the soaked time at a checkpoint or an extension, in seconds.
 	Soaked int64 `json:"soaked,omitempty"`
-	// Folded is how many checkpoints a folded entry stands for; Until is the time of the last.
+	// Folded is how many checkpoints a folded entry stands for; Until is the time of the last. Until is also how long an attestation holds.
 	Folded int        `json:"folded,omitempty"`
 	Until  *time.Time `json:"until,omitempty"`
 
@@ -128,7 +137,7 @@ func clean(text string) string {
 }
 
 func (e Entry) cleaned() Entry {
-	for _, text := range []*string{&e.Who, &e.Release, &e.Image, &e.Stable, &e.Stack, &e.Verdict, &e.Reason} {
+	for _, text := range []*string{&e.Who, &e.Release, &e.Image, &e.Stable, &e.Stack, &e.Name, &e.Link, &e.Verdict, &e.Reason} {
 		*text = clean(*text)
 	}
 	for i := range e.Numbers {

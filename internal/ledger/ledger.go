@@ -148,14 +148,15 @@ func (l *Ledger) String() string {
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ENTRY\tTIME\tWHO\tWHAT")
 	for _, entry := range l.entries {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\n", entry.Seq, entry.Time.Format(time.RFC3339), entry.Who, entry.describe())
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\n", entry.Seq, entry.Time.Format(time.RFC3339), entry.Who, entry.Describe())
 	}
 	// The writer below is a strings.Builder: flushing cannot fail.
 	_ = table.Flush()
 	return out.String()
 }
 
-func (e Entry) describe() string {
+// Describe says in a line what the entry tells.
+func (e Entry) Describe() string {
 	parts := []string{string(e.Kind)}
 	if e.Release != "" {
 		parts = append(parts, e.Release)
@@ -170,6 +171,15 @@ func (e Entry) describe() string {
 	}
 	if e.Ref != 0 {
 		parts = append(parts, fmt.Sprintf("of entry %d", e.Ref))
+	}
+	switch e.Kind {
+	case Attested:
+		parts = append(parts, e.Name, "by", e.Link)
+		if e.Until != nil {
+			parts = append(parts, "until", e.Until.Format(time.RFC3339))
+		}
+	case Rehearsed:
+		parts = append(parts, "in", e.Stack, "in", (time.Duration(e.Took) * time.Millisecond).String())
 	}
 	if e.Reason != "" {
 		parts = append(parts, "("+e.Reason+")")

@@ -4,10 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
-	"github.com/charmbracelet/lipgloss/table"
+	"golang.org/x/term"
 )
 
 // Formats of an output.
@@ -51,6 +52,19 @@ func (o *Output) Print(value any, text func(Style) string) error {
 	return err
 }
 
+// Line prints the value as JSON in one line.
+func (o *Output) Line(value any) error {
+	encoder := json.NewEncoder(o.Writer)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
+
+// Terminal tells that a person looks at the output as it comes.
+func (o *Output) Terminal() bool {
+	file, ok := o.Writer.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
 // Style colours texts. The zero Style leaves them as they are.
 type Style struct{ renderer *lipgloss.Renderer }
 
@@ -84,20 +98,33 @@ func (s Style) Bold(text string) string {
 	return s.renderer.NewStyle().Bold(true).Render(text)
 }
 
-// Table aligns rows below headings; cells may be coloured. Without rows it is empty.
+// Table aligns rows below headings, which may be left out; cells may be coloured. Without rows it is empty.
 func Table(headings []string, rows [][]string) string {
 	if len(rows) == 0 {
 		return ""
 	}
-	plain := lipgloss.NewStyle().PaddingRight(2)
-	made := table.New().Border(lipgloss.HiddenBorder()).BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
-		BorderHeader(false).BorderColumn(false).StyleFunc(func(int, int) lipgloss.Style { return plain }).Rows(rows...)
 	if len(headings) > 0 {
-		made = made.Headers(headings...)
+		rows = append([][]string{headings}, rows...)
 	}
-	var lines []string
-	for line := range strings.SplitSeq(made.Render(), "\n") {
-		lines = append(lines, strings.TrimRight(line, " "))
+	var widths []int
+	for _, row := range rows {
+		for column, cell := range row {
+			if column == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[column] = max(widths[column], lipgloss.Width(cell))
+		}
 	}
-	return strings.Join(lines, "\n") + "\n"
+	var out strings.Builder
+	for _, row := range rows {
+		var line strings.Builder
+		for column, cell := range row {
+			line.WriteString(cell + strings.Repeat(" ", widths[column]-lipgloss.Width(cell)+gap))
+		}
+		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	return out.String()
 }
+
+// gap is the space between two columns.
+const gap = 2

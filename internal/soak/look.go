@@ -52,7 +52,15 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 
 // Unseen is the evaluation of a soak that nobody could look at.
 func Unseen(window gate.Window, err error) gate.Evaluation {
-	return gate.Evaluation{Start: window.Start, End: window.End, Results: []gate.Result{{Name: "prometheus", Verdict: gate.Error, Reason: err.Error()}}}
+	return gate.Evaluation{Start: window.Start, End: window.End, Results: []gate.Result{{Name: unseen, Verdict: gate.Error, Reason: err.Error()}}}
+}
+
+// unseen is the name of the only result of an evaluation that nobody could make.
+const unseen = "prometheus"
+
+// IsUnseen tells an evaluation that nobody could make from one with results.
+func IsUnseen(evaluation gate.Evaluation) bool {
+	return len(evaluation.Results) == 1 && evaluation.Results[0].Name == unseen
 }
 
 // conditions are the criteria that count no requests: restarts, alerts, and the stack's own.

@@ -1,0 +1,44 @@
+package ledger
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Attestations are the newest of each name, by name, whether they still hold or not.
+func (l *Ledger) Attestations() []Entry {
+	newest := map[string]Entry{}
+	for _, entry := range l.entries {
+		if entry.Kind == Attested {
+			newest[entry.Name] = entry
+		}
+	}
+	return slices.SortedFunc(maps.Values(newest), func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// Attestation is the newest of a name. The second result is false when nobody ever attested it.
+func (l *Ledger) Attestation(name string) (Entry, bool) {
+	all := l.Attestations()
+	i := slices.IndexFunc(all, func(e Entry) bool { return e.Name == name })
+	if i < 0 {
+		return Entry{}, false
+	}
+	return all[i], true
+}
+
+// Holds tells whether an attestation holds at a time.
+func (e Entry) Holds(at time.Time) bool {
+	return e.Kind == Attested && !at.Before(e.Time) && (e.Until == nil || at.Before(*e.Until))
+}
+
+// Rehearsal is the last rollback that was rehearsed. The second result is false when none was.
+func (l *Ledger) Rehearsal() (Entry, bool) {
+	for _, entry := range slices.Backward(l.entries) {
+		if entry.Kind == Rehearsed {
+			return entry, true
+		}
+	}
+	return Entry{}, false
+}

@@ -1,0 +1,48 @@
+package ledger
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAttestations(t *testing.T) {
+	monday := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	week := monday.Add(7 * 24 * time.Hour)
+	ledger, err := (&Ledger{}).with(monday, []Entry{
+		{Kind: Attested, Name: "security-audit", Who: "anna", Link: "https://wiki/audit/1", Until: &monday},
+		{Kind: Attested, Name: "database-backup", Who: "ben", Link: "snap-17", Until: &week},
+		{Kind: Attested, Name: "security-audit", Who: "anna", Link: "https://wiki/audit/2", Until: &week},
+		{Kind: Rehearsed, Stack: "staging", Took: 1200, Verdict: "pass"},
+		{Kind: Attested, Name: "sign-off", Who: "cto", Link: "mail"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names string
+	for _, entry := range ledger.Attestations() {
+		names += entry.Name + "=" + entry.Link + " "
+	}
+	if want := "database-backup=snap-17 security-audit=https://wiki/audit/2 sign-off=mail "; names != want {
+		t.Errorf("%s, want %s", names, want)
+	}
+	audit, found := ledger.Attestation("security-audit")
+	if !found || !audit.Holds(monday.Add(time.Hour)) || audit.Holds(week) || audit.Holds(monday.Add(-time.Hour)) {
+		t.Errorf("the audit %+v is found: %v", audit, found)
+	}
+	signed, _ := ledger.Attestation("sign-off")
+	if !signed.Holds(week.Add(1000 * time.Hour)) {
+		t.Error("an attestation without an end ends")
+	}
+	if entry, found := ledger.Attestation("nothing"); found || entry.Holds(monday) {
+		t.Errorf("nobody attested it: %+v", entry)
+	}
+	if rehearsal, found := ledger.Rehearsal(); !found || rehearsal.Took != 1200 {
+		t.Errorf("rehearsal %+v, %v", rehearsal, found)
+	}
+	if _, found := (&Ledger{}).Rehearsal(); found {
+		t.Error("an empty ledger has a rehearsal")
+	}
+	if state := ledger.State(); state.Weight != 0 || state.Begun != nil || state.Rollbacks != 0 {
+		t.Errorf("attestations move the rollout: %+v", state)
+	}
+}
