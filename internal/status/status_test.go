@@ -95,7 +95,9 @@ func TestJudge(t *testing.T) {
 			f.state.Weight, s.Weight.Asked, s.Weight.Stands = 100, 100, pointer(100)
 		}, PhaseReady, InOrder, []string{"rollout finish -s production"}},
 		{"asked for more", soaking, func(s *Status, _ *facts) { s.Weight.Asked = 30 }, PhaseSoaking, InOrder, []string{"asks for 30 %", "stands at 10 %", "pulumi up"}},
-		{"shift under way", soaking, func(s *Status, f *facts) { s.Weight.Asked, f.state.Begun = 30, &ledger.Entry{From: 10, To: 30, Time: now} },
+		{"shift under way", soaking, func(s *Status, f *facts) {
+			s.Weight.Asked, f.state.Begun = 30, &ledger.Entry{From: 10, To: 30, Time: now}
+		},
 			PhaseShifting, InOrder, []string{"pulumi up"}},
 		{"worse than the limit", soaking, func(s *Status, _ *facts) { s.Soak.Verdict = gate.Fail }, PhaseSoaking, OutOfOrder, []string{"rollout rollback -s production"}},
 		{"blind", soaking, func(s *Status, _ *facts) { s.Missing = []string{"alerts: no answer"} }, PhaseSoaking, OrderUnknown, nil},
