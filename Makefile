@@ -114,6 +114,10 @@ bench: cluster ## Measure previews beside an empty program's, into docs/benchmar
 bench-verdicts: ## Simulate false rollbacks and the requests that verdicts take, into docs/benchmarks.md
 	@go run ./bench/verdicts
 
+.PHONY: bench-guard
+bench-guard: cluster ## Measure how fast the guard takes a bad canary out, into docs/benchmarks.md; ARGS=... for its flags
+	@go run ./bench/guard $(ARGS)
+
 .PHONY: bench-shifts
 bench-shifts: cluster ## Measure shifts under load and beside kubectl, into docs/benchmarks.md; ARGS=... for its flags
 	@go run ./bench/shifts $(ARGS)

@@ -28,6 +28,7 @@ import (
 type cluster interface {
 	verify.Cluster
 	rollback.Cluster
+	rollback.Opener
 	ledger.ConfigMaps
 	routes
 	// Check tells whether the cluster answers.

@@ -45,9 +45,9 @@ func soakSpec(s *settings.Settings) soak.Spec {
 	return spec
 }
 
-// bake watches the subject's metrics and gives the last look. It begins two scrapes after it is called: by then Prometheus has
+// bake watches the subject's metrics, tells of every look, and gives the last one. It begins two scrapes after it is called: by then Prometheus has
 // counted the smoke suite's own requests, so that they are no evidence.
-func bake(ctx context.Context, s *settings.Settings, querier gate.Querier, clock gate.Clock) gate.Evaluation {
+func bake(ctx context.Context, s *settings.Settings, querier gate.Querier, clock gate.Clock, onLook func(gate.Evaluation)) gate.Evaluation {
 	select {
 	case <-ctx.Done():
 	case <-clock.After(2 * time.Duration(s.Metrics.Interval)):
@@ -57,7 +57,7 @@ func bake(ctx context.Context, s *settings.Settings, querier gate.Querier, clock
 	if s.HasCanary() {
 		question.Stable = spec.Beside(s.Position().Weight)
 	}
-	config := gate.BakeConfig{Duration: time.Duration(s.Bake.Duration), Interval: time.Duration(s.Bake.Interval)}
+	config := gate.BakeConfig{Duration: time.Duration(s.Bake.Duration), Interval: time.Duration(s.Bake.Interval), OnLook: onLook}
 	return gate.Bake(ctx, clock, config, func(ctx context.Context, since time.Time) gate.Evaluation {
 		question.Window = gate.Window{Start: since, End: clock.Now()}
 		return gate.Evaluate(ctx, querier, question)

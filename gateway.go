@@ -66,7 +66,40 @@ func (s *stack) router() *router {
 	}}
 }
 
-// route makes the route over the tracks; nil where the pods split the requests.
+// traffic makes the way of the requests to the tracks.
+func (s *stack) traffic(stable, canary *components.Track, advance *pulumi.ResourceHook) error {
+	args := &components.TrafficArgs{
+		App: s.environment.App, ServiceName: s.settings.ServiceName, Port: int(s.settings.Service.Port),
+		Type: s.settings.Service.Type, NodePort: int(s.settings.Service.NodePort), SessionAffinity: s.settings.Service.SessionAffinity,
+	}
+	takes := s.stablePods()
+	switch {
+	case s.settings.IsGateway():
+		// Whoever does not come through the Gateway takes no part in the trial.
+		args.Track = components.TrackStable
+	case s.settings.Position().Warm:
+		args.Track, takes = components.TrackCanary, s.canaryPods()
+	}
+	if !s.settings.IsSingle() {
+		hooks, err := s.hooks.selection(takes, advance)
+		if err != nil {
+			return err
+		}
+		args.Hooks = hooks
+	}
+	traffic, err := components.NewTraffic(s.ctx, "traffic", args, s.provider)
+	if err != nil {
+		return err
+	}
+	s.gated = append(s.gated, traffic)
+	tracks := []*components.Track{stable}
+	if canary != nil {
+		tracks = append(tracks, canary)
+	}
+	return s.route(tracks, advance)
+}
+
+// route makes the route over the tracks, where one splits the requests.
 func (s *stack) route(tracks []*components.Track, advance *pulumi.ResourceHook) error {
 	if !s.settings.IsGateway() {
 		return nil
@@ -79,7 +112,7 @@ func (s *stack) route(tracks []*components.Track, advance *pulumi.ResourceHook) 
 	args := &components.RouteArgs{
 		App: s.environment.App, ServiceName: s.settings.ServiceName, Port: int(s.settings.Service.Port), Weight: s.settings.Position().Weight,
 		Gateway:   components.Gateway{Namespace: gateway.Namespace, Name: gateway.Name, SectionName: gateway.SectionName},
-		Hostnames: gateway.Hostnames, Hooks: hooks,
+		Hostnames: gateway.Hostnames, Interruption: s.hooks.shift.interruption, Hooks: hooks,
 	}
 	for _, track := range tracks {
 		args.DependsOn = append(args.DependsOn, track)

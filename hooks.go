@@ -256,7 +256,7 @@ func (h *hooks) verifyRelease(ctx context.Context, image string) error {
 	}
 	if h.settings.IsGateway() {
 		// What is looked at are requests by the weights that the Gateway has accepted, and nothing earlier.
-		if err := h.router.bring(ctx); err != nil {
+		if err := h.router.settled(ctx); err != nil {
 			return err
 		}
 	}
@@ -277,13 +277,20 @@ func (h *hooks) verifyRelease(ctx context.Context, image string) error {
 }
 
 // asPlanned checks that the tracks have the pods of the position: where the pod count is the weight, another count is another
-// weight than the one that would be recorded. The stack's state does not tell what a rollback or somebody else has scaled.
+// weight than the one that would be recorded. The stack's state does not tell what a rollback or somebody else has scaled. How many
+// pods an autoscaler has is its own affair.
 func (h *hooks) asPlanned(ctx context.Context) error {
 	s := h.settings
-	if s.IsSingle() || s.Traffic != settings.TrafficReplicas {
+	if s.IsSingle() {
 		return nil
 	}
-	planned := map[string]int{s.App + "-stable": s.Position().Stable, s.App + "-" + s.Release: s.Position().Canary}
+	planned := map[string]int{}
+	if s.Stable.Autoscale == nil {
+		planned[s.App+"-stable"] = s.Position().Stable
+	}
+	if s.Canary.Autoscale == nil {
+		planned[s.App+"-"+s.Release] = s.Position().Canary
+	}
 	for _, deployment := range slices.Sorted(maps.Keys(planned)) {
 		live, err := h.cluster.Replicas(ctx, s.Namespace, deployment)
 		if err != nil {
@@ -299,6 +306,10 @@ func (h *hooks) asPlanned(ctx context.Context) error {
 
 // refused rolls back a canary that is shown to be bad. Whoever could not be looked at stays.
 func (h *hooks) refused(ctx context.Context, refused error, image string) error {
+	// Who takes the pods away while they are looked at may well make them fail: that says nothing about the canary.
+	if moved, ok := errors.AsType[*overtakenError](h.shift.latest(ctx)); ok {
+		return errors.Join(moved, refused)
+	}
 	failure, ok := errors.AsType[*verify.RefusedError](refused)
 	if !ok || failure.Report.Verdict != gate.Fail || !h.settings.HasCanary() {
 		return refused
@@ -340,7 +351,15 @@ func (h *hooks) verifyOptions(image string) (verify.Options, error) {
 		if err != nil {
 			return verify.Options{}, err
 		}
-		options.Bake = func(ctx context.Context) gate.Evaluation { return bake(ctx, s, prometheus, h.edges) }
+		options.Bake = func(ctx context.Context) gate.Evaluation {
+			ctx, stop := context.WithCancelCause(ctx)
+			defer stop(nil)
+			return bake(ctx, s, prometheus, h.edges, func(gate.Evaluation) {
+				if moved, ok := errors.AsType[*overtakenError](h.shift.latest(ctx)); ok {
+					stop(moved)
+				}
+			})
+		}
 	}
 	return options, nil
 }

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/smoke"
+	"github.com/vextrus/finance-rollout/internal/verify"
 )
 
 // shared makes another run of the program on the same cluster.
@@ -59,6 +63,27 @@ func TestAnUpdateThatIsOvertakenTakesNothingAwayAndNotesNothing(t *testing.T) {
 	}
 }
 
+// Whoever takes the canary's pods away makes the smoke suite and the bake fail: that latches nothing.
+func TestAFailureOfAnOvertakenUpdateRollsNothingBack(t *testing.T) {
+	for name, tt := range map[string]struct{ moved, rolledBack bool }{"overtaken": {true, false}, "alone": {false, true}} {
+		t.Run(name, func(t *testing.T) {
+			tr := advancing(t)
+			h := &hooks{settings: tr.settings, cluster: tr.world, edges: tr.edges, shift: tr.shift}
+			if tt.moved {
+				tr.write(t, ledger.Entry{Kind: ledger.ShiftBegun, Who: "other", Image: onTrial, Stable: oldImage, From: 10, To: 0})
+			}
+			failed := &verify.RefusedError{Report: verify.Report{Verdict: gate.Fail, Smoke: &smoke.Report{}}}
+			err := h.refused(t.Context(), failed, "vextrus/finance@"+onTrial)
+			if !errors.Is(err, failed) || strings.Contains(err.Error(), "moved on by other") != tt.moved {
+				t.Errorf("error %v", err)
+			}
+			if rolledBack := strings.Contains(tr.kinds(t), "rollback"); rolledBack != tt.rolledBack || (len(tr.world.scaled) > 0) != tt.rolledBack {
+				t.Errorf("rolled back %v, scaled %v", rolledBack, tr.world.scaled)
+			}
+		})
+	}
+}
+
 func TestTwoUpdatesToTheSamePositionNoteItOnce(t *testing.T) {
 	first := advancing(t)
 	second := first.shared(t, 30)
@@ -73,6 +98,9 @@ func TestTwoUpdatesToTheSamePositionNoteItOnce(t *testing.T) {
 	for _, tr := range []trial{second, first} {
 		if err := tr.reached(t.Context()); err != nil {
 			t.Error(err)
+		}
+		if err := first.latest(t.Context()); err != nil {
+			t.Errorf("who comes second is overtaken: %v", err)
 		}
 	}
 	if got := first.kinds(t); got != "shift-reached verdict shift-begun shift-reached" {

@@ -56,7 +56,7 @@ func TestThePoliciesHoldForWhatTheProgramMakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := behindAGateway()
 			w.verified = "vextrus/finance:v2@sha256:" + strings.Repeat("a", 64)
-			config := guarded(productionConfig())
+			config := guardedConfig()
 			maps.Copy(config, tt.config)
 			for name, messages := range w.broken(t, tt.stack, config) {
 				t.Errorf("%s: %s", name, messages)
@@ -85,7 +85,7 @@ func TestThePoliciesCatchAConfiguration(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			w.verified = "vextrus/finance:v2@sha256:" + strings.Repeat("a", 64)
-			config := guarded(productionConfig())
+			config := guardedConfig()
 			maps.Copy(config, change)
 			found := w.broken(t, "production", config)
 			if _, caught := found[name]; !caught {
@@ -120,7 +120,7 @@ func TestTheCanaryCarriesTheWordOfStaging(t *testing.T) {
 			w.verified = tt.verified
 			if tt.entered {
 				history := newTrial(t, 10, served{}, born)
-				history.shift.cluster = w
+				history.cluster = w
 				entry := ledger.Entry{Kind: ledger.StagingVerified, Image: digest, Stack: "staging"}
 				if _, err := ledger.Write(t.Context(), history.store(), history.edges.now, entry); err != nil {
 					t.Fatal(err)

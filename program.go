@@ -320,38 +320,6 @@ func (s *stack) podSpec(track string) components.PodSpec {
 	return spec
 }
 
-func (s *stack) traffic(stable, canary *components.Track, advance *pulumi.ResourceHook) error {
-	args := &components.TrafficArgs{
-		App: s.environment.App, ServiceName: s.settings.ServiceName, Port: int(s.settings.Service.Port),
-		Type: s.settings.Service.Type, NodePort: int(s.settings.Service.NodePort), SessionAffinity: s.settings.Service.SessionAffinity,
-	}
-	takes := s.stablePods()
-	switch {
-	case s.settings.IsGateway():
-		// Whoever does not come through the Gateway takes no part in the trial.
-		args.Track = components.TrackStable
-	case s.settings.Position().Warm:
-		args.Track, takes = components.TrackCanary, s.canaryPods()
-	}
-	if !s.settings.IsSingle() {
-		hooks, err := s.hooks.selection(takes, advance)
-		if err != nil {
-			return err
-		}
-		args.Hooks = hooks
-	}
-	traffic, err := components.NewTraffic(s.ctx, "traffic", args, s.provider)
-	if err != nil {
-		return err
-	}
-	s.gated = append(s.gated, traffic)
-	tracks := []*components.Track{stable}
-	if canary != nil {
-		tracks = append(tracks, canary)
-	}
-	return s.route(tracks, advance)
-}
-
 func (s *stack) monitoring() (*components.Monitoring, error) {
 	if !s.settings.Monitoring.Enabled {
 		return nil, nil

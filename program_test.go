@@ -248,7 +248,7 @@ func TestAShrinkingTrackWaitsForTheOther(t *testing.T) {
 			w.unready, w.live = tt.unready, tt.live
 			h := &hooks{settings: settings.Defaults(), cluster: w}
 			h.settings.Namespace = "vextrus-production"
-			h.shift = &shift{settings: h.settings, cluster: w}
+			h.shift = &shift{settings: h.settings, cluster: w, canary: known(onTrial), stable: known(oldImage)}
 			err := h.beforeShrink(t.Context(), &pulumi.ResourceHookArgs{
 				Name: "stable", OldInputs: deployment(tt.before), NewInputs: deployment(tt.after),
 			}, components.TrackStable, other{deployment: "finance-service-week1", replicas: tt.other})

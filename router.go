@@ -60,8 +60,8 @@ func (r *router) shiftOnce(ctx context.Context) error {
 }
 
 // bring makes the weights of the plan those that are in force: it waits for the track that gets more requests, changes the
-// weights and waits until the Gateway has accepted them. What does not come about in time is taken back. Where there is no route
-// yet, there is nothing to do. It may be called again.
+// weights and waits until the Gateway has accepted them. What does not come about in time is taken back, and so is what somebody
+// else has overtaken meanwhile. Where there is no route yet, there is nothing to do. It may be called again.
 func (r *router) bring(ctx context.Context) error {
 	live, err := r.live(ctx)
 	if err != nil || live == nil {
@@ -71,10 +71,35 @@ func (r *router) bring(ctx context.Context) error {
 	if err := r.awaitRising(ctx, live, target); err != nil {
 		return fmt.Errorf("the route keeps its weights: %w", err)
 	}
+	// Asked before and after: a rollback notes its intent first and changes the weights then, so that whichever of the two comes
+	// last, it is seen.
+	if err := r.mayRise(ctx); err != nil {
+		return r.takeBack(ctx, err)
+	}
 	if err := r.apply(ctx, target); err != nil {
 		return r.takeBack(ctx, err)
 	}
+	if err := r.mayRise(ctx); err != nil {
+		return r.takeBack(ctx, err)
+	}
 	return nil
+}
+
+// settled waits until every track that gets requests is ready for them, and the weights are in force. It is for when all resources
+// are updated: before, a track may itself wait for the shift.
+func (r *router) settled(ctx context.Context) error {
+	if err := r.awaitRising(ctx, nil, r.target()); err != nil {
+		return err
+	}
+	return r.bring(ctx)
+}
+
+// mayRise says no when the canary is to get requests and somebody else has moved the rollout or rolled it back.
+func (r *router) mayRise(ctx context.Context) error {
+	if r.settings.Position().Weight == 0 {
+		return nil
+	}
+	return r.shift.goesOn(ctx)
 }
 
 // live are the weights in the cluster; nil when there is no route.
@@ -133,18 +158,23 @@ func (r *router) apply(ctx context.Context, weights map[string]int) error {
 	return r.cluster.WaitRoute(ctx, r.settings.Namespace, r.settings.ServiceName, weights)
 }
 
-// takeBack brings the weights of before back after a shift that failed, even when the context is done.
+// takeBack brings the weights of before back after a shift that failed, even when the context is done; those of whoever has moved
+// the rollout meanwhile, when they give the canary less.
 func (r *router) takeBack(ctx context.Context, failed error) error {
 	r.mu.Lock()
-	before := maps.Clone(r.before)
+	to := maps.Clone(r.before)
 	r.mu.Unlock()
-	if maps.Equal(before, r.target()) {
+	canary := components.TrackService(r.settings.ServiceName, components.TrackCanary)
+	if moved, ok := errors.AsType[*overtakenError](failed); ok && moved.by.To < to[canary] {
+		to = components.TrackWeights(r.settings.ServiceName, moved.by.To)
+	}
+	if maps.Equal(to, r.target()) {
 		return fmt.Errorf("the route has the weights of before: %w", failed)
 	}
-	if err := r.apply(context.WithoutCancel(ctx), before); err != nil {
+	if err := r.apply(context.WithoutCancel(ctx), to); err != nil {
 		return errors.Join(failed, fmt.Errorf("the weights of before were not accepted either: %w", err))
 	}
-	return fmt.Errorf("the route is back at the weights of before: %w", failed)
+	return fmt.Errorf("the route is at %d %% for the canary: %w", to[canary], failed)
 }
 
 // beforeRoute is what must be so before the provider makes or changes the route: the weights are in force, so that it only notes

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -15,81 +13,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/vextrus/finance-rollout/components"
-	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/ledger"
 )
-
-// gatewayWorld is the Gateway of a test and the route through it.
-type gatewayWorld struct {
-	listeners []string
-	// weights are the route's; nil when there is none.
-	weights map[string]int
-	// refuses are the weights that the Gateway does not accept, as route puts them.
-	refuses   []string
-	forbidden error
-	// calls are what was done to the route and waited for before it, in order.
-	calls []string
-}
-
-// route puts weights as "stable/canary".
-func route(weights map[string]int) string {
-	return fmt.Sprintf("%d/%d", weights["finance-service-stable"], weights["finance-service-canary"])
-}
-
-func (w *world) Listeners(context.Context, string, string) ([]string, bool, error) {
-	return w.gateway.listeners, w.gateway.listeners != nil, nil
-}
-
-func (w *world) RouteWeights(context.Context, string, string) (map[string]int, error) {
-	return maps.Clone(w.gateway.weights), w.gateway.forbidden
-}
-
-func (w *world) SetRouteWeights(_ context.Context, _, _ string, weights map[string]int) error {
-	if !maps.Equal(w.gateway.weights, weights) {
-		w.gateway.calls = append(w.gateway.calls, "set "+route(weights))
-	}
-	w.gateway.weights = maps.Clone(weights)
-	return nil
-}
-
-func (w *world) WaitRoute(_ context.Context, _, _ string, weights map[string]int) error {
-	if slices.Contains(w.gateway.refuses, route(weights)) {
-		return errors.New("gateway infra/public reports that Accepted is False")
-	}
-	w.gateway.calls = append(w.gateway.calls, "accepted "+route(weights))
-	return nil
-}
-
-func (w *world) WaitDeploymentRuns(_ context.Context, _, deployment, digest string, replicas int) error {
-	w.gateway.calls = append(w.gateway.calls, fmt.Sprintf("%s: %d of %s", deployment, replicas, digest))
-	return w.unready
-}
-
-// gatewayConfig is a production stack behind a Gateway.
-func gatewayConfig(weight int) map[string]string {
-	config := productionConfig()
-	maps.Copy(config, map[string]string{
-		"traffic": "gateway", "gateway": `{"namespace":"infra","name":"public","sectionName":"web"}`,
-		"release": "v2", "canaryWeight": strconv.Itoa(weight),
-	})
-	return config
-}
-
-// newHooks makes the hooks of a stack with this configuration. The live weights are those of stable and canary; none means that
-// there is no route.
-func newHooks(t *testing.T, w *world, config map[string]string, live ...int) *hooks {
-	t.Helper()
-	s, err := settings.Load("production", values(config))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(live) > 0 {
-		w.gateway.weights = map[string]int{"finance-service-stable": live[0], "finance-service-canary": live[1]}
-	}
-	h := &hooks{settings: s, cluster: w, edges: w.edges()}
-	h.shift = &shift{settings: s, cluster: w, edges: h.edges, say: &heard{}, canary: known(onTrial), stable: known(oldImage)}
-	h.router = (&stack{settings: s, hooks: h}).router()
-	return h
-}
 
 // shrinking are the arguments of a hook of a Deployment that loses pods.
 func shrinking(name string, before, after int) *pulumi.ResourceHookArgs {
@@ -196,11 +121,11 @@ func TestAShiftThatFailsLeavesTheRequestsWhereTheyWere(t *testing.T) {
 			calls: []string{fmt.Sprintf(canaryReady, 3)}, ends: []int{90, 10}, want: []string{"keeps its weights", "finance-service-v2 is not ready for 30 %", "1 of 3 ready"}},
 		{name: "not accepted", weight: 30, live: []int{90, 10}, world: func(w *world) { w.gateway.refuses = []string{"70/30"} },
 			calls: []string{fmt.Sprintf(canaryReady, 3), "set 70/30", "set 90/10", "accepted 90/10"}, ends: []int{90, 10},
-			want: []string{"back at the weights of before", "Accepted is False"}},
+			want: []string{"at 10 % for the canary", "Accepted is False"}},
 		{name: "nothing is accepted", weight: 30, live: []int{90, 10}, world: func(w *world) { w.gateway.refuses = []string{"70/30", "90/10"} },
 			calls: []string{fmt.Sprintf(canaryReady, 3), "set 70/30", "set 90/10"}, ends: []int{90, 10}, want: []string{"not accepted either", "Accepted is False"}},
 		{name: "down is not accepted", weight: 0, live: []int{70, 30}, world: func(w *world) { w.gateway.refuses = []string{"100/0"} },
-			calls: []string{stableReady, "set 100/0", "set 70/30", "accepted 70/30"}, ends: []int{70, 30}, want: []string{"back at the weights of before"}},
+			calls: []string{stableReady, "set 100/0", "set 70/30", "accepted 70/30"}, ends: []int{70, 30}, want: []string{"at 30 % for the canary"}},
 		{name: "a route that has them already is not accepted", weight: 30, live: []int{70, 30}, world: func(w *world) { w.gateway.refuses = []string{"70/30"} },
 			ends: []int{70, 30}, want: []string{"has the weights of before", "Accepted is False"}},
 		{name: "forbidden", weight: 30, live: []int{90, 10}, world: func(w *world) { w.gateway.forbidden = errors.New("no such right") },
@@ -237,10 +162,18 @@ func TestAShiftThatFailsLeavesTheRequestsWhereTheyWere(t *testing.T) {
 	}
 }
 
+// onePod is a stack with one pod on each track.
+func onePod() map[string]string {
+	config := gatewayConfig(10)
+	config["replicas"] = "1"
+	return config
+}
+
 // A route that was made and is not accepted gives the canary nothing, should it be accepted later.
 func TestANewRouteThatIsNotAcceptedGivesTheCanaryNothing(t *testing.T) {
 	w := newWorld()
-	h := newHooks(t, w, gatewayConfig(10))
+	w.live = 1
+	h := newHooks(t, w, onePod())
 	if err := h.router.beforeRoute(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
@@ -251,14 +184,14 @@ func TestANewRouteThatIsNotAcceptedGivesTheCanaryNothing(t *testing.T) {
 	if got := route(w.gateway.weights); got != "100/0" {
 		t.Errorf("the route ends at %s", got)
 	}
-	// The next update finds nothing to do for the route itself, and brings the weights.
+	// The next update finds nothing to do for the route itself, and brings the weights. There is no Prometheus in this test.
 	w.gateway.refuses, w.gateway.calls = nil, nil
-	next := newHooks(t, w, gatewayConfig(10), 100, 0)
-	if err := next.router.bring(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := newHooks(t, w, onePod(), 100, 0).verifyRelease(t.Context(), "vextrus/finance@"+onTrial); err == nil || !strings.Contains(err.Error(), "no Prometheus") {
+		t.Errorf("error %v", err)
 	}
-	if want := []string{fmt.Sprintf(canaryReady, 1), "set 90/10", "accepted 90/10"}; !slices.Equal(w.gateway.calls, want) {
-		t.Errorf("calls %v, want %v", w.gateway.calls, want)
+	want := []string{"finance-service-stable: 1 of " + oldImage, fmt.Sprintf(canaryReady, 1), fmt.Sprintf(canaryReady, 1), "set 90/10", "accepted 90/10"}
+	if diff := cmp.Diff(want, w.gateway.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 }
 
@@ -296,17 +229,77 @@ func TestAttached(t *testing.T) {
 	}
 }
 
-// Nothing is looked at before the Gateway has accepted the weights.
+// Nothing is looked at before the Gateway has accepted the weights, and with pods that are not those of the plan nothing is either.
 func TestVerifyWaitsForTheRoute(t *testing.T) {
-	w := newWorld()
-	h := newHooks(t, w, gatewayConfig(10), 90, 10)
-	err := h.verifyRelease(t.Context(), "vextrus/finance@"+onTrial)
-	if err == nil || !slices.Contains(w.gateway.calls, "accepted 90/10") {
-		t.Errorf("called %v, error %v", w.gateway.calls, err)
+	for _, tt := range []struct {
+		name    string
+		live    int
+		refuses []string
+		want    string
+		calls   int
+	}{
+		{name: "accepted", live: 1, want: "no Prometheus", calls: 3},
+		{name: "not accepted", live: 1, refuses: []string{"90/10"}, want: "Accepted is False", calls: 2},
+		{name: "scaled by somebody", live: 2, want: "has 2 pods and shall have 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			w.live, w.gateway.refuses = tt.live, tt.refuses
+			h := newHooks(t, w, onePod(), 90, 10)
+			err := h.verifyRelease(t.Context(), "vextrus/finance@"+onTrial)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+			if len(w.gateway.calls) != tt.calls {
+				t.Errorf("calls %v, want %d", w.gateway.calls, tt.calls)
+			}
+		})
 	}
-	w.gateway.refuses = []string{"90/10"}
-	if err := h.verifyRelease(t.Context(), "vextrus/finance@"+onTrial); err == nil || !strings.Contains(err.Error(), "Accepted is False") {
-		t.Errorf("error %v", err)
+}
+
+// Somebody who rolls back, or goes down, while this update goes up is not overruled, whichever of the two writes the weights last.
+func TestWhoeverGoesDownMeanwhileIsNotOverruled(t *testing.T) {
+	rollback := ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard", Release: "v2", Image: onTrial, From: 10}
+	tests := []struct {
+		name string
+		// when is the call to the cluster before which the other one writes.
+		when   string
+		other  ledger.Entry
+		live   []int
+		weight int
+		ends   string
+	}{
+		{name: "rolled back before the weights rise", when: "wait", other: rollback, live: []int{100, 0}, weight: 10, ends: "100/0"},
+		{name: "rolled back while they rise", when: "accept", other: rollback, live: []int{100, 0}, weight: 10, ends: "100/0"},
+		{name: "rolled back while they stay", when: "accept", other: rollback, live: []int{90, 10}, weight: 10, ends: "100/0"},
+		{name: "gone down while they rise", when: "accept", live: []int{95, 5}, weight: 10, ends: "97/3",
+			other: ledger.Entry{Kind: ledger.ShiftBegun, Who: "other", Image: onTrial, Stable: oldImage, From: 5, To: 3}},
+		{name: "gone up while they rise", when: "accept", live: []int{95, 5}, weight: 10, ends: "95/5",
+			other: ledger.Entry{Kind: ledger.ShiftBegun, Who: "other", Image: onTrial, Stable: oldImage, From: 5, To: 9}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			h := newHooks(t, w, gatewayConfig(tt.weight), tt.live...)
+			w.gateway.meanwhile = func(call string) {
+				if call == tt.when {
+					w.gateway.meanwhile = nil
+					if _, err := ledger.Write(t.Context(), h.shift.store(), h.edges.now, tt.other); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			err := h.router.bring(t.Context())
+			if tt.when == "wait" && len(w.gateway.calls) == 0 {
+				t.Fatal("nothing was waited for")
+			}
+			if _, overtaken := errors.AsType[*overtakenError](err); !overtaken || !strings.Contains(err.Error(), "by "+tt.other.Who) {
+				t.Errorf("error %v", err)
+			}
+			if got := route(w.gateway.weights); got != tt.ends {
+				t.Errorf("the route ends at %s, want %s; calls %v", got, tt.ends, w.gateway.calls)
+			}
+		})
 	}
 }
 

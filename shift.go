@@ -248,15 +248,15 @@ func (s *shift) begin(ctx context.Context, history *ledger.Ledger, target plan.T
 		if latched && !released && target.Weight > 0 {
 			return nil, fmt.Errorf("the canary was rolled back by %s while the move was judged: %s; look at `pulumi preview`", latch.Who, latch.Reason)
 		}
+		if decision.Move.Kind != plan.Stay && (standsAt(state, target) || isUnderWay(state, target)) {
+			return nil, nil // somebody else has moved it there, or is about to
+		}
 		if state.Weight != decision.Move.From && decision.Move.Kind != plan.Enter {
 			return nil, fmt.Errorf("the rollout was moved to %d %% while this move was judged: an unchanged `pulumi up` judges it anew", state.Weight)
 		}
-		if b := state.Begun; b != nil && b.To == target.Weight && b.Image == target.Canary && b.Stable == target.Stable {
-			return nil, nil // somebody else has begun the same
-		}
 		// Whoever goes down need not mind who goes up.
 		if decision.Move.Kind != plan.Retreat {
-			if err := overtaken(current, judged); err != nil {
+			if err := overtaken(current, judged, target); err != nil {
 				return nil, err
 			}
 		}
@@ -272,23 +272,58 @@ func (s *shift) begin(ctx context.Context, history *ledger.Ledger, target plan.T
 // latest says no when somebody else has moved the rollout since this run's shift was let through. It is asked before capacity is
 // taken away, because another update or a rollback may count on it.
 func (s *shift) latest(ctx context.Context) error {
-	if s.begun == unknown {
+	if s.begun == unknown || s.settings.IsSingle() {
 		return nil
+	}
+	target, err := s.target(ctx)
+	if err != nil {
+		return err
 	}
 	current, err := ledger.Read(ctx, s.store())
 	if err != nil {
 		return err
 	}
-	return overtaken(current, s.begun)
+	return overtaken(current, s.begun, target)
 }
 
-// overtaken is an error when the ledger's shift is another one than the numbered one.
-func overtaken(current *ledger.Ledger, shift int) error {
-	if shift == unknown || current.State().Shift() == shift {
+// goesOn says no when somebody else has moved the rollout since this run's shift was let through, or has rolled its canary back.
+func (s *shift) goesOn(ctx context.Context) error {
+	if err := s.latest(ctx); err != nil {
+		return err
+	}
+	digest, err := s.canary.get(ctx)
+	if err != nil {
+		return err
+	}
+	current, err := ledger.Read(ctx, s.store())
+	if err != nil {
+		return err
+	}
+	if latch, latched := current.State().Latch(digest); latched {
+		return &overtakenError{by: latch}
+	}
+	return nil
+}
+
+// overtaken is an error when the ledger's shift is another one than the numbered one, unless somebody else has reached the same target.
+func overtaken(current *ledger.Ledger, shift int, target plan.Target) error {
+	state := current.State()
+	if shift == unknown || state.Shift() == shift || standsAt(state, target) {
 		return nil
 	}
 	by, _ := current.LastMove()
 	return &overtakenError{by: by}
+}
+
+// standsAt tells whether the rollout stands at the target and no shift is under way.
+func standsAt(state ledger.State, target plan.Target) bool {
+	return state.Weight == target.Weight && state.Stable == target.Stable && state.Begun == nil && (state.Image == target.Canary || target.Weight == 0)
+}
+
+// isUnderWay tells whether a shift to the target was begun and is not completed.
+func isUnderWay(state ledger.State, target plan.Target) bool {
+	begun := state.Begun
+	return begun != nil && begun.To == target.Weight && begun.Image == target.Canary && begun.Stable == target.Stable
 }
 
 // overtakenError says that somebody else moved the rollout during an update.
@@ -348,10 +383,10 @@ func (s *shift) reached(ctx context.Context) error {
 		if latch, latched := state.Latch(target.Canary); latched && target.Weight > 0 {
 			return nil, fmt.Errorf("the canary was rolled back by %s while it was verified: %s", latch.Who, latch.Reason)
 		}
-		if state.Weight == target.Weight && state.Stable == target.Stable && state.Begun == nil && (state.Image == target.Canary || target.Weight == 0) {
+		if standsAt(state, target) {
 			return nil, nil
 		}
-		if err := overtaken(current, s.begun); err != nil {
+		if err := overtaken(current, s.begun, target); err != nil {
 			return nil, err
 		}
 		entry := ledger.Entry{Kind: ledger.ShiftReached, Who: s.edges.who(), Release: s.settings.Release,

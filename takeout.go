@@ -27,6 +27,7 @@ func (s *shift) rollBack(ctx context.Context, image, release, reason string, evi
 		LabelKey: podlabel.Traffic, LabelValue: podlabel.Isolated,
 		Reason: reason, Numbers: evidence, Secrets: secrets, Now: s.edges.now,
 	}
+	options.Divert = rollback.ByOpening(s.cluster, podlabel.Track, options)
 	if s.settings.IsGateway() {
 		service := s.settings.ServiceName
 		options.Service = components.TrackService(service, podlabel.Canary)

@@ -115,6 +115,8 @@ func (w *world) Scale(_ context.Context, _, deployment string, replicas int) err
 	return nil
 }
 
+func (w *world) OpenService(context.Context, string, string, string) (bool, error) { return false, nil }
+
 func (w *world) Replicas(context.Context, string, string) (int, error) { return w.live, nil }
 
 func (w *world) WaitEndpoints(_ context.Context, _, service string, _ map[string]string, atLeast int) error {

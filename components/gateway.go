@@ -34,6 +34,8 @@ type RouteArgs struct {
 	Gateway Gateway
 	// Hostnames are the hosts that the route is for; none means all of the listener's.
 	Hostnames []string
+	// Interruption is that of the tracks: with another number the route is written anew, and so are weights that a rollback took.
+	Interruption int
 	// DependsOn are the tracks: the weight changes when they are ready, and not before.
 	DependsOn []pulumi.Resource
 	// Hooks run before the weights change.
@@ -89,7 +91,11 @@ func NewRoute(ctx *pulumi.Context, name string, args *RouteArgs, opts ...pulumi.
 	}
 	metadata := args.App.metadata(args.ServiceName)
 	// A rollback takes the canary's weight away, and so may a person: the next update takes the field back and fails on no conflict.
-	metadata.Annotations = pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")}
+	annotations := pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")}
+	if args.Interruption > 0 {
+		annotations[AnnotationInterruption] = number(args.Interruption)
+	}
+	metadata.Annotations = annotations
 	made, err := apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
 		ApiVersion:  pulumi.String(GatewayAPI),
 		Kind:        pulumi.String("HTTPRoute"),

@@ -13,7 +13,7 @@ const typeRoute = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
 func routeArgs() *RouteArgs {
 	return &RouteArgs{
 		App: app(), ServiceName: "finance-service", Port: 80, Weight: 30,
-		Gateway: Gateway{Namespace: "infra", Name: "public", SectionName: "web"}, Hostnames: []string{"finance.example.com"},
+		Gateway: Gateway{Namespace: "infra", Name: "public", SectionName: "web"}, Hostnames: []string{"finance.example.com"}, Interruption: 7,
 	}
 }
 
@@ -45,6 +45,7 @@ func TestRouteInputs(t *testing.T) {
 		{canary, "spec.ports", []any{map[string]any{"name": "http", "port": 80.0, "targetPort": "http"}}},
 		{route, "metadata.name", "finance-service"},
 		{route, `metadata.annotations["pulumi.com/patchForce"]`, "true"},
+		{route, `metadata.annotations["finance-rollout/interruption"]`, "7"},
 		{route, "spec", map[string]any{
 			"parentRefs": []any{map[string]any{"namespace": "infra", "name": "public", "sectionName": "web"}},
 			"hostnames":  []any{"finance.example.com"},

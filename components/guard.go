@@ -169,8 +169,9 @@ func (a *GuardArgs) container(own App) corev1.ContainerArgs {
 	return corev1.ContainerArgs{
 		Name: pulumi.String("guard"), Image: pulumi.String(a.Image), Args: pulumi.ToStringArray(arguments),
 		Env: corev1.EnvVarArray{
-			// The runtime begins to save before the limit ends it.
-			corev1.EnvVarArgs{Name: pulumi.String("GOMEMLIMIT"), Value: pulumi.String("52MiB")},
+			// The runtime collects earlier than by default, and saves where it can before the limit ends it.
+			corev1.EnvVarArgs{Name: pulumi.String("GOGC"), Value: pulumi.String("50")},
+			corev1.EnvVarArgs{Name: pulumi.String("GOMEMLIMIT"), Value: pulumi.String("40MiB")},
 			corev1.EnvVarArgs{Name: pulumi.String("POD_NAME"), ValueFrom: corev1.EnvVarSourceArgs{
 				FieldRef: corev1.ObjectFieldSelectorArgs{FieldPath: pulumi.String("metadata.name")},
 			}},
@@ -179,7 +180,7 @@ func (a *GuardArgs) container(own App) corev1.ContainerArgs {
 			Name: pulumi.String(PortName), ContainerPort: pulumi.Int(guardPort), Protocol: pulumi.String("TCP"),
 		}},
 		Resources: resourceRequirements(settings.Resources{
-			Requests: settings.Quantities{CPU: "10m", Memory: "32Mi"}, Limits: settings.Quantities{CPU: "100m", Memory: "64Mi"},
+			Requests: settings.Quantities{CPU: "10m", Memory: "32Mi"}, Limits: settings.Quantities{CPU: "250m", Memory: "64Mi"},
 		}),
 		LivenessProbe: look("/healthz", 10, 3), ReadinessProbe: look("/readyz", 2, 3), VolumeMounts: mounts,
 		SecurityContext: corev1.SecurityContextArgs{

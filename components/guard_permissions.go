@@ -31,6 +31,8 @@ func (a *GuardArgs) permissions(own App) []permission {
 		{"", []string{"events"}, nil, []string{"create", "list"}},
 		{"coordination.k8s.io", []string{"leases"}, nil, []string{"create"}},
 		{"coordination.k8s.io", []string{"leases"}, []string{own.Name}, []string{"get", "update"}},
+		// At 100 % the Service selects the canary alone; a rollback opens it to stable.
+		{"", []string{"services"}, []string{a.Service}, []string{"get", "patch"}},
 		{"gateway.networking.k8s.io", []string{"httproutes"}, []string{a.Service}, []string{"get", "patch"}},
 	}
 }

@@ -28,7 +28,7 @@ const (
 	ManagedBy      = "finance-rollout"
 	// AnnotationStack names the stack that owns a namespace, as project/stack.
 	AnnotationStack = "finance-rollout/stack"
-	// AnnotationInterruption holds the number of the ledger's entry that a Deployment was last written anew after.
+	// AnnotationInterruption holds the number of the ledger's entry that a Deployment or a route was last written anew after.
 	AnnotationInterruption = "finance-rollout/interruption"
 )
 

@@ -233,6 +233,6 @@ func eventually(t *testing.T, what string, question func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("still not: %s", what)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(100 * time.Millisecond)
 	}
 }

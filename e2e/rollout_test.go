@@ -73,7 +73,7 @@ func week1(t *testing.T, c *cluster) {
 		}
 	}
 	c.expectTracks(t, 9, 1)
-	outputs := c.outputs(t, "production")
+	outputs := c.outputs(t)
 	if outputs["weight"] != 10.0 || outputs["week"] != 1.0 || outputs["release"] != "week1" || !strings.Contains(outputs["verifiedImage"].(string), "@sha256:") {
 		t.Errorf("outputs %v", outputs)
 	}
@@ -255,7 +255,7 @@ func advance(t *testing.T, c *cluster) {
 		c.config(t, "canaryWeight", weight)
 		c.upWhenSoaked(t)
 		c.expectTracks(t, tracks[weight][0], tracks[weight][1])
-		if got := fmt.Sprint(c.outputs(t, "production")["weight"]); got != weight {
+		if got := fmt.Sprint(c.outputs(t)["weight"]); got != weight {
 			t.Errorf("the outputs tell of weight %v", got)
 		}
 	}
@@ -270,7 +270,7 @@ func advance(t *testing.T, c *cluster) {
 			}
 		}
 	}
-	c.config(t, "stableImage", fmt.Sprint(c.outputs(t, "production")["verifiedImage"]))
+	c.config(t, "stableImage", fmt.Sprint(c.outputs(t)["verifiedImage"]))
 	c.config(t, "canaryWeight", "0")
 	c.upWhenSoaked(t)
 	c.expectTracks(t, 10, 0)

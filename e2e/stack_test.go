@@ -110,7 +110,7 @@ func (c *cluster) up(t *testing.T, stack string) string {
 // latchEntry finds the number of the latch in the text of a refusal.
 var latchEntry = regexp.MustCompile(`latch\.release (\d+)`)
 
-// releaseLatch lets the image in again that the refusal tells of, and updates the production stack from what is in the cluster.
+// releaseLatch lets the image in again that the refusal tells of, and updates the production stack.
 func (c *cluster) releaseLatch(t *testing.T, refusal string) string {
 	t.Helper()
 	found := latchEntry.FindStringSubmatch(refusal)
@@ -119,9 +119,9 @@ func (c *cluster) releaseLatch(t *testing.T, refusal string) string {
 	}
 	c.config(t, "latch.release", found[1])
 	c.config(t, "latch.reason", "the test mended it")
-	output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview", "--refresh")
+	output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
 	if err != nil {
-		t.Fatalf("pulumi up --refresh -s production: %v\n%s", err, tail(output))
+		t.Fatalf("pulumi up -s production: %v\n%s", err, tail(output))
 	}
 	return output
 }
@@ -159,10 +159,10 @@ func (c *cluster) config(t *testing.T, path, value string) {
 	}
 }
 
-// outputs gives the outputs of a stack.
-func (c *cluster) outputs(t *testing.T, stack string) map[string]any {
+// outputs gives the outputs of the production stack.
+func (c *cluster) outputs(t *testing.T) map[string]any {
 	t.Helper()
-	text, err := c.pulumi(t, "stack", "output", "--stack", stack, "--json")
+	text, err := c.pulumi(t, "stack", "output", "--stack", "production", "--json")
 	if err != nil {
 		t.Fatalf("pulumi stack output: %v\n%s", err, text)
 	}

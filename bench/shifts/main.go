@@ -74,7 +74,8 @@ func parse() (options, error) {
 	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"), "the file whose sections are replaced")
 	flag.BoolVar(&o.onlyUpdates, "only-updates", false, "time the updates alone")
 	flag.Parse()
-	return o, o.validate()
+	err := o.validate()
+	return o, err
 }
 
 func (o *options) validate() error {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -236,14 +237,11 @@ func (s *Stack) Out(ctx context.Context) (time.Time, error) {
 				continue
 			}
 			holding[slice.Name] = s.holdsCanary(slice)
-			any := false
-			for _, holds := range holding {
-				any = any || holds
-			}
-			if held && !any {
+			now := slices.Contains(slices.Collect(maps.Values(holding)), true)
+			if held && !now {
 				return time.Now(), nil
 			}
-			held = held || any
+			held = held || now
 		}
 	}
 }
@@ -299,7 +297,7 @@ func (s *Stack) FaultAtOnce(ctx context.Context, pods []corev1.Pod, faults strin
 		if err != nil {
 			return fmt.Errorf("reach the faults of %s: %w", pods[i].Name, err)
 		}
-		defer closePod()
+		defer closePod() //nolint:gocritic // every connection is used until all faults are switched
 		connected = append(connected, put)
 	}
 	var group errgroup.Group

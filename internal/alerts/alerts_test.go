@@ -16,6 +16,39 @@ func params() Params {
 	}
 }
 
+func TestAGuardIsWatchedItself(t *testing.T) {
+	names := func(p Params) string {
+		var list []string
+		for _, rule := range rulesOf(t, p) {
+			if name, isAlert := rule["alert"].(string); isAlert {
+				list = append(list, name)
+			}
+		}
+		return strings.Join(list, " ")
+	}
+	p := params()
+	if got := names(p); strings.Contains(got, "Guard") {
+		t.Errorf("alerts about a guard that there is none of: %s", got)
+	}
+	p.Guarded = true
+	if got := names(p); !strings.Contains(got, "RolloutGuardDown RolloutGuardBlind") {
+		t.Errorf("no alerts about the guard: %s", got)
+	}
+	for _, rule := range rulesOf(t, p) {
+		labels, ok := rule["labels"].(map[string]any)
+		if !ok {
+			continue
+		}
+		// What the guard cannot compare with its counts must not ask it to.
+		if counts := labels[LabelConfirm] == ConfirmCounts; counts != (rule["alert"] == "CanaryErrorRateHigh") {
+			t.Errorf("%s is to be borne out by counts: %v", rule["alert"], counts)
+		}
+		if strings.Contains(rule["alert"].(string), "Guard") && labels["action"] != ActionReview {
+			t.Errorf("%s asks for %v", rule["alert"], labels["action"])
+		}
+	}
+}
+
 func rulesOf(t *testing.T, p Params) []map[string]any {
 	t.Helper()
 	spec, err := Rules(p)

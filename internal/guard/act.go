@@ -60,12 +60,18 @@ func (r *runner) rollbackOptions(finding Finding) rollback.Options {
 	if r.tracker != nil {
 		numbers["counts"] = r.tracker.history()
 	}
+	capacity := r.config.Capacity
+	// An autoscaler may have found that it takes more pods than the plan says.
+	if stable, exists := r.guard.objects.Deployment(r.config.Spec.Namespace, r.config.stableDeployment()); exists && stable.Spec.Replicas != nil {
+		capacity = max(capacity, int(*stable.Spec.Replicas))
+	}
 	options := rollback.Options{
 		Namespace: r.config.Spec.Namespace, App: r.config.Spec.App, Service: r.config.Service, Canary: r.config.canaryLabels(),
-		Deployment: r.config.canaryDeployment(), StableDeployment: r.config.stableDeployment(), Capacity: r.config.Capacity,
+		Deployment: r.config.canaryDeployment(), StableDeployment: r.config.stableDeployment(), Capacity: capacity,
 		LabelKey: podlabel.Traffic, LabelValue: podlabel.Isolated,
 		Reason: finding.Reason, Numbers: numbers, Now: r.guard.options.Now,
 	}
+	options.Divert = rollback.ByOpening(r.guard.options.Cluster, podlabel.Track, options)
 	if route := r.config.Route; route != nil {
 		options.Divert = rollback.ByWeights(r.guard.options.Cluster, options.Namespace, route.Name, route.Weights)
 	}

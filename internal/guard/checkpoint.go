@@ -8,6 +8,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/plan"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -17,8 +18,7 @@ func (r *runner) checkpoint(ctx context.Context) {
 	if r.looking || r.state == nil || r.config.Prometheus == "" || r.config.DryRun || !soak.Due(r.config.Spec.Plan, *r.state, now) {
 		return
 	}
-	// A soak of a minute has a checkpoint every second; the ledger needs no more than this many.
-	if now.Sub(r.looked) < max(r.config.Spec.Plan.Duration/100, 2*time.Second) {
+	if now.Sub(r.looked) < spacing(r.config.Spec.Plan, now.Sub(r.state.SoakSince)) {
 		return
 	}
 	server, err := r.guard.prometheus(r.config.Prometheus)
@@ -33,6 +33,15 @@ func (r *runner) checkpoint(ctx context.Context) {
 		err := r.note(ctx, look)
 		r.post(func(ctx context.Context) { r.judged(ctx, look, err) })
 	}()
+}
+
+// spacing is the least time between two checkpoints. A soak of a minute, for a demo, has one every second by the schedule's
+// proportions, and goes on like that after its end: the ledger must not be filled with them.
+func spacing(schedule plan.Soak, elapsed time.Duration) time.Duration {
+	if elapsed > schedule.Required(1) {
+		return 15 * time.Minute
+	}
+	return max(schedule.Duration/200, 2*time.Second)
 }
 
 // note writes the look into the ledger, and an extension when the soak's time is over without its criteria being met.
@@ -81,8 +90,9 @@ func (r *runner) judged(ctx context.Context, look advance.Soak, noted error) {
 			r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseSoak, Subject: r.subject, Reason: "a checkpoint of the soak failed: " + look.Evaluation.Reasons(gate.Fail)})
 		}
 	case gate.Error:
-		r.failed(ctx, SourcePrometheus, fmt.Errorf("checkpoint: %s", look.Evaluation.Reasons(gate.Error)))
+		r.failed(ctx, SourceSoak, fmt.Errorf("checkpoint: %s", look.Evaluation.Reasons(gate.Error)))
 	default:
+		r.recovered(ctx, SourceSoak)
 		r.lastSight = r.now()
 	}
 }

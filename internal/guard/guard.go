@@ -26,6 +26,7 @@ import (
 type Cluster interface {
 	rollback.Cluster
 	rollback.Route
+	rollback.Opener
 	ledger.ConfigMaps
 	// Announce makes an Event about a Deployment.
 	Announce(ctx context.Context, namespace, deployment, kind, reason, note string) error

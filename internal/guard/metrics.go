@@ -17,6 +17,7 @@ const (
 	SourceAlertmanager = "alertmanager"
 	SourceWebhook      = "webhook"
 	SourceLedger       = "ledger"
+	SourceSoak         = "soak"
 	SourceConfig       = "config"
 )
 

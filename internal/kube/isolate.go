@@ -95,6 +95,28 @@ func (c *Client) Endpoints(ctx context.Context, namespace, service string) ([]st
 	return slices.Compact(pods), nil
 }
 
+// OpenService takes a label out of a Service's selector and tells whether it was there.
+func (c *Client) OpenService(ctx context.Context, namespace, service, label string) (bool, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	client := c.clientset.CoreV1().Services(namespace)
+	found, err := client.Get(ctx, service, metav1.GetOptions{})
+	if err != nil {
+		return false, fmt.Errorf("get service %s/%s: %w", namespace, service, errors.Join(err, lateCause(ctx)))
+	}
+	if _, selected := found.Spec.Selector[label]; !selected {
+		return false, nil
+	}
+	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"selector": map[string]any{label: nil}}})
+	if err != nil {
+		return false, fmt.Errorf("encode selector: %w", err)
+	}
+	if _, err := client.Patch(ctx, service, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager}); err != nil {
+		return false, fmt.Errorf("open service %s/%s to both tracks: %w", namespace, service, errors.Join(err, lateCause(ctx)))
+	}
+	return true, nil
+}
+
 // Replicas is how many pods a Deployment shall have now; none when it does not exist.
 func (c *Client) Replicas(ctx context.Context, namespace, name string) (int, error) {
 	deployment, err := c.deployment(ctx, namespace, name)

@@ -10,7 +10,7 @@ import (
 
 // escapeSequences are the sequences that a terminal acts on: colours and cursor (CSI), titles and links (OSC, DCS and the like, up to
 // their end), and two-character ones.
-var escapeSequences = regexp.MustCompile("(?s)(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]|(?:\x1b[\\]PX^_]|[\u0090\u0098\u009d-\u009f]).*?(?:\x07|\x1b\\\\|\u009c|$)|\x1b[ -/]*[0-~]")
+var escapeSequences = regexp.MustCompile("(?s)(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]|(?:\x1b[\\]PX^_]|[\u0090\u0098\u009d-\u009f]).*?(?:\x07|\x1b\\\\|\u009c|$)|\x1b[ -/]*[0-~]") //nolint:gocritic // the ranges are those of ECMA-48
 
 // longestText is how many bytes of one text are looked at. What is shown is far less.
 const longestText = 64 << 10

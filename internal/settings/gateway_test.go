@@ -28,6 +28,7 @@ func TestGatewayPosition(t *testing.T) {
 		{"everything", []string{"week", "4"}, plan.Position{Week: 4, Weight: 100, Stable: 10, Canary: 10, Warm: true}},
 		{"fewer stable pods", []string{"gateway", `{"namespace":"infra","name":"public","stableReplicas":2}`, "week", "3"},
 			plan.Position{Week: 3, Weight: 60, Stable: 4, Canary: 6}},
+		{"one pod", []string{"replicas", "1"}, plan.Position{Week: 1, Weight: 10, Stable: 1, Canary: 1}},
 		{"autoscalers", []string{"week", "2", "canary", `{"autoscale":{"min":5,"max":20,"cpuPercent":70}}`, "stable", `{"autoscale":{"max":40,"cpuPercent":150}}`},
 			plan.Position{Week: 2, Weight: 30, Stable: 10, Canary: 5}},
 		{"an autoscaler without pods", []string{"canaryWeight", "0", "canary", `{"autoscale":{"min":5,"max":20,"cpuPercent":70}}`},

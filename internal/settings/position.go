@@ -18,7 +18,7 @@ func (s *Settings) validatePosition(found *problems) {
 		found.add("replicas", strconv.Itoa(s.Replicas), set("replicas", "10"), "allowed are 1 to %d", mostReplicas)
 		return
 	}
-	if s.WarmStable < 0 || s.WarmStable > s.Replicas {
+	if !s.IsGateway() && (s.WarmStable < 0 || s.WarmStable > s.Replicas) {
 		found.add("warmStable", strconv.Itoa(s.WarmStable), set("warmStable", "2"), "allowed are 0 to replicas, which is %d", s.Replicas)
 	}
 	if s.IsSingle() {

@@ -146,6 +146,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"prometheus", []string{"prometheus", "prom:9090"}, []string{"config prometheus", "prom:9090"}},
 		{"error rates", []string{"criteria", `{"errorRate":0.02}`}, []string{"criteria.errorRate", "0.02"}},
 		{"share", []string{"criteria", `{"slowShare":5}`}, []string{"criteria.slowShare", "5"}},
+		{"guard replicas", []string{"guard", `{"replicas":0}`}, []string{"guard.replicas", `"0"`, "1 to 5"}},
+		{"guard interval", []string{"guard", `{"interval":"1ms"}`}, []string{"guard.interval", "1ms", "200ms"}},
+		{"guard confidence", []string{"guard", `{"confidence":1}`}, []string{"guard.confidence", "less than 1"}},
+		{"guard alertmanager", []string{"guard", `{"alertmanager":"am:9093"}`}, []string{"guard.alertmanager", "am:9093", "namespace/service:port"}},
+		{"guard token", []string{"guard", `{"webhookToken":"guard/webhook"}`}, []string{"secrets.guard.webhook", "missing", "guard.webhookToken"}},
 		{"bake interval", []string{"bake", `{"interval":"1h"}`}, []string{"bake.interval", "1h", "5m"}},
 		{"secret reference", []string{"secretEnv", `{"A":"nope"}`}, []string{"secretEnv", "secret/key"}},
 		{"metric name", []string{"metrics", `{"statusLabel":"a\"}"}`}, []string{"metrics.statusLabel"}},
@@ -387,4 +392,24 @@ func FuzzLoad(f *testing.F) {
 			t.Error("an error without text")
 		}
 	})
+}
+
+func TestOnlyACanaryStackWithAnImageIsGuarded(t *testing.T) {
+	for _, tt := range []struct {
+		changes []string
+		want    bool
+	}{
+		{nil, false},
+		{[]string{"guard", `{"image":"vextrus/rollout:v1"}`}, true},
+		{[]string{"guard", `{"image":"vextrus/rollout:v1","enabled":false}`}, false},
+		{[]string{"guard", `{"image":"vextrus/rollout:v1"}`, "strategy", "single"}, false},
+	} {
+		s, err := Load("production", production(tt.changes...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.IsGuarded() != tt.want {
+			t.Errorf("%v: guarded %v", tt.changes, s.IsGuarded())
+		}
+	}
 }

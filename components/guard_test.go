@@ -1,0 +1,141 @@
+package components
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+const (
+	typeRole    = "kubernetes:rbac.authorization.k8s.io/v1:Role"
+	typeBinding = "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding"
+)
+
+func guardArgs() *GuardArgs {
+	return &GuardArgs{
+		App: app(), Image: "vextrus/rollout@sha256:cc", Replicas: 2, Config: `{"format":1}`, ConfigKey: "rollout.json",
+		Ledger: "finance-service-ledger", Service: "finance-service", Deployments: []string{"finance-service-stable", "finance-service-week1"},
+		Files: map[string]settings.SecretRef{
+			GuardWebhookToken: {Secret: "guard-production", Key: "webhook"}, GuardSmokeKey: {Secret: "finance-secrets-production", Key: "jwt-secret"},
+		},
+		PullSecrets: []string{"registry-production"}, Monitored: true, Labels: map[string]string{"release": "prometheus"},
+	}
+}
+
+func newGuard(args *GuardArgs) pulumi.RunFunc {
+	return func(ctx *pulumi.Context) error {
+		_, err := NewGuard(ctx, "guard", args)
+		return err
+	}
+}
+
+func TestGuardInputs(t *testing.T) {
+	r := &recorder{}
+	if err := run(t, r, newGuard(guardArgs())); err != nil {
+		t.Fatal(err)
+	}
+	const pod = "spec.template.spec."
+	tests := []struct {
+		key, path string
+		want      any
+	}{
+		{typeDeployment + "/guard", "metadata.name", "finance-service-guard"},
+		{typeDeployment + "/guard", "spec.replicas", 2.0},
+		{typeDeployment + "/guard", pod + "containers[0].image", "vextrus/rollout@sha256:cc"},
+		{typeDeployment + "/guard", pod + "containers[0].securityContext.readOnlyRootFilesystem", true},
+		{typeDeployment + "/guard", pod + "containers[0].securityContext.capabilities.drop[0]", "ALL"},
+		{typeDeployment + "/guard", pod + "securityContext.runAsNonRoot", true},
+		{typeDeployment + "/guard", pod + "securityContext.seccompProfile.type", "RuntimeDefault"},
+		{typeDeployment + "/guard", pod + "containers[0].resources.requests.memory", "32Mi"},
+		{typeDeployment + "/guard", pod + "containers[0].resources.limits.memory", "64Mi"},
+		{typeDeployment + "/guard", pod + "volumes[0].projected.sources[0].secret.name", "finance-secrets-production"},
+		{typeDeployment + "/guard", pod + "volumes[0].projected.sources[1].secret.items[0].path", GuardWebhookToken},
+		{typeConfigMap + "/guard", "metadata.labels[\"finance-rollout/purpose\"]", "guard"},
+		{typeConfigMap + "/guard", "data[\"rollout.json\"]", `{"format":1}`},
+		{typeAccount + "/guard", "imagePullSecrets[0].name", "registry-production"},
+		{typeBinding + "/guard", "roleRef.name", "finance-service-guard"},
+		{typeBudget + "/guard", "spec.maxUnavailable", 1.0},
+		{typePolicy + "/guard", "spec.ingress[0].ports[0].port", 8080.0},
+		{typeService + "/guard", "spec.clusterIP", "None"},
+		{typeService + "/guard-webhook", "spec.selector[\"finance-rollout/leader\"]", "true"},
+		{typeMonitor + "/guard-ServiceMonitor", "spec.selector.matchLabels.app", "finance-service-guard"},
+	}
+	for _, tt := range tests {
+		if got := r.path(t, tt.key, tt.path); got != tt.want {
+			t.Errorf("%s %s is %v, want %v", tt.key, tt.path, got, tt.want)
+		}
+	}
+	arguments := fmt.Sprint(r.path(t, typeDeployment+"/guard", pod+"containers[0].args"))
+	if !strings.Contains(arguments, "--webhook-token-file /etc/guard/webhook-token") || !strings.Contains(arguments, "--smoke-key-file /etc/guard/smoke-key") {
+		t.Errorf("arguments %s", arguments)
+	}
+	// The app's Service and its ServiceMonitor select by this label.
+	if label := r.path(t, typeDeployment+"/guard", "spec.template.metadata.labels.app"); label != "finance-service-guard" {
+		t.Errorf("the guard's pods carry app=%v", label)
+	}
+}
+
+// The guard may touch what a rollback touches, and nothing else.
+func TestGuardPermissions(t *testing.T) {
+	for _, rule := range guardArgs().permissions(App{Name: "finance-service-guard"}) {
+		if slices.Contains(rule.resources, "secrets") || slices.Contains(rule.resources, "*") || slices.Contains(rule.verbs, "*") || slices.Contains(rule.resources, "pods/exec") {
+			t.Errorf("too much: %+v", rule)
+		}
+		writes := slices.ContainsFunc(rule.verbs, func(v string) bool { return v == "update" || v == "patch" })
+		if writes && len(rule.names) == 0 && !slices.Equal(rule.resources, []string{"pods"}) {
+			t.Errorf("writes to anything: %+v", rule)
+		}
+	}
+}
+
+func TestGuardWithoutWhatIsOptional(t *testing.T) {
+	args := guardArgs()
+	args.Files, args.Monitored, args.Replicas, args.PullSecrets = nil, false, 1, nil
+	r := &recorder{}
+	if err := run(t, r, newGuard(args)); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{typeService + "/guard-webhook", typeMonitor + "/guard-ServiceMonitor", typeBudget + "/guard"} {
+		if _, made := r.inputs[key]; made {
+			t.Errorf("%s is made", key)
+		}
+	}
+	if arguments := fmt.Sprint(r.path(t, typeDeployment+"/guard", "spec.template.spec.containers[0].args")); strings.Contains(arguments, "file") {
+		t.Errorf("arguments %s", arguments)
+	}
+}
+
+func TestGuardRefuses(t *testing.T) {
+	for name, change := range map[string]func(*GuardArgs){
+		"no image": func(a *GuardArgs) { a.Image = "" }, "no config": func(a *GuardArgs) { a.Config = "" },
+		"no ledger": func(a *GuardArgs) { a.Ledger = "" }, "no deployments": func(a *GuardArgs) { a.Deployments = nil },
+		"no pods": func(a *GuardArgs) { a.Replicas = 0 }, "no app": func(a *GuardArgs) { a.App = App{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			args, r := guardArgs(), &recorder{}
+			change(args)
+			if err := run(t, r, newGuard(args)); err == nil || !strings.Contains(err.Error(), "guard: ") {
+				t.Errorf("error %v", err)
+			}
+			delete(r.inputs, "pulumi:pulumi:Stack/finance-rollout-production")
+			if len(r.inputs) != 0 {
+				t.Errorf("it made %d resources", len(r.inputs))
+			}
+		})
+	}
+}
+
+func TestGuardFailsWithAnyOfItsResources(t *testing.T) {
+	for _, failing := range []string{typeConfigMap, typeAccount, typeRole, typeBinding, typeDeployment, typeBudget, typePolicy, typeService, typeMonitor} {
+		t.Run(failing, func(t *testing.T) {
+			if err := run(t, &recorder{failing: failing}, newGuard(guardArgs())); err == nil {
+				t.Error("accepted")
+			}
+		})
+	}
+}

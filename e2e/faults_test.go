@@ -1,0 +1,322 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+)
+
+// TestFaults brings a release to 10 % and then breaks what can break, one thing a part. Every part leaves the release at 10 % with
+// its latch open, so that each can run without the others.
+func TestFaults(t *testing.T) {
+	c := open(t, "-faults", 30280)
+	t.Cleanup(func() { c.destroyLeftovers(t) })
+	c.config(t, "configEnv.FAULTS_ENABLED", "true")
+	c.config(t, "soak.duration", "20s")
+	c.up(t, "staging")
+	first := c.customers(t, 50)
+	c.up(t, "production")
+	first.end()
+	c.expectTracks(t, 9, 1)
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T, *cluster)
+	}{
+		{"slow canary", slowCanary},
+		{"canary that becomes slow", canaryThatBecomesSlow},
+		{"too little evidence", tooLittleEvidence},
+		{"failing dependency", failingDependency},
+		{"dependency that is down", dependencyDown},
+		{"Prometheus away", prometheusAway},
+		{"locked stack", lockedStack},
+		{"two states", twoStates},
+		{"killed", killed},
+		{"rolled back and refreshed", rolledBackAndRefreshed},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.run(t, c) })
+	}
+}
+
+// fault switches faults on in the running pods that carry the labels; the empty list switches all off.
+func (c *cluster) fault(t *testing.T, labels, faults string) {
+	t.Helper()
+	client, err := kube.New(kube.Options{Kubeconfig: os.Getenv("KUBECONFIG")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pods, err := c.kubernetes.CoreV1().Pods(c.production).List(t.Context(), metav1.ListOptions{LabelSelector: labels})
+	if err != nil || len(pods.Items) == 0 {
+		t.Fatalf("%d pods: %v", len(pods.Items), err)
+	}
+	for _, pod := range pods.Items {
+		if err := put(t, client, pod, fmt.Sprintf(`{"faults": %q}`, faults)); err != nil {
+			t.Fatalf("faults of %s: %v", pod.Name, err)
+		}
+	}
+}
+
+func put(t *testing.T, client *kube.Client, pod corev1.Pod, body string) error {
+	t.Helper()
+	reached, address, end, err := client.PodClient(t.Context(), pod.Namespace, pod.Name, 9014)
+	if err != nil {
+		return err
+	}
+	defer end()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, address+"/faults", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := reached.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %s", response.Status)
+	}
+	return nil
+}
+
+// livenessOnly gives the stack a smoke suite that finds nothing, until the test ends.
+func (c *cluster) livenessOnly(t *testing.T) {
+	t.Helper()
+	suite := filepath.Join(c.dir, "liveness-only.yaml")
+	content := "name: liveness-only\ndescription: nothing but liveness\nmaxRequests: 5\nchecks:\n" +
+		"  - name: liveness\n    request: { path: /health/live }\n    expect: { status: [200] }\n"
+	if err := os.WriteFile(suite, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.set(t, "smoke.suite", suite)
+}
+
+// upUntil updates the production stack again and again until what it prints holds the words, and gives that. The update must fail.
+func (c *cluster) upUntil(t *testing.T, words ...string) string {
+	t.Helper()
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(3 * time.Second) {
+		output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
+		if err == nil {
+			t.Fatalf("pulumi up -s production passed:\n%s", tail(output))
+		}
+		found := 0
+		for _, word := range words {
+			if strings.Contains(output, word) {
+				found++
+			}
+		}
+		if found == len(words) {
+			return output
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("pulumi up -s production does not say all of %q:\n%s", words, tail(output))
+		}
+	}
+}
+
+// newSoak takes the canary out and in again, so that a soak begins which nothing was seen of.
+func (c *cluster) newSoak(t *testing.T) {
+	t.Helper()
+	for _, weight := range []string{"0", "10"} {
+		c.config(t, "canaryWeight", weight)
+		c.up(t, "production")
+	}
+	c.expectTracks(t, 9, 1)
+}
+
+// unlatch releases the latch that a refusal tells of, which brings the canary back.
+func (c *cluster) unlatch(t *testing.T) {
+	t.Helper()
+	mark := c.mark(t)
+	c.releaseLatch(t, c.refused(t, "was rolled back"))
+	c.expectTracks(t, 9, 1)
+	c.expectNoted(t, mark, ledger.LatchReleased, ledger.StagingVerified, ledger.ShiftBegun, ledger.ShiftReached)
+}
+
+// slowCanary is slow from its start: the bake shows it, the errors do not.
+func slowCanary(t *testing.T, c *cluster) {
+	mark := c.mark(t)
+	sent := c.customers(t, 50)
+	t.Run("bake", func(t *testing.T) {
+		c.livenessOnly(t) // the suite has a check of its own for latency
+		c.config(t, "canary.env.FAULTS", "latency=700ms,latency-share=0.5")
+		output := c.refused(t, "verdict fail", "P95 latency: ", "took longer than 500ms", "no endpoint is left", "the image is latched")
+		if !regexp.MustCompile(`error rate +(pass|inconclusive) +0 `).MatchString(output) {
+			t.Errorf("a slow canary is said to fail requests:\n%s", tail(output))
+		}
+	})
+	c.expectTracks(t, 10, 0)
+	c.expectEndpoints(t, 10, 0)
+	c.expectRollback(t, mark, "P95 latency: ")
+	c.expectEvidence(t, "P95 latency")
+	c.dropCanaryConfig(t)
+	c.unlatch(t)
+	sent.end()
+	sent.expectAnswers(t)
+}
+
+// canaryThatBecomesSlow was good when it was baked. An update that changes nothing takes the checkpoint that is due, and the canary
+// out; before that it notes one that passes.
+func canaryThatBecomesSlow(t *testing.T, c *cluster) {
+	mark := c.mark(t)
+	sent := c.customers(t, 50)
+	output := c.up(t, "production")
+	if !strings.Contains(output, "checkpoint at 10 %") {
+		t.Errorf("an unchanged update takes no checkpoint:\n%s", tail(output))
+	}
+	checkpoints := c.noted(t, mark)
+	if len(checkpoints) != 1 || checkpoints[0].Kind != ledger.Checkpoint || len(checkpoints[0].Numbers) < 4 || checkpoints[0].Numbers[0].N == 0 {
+		t.Errorf("noted %+v", checkpoints)
+	}
+	c.fault(t, "track=canary", "latency=700ms")
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(3 * time.Second) {
+		output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
+		if err != nil {
+			if !strings.Contains(output, "checkpoint at 10 %: fail") || !strings.Contains(output, "took longer than 500ms") {
+				t.Errorf("the update fails otherwise: %s", tail(output))
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a slow canary is left in traffic:\n%s", tail(output))
+		}
+	}
+	c.expectTracks(t, 10, 0)
+	c.expectEndpoints(t, 10, 0)
+	c.expectRollback(t, mark, "a checkpoint of the soak failed: P95 latency: ")
+	c.unlatch(t)
+	sent.end()
+	sent.expectAnswers(t)
+}
+
+// tooLittleEvidence has been soaked for long enough with too few requests: nothing is rolled back, and the soak is extended.
+func tooLittleEvidence(t *testing.T, c *cluster) {
+	few := c.customers(t, 50)
+	c.newSoak(t)
+	mark := c.mark(t)
+	few.end()
+	c.config(t, "canaryWeight", "30")
+	output := c.upUntil(t, "criteria not met", "more requests at this rate decide")
+	for strings.Contains(output, "soak too short") {
+		output = c.upUntil(t, "criteria not met")
+	}
+	extended := c.expectNoted(t, mark, ledger.Extended)
+	if len(extended) == 1 && (extended[0].Verdict != "inconclusive" || extended[0].Soaked < 20 || !strings.Contains(extended[0].Reason, "by 1m")) {
+		t.Errorf("extended with %s after %d s: %s", extended[0].Verdict, extended[0].Soaked, extended[0].Reason)
+	}
+	c.refused(t, "soak too short", "of 1 min 20 s", "criteria not met")
+	c.expectTracks(t, 9, 1)
+	c.config(t, "canaryWeight", "10")
+}
+
+// failingDependency lets the requests of both tracks fail alike: the canary is not blamed, and does not advance.
+func failingDependency(t *testing.T, c *cluster) {
+	c.customers(t, 50)
+	c.newSoak(t)
+	mark := c.mark(t)
+	c.fault(t, "app=finance-service", "errors=0.3")
+	c.config(t, "canaryWeight", "30")
+	output := c.upUntil(t, "what both depend on fails, not the canary", "criteria not met")
+	for _, word := range []string{"rolled back", "criteria failed"} {
+		if strings.Contains(output, word) {
+			t.Errorf("the canary is blamed: %q in\n%s", word, tail(output))
+		}
+	}
+	c.fault(t, "app=finance-service", "")
+	c.expectTracks(t, 9, 1)
+	c.expectEndpoints(t, 9, 1)
+	if moves := c.noted(t, mark, ledger.RollbackBegun, ledger.RolledBack, ledger.ShiftBegun, ledger.ShiftReached); len(moves) > 0 {
+		t.Errorf("the ledger tells of moves:\n%s", c.history(t))
+	}
+	looks := c.noted(t, mark, ledger.Checkpoint, ledger.Extended)
+	if last := looks[len(looks)-1]; last.Verdict != "inconclusive" || !strings.Contains(last.Reason, "not the canary") {
+		t.Errorf("the last look is noted as %s: %s", last.Verdict, last.Reason)
+	}
+	c.config(t, "canaryWeight", "10")
+}
+
+// dependencyDown takes the database from both tracks, so that the smoke suite cannot pass: the stable track fails the same checks,
+// and the canary stays.
+func dependencyDown(t *testing.T, c *cluster) {
+	mark := c.mark(t)
+	sent := c.customers(t, 50)
+	host := func(name string) {
+		t.Helper()
+		if output, err := c.pulumi(t, "config", "set", "--secret", "--stack", "production", "--path", "secrets.finance-db.host", name); err != nil {
+			t.Fatalf("%v\n%s", err, output)
+		}
+	}
+	host("nowhere.invalid")
+	output := c.refused(t, "verdict inconclusive", "dependencies", "the stable track fails the same checks", "not the canary")
+	if strings.Contains(output, "rolled back") {
+		t.Errorf("the canary is blamed:\n%s", tail(output))
+	}
+	c.expectTracks(t, 9, 1)
+	c.expectEndpoints(t, 9, 1)
+	c.expectNoted(t, mark)
+	host("postgres.data.svc")
+	c.up(t, "production")
+	c.expectTracks(t, 9, 1)
+	sent.end()
+	sent.expectAnswers(t)
+}
+
+// prometheusAway asks to advance while Prometheus is away: nobody can look, so nothing is moved. The time does not count as soaked.
+func prometheusAway(t *testing.T, c *cluster) {
+	c.customers(t, 100)
+	c.newSoak(t)
+	mark := c.mark(t)
+	scale := func(replicas int) {
+		t.Helper()
+		if output, err := c.run(t, "kubectl", "patch", "prometheus", "local", "-n", "monitoring", "--type", "merge", "-p", fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas)); err != nil {
+			t.Fatalf("%v\n%s", err, output)
+		}
+		eventually(t, fmt.Sprintf("Prometheus has %d pods", replicas), func() bool {
+			found, err := c.kubernetes.AppsV1().StatefulSets("monitoring").Get(t.Context(), "prometheus-local", metav1.GetOptions{})
+			return err == nil && int(found.Status.Replicas) == replicas && int(found.Status.ReadyReplicas) == replicas
+		})
+	}
+	t.Cleanup(func() {
+		_, _ = c.run(t, "kubectl", "patch", "prometheus", "local", "-n", "monitoring", "--type", "merge", "-p", `{"spec":{"replicas":1}}`)
+	})
+	scale(0)
+	gone := time.Now()
+	c.config(t, "canaryWeight", "30")
+	c.refused(t, "no evidence", "prometheus", "make Prometheus answer")
+	output, err := c.pulumi(t, "preview", "--stack", "production")
+	if err != nil || !strings.Contains(output, "an update now would be refused") || !strings.Contains(output, "no evidence") {
+		t.Errorf("the preview without Prometheus: %v\n%s", err, tail(output))
+	}
+	c.expectTracks(t, 9, 1)
+	away := time.Since(gone)
+	scale(1)
+	c.upWhenSoaked(t)
+	c.expectTracks(t, 7, 3)
+	entries := c.noted(t, 0, ledger.ShiftReached, ledger.Verdict)
+	verdict, since := entries[len(entries)-2], entries[len(entries)-3]
+	if verdict.Kind != ledger.Verdict || verdict.Verdict != "pass" || since.Kind != ledger.ShiftReached {
+		t.Fatalf("the ledger:\n%s", c.history(t))
+	}
+	if unseen := verdict.Time.Sub(since.Time) - time.Duration(verdict.Soaked)*time.Second; unseen < away {
+		t.Errorf("%d s are said to be soaked in the %v from entry %d to %d, and Prometheus was away for %v",
+			verdict.Soaked, verdict.Time.Sub(since.Time), since.Seq, verdict.Seq, away)
+	}
+	blind := c.noted(t, mark, ledger.Checkpoint)
+	if len(blind) == 0 || blind[0].Verdict != "error" {
+		t.Errorf("the look without Prometheus is not noted as one:\n%s", c.history(t))
+	}
+	c.config(t, "canaryWeight", "10")
+	c.up(t, "production")
+	c.expectTracks(t, 9, 1)
+}

@@ -1,0 +1,92 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/vextrus/finance-rollout/internal/ledger"
+)
+
+// history is the ledger of the production stack. Reading it checks its checksums.
+func (c *cluster) history(t *testing.T) *ledger.Ledger {
+	t.Helper()
+	found, err := c.kubernetes.CoreV1().ConfigMaps(c.production).Get(t.Context(), "finance-service-ledger", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := ledger.Parse(found.Data)
+	if err != nil {
+		t.Fatalf("the ledger: %v", err)
+	}
+	return parsed
+}
+
+// mark is the number of the ledger's last entry.
+func (c *cluster) mark(t *testing.T) int {
+	t.Helper()
+	entries := c.history(t).Entries()
+	return entries[len(entries)-1].Seq
+}
+
+// noted gives the entries of some kinds, all kinds when none is given, after a mark.
+func (c *cluster) noted(t *testing.T, mark int, kinds ...ledger.Kind) []ledger.Entry {
+	t.Helper()
+	return slices.DeleteFunc(c.history(t).Entries(), func(entry ledger.Entry) bool {
+		return entry.Seq <= mark || len(kinds) > 0 && !slices.Contains(kinds, entry.Kind)
+	})
+}
+
+// expectNoted fails the test unless the entries after a mark are of exactly these kinds. Checkpoints do not count: how many were due
+// depends on the machine's speed.
+func (c *cluster) expectNoted(t *testing.T, mark int, want ...ledger.Kind) []ledger.Entry {
+	t.Helper()
+	entries := slices.DeleteFunc(c.noted(t, mark), func(entry ledger.Entry) bool { return entry.Kind == ledger.Checkpoint })
+	var got []ledger.Kind
+	for _, entry := range entries {
+		got = append(got, entry.Kind)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the ledger (-want +got):\n%s\n%s", diff, c.history(t))
+	}
+	return entries
+}
+
+// expectRollback fails the test unless the only news since a mark is one rollback for a reason.
+func (c *cluster) expectRollback(t *testing.T, mark int, reason string) {
+	t.Helper()
+	entries := c.expectNoted(t, mark, ledger.RollbackBegun, ledger.RolledBack)
+	if len(entries) == 2 && (!strings.Contains(entries[0].Reason, reason) || !strings.Contains(entries[1].Reason, "evidence in")) {
+		t.Errorf("the rollback is noted as %q and %q", entries[0].Reason, entries[1].Reason)
+	}
+}
+
+// expectEndpoints fails the test unless requests go to that many pods of each track, or soon do.
+func (c *cluster) expectEndpoints(t *testing.T, stable, canary int) {
+	t.Helper()
+	eventually(t, "the endpoints of the Service follow the tracks", func() bool {
+		slices, err := c.kubernetes.DiscoveryV1().EndpointSlices(c.production).List(t.Context(),
+			metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
+		if err != nil {
+			return false
+		}
+		stables, canaries := 0, 0
+		for _, slice := range slices.Items {
+			for _, endpoint := range slice.Endpoints {
+				switch {
+				case endpoint.Conditions.Ready == nil || !*endpoint.Conditions.Ready:
+				case strings.Contains(endpoint.TargetRef.Name, "-stable-"):
+					stables++
+				default:
+					canaries++
+				}
+			}
+		}
+		return stables == stable && canaries == canary
+	})
+}

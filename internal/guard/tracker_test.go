@@ -1,0 +1,142 @@
+package guard
+
+import (
+	"testing"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/alerts"
+	"github.com/vextrus/finance-rollout/internal/gate"
+)
+
+// tried gives a tracker counts, one pair of tracks a second, and the last verdict.
+func tried(t *testing.T, seconds int, canary, stable gate.Counts) (*tracker, gate.Detection) {
+	t.Helper()
+	config := Config{ErrorRate: 0.01, SlowShare: 0.05, Latency: 500e6, Alpha: DefaultAlpha}
+	tr := newTracker(config.errorRate(), config.latency(), born)
+	var found gate.Detection
+	for i := range seconds {
+		now := born.Add(time.Duration(i+1) * time.Second)
+		tr.stable(now, Rise{Requests: stable})
+		if err := tr.canary(now, Rise{Requests: canary}); err != nil {
+			t.Fatal(err)
+		}
+		found = tr.look(now)
+		if found.Verdict == gate.Fail {
+			break
+		}
+	}
+	return tr, found
+}
+
+func TestTrackerVerdicts(t *testing.T) {
+	tests := []struct {
+		name           string
+		canary, stable gate.Counts
+		want           gate.Verdict
+		shared         bool
+	}{
+		{"a third fails", gate.Counts{N: 10, K: 3}, gate.Counts{N: 90}, gate.Fail, false},
+		{"healthy", gate.Counts{N: 100}, gate.Counts{N: 900, K: 1}, gate.Inconclusive, false},
+		{"everything fails", gate.Counts{N: 10, K: 10}, gate.Counts{N: 90, K: 90}, gate.Inconclusive, true},
+		{"stable fails a little and the canary much", gate.Counts{N: 10, K: 9}, gate.Counts{N: 90, K: 2}, gate.Fail, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			// A single look shows whether what is shared is told; the later ones begin anew.
+			_, first := tried(t, 1, tt.canary, tt.stable)
+			if tt.shared && !first.Shared {
+				t.Errorf("the first look tells %s", first.Reason)
+			}
+			if _, found := tried(t, 20, tt.canary, tt.stable); found.Verdict != tt.want {
+				t.Errorf("%s: %s", found.Verdict, found.Reason)
+			}
+		})
+	}
+}
+
+func TestTrackerHoldsBackWhileItIsUnclear(t *testing.T) {
+	config := Config{ErrorRate: 0.01, SlowShare: 0.05, Latency: 500e6, Alpha: DefaultAlpha}
+	tr := newTracker(config.errorRate(), config.latency(), born)
+	at := func(ms int) time.Time { return born.Add(time.Duration(ms) * time.Millisecond) }
+	feed := func(now time.Time, canary, stable gate.Counts) gate.Detection {
+		t.Helper()
+		tr.stable(now, Rise{Requests: stable})
+		if err := tr.canary(now, Rise{Requests: canary}); err != nil {
+			t.Fatal(err)
+		}
+		return tr.look(now)
+	}
+	// An outage of both begins; the canary's counts come first.
+	if found := feed(at(300), gate.Counts{N: 8, K: 8}, gate.Counts{N: 1, K: 1}); found.Verdict != gate.Inconclusive || found.Shared {
+		t.Errorf("blamed or acquitted at once: %s %s", found.Verdict, found.Reason)
+	}
+	if found := feed(at(1300), gate.Counts{N: 10, K: 10}, gate.Counts{N: 90, K: 90}); !found.Shared {
+		t.Errorf("not seen to be shared: %s", found.Reason)
+	}
+	// What goes on being unclear is decided in the end.
+	for ms := 2000; ms < 9000; ms += 500 {
+		found := feed(at(ms), gate.Counts{N: 5, K: 5}, gate.Counts{N: 45, K: 3})
+		if found.Verdict == gate.Fail {
+			if ms < 2000+int(holdFor/time.Millisecond)-500 {
+				t.Errorf("blamed after %d ms", ms-2000)
+			}
+			return
+		}
+	}
+	t.Error("never decided")
+}
+
+func TestAlertsAreBorneOutByCounts(t *testing.T) {
+	labels := map[string]string{"action": alerts.ActionRollback, alerts.LabelConfirm: alerts.ConfirmCounts}
+	tests := []struct {
+		name           string
+		canary, stable gate.Counts // in each of 300 seconds
+		since          time.Time
+		labels         map[string]string
+		want           Action
+	}{
+		{name: "1.5 % of enough requests", canary: gate.Counts{N: 200, K: 3}, stable: gate.Counts{N: 1800, K: 2}, labels: labels, want: RollBack},
+		{name: "none fails", canary: gate.Counts{N: 20}, stable: gate.Counts{N: 180}, labels: labels, want: Review},
+		{name: "stable is as bad", canary: gate.Counts{N: 200, K: 3}, stable: gate.Counts{N: 1800, K: 27}, labels: labels, want: Review},
+		{name: "the team's own", canary: gate.Counts{N: 20}, labels: map[string]string{"action": "rollback"}, since: born.Add(time.Minute), want: RollBack},
+		{name: "one from before", canary: gate.Counts{N: 20}, labels: map[string]string{"action": "rollback"}, since: born.Add(-time.Minute), want: Review},
+		{name: "nothing is counted", labels: labels, since: born.Add(time.Minute), want: RollBack},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			config := Config{ErrorRate: 0.01, SlowShare: 0.05, Latency: 500e6, Alpha: DefaultAlpha}
+			tr := newTracker(config.errorRate(), config.latency(), born)
+			for i := range 300 {
+				now := born.Add(time.Duration(i) * time.Second)
+				tr.stable(now, Rise{Requests: tt.stable})
+				if err := tr.canary(now, Rise{Requests: tt.canary}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := (Alert{Name: "A", Labels: tt.labels, Since: tt.since}).judge(tr); got.Action != tt.want {
+				t.Errorf("%s: %s", got.Action, got.Reason)
+			}
+		})
+	}
+}
+
+// Two failures of a hundred requests in five minutes are above 1 %, and happen to one healthy release in four within a quarter of
+// an hour: an alert alone must not roll back for them.
+func TestAFewFailuresDoNotBearAnAlertOut(t *testing.T) {
+	if p := upper(gate.Counts{N: 100, K: 2}, 0.01); p < 0.2 || p > 0.3 {
+		t.Errorf("the tail is %v", p)
+	}
+	if p := upper(gate.Counts{N: 100, K: 7}, 0.01); p > alertAlpha {
+		t.Errorf("seven of a hundred bear nothing out: %v", p)
+	}
+	if upper(gate.Counts{}, 0.01) != 1 || upper(gate.Counts{N: 5, K: 5}, 0.01) > 1e-9 {
+		t.Error("the ends of the tail are wrong")
+	}
+}
+
+func TestTheSeriesIsBounded(t *testing.T) {
+	tr, _ := tried(t, 3600, gate.Counts{N: 1}, gate.Counts{N: 9})
+	if len(tr.recent) != bins {
+		t.Errorf("%d bins are kept", len(tr.recent))
+	}
+}

@@ -1,0 +1,61 @@
+package rollback
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// narrowed is a world whose Service selects the canary alone.
+type narrowed struct {
+	*world
+	narrow bool
+	err    error
+}
+
+func (n *narrowed) OpenService(context.Context, string, string, string) (bool, error) {
+	was := n.narrow
+	if n.err == nil {
+		n.narrow = false
+	}
+	n.calls = append(n.calls, "open")
+	return was, n.err
+}
+
+func TestTheServiceIsOpenedBeforeTheCanaryIsIsolated(t *testing.T) {
+	w := &narrowed{world: newWorld(), narrow: true}
+	set := options()
+	set.Divert = ByOpening(w, "track", set)
+	outcome := Run(t.Context(), w, w, set)
+	if err := outcome.Err(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"begin", "open", "scale finance-stable", "wait", "label"}
+	if !slices.Equal(w.calls[:5], want) || !strings.Contains(outcome.String(), "10 stable pods are ready") {
+		t.Errorf("called %v: %s", w.calls, outcome)
+	}
+}
+
+func TestAServiceThatSelectsBothTracksIsLeftAsItIs(t *testing.T) {
+	w := &narrowed{world: newWorld()}
+	set := options()
+	set.Divert = ByOpening(w, "track", set)
+	if err := Run(t.Context(), w, w, set).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"begin", "open", "label"}; !slices.Equal(w.calls[:3], want) {
+		t.Errorf("called %v", w.calls)
+	}
+}
+
+func TestAServiceThatCannotBeOpenedKeepsNoCanaryInTraffic(t *testing.T) {
+	w := &narrowed{world: newWorld(), narrow: true, err: errTest}
+	set := options()
+	set.Divert = ByOpening(w, "track", set)
+	outcome := Run(t.Context(), w, w, set)
+	if outcome.Err() == nil {
+		t.Error("the failure is not told")
+	}
+	w.expectOut(t)
+}
