@@ -29,6 +29,7 @@ type guarded struct {
 
 // TestGuard brings canaries into trouble beside a running guard, and the guard too. Its parts build on each other and run in order.
 func TestGuard(t *testing.T) {
+	t.Parallel()
 	c := open(t, "-guarded", 30580)
 	t.Cleanup(func() { c.destroyLeftovers(t) })
 	c.config(t, "bake.duration", "0s")

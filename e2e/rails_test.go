@@ -18,6 +18,7 @@ import (
 // TestRails takes a release into production between the guard rails: policies, what a pull request shows, rights that read only,
 // and a rotated secret. Its parts build on each other and run in order.
 func TestRails(t *testing.T) {
+	t.Parallel()
 	c := open(t, "-rails", 30780)
 	t.Cleanup(func() { c.destroyLeftovers(t) })
 	c.config(t, "bake.duration", "0s")

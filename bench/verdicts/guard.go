@@ -28,7 +28,7 @@ func guarded(trials int) string {
 		"is at most 0.1 %% of the soaks.\n\n", guardAlpha, trials, guardLook)
 	text.WriteString("| requests in 5 minutes at the canary | rolled back | with 95 % confidence at most |\n|---|---|---|\n")
 	for _, rate := range []int{100, 600, 3000} {
-		source := rand.NewPCG(seed, uint64(rate)) //nolint:gosec // a simulation is to be repeatable
+		source := rand.NewPCG(seed, uint64(rate))
 		rolledBack := int64(0)
 		for range trials {
 			if falsely(source, float64(rate)/300) {

@@ -16,9 +16,9 @@ import (
 const (
 	// Format is the version of the configuration.
 	Format = 1
-	// ConfigKey is the key of a ConfigMap that holds a configuration, and ConfigLabel with ConfigValue the label by which a
-	// guard finds it.
-	ConfigKey   = "rollout.json"
+	// ConfigKey is the key of a ConfigMap that holds a configuration.
+	ConfigKey = "rollout.json"
+	// ConfigLabel is, with ConfigValue, the label by which a guard finds it.
 	ConfigLabel = "finance-rollout/purpose"
 	ConfigValue = "guard"
 	// DefaultAlpha bounds the probability that the counts ever roll back a canary that keeps its limit.
