@@ -116,10 +116,10 @@ func (g *guarded) guardRestarts(t *testing.T) int {
 
 // twoAtOnce rolls back as the command line does, twice, beside the guard, while an operator scales the canary up.
 func (g *guarded) twoAtOnce(t *testing.T) {
-	g.customersOf(t, 100)
+	g.customers(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	before := g.entries(t, ledger.RollbackBegun)
+	before := g.rollbacks(t)
 	g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
 	image, err := g.Image(ctx)
 	if err != nil {
@@ -143,12 +143,12 @@ func (g *guarded) twoAtOnce(t *testing.T) {
 	})
 	group.Wait()
 	g.expectOut(t)
-	if after := g.entries(t, ledger.RollbackBegun); after != before+1 {
+	if after := g.rollbacks(t); after != before+1 {
 		t.Errorf("%d rollbacks were begun", after-before)
 	}
 }
 
-func (g *guarded) entries(t *testing.T, kind ledger.Kind) int {
+func (g *guarded) rollbacks(t *testing.T) int {
 	t.Helper()
 	history, err := ledger.Read(t.Context(), g.Ledger())
 	if err != nil {
@@ -156,7 +156,7 @@ func (g *guarded) entries(t *testing.T, kind ledger.Kind) int {
 	}
 	count := 0
 	for _, entry := range history.Entries() {
-		if entry.Kind == kind {
+		if entry.Kind == ledger.RollbackBegun {
 			count++
 		}
 	}
@@ -165,10 +165,10 @@ func (g *guarded) entries(t *testing.T, kind ledger.Kind) int {
 
 // killed ends the guard that acts with SIGKILL as soon as it has begun a rollback, and some time after that.
 func (g *guarded) killed(t *testing.T) {
-	g.customersOf(t, 100)
+	g.customers(t)
 	for _, delay := range []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 3 * time.Second} {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		before := g.entries(t, ledger.RollbackBegun)
+		before := g.rollbacks(t)
 		leader := ""
 		err := drive.Until(ctx, func() (bool, error) {
 			found, err := g.Leader(ctx)
@@ -179,14 +179,14 @@ func (g *guarded) killed(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
-		err = drive.Until(ctx, func() (bool, error) { return g.entries(t, ledger.RollbackBegun) > before, nil })
+		err = drive.Until(ctx, func() (bool, error) { return g.rollbacks(t) > before, nil })
 		if err != nil {
 			t.Fatalf("no rollback was begun: %v", err)
 		}
 		time.Sleep(delay)
 		kill(t, leader)
 		g.expectOut(t)
-		if after := g.entries(t, ledger.RollbackBegun); after != before+1 {
+		if after := g.rollbacks(t); after != before+1 {
 			t.Errorf("killed after %v: %d rollbacks were begun", delay, after-before)
 		}
 		cancel()
@@ -239,7 +239,7 @@ func (g *guarded) prometheusAway(t *testing.T) {
 	change(strings.Replace(before, "monitoring/prometheus-operated:9090", "http://127.0.0.1:9", 1))
 	defer change(before)
 	g.enter(t, healthy)
-	g.customersOf(t, 100)
+	g.customers(t)
 	time.Sleep(10 * time.Second)
 	g.expectIn(t)
 	g.fault(t, podlabel.Canary, "errors=0.33")

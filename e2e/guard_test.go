@@ -85,10 +85,10 @@ func (g *guarded) permissions(t *testing.T) {
 	}
 }
 
-// customersOf send requests for the length of a part.
-func (g *guarded) customersOf(t *testing.T, perSecond int) *drive.Customers {
+// customers send requests for the length of a part.
+func (g *guarded) customers(t *testing.T) *drive.Customers {
 	t.Helper()
-	sent, err := drive.Send(g.nodePort, perSecond, g.secret)
+	sent, err := drive.Send(g.nodePort, 100, g.secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func (g *guarded) enter(t *testing.T, env map[string]string) {
 var healthy = map[string]string{"FAULTS": "", "FAULTS_ENABLED": "true"}
 
 func (g *guarded) aThirdFails(t *testing.T) {
-	sent := g.customersOf(t, 100)
+	sent := g.customers(t)
 	began := time.Now()
 	g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
 	latch := g.expectOut(t)
@@ -211,7 +211,7 @@ func (g *guarded) bothFail(t *testing.T) {
 	if err := g.Cluster.WaitDeploymentReady(t.Context(), g.Namespace, g.StableDeployment(), g.Stable); err != nil {
 		t.Fatal(err)
 	}
-	g.customersOf(t, 100)
+	g.customers(t)
 	time.Sleep(3 * time.Second)
 	g.faultEverywhere(t, "errors=1")
 	time.Sleep(15 * time.Second)
@@ -260,7 +260,7 @@ func (g *guarded) expectIn(t *testing.T) {
 }
 
 func (g *guarded) healthyStays(t *testing.T) {
-	sent := g.customersOf(t, 100)
+	sent := g.customers(t)
 	g.enter(t, map[string]string{"FAULTS": "errors=0.003", "FAULTS_ENABLED": ""})
 	if err := g.Reached(t.Context()); err != nil {
 		t.Fatal(err)
@@ -274,7 +274,7 @@ func (g *guarded) healthyStays(t *testing.T) {
 
 // nextUpdate hears of the rollback, from the preview and from the update, and brings the canary back only when it is told to.
 func (g *guarded) nextUpdate(t *testing.T) {
-	g.customersOf(t, 100)
+	g.customers(t)
 	g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
 	g.expectOut(t)
 	words := []string{"was rolled back", "guard/", "requests failed", "canaryWeight 0", "latch.release"}

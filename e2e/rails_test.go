@@ -164,10 +164,10 @@ func (c *cluster) secret(t *testing.T, path, value string) {
 }
 
 // events previews the production stack as the workflow of a pull request does.
-func (c *cluster) events(t *testing.T, env ...string) (string, error) {
+func (c *cluster) events(t *testing.T) (string, error) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "pulumi", "preview", "--stack", "production", "--non-interactive", "--json", "--policy-pack", c.pack())
-	command.Dir, command.Env = c.root, append(append(slices.Clone(c.env), "PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true"), env...)
+	command.Dir, command.Env = c.root, append(slices.Clone(c.env), "PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true")
 	var problem strings.Builder
 	command.Stderr = &problem
 	output, err := command.Output()

@@ -70,7 +70,7 @@ func measureFleets(ctx context.Context, sizes []int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	binary := filepath.Join(dir, "rollout")
 	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", binary, "./cmd/rollout")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -20,6 +20,7 @@ const (
 	ConfigKey = "rollout.json"
 	// ConfigLabel is, with ConfigValue, the label by which a guard finds it.
 	ConfigLabel = "finance-rollout/purpose"
+	// ConfigValue is that label's value.
 	ConfigValue = "guard"
 	// DefaultAlpha bounds the probability that the counts ever roll back a canary that keeps its limit.
 	DefaultAlpha = 1e-4

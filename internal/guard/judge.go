@@ -45,7 +45,7 @@ func (r *runner) keepOut(ctx context.Context) {
 	latch, latched := r.state.Latch(image)
 	present := r.pods.Deployment != nil && r.pods.Deployment.Spec.Replicas != nil && *r.pods.Deployment.Spec.Replicas > 0
 	begun := r.state.Unfinished
-	if !(latched && present) && begun == nil {
+	if (!latched || !present) && begun == nil {
 		r.latchSeen = time.Time{}
 		return
 	}

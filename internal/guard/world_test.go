@@ -42,7 +42,7 @@ type world struct {
 	port    int
 	pods    map[string]*corev1.Pod
 	service map[string]*service
-	scaled  map[string]int32
+	scaled  map[string]int
 	configs map[string]map[string]string
 	version int
 	events  []string
@@ -61,7 +61,7 @@ type service struct{ good, bad int }
 func newWorld(t *testing.T, stable, canary int) *world {
 	t.Helper()
 	w := &world{
-		t: t, pods: map[string]*corev1.Pod{}, service: map[string]*service{}, scaled: map[string]int32{"finance-stable": int32(stable), "finance-v2": int32(canary)},
+		t: t, pods: map[string]*corev1.Pod{}, service: map[string]*service{}, scaled: map[string]int{"finance-stable": stable, "finance-v2": canary},
 		configs: map[string]map[string]string{}, changed: func() {},
 	}
 	for i := range stable {
@@ -136,7 +136,8 @@ func (w *world) Pods(labels map[string]string) []*corev1.Pod {
 func (w *world) Deployment(_, name string) (*appsv1.Deployment, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	replicas, exists := w.scaled[name]
+	scaled, exists := w.scaled[name]
+	replicas := int32(scaled) //nolint:gosec // a few pods
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: space},
 		Spec: appsv1.DeploymentSpec{Replicas: &replicas, Template: corev1.PodTemplateSpec{
@@ -215,7 +216,7 @@ func (w *world) Scale(_ context.Context, _, deployment string, replicas int) err
 	if err := w.write(); err != nil {
 		return err
 	}
-	w.scaled[deployment] = int32(replicas)
+	w.scaled[deployment] = replicas
 	for name := range w.pods {
 		if replicas == 0 && strings.HasPrefix(name, deployment+"-") {
 			delete(w.pods, name)
@@ -319,7 +320,9 @@ func (w *world) guarded(change ...func(*Config)) (*Guard, *prometheus.Registry) 
 	go func() { done <- g.Run(ctx) }()
 	w.t.Cleanup(func() {
 		cancel()
-		<-done
+		if err := <-done; err != nil {
+			w.t.Errorf("the guard ended with %v", err)
+		}
 		drained, stop := context.WithTimeout(context.Background(), 30*time.Second)
 		defer stop()
 		g.Drain(drained)

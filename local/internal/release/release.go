@@ -71,7 +71,7 @@ func (o Options) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(again)
+	defer func() { _ = os.RemoveAll(again) }()
 	copied, cache, second := filepath.Join(again, "source"), filepath.Join(again, "cache"), filepath.Join(again, "out")
 	if err := o.export(ctx, copied); err != nil {
 		return err
