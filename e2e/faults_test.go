@@ -19,10 +19,16 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// TestFaults brings a release to 10 % and then breaks what can break, one thing a part. Every part leaves the release at 10 % with
-// its latch open, so that each can run without the others.
-func TestFaults(t *testing.T) {
-	c := open(t, "-faults", 30280)
+// part is a test on a release that stands at 10 % with its latch open, and leaves it so.
+type part struct {
+	name string
+	run  func(*testing.T, *cluster)
+}
+
+// atTen brings a release to 10 % and runs the parts; each can run without the others.
+func atTen(t *testing.T, suffix string, nodePort int, parts []part) {
+	t.Helper()
+	c := open(t, suffix, nodePort)
 	t.Cleanup(func() { c.destroyLeftovers(t) })
 	c.config(t, "configEnv.FAULTS_ENABLED", "true")
 	c.config(t, "soak.duration", "20s")
@@ -31,23 +37,26 @@ func TestFaults(t *testing.T) {
 	c.up(t, "production")
 	first.end()
 	c.expectTracks(t, 9, 1)
-	for _, part := range []struct {
-		name string
-		run  func(*testing.T, *cluster)
-	}{
+	for _, part := range parts {
+		t.Run(part.name, func(t *testing.T) { part.run(t, c) })
+	}
+}
+
+// TestFaults breaks the release and what it depends on.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	atTen(t, "-faults", 30280, []part{
 		{"slow canary", slowCanary},
 		{"canary that becomes slow", canaryThatBecomesSlow},
 		{"too little evidence", tooLittleEvidence},
 		{"failing dependency", failingDependency},
 		{"dependency that is down", dependencyDown},
-		{"Prometheus away", prometheusAway},
-		{"locked stack", lockedStack},
-		{"two states", twoStates},
-		{"killed", killed},
-		{"rolled back and refreshed", rolledBackAndRefreshed},
-	} {
-		t.Run(part.name, func(t *testing.T) { part.run(t, c) })
-	}
+	})
+}
+
+// TestBlind takes Prometheus away, from all other tests too: it runs while none of them does.
+func TestBlind(t *testing.T) {
+	atTen(t, "-blind", 30980, []part{{"Prometheus away", prometheusAway}})
 }
 
 // fault switches faults on in the running pods that carry the labels; the empty list switches all off.

@@ -231,9 +231,11 @@ func autoscaler(t *testing.T, e *edge) {
 	e.expectTracks(t, 10, 1)
 }
 
-// toTheEnd takes the canary to 100 % and finishes under load.
+// toTheEnd takes the canary to 100 % and finishes under load. What is looked at here is the order; the whole suite and the bake of
+// twenty pods on a small machine would make it wait for nothing.
 func toTheEnd(t *testing.T, e *edge) {
 	e.withoutBake(t)
+	e.livenessOnly(t)
 	sent := e.customers(t, 50)
 	wrong, fewest := e.watchOrder(t), e.watchCapacity(t)
 	for _, step := range []struct{ weight, canary int }{{30, 3}, {60, 6}, {100, 10}} {
@@ -260,6 +262,7 @@ func toTheEnd(t *testing.T, e *edge) {
 // byPodCountAndBack changes the way that requests are split, while customers come past the Gateway.
 func byPodCountAndBack(t *testing.T, e *edge) {
 	e.withoutBake(t)
+	e.livenessOnly(t)
 	sent := e.cluster.customers(t, 50)
 	e.config(t, "canaryWeight", "10")
 	e.up(t, "production")

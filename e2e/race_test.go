@@ -18,6 +18,17 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
+// TestInterrupted lets updates meet, die, and come back to what was rolled back.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	atTen(t, "-races", 30880, []part{
+		{"locked stack", lockedStack},
+		{"two states", twoStates},
+		{"killed", killed},
+		{"rolled back and refreshed", rolledBackAndRefreshed},
+	})
+}
+
 // started is a `pulumi up` that runs.
 type started struct {
 	command *exec.Cmd

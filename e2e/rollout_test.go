@@ -108,7 +108,7 @@ func monitoring(t *testing.T, c *cluster) {
 				loaded[group.Name] = len(group.Rules)
 			}
 		}
-		return cmp.Equal(loaded, map[string]int{"finance-service-production.recording": 3, "finance-service-production.alerts": 7})
+		return cmp.Equal(loaded, map[string]int{"finance-service-production.recording": 3, "finance-service-production.alerts": 9})
 	})
 }
 
@@ -193,6 +193,7 @@ func failingBake(t *testing.T, c *cluster) {
 		t.Fatal(err)
 	}
 	c.set(t, "smoke.suite", suite)
+	c.set(t, "guard.enabled", "false") // it is faster than the bake
 	c.config(t, "canary.env.FAULTS", "errors=0.33")
 	c.customers(t, 30)
 	c.refused(t, "verdict fail", "error rate", "smoke suite: 1 of 1 passed", "no endpoint is left", "canaryWeight 0")

@@ -69,7 +69,7 @@ func parse() (options, error) {
 	flag.IntVar(&o.rounds, "rounds", 5, "how often an update from 10 to 30 % is timed; odd")
 	flag.IntVar(&o.perSecond, "rate", 200, "requests a second")
 	flag.IntVar(&o.perStage, "requests", 20000, "requests that are counted at each stage over all runs")
-	flag.IntVar(&o.nodePort, "node-port", 30380, "the node port of the stack's own Service; that of its staging is the next")
+	flag.IntVar(&o.nodePort, "node-port", 30780, "the node port of the stack's own Service; that of its staging is the next")
 	flag.Var(&o.config, "config", "another setting of the stack, as path=value; may be repeated")
 	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"), "the file whose sections are replaced")
 	flag.BoolVar(&o.onlyUpdates, "only-updates", false, "time the updates alone")

@@ -113,8 +113,8 @@ func TestCountLooksAtTheWindowAndAtAnswersOnly(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	good := options{mode: modeReplicas, runs: 5, rounds: 5, perSecond: 200, perStage: 20000, nodePort: 30380}
-	if err := good.validate(); err != nil || good.address != "http://127.0.0.1:30380" {
+	good := options{mode: modeReplicas, runs: 5, rounds: 5, perSecond: 200, perStage: 20000, nodePort: 30780}
+	if err := good.validate(); err != nil || good.address != "http://127.0.0.1:30780" {
 		t.Errorf("%v, address %s", err, good.address)
 	}
 	for name, change := range map[string]func(*options){

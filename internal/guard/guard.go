@@ -178,8 +178,11 @@ func (g *Guard) lead(ctx context.Context) {
 	defer g.mu.Unlock()
 	for name, runner := range g.runners {
 		runner.stop()
+		// Whoever acts next tells of them.
+		g.metrics.forget(runner.name)
 		delete(g.runners, name)
 	}
+	g.metrics.rollouts.Set(0)
 }
 
 func (g *Guard) stand(ctx context.Context, leads bool) {

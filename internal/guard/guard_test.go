@@ -99,7 +99,7 @@ func (w *world) add(name, track string) {
 	w.pods[name] = pod(name, func(p *corev1.Pod) {
 		p.Namespace = space
 		p.Labels = map[string]string{podlabel.App: "finance", podlabel.Track: track, podlabel.Version: version, podlabel.Traffic: podlabel.Enabled}
-		p.Spec.Containers = []corev1.Container{{Name: "app", Image: "finance@" + image}}
+		p.Spec.Containers = []corev1.Container{{Name: "sidecar", Image: "proxy@sha256:5555"}, {Name: "app", Image: "finance@" + image}}
 		p.Status.PodIP = address
 	})
 }
@@ -141,7 +141,7 @@ func (w *world) Deployment(_, name string) (*appsv1.Deployment, bool) {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: space},
 		Spec: appsv1.DeploymentSpec{Replicas: &replicas, Template: corev1.PodTemplateSpec{
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{Image: "finance@" + image}}},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "finance@" + image}}},
 		}},
 	}, exists
 }

@@ -313,16 +313,11 @@ func (r *runner) keepOut(ctx context.Context) {
 		r.latchSeen = time.Time{}
 		return
 	}
-	// Whoever rolls back now is given the time to do it.
 	if r.latchSeen.IsZero() {
 		r.latchSeen = r.now()
 	}
-	patience := 3 * time.Second
-	if begun != nil && len(r.inTraffic()) == 0 && !strings.HasPrefix(begun.Who, "guard/") {
-		patience = 45 * time.Second
-	}
-	if r.now().Sub(r.latchSeen) < patience {
-		time.AfterFunc(patience, r.wake)
+	if wait := r.patience(begun) - r.now().Sub(r.latchSeen); wait > 0 {
+		time.AfterFunc(wait, r.wake)
 		return
 	}
 	switch {
@@ -333,6 +328,20 @@ func (r *runner) keepOut(ctx context.Context) {
 	default:
 		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseLatched, Subject: image,
 			Reason: fmt.Sprintf("the image is latched by entry %d: %s", latch.Seq, latch.Reason)})
+	}
+}
+
+// patience is how long somebody else's rollback is left to him. A guard that began one and does not act any more is dead or cut off.
+func (r *runner) patience(begun *ledger.Entry) time.Duration {
+	switch {
+	case begun == nil:
+		return time.Second // the watches may lag behind a rollback that is just over
+	case strings.HasPrefix(begun.Who, "guard/"):
+		return 0
+	case len(r.inTraffic()) > 0:
+		return 3 * time.Second
+	default:
+		return 45 * time.Second
 	}
 }
 

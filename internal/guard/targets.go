@@ -48,7 +48,7 @@ func (r *runner) aim(ctx context.Context) {
 	if canary := r.inTraffic(); len(canary) > 0 {
 		image := imageOf(r.pods.Deployment)
 		for _, pod := range canary {
-			if podImage(pod) == image {
+			if r.podImage(pod) == image {
 				r.aimAt(ctx, pod, podlabel.Canary, wanted)
 			}
 		}
@@ -71,11 +71,18 @@ func (r *runner) aim(ctx context.Context) {
 	}
 }
 
-func podImage(pod *corev1.Pod) string {
-	if len(pod.Spec.Containers) == 0 {
+// podImage is the digest that a pod runs in the container that the Deployment names first. A sidecar may stand before it in the pod.
+func (r *runner) podImage(pod *corev1.Pod) string {
+	if r.pods.Deployment == nil || len(r.pods.Deployment.Spec.Template.Spec.Containers) == 0 {
 		return ""
 	}
-	return digestOf(pod.Spec.Containers[0].Image)
+	name := r.pods.Deployment.Spec.Template.Spec.Containers[0].Name
+	for _, container := range pod.Spec.Containers {
+		if container.Name == name {
+			return digestOf(container.Image)
+		}
+	}
+	return ""
 }
 
 func (r *runner) aimAt(ctx context.Context, pod *corev1.Pod, track string, wanted map[string]bool) {
