@@ -97,8 +97,9 @@ func runRollback(cmd *cobra.Command, flags rollbackFlags) error {
 			return fmt.Sprintf("there is nothing to roll back: %s has no requests and no pods, and the configuration asks for 0 %%", canary.Release)
 		})
 	}
-	question := fmt.Sprintf("Roll back %s %s (%d %% of the requests, %d pods) in %s at %s, option %s?\nIts image %s will be latched. Roll back?",
-		s.settings.App, canary.Release, canary.Weight, canary.Desired, s.settings.Namespace, s.cluster.Origin(), choice.Option, canary.Image)
+	question := fmt.Sprintf("%s %s has %d %% of the requests and %d pods in %s at %s.\nIts image %s will be latched. In the place of `%s`:\nroll back?",
+		s.settings.App, canary.Release, canary.Weight, canary.Desired, s.settings.Namespace, s.cluster.Origin(), canary.Image,
+		choice.Kubectl(s.settings.Namespace, canary.Deployment))
 	if err := s.confirm(ctx, flags.yes, question); err != nil {
 		return err
 	}
