@@ -92,7 +92,12 @@ func runRollback(cmd *cobra.Command, flags rollbackFlags) error {
 	if err != nil {
 		return operator.Usage(err)
 	}
-	if canary.Out && s.settings.Position().Weight == 0 {
+	record, err := s.record(ctx)
+	if err != nil {
+		return err
+	}
+	// The record is written by an update that passed: until it says 0, the stack has not followed an earlier rollback.
+	if settled := record["weight"] == "" || record["weight"] == "0"; canary.Out && settled && s.settings.Position().Weight == 0 {
 		return s.output.Print(map[string]any{"nothing": true, "canary": canary}, func(operator.Style) string {
 			return fmt.Sprintf("there is nothing to roll back: %s has no requests and no pods, and the configuration asks for 0 %%", canary.Release)
 		})
