@@ -107,6 +107,11 @@ func commandStatus(t *testing.T, c *cluster) {
 	c.expect(t, operator.ExitDone, []string{"status", "-s", "production"}, "SOAKING", "week1 is watched at 10 %", "9 of 9", "1 of 1", "error rate", "shift-reached")
 	c.expectStanding(t, operator.ExitDone, "soaking", 9, 1)
 	c.expect(t, operator.ExitDone, []string{"status", "-s", "staging"}, "SINGLE TRACK", "2 of 2")
+	// A terminal that answers no question about its colours is asked none: the question would cost five seconds.
+	if output, err := c.run(t, "script", "-qec", "TERM=xterm-256color "+filepath.Join(c.root, ".local", "bin", "rollout")+" status -s staging", "/dev/null"); err != nil ||
+		strings.Contains(output, "\x1b]11;?") || !strings.Contains(output, "\x1b[") {
+		t.Errorf("on a terminal: %v\n%q", err, output)
+	}
 	c.config(t, "prometheus", "http://127.0.0.1:9")
 	c.expect(t, operator.ExitUnknown, []string{"status", "-s", "production"}, "not read: alerts", "127.0.0.1:9", "9 of 9")
 	c.config(t, "prometheus", "monitoring/prometheus-operated:9090")
