@@ -123,5 +123,6 @@ bench-shifts: cluster ## Measure shifts under load and beside kubectl, into docs
 	@go run ./bench/shifts $(ARGS)
 
 .PHONY: docs
-docs: ## Write docs/configuration.md anew
+docs: ## Write docs/configuration.md and docs/cli.md anew
 	@go run ./docs/gen
+	@go test ./cmd/rollout -run TestTheReference -update >/dev/null && chmod 0644 docs/cli.md

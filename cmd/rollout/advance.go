@@ -99,7 +99,7 @@ func (s *session) advance(ctx context.Context, to int, flags moveFlags) error {
 			return err
 		}
 	}
-	if _, err := plan.Split(s.settings.Week, to, s.settings.Replicas, s.settings.WarmStable); err != nil {
+	if err := s.expressible(to); err != nil {
 		return operator.Usage(fmt.Errorf("--to %d: %w", to, err))
 	}
 	if to <= state.Weight && state.Begun == nil {
@@ -116,6 +116,16 @@ func (s *session) advance(ctx context.Context, to int, flags moveFlags) error {
 	}
 	config := map[string]string{"canaryWeight": strconv.Itoa(to)}
 	return s.move(ctx, history, plan.Target{Weight: to, Canary: canary, Stable: stable}, config, "advance", flags)
+}
+
+// expressible says what is wrong with a weight, if anything is: where the pods split the requests, they must be able to.
+func (s *session) expressible(weight int) error {
+	if s.settings.IsGateway() {
+		_, err := plan.Weigh(s.settings.Week, weight, s.settings.Replicas, s.settings.Replicas)
+		return err
+	}
+	_, err := plan.Split(s.settings.Week, weight, s.settings.Replicas, s.settings.WarmStable)
+	return err
 }
 
 // next is the weight of the stage that follows, or that of a shift which is under way.

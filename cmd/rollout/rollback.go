@@ -92,13 +92,19 @@ func runRollback(cmd *cobra.Command, flags rollbackFlags) error {
 	if err != nil {
 		return operator.Usage(err)
 	}
-	if canary.Out && s.settings.Position().Weight == 0 {
+	record, err := s.record(ctx)
+	if err != nil {
+		return err
+	}
+	// The record is written by an update that passed: until it says 0, the stack has not followed an earlier rollback.
+	if settled := record["weight"] == "" || record["weight"] == "0"; canary.Out && settled && s.settings.Position().Weight == 0 {
 		return s.output.Print(map[string]any{"nothing": true, "canary": canary}, func(operator.Style) string {
 			return fmt.Sprintf("there is nothing to roll back: %s has no requests and no pods, and the configuration asks for 0 %%", canary.Release)
 		})
 	}
-	question := fmt.Sprintf("Roll back %s %s (%d %% of the requests, %d pods) in %s at %s, option %s?\nIts image %s will be latched. Roll back?",
-		s.settings.App, canary.Release, canary.Weight, canary.Desired, s.settings.Namespace, s.cluster.Origin(), choice.Option, canary.Image)
+	question := fmt.Sprintf("%s %s has %d %% of the requests and %d pods in %s at %s.\nIts image %s will be latched. In the place of `%s`:\nroll back?",
+		s.settings.App, canary.Release, canary.Weight, canary.Desired, s.settings.Namespace, s.cluster.Origin(), canary.Image,
+		choice.Kubectl(s.settings.Namespace, canary.Deployment))
 	if err := s.confirm(ctx, flags.yes, question); err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (s *session) alone(ctx context.Context, command string, force bool) (releas
 	return release, err
 }
 
-// image is the reference of the image that a release record or a Deployment names, by digest.
+// record is the position that passed its gate last.
 func (s *session) record(ctx context.Context) (map[string]string, error) {
 	data, _, err := s.cluster.ConfigMap(ctx, s.settings.Namespace, rollout.RecordName(s.settings))
 	return data, err

@@ -27,7 +27,7 @@ func (g *gathering) status(ctx context.Context) *Status {
 		Alerts: g.alerts, Operator: g.operator,
 		Weight:  Weight{Asked: s.Position().Weight, Passed: g.passed()},
 		Tracks:  g.trackStates(),
-		Entries: g.entries[max(0, len(g.entries)-shownEntries):],
+		Entries: newest(g.entries),
 		Guard:   Guard{Wanted: s.IsGuarded(), Leader: g.leader, Renewed: g.renewed, DryRun: s.Guard.DryRun},
 	}
 	if g.guard != nil {
@@ -46,6 +46,18 @@ func (g *gathering) status(ctx context.Context) *Status {
 	}
 	status.judge(facts)
 	return status
+}
+
+// newest are the last entries, of checkpoints in a row the last alone: in the first hour they would hide everything else.
+func newest(entries []ledger.Entry) []ledger.Entry {
+	var shown []ledger.Entry
+	for i, entry := range entries {
+		if entry.Kind == ledger.Checkpoint && i+1 < len(entries) && entries[i+1].Kind == ledger.Checkpoint {
+			continue
+		}
+		shown = append(shown, entry)
+	}
+	return shown[max(0, len(shown)-shownEntries):]
 }
 
 // latch is that of the image which the configuration is about; where it names a tag, that of the ledger's last image.

@@ -92,10 +92,7 @@ func Gather(ctx context.Context, source Source) *Status {
 		g.pods, err = source.Cluster.AllPods(ctx, s.Namespace, map[string]string{podlabel.App: s.App})
 		return err
 	})
-	read("endpoints", func(ctx context.Context) (err error) {
-		g.taking, err = source.Cluster.Endpoints(ctx, s.Namespace, s.ServiceName)
-		return err
-	})
+	read("endpoints", g.readEndpoints)
 	for track, name := range trackNames(s) {
 		read("deployment "+name, func(ctx context.Context) error { return g.deployment(ctx, track, name) })
 	}
@@ -125,6 +122,23 @@ func trackNames(s *settings.Settings) map[string]string {
 		names[podlabel.Canary] = rollout.CanaryDeployment(s, s.Release)
 	}
 	return names
+}
+
+// readEndpoints finds the pods that requests are sent to: by one Service over both tracks or, where a route splits them, by one each.
+func (g *gathering) readEndpoints(ctx context.Context) error {
+	s := g.source.Settings
+	services := []string{s.ServiceName}
+	if s.IsGateway() {
+		services = []string{podlabel.TrackService(s.ServiceName, podlabel.Stable), podlabel.TrackService(s.ServiceName, podlabel.Canary)}
+	}
+	for _, service := range services {
+		found, err := g.source.Cluster.Endpoints(ctx, s.Namespace, service)
+		if err != nil {
+			return err
+		}
+		g.taking = append(g.taking, found...)
+	}
+	return nil
 }
 
 func (g *gathering) miss(what string, err error) {

@@ -72,6 +72,9 @@ func (s *Status) notes(f facts) []string {
 		add("%d canary pods take requests, although the ledger says 0 %%: rollout rollback -s %s", canary.Taking, s.Stack)
 	}
 	if s.Phase == PhaseRolledBack {
+		if s.Weight.Asked == 0 && s.behind() {
+			add("the stack has not followed the rollback yet: rollout rollback -s %s, or `pulumi up --refresh -s %s`", s.Stack, s.Stack)
+		}
 		if s.Weight.Asked > 0 {
 			add("the configuration still asks for %d %%, which the latch refuses: settle with `rollout rollback -s %s`, or set another image", s.Weight.Asked, s.Stack)
 		}
@@ -106,6 +109,9 @@ func (s *Status) podNotes(notes []string) []string {
 	return notes
 }
 
+// behind tells that the last update which passed left the canary with requests.
+func (s *Status) behind() bool { return s.Weight.Passed != nil && *s.Weight.Passed > 0 }
+
 // next is the command that takes the rollout on.
 func (s *Status) next(f facts) string {
 	for _, weight := range f.stages {
@@ -128,7 +134,7 @@ func (s *Status) track(name string) *Track {
 func (s *Status) order() Order {
 	critical := slices.ContainsFunc(s.Alerts, func(a Alert) bool { return a.Severity == "critical" })
 	failed := s.Soak != nil && s.Soak.Verdict == gate.Fail
-	unsettled := s.Phase == PhaseRolledBack && s.Weight.Asked > 0
+	unsettled := s.Phase == PhaseRolledBack && (s.Weight.Asked > 0 || s.behind())
 	short := slices.ContainsFunc(s.Tracks, func(t Track) bool { return len(t.Problems) > 0 || t.Exists && t.Ready < t.Desired })
 	stray := false
 	if canary := s.track("canary"); canary != nil && s.Weight.Stands != nil {
