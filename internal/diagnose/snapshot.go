@@ -12,11 +12,11 @@ import (
 // Snapshot is what is known of a rollout at one moment.
 type Snapshot struct {
 	Now time.Time
-	// Stack and Namespace are named in commands.
-	Stack, Namespace string
+	// Stack and Namespace are named in commands; the names of the stack's Secrets end in Environment.
+	Stack, Environment, Namespace string
 	// Workloads are the Deployments that are looked at, the canary's first.
 	Workloads []Workload
-	// Events are those of the namespace.
+	// Events are those of the namespace, the newest last.
 	Events []corev1.Event
 	// Secrets and ConfigMaps are the keys of those that pods refer to, by name; nil for one that does not exist. What could not be
 	// read is not among them.
