@@ -139,7 +139,7 @@ func (r reference) resolve(s Snapshot) []string {
 	}
 	return []string{
 		fmt.Sprintf("kubectl describe secret %s -n %s", r.name, s.Namespace),
-		fmt.Sprintf("pulumi config set --secret --path 'secrets[\"%s\"][\"%s\"]' -s %s", strings.TrimSuffix(r.name, "-"+s.Environment), key, s.Stack),
+		fmt.Sprintf("pulumi config set --secret --path secrets.%s.%s -s %s", strings.TrimSuffix(r.name, "-"+s.Environment), key, s.Stack),
 		"pulumi up --refresh -s " + s.Stack,
 	}
 }

@@ -93,7 +93,7 @@ func besides(s Snapshot, w Workload, name string) (others, alike int) {
 func resolveDependency(s Snapshot, cause Cause) []string {
 	switch cause {
 	case CauseCredentials:
-		return []string{"kubectl get secrets -n " + s.Namespace, "pulumi config set --secret --path 'secrets[\"SECRET\"][\"KEY\"]' -s " + s.Stack, "pulumi up -s " + s.Stack}
+		return []string{"kubectl get secrets -n " + s.Namespace, "pulumi config set --secret --path secrets.SECRET.KEY -s " + s.Stack, "pulumi up -s " + s.Stack}
 	case CauseUnknownName, CauseNoDatabase:
 		return []string{"pulumi config get env -s " + s.Stack, "kubectl get services -A"}
 	case CauseConnections:
