@@ -15,15 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Deployment gives a Deployment, nil when it does not exist.
-func (c *Client) Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, error) {
-	found, err := c.deployment(ctx, namespace, name)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	return found, err
-}
-
 // ReplicaSets lists those that a Deployment owns.
 func (c *Client) ReplicaSets(ctx context.Context, owner *appsv1.Deployment) ([]appsv1.ReplicaSet, error) {
 	ctx, cancel := bounded(ctx)

@@ -27,7 +27,7 @@ import (
 
 // Cluster is what is read; internal/kube's Client.
 type Cluster interface {
-	Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, error)
+	Deployment(ctx context.Context, namespace, name string) (deployment *appsv1.Deployment, exists bool, err error)
 	ReplicaSets(ctx context.Context, owner *appsv1.Deployment) ([]appsv1.ReplicaSet, error)
 	PodsOf(ctx context.Context, owner *appsv1.Deployment) ([]corev1.Pod, error)
 	Events(ctx context.Context, namespace string) ([]corev1.Event, error)
@@ -135,16 +135,17 @@ func (r *reader) unseen(what string, err error) {
 
 // workload reads a Deployment and begins to ask its pods.
 func (r *reader) workload(ctx context.Context, group *errgroup.Group, into *diagnose.Workload, target Target) {
-	var err error
-	into.Deployment, err = r.cluster.Deployment(ctx, r.options.Namespace, target.Name)
-	if err != nil || into.Deployment == nil {
+	found, exists, err := r.cluster.Deployment(ctx, r.options.Namespace, target.Name)
+	switch {
+	case err != nil:
 		r.unseen("deployment "+target.Name, err)
-		if err != nil {
-			// Not to be seen is not to be missing.
-			into.Deployment = &appsv1.Deployment{}
-		}
+		// Not to be seen is not to be missing.
+		into.Deployment = &appsv1.Deployment{}
+		return
+	case !exists:
 		return
 	}
+	into.Deployment = found
 	into.ReplicaSets, err = r.cluster.ReplicaSets(ctx, into.Deployment)
 	r.unseen("replicasets of "+target.Name, err)
 	pods, err := r.cluster.PodsOf(ctx, into.Deployment)

@@ -38,11 +38,11 @@ func (c cluster) err() error {
 	return nil
 }
 
-func (c cluster) Deployment(_ context.Context, _, name string) (*appsv1.Deployment, error) {
+func (c cluster) Deployment(_ context.Context, _, name string) (*appsv1.Deployment, bool, error) {
 	if name == "absent" {
-		return nil, c.err()
+		return nil, false, c.err()
 	}
-	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: spec()}}}, nil
+	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: spec()}}}, true, nil
 }
 
 func spec() corev1.PodSpec {
