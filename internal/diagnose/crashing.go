@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -80,12 +81,22 @@ func crashes(s Snapshot, w Workload) []Finding {
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		for _, status := range statuses(pod) {
-			if end := lastEnd(status); end != nil && (end.ExitCode != 0 || status.RestartCount > 0) && notStarted(status) == "" {
-				found = append(found, ofEnd(s, pod, status, end))
+			end := lastEnd(status)
+			if end == nil || end.ExitCode == 0 && status.RestartCount == 0 || notStarted(status) != "" || over(s, status, end) {
+				continue
 			}
+			found = append(found, ofEnd(s, pod, status, end))
 		}
 	}
 	return found
+}
+
+// recent is how long a restart is of interest once the container is ready again; the guide investigates those of 15 minutes.
+const recent = 15 * time.Minute
+
+// over tells of an end that is history: the container is ready again, and has been for a while.
+func over(s Snapshot, status corev1.ContainerStatus, end *corev1.ContainerStateTerminated) bool {
+	return status.Ready && s.Now.Sub(end.FinishedAt.Time) > recent
 }
 
 func ofEnd(s Snapshot, pod *Pod, status corev1.ContainerStatus, end *corev1.ContainerStateTerminated) Finding {
@@ -101,6 +112,9 @@ func ofEnd(s Snapshot, pod *Pod, status corev1.ContainerStatus, end *corev1.Cont
 	case end.Reason == "OOMKilled":
 		finding.Cause, finding.Summary = CauseMemory, memorySummary(pod, status.Name)
 		finding.Next = []string{describe(s, pod), raiseMemory(s)}
+	case end.Reason == "Unknown" || end.Reason == "ContainerStatusUnknown":
+		finding.Cause, finding.Summary = CauseNode, "its node or the node's container runtime was restarted"
+		finding.Next = []string{"kubectl get nodes", describe(s, pod)}
 	case killed != "" && end.ExitCode != 1:
 		return ofLiveness(s, pod, status, killed, finding)
 	case wrong != "":

@@ -36,6 +36,7 @@ const (
 	CauseStartup        Cause = "startup-probe"
 	CauseReadiness      Cause = "readiness-probe"
 	CauseCrash          Cause = "crash"
+	CauseNode           Cause = "node-restarted"
 	CauseNotReady       Cause = "not-ready"
 	CauseCredentials    Cause = "credentials-refused"
 	CauseUnknownName    Cause = "name-unknown"
@@ -65,7 +66,7 @@ var ranks = map[Cause]int{
 	CauseCredentials: 74, CauseUnknownName: 74, CauseNoDatabase: 74, CauseSchema: 73, CauseConnections: 73, CauseUnreachable: 72, CauseDependency: 71,
 	CauseReadiness: 70,
 	CauseThrottled: 66, CausePressure: 64, CauseSlowDependency: 62,
-	CauseErrors: 60, CauseSlow: 55, CauseNotReady: 50, CauseIsolated: 40,
+	CauseErrors: 60, CauseSlow: 55, CauseNode: 52, CauseNotReady: 50, CauseIsolated: 40,
 }
 
 // Finding is a cause that was found.
@@ -115,10 +116,8 @@ func Diagnose(s Snapshot) Diagnosis {
 	return diagnosis
 }
 
-// mostEvidence bounds what is shown of a finding.
-const mostEvidence = 6
-
-// merge puts findings of several pods about the same thing together.
+// merge puts findings of several pods about the same thing together. What was seen of the first one stands for all: the others differ in
+// names and times.
 func merge(found []Finding) []Finding {
 	var merged []Finding
 	for _, finding := range found {
@@ -128,13 +127,11 @@ func merge(found []Finding) []Finding {
 			continue
 		}
 		into := &merged[at]
-		into.Pods = unique(append(into.Pods, finding.Pods...))
-		into.Evidence, into.Next = unique(append(into.Evidence, finding.Evidence...)), unique(append(into.Next, finding.Next...))
-	}
-	for i := range merged {
-		if more := len(merged[i].Evidence) - mostEvidence; more > 0 {
-			merged[i].Evidence = append(merged[i].Evidence[:mostEvidence:mostEvidence], fmt.Sprintf("and %d more like these", more))
+		if !slices.Equal(into.Pods, finding.Pods) {
+			into.Pods = unique(append(into.Pods, finding.Pods...))
+			continue
 		}
+		into.Evidence = unique(append(into.Evidence, finding.Evidence...))
 	}
 	return merged
 }

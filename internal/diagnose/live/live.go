@@ -72,6 +72,8 @@ const (
 	mostPods = 10
 	// logLines is how much of a log is read.
 	logLines = 200
+	// longest bounds the reason why something could not be read, in bytes.
+	longest = 300
 	// healthLimit bounds a health report.
 	healthLimit = 10 * time.Second
 )
@@ -130,6 +132,9 @@ func (r *reader) unseen(what string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	text := fmt.Sprintf("%s: %s", what, strings.Join(strings.Fields(err.Error()), " "))
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest], "") + "…"
+	}
 	r.snapshot.Unseen = append(r.snapshot.Unseen, r.options.Redact(text))
 }
 
