@@ -121,7 +121,7 @@ func diagnosed(s *settings.Settings) []live.Target {
 // paint is the diagnosis with its headings in colour.
 func paint(found diagnose.Diagnosis, style operator.Style) string {
 	if len(found.Findings) == 0 && len(found.Unseen) == 0 {
-		return style.Good(found.String())
+		return style.Good(strings.TrimSpace(found.String()))
 	}
 	lines := strings.Split(found.String(), "\n")
 	for i, line := range lines {
