@@ -35,7 +35,7 @@ import (
 
 const (
 	diagnoseNamespace = "vextrus-diagnose-e2e"
-	healthy           = "finance-service-stable"
+	wellDeployment    = "finance-service-stable"
 	diagnoseKey       = "a-key-that-only-this-test-knows-0123456789"
 	// window is how far Prometheus is asked back, longest how long requests are sent at most.
 	window, longest = time.Minute, 10 * time.Minute
@@ -54,7 +54,7 @@ func TestDiagnose(t *testing.T) {
 	b := openBroken(t)
 	b.setUp(t)
 	b.load(t)
-	healthyOnes := b.gather(t, healthy)
+	healthyOnes := b.gather(t, wellDeployment)
 	if found := diagnose.Diagnose(healthyOnes); len(found.Findings) > 0 || len(found.Unseen) > 0 {
 		t.Errorf("a healthy Deployment: %s", found)
 	}
@@ -64,7 +64,7 @@ func TestDiagnose(t *testing.T) {
 			var name = "broken-" + situation.name
 			deadline := time.Now().Add(90 * time.Second)
 			for {
-				found = diagnose.Diagnose(b.gather(t, name, healthy))
+				found = diagnose.Diagnose(b.gather(t, name, wellDeployment))
 				if len(found.Findings) > 0 && found.Findings[0].Cause == situation.cause && found.Findings[0].Workload == name {
 					break
 				}
@@ -198,9 +198,9 @@ func (b *broken) deploy(t *testing.T) {
 	pods := &brokenPods{proxy: slowProxy(t, node, node+":5432", 350*time.Millisecond)}
 	pods.image, pods.prefix = pushService(t, root)
 	deployments := b.kubernetes.AppsV1().Deployments(diagnoseNamespace)
-	well := pods.deployment(healthy)
+	well := pods.deployment(wellDeployment)
 	for _, labels := range []map[string]string{well.Labels, well.Spec.Template.Labels} {
-		labels[podlabel.Track], labels[podlabel.Version] = podlabel.Stable, healthy
+		labels[podlabel.Track], labels[podlabel.Version] = podlabel.Stable, wellDeployment
 	}
 	create(t, func() error { _, err := deployments.Create(t.Context(), well, metav1.CreateOptions{}); return err })
 	for _, situation := range situations {
@@ -215,7 +215,7 @@ func (b *broken) deploy(t *testing.T) {
 		})
 	}
 	eventually(t, "the healthy Deployment is ready", func() bool {
-		found, err := deployments.Get(t.Context(), healthy, metav1.GetOptions{})
+		found, err := deployments.Get(t.Context(), wellDeployment, metav1.GetOptions{})
 		return err == nil && found.Status.ReadyReplicas == 1
 	})
 }
@@ -243,10 +243,10 @@ func (b *broken) load(t *testing.T) {
 			}
 		}))
 	}
-	begin(healthy, invoices, 5)
+	begin(wellDeployment, graphQL, 5)
 	for _, situation := range situations {
 		if situation.load != "" {
-			begin("broken-"+situation.name, situation.load, 8)
+			begin("broken-"+situation.name, situation.load, situation.perSecond)
 		}
 	}
 	t.Cleanup(func() {
@@ -286,7 +286,7 @@ func (b *broken) gather(t *testing.T, deployments ...string) diagnose.Snapshot {
 	}
 	for _, name := range deployments {
 		track := podlabel.Canary
-		if name == healthy {
+		if name == wellDeployment {
 			track = podlabel.Stable
 		}
 		selected := metrics.For(track, name)

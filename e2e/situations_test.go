@@ -31,8 +31,9 @@ type situation struct {
 	// change breaks the pods of a Deployment that is well.
 	change func(b *brokenPods, pod *corev1.PodSpec)
 	labels map[string]string
-	// load asks the pod for something again and again, so that it has something to fail or be slow at.
-	load string
+	// load asks the pod for something again and again, so that it has something to fail or be slow at; perSecond is how often.
+	load      string
+	perSecond int
 }
 
 // brokenPods is what the situations are made of.
@@ -127,13 +128,13 @@ var situations = []situation{
 	{name: "event-store", cause: diagnose.CauseUnreachable, change: func(_ *brokenPods, pod *corev1.PodSpec) {
 		variable(pod, "EVENTSTORE_CONNECTION_STRING", "esdb://127.0.0.1:2113?tls=false")
 	}},
-	{name: "errors", cause: diagnose.CauseErrors, load: graphQL, change: func(_ *brokenPods, pod *corev1.PodSpec) { variable(pod, "FAULTS", "errors=0.3") }},
-	{name: "throttled", cause: diagnose.CauseThrottled, load: invoices, change: func(_ *brokenPods, pod *corev1.PodSpec) {
+	{name: "errors", cause: diagnose.CauseErrors, load: graphQL, perSecond: 8, change: func(_ *brokenPods, pod *corev1.PodSpec) { variable(pod, "FAULTS", "errors=0.3") }},
+	{name: "throttled", cause: diagnose.CauseThrottled, load: invoices, perSecond: 30, change: func(_ *brokenPods, pod *corev1.PodSpec) {
 		pod.Containers[0].Resources.Limits[corev1.ResourceCPU] = resource.MustParse("10m")
 		pod.Containers[0].LivenessProbe = nil
 	}},
-	{name: "slow", cause: diagnose.CauseSlow, load: graphQL, change: func(_ *brokenPods, pod *corev1.PodSpec) { variable(pod, "FAULTS", "latency=800ms") }},
-	{name: "slow-database", cause: diagnose.CauseSlowDependency, load: invoices, change: func(b *brokenPods, pod *corev1.PodSpec) {
+	{name: "slow", cause: diagnose.CauseSlow, load: graphQL, perSecond: 8, change: func(_ *brokenPods, pod *corev1.PodSpec) { variable(pod, "FAULTS", "latency=800ms") }},
+	{name: "slow-database", cause: diagnose.CauseSlowDependency, load: invoices, perSecond: 8, change: func(b *brokenPods, pod *corev1.PodSpec) {
 		host, port, _ := strings.Cut(b.proxy, ":")
 		variable(pod, "DATABASE_HOST", host)
 		variable(pod, "DATABASE_PORT", port)

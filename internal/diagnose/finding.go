@@ -79,7 +79,7 @@ type Finding struct {
 	Summary string `json:"summary"`
 	// Evidence is what it was seen by.
 	Evidence []string `json:"evidence"`
-	// Next are the commands to go on with: first to look closer, then what resolves it.
+	// Next are the commands to go on with: first to look closer, then what resolves it. What no command does begins with #.
 	Next []string `json:"next"`
 }
 
@@ -159,6 +159,10 @@ func (d Diagnosis) String() string {
 			fmt.Fprintf(&out, "   - %s\n", evidence)
 		}
 		for _, next := range finding.Next {
+			if hint, is := strings.CutPrefix(next, "# "); is {
+				fmt.Fprintf(&out, "   %s\n", hint)
+				continue
+			}
 			fmt.Fprintf(&out, "   $ %s\n", next)
 		}
 	}

@@ -97,9 +97,9 @@ func resolveDependency(s Snapshot, cause Cause) []string {
 	case CauseUnknownName, CauseNoDatabase:
 		return []string{"pulumi config get env -s " + s.Stack, "kubectl get services -A"}
 	case CauseConnections:
-		return []string{"pulumi config get env -s " + s.Stack, "select usename, count(*) from pg_stat_activity group by usename  -- at the database"}
+		return []string{"pulumi config get env -s " + s.Stack, `psql -c "select usename, state, count(*) from pg_stat_activity group by 1, 2"`}
 	case CauseSchema:
-		return []string{"run the migrations of this version against the database"}
+		return []string{"# run the migrations of this version against the database"}
 	default:
 		return []string{"kubectl get networkpolicies -n " + s.Namespace, "pulumi config get network.egressPorts --path -s " + s.Stack}
 	}
@@ -159,7 +159,7 @@ func latency(s Snapshot, w Workload) []Finding {
 		found = append(found, Finding{
 			Cause: CauseSlow, Summary: fmt.Sprintf("too many of its answers take longer than %v, and neither its processor, memory nor dependencies show why: the service itself is slow", s.Limits.Latency),
 			Evidence: append([]string{evidence}, errorLines(w.Pods, 2)...),
-			Next:     []string{fmt.Sprintf("kubectl logs -n %s deployment/%s --all-pods --tail 200", s.Namespace, w.Name), "look at its traces"},
+			Next:     []string{fmt.Sprintf("kubectl logs -n %s deployment/%s --all-pods --tail 200", s.Namespace, w.Name), "rollout report -s " + s.Stack + " --html -f report.html", "# look at its traces"},
 		})
 	}
 	return found
@@ -196,7 +196,7 @@ func held(s Snapshot, pod *Pod, slow bool) []Finding {
 		found = append(found, Finding{
 			Cause: CauseSlowDependency, Pods: []string{pod.Name}, Summary: "it is slow because something that it depends on is slow",
 			Evidence: []string{fmt.Sprintf("pod %s took %v to ask its dependencies (%s)", pod.Name, pod.Health.Took.Round(time.Millisecond), list(slices.Sorted(maps.Keys(pod.Health.Dependencies))))},
-			Next:     []string{"look at the database's slow queries and at its load, then at the network between"},
+			Next:     []string{`psql -c "select pid, state, wait_event, now() - query_start as since, query from pg_stat_activity order by since desc"`},
 		})
 	}
 	return found

@@ -161,8 +161,9 @@ func (r *reader) workload(ctx context.Context, group *errgroup.Group, into *diag
 		if i < mostPods {
 			pod := &into.Pods[i]
 			group.Go(func() error {
-				r.logs(ctx, pod)
+				// What a pod cannot reach it logs when it is asked.
 				r.health(ctx, pod)
+				r.logs(ctx, pod)
 				return nil
 			})
 		}
@@ -264,13 +265,14 @@ func (r *reader) traffic(ctx context.Context, into *diagnose.Workload, metrics g
 	into.Traffic = traffic
 }
 
-// usage asks what the node measured of the pods. Where cAdvisor is not scraped there is nothing, which is no error.
+// usage asks what the node measured of the pods. cAdvisor has it of the containers, of the pod as a whole, or of both; what is worst
+// counts. Where it is not scraped there is nothing, which is no error.
 func (r *reader) usage(ctx context.Context, into *diagnose.Workload) {
 	window := model.Duration(r.options.Window).String()
-	series := fmt.Sprintf("{namespace=%q,pod=~%q,container!=\"\"}", r.options.Namespace, regexp.QuoteMeta(into.Name)+"-.*")
-	throttled := r.byPod(ctx, fmt.Sprintf("sum by (pod) (increase(container_cpu_cfs_throttled_periods_total%s[%s])) / sum by (pod) (increase(container_cpu_cfs_periods_total%s[%s]))",
+	series := fmt.Sprintf("{namespace=%q,pod=~%q}", r.options.Namespace, regexp.QuoteMeta(into.Name)+"-.*")
+	throttled := r.byPod(ctx, fmt.Sprintf("max by (pod) (increase(container_cpu_cfs_throttled_periods_total%s[%s]) / (increase(container_cpu_cfs_periods_total%s[%s]) > 0))",
 		series, window, series, window))
-	memory := r.byPod(ctx, fmt.Sprintf("sum by (pod) (container_memory_working_set_bytes%s)", series))
+	memory := r.byPod(ctx, fmt.Sprintf("max by (pod) (container_memory_working_set_bytes%s)", series))
 	for i := range into.Pods {
 		pod := &into.Pods[i]
 		held, known := throttled[pod.Name]
