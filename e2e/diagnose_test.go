@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/prometheus/common/model"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -195,7 +196,7 @@ func (b *broken) deploy(t *testing.T) {
 		t.Fatalf("no node: %v", err)
 	}
 	node := nodes.Items[0].Status.Addresses[0].Address
-	pods := &brokenPods{proxy: slowProxy(t, node, node+":5432", 350*time.Millisecond)}
+	pods := &brokenPods{proxy: slowProxy(t, node, node+":5432", 700*time.Millisecond)}
 	pods.image, pods.prefix = pushService(t, root)
 	deployments := b.kubernetes.AppsV1().Deployments(diagnoseNamespace)
 	well := pods.deployment(wellDeployment)
@@ -243,6 +244,7 @@ func (b *broken) load(t *testing.T) {
 			}
 		}))
 	}
+	b.awaitScrape(t)
 	begin(wellDeployment, graphQL, 5)
 	for _, situation := range situations {
 		if situation.load != "" {
@@ -256,6 +258,22 @@ func (b *broken) load(t *testing.T) {
 		}
 	})
 	time.Sleep(window)
+}
+
+// awaitScrape waits until Prometheus has found the pods: when it misses that its configuration changed, it looks for itself every three
+// minutes.
+func (b *broken) awaitScrape(t *testing.T) {
+	t.Helper()
+	query := fmt.Sprintf("up{namespace=%q,version=%q}", diagnoseNamespace, wellDeployment)
+	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(2 * time.Second) {
+		answer, err := b.prometheus.Ask(t.Context(), query, time.Now())
+		if found, ok := answer.(model.Vector); err == nil && ok && len(found) > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("Prometheus does not scrape the namespace: %v", err)
+		}
+	}
 }
 
 // address waits for a Deployment's pod and gives its address.
