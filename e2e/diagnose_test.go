@@ -53,7 +53,11 @@ type broken struct {
 // TestDiagnose sets every situation up at the same time, each in a Deployment of its own, and expects its cause as the first finding.
 func TestDiagnose(t *testing.T) {
 	b := openBroken(t)
-	b.setUp(t)
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := b.setUp(t, root)
 	b.load(t)
 	healthyOnes := b.gather(t, wellDeployment)
 	if found := diagnose.Diagnose(healthyOnes); len(found.Findings) > 0 || len(found.Unseen) > 0 {
@@ -83,6 +87,7 @@ func TestDiagnose(t *testing.T) {
 			}
 		})
 	}
+	t.Run("commands", func(t *testing.T) { commands(t, b, root, image) })
 }
 
 func openBroken(t *testing.T) *broken {
@@ -124,13 +129,14 @@ func removeNamespace(ctx context.Context, t *testing.T, client kubernetes.Interf
 	}
 }
 
-func (b *broken) setUp(t *testing.T) {
+func (b *broken) setUp(t *testing.T, root string) (image string) {
 	t.Helper()
 	ctx := t.Context()
 	removeNamespace(ctx, t, b.kubernetes, diagnoseNamespace)
 	create(t, func() error {
 		_, err := b.kubernetes.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			Name: diagnoseNamespace, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+			Annotations: map[string]string{podlabel.Owner: reportOwner},
 		}}, metav1.CreateOptions{})
 		return err
 	})
@@ -156,7 +162,7 @@ func (b *broken) setUp(t *testing.T) {
 		return err
 	})
 	b.monitor(t)
-	b.deploy(t)
+	return b.deploy(t, root)
 }
 
 func create(t *testing.T, do func() error) {
@@ -185,12 +191,8 @@ func (b *broken) monitor(t *testing.T) {
 	})
 }
 
-func (b *broken) deploy(t *testing.T) {
+func (b *broken) deploy(t *testing.T, root string) (image string) {
 	t.Helper()
-	root, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
 	nodes, err := b.kubernetes.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(nodes.Items) == 0 {
 		t.Fatalf("no node: %v", err)
@@ -219,6 +221,7 @@ func (b *broken) deploy(t *testing.T) {
 		found, err := deployments.Get(t.Context(), wellDeployment, metav1.GetOptions{})
 		return err == nil && found.Status.ReadyReplicas == 1
 	})
+	return pods.image
 }
 
 // load sends requests to the pods that shall fail or be slow at them, and to the healthy one, until the test ends.
