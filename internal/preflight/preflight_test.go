@@ -226,6 +226,9 @@ func TestWhatIsNotInOrder(t *testing.T) {
 		{"another stable version", nil, func(_ *settings.Settings, f *Facts) {
 			f.Ledger.History = history(t, ledger.Entry{Kind: ledger.ShiftBegun, Stable: "sha256:2222", To: 10})
 		}, "stable version", Failed, "the ledger has sha256:2222"},
+		{"finish", map[string]string{"stableImage": "registry.example/vextrus/finance@" + onTrial}, func(_ *settings.Settings, f *Facts) {
+			f.Ledger.History = history(t, ledger.Entry{Kind: ledger.ShiftReached, Release: "week1", Image: onTrial, Stable: stable, To: 100})
+		}, "stable version", OK, stable + " by the ledger; the stack names the image on trial"},
 		{"no room", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Nodes = f.Capacity.Nodes[1:] }, "capacity", Failed, "1 more pods of 500m CPU and 1Gi are needed, and 0 find room on 1 nodes"},
 		{"full of pods", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Nodes = []Node{{"a", 9000, 1 << 40, 0}} }, "capacity", Failed, "0 find room"},
 		{"room not seen", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Err = forbidden }, "capacity", Unknown, "forbidden"},
@@ -320,6 +323,9 @@ func TestNeededRightsAreTheDocumentedOnes(t *testing.T) {
 			break
 		} else if err != nil {
 			t.Fatal(err)
+		}
+		if role.Metadata.Name == "finance-rollout-look" {
+			continue // what the checklist itself looks at; without it rows are unknown
 		}
 		places, known := scopes[role.Metadata.Name]
 		if !known {
