@@ -130,7 +130,7 @@ func (f *simulateFlags) run(cmd *cobra.Command, files []string) error {
 		return operator.Usage(err)
 	}
 	if f.runs > 1 {
-		return f.many(cmd.Context(), output, limits)
+		return f.many(cmd.Context(), output, limits, time.Duration(s.Criteria.Latency))
 	}
 	recording, err := f.recording(s, files)
 	if err != nil {
@@ -244,9 +244,8 @@ func save(path string, traffic simulate.Traffic) error {
 }
 
 // many makes traffic up again and again, and counts what came of it.
-func (f *simulateFlags) many(ctx context.Context, output *operator.Output, limits simulate.Limits) error {
+func (f *simulateFlags) many(ctx context.Context, output *operator.Output, limits simulate.Limits, latency time.Duration) error {
 	var results []simulate.Result
-	latency := limits.Criteria[len(limits.Criteria)-1].Limit
 	for seed := range f.runs {
 		made := f.made
 		made.Seed += uint64(seed)

@@ -107,8 +107,6 @@ type Staging struct {
 
 // Ledger is the rollout's history.
 type Ledger struct {
-	// Exists tells that there is one; History is it.
-	Exists  bool
 	History *ledger.Ledger
 	Err     error
 }

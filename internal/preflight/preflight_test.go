@@ -1,7 +1,6 @@
 package preflight
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -17,7 +16,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 	"pgregory.net/rapid"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
@@ -114,7 +112,7 @@ func inOrder(t testing.TB, s *settings.Settings) Facts {
 		Grafana:      Reached{Address: "https://grafana.example/d/finance-week1", Status: 200},
 		OTLP:         Reached{Address: "http://signoz:4318", Status: 405},
 		Staging:      Staging{Verified: onTrial},
-		Ledger:       Ledger{Exists: true, History: history(t, usual...)},
+		Ledger:       Ledger{History: history(t, usual...)},
 		Capacity:     Capacity{Nodes: []Node{{"a", 4000, 8 << 30, 100}, {"b", 300, 8 << 30, 100}}},
 	}
 	for name, keys := range NeededSecrets(s) {
@@ -294,92 +292,6 @@ func TestAStackWithOneTrack(t *testing.T) {
 		if slices.Contains([]string{"staging", "latch", "capacity", "rollback rehearsal", "stable image"}, row.Name) {
 			t.Errorf("a row that is about canaries: %+v", row)
 		}
-	}
-}
-
-// The rights are those of docs/rbac.yaml, no more and no less.
-func TestNeededRightsAreTheDocumentedOnes(t *testing.T) {
-	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "rbac.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	scopes := map[string][]scope{
-		"finance-rollout-namespace": {inCluster, onNamespace}, "finance-rollout-deploy": {inStack},
-		"finance-rollout-prometheus": {inPrometheus}, "finance-rollout-gateway": {inGateway},
-	}
-	documented := map[string]bool{}
-	decoder := yaml.NewDecoder(bytes.NewReader(raw))
-	for {
-		var role struct {
-			Metadata struct{ Name string }
-			Rules    []struct {
-				APIGroups     []string `yaml:"apiGroups"`
-				Resources     []string
-				ResourceNames []string `yaml:"resourceNames"`
-				Verbs         []string
-			}
-		}
-		if err := decoder.Decode(&role); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		if role.Metadata.Name == "finance-rollout-look" {
-			continue // what the checklist itself looks at; without it rows are unknown
-		}
-		places, known := scopes[role.Metadata.Name]
-		if !known {
-			t.Errorf("docs/rbac.yaml has a role %s that the checklist does not know", role.Metadata.Name)
-			continue
-		}
-		for _, rule := range role.Rules {
-			place := places[0]
-			if len(rule.ResourceNames) > 0 {
-				place = places[1]
-			}
-			for _, resource := range rule.Resources {
-				for _, verb := range rule.Verbs {
-					documented[fmt.Sprint(place, " ", verb, " ", resource, ".", rule.APIGroups[0])] = true
-				}
-			}
-		}
-	}
-	asked := map[string]bool{}
-	for _, need := range needs {
-		for _, resource := range need.resources {
-			for _, verb := range need.verbs {
-				asked[fmt.Sprint(need.scope, " ", verb, " ", resource, ".", need.group)] = true
-			}
-		}
-	}
-	if diff := cmp.Diff(documented, asked); diff != "" {
-		t.Errorf("docs/rbac.yaml and the checklist (-documented +asked)\n%s", diff)
-	}
-}
-
-func TestRightsFollowTheSettings(t *testing.T) {
-	has := func(s *settings.Settings, resource string) bool {
-		return slices.ContainsFunc(Needed(s), func(a Access) bool { return a.Resource == resource })
-	}
-	s := stack(t, nil)
-	for resource, want := range map[string]bool{"leases": true, "roles": true, "services/proxy": true, "servicemonitors": true, "gateways": false, "httproutes": false} {
-		if has(s, resource) != want {
-			t.Errorf("%s: %v", resource, !want)
-		}
-	}
-	s = stack(t, map[string]string{"guard": "{}", "prometheus": "http://prometheus.example", "monitoring": `{"enabled":false}`})
-	for _, resource := range []string{"roles", "services/proxy", "servicemonitors"} {
-		if has(s, resource) {
-			t.Errorf("%s is asked for and not needed", resource)
-		}
-	}
-	seen := map[Access]bool{}
-	for _, access := range Needed(s) {
-		access.For = ""
-		if seen[access] {
-			t.Errorf("%s is asked twice", access)
-		}
-		seen[access] = true
 	}
 }
 

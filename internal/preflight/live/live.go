@@ -192,7 +192,6 @@ func (r *reader) capacity(ctx context.Context) {
 func (r *reader) ledger(ctx context.Context) {
 	history, err := ledger.Read(ctx, rollout.Ledger(r.cluster, r.Settings))
 	r.facts.Ledger = preflight.Ledger{History: history, Err: err}
-	r.facts.Ledger.Exists = err == nil && len(history.Entries()) > 0
 }
 
 func (r *reader) backups(ctx context.Context) {
