@@ -25,7 +25,7 @@ func containers(s Snapshot, w Workload) []Finding {
 				Evidence: []string{short(said)}, Next: []string{describe(s, pod)},
 			}
 			switch {
-			case saysMemory.MatchString(said):
+			case saysMemory.MatchString(said), saysStopped.MatchString(said) && tiny(pod, status.Name):
 				finding.Cause, finding.Summary = CauseMemory, memorySummary(pod, status.Name)
 				finding.Next = append(finding.Next, raiseMemory(s))
 			case saysCommand.MatchString(said):
@@ -39,8 +39,22 @@ func containers(s Snapshot, w Workload) []Finding {
 
 var (
 	saysMemory  = regexp.MustCompile(`(?i)oom|out of memory|memory limit|cannot allocate memory`)
+	saysStopped = regexp.MustCompile(`(?i)cannot start a stopped process|container init exited prematurely`)
 	saysCommand = regexp.MustCompile(`(?i)executable file not found|no such file or directory|permission denied`)
 )
+
+// leastMemory is what the container runtime itself needs for a moment, in bytes: with less a container is killed before its program
+// begins, and the runtime finds it stopped without a word about why.
+const leastMemory = 16 << 20
+
+func tiny(pod *Pod, container string) bool {
+	for _, c := range pod.Spec.Containers {
+		if limit, ok := c.Resources.Limits[corev1.ResourceMemory]; ok && c.Name == container {
+			return limit.Value() < leastMemory
+		}
+	}
+	return false
+}
 
 // notStarted is what the runtime says of a container that never ran; empty for others.
 func notStarted(status corev1.ContainerStatus) string {

@@ -194,6 +194,16 @@ var situations = []situation{
 	{"memory at start", func(s *Snapshot) {
 		s.waits("RunContainerError", "container init was OOM-killed (memory limit too low?)")
 	}, CauseMemory, "more memory than its limit of 2Gi"},
+	{"memory before the start", func(s *Snapshot) {
+		s.pod().Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("4Mi")}
+		s.waits("CrashLoopBackOff", "")
+		s.status().LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: "StartError", ExitCode: 128,
+			Message: `failed to start containerd task "app": cannot start a stopped process: unknown`}
+	}, CauseMemory, "more memory than its limit of 4Mi"},
+	{"stopped for another reason", func(s *Snapshot) {
+		s.waits("CrashLoopBackOff", "")
+		s.status().LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: "StartError", ExitCode: 128, Message: "cannot start a stopped process: unknown"}
+	}, CauseContainer, "cannot be started"},
 	{"memory", func(s *Snapshot) { s.crashed("OOMKilled", 137) }, CauseMemory, "more memory than its limit of 2Gi"},
 	{"configuration", func(s *Snapshot) {
 		s.crashed("Error", 1, `finance-service: environment: missing: JWT_SECRET`, `NODE_ENV: must be one of staging, production, got "prod"`)
