@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,5 +115,21 @@ func TestConfigurationIsComplete(t *testing.T) {
 		if err != nil || len(content) == 0 {
 			t.Errorf("%s: %d bytes, error %v", name, len(content), err)
 		}
+	}
+}
+
+func TestTheGatewayListensOnLoopbackOnly(t *testing.T) {
+	part := (&Cluster{root: t.TempDir()}).traefik(pki{gateway: "/secret/kubeconfig"})
+	entries := 0
+	for _, arg := range part.spec.Args {
+		if name, address, found := strings.Cut(arg, ".address="); found {
+			entries++
+			if !strings.HasPrefix(address, "127.0.0.1:") {
+				t.Errorf("%s listens at %s", name, address)
+			}
+		}
+	}
+	if entries != 2 || !slices.Contains(part.spec.Env, "KUBECONFIG=/secret/kubeconfig") {
+		t.Errorf("%d entry points, environment %v", entries, part.spec.Env)
 	}
 }
