@@ -45,6 +45,17 @@ func (s *session) afterwards(order withdraw.Order, secrets *secretSettings, watc
 	return after
 }
 
+// follow brings the stack to the position of the rollback.
+func (s *session) follow(ctx context.Context, order withdraw.Order) error {
+	if err := s.settle(ctx, order.Choice.Config(s.settings.Build.Context != "")); err != nil {
+		return err
+	}
+	if order.Choice.Option != withdraw.Undo {
+		return nil
+	}
+	return s.cluster.ForgetUndo(ctx, s.settings.Namespace, order.Canary.Deployment)
+}
+
 // settle sets the configuration and runs the update. Another update that runs is waited for.
 func (s *session) settle(ctx context.Context, config map[string]string) error {
 	if err := s.stack.Set(ctx, config); err != nil {
