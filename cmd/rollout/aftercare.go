@@ -31,9 +31,7 @@ func (s *session) afterwards(order withdraw.Order, secrets *secretSettings, watc
 	}
 	began := s.now()
 	after := withdraw.Surroundings{
-		Settle: func(ctx context.Context) error {
-			return s.settle(ctx, order.Choice.Config(s.settings.Build.Context != ""))
-		},
+		Settle: func(ctx context.Context) error { return s.follow(ctx, order) },
 		Smoke:  func(ctx context.Context) (string, gate.Verdict, error) { return s.smokeStable(ctx, secrets, began) },
 		Events: func(ctx context.Context) ([]string, error) { return s.events(ctx, order.Canary.Deployment) },
 		Tell:   func(text string) { s.tell("%s", text) },
