@@ -242,10 +242,17 @@ func commandUndo(t *testing.T, c *cluster) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stable)
 	}
+	c.config(t, "canary.env.LEFTOVER", "1")
+	c.up(t, "production")
+	c.dropCanaryConfig(t)
 	c.config(t, "staging.required", "false")
 	c.config(t, "image", strings.TrimSpace(stable))
 	c.up(t, "production")
 	c.rollBack(t, "--option", "undo")
+	if output, err := c.run(t, "kubectl", "get", "deployment", "finance-service-week1", "-n", c.production, "-o", "yaml"); err != nil ||
+		strings.Contains(output, "LEFTOVER") || !strings.Contains(output, "image: "+before) {
+		t.Errorf("the undo left a variable of the older revision behind, or another image: %v\n%s", err, tail(output))
+	}
 	if after := c.committedImage(t); after != before {
 		t.Errorf("the configuration has %s, before it was %s", after, before)
 	}

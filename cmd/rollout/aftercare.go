@@ -31,9 +31,7 @@ func (s *session) afterwards(order withdraw.Order, secrets *secretSettings, watc
 	}
 	began := s.now()
 	after := withdraw.Surroundings{
-		Settle: func(ctx context.Context) error {
-			return s.settle(ctx, order.Choice.Config(s.settings.Build.Context != ""))
-		},
+		Settle: func(ctx context.Context) error { return s.follow(ctx, order) },
 		Smoke:  func(ctx context.Context) (string, gate.Verdict, error) { return s.smokeStable(ctx, secrets, began) },
 		Events: func(ctx context.Context) ([]string, error) { return s.events(ctx, order.Canary.Deployment) },
 		Tell:   func(text string) { s.tell("%s", text) },
@@ -43,6 +41,17 @@ func (s *session) afterwards(order withdraw.Order, secrets *secretSettings, watc
 		after.Watch = func(ctx context.Context) gate.Evaluation { return s.watchStable(ctx, watch) }
 	}
 	return after
+}
+
+// follow brings the stack to the position of the rollback.
+func (s *session) follow(ctx context.Context, order withdraw.Order) error {
+	if err := s.settle(ctx, order.Choice.Config(s.settings.Build.Context != "")); err != nil {
+		return err
+	}
+	if order.Choice.Option != withdraw.Undo {
+		return nil
+	}
+	return s.cluster.ForgetUndo(ctx, s.settings.Namespace, order.Canary.Deployment)
 }
 
 // settle sets the configuration and runs the update. Another update that runs is waited for.

@@ -16,6 +16,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	applyappsv1 "k8s.io/client-go/applyconfigurations/apps/v1"
+	"k8s.io/client-go/util/csaupgrade"
 )
 
 // Deployment gives a Deployment. The second result is false when it does not exist.
@@ -97,6 +100,33 @@ func (c *Client) Revisions(ctx context.Context, namespace, name string) ([]Revis
 	return revisions, nil
 }
 
+// undoManager owns what an undo brought into a Deployment.
+const undoManager = fieldManager + "-undo"
+
+// ForgetUndo takes what an undo brought into a Deployment, and nobody else asks for, out of it again: the provider that applies its own
+// template afterwards leaves the fields of others alone, and a variable of the older revision would stay for ever.
+func (c *Client) ForgetUndo(ctx context.Context, namespace, name string) error {
+	deployment, exists, err := c.Deployment(ctx, namespace, name)
+	if err != nil || !exists {
+		return err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	client := c.clientset.AppsV1().Deployments(namespace)
+	// What was patched becomes what was applied; then nothing is applied in its place.
+	patch, err := csaupgrade.UpgradeManagedFieldsPatch(deployment, sets.New(undoManager), undoManager)
+	if err == nil && patch != nil {
+		_, err = client.Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{})
+	}
+	if err == nil {
+		_, err = client.Apply(ctx, applyappsv1.Deployment(name, namespace), metav1.ApplyOptions{FieldManager: undoManager, Force: true})
+	}
+	if err != nil {
+		return fmt.Errorf("forget the undo of deployment %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
+	}
+	return nil
+}
+
 // UndoTo gives a Deployment the template of a revision, and no pods: it changes both in one step, so that no pod of the older template
 // gets requests before somebody lets it.
 func (c *Client) UndoTo(ctx context.Context, namespace, name string, revision Revision) error {
@@ -111,7 +141,7 @@ func (c *Client) UndoTo(ctx context.Context, namespace, name string, revision Re
 	if err != nil {
 		return fmt.Errorf("encode revision %d: %w", revision.Number, err)
 	}
-	_, err = c.clientset.AppsV1().Deployments(namespace).Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	_, err = c.clientset.AppsV1().Deployments(namespace).Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: undoManager})
 	if err != nil {
 		return fmt.Errorf("undo deployment %s/%s to revision %d: %w", namespace, name, revision.Number, errors.Join(err, lateCause(ctx)))
 	}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/advance"
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/operator"
+	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/rollback"
+)
+
+func TestTheNextWeight(t *testing.T) {
+	stages := plan.DefaultStages()
+	for _, tt := range []struct {
+		state ledger.State
+		want  int
+	}{
+		{ledger.State{}, 10}, {ledger.State{Weight: 10}, 30}, {ledger.State{Weight: 15}, 30}, {ledger.State{Weight: 60}, 100},
+		{ledger.State{Weight: 10, Begun: &ledger.Entry{To: 20}}, 20},
+	} {
+		if got, err := next(stages, tt.state); err != nil || got != tt.want {
+			t.Errorf("after %d %% comes %d %%, want %d: %v", tt.state.Weight, got, tt.want, err)
+		}
+	}
+	if _, err := next(stages, ledger.State{Weight: 100}); operator.ExitCode(err) != operator.ExitUsage || !strings.Contains(err.Error(), "rollout finish") {
+		t.Errorf("after 100 %%: %v", err)
+	}
+}
+
+func TestHowAMoveEnds(t *testing.T) {
+	refused := func(causes ...advance.Cause) advance.Decision {
+		var decision advance.Decision
+		for _, cause := range causes {
+			decision.Refusals = append(decision.Refusals, advance.Refusal{Cause: cause, Found: "found", Resolve: "do"})
+		}
+		return decision
+	}
+	failed := refused(advance.CauseFailed)
+	failed.RollBack = true
+	overridden := refused(advance.CauseSoak)
+	overridden.Overridden = &advance.Override{Reason: "deadline"}
+	for name, tt := range map[string]struct {
+		decision advance.Decision
+		want     int
+	}{
+		"let through":            {advance.Decision{}, operator.ExitDone},
+		"too early":              {refused(advance.CauseSoak, advance.CauseCriteria), operator.ExitUnknown},
+		"blind":                  {refused(advance.CauseBlind), operator.ExitUnknown},
+		"latched":                {refused(advance.CauseLatched), operator.ExitFailed},
+		"early and not verified": {refused(advance.CauseSoak, advance.CauseStaging), operator.ExitFailed},
+		"worse than the limit":   {failed, operator.ExitFailed},
+		"overridden":             {overridden, operator.ExitDone},
+	} {
+		if got := operator.ExitCode(endOf(tt.decision)); got != tt.want {
+			t.Errorf("%s ends with %d, want %d", name, got, tt.want)
+		}
+		made := judgedOf(tt.decision)
+		if made.Allowed != tt.decision.Allowed() || len(made.Refusals) != len(tt.decision.Refusals) {
+			t.Errorf("%s is told as %+v", name, made)
+		}
+	}
+	if causes := causesOf(refused(advance.CauseSoak, advance.CauseCriteria)); causes != "soak too short, criteria not met" {
+		t.Errorf("causes %s", causes)
+	}
+}
+
+func TestEvidenceAsText(t *testing.T) {
+	evidence := rollback.Evidence{
+		Time: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), Reason: "20 of 168 requests failed", Numbers: map[string]string{"counts": "5/40"},
+		Events: []string{"09:00:01 Warning BackOff Pod/shop-v2-x: \x1b[31mrestarting"}, Missing: []string{"previous log of shop-v2-x: gone"},
+		Pods: []rollback.PodEvidence{{
+			Name: "shop-v2-x", Images: []string{"shop@sha256:aa"}, Logs: map[string]string{"shop": "one\ntwo\x1b]0;title\x07\n"},
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{
+				RestartCount: 3, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
+			}}},
+		}},
+	}
+	short, long := evidenceText(operator.Style{}, "shop-evidence-1", evidence, false), evidenceText(operator.Style{}, "shop-evidence-1", evidence, true)
+	for _, word := range []string{"shop-evidence-1", "2026-03-02 09:00:00", "20 of 168", "5/40", "CrashLoopBackOff", "3", "BackOff Pod/shop-v2-x", "not kept: previous log"} {
+		if !strings.Contains(short, word) {
+			t.Errorf("%q is not in\n%s", word, short)
+		}
+	}
+	if strings.Contains(short, "two") || !strings.Contains(long, "one\ntwo") {
+		t.Errorf("logs:\n%s", long)
+	}
+	if strings.ContainsAny(long, "\x1b\x07") {
+		t.Error("what a terminal acts on is printed")
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	text := oneLine(gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: gate.Pass, Reason: strings.Repeat("x", 500)}}})
+	if !strings.HasPrefix(text, "pass; error rate: xxx") || len([]rune(text)) > 201 || strings.Contains(text, "\n") {
+		t.Errorf("%d runes: %s", len([]rune(text)), text)
+	}
+}
