@@ -134,9 +134,17 @@ func reportCommand(t *testing.T, cli *command) {
 	}
 	dir := t.TempDir()
 	page := filepath.Join(dir, "report.html")
-	if output, code := cli.run(t, "report", "--html", "--file", page); code != 0 {
-		t.Fatalf("exit code %d\n%s", code, output)
-	}
+	// A line needs two points, and so a rollout that is older than the distance between them.
+	eventually(t, "the charts have lines", func() bool {
+		if output, code := cli.run(t, "report", "--html", "--file", page); code != 0 {
+			t.Fatalf("exit code %d\n%s", code, output)
+		}
+		text, err := os.ReadFile(page) //nolint:gosec // a file of the test's own
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Count(text, []byte("<polyline")) >= 6
+	})
 	markdown, code := cli.run(t, "report")
 	for _, word := range []string{"# Deployment log: finance-service " + strings.ReplaceAll(reportRelease, "_", `\_`), "At 10 % since", "| error rate | inconclusive | 144 | 480 | 30 % |", "| Error rate | canary | "} {
 		if code != 0 || !strings.Contains(markdown, word) {
