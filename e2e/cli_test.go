@@ -65,7 +65,7 @@ func (c *cluster) rollout(t *testing.T, code int, args ...string) string {
 }
 
 // expect runs the command and expects its output to hold each of the words.
-func (c *cluster) expect(t *testing.T, code int, args []string, words ...string) string {
+func (c *cluster) expect(t *testing.T, code int, args []string, words ...string) {
 	t.Helper()
 	output := c.rollout(t, code, args...)
 	for _, word := range words {
@@ -73,7 +73,6 @@ func (c *cluster) expect(t *testing.T, code int, args []string, words ...string)
 			t.Errorf("rollout %s does not say %q:\n%s", strings.Join(args, " "), word, tail(output))
 		}
 	}
-	return output
 }
 
 // standing is what status tells, by JSON.

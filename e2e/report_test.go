@@ -139,7 +139,7 @@ func reportCommand(t *testing.T, cli *command) {
 		if output, code := cli.run(t, "report", "--html", "--file", page); code != 0 {
 			t.Fatalf("exit code %d\n%s", code, output)
 		}
-		text, err := os.ReadFile(page) //nolint:gosec // a file of the test's own
+		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}

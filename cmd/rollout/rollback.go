@@ -102,7 +102,7 @@ func runRollback(cmd *cobra.Command, flags rollbackFlags) error {
 			return fmt.Sprintf("there is nothing to roll back: %s has no requests and no pods, and the configuration asks for 0 %%", canary.Release)
 		})
 	}
-	question := fmt.Sprintf("%s %s has %d %% of the requests and %d pods in %s at %s.\nIts image %s will be latched. In the place of `%s`:\nroll back?",
+	question := fmt.Sprintf("%s %s has %d %% of the requests and %d pods in %s at %s.\nIts image %s will be latched. In the place of %#q:\nroll back?",
 		s.settings.App, canary.Release, canary.Weight, canary.Desired, s.settings.Namespace, s.cluster.Origin(), canary.Image,
 		choice.Kubectl(s.settings.Namespace, canary.Deployment))
 	if err := s.confirm(ctx, flags.yes, question); err != nil {

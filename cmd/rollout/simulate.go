@@ -50,7 +50,7 @@ func simulateCommand() *cobra.Command {
 			"  rollout simulate requests.json durations.json --release week1 --rollback-error-rate 0.02\n" +
 			"  rollout simulate --rate 0.5 --errors 0.003 --stable-rate 4.5 --stable-errors 0.003 --runs 200\n" +
 			"  rollout simulate --rate 2 --errors 0.001 --turns 30h --errors-then 0.3 --save bad-on-day-2.csv",
-		RunE: func(cmd *cobra.Command, files []string) error { return flags.run(cmd, files) },
+		RunE: flags.run,
 	}
 	flags.bind(cmd)
 	flags.bindTraffic(cmd)

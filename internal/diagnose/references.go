@@ -78,7 +78,7 @@ func references(s Snapshot, w Workload) []Finding {
 				found = append(found, finding)
 			}
 		}
-		if finding, is := fromKubelet(s, said); is && !slices.ContainsFunc(found, func(f Finding) bool { return slices.Contains(f.Pods, pod.Name) }) {
+		if finding := fromKubelet(s, said); !slices.ContainsFunc(found, func(f Finding) bool { return slices.Contains(f.Pods, pod.Name) }) {
 			finding.Pods, finding.Evidence = []string{pod.Name}, []string{short(said)}
 			found = append(found, finding)
 		}
@@ -158,14 +158,14 @@ var (
 )
 
 // fromKubelet reads the kubelet's words, for somebody who may not look at Secrets.
-func fromKubelet(s Snapshot, said string) (Finding, bool) {
+func fromKubelet(s Snapshot, said string) Finding {
 	if match := keyMissing.FindStringSubmatch(said); match != nil {
 		ref := reference{secret: match[2] == "Secret", name: match[3], key: match[1]}
 		cause := CauseConfigMapKey
 		if ref.secret {
 			cause = CauseSecretKey
 		}
-		return Finding{Cause: cause, Summary: fmt.Sprintf("%s %s has no key %s", match[2], ref.name, ref.key), Next: ref.resolve(s)}, true
+		return Finding{Cause: cause, Summary: fmt.Sprintf("%s %s has no key %s", match[2], ref.name, ref.key), Next: ref.resolve(s)}
 	}
 	if match := objectMissing.FindStringSubmatch(said); match != nil {
 		ref := reference{secret: strings.EqualFold(match[1], "secret"), name: match[2]}
@@ -173,10 +173,10 @@ func fromKubelet(s Snapshot, said string) (Finding, bool) {
 		if ref.secret {
 			kind, cause = "Secret", CauseSecret
 		}
-		return Finding{Cause: cause, Summary: fmt.Sprintf("%s %s does not exist", kind, ref.name), Next: ref.resolve(s)}, true
+		return Finding{Cause: cause, Summary: fmt.Sprintf("%s %s does not exist", kind, ref.name), Next: ref.resolve(s)}
 	}
 	if strings.HasPrefix(said, "event FailedMount") {
-		return Finding{Cause: CauseVolume, Summary: "a volume cannot be mounted", Next: []string{"kubectl get events -n " + s.Namespace + " --field-selector reason=FailedMount"}}, true
+		return Finding{Cause: CauseVolume, Summary: "a volume cannot be mounted", Next: []string{"kubectl get events -n " + s.Namespace + " --field-selector reason=FailedMount"}}
 	}
-	return Finding{Cause: CauseContainer, Summary: "its container cannot be made", Next: []string{"kubectl get events -n " + s.Namespace}}, true
+	return Finding{Cause: CauseContainer, Summary: "its container cannot be made", Next: []string{"kubectl get events -n " + s.Namespace}}
 }

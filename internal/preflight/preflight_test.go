@@ -73,10 +73,11 @@ func history(t testing.TB, entries ...ledger.Entry) *ledger.Ledger {
 	store := &memory{}
 	written := &ledger.Ledger{}
 	for _, entry := range entries {
-		at, err := entry.Time, error(nil)
+		at := entry.Time
 		if at.IsZero() {
 			at = now.Add(-24 * time.Hour)
 		}
+		var err error
 		if written, err = ledger.Write(t.Context(), store, func() time.Time { return at }, entry); err != nil {
 			t.Fatal(err)
 		}

@@ -63,10 +63,10 @@ type Checklist struct {
 func (c Checklist) State() State {
 	worst := OK
 	for _, row := range c.Rows {
-		switch {
-		case row.State == Failed:
+		if row.State == Failed {
 			return Failed
-		case row.State == Unknown:
+		}
+		if row.State == Unknown {
 			worst = Unknown
 		}
 	}

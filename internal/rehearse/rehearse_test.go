@@ -118,7 +118,7 @@ func (s *stage) EventTexts(context.Context, string, string) ([]string, error) { 
 func (s *stage) SaveEvidence(context.Context, string, string, string, []byte, int) error { return nil }
 
 // drill runs a drill and gives the canary as it was made.
-func (s *stage) drill(t *testing.T, ctx context.Context) (result Result, made *appsv1.Deployment, told string, err error) {
+func (s *stage) drill(ctx context.Context, t *testing.T) (result Result, made *appsv1.Deployment, told string, err error) {
 	t.Helper()
 	result, err = Run(ctx, s, Options{
 		Namespace: "staging", App: "shop", Service: "shop-staging", Deployment: "shop-staging", Track: map[string]string{"app": "shop", "track": "stable"},
@@ -138,7 +138,7 @@ func (s *stage) expectClean(t *testing.T) {
 
 func TestADrillLeavesNothingBehind(t *testing.T) {
 	s := newStage()
-	result, made, told, err := s.drill(t, t.Context())
+	result, made, told, err := s.drill(t.Context(), t)
 	if err != nil || result.Verdict() != gate.Pass || !result.Unhurt {
 		t.Fatalf("%+v: %v\n%s", result, err, told)
 	}
@@ -158,12 +158,12 @@ func TestADrillLeavesNothingBehind(t *testing.T) {
 func TestADrillThatCannotBeHeld(t *testing.T) {
 	s := newStage()
 	s.unready = errors.New("no pod is ready")
-	if _, _, _, err := s.drill(t, t.Context()); err == nil || !strings.Contains(err.Error(), "no pod is ready") {
+	if _, _, _, err := s.drill(t.Context(), t); err == nil || !strings.Contains(err.Error(), "no pod is ready") {
 		t.Errorf("it is held: %v", err)
 	}
 	s.expectClean(t)
 	delete(s.deployments, "shop-staging")
-	if _, _, _, err := s.drill(t, t.Context()); err == nil || !strings.Contains(err.Error(), "no Deployment staging/shop-staging") {
+	if _, _, _, err := s.drill(t.Context(), t); err == nil || !strings.Contains(err.Error(), "no Deployment staging/shop-staging") {
 		t.Errorf("without a track: %v", err)
 	}
 }
@@ -173,7 +173,7 @@ func TestADrillThatFailsIsClearedAway(t *testing.T) {
 	s.stuck = errors.New("pods may not be patched")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	result, _, _, err := s.drill(t, ctx)
+	result, _, _, err := s.drill(ctx, t)
 	if err != nil || result.Verdict() != gate.Fail {
 		t.Errorf("%s: %v", result.Verdict(), err)
 	}

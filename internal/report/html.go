@@ -18,7 +18,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"moment":  moment,
 	"capital": capital,
 	"word":    word,
-	"cells":   func(n ledger.Number) []string { return cells(n) },
+	"cells":   cells,
 	"round":   func(d time.Duration) string { return d.Round(time.Second).String() },
 	"until":   Stage.until,
 	"watched": Stage.watched,

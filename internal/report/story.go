@@ -172,7 +172,7 @@ func decisions(own []ledger.Entry) []Decision {
 		if entry.Verdict == "" && len(entry.Numbers) == 0 {
 			continue
 		}
-		what := ""
+		var what string
 		switch entry.Kind {
 		case ledger.Checkpoint, ledger.Checkpoints:
 			if i+1 < len(own) && own[i+1].Kind == entry.Kind && own[i+1].Verdict == entry.Verdict {

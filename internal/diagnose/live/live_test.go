@@ -122,7 +122,7 @@ func gather(t *testing.T, c cluster, server Server, deployment string) diagnose.
 }
 
 func TestGather(t *testing.T) {
-	healthy := func(w http.ResponseWriter, r *http.Request) {
+	healthy := func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = w.Write([]byte(`{"status":"error","details":{"database":{"status":"down","message":"x"},"eventstore":{"status":"up"}}}`))
 	}

@@ -106,7 +106,8 @@ func (p prometheus) Ask(_ context.Context, query string, _ time.Time) (model.Val
 }
 
 func (p prometheus) LabelValues(_ context.Context, label, selector string, _, _ time.Time) ([]string, error) {
-	return []string{label + " of " + selector[:strings.Index(selector, "{")]}, p.err
+	metric, _, _ := strings.Cut(selector, "{")
+	return []string{label + " of " + metric}, p.err
 }
 
 func (p prometheus) RuleGroups(context.Context) (names, broken []string, err error) {
