@@ -6,8 +6,6 @@ import (
 	"html/template"
 	"strings"
 	"time"
-
-	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
 //go:embed page.html
