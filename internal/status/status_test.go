@@ -33,7 +33,7 @@ func soaking() (*Status, facts) {
 	began := now.Add(-31*time.Hour - 12*time.Minute)
 	state := ledger.State{Weight: 10, Image: "sha256:2b40e63d169c334b4c99ef4c7718f22d", Release: "v2", SoakSince: began}
 	status := &Status{
-		Time: now, Stack: "production", Cluster: `context "prod" of kubeconfig /home/ops/.kube/config`, Namespace: "vextrus-production", App: "finance-service", Release: "v2",
+		Time: now, Stack: "production", Cluster: `context "prod" of kubeconfig ~/.kube/config`, Namespace: "vextrus-production", App: "finance-service", Release: "v2",
 		Weight: Weight{Asked: 10, Stands: pointer(10), Passed: pointer(10), Measured: pointer(9.64), Requests: 3012.4, Window: 5 * time.Minute},
 		Tracks: []Track{
 			{Name: "stable", Deployment: "finance-service-stable", Exists: true, Image: "finance@sha256:e3fcc3cef3f3be0a7f4bef", Planned: 9, Desired: 9, Ready: 9, Taking: 9},
