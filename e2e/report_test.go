@@ -46,10 +46,16 @@ func commands(t *testing.T, b *broken, root, image string) {
 	}
 	digest := image[strings.Index(image, "@")+1:]
 	store := ledger.InConfigMap{Cluster: b.product, Namespace: diagnoseNamespace, Name: diagnoseApp + "-ledger"}
-	_, err := ledger.Write(t.Context(), store, time.Now,
+	// The requests of the last minute are the release's.
+	began := time.Now().Add(-window)
+	_, err := ledger.Write(t.Context(), store, func() time.Time { return began },
 		ledger.Entry{Kind: ledger.ShiftBegun, Who: "e2e", Release: reportRelease, Image: digest, Stable: digest, To: 10},
 		ledger.Entry{Kind: ledger.ShiftReached, Who: "e2e", Release: reportRelease, Image: digest, Stable: digest, To: 10},
-		ledger.Entry{Kind: ledger.Attested, Who: "e2e", Name: "security-audit", Link: "<script>document.title='run'</script>"},
+		ledger.Entry{Kind: ledger.Attested, Who: "e2e", Name: "security-audit", Link: "<script>document.title='run'</script>"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = ledger.Write(t.Context(), store, time.Now,
 		ledger.Entry{Kind: ledger.Checkpoint, Who: "e2e", Release: reportRelease, Image: digest, From: 10, To: 10, Verdict: "inconclusive", Soaked: 60,
 			Numbers: []ledger.Number{{Name: "error rate", Verdict: "inconclusive", N: 480, K: 144, Lower: 0.2, Upper: 1}}})
 	if err != nil {
