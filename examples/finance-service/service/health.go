@@ -9,7 +9,7 @@ import (
 )
 
 // pingTimeout bounds how long /health waits for one dependency.
-const pingTimeout = time.Second
+const pingTimeout = 3 * time.Second
 
 // dependencyHealth is the state of one dependency.
 type dependencyHealth struct {
