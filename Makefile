@@ -96,7 +96,7 @@ unit: ## Run the unit tests; some need PostgreSQL installed
 
 .PHONY: e2e
 e2e: local ## Run the end-to-end tests; starts the local cluster and ends it again if it does not run yet
-	@$(LOCAL) run --gateway -- go test -tags e2e -count=1 -p 1 -parallel 2 -timeout 60m $(E2E_PACKAGES)
+	@$(LOCAL) run --gateway -- go test -tags e2e -count=1 -p 1 -parallel 1 -timeout 75m $(E2E_PACKAGES)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (default 10s)

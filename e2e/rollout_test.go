@@ -236,10 +236,10 @@ func tooEarly(t *testing.T, c *cluster) {
 	c.config(t, "soak.duration", "1h")
 	c.config(t, "canaryWeight", "30")
 	output, err := c.pulumi(t, "preview", "--stack", "production")
-	if err != nil || !strings.Contains(output, "an update now would be refused") || !strings.Contains(output, "of 1 h 0 min") {
+	if err != nil || !strings.Contains(output, "an update now would be refused") || !strings.Contains(output, "of 1 h ") {
 		t.Errorf("the preview of a move too early: %v\n%s", err, tail(output))
 	}
-	c.refused(t, "soak too short", "of 1 h 0 min", "wait for")
+	c.refused(t, "soak too short", "of 1 h ", "wait for")
 	c.config(t, "canaryWeight", "60")
 	if output, err := c.pulumi(t, "preview", "--stack", "production"); err == nil || !strings.Contains(output, "up to 30 %") {
 		t.Errorf("the preview of an illegal move: %v\n%s", err, tail(output))
