@@ -104,6 +104,10 @@ func (c *cluster) expectStanding(t *testing.T, code int, phase string, stable, c
 }
 
 func commandStatus(t *testing.T, c *cluster) {
+	eventually(t, "the soak has evidence", func() bool {
+		output, err := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s", "production")
+		return err == nil && strings.Contains(output, "P95 latency")
+	})
 	c.expect(t, operator.ExitDone, []string{"status", "-s", "production"}, "SOAKING", "week1 is watched at 10 %", "9 of 9", "1 of 1", "error rate", "shift-reached")
 	c.expectStanding(t, operator.ExitDone, "soaking", 9, 1)
 	c.expect(t, operator.ExitDone, []string{"status", "-s", "staging"}, "SINGLE TRACK", "2 of 2")
