@@ -53,7 +53,7 @@ FUZZTIME := 10s
 LINT := GOFLAGS=-buildvcs=false .local/bin/golangci-lint
 
 .PHONY: test
-test: lint packages unit e2e ## Every check: lint, unit tests, end-to-end tests
+test: lint actionlint packages vulnerabilities unit e2e ## Every check: linters, vulnerabilities, unit tests, end-to-end tests
 
 .PHONY: packages
 packages: local
@@ -66,6 +66,20 @@ linter: local
 .PHONY: lint
 lint: linter ## Run the linters of .golangci.yml
 	@$(LINT) run
+
+.PHONY: actionlint
+actionlint: local ## Check the workflows
+	@$(LOCAL) tools actionlint
+	@.local/bin/actionlint
+
+# The database is pinned; VULNDB=https://vuln.go.dev asks for what became known since.
+.PHONY: vulnerabilities
+vulnerabilities: local ## Look for known vulnerabilities in what the code calls
+	@$(LOCAL) vulnerabilities --db "$(VULNDB)"
+
+.PHONY: release
+release: local ## Build the rollout command, its image and bills of materials twice into .local/release
+	@$(LOCAL) release
 
 .PHONY: fmt
 fmt: linter ## Format the code
@@ -82,7 +96,7 @@ unit: ## Run the unit tests; some need PostgreSQL installed
 
 .PHONY: e2e
 e2e: local ## Run the end-to-end tests; starts the local cluster and ends it again if it does not run yet
-	@$(LOCAL) run --gateway -- go test -tags e2e -count=1 -p 1 -timeout 40m $(E2E_PACKAGES)
+	@$(LOCAL) run --gateway -- go test -tags e2e -count=1 -p 1 -parallel 2 -timeout 60m $(E2E_PACKAGES)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (default 10s)

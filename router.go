@@ -172,7 +172,7 @@ func (r *router) takeBack(ctx context.Context, failed error) error {
 		return fmt.Errorf("the route has the weights of before: %w", failed)
 	}
 	if err := r.apply(context.WithoutCancel(ctx), to); err != nil {
-		return errors.Join(failed, fmt.Errorf("the weights of before were not accepted either: %w", err))
+		return errors.Join(failed, fmt.Errorf("set back to %d %% for the canary, which was not accepted either: %w", to[canary], err))
 	}
 	return fmt.Errorf("the route is at %d %% for the canary: %w", to[canary], failed)
 }

@@ -31,6 +31,7 @@ func atTen(t *testing.T, suffix string, nodePort int, parts []part) {
 	c := open(t, suffix, nodePort)
 	t.Cleanup(func() { c.destroyLeftovers(t) })
 	c.config(t, "configEnv.FAULTS_ENABLED", "true")
+	c.config(t, "guard.enabled", "false") // it would be first: what updates do by themselves is tested here
 	c.config(t, "soak.duration", "20s")
 	c.up(t, "staging")
 	first := c.customers(t, 50)
@@ -47,7 +48,7 @@ func TestFaults(t *testing.T) {
 	t.Parallel()
 	atTen(t, "-faults", 30280, []part{
 		{"slow canary", slowCanary},
-		{"canary that becomes slow", canaryThatBecomesSlow},
+		{"canary that goes bad", canaryThatGoesBad},
 		{"too little evidence", tooLittleEvidence},
 		{"failing dependency", failingDependency},
 		{"dependency that is down", dependencyDown},
@@ -153,33 +154,33 @@ func (c *cluster) unlatch(t *testing.T) {
 	c.expectNoted(t, mark, ledger.LatchReleased, ledger.StagingVerified, ledger.ShiftBegun, ledger.ShiftReached)
 }
 
-// slowCanary is slow from its start: the bake shows it, the errors do not.
+// slowCanary is slow from its start. The bake shows it and leaves it to a person: slowness holds a release back, and takes none out.
 func slowCanary(t *testing.T, c *cluster) {
 	mark := c.mark(t)
 	sent := c.customers(t, 50)
 	t.Run("bake", func(t *testing.T) {
 		c.livenessOnly(t) // the suite has a check of its own for latency
 		c.config(t, "canary.env.FAULTS", "latency=700ms,latency-share=0.5")
-		output := c.refused(t, "verdict fail", "P95 latency: ", "took longer than 500ms", "no endpoint is left", "the image is latched")
-		if !regexp.MustCompile(`error rate +(pass|inconclusive) +0 `).MatchString(output) {
-			t.Errorf("a slow canary is said to fail requests:\n%s", tail(output))
+		output := c.refused(t, "verdict inconclusive", "P95 latency: ", "took longer than 500ms", "manual review", "nothing speaks against the release")
+		if !regexp.MustCompile(`error rate +(pass|inconclusive) +0 `).MatchString(output) || strings.Contains(output, "rolled back") {
+			t.Errorf("a slow canary is said to fail requests, or is rolled back:\n%s", tail(output))
 		}
 	})
-	c.expectTracks(t, 10, 0)
-	c.expectEndpoints(t, 10, 0)
-	c.expectRollback(t, mark, "P95 latency: ")
-	c.expectEvidence(t, "P95 latency")
+	c.expectTracks(t, 9, 1)
+	c.expectEndpoints(t, 9, 1)
+	c.expectNoted(t, mark)
 	c.dropCanaryConfig(t)
-	c.unlatch(t)
+	c.up(t, "production")
+	c.expectTracks(t, 9, 1)
 	sent.end()
 	sent.expectAnswers(t)
 }
 
-// canaryThatBecomesSlow was good when it was baked. An update that changes nothing takes the checkpoint that is due, and the canary
+// canaryThatGoesBad was good when it was baked. An update that changes nothing takes the checkpoint that is due, and the canary
 // out; before that it notes one that passes.
-func canaryThatBecomesSlow(t *testing.T, c *cluster) {
+func canaryThatGoesBad(t *testing.T, c *cluster) {
 	mark := c.mark(t)
-	sent := c.customers(t, 50)
+	c.customers(t, 50) // a part of their requests fails
 	output := c.up(t, "production")
 	if !strings.Contains(output, "checkpoint at 10 %") {
 		t.Errorf("an unchanged update takes no checkpoint:\n%s", tail(output))
@@ -188,29 +189,29 @@ func canaryThatBecomesSlow(t *testing.T, c *cluster) {
 	if len(checkpoints) != 1 || checkpoints[0].Kind != ledger.Checkpoint || len(checkpoints[0].Numbers) < 4 || checkpoints[0].Numbers[0].N == 0 {
 		t.Errorf("noted %+v", checkpoints)
 	}
-	c.fault(t, "track=canary", "latency=700ms")
+	c.fault(t, "track=canary", "errors=0.3")
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(3 * time.Second) {
 		output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
 		if err != nil {
-			if !strings.Contains(output, "checkpoint at 10 %: fail") || !strings.Contains(output, "took longer than 500ms") {
+			if !strings.Contains(output, "checkpoint at 10 %: fail") || !strings.Contains(output, "the share is above the rollback limit") {
 				t.Errorf("the update fails otherwise: %s", tail(output))
 			}
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("a slow canary is left in traffic:\n%s", tail(output))
+			t.Fatalf("a bad canary is left in traffic:\n%s", tail(output))
 		}
 	}
 	c.expectTracks(t, 10, 0)
 	c.expectEndpoints(t, 10, 0)
-	c.expectRollback(t, mark, "a checkpoint of the soak failed: P95 latency: ")
+	c.expectRollback(t, mark, "a checkpoint of the soak failed: error rate: ")
 	c.unlatch(t)
-	sent.end()
-	sent.expectAnswers(t)
+	c.expectEvidence(t, "error rate")
 }
 
 // tooLittleEvidence has been soaked for long enough with too few requests: nothing is rolled back, and the soak is extended.
 func tooLittleEvidence(t *testing.T, c *cluster) {
+	c.set(t, "soak.extension", "1h") // more than the slowest machine takes for the rest
 	few := c.customers(t, 50)
 	c.newSoak(t)
 	mark := c.mark(t)
@@ -221,10 +222,10 @@ func tooLittleEvidence(t *testing.T, c *cluster) {
 		output = c.upUntil(t, "criteria not met")
 	}
 	extended := c.expectNoted(t, mark, ledger.Extended)
-	if len(extended) == 1 && (extended[0].Verdict != "inconclusive" || extended[0].Soaked < 20 || !strings.Contains(extended[0].Reason, "by 1m")) {
+	if len(extended) == 1 && (extended[0].Verdict != "inconclusive" || extended[0].Soaked < 20 || !strings.Contains(extended[0].Reason, "by 1h")) {
 		t.Errorf("extended with %s after %d s: %s", extended[0].Verdict, extended[0].Soaked, extended[0].Reason)
 	}
-	c.refused(t, "soak too short", "of 1 min 20 s", "criteria not met")
+	c.refused(t, "soak too short", "of 1 h 0 min", "criteria not met")
 	c.expectTracks(t, 9, 1)
 	c.config(t, "canaryWeight", "10")
 }

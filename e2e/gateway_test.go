@@ -25,6 +25,7 @@ spec: {gatewayClassName: nobody, listeners: [{name: web, protocol: HTTP, port: 1
 // TestGateway takes a release up and down by the weights of a route through a real Gateway. Its parts build on each other and run
 // in order.
 func TestGateway(t *testing.T) {
+	t.Parallel()
 	address := os.Getenv("FINANCE_ROLLOUT_GATEWAY")
 	if address == "" {
 		t.Fatal("the local cluster has no Gateway: run `make e2e`, or `make cluster GATEWAY=1` and `. .local/env` first")

@@ -3,18 +3,12 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -24,7 +18,6 @@ import (
 	"github.com/vextrus/finance-rollout/e2e/drive"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/podlabel"
-	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
 // guarded is a production stack whose guard runs.
@@ -34,10 +27,9 @@ type guarded struct {
 	secret []byte
 }
 
-const webhookToken = "only-for-the-test"
-
 // TestGuard brings canaries into trouble beside a running guard, and the guard too. Its parts build on each other and run in order.
 func TestGuard(t *testing.T) {
+	t.Parallel()
 	c := open(t, "-guarded", 30580)
 	t.Cleanup(func() { c.destroyLeftovers(t) })
 	c.config(t, "bake.duration", "0s")
@@ -93,10 +85,10 @@ func (g *guarded) permissions(t *testing.T) {
 	}
 }
 
-// customersOf send requests for the length of a part.
-func (g *guarded) customersOf(t *testing.T, perSecond int) *drive.Customers {
+// customers send requests for the length of a part.
+func (g *guarded) customers(t *testing.T) *drive.Customers {
 	t.Helper()
-	sent, err := drive.Send(g.nodePort, perSecond, g.secret)
+	sent, err := drive.Send(g.nodePort, 100, g.secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +144,7 @@ func (g *guarded) enter(t *testing.T, env map[string]string) {
 var healthy = map[string]string{"FAULTS": "", "FAULTS_ENABLED": "true"}
 
 func (g *guarded) aThirdFails(t *testing.T) {
-	sent := g.customersOf(t, 100)
+	sent := g.customers(t)
 	began := time.Now()
 	g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
 	latch := g.expectOut(t)
@@ -219,7 +211,7 @@ func (g *guarded) bothFail(t *testing.T) {
 	if err := g.Cluster.WaitDeploymentReady(t.Context(), g.Namespace, g.StableDeployment(), g.Stable); err != nil {
 		t.Fatal(err)
 	}
-	g.customersOf(t, 100)
+	g.customers(t)
 	time.Sleep(3 * time.Second)
 	g.faultEverywhere(t, "errors=1")
 	time.Sleep(15 * time.Second)
@@ -267,227 +259,8 @@ func (g *guarded) expectIn(t *testing.T) {
 	}
 }
 
-// webhook is called with everything but what it is for, and then with what it is for.
-func (g *guarded) webhook(t *testing.T) {
-	g.enter(t, healthy)
-	leader, err := g.Leader(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, base, closePod, err := g.Cluster.PodClient(t.Context(), g.Namespace, leader, 8080)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closePod()
-	post := func(token, body string) int {
-		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/webhook", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Authorization", "Bearer "+token)
-		answer, err := client.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		return answer.StatusCode
-	}
-	alert := func(name, fingerprint, release string) map[string]any {
-		return map[string]any{
-			"status": "firing", "fingerprint": fingerprint, "startsAt": time.Now().UTC(), "annotations": map[string]string{"summary": "the test says so"},
-			"labels": map[string]string{"alertname": name, "action": "rollback", "app": g.App, "release": release, "namespace": g.Namespace},
-		}
-	}
-	body := func(alerts ...map[string]any) string {
-		var text bytes.Buffer
-		if err := json.NewEncoder(&text).Encode(map[string]any{"version": "4", "alerts": alerts}); err != nil {
-			t.Fatal(err)
-		}
-		return text.String()
-	}
-	good := body(alert("TheTeamsOwn", "a", g.Release))
-	for name, tt := range map[string]struct {
-		token, body string
-		want        int
-	}{
-		"wrong token": {"wrong", good, 401}, "no token": {"", good, 401}, "malformed": {webhookToken, good[:20], 400},
-		"10 MiB": {webhookToken, strings.Repeat(" ", 10<<20) + good, 413},
-	} {
-		if got := post(tt.token, tt.body); got != tt.want {
-			t.Errorf("%s: status %d, want %d", name, got, tt.want)
-		}
-	}
-	for i := range 100 {
-		var many []map[string]any
-		for j := range 100 {
-			many = append(many, alert("Flood", fmt.Sprintf("%d-%d", i, j), "another-release"))
-		}
-		if got := post(webhookToken, body(many...)); got != 200 {
-			t.Fatalf("batch %d of 10,000 alerts: status %d", i, got)
-		}
-	}
-	g.expectIn(t)
-	if got := post(webhookToken, good); got != 200 {
-		t.Errorf("the alert that counts: status %d", got)
-	}
-	if latch := g.expectOut(t); !strings.Contains(latch.Reason, "TheTeamsOwn") {
-		t.Errorf("the latch tells %q", latch.Reason)
-	}
-	if restarts := g.guardRestarts(t); restarts != 0 {
-		t.Errorf("the guard restarted %d times", restarts)
-	}
-}
-
-func (g *guarded) guardRestarts(t *testing.T) int {
-	t.Helper()
-	pods, err := g.Cluster.AllPods(t.Context(), g.Namespace, map[string]string{podlabel.App: g.App + "-guard"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	restarts := 0
-	for i := range pods {
-		for _, status := range pods[i].Status.ContainerStatuses {
-			restarts += int(status.RestartCount)
-		}
-	}
-	return restarts
-}
-
-// twoAtOnce rolls back as the command line does, twice, beside the guard, while an operator scales the canary up.
-func (g *guarded) twoAtOnce(t *testing.T) {
-	g.customersOf(t, 100)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	before := g.entries(t, ledger.RollbackBegun)
-	g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
-	image, err := g.Image(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var group sync.WaitGroup
-	for i := range 2 {
-		group.Go(func() {
-			rollback.Run(ctx, g.Cluster, rollback.InLedger{Store: g.Ledger(), Now: time.Now, Who: fmt.Sprint("operator ", i), Image: image, Release: g.Release}, rollback.Options{
-				Namespace: g.Namespace, App: g.App, Service: g.App, Canary: map[string]string{podlabel.App: g.App, podlabel.Track: podlabel.Canary},
-				Deployment: g.CanaryDeployment(), StableDeployment: g.StableDeployment(), Capacity: 10,
-				LabelKey: podlabel.Traffic, LabelValue: podlabel.Isolated, Reason: "by hand", Now: time.Now,
-			})
-		})
-	}
-	group.Go(func() {
-		for range 20 {
-			_ = g.Scale(ctx, g.CanaryDeployment(), 2)
-			time.Sleep(100 * time.Millisecond)
-		}
-	})
-	group.Wait()
-	g.expectOut(t)
-	if after := g.entries(t, ledger.RollbackBegun); after != before+1 {
-		t.Errorf("%d rollbacks were begun", after-before)
-	}
-}
-
-func (g *guarded) entries(t *testing.T, kind ledger.Kind) int {
-	t.Helper()
-	history, err := ledger.Read(t.Context(), g.Ledger())
-	if err != nil {
-		t.Fatal(err)
-	}
-	count := 0
-	for _, entry := range history.Entries() {
-		if entry.Kind == kind {
-			count++
-		}
-	}
-	return count
-}
-
-// killed ends the guard that acts with SIGKILL as soon as it has begun a rollback, and some time after that.
-func (g *guarded) killed(t *testing.T) {
-	g.customersOf(t, 100)
-	for _, delay := range []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 3 * time.Second} {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		before := g.entries(t, ledger.RollbackBegun)
-		leader := ""
-		err := drive.Until(ctx, func() (bool, error) {
-			found, err := g.Leader(ctx)
-			leader = found
-			return leader != "", err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
-		err = drive.Until(ctx, func() (bool, error) { return g.entries(t, ledger.RollbackBegun) > before, nil })
-		if err != nil {
-			t.Fatalf("no rollback was begun: %v", err)
-		}
-		time.Sleep(delay)
-		kill(t, leader)
-		g.expectOut(t)
-		if after := g.entries(t, ledger.RollbackBegun); after != before+1 {
-			t.Errorf("killed after %v: %d rollbacks were begun", delay, after-before)
-		}
-		cancel()
-	}
-}
-
-// kill ends the process of a guard's pod on this machine.
-func kill(t *testing.T, pod string) {
-	t.Helper()
-	found, err := filepath.Glob("/proc/[0-9]*/environ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range found {
-		environment, err := os.ReadFile(file)
-		if err != nil || !bytes.Contains(environment, []byte("POD_NAME="+pod+"\x00")) {
-			continue
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	t.Errorf("pod %s has no process on this machine", pod)
-}
-
-// prometheusAway leaves the guard without Prometheus: it sees what it scrapes itself.
-func (g *guarded) prometheusAway(t *testing.T) {
-	name := g.App + "-guard"
-	config, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Get(t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := config.Data["rollout.json"]
-	change := func(text string) {
-		t.Helper()
-		config, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Get(t.Context(), name, metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		config.Data["rollout.json"] = text
-		if _, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Update(t.Context(), config, metav1.UpdateOptions{FieldManager: "e2e"}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	change(strings.Replace(before, "monitoring/prometheus-operated:9090", "http://127.0.0.1:9", 1))
-	defer change(before)
-	g.enter(t, healthy)
-	g.customersOf(t, 100)
-	time.Sleep(10 * time.Second)
-	g.expectIn(t)
-	g.fault(t, podlabel.Canary, "errors=0.33")
-	g.expectOut(t)
-}
-
 func (g *guarded) healthyStays(t *testing.T) {
-	sent := g.customersOf(t, 100)
+	sent := g.customers(t)
 	g.enter(t, map[string]string{"FAULTS": "errors=0.003", "FAULTS_ENABLED": ""})
 	if err := g.Reached(t.Context()); err != nil {
 		t.Fatal(err)
@@ -501,7 +274,7 @@ func (g *guarded) healthyStays(t *testing.T) {
 
 // nextUpdate hears of the rollback, from the preview and from the update, and brings the canary back only when it is told to.
 func (g *guarded) nextUpdate(t *testing.T) {
-	g.customersOf(t, 100)
+	g.customers(t)
 	g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
 	g.expectOut(t)
 	words := []string{"was rolled back", "guard/", "requests failed", "canaryWeight 0", "latch.release"}

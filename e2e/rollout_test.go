@@ -22,6 +22,7 @@ import (
 // TestRollout takes a release through staging into production, up and down, with everything that can go wrong on the way.
 // Its parts build on each other and run in order.
 func TestRollout(t *testing.T) {
+	t.Parallel()
 	c := open(t, "-e2e", 30180)
 	t.Cleanup(func() { c.destroyLeftovers(t) })
 	parts := []struct {

@@ -47,7 +47,7 @@ func newCommand() *cobra.Command {
 	root.AddCommand(
 		toolsCommand(open), upCommand(open), downCommand(open), statusCommand(open), envCommand(open), pushCommand(open),
 		demoCommand(open), trafficCommand(open), stacksCommand(open), runCommand(open),
-		packagesCommand(open), registryCommand(), launchCommand(),
+		packagesCommand(open), registryCommand(), launchCommand(), vulnerabilitiesCommand(open), releaseCommand(open),
 	)
 	return root
 }

@@ -46,14 +46,22 @@ func parse() options {
 	flag.StringVar(&o.secret, "secret", filepath.Join(".local", "secrets", "jwt-secret"), "file with the secret that signs the customers' tokens")
 	flag.IntVar(&o.rate, "rate", 100, "requests a second, each over a connection of its own")
 	flag.IntVar(&o.runs, "runs", 0, "runs of each scenario; 0 for its own number")
-	flag.StringVar(&o.scenarios, "scenarios", "", "names of the scenarios, separated by commas; empty for all: "+strings.Join(names(), ", "))
+	flag.StringVar(&o.scenarios, "scenarios", "", "names of the scenarios, separated by commas; empty for all: "+strings.Join(append(names(), footprint+" (alone)"), ", "))
 	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"), "the file whose sections are replaced; empty for none")
 	flag.Parse()
 	return o
 }
 
+// footprint is the name of what is measured without a cluster.
+const footprint = "footprint"
+
 func run(ctx context.Context) error {
 	o := parse()
+	if o.scenarios == "" || o.scenarios == footprint {
+		if err := runFleets(ctx, o); err != nil || o.scenarios == footprint {
+			return err
+		}
+	}
 	chosen, err := choose(o.scenarios)
 	if err != nil {
 		return err
@@ -86,6 +94,18 @@ func run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func runFleets(ctx context.Context, o options) error {
+	section, err := measureFleets(ctx, []int{1, 200})
+	if err != nil {
+		return fmt.Errorf("%s: %w", footprint, err)
+	}
+	fmt.Println(section)
+	if o.output == "" {
+		return nil
+	}
+	return document.Update(o.output, "guard "+footprint, section)
 }
 
 // bench is a run of the command.

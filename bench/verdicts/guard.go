@@ -28,7 +28,7 @@ func guarded(trials int) string {
 		"is at most 0.1 %% of the soaks.\n\n", guardAlpha, trials, guardLook)
 	text.WriteString("| requests in 5 minutes at the canary | rolled back | with 95 % confidence at most |\n|---|---|---|\n")
 	for _, rate := range []int{100, 600, 3000} {
-		source := rand.NewPCG(seed, uint64(rate)) //nolint:gosec // a simulation is to be repeatable
+		source := rand.NewPCG(seed, uint64(rate)) //nolint:gosec // a rate is above 0
 		rolledBack := int64(0)
 		for range trials {
 			if falsely(source, float64(rate)/300) {
@@ -80,7 +80,7 @@ func observe(detector *gate.Detector, elapsed time.Duration, n, k int64) {
 
 // delays are the seconds until a release is rolled back that turns bad after a time.
 func delays(begins time.Duration, rate float64, trials int) (median, p90 float64) {
-	source := rand.NewPCG(seed, math.Float64bits(rate)) //nolint:gosec // a simulation is to be repeatable
+	source := rand.NewPCG(seed, math.Float64bits(rate))
 	var seconds []float64
 	for range trials {
 		detector := gate.NewDetector(rollback)

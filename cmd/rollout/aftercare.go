@@ -138,7 +138,7 @@ func (s *session) events(ctx context.Context, canary string) ([]string, error) {
 	}
 	ofStable, err := s.cluster.EventTexts(ctx, s.settings.Namespace, rollout.StableDeployment(s.settings))
 	const most = 40
-	all := append(ofCanary, ofStable...)
+	all := slices.Concat(ofCanary, ofStable)
 	slices.Sort(all) // each begins with its time
 	return all[max(0, len(all)-most):], err
 }

@@ -55,6 +55,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(statusCommand(), advanceCommand(), finishCommand(), rollbackCommand(), resumeCommand(),
 		smokeCommand(), logsCommand(), evidenceCommand(), attestCommand(), rehearseCommand(), guardCommand(),
 	)
+	root.AddCommand(diagnoseCommand(), reportCommand(), preflightCommand(), simulateCommand())
 	return root
 }
 

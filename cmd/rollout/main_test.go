@@ -24,7 +24,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"help", []string{"--help"}, operator.ExitDone, "rollout [command]"},
 		{"nothing", nil, operator.ExitDone, "rollout [command]"},
-		{"unknown command", []string{"gaurd"}, operator.ExitUsage, "unknown command"},
+		{"unknown command", []string{"grd"}, operator.ExitUsage, "unknown command"},
 		{"unknown flag", []string{"guard", "--nope"}, operator.ExitUsage, "--nope"},
 		{"argument too many", []string{"guard", "x"}, operator.ExitUsage, "takes no arguments"},
 		{"no namespace", []string{"guard", "--identity", "one"}, operator.ExitUsage, "give --namespace"},

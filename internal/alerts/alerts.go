@@ -173,7 +173,7 @@ func (p Params) guardAlerts() []any {
 	guard := fmt.Sprintf("{namespace=%q,app=%q}", p.Namespace, p.App+"-guard")
 	blind := fmt.Sprintf("{namespace=%q,rollout=%q}", p.Namespace, p.App)
 	return []any{
-		p.alert("RolloutGuardDown", ActionReview, "2m", fmt.Sprintf("absent(rollout_guard_leader%s == 1)", guard),
+		p.alert("RolloutGuardDown", ActionReview, "2m", fmt.Sprintf("sum by (namespace) (rollout_guard_leader%s) < 1 or absent(rollout_guard_leader%s)", guard, guard),
 			"no guard watches the canary: a bad one stays in traffic until somebody acts"),
 		p.alert("RolloutGuardBlind", ActionReview, "1m", fmt.Sprintf("max by (namespace, rollout) (rollout_guard_blind%s) > 0", blind),
 			"the guard sees nothing of the canary, neither its pods' metrics nor Prometheus"),

@@ -14,7 +14,9 @@ import (
 // TestAlertsFireInPrometheus lets Prometheus' own rule tester evaluate the rules over made-up series.
 func TestAlertsFireInPrometheus(t *testing.T) {
 	dir := t.TempDir()
-	spec, err := Rules(params())
+	guarded := params()
+	guarded.Guarded = true
+	spec, err := Rules(guarded)
 	if err != nil {
 		t.Fatal(err)
 	}

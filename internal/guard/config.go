@@ -16,10 +16,11 @@ import (
 const (
 	// Format is the version of the configuration.
 	Format = 1
-	// ConfigKey is the key of a ConfigMap that holds a configuration, and ConfigLabel with ConfigValue the label by which a
-	// guard finds it.
-	ConfigKey   = "rollout.json"
+	// ConfigKey is the key of a ConfigMap that holds a configuration.
+	ConfigKey = "rollout.json"
+	// ConfigLabel is, with ConfigValue, the label by which a guard finds it.
 	ConfigLabel = "finance-rollout/purpose"
+	// ConfigValue is that label's value.
 	ConfigValue = "guard"
 	// DefaultAlpha bounds the probability that the counts ever roll back a canary that keeps its limit.
 	DefaultAlpha = 1e-4

@@ -330,10 +330,8 @@ func (c *counters) restarted() bool {
 }
 
 func (c *counters) slowErr(found [everything + 1]int) error {
-	switch {
-	case found[everything] == found[within]:
-		return nil
-	default:
+	if found[everything] != found[within] {
 		return fmt.Errorf("%s has no bucket bound at the latency limit of %v", c.names.Bucket, c.names.Limit)
 	}
+	return nil
 }

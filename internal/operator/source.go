@@ -58,7 +58,8 @@ func fromFile(project *workspace.Project, path string) (settings.Source, error) 
 		}
 		read.values[key.Name()], read.secrets[key.Name()] = text, value.Secure()
 	}
-	return read, read.complete(project)
+	err = read.complete(project)
+	return read, err
 }
 
 // Values are what the stack's own file says of keys, by their path, in the form that Set takes; what it says nothing of is empty. Of an

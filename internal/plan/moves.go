@@ -55,12 +55,13 @@ type Move struct {
 // Raises tells whether the move gives requests to an image that did not have as many: such a move needs evidence.
 func (m Move) Raises() bool { return m.Kind == Enter || m.Kind == Advance || m.Kind == Resume }
 
-// String names the move for people. One that is not legal has no kind.
+// String names the move for people.
 func (m Move) String() string {
-	if m.Kind == "" {
-		return fmt.Sprintf("the move from %d %% to %d %%", m.From, m.To)
+	kind := m.Kind
+	if kind == "" {
+		kind = "the move" // one that the plan does not allow has no kind
 	}
-	return fmt.Sprintf("%s from %d %% to %d %%", m.Kind, m.From, m.To)
+	return fmt.Sprintf("%s from %d %% to %d %%", kind, m.From, m.To)
 }
 
 // IllegalError says that the plan does not allow a move, and names those that it does.

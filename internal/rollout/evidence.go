@@ -24,7 +24,7 @@ type Proxy interface {
 
 // Prometheus reaches the server that the setting of that name tells of: at its address, or as a Service of the cluster through the
 // API server. In a pod (inPod) it is reached by the Service's own name instead.
-func Prometheus(proxy Proxy, setting string, inPod bool) (soak.Server, error) {
+func Prometheus(proxy Proxy, setting string, inPod bool) (*gate.Prometheus, error) {
 	endpoint, err := settings.ParseEndpoint(setting)
 	if err != nil {
 		return nil, fmt.Errorf("prometheus %q: %w", setting, err)

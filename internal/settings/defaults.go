@@ -60,7 +60,8 @@ func Defaults() *Settings {
 			Duration: model.Duration(5 * time.Minute), Interval: model.Duration(15 * time.Second),
 			MinRequests: 100, Confidence: 0.9999,
 		},
-		Guard: defaultGuard(),
+		Guard:     defaultGuard(),
+		Preflight: Preflight{BackupAge: model.Duration(24 * time.Hour), RehearsalAge: model.Duration(30 * 24 * time.Hour)},
 	}
 }
 

@@ -70,6 +70,7 @@ type Settings struct {
 	Smoke          Smoke                        `config:"smoke"`
 	Bake           Bake                         `config:"bake"`
 	Guard          Guard                        `config:"guard"`
+	Preflight      Preflight                    `config:"preflight"`
 	DashboardURL   string                       `config:"dashboardURL"`
 	RunbookURL     string                       `config:"runbookURL"`
 	position       plan.Position

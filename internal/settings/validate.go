@@ -40,6 +40,7 @@ func (s *Settings) validate() problems {
 	s.validateMonitoring(&found)
 	s.validateGates(&found)
 	s.validateGuard(&found)
+	s.validatePreflight(&found)
 	return found
 }
 

@@ -21,8 +21,6 @@ type facts struct {
 	stages plan.Stages
 	// state is nil when the ledger could not be read.
 	state *ledger.State
-	// image is the digest that the canary's Deployment runs.
-	image string
 	// released is the number of the latch that the configuration releases.
 	released int
 }
@@ -103,9 +101,7 @@ func (s *Status) notes(f facts) []string {
 
 func (s *Status) podNotes(notes []string) []string {
 	for _, track := range s.Tracks {
-		for _, problem := range track.Problems {
-			notes = append(notes, problem)
-		}
+		notes = append(notes, track.Problems...)
 		if track.Exists && s.Phase != PhaseRolledBack && s.Phase != PhaseRollingBack && s.Phase != PhaseShifting && track.Desired != track.Planned {
 			notes = append(notes, fmt.Sprintf("%s has %d pods and the plan %d: pulumi up --refresh -s %s", track.Deployment, track.Desired, track.Planned, s.Stack))
 		}

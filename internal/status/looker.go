@@ -20,8 +20,8 @@ type Looker struct {
 }
 
 // Look gives the newest look at the stage that began at the time, nil when there is none in time.
-func (l *Looker) Look(ctx context.Context, stage time.Time, make func(context.Context) advance.Soak) *advance.Soak {
-	done := l.start(ctx, stage, make)
+func (l *Looker) Look(ctx context.Context, stage time.Time, look func(context.Context) advance.Soak) *advance.Soak {
+	done := l.start(ctx, stage, look)
 	timer := time.NewTimer(l.Wait)
 	defer timer.Stop()
 	select {

@@ -52,5 +52,5 @@ func (c *Cluster) InstallPackages(ctx context.Context) error {
 	if err := os.MkdirAll(c.Dir("logs"), 0o755); err != nil {
 		return err
 	}
-	return c.installPackages(ctx)
+	return c.installPackages(ctx, append(requirements(), testRequirements()...))
 }

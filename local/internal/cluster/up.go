@@ -81,7 +81,7 @@ func (c *Cluster) prepare(ctx context.Context, options Options) error {
 			return err
 		}
 	}
-	if err := c.installPackages(ctx); err != nil {
+	if err := c.installPackages(ctx, requirements()); err != nil {
 		return err
 	}
 	if err := c.installSelf(); err != nil {

@@ -5,6 +5,7 @@ package images
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"debug/elf"
@@ -34,6 +35,8 @@ type Image struct {
 	Path string
 	// Args follow the entry point, unless the pod gives its own.
 	Args []string
+	// Architecture is that of the program, in Go's words; empty for this machine's.
+	Architecture string
 }
 
 // Build returns the image: one layer with the program and a passwd entry for its user.
@@ -60,7 +63,7 @@ func (i Image) Build() (v1.Image, error) {
 		return nil, err
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", architecture()
+	config.OS, config.Architecture = "linux", cmp.Or(i.Architecture, architecture())
 	config.Created = v1.Time{Time: time.Unix(0, 0).UTC()}
 	config.Config = v1.Config{
 		User:       fmt.Sprintf("%d:%d", User, User),

@@ -159,6 +159,14 @@ func Modules() []Module { //nolint:funlen // a table
 			}},
 		},
 		{
+			Dir:   "govulncheck",
+			Tools: []Tool{{Name: "govulncheck", Package: "golang.org/x/vuln/cmd/govulncheck", Optional: true}},
+		},
+		{
+			Dir:   "cyclonedx-gomod",
+			Tools: []Tool{{Name: "cyclonedx-gomod", Package: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod", Optional: true}},
+		},
+		{
 			Dir:   "actionlint",
 			Tools: []Tool{{Name: "actionlint", Package: "github.com/rhysd/actionlint/cmd/actionlint", Optional: true}},
 		},

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ticks is the unit of /proc's processor times on Linux.
+const ticks = 10 * time.Millisecond
+
+// processorTime is what a process has used of the processor.
+func processorTime(pid int) (time.Duration, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// The name of the process, in parentheses, may hold anything.
+	_, rest, _ := strings.Cut(string(raw), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("read /proc/%d/stat: it is too short", pid)
+	}
+	var total time.Duration
+	for _, field := range fields[11:13] {
+		used, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read /proc/%d/stat: %w", pid, err)
+		}
+		total += time.Duration(used) * ticks
+	}
+	return total, nil
+}
+
+// residentMiB is the memory that a process has, its program among it.
+func residentMiB(pid int) (float64, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(raw)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
+			kib, err := strconv.ParseFloat(fields[1], 64)
+			return kib / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("read /proc/%d/status: it has no VmRSS", pid)
+}
+
+// fleetSection is the section of the document.
+func fleetSection(results []fleetResult) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "### Guard: footprint\n\n%s, %d cores, Go %s. The guard's real program beside an API server in memory; each rollout has %d stable pods and a canary that\n"+
+		"serve the metrics of the example service, scraped every second. Then the canary of every tenth rollout fails a third of its 10 requests/s, all from the same\nmoment on.\n\n",
+		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), fleetStable)
+	text.WriteString("| rollouts | resident memory at most | goal | processor | goal | isolated | first | last |\n|---|---|---|---|---|---|---|---|\n")
+	for _, r := range results {
+		memory, processor := "150 MiB, "+verdict(r.resident <= 150), "none"
+		if r.size == 1 {
+			memory, processor = "40 MiB, "+verdict(r.resident <= 40), "1 % of a core, "+verdict(r.processor <= 0.01)
+		}
+		fmt.Fprintf(&text, "| %d | %.1f MiB | %s | %.2f %% of a core | %s | %d of %d | %.2f s | %.2f s |\n",
+			r.size, r.resident, memory, 100*r.processor, processor, r.decided, r.bad, r.first.Seconds(), r.last.Seconds())
+	}
+	return text.String()
+}

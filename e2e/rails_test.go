@@ -1,0 +1,297 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vextrus/finance-rollout/internal/prcomment"
+)
+
+// TestRails takes a release into production between the guard rails: policies, what a pull request shows, rights that read only,
+// and a rotated secret. Its parts build on each other and run in order.
+func TestRails(t *testing.T) {
+	t.Parallel()
+	c := open(t, "-rails", 30780)
+	t.Cleanup(func() { c.destroyLeftovers(t) })
+	c.config(t, "bake.duration", "0s")
+	copyFile(t, os.Getenv("KUBECONFIG"), c.kubeconfig())
+	c.config(t, "kubeconfig", c.kubeconfig())
+	parts := []struct {
+		name string
+		run  func(*testing.T, *cluster)
+	}{
+		{"before staging", beforeStaging},
+		{"up by the policies", upByThePolicies},
+		{"broken policies", brokenPolicies},
+		{"comment on a pull request", pullRequest},
+		{"preview with rights that read only", readOnlyPreview},
+		{"rotated secret", rotatedSecret},
+		{"no secret in any place", noSecretInAnyPlace},
+	}
+	for _, part := range parts {
+		if !t.Run(part.name, func(t *testing.T) { part.run(t, c) }) && part.name == "up by the policies" {
+			t.Fatal("the rest stands on this")
+		}
+	}
+}
+
+// kubeconfig is a copy of the cluster's, which the production stack uses in this test.
+func (c *cluster) kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, content, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *cluster) pack() string { return filepath.Join(c.root, "policies") }
+
+// beforeStaging: an image that staging has not seen is advice on preview, and the gate refuses it.
+func beforeStaging(t *testing.T, c *cluster) {
+	output, err := c.pulumi(t, "preview", "--stack", "production", "--policy-pack", c.pack())
+	if err == nil {
+		t.Errorf("accepted:\n%s", tail(output))
+	}
+	for _, word := range []string{"[advisory]  staging-verified", "staging has not verified sha256:", "not verified in staging"} {
+		if !strings.Contains(output, word) {
+			t.Errorf("the preview does not say %q:\n%s", word, tail(output))
+		}
+	}
+	if strings.Contains(output, "[mandatory]") {
+		t.Errorf("a policy is broken:\n%s", tail(output))
+	}
+}
+
+func upByThePolicies(t *testing.T, c *cluster) {
+	for _, stack := range []string{"staging", "production"} {
+		if output, err := c.pulumi(t, "up", "--stack", stack, "--yes", "--skip-preview", "--policy-pack", c.pack()); err != nil {
+			t.Fatalf("pulumi up -s %s: %v\n%s", stack, err, tail(output))
+		}
+		output, err := c.pulumi(t, "preview", "--stack", stack, "--policy-pack", c.pack(), "--expect-no-changes")
+		if err != nil || strings.Contains(output, "[mandatory]") || !strings.Contains(output, "finance-rollout@v1.0.0") {
+			t.Errorf("the preview of %s by the policies: %v\n%s", stack, err, tail(output))
+		}
+	}
+	c.expectTracks(t, 9, 1)
+}
+
+// brokenPolicies: each change is refused with the name of its policy and what to do, and without the value.
+func brokenPolicies(t *testing.T, c *cluster) {
+	lax := filepath.Join(t.TempDir(), "lax.json")
+	if err := os.WriteFile(lax, []byte(`{"credential-in-env":"advisory"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const value = "sk-0123456789abcdef"
+	tests := []struct {
+		name, path, value string
+		secret            bool
+		args              []string
+		want              []string
+		passes            bool
+	}{
+		{name: "a credential in the open", path: "env.STRIPE_API_KEY", value: value,
+			want: []string{"[mandatory]  credential-in-env", "STRIPE_API_KEY", "config set --secret --path secrets.NAME.KEY"}},
+		{name: "the same as advice", path: "env.STRIPE_API_KEY", value: value, args: []string{"--policy-pack-config", lax},
+			want: []string{"[advisory]  credential-in-env"}, passes: true},
+		{name: "every origin", path: "secrets.finance-secrets.cors-origin", value: "*", secret: true,
+			want: []string{"[mandatory]  cors-origin ", "lets every site in by *"}},
+		{name: "an event store in the open", path: "secrets.finance-secrets.eventstore-connection", value: "esdb://es:2113?tls=false", secret: true,
+			want: []string{"[mandatory]  eventstore-tls", "?tls=true"}},
+		{name: "no monitoring", path: "monitoring.enabled", value: "false", want: []string{"[mandatory]  canary-scraped", "[mandatory]  canary-alerts"}},
+		{name: "no word of staging", path: "staging.required", value: "false", want: []string{"[advisory]  staging-verified"}, passes: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c.keepStack(t)
+			if tt.secret {
+				c.secret(t, tt.path, tt.value)
+			} else {
+				c.config(t, tt.path, tt.value)
+			}
+			output, err := c.pulumi(t, append([]string{"preview", "--stack", "production", "--policy-pack", c.pack()}, tt.args...)...)
+			if (err == nil) != tt.passes {
+				t.Errorf("the preview ends with %v:\n%s", err, tail(output))
+			}
+			for _, word := range tt.want {
+				if !strings.Contains(output, word) {
+					t.Errorf("the preview does not say %q:\n%s", word, tail(output))
+				}
+			}
+			_, policies, _ := strings.Cut(output, "Policies:")
+			if strings.Contains(policies, value) || strings.Contains(policies, "es:2113") {
+				t.Errorf("a policy tells the value:\n%s", policies)
+			}
+		})
+	}
+}
+
+// keepStack puts the stack's file back when the test ends.
+func (c *cluster) keepStack(t *testing.T) {
+	t.Helper()
+	path := filepath.Join(c.dir, "Pulumi.production.yaml")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.WriteFile(path, before, 0o600); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// secret sets a secret of the production stack by the command's input, which no list of processes shows.
+func (c *cluster) secret(t *testing.T, path, value string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "pulumi", "config", "set", "--non-interactive", "--secret", "--stack", "production", "--path", path)
+	command.Dir, command.Env, command.Stdin = c.root, c.env, strings.NewReader(value)
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("pulumi config set --secret %s: %v\n%s", path, err, output)
+	}
+}
+
+// events previews the production stack as the workflow of a pull request does.
+func (c *cluster) events(t *testing.T) (string, error) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "pulumi", "preview", "--stack", "production", "--non-interactive", "--json", "--policy-pack", c.pack())
+	command.Dir, command.Env = c.root, append(slices.Clone(c.env), "PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true")
+	var problem strings.Builder
+	command.Stderr = &problem
+	output, err := command.Output()
+	c.logged.Write(output)
+	c.logged.WriteString(problem.String())
+	return string(output), err
+}
+
+// comment gives the comment on what a preview printed.
+func (c *cluster) comment(t *testing.T, events string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "production.json")
+	if err := os.WriteFile(file, []byte(events), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	output, err := c.run(t, "go", "run", "-buildvcs=false", "./cmd/prcomment", "--commit", "0123456", "production="+file)
+	if err != nil {
+		t.Fatalf("prcomment: %v\n%s", err, output)
+	}
+	return output
+}
+
+func pullRequest(t *testing.T, c *cluster) {
+	c.keepStack(t)
+	c.config(t, "week", "2")
+	events, err := c.events(t)
+	if err != nil {
+		t.Fatalf("preview: %v\n%s", err, tail(events))
+	}
+	comment := c.comment(t, events)
+	for _, word := range []string{
+		prcomment.Marker, "<code>production</code>: an update would be refused now; time or traffic can still cure it", "advance from 10 % to 30 %",
+		"<code>Deployment stable</code> | <code>spec.replicas</code> | <code>9</code> | <code>7</code>",
+		"<code>Deployment canary</code> | <code>spec.replicas</code> | <code>1</code> | <code>3</code>", "<code>30</code>", "3 to <code>update</code>",
+	} {
+		if !strings.Contains(comment, word) {
+			t.Errorf("the comment does not hold %q:\n%s", word, comment)
+		}
+	}
+}
+
+// readOnlyPreview binds the roles for previews of docs/rbac.yaml to an account, and previews as it.
+func readOnlyPreview(t *testing.T, c *cluster) {
+	kubeconfig := c.previewer(t)
+	for right, want := range map[string]string{
+		"get configmaps": "yes", "list pods": "yes", "get secrets": "no", "list secrets": "no", "patch deployments": "no", "create deployments": "no",
+		"delete pods": "no", "create configmaps": "no", "update configmaps": "no", "create pods/exec": "no", "create pods/portforward": "no",
+	} {
+		args := append([]string{"--kubeconfig", kubeconfig, "auth", "can-i", "-n", c.production}, strings.Fields(right)...)
+		if output, _ := c.run(t, "kubectl", args...); strings.TrimSpace(output) != want {
+			t.Errorf("may %s: %s, want %s", right, output, want)
+		}
+	}
+	c.keepStack(t)
+	c.config(t, "week", "2")
+	c.secret(t, "secrets.finance-secrets.eventstore-connection", "memory://another")
+	everything, err := c.events(t)
+	if err != nil {
+		t.Fatalf("preview: %v\n%s", err, tail(everything))
+	}
+	// The setting stays as it is, so that the previews differ in nothing but the rights.
+	copyFile(t, kubeconfig, c.kubeconfig())
+	t.Cleanup(func() { copyFile(t, os.Getenv("KUBECONFIG"), c.kubeconfig()) })
+	reading, err := c.events(t)
+	if err != nil {
+		t.Fatalf("preview with rights that read only: %v\n%s", err, tail(reading))
+	}
+	if diff := cmp.Diff(changesOf(t, everything), changesOf(t, reading)); diff != "" {
+		t.Errorf("rights that read only show other changes (-all +reading):\n%s", diff)
+	}
+	if output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview"); err == nil || !strings.Contains(output, "forbidden") {
+		t.Errorf("an update with rights that read only ends with %v:\n%s", err, tail(output))
+	}
+}
+
+func changesOf(t *testing.T, events string) []prcomment.Change {
+	t.Helper()
+	preview, err := prcomment.Read(strings.NewReader(events))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(preview.Changes, func(a, b prcomment.Change) int { return strings.Compare(a.Type+a.Name, b.Type+b.Name) })
+	return preview.Changes
+}
+
+// previewer makes an account with the roles for previews and gives a kubeconfig of it.
+func (c *cluster) previewer(t *testing.T) string {
+	t.Helper()
+	rbac, err := os.ReadFile(filepath.Join(c.root, "docs", "rbac.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The names of the cluster-wide roles are the test's own, so that nothing of a user's is touched.
+	roles := strings.NewReplacer("finance-rollout-", "finance-rollout-rails-", "vextrus-production", c.production).Replace(string(rbac))
+	file := filepath.Join(t.TempDir(), "rbac.yaml")
+	if err := os.WriteFile(file, []byte(roles), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kubectl := func(args ...string) string {
+		t.Helper()
+		output, err := c.run(t, "kubectl", args...)
+		if err != nil {
+			t.Fatalf("kubectl %v: %v\n%s", args, err, output)
+		}
+		return strings.TrimSpace(output)
+	}
+	kubectl("apply", "-f", file)
+	t.Cleanup(func() {
+		kubectl("delete", "--ignore-not-found", "-f", file)
+		kubectl("delete", "--ignore-not-found", "-n", "monitoring", "rolebinding", "rails-preview")
+		kubectl("delete", "--ignore-not-found", "clusterrolebinding", "rails-preview")
+	})
+	account := c.production + ":previewer"
+	kubectl("create", "serviceaccount", "-n", c.production, "previewer")
+	kubectl("create", "rolebinding", "-n", c.production, "rails-preview", "--clusterrole=finance-rollout-rails-preview", "--serviceaccount="+account)
+	kubectl("create", "clusterrolebinding", "rails-preview", "--clusterrole=finance-rollout-rails-preview-namespace", "--serviceaccount="+account)
+	kubectl("create", "rolebinding", "-n", "monitoring", "rails-preview", "--clusterrole=finance-rollout-rails-prometheus", "--serviceaccount="+account)
+	token := kubectl("create", "token", "-n", c.production, "previewer", "--duration=1h")
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, []byte(kubectl("config", "view", "--raw", "--minify", "--flatten")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	user := kubectl("--kubeconfig", kubeconfig, "config", "view", "-o", "jsonpath={.users[0].name}")
+	kubectl("--kubeconfig", kubeconfig, "config", "unset", "users")
+	kubectl("--kubeconfig", kubeconfig, "config", "set-credentials", user, "--token="+token)
+	return kubeconfig
+}

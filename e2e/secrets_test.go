@@ -1,0 +1,206 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/vextrus/finance-rollout/internal/ledger"
+)
+
+// rotated is the value of a secret that the test rotates in. It stands nowhere else.
+const rotated = "memory://rotated-6f1d2c9b7a"
+
+// rotatedSecret: a rotated secret replaces the pods of the canary first and of the stable track then, without a moment of lost
+// capacity, and the soak's clock goes on.
+func rotatedSecret(t *testing.T, c *cluster) {
+	before, generations := c.state(t), c.generations(t)
+	c.secret(t, "secrets.finance-secrets.eventstore-connection", rotated)
+	fewest, order, argued := c.watchCapacity(t), c.watchRoll(t), watchArguments(t, append(c.secretValues(t), rotated))
+	c.up(t, "production")
+	if pods := fewest(); pods < 10 {
+		t.Errorf("there were only %d ready pods on the way, the plan has 10", pods)
+	}
+	if overlap := order(); overlap != "" {
+		t.Error(overlap)
+	}
+	if found := argued(); len(found) > 0 {
+		t.Errorf("secrets stand in the arguments of processes: %v", found)
+	}
+	for _, name := range []string{"finance-service-stable", "finance-service-week1"} {
+		if c.generations(t)[name] == generations[name] {
+			t.Errorf("%s was not rolled", name)
+		}
+	}
+	c.expectTracks(t, 9, 1)
+	after := c.state(t)
+	if before.SoakSince.IsZero() || !after.SoakSince.Equal(before.SoakSince) || after.Weight != 10 || after.Image != before.Image {
+		t.Errorf("the soak began at %v, and after the rotation at %v (weight %d)", before.SoakSince, after.SoakSince, after.Weight)
+	}
+}
+
+// state is where the rollout stands by its ledger.
+func (c *cluster) state(t *testing.T) ledger.State {
+	t.Helper()
+	found, err := c.kubernetes.CoreV1().ConfigMaps(c.production).Get(t.Context(), "finance-service-ledger", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	history, err := ledger.Parse(found.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return history.State()
+}
+
+// watchRoll tells, when it is ended, whether the stable track was changed before the canary's pods were replaced.
+func (c *cluster) watchRoll(t *testing.T) (end func() string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	generations, problem, looks := c.generations(t), "", 0
+	var done sync.WaitGroup
+	done.Go(func() {
+		for ctx.Err() == nil && problem == "" {
+			list, err := c.kubernetes.AppsV1().Deployments(c.production).List(ctx, metav1.ListOptions{LabelSelector: "app=finance-service"})
+			rolledStable, canaryDone := false, false
+			for i := range list.Items {
+				d := &list.Items[i]
+				changed := d.Generation != generations[d.Name]
+				switch d.Name {
+				case "finance-service-stable":
+					rolledStable = changed
+				case "finance-service-week1":
+					canaryDone = changed && d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedReplicas == 1 && d.Status.Replicas == 1 && d.Status.ReadyReplicas == 1
+				}
+			}
+			if looks++; err == nil && rolledStable && !canaryDone {
+				problem = "the stable track was changed while the canary was not ready with the rotated secret"
+			}
+			if rolledStable {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	return func() string {
+		cancel()
+		done.Wait()
+		if looks < 10 {
+			t.Errorf("the tracks were looked at %d times only", looks)
+		}
+		return problem
+	}
+}
+
+// watchArguments gives, when it is ended, the processes that had one of the values among their arguments.
+func watchArguments(t *testing.T, values []string) (end func() []string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	found, seen := map[string]bool{}, map[string]bool{}
+	var done sync.WaitGroup
+	done.Go(func() {
+		for ctx.Err() == nil {
+			files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+			for _, file := range files {
+				content, err := os.ReadFile(file)
+				if err != nil {
+					continue
+				}
+				name, _, _ := strings.Cut(string(content), "\x00")
+				seen[filepath.Base(name)] = true
+				for _, value := range values {
+					if strings.Contains(string(content), value) {
+						found[filepath.Base(name)] = true
+					}
+				}
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	return func() []string {
+		cancel()
+		done.Wait()
+		if !seen["pulumi"] {
+			t.Errorf("the update itself was not seen among %d kinds of processes", len(seen))
+		}
+		var names []string
+		for name := range found {
+			names = append(names, name)
+		}
+		return names
+	}
+}
+
+// secretValues are the values of the secrets that the stacks were made with.
+func (c *cluster) secretValues(t *testing.T) []string {
+	t.Helper()
+	var values []string
+	for _, file := range []string{"jwt-secret", "postgres-password", "pulumi-passphrase"} {
+		content, err := os.ReadFile(filepath.Join(c.root, ".local", "secrets", file))
+		if err != nil || len(content) < 12 {
+			t.Fatalf("secret %s: %d bytes, %v", file, len(content), err)
+		}
+		values = append(values, strings.TrimSpace(string(content)))
+	}
+	return values
+}
+
+// noSecretInAnyPlace looks for every secret in use, plain and as the cluster encodes it, in all that was printed and stored.
+func noSecretInAnyPlace(t *testing.T, c *cluster) {
+	places := map[string]string{}
+	add := func(place, text string, err error) {
+		t.Helper()
+		if err != nil || text == "" {
+			t.Errorf("%s: %d characters, %v", place, len(text), err)
+		}
+		places[place] = text
+	}
+	for _, stack := range []string{"staging", "production"} {
+		export, err := c.pulumi(t, "stack", "export", "--stack", stack)
+		add("state of "+stack, export, err)
+		diff, err := c.pulumi(t, "preview", "--stack", stack, "--diff", "--policy-pack", c.pack())
+		add("diff of "+stack, diff, err)
+	}
+	events, err := c.events(t)
+	add("events of a preview", events, err)
+	add("comment", c.comment(t, events), nil)
+	for name, args := range map[string][]string{
+		"events":                           {"get", "events", "-o", "yaml"},
+		"config maps, ledger and evidence": {"get", "configmaps", "-o", "yaml"},
+		"workloads":                        {"get", "deployments,replicasets,pods", "-o", "yaml"},
+		"logs of stable":                   {"logs", "-l", "track=stable", "--tail=-1"},
+		"logs of canary":                   {"logs", "-l", "track=canary", "--tail=-1"},
+		"logs of the guard":                {"logs", "-l", "app=finance-service-guard", "--tail=-1"},
+	} {
+		text, err := c.run(t, "kubectl", append([]string{"-n", c.production}, args...)...)
+		add(name, text, err)
+	}
+	err = filepath.WalkDir(c.dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path) //nolint:gosec // a folder of the test's own
+		places["file "+path] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	places["output of all commands"] = c.logged.String()
+	for i, value := range append(c.secretValues(t), rotated) {
+		for place, text := range places {
+			if strings.Contains(text, value) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(value))) {
+				t.Errorf("secret %d stands in the %s", i, place)
+			}
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package diagnose
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// probes finds containers that run and are not ready, and says what the readiness or startup probe meets.
+func probes(s Snapshot, w Workload) []Finding {
+	var found []Finding
+	for i := range w.Pods {
+		pod := &w.Pods[i]
+		for _, status := range statuses(pod) {
+			if status.State.Running == nil || status.Ready || status.RestartCount > 0 && killedBy(s, pod) != "" {
+				continue
+			}
+			kind, probe, cause := "readiness", func(c corev1.Container) *corev1.Probe { return c.ReadinessProbe }, CauseReadiness
+			if status.Started != nil && !*status.Started {
+				kind, probe, cause = "startup", func(c corev1.Container) *corev1.Probe { return c.StartupProbe }, CauseStartup
+			}
+			said := probeSays(s, pod, kind)
+			if said == "" {
+				continue
+			}
+			found = append(found, Finding{
+				Cause: cause, Pods: []string{pod.Name}, Summary: fmt.Sprintf("its %s probe fails: %s", kind, probeSummary(said)),
+				Evidence: []string{"event: " + short(said), "probe: " + probeOf(pod, status.Name, probe)},
+				Next: []string{fmt.Sprintf("kubectl logs %s -n %s -c %s", pod.Name, s.Namespace, status.Name), describe(s, pod),
+					fmt.Sprintf("pulumi config set --path probes.%s.path PATH -s %s", kind, s.Stack)},
+			})
+		}
+	}
+	return found
+}
+
+// probeSays is the newest thing that the kubelet says of a failing probe; empty when it says nothing.
+func probeSays(s Snapshot, pod *Pod, kind string) string {
+	for _, event := range slices.Backward(eventsOf(s, pod.Name, "Unhealthy", "ProbeWarning")) {
+		if strings.HasPrefix(strings.ToLower(event.Message), kind+" probe") {
+			return event.Message
+		}
+	}
+	return ""
+}
+
+var statusCode = regexp.MustCompile(`statuscode: (\d+)`)
+
+// probeSummary says what a probe met.
+func probeSummary(said string) string {
+	code := ""
+	if match := statusCode.FindStringSubmatch(said); match != nil {
+		code = match[1]
+	}
+	switch {
+	case code == "404":
+		return "there is nothing at its path (404)"
+	case code != "":
+		return "the container answers with " + code
+	case strings.Contains(said, "connection refused"):
+		return "nothing listens at its port"
+	case strings.Contains(said, "context deadline exceeded"), strings.Contains(said, "Timeout"):
+		return "there is no answer in time"
+	case said == "":
+		return "the kubelet does not say how"
+	default:
+		return "see the event"
+	}
+}
+
+// probeOf prints a container's probe.
+func probeOf(pod *Pod, container string, of func(corev1.Container) *corev1.Probe) string {
+	for _, c := range pod.Spec.Containers {
+		if c.Name != container || of(c) == nil {
+			continue
+		}
+		probe := of(c)
+		text := fmt.Sprintf("after %d s every %d s, %d failures in a row, %d s for an answer", probe.InitialDelaySeconds, probe.PeriodSeconds, probe.FailureThreshold, probe.TimeoutSeconds)
+		if get := probe.HTTPGet; get != nil {
+			text = fmt.Sprintf("GET %s at port %s, %s", get.Path, get.Port.String(), text)
+		}
+		var ports []string
+		for _, port := range c.Ports {
+			ports = append(ports, fmt.Sprint(port.ContainerPort))
+		}
+		return text + "; the container's ports are " + list(ports)
+	}
+	return "none"
+}
+
+// unexplained finds pods that are not ready where nothing else was found about them.
+func unexplained(s Snapshot, w Workload, found []Finding) []Finding {
+	var more []Finding
+	for i := range w.Pods {
+		pod := &w.Pods[i]
+		if pod.DeletionTimestamp != nil || isReady(pod) || slices.ContainsFunc(found, func(f Finding) bool { return slices.Contains(f.Pods, pod.Name) }) {
+			continue
+		}
+		finding := Finding{
+			Cause: CauseNotReady, Pods: []string{pod.Name}, Summary: "its pods are not ready, and nothing tells why yet",
+			Evidence: []string{fmt.Sprintf("phase %s %s", pod.Status.Phase, pod.Status.Message)}, Next: []string{describe(s, pod)},
+		}
+		for _, status := range statuses(pod) {
+			if status.State.Waiting != nil {
+				finding.Evidence = append(finding.Evidence, fmt.Sprintf("container %s waits: %s %s", status.Name, status.State.Waiting.Reason, short(status.State.Waiting.Message)))
+			}
+		}
+		if events := eventsOf(s, pod.Name); len(events) > 0 {
+			last := events[len(events)-1]
+			finding.Evidence = append(finding.Evidence, fmt.Sprintf("event %s: %s", last.Reason, short(last.Message)))
+		}
+		more = append(more, finding)
+	}
+	return more
+}
+
+func isReady(pod *Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}

@@ -1,0 +1,201 @@
+package diagnose
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// missing finds a Deployment that does not exist.
+func missing(s Snapshot, w Workload) []Finding {
+	if w.Deployment != nil {
+		return nil
+	}
+	return []Finding{{
+		Cause: CauseNoDeployment, Summary: fmt.Sprintf("there is no Deployment %s in %s", w.Name, s.Namespace),
+		Evidence: []string{"the API server has no object of that name"},
+		Next:     []string{"kubectl get deployments -n " + s.Namespace, "pulumi up --refresh -s " + s.Stack},
+	}}
+}
+
+// creation finds pods that the API server refuses to make. They leave no pod to look at, only a condition of their ReplicaSet.
+func creation(s Snapshot, w Workload) []Finding {
+	var found []Finding
+	for i := range w.ReplicaSets {
+		set := &w.ReplicaSets[i]
+		for _, condition := range set.Status.Conditions {
+			if condition.Type != appsv1.ReplicaSetReplicaFailure || condition.Status != corev1.ConditionTrue {
+				continue
+			}
+			finding := Finding{
+				Cause: CauseNotCreated, Summary: "the API server refuses to make its pods",
+				Evidence: []string{fmt.Sprintf("replicaset %s: %s: %s", set.Name, condition.Reason, condition.Message)},
+				Next:     []string{fmt.Sprintf("kubectl describe replicaset %s -n %s", set.Name, s.Namespace)},
+			}
+			switch text := condition.Message; {
+			case strings.Contains(text, "exceeded quota"):
+				finding.Cause, finding.Summary = CauseQuota, "its pods would exceed a quota of the namespace"
+				finding.Next = []string{"kubectl describe resourcequota -n " + s.Namespace, "pulumi config set --path resources.requests.cpu VALUE -s " + s.Stack}
+			case strings.Contains(text, "violates PodSecurity"):
+				finding.Cause, finding.Summary = CausePodSecurity, "its pods violate the pod security standard of the namespace"
+				finding.Next = append(finding.Next, fmt.Sprintf("kubectl get namespace %s --show-labels", s.Namespace))
+			case strings.Contains(text, "error looking up service account"):
+				finding.Cause, finding.Summary = CauseServiceAccount, "its service account does not exist"
+				finding.Next = []string{"kubectl get serviceaccounts -n " + s.Namespace, "pulumi up --refresh -s " + s.Stack}
+			}
+			found = append(found, finding)
+		}
+	}
+	return found
+}
+
+// scheduling finds pods that no node takes.
+func scheduling(s Snapshot, w Workload) []Finding {
+	var found []Finding
+	for i := range w.Pods {
+		pod := &w.Pods[i]
+		for _, condition := range pod.Status.Conditions {
+			if condition.Type != corev1.PodScheduled || condition.Status != corev1.ConditionFalse || condition.Reason != corev1.PodReasonUnschedulable {
+				continue
+			}
+			finding := Finding{
+				Cause: CauseUnschedulable, Pods: []string{pod.Name}, Summary: "no node takes its pods",
+				Evidence: []string{fmt.Sprintf("%s: %s", condition.Reason, condition.Message)},
+				Next:     []string{"kubectl describe nodes", describe(s, pod)},
+			}
+			var short []string
+			for _, resource := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+				if strings.Contains(condition.Message, "Insufficient "+string(resource)) {
+					short = append(short, string(resource))
+				}
+			}
+			if len(short) > 0 {
+				finding.Summary = "no node has as much " + strings.Join(short, " and ") + " free as a pod asks for"
+				finding.Evidence = append(finding.Evidence, "a pod asks for "+amounts(pod.Spec.Containers, requests))
+				finding.Next = append(finding.Next, fmt.Sprintf("pulumi config set --path resources.requests.%s VALUE -s %s", short[0], s.Stack))
+			}
+			found = append(found, finding)
+		}
+	}
+	return found
+}
+
+func requests(c corev1.Container) corev1.ResourceList { return c.Resources.Requests }
+func limits(c corev1.Container) corev1.ResourceList   { return c.Resources.Limits }
+
+// amounts prints what a pod's containers have.
+func amounts(containers []corev1.Container, of func(corev1.Container) corev1.ResourceList) string {
+	var parts []string
+	for _, container := range containers {
+		list := of(container)
+		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+			if amount, ok := list[name]; ok {
+				parts = append(parts, fmt.Sprintf("%s %s (%s)", name, amount.String(), container.Name))
+			}
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func describe(s Snapshot, pod *Pod) string {
+	return fmt.Sprintf("kubectl describe pod %s -n %s", pod.Name, s.Namespace)
+}
+
+// images finds images that cannot be pulled.
+func images(s Snapshot, w Workload) []Finding {
+	var found []Finding
+	for i := range w.Pods {
+		pod := &w.Pods[i]
+		for _, status := range statuses(pod) {
+			waiting := status.State.Waiting
+			if waiting == nil || !slices.Contains([]string{"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}, waiting.Reason) {
+				continue
+			}
+			said := []string{waiting.Message}
+			for _, event := range eventsOf(s, pod.Name, "Failed") {
+				if strings.Contains(event.Message, "pull") {
+					said = append(said, event.Message)
+				}
+			}
+			finding := ofImage(strings.Join(said, "\n"), imageOf(pod, status), waiting.Reason, s)
+			finding.Pods = []string{pod.Name}
+			finding.Evidence = []string{fmt.Sprintf("container %s: %s: %s", status.Name, waiting.Reason, short(waiting.Message))}
+			if last := said[len(said)-1]; len(said) > 1 && last != waiting.Message {
+				finding.Evidence = append(finding.Evidence, "event: "+short(last))
+			}
+			finding.Next = append([]string{describe(s, pod)}, finding.Next...)
+			found = append(found, finding)
+		}
+	}
+	return found
+}
+
+// What registries and container runtimes say.
+var (
+	saysPlatform    = regexp.MustCompile(`(?i)no match for platform|no matching manifest`)
+	saysRefused     = regexp.MustCompile(`(?i)unauthorized|authentication required|authorization failed|access denied|denied:|\b40[13]\b|pull access`)
+	saysUnreachable = regexp.MustCompile(`(?i)no such host|connection refused|i/o timeout|dial tcp|TLS handshake|no route to host|certificate|server misbehaving`)
+	saysNotFound    = regexp.MustCompile(`(?i)not found|manifest unknown|does not exist|name unknown|invalid reference|couldn't parse image`)
+)
+
+func ofImage(said, image, reason string, s Snapshot) Finding {
+	set := fmt.Sprintf("pulumi config set image REPOSITORY@sha256:… -s %s", s.Stack)
+	switch {
+	case saysPlatform.MatchString(said):
+		return Finding{Cause: CauseImagePlatform, Summary: fmt.Sprintf("image %s is not made for the processors of the nodes", image), Next: []string{"kubectl get nodes -L kubernetes.io/arch", set}}
+	case saysRefused.MatchString(said):
+		return Finding{Cause: CauseImageRefused, Summary: fmt.Sprintf("the registry refuses image %s: its credentials are missing or wrong", image),
+			Next: []string{"kubectl get serviceaccounts -n " + s.Namespace + " -o yaml", "pulumi config set --secret --path registry.password -s " + s.Stack}}
+	case saysUnreachable.MatchString(said):
+		return Finding{Cause: CauseRegistry, Summary: fmt.Sprintf("the registry of image %s cannot be reached from the node", image), Next: []string{"kubectl get nodes -o wide", set}}
+	case saysNotFound.MatchString(said) || reason == "InvalidImageName":
+		return Finding{Cause: CauseImageMissing, Summary: fmt.Sprintf("there is no image %s", image), Next: []string{set}}
+	default:
+		return Finding{Cause: CauseImage, Summary: fmt.Sprintf("image %s cannot be pulled", image), Next: []string{set}}
+	}
+}
+
+func imageOf(pod *Pod, status corev1.ContainerStatus) string {
+	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		if container.Name == status.Name {
+			return container.Image
+		}
+	}
+	return status.Image
+}
+
+// statuses are those of all containers; of a pod that is being deleted none, for it is meant to end.
+func statuses(pod *Pod) []corev1.ContainerStatus {
+	if pod.DeletionTimestamp != nil {
+		return nil
+	}
+	return slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
+}
+
+// eventsOf are the events about an object with one of the reasons, or all of them, the newest last.
+func eventsOf(s Snapshot, object string, reasons ...string) []corev1.Event {
+	var found []corev1.Event
+	for _, event := range s.Events {
+		if event.InvolvedObject.Name == object && (len(reasons) == 0 || slices.Contains(reasons, event.Reason)) {
+			found = append(found, event)
+		}
+	}
+	return found
+}
+
+// short keeps a text to a line that can be read.
+func short(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	const most = 400
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}

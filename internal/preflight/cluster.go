@@ -1,0 +1,160 @@
+package preflight
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+// OldestKubernetes is the first version that the program works with: pods leave through the native preStop sleep.
+const OldestKubernetes = "1.30.0"
+
+func (c checker) cluster() Row {
+	r := row("cluster", "%s; kubectl config get-contexts", c.on("pulumi config get kubeContext"))
+	if c.f.Cluster.Err != nil {
+		return r.is(Failed, "%s", strings.Join(strings.Fields(c.f.Cluster.Err.Error()), " "))
+	}
+	found, err := version.ParseGeneric(c.f.Cluster.Version)
+	if err != nil {
+		return r.unseen(fmt.Errorf("version %q of %s cannot be read", c.f.Cluster.Version, c.f.Cluster.Origin))
+	}
+	if found.LessThan(version.MustParseGeneric(OldestKubernetes)) {
+		r.Fix = "upgrade the cluster"
+		return r.is(Failed, "%s has version %s, %s or newer is needed", c.f.Cluster.Origin, c.f.Cluster.Version, strings.TrimSuffix(OldestKubernetes, ".0"))
+	}
+	return r.is(OK, "%s answers, version %s", c.f.Cluster.Origin, c.f.Cluster.Version)
+}
+
+func (c checker) namespace() Row {
+	r, answers := c.within(row("namespace", "%s, or another namespace by %s", "kubectl annotate namespace "+c.s.Namespace+" finance-rollout/stack="+c.f.Owner, c.on("pulumi config set namespace NAME")))
+	namespace := c.f.Namespace
+	switch {
+	case !answers:
+		return r
+	case namespace.Err != nil:
+		return r.unseen(namespace.Err)
+	case !namespace.Exists:
+		return r.is(OK, "%s does not exist yet; pulumi up makes it", c.s.Namespace)
+	case namespace.Owner == "":
+		return r.is(Failed, "%s exists and is not marked as the stack's", c.s.Namespace)
+	case namespace.Owner != c.f.Owner:
+		return r.is(Failed, "%s belongs to %s", c.s.Namespace, namespace.Owner)
+	default:
+		return r.is(OK, "%s belongs to the stack", c.s.Namespace)
+	}
+}
+
+// NeededSecrets are the keys that the stack's pods and gates need, by the names of the Secrets in the cluster.
+func NeededSecrets(s *settings.Settings) map[string][]string {
+	needed := map[string][]string{}
+	add := func(ref settings.SecretRef) {
+		if ref == (settings.SecretRef{}) {
+			return
+		}
+		name := s.SecretName(ref.Secret)
+		if !slices.Contains(needed[name], ref.Key) {
+			needed[name] = append(needed[name], ref.Key)
+		}
+	}
+	for _, ref := range s.SecretEnv {
+		add(ref)
+	}
+	add(s.Smoke.TokenFrom)
+	if s.Smoke.Origin == "" {
+		add(s.Smoke.OriginFrom)
+	}
+	if s.IsGuarded() {
+		add(s.Guard.WebhookToken)
+	}
+	for _, keys := range needed {
+		slices.Sort(keys)
+	}
+	return needed
+}
+
+// secrets has a row for each Secret.
+func (c checker) secrets() []Row {
+	var rows []Row
+	needed := NeededSecrets(c.s)
+	for _, name := range slices.Sorted(maps.Keys(needed)) {
+		rows = append(rows, c.secret(name, needed[name]))
+	}
+	return rows
+}
+
+func (c checker) secret(name string, keys []string) Row {
+	own := strings.TrimSuffix(name, "-"+c.s.Environment)
+	r, answers := c.within(row("secret "+name, "%s; %s", c.on("pulumi config set --secret --path secrets.%s.KEY", own), c.on("pulumi up --refresh")))
+	found, asked := c.f.Secrets[name]
+	inStack := func(key string) bool {
+		_, has := c.s.Secret(settings.SecretRef{Secret: own, Key: key})
+		return has
+	}
+	switch {
+	case !answers:
+		return r
+	case c.first() || asked && found.Err == nil && !found.Exists:
+		missing := slices.DeleteFunc(slices.Clone(keys), inStack)
+		if len(missing) > 0 {
+			return r.is(Failed, "it is not in the cluster, and the stack does not hold its keys %s", strings.Join(missing, ", "))
+		}
+		if c.first() {
+			return r.is(OK, "the stack holds its %d keys; pulumi up makes it", len(keys))
+		}
+		return r.is(Failed, "it is not in the cluster; the stack holds its keys")
+	case !asked:
+		return r.unseen(fmt.Errorf("nobody looked at it"))
+	case found.Err != nil:
+		return r.unseen(found.Err)
+	}
+	var missing, unfilled []string
+	for _, key := range keys {
+		switch found.Keys[key] {
+		case "":
+			missing = append(missing, key)
+		case KeyEmpty, KeyPlaceholder:
+			unfilled = append(unfilled, fmt.Sprintf("%s (%s)", key, found.Keys[key]))
+		}
+	}
+	switch {
+	case len(missing) > 0:
+		return r.is(Failed, "its keys %s are missing", strings.Join(missing, ", "))
+	case len(unfilled) > 0:
+		return r.is(Failed, "it is not filled in: %s", strings.Join(unfilled, ", "))
+	default:
+		return r.is(OK, "all %d keys are set: %s", len(keys), strings.Join(keys, ", "))
+	}
+}
+
+// images has a row for each image.
+func (c checker) images() []Row {
+	rows := []Row{c.image("image", "image", c.s.Image, c.f.Image)}
+	if !c.s.IsSingle() {
+		rows = append(rows, c.image("stable image", "stableImage", c.s.StableImage, c.f.StableImage))
+	}
+	return rows
+}
+
+func (c checker) image(name, key, reference string, found Image) Row {
+	r := row(name, "push it, correct %s, or give credentials by %s and %s", c.on("pulumi config set %s REFERENCE", key),
+		c.on("pulumi config set --path registry.username NAME"), c.on("pulumi config set --secret --path registry.password"))
+	switch {
+	case reference == "" && c.s.Build.Context != "" && key == "image":
+		return r.is(Skipped, "it is built by pulumi up, from %s", c.s.Build.Context)
+	case reference == "":
+		return r.is(Failed, "config %s is empty", key)
+	case found.Err != nil:
+		return r.is(Failed, "%s", found.Err)
+	case found.Digest == "":
+		return r.unseen(fmt.Errorf("the registry was not asked for %s", reference))
+	case strings.HasSuffix(reference, "@"+found.Digest):
+		return r.is(OK, "the registry has %s", reference)
+	default:
+		return r.is(OK, "the registry has %s as %s", reference, found.Digest)
+	}
+}

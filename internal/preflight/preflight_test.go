@@ -1,0 +1,341 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var now = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+const (
+	onTrial = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+	stable  = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+)
+
+// source is a configuration for tests.
+type source map[string]string
+
+func (s source) Get(key string) (string, bool) { value, ok := s[key]; return value, ok }
+func (s source) IsSecret(key string) bool      { return key == "secrets" }
+func (s source) Keys() []string                { return slices.Sorted(maps.Keys(s)) }
+
+// stack is production with some settings changed.
+func stack(t testing.TB, changes map[string]string) *settings.Settings {
+	t.Helper()
+	values := source{
+		"week": "1", "image": "registry.example/vextrus/finance@" + onTrial, "stableImage": "registry.example/vextrus/finance@" + stable,
+		"namespace": "vextrus-production", "prometheus": "monitoring/prometheus-operated:9090", "dashboardURL": "https://grafana.example",
+		"guard": `{"image":"registry.example/vextrus/rollout@` + stable + `","alertmanager":"monitoring/alertmanager-operated:9093"}`,
+		"secrets": `{"finance-db":{"host":"db","username":"finance","password":"x-x-x"},
+			"finance-secrets":{"jwt-secret":"sign-with-me","eventstore-connection":"esdb://es:2113","cors-origin":"https://app.example"}}`,
+	}
+	maps.Copy(values, changes)
+	s, err := settings.Load("production", values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// memory keeps a ledger.
+type memory struct{ data map[string]string }
+
+func (m *memory) Load(context.Context) (map[string]string, string, error) {
+	return m.data, fmt.Sprint(len(m.data)), nil
+}
+
+func (m *memory) Save(_ context.Context, data map[string]string, _ string) error {
+	m.data = data
+	return nil
+}
+
+func history(t testing.TB, entries ...ledger.Entry) *ledger.Ledger {
+	t.Helper()
+	store := &memory{}
+	written := &ledger.Ledger{}
+	for _, entry := range entries {
+		at, err := entry.Time, error(nil)
+		if at.IsZero() {
+			at = now.Add(-24 * time.Hour)
+		}
+		if written, err = ledger.Write(t.Context(), store, func() time.Time { return at }, entry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return written
+}
+
+func vouched(name string) ledger.Entry {
+	until := now.Add(7 * 24 * time.Hour)
+	return ledger.Entry{Kind: ledger.Attested, Who: "anna", Name: name, Link: "https://wiki.example/" + name, Reason: "score 92, no open findings", Until: &until}
+}
+
+var usual = []ledger.Entry{
+	{Kind: ledger.ShiftBegun, Release: "week1", Image: onTrial, Stable: stable, To: 10},
+	{Kind: ledger.Rehearsed, Stack: "staging", Took: 1312, Verdict: "pass"},
+	vouched("security-audit"), vouched("database-backup"), vouched("eventstore-backup"), vouched("sign-off"),
+}
+
+// inOrder are the facts of a stack where all is well.
+func inOrder(t testing.TB, s *settings.Settings) Facts {
+	f := Facts{
+		Now: now, Stack: "production", Owner: "finance-rollout/production",
+		Cluster:   Cluster{Origin: `context "production"`, Version: "v1.34.4"},
+		Namespace: Namespace{Exists: true, Owner: "finance-rollout/production"},
+		Secrets:   map[string]Secret{},
+		Image:     Image{Digest: onTrial}, StableImage: Image{Digest: stable},
+		Prometheus: Prometheus{
+			Up:       map[string]int{"canary": 1, "stable": 9},
+			Groups:   []string{"finance-service-production.recording", "finance-service-production.alerts", "other"},
+			Statuses: []string{"200", "500"}, Bounds: []string{"0.25", "0.5", "1", "+Inf"}, Alertmanagers: []string{"http://am"},
+		},
+		Alertmanager: Reached{Address: "monitoring/alertmanager-operated:9093", Status: 200},
+		Grafana:      Reached{Address: "https://grafana.example/d/finance-week1", Status: 200},
+		OTLP:         Reached{Address: "http://signoz:4318", Status: 405},
+		Staging:      Staging{Verified: onTrial},
+		Ledger:       Ledger{History: history(t, usual...)},
+		Capacity:     Capacity{Nodes: []Node{{"a", 4000, 8 << 30, 100}, {"b", 300, 8 << 30, 100}}},
+	}
+	for name, keys := range NeededSecrets(s) {
+		f.Secrets[name] = Secret{Exists: true, Keys: map[string]string{}}
+		for _, key := range keys {
+			f.Secrets[name].Keys[key] = KeySet
+		}
+	}
+	for _, access := range Needed(s) {
+		f.Permissions = append(f.Permissions, Permission{Access: access, Allowed: true})
+	}
+	return f
+}
+
+func find(t testing.TB, list Checklist, name string) Row {
+	t.Helper()
+	for _, row := range list.Rows {
+		if row.Name == name {
+			return row
+		}
+	}
+	t.Fatalf("there is no row %s", name)
+	return Row{}
+}
+
+func TestAllInOrder(t *testing.T) {
+	s := stack(t, nil)
+	list := Check(s, inOrder(t, s))
+	for _, row := range list.Rows {
+		if row.State != OK || row.Found == "" || row.Fix != "" {
+			t.Errorf("%+v", row)
+		}
+	}
+	if list.State() != OK || len(list.Rows) != 23 {
+		t.Errorf("%s, %d rows", list.State(), len(list.Rows))
+	}
+}
+
+func TestWhatIsNotInOrder(t *testing.T) {
+	forbidden := errors.New("forbidden:\n you may not")
+	job := map[string]string{"preflight": `{"databaseBackup":"data/postgres-backup"}`}
+	for _, tt := range []struct {
+		name   string
+		stack  map[string]string
+		change func(*settings.Settings, *Facts)
+		row    string
+		state  State
+		words  string
+	}{
+		{"no cluster", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Err = errors.New("connection refused") }, "cluster", Failed, "connection refused"},
+		{"rows without a cluster", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Err = forbidden }, "capacity", Unknown, "the cluster does not answer"},
+		{"old cluster", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Version = "v1.29.9-eks-1" }, "cluster", Failed, "1.30 or newer"},
+		{"newest old cluster", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Version = "v1.30.0" }, "cluster", OK, "v1.30.0"},
+		{"odd version", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Version = "new" }, "cluster", Unknown, `"new"`},
+		{"missing right", nil, func(_ *settings.Settings, f *Facts) { f.Permissions[7].Allowed = false }, "permissions", Failed, "1 of 98 are missing"},
+		{"right that nobody tells", nil, func(_ *settings.Settings, f *Facts) { f.Permissions[0].Err = forbidden }, "permissions", Unknown, "1 of 98 could not be asked for: get namespaces/vextrus-production cluster-wide"},
+		{"no namespace yet", nil, func(_ *settings.Settings, f *Facts) { f.Namespace = Namespace{} }, "namespace", OK, "pulumi up makes it"},
+		{"somebody's namespace", nil, func(_ *settings.Settings, f *Facts) { f.Namespace.Owner = "other/production" }, "namespace", Failed, "belongs to other/production"},
+		{"nobody's namespace", nil, func(_ *settings.Settings, f *Facts) { f.Namespace.Owner = "" }, "namespace", Failed, "not marked"},
+		{"namespace not seen", nil, func(_ *settings.Settings, f *Facts) { f.Namespace.Err = forbidden }, "namespace", Unknown, "forbidden: you may not"},
+		{"missing key", nil, func(_ *settings.Settings, f *Facts) { delete(f.Secrets["finance-db-production"].Keys, "password") }, "secret finance-db-production", Failed, "its keys password are missing"},
+		{"placeholder", nil, func(_ *settings.Settings, f *Facts) {
+			f.Secrets["finance-db-production"].Keys["password"] = KeyPlaceholder
+		}, "secret finance-db-production", Failed, "password (placeholder)"},
+		{"empty", nil, func(_ *settings.Settings, f *Facts) {
+			f.Secrets["finance-secrets-production"].Keys["jwt-secret"] = KeyEmpty
+		}, "secret finance-secrets-production", Failed, "jwt-secret (empty)"},
+		{"secret gone", nil, func(_ *settings.Settings, f *Facts) { f.Secrets["finance-db-production"] = Secret{} }, "secret finance-db-production", Failed, "not in the cluster; the stack holds"},
+		{"secret not seen", nil, func(_ *settings.Settings, f *Facts) { f.Secrets["finance-db-production"] = Secret{Err: forbidden} }, "secret finance-db-production", Unknown, "forbidden"},
+		{"secret of a first rollout", nil, func(_ *settings.Settings, f *Facts) { f.Namespace = Namespace{} }, "secret finance-db-production", OK, "the stack holds its 3 keys"},
+		{"secret nowhere", nil, func(s *settings.Settings, f *Facts) {
+			f.Namespace = Namespace{}
+			delete(s.Secrets["finance-db"], "host")
+		}, "secret finance-db-production", Failed, "the stack does not hold its keys host"},
+		{"image gone", nil, func(_ *settings.Settings, f *Facts) { f.Image = Image{Err: errors.New("registry does not have it")} }, "image", Failed, "does not have it"},
+		{"stable image gone", nil, func(_ *settings.Settings, f *Facts) { f.StableImage = Image{Err: forbidden} }, "stable image", Failed, "forbidden"},
+		{"Prometheus gone", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Err = errors.New("connection refused") }, "prometheus", Failed, "connection refused"},
+		{"rows without Prometheus", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Err = forbidden }, "metrics", Unknown, "Prometheus does not answer"},
+		{"nothing scraped", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Up = nil }, "targets", Failed, "no pod of finance-service in vextrus-production is scraped"},
+		{"a pod not scraped", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Down = map[string]int{"canary": 1} }, "targets", Failed, "canary: 1 up, 1 down; stable: 9 up, 0 down"},
+		{"targets of a first rollout", nil, func(_ *settings.Settings, f *Facts) { f.Namespace = Namespace{}; f.Prometheus.Up = nil }, "targets", Skipped, "nothing is rolled out yet"},
+		{"rules not loaded", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Groups = f.Prometheus.Groups[:1] }, "rules", Failed, "finance-service-production.alerts"},
+		{"broken rule", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Broken = []string{"CanaryRestarts: many-to-many"} }, "rules", Failed, "many-to-many"},
+		{"no rules wanted", map[string]string{"monitoring": `{"enabled":false}`}, nil, "rules", Skipped, "made elsewhere"},
+		{"no counter", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Statuses = nil }, "metrics", Failed, "http_requests_total with a label code"},
+		{"status in words", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Statuses = []string{"ok", "error"} }, "metrics", Failed, "ok, error"},
+		{"no histogram", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Bounds = nil }, "metrics", Failed, "http_request_duration_seconds_bucket"},
+		{"no bucket at the limit", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Bounds = []string{"0.1", "1"} }, "metrics", Failed, "no bucket at the limit of 500ms"},
+		{"alerts for nobody", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Alertmanagers = nil }, "alertmanager", Failed, "to nobody"},
+		{"guard's alertmanager gone", nil, func(_ *settings.Settings, f *Facts) { f.Alertmanager.Err = errors.New("no endpoints") }, "alertmanager", Failed, "no endpoints"},
+		{"no dashboard", nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status = 404 }, "grafana", Failed, "no dashboard finance-week1"},
+		{"no dashboard yet", nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status, f.Namespace = 404, Namespace{} }, "grafana", OK, "pulumi up makes dashboard"},
+		{"Grafana wants a login", nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status = 401 }, "grafana", Unknown, "without a login"},
+		{"no Grafana", map[string]string{"dashboardURL": ""}, func(_ *settings.Settings, f *Facts) { f.Grafana = Reached{} }, "grafana", Skipped, "no Grafana"},
+		{"no collector", nil, func(_ *settings.Settings, f *Facts) { f.OTLP.Err = errors.New(`services "signoz" not found`) }, "otlp endpoint", Failed, `services "signoz" not found`},
+		{"sick collector", nil, func(_ *settings.Settings, f *Facts) { f.OTLP.Status = 503 }, "otlp endpoint", Failed, "status 503"},
+		{"no traces", map[string]string{"env": "{}"}, func(_ *settings.Settings, f *Facts) { f.OTLP = Reached{} }, "otlp endpoint", Skipped, "no traces"},
+		{"staging has another", nil, func(_ *settings.Settings, f *Facts) { f.Staging.Verified = stable }, "staging", Failed, "has verified " + stable},
+		{"staging has none", nil, func(_ *settings.Settings, f *Facts) { f.Staging.Verified = "" }, "staging", Failed, "verified no image"},
+		{"staging not seen", nil, func(_ *settings.Settings, f *Facts) { f.Staging = Staging{Err: forbidden} }, "staging", Unknown, "forbidden"},
+		{"without staging", map[string]string{"staging": `{"required":false}`}, nil, "staging", Skipped, "staging.required is false"},
+		{"latched", nil, func(_ *settings.Settings, f *Facts) {
+			f.Ledger.History = history(t, append(usual[:1:1], ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard/a", Image: onTrial, Reason: "33 % failed"})...)
+		}, "latch", Failed, "by guard/a: 33 % failed"},
+		{"ledger not seen", nil, func(_ *settings.Settings, f *Facts) { f.Ledger = Ledger{Err: forbidden} }, "stable version", Unknown, "forbidden"},
+		{"no stable version", map[string]string{"stableImage": "registry.example/vextrus/finance:1"}, func(_ *settings.Settings, f *Facts) {
+			f.Ledger.History, f.StableImage = history(t), Image{Err: forbidden}
+		}, "stable version", Failed, "neither the ledger nor the stack"},
+		{"another stable version", nil, func(_ *settings.Settings, f *Facts) {
+			f.Ledger.History = history(t, ledger.Entry{Kind: ledger.ShiftBegun, Stable: "sha256:2222", To: 10})
+		}, "stable version", Failed, "the ledger has sha256:2222"},
+		{"finish", map[string]string{"stableImage": "registry.example/vextrus/finance@" + onTrial}, func(_ *settings.Settings, f *Facts) {
+			f.Ledger.History = history(t, ledger.Entry{Kind: ledger.ShiftReached, Release: "week1", Image: onTrial, Stable: stable, To: 100})
+		}, "stable version", OK, stable + " by the ledger; the stack names the image on trial"},
+		{"no room", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Nodes = f.Capacity.Nodes[1:] }, "capacity", Failed, "1 more pods of 500m CPU and 1Gi are needed, and 0 find room on 1 nodes"},
+		{"full of pods", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Nodes = []Node{{"a", 9000, 1 << 40, 0}} }, "capacity", Failed, "0 find room"},
+		{"room not seen", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Err = forbidden }, "capacity", Unknown, "forbidden"},
+		{"room not needed", nil, func(_ *settings.Settings, f *Facts) { f.Capacity = Capacity{Canary: 1, Err: forbidden} }, "capacity", OK, "has its 1 pods already"},
+		{"never rehearsed", nil, func(_ *settings.Settings, f *Facts) { f.Ledger.History = history(t, usual[0]) }, "rollback rehearsal", Failed, "ever rehearsed"},
+		{"rehearsed long ago", nil, func(_ *settings.Settings, f *Facts) { f.Now = now.Add(60 * 24 * time.Hour) }, "rollback rehearsal", Failed, "61 days ago in staging: pass, out of traffic after 1.312s; it must be of the last 30 days"},
+		{"rehearsed in vain", nil, func(_ *settings.Settings, f *Facts) {
+			f.Ledger.History = history(t, ledger.Entry{Kind: ledger.Rehearsed, Stack: "staging", Took: 9000, Verdict: "fail"})
+		}, "rollback rehearsal", Failed, "fail, out of traffic after 9s"},
+		{"nobody vouches", nil, func(_ *settings.Settings, f *Facts) { f.Ledger.History = history(t, usual[:2]...) }, "security audit", Failed, "nobody has attested security-audit"},
+		{"vouched for too long ago", nil, func(_ *settings.Settings, f *Facts) { f.Now = now.Add(30 * 24 * time.Hour) }, "security audit", Failed, "anna attested it until 2026-03-09"},
+		{"backup by its job", job, func(_ *settings.Settings, f *Facts) {
+			f.DatabaseBackup = Job{Exists: true, Succeeded: now.Add(-90 * time.Minute)}
+		}, "database backup", OK, "data/postgres-backup succeeded 1 h 30 min ago"},
+		{"old backup", job, func(_ *settings.Settings, f *Facts) {
+			f.DatabaseBackup = Job{Exists: true, Succeeded: now.Add(-50 * time.Hour)}
+		}, "database backup", Failed, "2 days ago; it must be of the last 24 h 0 min"},
+		{"backup that never succeeded", job, func(_ *settings.Settings, f *Facts) { f.DatabaseBackup = Job{Exists: true} }, "database backup", Failed, "never succeeded"},
+		{"no such backup", job, nil, "database backup", Failed, "no CronJob or Job data/postgres-backup"},
+		{"backup not seen", job, func(_ *settings.Settings, f *Facts) { f.DatabaseBackup.Err = forbidden }, "database backup", Unknown, "forbidden"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := stack(t, tt.stack)
+			facts := inOrder(t, s)
+			if tt.change != nil {
+				tt.change(s, &facts)
+			}
+			list := Check(s, facts)
+			got := find(t, list, tt.row)
+			if got.State != tt.state || !strings.Contains(got.Found, tt.words) {
+				t.Errorf("%+v, want %s with %q", got, tt.state, tt.words)
+			}
+			if needsFix := got.State == Failed || got.State == Unknown; needsFix != (got.Fix != "") {
+				t.Errorf("how to fix: %+v", got)
+			}
+			if tt.state == Failed && list.State() != Failed || tt.state == Unknown && list.State() == OK {
+				t.Errorf("the whole is %s", list.State())
+			}
+		})
+	}
+}
+
+// Whatever could not be looked at, no row says that it is in order, and none panics.
+func TestNothingKnownIsNothingInOrder(t *testing.T) {
+	for _, changes := range []map[string]string{nil, {"strategy": "single", "stableImage": "", "guard": "{}"}} {
+		s := stack(t, changes)
+		for name, facts := range map[string]Facts{
+			"nothing":    {Now: now, Stack: "production", Ledger: Ledger{Err: io.EOF}, Namespace: Namespace{Err: io.EOF}, Cluster: Cluster{Err: io.EOF}, Prometheus: Prometheus{Err: io.EOF}},
+			"no cluster": {Now: now, Stack: "production", Cluster: Cluster{Err: io.EOF}},
+		} {
+			for _, row := range Check(s, facts).Rows {
+				if row.State == OK {
+					t.Errorf("%s: %+v", name, row)
+				}
+			}
+		}
+	}
+}
+
+func TestAStackWithOneTrack(t *testing.T) {
+	s := stack(t, map[string]string{"strategy": "single", "stableImage": "", "guard": "{}"})
+	for _, row := range Check(s, inOrder(t, s)).Rows {
+		if slices.Contains([]string{"staging", "latch", "capacity", "rollback rehearsal", "stable image"}, row.Name) {
+			t.Errorf("a row that is about canaries: %+v", row)
+		}
+	}
+}
+
+func TestFits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		node := Node{CPU: rapid.Int64Range(-500, 8000).Draw(t, "cpu"), Memory: rapid.Int64Range(-5, 1<<33).Draw(t, "memory"), Pods: rapid.IntRange(-1, 20).Draw(t, "pods")}
+		cpu, memory := rapid.Int64Range(0, 2000).Draw(t, "asks cpu"), rapid.Int64Range(0, 1<<31).Draw(t, "asks memory")
+		count := int64(fits(node, cpu, memory))
+		if count < 0 || count > int64(max(node.Pods, 0)) || count*cpu > max(node.CPU, 0) || count*memory > max(node.Memory, 0) {
+			t.Fatalf("%d pods of %d and %d on %+v", count, cpu, memory, node)
+		}
+		if more := count + 1; count < int64(node.Pods) && more*cpu <= max(node.CPU, 0) && more*memory <= max(node.Memory, 0) {
+			t.Fatalf("one more than %d finds room on %+v", count, node)
+		}
+	})
+}
+
+// The checklist of a first deployment without any permission, as a program prints it.
+func TestGolden(t *testing.T) {
+	s := stack(t, map[string]string{"preflight": `{"databaseBackup":"data/postgres-backup"}`})
+	facts := inOrder(t, s)
+	facts.Ledger.History = history(t, usual[:2]...)
+	facts.Permissions[3].Allowed, facts.Permissions[9].Allowed = false, false
+	facts.Capacity.Err = errors.New("nodes is forbidden")
+	facts.Staging.Verified = stable
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, row := range Check(s, facts).Rows {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", row.Name, row.State, row.Found, row.Fix)
+	}
+	if err := table.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", "checklist.txt")
+	if *update {
+		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(path, []byte(text.String()), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), text.String()); diff != "" {
+		t.Errorf("(-want +got); go test ./internal/preflight -update writes it anew\n%s", diff)
+	}
+}

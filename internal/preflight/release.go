@@ -1,0 +1,237 @@
+package preflight
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/vextrus/finance-rollout/internal/ledger"
+)
+
+// onTrial is the digest of the image that is to be rolled out; empty when it is not known.
+func (c checker) onTrial() string {
+	if _, digest, pinned := strings.Cut(c.s.Image, "@"); pinned {
+		return digest
+	}
+	return c.f.Image.Digest
+}
+
+func (c checker) staging() Row {
+	r := row("staging", "pulumi up -s %s, then %s", c.s.Staging.Stack, c.on("pulumi config set image \"$(pulumi stack output verifiedImage -s %s)\"", c.s.Staging.Stack))
+	switch digest := c.onTrial(); {
+	case !c.s.Staging.Required:
+		return r.is(Skipped, "config staging.required is false: no stack need have verified the image")
+	case c.f.Staging.Err != nil:
+		return r.unseen(c.f.Staging.Err)
+	case digest == "":
+		return r.unseen(fmt.Errorf("the digest of the image is not known"))
+	case c.f.Staging.Verified == "":
+		return r.is(Failed, "stack %s has verified no image", c.s.Staging.Stack)
+	case c.f.Staging.Verified != digest:
+		return r.is(Failed, "stack %s has verified %s, and the image is %s", c.s.Staging.Stack, c.f.Staging.Verified, digest)
+	default:
+		return r.is(OK, "stack %s has verified %s", c.s.Staging.Stack, digest)
+	}
+}
+
+// history tells whether the ledger could be read.
+func (c checker) history(r Row) (Row, bool) {
+	r, ok := c.within(r)
+	switch {
+	case !ok:
+		return r, false
+	case c.f.Ledger.Err != nil:
+		return r.unseen(c.f.Ledger.Err), false
+	default:
+		return r, true
+	}
+}
+
+func (c checker) latch() Row {
+	r, ok := c.history(row("latch", "set another image, or, when the cause is gone, %s", c.on("rollout resume --reason WHY")))
+	if !ok {
+		return r
+	}
+	digest := c.onTrial()
+	if digest == "" {
+		return r.unseen(fmt.Errorf("the digest of the image is not known"))
+	}
+	if latch, engaged := c.f.Ledger.History.State().Latch(digest); engaged {
+		return r.is(Failed, "the image was rolled back at %s by %s: %s", latch.Time.UTC().Format(time.RFC3339), latch.Who, latch.Reason)
+	}
+	return r.is(OK, "the image was not rolled back before")
+}
+
+// stable checks that there is a version to go back to, and that the settings name it.
+func (c checker) stable() Row {
+	r, ok := c.history(row("stable version", "%s, by the digest that runs now", c.on("pulumi config set stableImage REPOSITORY@sha256:…")))
+	if !ok {
+		return r
+	}
+	recorded := c.f.Ledger.History.State().Stable
+	_, configured, pinned := strings.Cut(c.s.StableImage, "@")
+	if !pinned {
+		configured = c.f.StableImage.Digest
+	}
+	switch {
+	case recorded == "" && configured == "":
+		return r.is(Failed, "neither the ledger nor the stack knows of one by its digest")
+	case recorded == "":
+		return r.is(OK, "%s, by the stack; nothing is rolled out yet", configured)
+	case configured == "":
+		return r.unseen(fmt.Errorf("the ledger has %s; what the stack names could not be resolved", recorded))
+	case recorded != configured && configured == c.f.Ledger.History.State().Image:
+		return r.is(OK, "%s by the ledger; the stack names the image on trial, which a finish makes the stable one", recorded)
+	case recorded != configured:
+		return r.is(Failed, "the ledger has %s, and the stack names %s", recorded, configured)
+	default:
+		return r.is(OK, "%s, by the ledger and the stack", configured)
+	}
+}
+
+// capacity checks that the canary's pods find room beside all the others: it grows first.
+func (c checker) capacity() Row {
+	r, ok := c.within(row("capacity", "add nodes, ask for less by %s, or begin with a smaller weight", c.on("pulumi config set --path resources.requests.cpu VALUE")))
+	if !ok {
+		return r
+	}
+	more := c.s.Position().Canary - c.f.Capacity.Canary
+	requests := c.s.Resources.Requests
+	if own := c.s.Canary.Resources; own != nil {
+		requests = own.Requests
+	}
+	cpu, memory := amount(string(requests.CPU)).MilliValue(), amount(string(requests.Memory)).Value()
+	asks := fmt.Sprintf("%s CPU and %s", requests.CPU, requests.Memory)
+	switch {
+	case more <= 0:
+		return r.is(OK, "the canary has its %d pods already", c.s.Position().Canary)
+	case c.f.Capacity.Err != nil:
+		return r.unseen(c.f.Capacity.Err)
+	}
+	room := 0
+	for _, node := range c.f.Capacity.Nodes {
+		room += fits(node, cpu, memory)
+	}
+	if room < more {
+		return r.is(Failed, "%d more pods of %s are needed, and %d find room on %d nodes", more, asks, room, len(c.f.Capacity.Nodes))
+	}
+	return r.is(OK, "%d more pods of %s are needed, and %d find room on %d nodes", more, asks, room, len(c.f.Capacity.Nodes))
+}
+
+// amount reads a quantity that the settings have validated; an empty one asks for nothing.
+func amount(text string) *resource.Quantity {
+	quantity, err := resource.ParseQuantity(text)
+	if err != nil {
+		return &resource.Quantity{}
+	}
+	return &quantity
+}
+
+// fits is how many pods a node takes.
+func fits(node Node, cpu, memory int64) int {
+	count := int64(max(node.Pods, 0))
+	if cpu > 0 {
+		count = min(count, max(node.CPU, 0)/cpu)
+	}
+	if memory > 0 {
+		count = min(count, max(node.Memory, 0)/memory)
+	}
+	return int(count)
+}
+
+func (c checker) rehearsal() Row {
+	r, ok := c.history(row("rollback rehearsal", "%s", c.on("rollout rehearse")))
+	if !ok {
+		return r
+	}
+	last, found := c.f.Ledger.History.Rehearsal()
+	limit := time.Duration(c.s.Preflight.RehearsalAge)
+	if !found {
+		return r.is(Failed, "no rollback was ever rehearsed")
+	}
+	age := c.f.Now.Sub(last.Time)
+	text := fmt.Sprintf("%s ago in %s: %s, out of traffic after %v", ago(age), last.Stack, last.Verdict, time.Duration(last.Took)*time.Millisecond)
+	switch {
+	case last.Verdict != "pass":
+		return r.is(Failed, "%s", text)
+	case age > limit:
+		return r.is(Failed, "%s; it must be of the last %s", text, ago(limit))
+	default:
+		return r.is(OK, "%s", text)
+	}
+}
+
+// backup checks the last success of the job that the stack names, or an attestation where it names none.
+func (c checker) backup(name, attestation, field, configured string, job Job) Row {
+	limit := time.Duration(c.s.Preflight.BackupAge)
+	if configured == "" {
+		found := c.attested(name, attestation)
+		if found.State == Failed {
+			found.Fix += fmt.Sprintf("; or name its CronJob by %s", c.on("pulumi config set --path preflight.%s NAMESPACE/NAME", field))
+		}
+		return found
+	}
+	namespace, object, _ := strings.Cut(configured, "/")
+	r, ok := c.within(row(name, "kubectl get cronjobs,jobs -n %s; kubectl create job --from=cronjob/%s %s-now -n %s", namespace, object, object, namespace))
+	switch age := c.f.Now.Sub(job.Succeeded); {
+	case !ok:
+		return r
+	case job.Err != nil:
+		return r.unseen(job.Err)
+	case !job.Exists:
+		return r.is(Failed, "there is no CronJob or Job %s", configured)
+	case job.Succeeded.IsZero():
+		return r.is(Failed, "%s never succeeded", configured)
+	case age > limit:
+		return r.is(Failed, "%s succeeded last %s ago; it must be of the last %s", configured, ago(age), ago(limit))
+	default:
+		return r.is(OK, "%s succeeded %s ago", configured, ago(age))
+	}
+}
+
+// attested checks that a person vouches for something, and still does.
+func (c checker) attested(name, attestation string) Row {
+	r, ok := c.history(row(name, "%s", c.on("rollout attest %s --ref WHERE --note WHAT --until 30d", attestation)))
+	if !ok {
+		return r
+	}
+	entry, found := c.f.Ledger.History.Attestation(attestation)
+	switch {
+	case !found:
+		return r.is(Failed, "nobody has attested %s", attestation)
+	case !entry.Holds(c.f.Now):
+		return r.is(Failed, "%s attested it until %s: %s", entry.Who, untilOf(entry), about(entry))
+	default:
+		return r.is(OK, "%s attests it until %s: %s", entry.Who, untilOf(entry), about(entry))
+	}
+}
+
+func untilOf(entry ledger.Entry) string {
+	if entry.Until == nil {
+		return "further notice"
+	}
+	return entry.Until.UTC().Format(time.DateOnly)
+}
+
+// about is what an attestation says: its reference, and what was found.
+func about(entry ledger.Entry) string {
+	if entry.Reason == "" {
+		return entry.Link
+	}
+	return entry.Link + " (" + entry.Reason + ")"
+}
+
+// ago prints an age in the unit that matters.
+func ago(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d >= 2*day:
+		return fmt.Sprintf("%d days", d/day)
+	case d >= time.Hour:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+}

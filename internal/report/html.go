@@ -1,0 +1,41 @@
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/ledger"
+)
+
+//go:embed page.html
+var page string
+
+// pageTemplate escapes whatever it is given by where it stands.
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	"moment":  moment,
+	"capital": capital,
+	"word":    word,
+	"cells":   func(n ledger.Number) []string { return cells(n) },
+	"round":   func(d time.Duration) string { return d.Round(time.Second).String() },
+	"until":   Stage.until,
+	"watched": Stage.watched,
+	"done":    Rollback.done,
+	"draw":    drawn,
+}).Parse(page))
+
+// drawn lays out a panel for the template.
+func drawn(section, panel int, sections []Section) plot {
+	return sections[section].draw(fmt.Sprintf("chart-%d-%d", section+1, panel+1), sections[section].Panels[panel])
+}
+
+// HTML is the report as one page that needs nothing else: no script, no font, no image of elsewhere.
+func (r *Report) HTML() (string, error) {
+	var out strings.Builder
+	if err := pageTemplate.Execute(&out, r); err != nil {
+		return "", fmt.Errorf("write the page: %w", err)
+	}
+	return out.String(), nil
+}

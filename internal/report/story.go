@@ -1,0 +1,221 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/ledger"
+)
+
+// Line is one event of the timeline.
+type Line struct {
+	Time time.Time `json:"time"`
+	Who  string    `json:"who,omitempty"`
+	What string    `json:"what"`
+	// Detail is a reason or a link, as somebody gave it.
+	Detail string `json:"detail,omitempty"`
+	Tone   Tone   `json:"tone"`
+}
+
+// timeline tells the entries. Checkpoints in a row that found the same are one line.
+func timeline(own []ledger.Entry) []Line {
+	var lines []Line
+	for i := 0; i < len(own); i++ {
+		entry := own[i]
+		if entry.Kind != ledger.Checkpoint && entry.Kind != ledger.Checkpoints {
+			lines = append(lines, tell(entry))
+			continue
+		}
+		count, last := looks(entry), entry
+		for i+1 < len(own) && (own[i+1].Kind == ledger.Checkpoint || own[i+1].Kind == ledger.Checkpoints) && own[i+1].Verdict == entry.Verdict {
+			i++
+			count, last = count+looks(own[i]), own[i]
+		}
+		until := last.Time
+		if last.Until != nil {
+			until = *last.Until
+		}
+		line := Line{Time: entry.Time, Who: entry.Who, What: "checkpoint: " + word(entry.Verdict), Tone: toneOf(entry.Verdict), Detail: last.Reason}
+		if count > 1 {
+			line.What = fmt.Sprintf("%d checkpoints until %s: %s", count, moment(until), word(entry.Verdict))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// looks is how many checkpoints an entry stands for.
+func looks(entry ledger.Entry) int { return max(entry.Folded, 1) }
+
+// tell puts an entry into words.
+func tell(entry ledger.Entry) Line {
+	line := Line{Time: entry.Time, Who: entry.Who, Detail: entry.Reason, Tone: Plain}
+	switch entry.Kind {
+	case ledger.ShiftBegun:
+		line.What = fmt.Sprintf("let through from %d %% to %d %%", entry.From, entry.To)
+	case ledger.ShiftReached:
+		line.What, line.Tone = fmt.Sprintf("reached %d %%", entry.To), Good
+	case ledger.Verdict:
+		line.What, line.Tone = "verdict: "+word(entry.Verdict), toneOf(entry.Verdict)
+	case ledger.Extended:
+		line.What, line.Tone = "soak extended", Warn
+	case ledger.RollbackBegun:
+		line.What, line.Tone = fmt.Sprintf("rollback from %d %% begun; the image is latched", entry.From), Bad
+	case ledger.RolledBack:
+		line.What, line.Tone = "rolled back: "+word(entry.Verdict), Bad
+	case ledger.LatchReleased:
+		line.What, line.Tone = fmt.Sprintf("latch of entry %d released", entry.Ref), Warn
+	case ledger.Overridden:
+		line.What, line.Tone = fmt.Sprintf("gate overridden for %d %%", entry.To), Warn
+	case ledger.StagingVerified:
+		line.What, line.Tone = "verified by stack "+entry.Stack, Good
+	case ledger.Finished:
+		line.What, line.Tone = "finished: the canary's image is the stable one", Good
+	case ledger.Attested:
+		line.What, line.Detail = "attested: "+entry.Name, entry.Link
+		if entry.Until != nil {
+			line.What += ", until " + moment(*entry.Until)
+		}
+	case ledger.Rehearsed:
+		line.What, line.Tone = fmt.Sprintf("rollback rehearsed in %s in %v: %s", entry.Stack, time.Duration(entry.Took)*time.Millisecond, word(entry.Verdict)), toneOf(entry.Verdict)
+	default:
+		line.What = string(entry.Kind)
+	}
+	return line
+}
+
+// word is a verdict, or a mark for none.
+func word(verdict string) string {
+	if verdict == "" {
+		return "-"
+	}
+	return verdict
+}
+
+func toneOf(verdict string) Tone {
+	switch verdict {
+	case "pass", "complete":
+		return Good
+	case "fail", "incomplete":
+		return Bad
+	case "":
+		return Plain
+	default:
+		return Warn
+	}
+}
+
+// stages are the weights that the release had.
+func stages(own []ledger.Entry) []Stage {
+	var list []Stage
+	var open *Stage
+	end := func(entry ledger.Entry, how string, tone Tone) {
+		if open != nil {
+			open.Until, open.Ended, open.Tone = entry.Time, how, tone
+			open = nil
+		}
+	}
+	for _, entry := range own {
+		switch entry.Kind {
+		case ledger.ShiftReached, ledger.Finished:
+			if open != nil && open.Weight == entry.To {
+				continue // the same position, verified again
+			}
+			switch {
+			case entry.Kind == ledger.Finished:
+				end(entry, "finished", Good)
+			case open != nil && entry.To < open.Weight:
+				end(entry, fmt.Sprintf("taken back to %d %%", entry.To), Warn)
+			default:
+				end(entry, fmt.Sprintf("advanced to %d %%", entry.To), Good)
+			}
+			if entry.To > 0 {
+				list = append(list, Stage{Weight: entry.To, Since: entry.Time, Tone: Plain})
+				open = &list[len(list)-1]
+			}
+		case ledger.RollbackBegun:
+			end(entry, "rolled back", Bad)
+		case ledger.Checkpoint, ledger.Checkpoints, ledger.Verdict, ledger.Extended:
+			if open != nil {
+				open.look(entry)
+			}
+		}
+	}
+	return list
+}
+
+// look takes what a look at the stage found.
+func (s *Stage) look(entry ledger.Entry) {
+	switch entry.Kind {
+	case ledger.Checkpoint, ledger.Checkpoints:
+		s.Checkpoints += looks(entry)
+	case ledger.Extended:
+		s.Extensions++
+	}
+	if entry.Soaked > 0 {
+		s.Soaked = time.Duration(entry.Soaked) * time.Second
+	}
+	if entry.Verdict != "" {
+		s.Verdict = entry.Verdict
+	}
+	if len(entry.Numbers) > 0 {
+		s.Numbers = entry.Numbers
+	}
+}
+
+// decisions are the verdicts with their numbers. Of checkpoints in a row that found the same the last one counts, for its numbers hold
+// those of the others.
+func decisions(own []ledger.Entry) []Decision {
+	var list []Decision
+	for i, entry := range own {
+		if entry.Verdict == "" && len(entry.Numbers) == 0 {
+			continue
+		}
+		what := ""
+		switch entry.Kind {
+		case ledger.Checkpoint, ledger.Checkpoints:
+			if i+1 < len(own) && own[i+1].Kind == entry.Kind && own[i+1].Verdict == entry.Verdict {
+				continue
+			}
+			what = "checkpoint"
+		case ledger.Verdict:
+			what = fmt.Sprintf("soak at %d %%", entry.To)
+		case ledger.Extended:
+			what = "end of the soak"
+		default:
+			continue
+		}
+		if entry.Soaked > 0 {
+			what += fmt.Sprintf(", %v soaked", time.Duration(entry.Soaked)*time.Second)
+		}
+		list = append(list, Decision{
+			Time: entry.Time, Who: entry.Who, What: what, Verdict: entry.Verdict, Tone: toneOf(entry.Verdict), Reason: entry.Reason, Numbers: entry.Numbers,
+		})
+	}
+	return list
+}
+
+// rollbacks puts the entries of each rollback together.
+func rollbacks(own []ledger.Entry) []Rollback {
+	var list []Rollback
+	byEntry := map[int]int{}
+	for _, entry := range own {
+		switch entry.Kind {
+		case ledger.RollbackBegun:
+			byEntry[entry.Seq] = len(list)
+			list = append(list, Rollback{Begun: entry.Time, Who: entry.Who, Weight: entry.From, Reason: entry.Reason})
+		case ledger.RolledBack:
+			if len(list) == 0 {
+				list = append(list, Rollback{Begun: entry.Time, Who: entry.Who, Reason: entry.Reason})
+			}
+			last := &list[len(list)-1]
+			last.Done, last.Complete, last.Outcome = entry.Time, entry.Verdict == "complete", entry.Reason
+		case ledger.LatchReleased:
+			if at, known := byEntry[entry.Ref]; known {
+				list[at].Released = strings.TrimSpace(fmt.Sprintf("%s by %s: %s", moment(entry.Time), entry.Who, entry.Reason))
+			}
+		}
+	}
+	return list
+}

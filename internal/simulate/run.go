@@ -1,0 +1,319 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/advance"
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/plan"
+)
+
+// Source is who looked.
+type Source string
+
+// Sources of events.
+const (
+	ByBake  Source = "bake"
+	BySoak  Source = "soak"
+	ByGuard Source = "guard"
+)
+
+// Action is what came of a look.
+type Action string
+
+// Actions.
+const (
+	// Reached: the bake passed, and the soak begins.
+	Reached Action = "reached"
+	// Refused: the bake did not pass; the same update is tried again.
+	Refused Action = "refused"
+	// Watched: the soak goes on.
+	Watched Action = "watched"
+	// Extended: the soak's time was over without its criteria being met.
+	Extended Action = "extended"
+	// Passed: the advance gate lets the next stage through.
+	Passed Action = "passed"
+	// Reviewed: a person is asked to look.
+	Reviewed Action = "review"
+	// RolledBack: the canary is taken out.
+	RolledBack Action = "rolled back"
+	// Ended: the record ends before anything was decided.
+	Ended Action = "undecided"
+)
+
+// Event is one look.
+type Event struct {
+	At time.Time `json:"at"`
+	// After is the time since the beginning, in nanoseconds.
+	After   time.Duration `json:"after"`
+	By      Source        `json:"by"`
+	Action  Action        `json:"action"`
+	Verdict gate.Verdict  `json:"verdict"`
+	Reason  string        `json:"reason"`
+	// Evaluation is the look of bake and soak, Result that of the guard.
+	Evaluation *gate.Evaluation `json:"evaluation,omitempty"`
+	Result     *gate.Result     `json:"result,omitempty"`
+}
+
+// Result is what the gates made of a record.
+type Result struct {
+	Start time.Time     `json:"start"`
+	End   time.Time     `json:"end"`
+	Step  time.Duration `json:"step"`
+	// Canary and Stable are what was counted in all.
+	Canary Counts `json:"canary"`
+	Stable Counts `json:"stable"`
+	// LeftOut names criteria that the record cannot be judged by.
+	LeftOut []string `json:"leftOut,omitempty"`
+	// Events are all looks, in order of time; the last one is the outcome: passed, rolled back or undecided.
+	Events []Event `json:"events"`
+}
+
+// Outcome is the last event.
+func (r Result) Outcome() Event { return r.Events[len(r.Events)-1] }
+
+// errRecordEnds says that the time of a simulation is over.
+var errRecordEnds = errors.New("the record ends")
+
+// jump is a clock that is where somebody waits for it to be, up to a horizon.
+type jump struct {
+	now, horizon time.Time
+	end          context.CancelCauseFunc
+}
+
+// Now implements gate.Clock.
+func (j *jump) Now() time.Time { return j.now }
+
+// After implements gate.Clock.
+func (j *jump) After(d time.Duration) <-chan time.Time {
+	if !j.skip(d) {
+		return nil
+	}
+	reached := make(chan time.Time, 1)
+	reached <- j.now
+	return reached
+}
+
+// skip goes on by a duration; false tells that it leads beyond the horizon.
+func (j *jump) skip(d time.Duration) bool {
+	if j.now.Add(d).After(j.horizon) {
+		j.now = j.horizon
+		j.end(errRecordEnds)
+		return false
+	}
+	j.now = j.now.Add(d)
+	return true
+}
+
+// run is one simulation.
+type run struct {
+	recording *Recording
+	limits    Limits
+	criteria  []gate.Criterion
+	clock     *jump
+	events    []Event
+}
+
+// Run judges the record from its beginning, where the canary gets its first requests of a stage, until it is rolled back, let through
+// to the next stage, or the record ends.
+//
+// An update that the bake refuses is tried again at once, and the soak is asked at its checkpoints and when its time is over, by
+// somebody who never sleeps: the outcome is the earliest there can be.
+func Run(ctx context.Context, recording *Recording, limits Limits) (Result, error) {
+	if err := limits.Validate(); err != nil {
+		return Result{}, err
+	}
+	result := Result{Start: recording.Start, End: recording.End, Step: recording.Step}
+	told, err := recording.watch(limits)
+	if err != nil {
+		return Result{}, err
+	}
+	if result.Canary, result.Stable, err = recording.totals(limits); err != nil {
+		return Result{}, err
+	}
+	r := &run{recording: recording, limits: limits, criteria: limits.judged(recording)}
+	for _, criterion := range limits.Criteria {
+		if criterion.Kind == gate.KindLatency && !recording.Durations {
+			result.LeftOut = append(result.LeftOut, criterion.Name)
+		}
+	}
+	if len(r.criteria) == 0 {
+		return Result{}, errors.New("the record has no durations, and no criterion is about anything else")
+	}
+	horizon := recording.End
+	if last := len(told) - 1; last >= 0 && told[last].Action == RolledBack {
+		horizon = told[last].At
+	}
+	outer := ctx
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	r.clock = &jump{now: recording.Start, horizon: horizon, end: end}
+	if r.bake(ctx) {
+		r.soak(ctx)
+	}
+	if err := outer.Err(); err != nil {
+		return Result{}, err
+	}
+	result.Events = r.merge(told)
+	return result, nil
+}
+
+// totals are what was counted in all.
+func (r *Recording) totals(limits Limits) (canary, stable Counts, err error) {
+	latency := time.Duration(0)
+	for _, criterion := range limits.Criteria {
+		if criterion.Kind == gate.KindLatency {
+			latency = criterion.Limit
+		}
+	}
+	intervals, err := r.rises(latency)
+	for _, interval := range intervals {
+		canary, stable = canary.plus(*interval.Canary), stable.plus(*interval.Stable)
+	}
+	return canary, stable, err
+}
+
+// note adds an event of now.
+func (r *run) note(by Source, action Action, evaluation gate.Evaluation, reason string) {
+	r.events = append(r.events, Event{
+		At: r.clock.now, After: r.clock.now.Sub(r.recording.Start), By: by, Action: action,
+		Verdict: evaluation.Verdict(), Reason: reason, Evaluation: &evaluation,
+	})
+}
+
+// question is what bake and soak ask.
+func (r *run) question(since time.Time) gate.Question {
+	canary, stable := r.recording.tracks()
+	return gate.Question{Metrics: canary, Stable: stable, Criteria: r.criteria, Window: gate.Window{Start: since, End: r.clock.now}}
+}
+
+// bake tries the update until its bake passes; false tells that it never does.
+func (r *run) bake(ctx context.Context) bool {
+	if r.limits.Bake.Duration == 0 {
+		return true
+	}
+	for {
+		// The program waits as long, so that the smoke suite's requests are counted before.
+		if !r.clock.skip(2 * r.recording.Step) {
+			return false
+		}
+		config := r.limits.Bake
+		config.OnLook = nil
+		evaluation := gate.Bake(ctx, r.clock, config, func(ctx context.Context, since time.Time) gate.Evaluation {
+			return gate.Evaluate(ctx, r.recording, r.question(since))
+		})
+		if ctx.Err() != nil {
+			return false
+		}
+		switch evaluation.Verdict() {
+		case gate.Pass:
+			r.note(ByBake, Reached, evaluation, reasons(evaluation, gate.Pass))
+			return true
+		case gate.Fail:
+			r.note(ByBake, RolledBack, evaluation, reasons(evaluation, gate.Fail))
+			return false
+		default:
+			r.note(ByBake, Refused, evaluation, reasons(evaluation, evaluation.Verdict()))
+		}
+	}
+}
+
+// soak watches the stage until it is decided.
+func (r *run) soak(ctx context.Context) {
+	since, extensions := r.clock.now, 0
+	soaked := time.Duration(0)
+	for {
+		elapsed := r.clock.now.Sub(since)
+		wait := r.limits.Soak.Checkpoint(elapsed) - elapsed
+		if missing := r.limits.Soak.Required(extensions) - soaked; missing > 0 {
+			wait = min(wait, missing)
+		}
+		// While nothing is watched nothing gets less that is missing: who asks does not ask without a pause.
+		if !r.clock.skip(max(wait, r.recording.Step, elapsed/200, time.Second)) {
+			return
+		}
+		look, err := r.look(ctx, since, extensions)
+		if err != nil {
+			return
+		}
+		soaked = look.Soaked
+		switch action, reason := r.decide(look); action {
+		case Extended:
+			extensions++
+			r.note(BySoak, action, look.Evaluation, reason)
+		default:
+			r.note(BySoak, action, look.Evaluation, reason)
+			if action == Passed || action == RolledBack {
+				return
+			}
+		}
+	}
+}
+
+func (r *run) look(ctx context.Context, since time.Time, extensions int) (advance.Soak, error) {
+	question := r.question(since)
+	coverage, err := gate.Cover(ctx, r.recording, question.Metrics, question.Window)
+	if err != nil {
+		return advance.Soak{}, err
+	}
+	return advance.Soak{
+		Plan: r.limits.Soak, Extensions: extensions, Since: since, Soaked: coverage.Covered,
+		Evaluation: gate.EvaluateSoak(ctx, r.recording, question),
+	}, nil
+}
+
+// decide asks the advance gate whether the next stage may be entered. Which stages these are does not matter.
+func (r *run) decide(look advance.Soak) (action Action, reason string) {
+	const image, stable = "the canary's", "stable's"
+	stages := plan.DefaultStages()
+	decision := advance.Decide(advance.Facts{
+		Now: r.clock.now, Stages: stages, Soak: &look,
+		Standing: plan.Standing{Weight: stages[0], Canary: image, Stable: stable},
+		Target:   plan.Target{Weight: stages[1], Canary: image, Stable: stable},
+	})
+	verdict := look.Evaluation.Verdict()
+	reason = reasons(look.Evaluation, verdict)
+	switch {
+	case decision.RollBack:
+		return RolledBack, reason
+	case decision.Allowed():
+		return Passed, reason
+	case decision.Extend:
+		return Extended, fmt.Sprintf("by %v: %s", r.limits.Soak.Extension, reason)
+	default:
+		return Watched, fmt.Sprintf("%v of %v soaked; %s", look.Soaked, r.limits.Soak.Required(look.Extensions), reason)
+	}
+}
+
+// reasons joins those of the results with a verdict.
+func reasons(evaluation gate.Evaluation, verdict gate.Verdict) string {
+	text := ""
+	for _, result := range evaluation.Results {
+		if result.Verdict == verdict {
+			if text != "" {
+				text += "; "
+			}
+			text += result.Name + ": " + result.Reason
+		}
+	}
+	return text
+}
+
+// merge puts what the guard told among the looks, up to the one that decided, and says when nothing did.
+func (r *run) merge(told []Event) []Event {
+	events := slices.Concat(r.events, told)
+	slices.SortStableFunc(events, func(a, b Event) int { return a.At.Compare(b.At) })
+	for i, event := range events {
+		if event.Action == Passed || event.Action == RolledBack {
+			return events[:i+1]
+		}
+	}
+	return append(events, Event{
+		At: r.recording.End, After: r.recording.End.Sub(r.recording.Start), By: BySoak, Action: Ended, Verdict: gate.Inconclusive,
+		Reason: "the record ends before anything was decided",
+	})
+}

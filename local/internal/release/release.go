@@ -1,0 +1,276 @@
+// Package release makes what is handed out: the rollout command for each platform, its image, a bill of materials for each, and their
+// checksums. Everything is built twice, the second time from another copy of the commit and with an empty cache, and handed out
+// only when both are the same to the byte: whoever builds the commit again can tell whether he was given what it holds.
+package release
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+
+	"github.com/vextrus/finance-rollout/local/internal/images"
+)
+
+// Platform is an operating system and an architecture.
+type Platform struct{ OS, Architecture string }
+
+// Platforms are those that a release is made for.
+var Platforms = []Platform{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}}
+
+func (p Platform) String() string { return p.OS + "-" + p.Architecture }
+
+// MostBytes is how large an image may be, unpacked.
+const MostBytes = 60 << 20
+
+// Options say what to make.
+type Options struct {
+	// Root is the checkout, Out the folder to write; it is emptied first.
+	Root, Out string
+	// Package is the main package, Name the name of its program.
+	Package, Name string
+	Platforms     []Platform
+	// Materials writes the bill of materials of a binary to a file.
+	Materials func(ctx context.Context, binary, file string) error
+	// Say tells what goes on.
+	Say func(text string)
+}
+
+// Make makes a release. Nothing is left in Out when it fails.
+func Make(ctx context.Context, options Options) error {
+	if err := options.clean(ctx); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(options.Out); err != nil {
+		return fmt.Errorf("empty %s: %w", options.Out, err)
+	}
+	if err := os.MkdirAll(options.Out, 0o755); err != nil {
+		return fmt.Errorf("make %s: %w", options.Out, err)
+	}
+	if err := options.make(ctx); err != nil {
+		return errors.Join(err, os.RemoveAll(options.Out))
+	}
+	return nil
+}
+
+func (o Options) make(ctx context.Context) error {
+	again, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(again) }()
+	copied, cache, second := filepath.Join(again, "source"), filepath.Join(again, "cache"), filepath.Join(again, "out")
+	if err := o.export(ctx, copied); err != nil {
+		return err
+	}
+	index := v1.ImageIndex(empty.Index)
+	for _, platform := range o.Platforms {
+		first := filepath.Join(o.Out, o.Name+"-"+platform.String())
+		if err := o.build(ctx, o.Root, first, platform, nil); err != nil {
+			return err
+		}
+		repeated := filepath.Join(second, filepath.Base(first))
+		if err := o.build(ctx, copied, repeated, platform, []string{"GOCACHE=" + cache}); err != nil {
+			return err
+		}
+		sum, err := sameFile(first, repeated)
+		if err != nil {
+			return err
+		}
+		o.Say(fmt.Sprintf("%s: built twice, sha256:%s", filepath.Base(first), sum))
+		if err := o.Materials(ctx, first, first+".cdx.json"); err != nil {
+			return err
+		}
+		if platform.OS == "linux" {
+			if index, err = o.addImage(index, platform, first, repeated); err != nil {
+				return err
+			}
+		}
+	}
+	if err := o.writeIndex(index); err != nil {
+		return err
+	}
+	return o.writeSums()
+}
+
+// clean refuses a checkout that holds more than its commit: nobody could build that again.
+func (o Options) clean(ctx context.Context) error {
+	status, err := output(ctx, o.Root, nil, "git", "status", "--porcelain")
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(status) != "" {
+		return fmt.Errorf("the checkout holds changes that are in no commit; commit them or take them away first:\n%s", status)
+	}
+	return nil
+}
+
+// export writes the commit to another folder.
+func (o Options) export(ctx context.Context, folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	archive := filepath.Join(filepath.Dir(folder), "source.tar")
+	if _, err := output(ctx, o.Root, nil, "git", "archive", "--format=tar", "--output", archive, "HEAD"); err != nil {
+		return err
+	}
+	_, err := output(ctx, folder, nil, "tar", "-xf", archive)
+	return err
+}
+
+func (o Options) build(ctx context.Context, folder, binary string, platform Platform, env []string) error {
+	o.Say(fmt.Sprintf("build %s in %s", filepath.Base(binary), folder))
+	env = append(env, "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOOS="+platform.OS, "GOARCH="+platform.Architecture, "GOAMD64=v1", "GOARM64=v8.0")
+	_, err := output(ctx, folder, env, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, o.Package)
+	return err
+}
+
+// sameFile gives the checksum of two files that must be equal.
+func sameFile(first, second string) (string, error) {
+	one, err := checksum(first)
+	if err != nil {
+		return "", err
+	}
+	other, err := checksum(second)
+	if err != nil {
+		return "", err
+	}
+	if one != other {
+		return "", fmt.Errorf("%s differs from build to build: sha256:%s and sha256:%s; something of the machine, the path or the time has come into it",
+			filepath.Base(first), one, other)
+	}
+	return one, nil
+}
+
+func checksum(file string) (string, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// addImage makes the image of a platform from both builds and adds it to the index.
+func (o Options) addImage(index v1.ImageIndex, platform Platform, binaries ...string) (v1.ImageIndex, error) {
+	var image v1.Image
+	var digests []string
+	for _, binary := range binaries {
+		made, err := images.Image{Binary: binary, Path: "/bin/" + o.Name, Architecture: platform.Architecture}.Build()
+		if err != nil {
+			return nil, err
+		}
+		digest, err := made.Digest()
+		if err != nil {
+			return nil, err
+		}
+		image, digests = made, append(digests, digest.String())
+	}
+	if digests[0] != digests[1] {
+		return nil, fmt.Errorf("the image for %s differs from build to build: %s and %s", platform, digests[0], digests[1])
+	}
+	if err := checkImage(image, platform); err != nil {
+		return nil, err
+	}
+	o.Say(fmt.Sprintf("image for %s: built twice, %s", platform, digests[0]))
+	return mutate.AppendManifests(index, mutate.IndexAddendum{
+		Add: image, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: platform.OS, Architecture: platform.Architecture}},
+	}), nil
+}
+
+// checkImage refuses an image that runs as root or is too large.
+func checkImage(image v1.Image, platform Platform) error {
+	config, err := image.ConfigFile()
+	if err != nil {
+		return err
+	}
+	if user, _, _ := strings.Cut(config.Config.User, ":"); user == "" || user == "0" || user == "root" {
+		return fmt.Errorf("the image for %s runs as root", platform)
+	}
+	layers, err := image.Layers()
+	if err != nil {
+		return err
+	}
+	var size int64
+	for _, layer := range layers {
+		unpacked, err := layer.Uncompressed()
+		if err != nil {
+			return err
+		}
+		unpackedSize, err := io.Copy(io.Discard, unpacked)
+		if err := errors.Join(err, unpacked.Close()); err != nil {
+			return err
+		}
+		size += unpackedSize
+	}
+	if size > MostBytes {
+		return fmt.Errorf("the image for %s has %d bytes, and may have %d", platform, size, MostBytes)
+	}
+	return nil
+}
+
+// writeIndex writes the images as an OCI layout, which any tool can push.
+func (o Options) writeIndex(index v1.ImageIndex) error {
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		return err
+	}
+	if len(manifest.Manifests) == 0 {
+		return nil
+	}
+	if _, err := layout.Write(filepath.Join(o.Out, o.Name+"-image"), index); err != nil {
+		return fmt.Errorf("write the image: %w", err)
+	}
+	digest, err := index.Digest()
+	if err != nil {
+		return err
+	}
+	o.Say("image: " + digest.String())
+	return nil
+}
+
+// writeSums lists the checksums of the files in the form of sha256sum.
+func (o Options) writeSums() error {
+	files, err := os.ReadDir(o.Out)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for _, file := range files {
+		if file.IsDir() {
+			continue
+		}
+		sum, err := checksum(filepath.Join(o.Out, file.Name()))
+		if err != nil {
+			return err
+		}
+		lines = append(lines, sum+"  "+file.Name()+"\n")
+	}
+	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[66:], b[66:]) })
+	return os.WriteFile(filepath.Join(o.Out, "SHA256SUMS"), []byte(strings.Join(lines, "")), 0o644)
+}
+
+// output runs a command and gives what it printed.
+func output(ctx context.Context, folder string, env []string, name string, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, name, args...)
+	command.Dir, command.Env = folder, append(os.Environ(), env...)
+	var out, problem bytes.Buffer
+	command.Stdout, command.Stderr = &out, &problem
+	if err := command.Run(); err != nil {
+		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, problem.String())
+	}
+	return out.String(), nil
+}

@@ -1,0 +1,120 @@
+package release
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+)
+
+// checkout is a repository with one small program.
+func checkout(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	write(t, root, "go.mod", "module example.com/hello\n\ngo 1.26\n")
+	write(t, root, "cmd/hello/main.go", "package main\n\nfunc main() { println(\"hello\") }\n")
+	for _, args := range [][]string{
+		{"init", "--quiet"}, {"add", "."}, {"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--message", "hello"},
+	} {
+		command := exec.CommandContext(t.Context(), "git", args...)
+		command.Dir = root
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, output)
+		}
+	}
+	return root
+}
+
+func write(t *testing.T, root, name, content string) {
+	t.Helper()
+	path := filepath.Join(root, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func options(t *testing.T, root string) Options {
+	return Options{
+		Root: root, Out: filepath.Join(t.TempDir(), "out"), Package: "./cmd/hello", Name: "hello", Platforms: []Platform{{"linux", runtime.GOARCH}},
+		Materials: func(_ context.Context, _, file string) error { return os.WriteFile(file, []byte("{}"), 0o600) },
+		Say:       func(text string) { t.Log(text) },
+	}
+}
+
+func TestARelease(t *testing.T) {
+	o := options(t, checkout(t))
+	if err := Make(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	sums, err := os.ReadFile(filepath.Join(o.Out, "SHA256SUMS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := "hello-linux-" + runtime.GOARCH
+	for _, name := range []string{binary, binary + ".cdx.json"} {
+		sum, err := checksum(filepath.Join(o.Out, name))
+		if err != nil || !strings.Contains(string(sums), sum+"  "+name+"\n") {
+			t.Errorf("SHA256SUMS does not hold %s (%v):\n%s", name, err, sums)
+		}
+	}
+	index, err := layout.ImageIndexFromPath(filepath.Join(o.Out, "hello-image"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil || len(manifest.Manifests) != 1 || manifest.Manifests[0].Platform.Architecture != runtime.GOARCH {
+		t.Fatalf("index %v, %v", manifest, err)
+	}
+	image, err := index.Image(manifest.Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := image.ConfigFile()
+	if err != nil || config.Config.User != "65532:65532" || config.Architecture != runtime.GOARCH || config.Config.Entrypoint[0] != "/bin/hello" {
+		t.Errorf("config %+v, %v", config, err)
+	}
+}
+
+func TestADirtyCheckoutIsRefused(t *testing.T) {
+	o := options(t, checkout(t))
+	write(t, o.Root, "cmd/hello/more.go", "package main\n")
+	if err := Make(t.Context(), o); err == nil || !strings.Contains(err.Error(), "more.go") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(o.Out); err == nil {
+		t.Error("something was written")
+	}
+}
+
+func TestWhatDiffersIsNotHandedOut(t *testing.T) {
+	o := options(t, checkout(t))
+	// An ignored file is in the checkout and not in the commit.
+	write(t, o.Root, ".git/info/exclude", "cmd/hello/stamp.go\n")
+	write(t, o.Root, "cmd/hello/stamp.go", "package main\n\nfunc init() { println(\"another\") }\n")
+	if err := Make(t.Context(), o); err == nil || !strings.Contains(err.Error(), "differs from build to build") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(o.Out); err == nil {
+		t.Error("something was handed out")
+	}
+}
+
+func TestImagesOfRootOrTooLargeAreRefused(t *testing.T) {
+	platform := Platform{"linux", "amd64"}
+	for user, ok := range map[string]bool{"65532:65532": true, "": false, "0": false, "root:root": false} {
+		if err := checkImage(running(user, 0), platform); (err == nil) != ok {
+			t.Errorf("user %q: %v", user, err)
+		}
+	}
+	if err := checkImage(running("65532", MostBytes+1), platform); err == nil || !strings.Contains(err.Error(), "may have") {
+		t.Errorf("a large image: %v", err)
+	}
+}

@@ -1,0 +1,109 @@
+// Package vulnerabilities judges what govulncheck found: what the code calls and nobody accepted with a reason fails the check. It reads
+// the report and the list of what is accepted, and runs nothing.
+package vulnerabilities
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Finding is a vulnerability in what the code calls.
+type Finding struct {
+	// ID is the entry's in the Go vulnerability database, Module what it is in and Version the one in use. Fixed is the first version
+	// without it; empty when there is none.
+	ID, Module, Version, Fixed string
+}
+
+// Accepted is a finding that stays, with the reason.
+type Accepted struct {
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
+}
+
+// ReadAccepted reads the list of what is accepted. Each entry needs a reason.
+func ReadAccepted(document []byte) ([]Accepted, error) {
+	var list struct {
+		Accepted []Accepted `json:"accepted"`
+	}
+	if err := yaml.UnmarshalStrict(document, &list); err != nil {
+		return nil, fmt.Errorf("read what is accepted: %w", err)
+	}
+	for _, entry := range list.Accepted {
+		if !strings.HasPrefix(entry.ID, "GO-") || strings.TrimSpace(entry.Reason) == "" {
+			return nil, fmt.Errorf("accepted entry %q has no id such as GO-2026-0001, or no reason", entry.ID)
+		}
+	}
+	return list.Accepted, nil
+}
+
+// Read reads the report of `govulncheck -format json` and gives what the code calls, each vulnerability once.
+func Read(report io.Reader) ([]Finding, error) {
+	decoder := json.NewDecoder(report)
+	seen := map[string]bool{}
+	var found []Finding
+	for {
+		var message struct {
+			Finding *struct {
+				OSV   string `json:"osv"`
+				Fixed string `json:"fixed_version"`
+				Trace []struct {
+					Module   string `json:"module"`
+					Version  string `json:"version"`
+					Function string `json:"function"`
+				} `json:"trace"`
+			} `json:"finding"`
+		}
+		err := decoder.Decode(&message)
+		if errors.Is(err, io.EOF) {
+			slices.SortFunc(found, func(a, b Finding) int { return strings.Compare(a.ID, b.ID) })
+			return found, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the report of govulncheck: %w", err)
+		}
+		one := message.Finding
+		// Without a function the vulnerable code is required or imported, and not called.
+		if one == nil || len(one.Trace) == 0 || one.Trace[0].Function == "" || seen[one.OSV] {
+			continue
+		}
+		seen[one.OSV] = true
+		found = append(found, Finding{ID: one.OSV, Module: one.Trace[0].Module, Version: one.Trace[0].Version, Fixed: one.Fixed})
+	}
+}
+
+// Judge tells which findings stay by whose reason, and fails for those that nobody accepted. An entry for something that is not
+// found any more is told too: of the standard library another Go may have it still.
+func Judge(found []Finding, accepted []Accepted, say func(string)) error {
+	var open []string
+	unused := slices.Clone(accepted)
+	for _, finding := range found {
+		at := slices.IndexFunc(accepted, func(entry Accepted) bool { return entry.ID == finding.ID })
+		text := fmt.Sprintf("%s in %s %s (fixed in %s)", finding.ID, finding.Module, finding.Version, orNothing(finding.Fixed))
+		if at < 0 {
+			open = append(open, text)
+			continue
+		}
+		unused = slices.DeleteFunc(unused, func(entry Accepted) bool { return entry.ID == finding.ID })
+		say("accepted: " + text + ": " + accepted[at].Reason)
+	}
+	for _, entry := range unused {
+		say("not found here any more: " + entry.ID)
+	}
+	if len(open) > 0 {
+		return fmt.Errorf("the code calls what is vulnerable; update it, or accept it with a reason in .govulncheck.yaml:\n  %s", strings.Join(open, "\n  "))
+	}
+	return nil
+}
+
+func orNothing(version string) string {
+	if version == "" {
+		return "nothing yet"
+	}
+	return version
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vextrus/finance-rollout/local/internal/release"
+	"github.com/vextrus/finance-rollout/local/internal/vulnerabilities"
+)
+
+// vulnerabilitiesCommand runs govulncheck on the whole module.
+func vulnerabilitiesCommand(open opener) *cobra.Command {
+	var database string
+	cmd := &cobra.Command{
+		Use:   "vulnerabilities [--db URL]",
+		Short: "Look for known vulnerabilities in what the code calls; those that stay are listed in .govulncheck.yaml",
+		Long: "Look for known vulnerabilities in what the code calls; those that stay are listed with their reasons in .govulncheck.yaml.\n\n" +
+			"The database is that of the pinned module golang.org/x/vulndb, so that the check needs no other network and gives the same\n" +
+			"answer tomorrow. --db https://vuln.go.dev asks for what became known since.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := open()
+			if err != nil {
+				return err
+			}
+			if err := c.Builder().Provide(cmd.Context(), "govulncheck"); err != nil {
+				return err
+			}
+			if database == "" {
+				if database, err = pinnedDatabase(cmd.Context(), c.Root()); err != nil {
+					return err
+				}
+			}
+			document, err := os.ReadFile(filepath.Join(c.Root(), ".govulncheck.yaml"))
+			if err != nil {
+				return err
+			}
+			accepted, err := vulnerabilities.ReadAccepted(document)
+			if err != nil {
+				return err
+			}
+			report, err := run(cmd.Context(), c.Root(), c.Binary("govulncheck"), "-format", "json", "-db", database, "./...")
+			if err != nil {
+				return err
+			}
+			found, err := vulnerabilities.Read(bytes.NewReader(report))
+			if err != nil {
+				return err
+			}
+			say := func(text string) { fmt.Fprintln(cmd.OutOrStdout(), text) }
+			return vulnerabilities.Judge(found, accepted, say)
+		},
+	}
+	cmd.Flags().StringVar(&database, "db", "", "address of the database (default: the pinned module's)")
+	return cmd
+}
+
+// pinnedDatabase gives the folder of the vulnerability database that go.mod of the tool pins, as an address.
+func pinnedDatabase(ctx context.Context, root string) (string, error) {
+	text, err := run(ctx, filepath.Join(root, "local", "tools", "govulncheck"), "go", "mod", "download", "-json", "golang.org/x/vulndb")
+	if err != nil {
+		return "", err
+	}
+	var module struct{ Dir string }
+	if err := json.Unmarshal(text, &module); err != nil || module.Dir == "" {
+		return "", fmt.Errorf("find the vulnerability database: %w in %s", err, text)
+	}
+	return "file://" + filepath.Join(module.Dir, "data", "osv"), nil
+}
+
+// releaseCommand makes a release of the rollout command.
+func releaseCommand(open opener) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "release",
+		Short: "Build the rollout command, its image and bills of materials twice, and write them when both are the same",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := open()
+			if err != nil {
+				return err
+			}
+			if err := c.Builder().Provide(cmd.Context(), "cyclonedx-gomod"); err != nil {
+				return err
+			}
+			if out == "" {
+				out = c.Dir("release")
+			}
+			return release.Make(cmd.Context(), release.Options{
+				Root: c.Root(), Out: out, Package: "./cmd/rollout", Name: "rollout", Platforms: release.Platforms,
+				Materials: func(ctx context.Context, binary, file string) error {
+					_, err := run(ctx, c.Root(), c.Binary("cyclonedx-gomod"), "bin", "-json", "-noserial", "-output", file, binary)
+					return err
+				},
+				Say: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) },
+			})
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "the folder to write (default .local/release)")
+	return cmd
+}
+
+// run runs a command and gives what it printed; an error holds what it complained of.
+func run(ctx context.Context, folder, name string, args ...string) ([]byte, error) {
+	command := exec.CommandContext(ctx, name, args...)
+	command.Dir = folder
+	var problem bytes.Buffer
+	command.Stderr = &problem
+	text, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", filepath.Base(name), err, problem.String())
+	}
+	return text, nil
+}
