@@ -155,6 +155,10 @@ func (g *gathering) soak(ctx context.Context) *Soak {
 		Since: state.SoakSince, Extensions: state.Extensions, Required: Seconds(spec.Plan.Required(state.Extensions)),
 		NextCheckpoint: state.SoakSince.Add(spec.Plan.Checkpoint(elapsed)),
 	}
+	if elapsed < 4*time.Duration(g.source.Settings.Metrics.Interval) {
+		// The first samples of the stage are on their way: that they are missing is no news.
+		return made
+	}
 	look := g.source.Looker.Look(ctx, state.SoakSince, func(ctx context.Context) advance.Soak {
 		return rollout.LookAtSoak(ctx, g.source.Settings, g.source.Cluster, g.source.Prometheus, state, g.source.Now())
 	})
