@@ -76,7 +76,8 @@ func changedSecret(t *testing.T, c *cluster) {
 		t.Errorf("there were only %d ready pods on the way, the plan has 10", pods)
 	}
 	for name, generation := range c.generations(t) {
-		if generation == before[name] {
+		// The guard reads the secret from a file, which the kubelet renews.
+		if generation == before[name] && !strings.HasSuffix(name, "-guard") {
 			t.Errorf("%s was not rolled", name)
 		}
 	}
