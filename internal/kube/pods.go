@@ -120,8 +120,13 @@ func (c *Client) waitDeployment(ctx context.Context, namespace, name string, wan
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	var last *appsv1.Deployment
+	var lookErr error
 	for {
 		deployment, err := c.deployment(ctx, namespace, name)
+		if ctx.Err() == nil {
+			// The end of the wait ends the last look too, and says nothing about the Deployment.
+			lookErr = err
+		}
 		switch {
 		case err == nil:
 			last = deployment
@@ -136,7 +141,7 @@ func (c *Client) waitDeployment(ctx context.Context, namespace, name string, wan
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("deployment %s/%s is not ready with %d pods after %v: %s: %w",
-				namespace, name, wanted.replicas, time.Since(start).Round(time.Second), c.unready(ctx, wanted, last, err), context.Cause(ctx))
+				namespace, name, wanted.replicas, time.Since(start).Round(time.Second), c.unready(ctx, wanted, last, lookErr), context.Cause(ctx))
 		case <-ticker.C:
 		}
 	}
