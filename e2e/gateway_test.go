@@ -76,7 +76,7 @@ func gatewayRefusals(t *testing.T, e *edge) {
 	e.config(t, "gateway.namespace", "gateway")
 	e.config(t, "gateway.name", "nothing")
 	e.config(t, "gateway.hostnames[0]", gatewayHost)
-	e.config(t, "gateway.timeout", "5s")
+	e.config(t, "gateway.timeout", "10s")
 	if output, err := e.pulumi(t, "preview", "--stack", "production"); err == nil || !strings.Contains(output, "no Gateway gateway/nothing") {
 		t.Errorf("a Gateway that does not exist: %v\n%s", err, tail(output))
 	}
