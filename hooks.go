@@ -296,7 +296,8 @@ func (h *hooks) asPlanned(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if live != planned[deployment] {
+		// By weights, more pods change no share; an autoscaler that this update takes away may still have them.
+		if live < planned[deployment] || live > planned[deployment] && !s.IsGateway() {
 			return fmt.Errorf("deployment %s/%s has %d pods and shall have %d: somebody else has scaled it; to resolve: pulumi up --refresh",
 				s.Namespace, deployment, live, planned[deployment])
 		}

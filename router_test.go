@@ -229,7 +229,7 @@ func TestAttached(t *testing.T) {
 	}
 }
 
-// Nothing is looked at before the Gateway has accepted the weights, and with pods that are not those of the plan nothing is either.
+// Nothing is looked at before the Gateway has accepted the weights, and with fewer pods than the plan's nothing is either.
 func TestVerifyWaitsForTheRoute(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -240,7 +240,8 @@ func TestVerifyWaitsForTheRoute(t *testing.T) {
 	}{
 		{name: "accepted", live: 1, want: "no Prometheus", calls: 3},
 		{name: "not accepted", live: 1, refuses: []string{"90/10"}, want: "Accepted is False", calls: 2},
-		{name: "scaled by somebody", live: 2, want: "has 2 pods and shall have 1"},
+		{name: "more pods, as an autoscaler leaves them", live: 2, want: "no Prometheus", calls: 3},
+		{name: "scaled by somebody", live: 0, want: "has 0 pods and shall have 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld()

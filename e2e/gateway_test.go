@@ -229,6 +229,10 @@ func autoscaler(t *testing.T, e *edge) {
 	e.expectTracks(t, 10, 2)
 	e.dropCanaryConfig(t)
 	e.up(t, "production")
+	// The autoscaler has left its pods.
+	if output, err := e.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview", "--refresh"); err != nil {
+		t.Fatalf("pulumi up --refresh: %v\n%s", err, tail(output))
+	}
 	e.expectTracks(t, 10, 1)
 }
 
