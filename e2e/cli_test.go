@@ -95,7 +95,7 @@ type standingOf struct {
 func (c *cluster) expectStanding(t *testing.T, code int, phase string, stable, canary int) {
 	t.Helper()
 	var found standingOf
-	eventually(t, "the pods that leave are gone", func() bool {
+	eventually(t, "the phase is "+phase+", and the pods that leave are gone", func() bool {
 		command := exec.CommandContext(t.Context(), filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s", "production", "-o", "json")
 		command.Env = c.env
 		output, _ := command.Output()
@@ -203,13 +203,13 @@ func commandAdvance(t *testing.T, c *cluster) {
 	c.expectStanding(t, operator.ExitDone, "soaking", 7, 3)
 }
 
-// rollBack rolls back and expects the canary's endpoints to be gone, the state settled and the report written.
-func (c *cluster) rollBack(t *testing.T, args ...string) {
+// rollBack rolls back and expects the canary's endpoints to be gone, the state settled in that phase and the report written.
+func (c *cluster) rollBack(t *testing.T, phase string, args ...string) {
 	t.Helper()
 	report := filepath.Join(t.TempDir(), "report.md")
 	args = append([]string{"rollback", "-s", "production", "--yes", "--watch", "0s", "--reason", "the test wants it", "--report", report}, args...)
 	c.expect(t, operator.ExitDone, args, "no endpoint is left", "is out of traffic after", "nothing is left to do")
-	c.expectStanding(t, operator.ExitDone, "rolled back", 10, 0)
+	c.expectStanding(t, operator.ExitDone, phase, 10, 0)
 	if output, err := c.pulumi(t, "preview", "--stack", "production", "--refresh", "--expect-no-changes"); err != nil {
 		t.Errorf("the stack is at another position: %v\n%s", err, tail(output))
 	}
@@ -229,7 +229,7 @@ func (c *cluster) bringBack(t *testing.T) {
 
 func commandScale(t *testing.T, c *cluster) {
 	mark := c.mark(t)
-	c.rollBack(t)
+	c.rollBack(t, "rolled back")
 	c.expectTracks(t, 10, 0)
 	c.expectRollback(t, mark, "the test wants it")
 	c.expectEvidence(t, "the test wants it")
@@ -252,7 +252,8 @@ func commandUndo(t *testing.T, c *cluster) {
 	c.config(t, "staging.required", "false")
 	c.config(t, "image", strings.TrimSpace(stable))
 	c.up(t, "production")
-	c.rollBack(t, "--option", "undo")
+	// The image that it went back to is not latched, and waits for an advance.
+	c.rollBack(t, "idle", "--option", "undo")
 	if output, err := c.run(t, "kubectl", "get", "deployment", "finance-service-week1", "-n", c.production, "-o", "yaml"); err != nil ||
 		strings.Contains(output, "LEFTOVER") || !strings.Contains(output, "image: "+before) {
 		t.Errorf("the undo left a variable of the older revision behind, or another image: %v\n%s", err, tail(output))
@@ -279,7 +280,7 @@ func commandWithoutPulumi(t *testing.T, c *cluster) {
 }
 
 func commandDelete(t *testing.T, c *cluster) {
-	c.rollBack(t, "--option", "delete")
+	c.rollBack(t, "rolled back", "--option", "delete")
 	if output, err := c.run(t, "kubectl", "get", "deployments", "-n", c.production, "-o", "name"); err != nil || strings.Contains(output, "week1") {
 		t.Errorf("the canary's Deployment is still there: %v\n%s", err, output)
 	}

@@ -39,6 +39,9 @@ func (g *gathering) status(ctx context.Context) *Status {
 		stands := g.state.Weight
 		status.Weight.Stands = &stands
 		status.Latch = g.latch()
+		if entry, latched := g.state.Latch(g.state.Image); latched && status.Latch == nil {
+			facts.before = &entry
+		}
 		status.Soak = g.soak(ctx)
 	}
 	for _, what := range slices.Sorted(maps.Keys(g.missing)) {

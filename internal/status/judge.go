@@ -23,6 +23,8 @@ type facts struct {
 	state *ledger.State
 	// released is the number of the latch that the configuration releases.
 	released int
+	// before is the latch of the release that had requests last, where the configuration names another image since.
+	before *ledger.Entry
 }
 
 // judge fills in phase, summary, notes and order.
@@ -49,6 +51,9 @@ func (s *Status) phase(f facts) (Phase, string) {
 	case state.Begun != nil:
 		return PhaseShifting, fmt.Sprintf("the shift from %d %% to %d %% was let through at %s and has not passed its gate yet",
 			state.Weight, state.Begun.To, clock(state.Begun.Time))
+	case state.Weight == 0 && f.before != nil:
+		return PhaseIdle, fmt.Sprintf("no canary has requests: %s was rolled back at %s by %s, and the configuration names another image since",
+			f.before.Release, clock(f.before.Time), f.before.Who)
 	case state.Weight == 0:
 		return PhaseIdle, "no canary has requests"
 	case s.Soak != nil && s.Soak.Source == SourceLook && s.Soak.Verdict == gate.Pass && s.Soak.Soaked >= s.Soak.Required:

@@ -241,3 +241,12 @@ func TestLookerWaitsOnlySoLong(t *testing.T) {
 		t.Errorf("the look at another stage is used: %v", found)
 	}
 }
+
+func TestIdleNamesTheReleaseThatWasRolledBack(t *testing.T) {
+	status, f := rolledBack()
+	f.before, status.Latch = status.Latch, nil
+	status.judge(f)
+	if want := "v2 was rolled back at"; status.Phase != PhaseIdle || !strings.Contains(status.Summary, want) {
+		t.Errorf("phase %s, %q; want %s with %q", status.Phase, status.Summary, PhaseIdle, want)
+	}
+}
