@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,7 +26,7 @@ import (
 type options struct {
 	kubeconfig, namespace, secret string
 	port, rate, runs              int
-	scenarios, output             string
+	scenarios, output, beside     string
 }
 
 func main() {
@@ -47,6 +48,7 @@ func parse() options {
 	flag.IntVar(&o.rate, "rate", 100, "requests a second, each over a connection of its own")
 	flag.IntVar(&o.runs, "runs", 0, "runs of each scenario; 0 for its own number")
 	flag.StringVar(&o.scenarios, "scenarios", "", "names of the scenarios, separated by commas; empty for all: "+strings.Join(append(names(), footprint+" (alone)"), ", "))
+	flag.StringVar(&o.beside, "beside", "", "further stacks, as namespace:node-port separated by commas: runs of an hour are made in all of them at the same time")
 	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"), "the file whose sections are replaced; empty for none")
 	flag.Parse()
 	return o
@@ -75,10 +77,15 @@ func run(ctx context.Context) error {
 		return err
 	}
 	bench := &bench{stack: stack, options: o, secret: secret}
-	if err := bench.ready(ctx); err != nil {
+	if bench.beside, err = bench.others(o.beside); err != nil {
 		return err
 	}
-	defer bench.tidy(context.WithoutCancel(ctx))
+	for _, b := range append(bench.beside, bench) {
+		if err := b.ready(ctx); err != nil {
+			return fmt.Errorf("%s: %w", b.stack.Namespace, err)
+		}
+		defer b.tidy(context.WithoutCancel(ctx)) //nolint:gocritic // a handful, and each is needed until the end
+	}
 	for _, scenario := range chosen {
 		result, err := bench.measure(ctx, scenario)
 		if err != nil {
@@ -113,6 +120,27 @@ type bench struct {
 	stack   *drive.Stack
 	options options
 	secret  []byte
+	// beside are benches of other stacks.
+	beside []*bench
+}
+
+// others opens the stacks of -beside.
+func (b *bench) others(text string) ([]*bench, error) {
+	var found []*bench
+	for _, one := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
+		namespace, port, _ := strings.Cut(one, ":")
+		o := b.options
+		var err error
+		if o.port, err = strconv.Atoi(port); err != nil || namespace == "" {
+			return nil, fmt.Errorf("-beside: %q is no namespace:node-port", one)
+		}
+		stack, err := drive.Open(o.kubeconfig, namespace)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, &bench{stack: stack, options: o, secret: b.secret})
+	}
+	return found, nil
 }
 
 // errUnguarded says that nothing can be measured.

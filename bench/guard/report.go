@@ -13,14 +13,20 @@ type result struct {
 	scenario scenario
 	date     time.Time
 	runs     []outcome
+	// beside are the stacks that runs were made in at the same time.
+	beside int
 }
 
 // markdown is the section of the document.
 func (r result) markdown(o options) string {
 	var text strings.Builder
 	s := r.scenario
-	fmt.Fprintf(&text, "### Guard: %s\n\n%s, %d cores, Go %s, %d requests/s without keep-alive, %d runs.\n\n",
-		s.title, r.date.Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), o.rate, len(r.runs))
+	together := ""
+	if r.beside > 1 {
+		together = fmt.Sprintf(", %d at a time in stacks of their own", r.beside)
+	}
+	fmt.Fprintf(&text, "### Guard: %s\n\n%s, %d cores, Go %s, %d requests/s without keep-alive, %d runs%s.\n\n",
+		s.title, r.date.Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), o.rate, len(r.runs), together)
 	var took []time.Duration
 	var failed []int
 	stayed := 0
@@ -35,6 +41,8 @@ func (r result) markdown(o options) string {
 	text.WriteString("| | median | best | worst | goal | |\n|---|---|---|---|---|---|\n")
 	if s.stays {
 		fmt.Fprintf(&text, "| rolled back | %d of %d | | | none | %s |\n", len(took), len(r.runs), verdict(len(took) == 0))
+		slices.Sort(failed)
+		fmt.Fprintf(&text, "| failed answers that reached clients | %d | %d | %d | | |\n", failed[len(failed)/2], failed[0], failed[len(failed)-1])
 		return text.String()
 	}
 	if len(took) > 0 {

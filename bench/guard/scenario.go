@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -23,8 +24,8 @@ type scenario struct {
 	runs   int
 	// limit is how long a rollback is waited for; a scenario that stays is watched that long.
 	limit time.Duration
-	// stays tells that the canary must not be rolled back.
-	stays bool
+	// stays tells that the canary must not be rolled back, long that its runs are made in several stacks at the same time.
+	stays, long bool
 	// median and worst are the goals for the time, answers and most for the failed answers; 0 for none.
 	median, worst time.Duration
 	answers, most int
@@ -42,7 +43,7 @@ func scenarios() []scenario {
 			begin: crashLoop},
 		{name: "readiness", title: "readiness lost, from the kubelet's report to the isolated pod", runs: 5, limit: time.Minute, worst: 3 * time.Second,
 			begin: readinessLost},
-		{name: "healthy", title: "0.3 % are 500, for one hour", faults: "errors=0.003", runs: 3, limit: time.Hour, stays: true},
+		{name: "healthy", title: "0.3 % are 500, for one hour", faults: "errors=0.003", runs: 3, limit: time.Hour, stays: true, long: true},
 		{name: "shared", title: "everything fails in both tracks for 30 s", runs: 5, limit: 45 * time.Second, stays: true, begin: sharedOutage},
 	}
 }
@@ -76,6 +77,8 @@ type outcome struct {
 	took time.Duration
 	// failed are the failed answers that clients got, from the beginning of the fault to some seconds after the canary was out.
 	failed int
+	// requests are all of them, in the whole run.
+	requests int
 	// share is the canary's part of the answers.
 	share  float64
 	reason string
@@ -90,13 +93,28 @@ func (b *bench) measure(ctx context.Context, s scenario) (result, error) {
 		s.runs = b.options.runs
 	}
 	found := result{scenario: s, date: time.Now().UTC()}
-	for i := range s.runs {
-		run, err := b.once(ctx, s)
-		if err != nil {
+	benches := []*bench{b}
+	if s.long {
+		benches = append(benches, b.beside...)
+	}
+	found.beside = min(len(benches), s.runs)
+	for len(found.runs) < s.runs {
+		runs := make([]outcome, min(len(benches), s.runs-len(found.runs)))
+		group, ctx := errgroup.WithContext(ctx)
+		for i := range runs {
+			group.Go(func() (err error) {
+				runs[i], err = benches[i].once(ctx, s)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
 			return found, err
 		}
-		fmt.Printf("%s %d/%d: %v, %d failed answers: %s\n", s.name, i+1, s.runs, run.took.Round(time.Millisecond), run.failed, run.reason)
-		found.runs = append(found.runs, run)
+		for _, run := range runs {
+			found.runs = append(found.runs, run)
+			fmt.Printf("%s %d/%d: %v, %d of %d answers failed, %.1f %% came from the canary: %s\n",
+				s.name, len(found.runs), s.runs, run.took.Round(time.Millisecond), run.failed, run.requests, 100*run.share, run.reason)
+		}
 	}
 	return found, nil
 }
@@ -153,7 +171,7 @@ func (b *bench) outcome(ctx context.Context, customers *drive.Customers, since t
 		return outcome{}, err
 	}
 	requests, canary := customers.Answered(b.stack.CanaryDeployment() + "-")
-	found := outcome{took: took, failed: len(customers.Failures(since)), share: float64(canary) / float64(max(requests, 1))}
+	found := outcome{took: took, failed: len(customers.Failures(since)), requests: requests, share: float64(canary) / float64(max(requests, 1))}
 	latch, latched := state.Latch(image)
 	if latched != (took >= 0) {
 		return found, fmt.Errorf("the canary is out: %v, its image is latched: %v", took >= 0, latched)
