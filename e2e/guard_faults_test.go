@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -211,6 +212,54 @@ func kill(t *testing.T, pod string) {
 		return
 	}
 	t.Errorf("pod %s has no process on this machine", pod)
+}
+
+// apiServerAway stops the API server: for a while beside a healthy canary, which stays, and for a minute right after a canary
+// turned bad, which the guard sees and cannot write down until the API server is back.
+func (g *guarded) apiServerAway(t *testing.T) {
+	g.customers(t)
+	g.enter(t, healthy)
+	before := g.rollbacks(t)
+	g.withoutAPIServer(t, 20*time.Second)
+	time.Sleep(10 * time.Second)
+	g.expectIn(t)
+	g.fault(t, podlabel.Canary, "errors=0.33")
+	g.withoutAPIServer(t, time.Minute)
+	g.expectOut(t)
+	if after := g.rollbacks(t); after != before+1 {
+		t.Errorf("%d rollbacks were begun", after-before)
+	}
+}
+
+// withoutAPIServer stops the local cluster's API server for a while, as a hanging machine does: connections stay open and nobody answers.
+func (g *guarded) withoutAPIServer(t *testing.T, away time.Duration) {
+	t.Helper()
+	binary, err := filepath.EvalSymlinks(filepath.Join(g.root, ".local", "bin", "kube-apiserver"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob("/proc/[0-9]*/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(found, func(link string) bool {
+		target, err := os.Readlink(link)
+		return err == nil && target == binary
+	})
+	if at < 0 {
+		t.Fatalf("no process runs %s", binary)
+	}
+	pid, err := strconv.Atoi(filepath.Base(filepath.Dir(found[at])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(away)
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // prometheusAway leaves the guard without Prometheus: it sees what it scrapes itself.

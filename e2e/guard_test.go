@@ -61,6 +61,7 @@ func TestGuard(t *testing.T) {
 		{"webhook", (*guarded).webhook},
 		{"two rollbacks at once, and an operator", (*guarded).twoAtOnce},
 		{"killed between the steps", (*guarded).killed},
+		{"API server away", (*guarded).apiServerAway},
 		{"Prometheus away", (*guarded).prometheusAway},
 		{"a healthy canary stays", (*guarded).healthyStays},
 		{"the next update", (*guarded).nextUpdate},

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
@@ -34,21 +35,25 @@ func TestAHealthyCanaryStays(t *testing.T) {
 	w.record(reached())
 	g, registry := w.guarded()
 	w.customers(10, 0, 0)
-	w.eventually("many looks", func() bool {
-		found, err := registry.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, family := range found {
-			if family.GetName() == "rollout_guard_requests" {
-				return family.Metric[0].GetGauge().GetValue() > 300
-			}
-		}
-		return false
-	})
+	w.eventually("many looks", func() bool { return requests(t, registry) > 300 })
 	if w.out() || w.kinds() != "shift-reached" || !g.synced.Load() {
 		t.Errorf("the ledger holds %s", w.kinds())
 	}
+}
+
+// requests are those of the canary that the guard's evidence holds.
+func requests(t *testing.T, registry *prometheus.Registry) float64 {
+	t.Helper()
+	found, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range found {
+		if family.GetName() == "rollout_guard_requests" {
+			return family.Metric[0].GetGauge().GetValue()
+		}
+	}
+	return 0
 }
 
 func TestASharedOutageIsReportedAndNotBlamed(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,7 +54,12 @@ type world struct {
 	// away makes every write fail, as an API server does that cannot be reached.
 	away    bool
 	changed func()
+	// skew is what the guard's clock is ahead by, in nanoseconds.
+	skew atomic.Int64
 }
+
+// now is the guard's clock, whose differences are those of the time on the wall.
+func (w *world) now() time.Time { return time.Now().Round(0).Add(time.Duration(w.skew.Load())) }
 
 // service counts the requests of a pod.
 type service struct{ good, bad int }
@@ -310,7 +316,7 @@ func (w *world) guarded(change ...func(*Config)) (*Guard, *prometheus.Registry) 
 	w.mu.Unlock()
 	registry := prometheus.NewRegistry()
 	g := New(Options{
-		Identity: "one", Cluster: w, Registry: registry, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Identity: "one", Cluster: w, Registry: registry, Logger: slog.New(slog.DiscardHandler), Now: w.now,
 		Watch: func(_ context.Context, changed func()) (Objects, error) { w.changed = changed; return w, nil },
 		Lead:  func(ctx context.Context, lead func(context.Context), _ func(string)) error { lead(ctx); return nil },
 		Reach: func(string) (*http.Client, string, error) { return nil, "", errors.New("no server in this test") },
@@ -370,9 +376,11 @@ func reached() ledger.Entry {
 	return ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: image, Stable: "sha256:0000", To: 10}
 }
 
-// customers send requests until the test ends; the canary fails the share of bad in good+bad.
-func (w *world) customers(good, bad, stableBad int) {
-	ctx := w.t.Context()
+// customers send requests until the test ends; the canary fails the share of bad in good+bad. customersUntil lets the test end them.
+func (w *world) customers(good, bad, stableBad int) { w.customersUntil(good, bad, stableBad) }
+
+func (w *world) customersUntil(good, bad, stableBad int) (end func()) {
+	ctx, end := context.WithCancel(w.t.Context())
 	go func() {
 		for ctx.Err() == nil {
 			w.serve(podlabel.Canary, good, bad)
@@ -380,4 +388,5 @@ func (w *world) customers(good, bad, stableBad int) {
 			time.Sleep(50 * time.Millisecond)
 		}
 	}()
+	return end
 }
