@@ -94,12 +94,9 @@ tidy: ## Bring go.mod and go.sum in order
 unit: ## Run the unit tests; some need PostgreSQL installed
 	@go test -shuffle=on ./...
 
-# These were not yet seen to pass as a whole since the last parts came together: `make e2e E2E_PENDING=^$$` runs them too.
-E2E_PENDING := ^(TestFaults|TestCommands|TestDiagnose)$$
-
 .PHONY: e2e
 e2e: local ## Run the end-to-end tests; starts the local cluster and ends it again if it does not run yet
-	@$(LOCAL) run --gateway -- go test -tags e2e -count=1 -p 1 -parallel 1 -timeout 75m -skip '$(E2E_PENDING)' $(E2E_PACKAGES)
+	@$(LOCAL) run --gateway -- go test -tags e2e -count=1 -p 1 -parallel 1 -timeout 75m $(E2E_PACKAGES)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (default 10s)
