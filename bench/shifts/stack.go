@@ -60,8 +60,10 @@ func deploy(ctx context.Context, root string, o options) (*stack, error) {
 	if _, err := s.up(ctx, "staging"); err != nil {
 		return s, err
 	}
-	_, err = s.shift(ctx, 10)
-	return s, err
+	if _, err := s.shift(ctx, 10); err != nil {
+		return s, err
+	}
+	return s, s.scraped(ctx)
 }
 
 // destroy takes everything away, also when the benchmark was interrupted.

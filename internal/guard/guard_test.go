@@ -210,6 +210,21 @@ func TestAnImpostorIsReportedAndNotCounted(t *testing.T) {
 	}
 }
 
+func TestAPodThatIsSeenBeforeItsReplicaSetIsNoImpostor(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	w.record(reached())
+	w.late.Store(true)
+	_, registry := w.guarded()
+	time.AfterFunc(time.Second, func() { w.late.Store(false) })
+	w.customers(10, 0, 0)
+	w.eventually("looks", func() bool { return requests(t, registry) > 900 }) // longer than an impostor has to be seen
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if slices.ContainsFunc(w.events, func(e string) bool { return strings.Contains(e, "has the canary's labels") }) {
+		t.Errorf("events: %v", w.events)
+	}
+}
+
 func TestConfigurationsThatAreWrongAreNotUsed(t *testing.T) {
 	tests := map[string]func(*Config){
 		"format":    func(c *Config) { c.Format = 9 },

@@ -13,7 +13,10 @@ import (
 
 // judgePods acts on what the pods' states say.
 func (r *runner) judgePods(ctx context.Context) {
-	for _, name := range r.impostors {
+	for name, since := range r.impostors {
+		if r.now().Sub(since) < impostorFor {
+			continue
+		}
 		r.consider(ctx, Finding{Action: Review, Cause: CauseImpostor, Subject: name,
 			Reason: fmt.Sprintf("pod %s has the canary's labels and belongs to no ReplicaSet of %s; it is not counted", name, r.config.canaryDeployment())})
 	}

@@ -20,6 +20,8 @@ const (
 	confirmFor = 400 * time.Millisecond
 	// readinessFor is how long a lost readiness is watched before it rolls back: stable's probes may fail a moment later.
 	readinessFor = time.Second
+	// impostorFor is how long a pod is seen without its ReplicaSet before it is called an impostor: the watches of both are not in step.
+	impostorFor = 3 * time.Second
 	// retryAfterFailure is the distance between two tries of a rollback.
 	retryAfterFailure = 5 * time.Second
 	// rereadLedger is how often the ledger is read at least.
@@ -47,8 +49,8 @@ type runner struct {
 	began     bool
 	wasReady  map[string]bool
 	pods      Pods
-	impostors []string
-	subject   string // whose evidence the tracker holds: image and weight
+	impostors map[string]time.Time // since when each is seen as one
+	subject   string               // whose evidence the tracker holds: image and weight
 	tracker   *tracker
 	confirm   *confirmation
 
@@ -147,15 +149,20 @@ func (r *runner) gather() {
 		deployment = nil
 	}
 	r.pods = Pods{Deployment: deployment, WasReady: r.wasReady}
-	r.impostors = nil
+	impostors := map[string]time.Time{}
 	for _, pod := range objects.Pods(r.config.canaryLabels()) {
 		switch {
 		case objects.OwnedBy(pod, r.config.canaryDeployment()):
 			r.pods.Canary = append(r.pods.Canary, pod)
 		case pod.Labels[podlabel.Version] == r.config.Release:
-			r.impostors = append(r.impostors, pod.Name)
+			since, seen := r.impostors[pod.Name]
+			if !seen {
+				since = r.now()
+			}
+			impostors[pod.Name] = since
 		}
 	}
+	r.impostors = impostors
 	for _, pod := range objects.Pods(map[string]string{podlabel.App: app, podlabel.Track: podlabel.Stable}) {
 		if objects.OwnedBy(pod, r.config.stableDeployment()) {
 			r.pods.Stable = append(r.pods.Stable, pod)

@@ -56,6 +56,8 @@ type world struct {
 	changed func()
 	// skew is what the guard's clock is ahead by, in nanoseconds.
 	skew atomic.Int64
+	// late is a watch of ReplicaSets that has told of none yet.
+	late atomic.Bool
 }
 
 // now is the guard's clock, whose differences are those of the time on the wall.
@@ -153,7 +155,7 @@ func (w *world) Deployment(_, name string) (*appsv1.Deployment, bool) {
 }
 
 func (w *world) OwnedBy(pod *corev1.Pod, deployment string) bool {
-	return strings.HasPrefix(pod.Name, deployment+"-")
+	return strings.HasPrefix(pod.Name, deployment+"-") && !w.late.Load()
 }
 
 func (w *world) ConfigMaps(_, value string) []*corev1.ConfigMap {
