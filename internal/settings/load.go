@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"bytes"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -105,7 +104,7 @@ func decode(raw string, target reflect.Value) error {
 }
 
 func decodeObject(raw string, target reflect.Value) error {
-	decoder := json.NewDecoder(bytes.NewReader([]byte(raw)))
+	decoder := json.NewDecoder(strings.NewReader(unquoteNumbers(raw, target.Type())))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(target.Addr().Interface())
 	var mismatch *json.UnmarshalTypeError
