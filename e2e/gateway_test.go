@@ -50,6 +50,7 @@ func TestGateway(t *testing.T) {
 		{"up and down", upAndDown},
 		{"a shift that is not accepted", notAccepted},
 		{"failing smoke check", failingSmokeCheckByWeight},
+		{"the guard", guardByWeight},
 		{"autoscaler", autoscaler},
 		{"to the end", toTheEnd},
 		{"by pod count and back", byPodCountAndBack},
