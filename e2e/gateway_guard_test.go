@@ -4,8 +4,11 @@ package e2e
 
 import (
 	"os"
+	"slices"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/e2e/drive"
 	"github.com/vextrus/finance-rollout/internal/ledger"
@@ -27,6 +30,7 @@ func guardByWeight(t *testing.T, e *edge) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pods = slices.DeleteFunc(pods, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil })
 	sent := e.customers(t, 50)
 	time.Sleep(5 * time.Second)
 	mark := e.mark(t)
