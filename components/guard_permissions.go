@@ -33,7 +33,7 @@ func (a *GuardArgs) permissions(own App) []permission {
 		{"coordination.k8s.io", []string{"leases"}, []string{own.Name}, []string{"get", "update"}},
 		// At 100 % the Service selects the canary alone; a rollback opens it to stable.
 		{"", []string{"services"}, []string{a.Service}, []string{"get", "patch"}},
-		{"gateway.networking.k8s.io", []string{"httproutes"}, []string{a.Service}, []string{"get", "patch"}},
+		{"gateway.networking.k8s.io", []string{"httproutes"}, []string{a.Service}, []string{"get", "update"}},
 	}
 }
 
