@@ -122,6 +122,10 @@ bench-guard: cluster ## Measure how fast the guard takes a bad canary out, into 
 bench-shifts: cluster ## Measure shifts under load and beside kubectl, into docs/benchmarks.md; ARGS=... for its flags
 	@go run ./bench/shifts $(ARGS)
 
+.PHONY: bench-rollbacks
+bench-rollbacks: cluster ## Measure rollbacks by hand beside kubectl, into docs/benchmarks.md; ARGS=... for its flags
+	@go run ./bench/rollbacks $(ARGS)
+
 .PHONY: docs
 docs: ## Write docs/configuration.md and docs/cli.md anew
 	@go run ./docs/gen

@@ -122,9 +122,9 @@ func run(ctx context.Context, o options) error {
 	}
 	s, err := deploy(ctx, root, o)
 	if err != nil {
-		return errors.Join(err, s.destroy(ctx))
+		return errors.Join(err, s.Destroy(ctx))
 	}
-	return errors.Join(measureAll(ctx, s, o, machine), s.destroy(ctx))
+	return errors.Join(measureAll(ctx, s, o, machine), s.Destroy(ctx))
 }
 
 func measureAll(ctx context.Context, s *stack, o options, machine measure.Machine) error {

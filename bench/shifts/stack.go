@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 const (
 	suffix     = "-bench"
 	production = "vextrus-production" + suffix
-	staging    = "vextrus-staging" + suffix
 	stable     = "finance-service-stable"
 	canary     = "finance-service-week1"
 	// total are the pods of both tracks.
@@ -31,23 +29,13 @@ type stack struct {
 
 // deploy derives the stacks and brings the release to 10 %.
 func deploy(ctx context.Context, root string, o options) (*stack, error) {
-	dir := filepath.Join(root, ".local", "bench-shifts")
-	s := &stack{Shell: measure.Shell{Root: root, Project: dir}}
-	// What a killed run left behind.
-	if _, err := s.kubectl(ctx, "delete", "namespace", "--ignore-not-found", "--timeout=120s", staging, production); err != nil {
-		return s, err
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return s, err
-	}
-	secret, err := os.ReadFile(filepath.Join(root, ".local", "secrets", "jwt-secret"))
+	shell, err := measure.Derive(ctx, root, suffix, o.nodePort)
+	s := &stack{Shell: shell}
 	if err != nil {
-		return s, fmt.Errorf("there is no local cluster: run `make cluster`: %w", err)
-	}
-	s.secret = secret
-	if _, err := s.Run(ctx, filepath.Join(root, ".local", "bin", "local"), "stacks", "--root", root, "--dir", dir,
-		"--suffix", suffix, "--node-port", strconv.Itoa(o.nodePort)); err != nil {
 		return s, err
+	}
+	if s.secret, err = os.ReadFile(filepath.Join(root, ".local", "secrets", "jwt-secret")); err != nil {
+		return s, fmt.Errorf("there is no local cluster: run `make cluster`: %w", err)
 	}
 	// Evidence takes time, which is not what is measured: an override lets every shift through. An unchanged update finds no
 	// checkpoint to take in a soak that is as long as a real one.
@@ -57,7 +45,7 @@ func deploy(ctx context.Context, root string, o options) (*stack, error) {
 			return s, err
 		}
 	}
-	if _, err := s.up(ctx, "staging"); err != nil {
+	if _, err := s.Up(ctx, "staging"); err != nil {
 		return s, err
 	}
 	if _, err := s.shift(ctx, 10); err != nil {
@@ -66,37 +54,10 @@ func deploy(ctx context.Context, root string, o options) (*stack, error) {
 	return s, s.scraped(ctx)
 }
 
-// destroy takes everything away, also when the benchmark was interrupted.
-func (s *stack) destroy(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
-	defer cancel()
-	var failed error
-	for _, name := range []string{"production", "staging"} {
-		if _, err := os.Stat(filepath.Join(s.Project, "Pulumi."+name+".yaml")); err != nil {
-			continue // it was not made yet
-		}
-		_, err := s.Pulumi(ctx, "destroy", "--yes", "--skip-preview", "--stack", name)
-		failed = errors.Join(failed, err)
-	}
-	if failed == nil {
-		failed = os.RemoveAll(s.Project)
-	}
-	return failed
-}
-
 // set changes a setting of the production stack, given as path=value.
 func (s *stack) set(ctx context.Context, setting string) error {
 	path, value, _ := strings.Cut(setting, "=")
-	_, err := s.Pulumi(ctx, "config", "set", "--stack", "production", "--path", path, "--", value)
-	return err
-}
-
-// up updates a stack and tells how long that took.
-func (s *stack) up(ctx context.Context, name string) (time.Duration, error) {
-	return measure.Time(func() error {
-		_, err := s.Pulumi(ctx, "up", "--yes", "--skip-preview", "--suppress-progress", "--color", "never", "--stack", name)
-		return err
-	})
+	return s.Set(ctx, path, value)
 }
 
 // shift brings the canary to a weight and tells how long the update took.
@@ -106,7 +67,7 @@ func (s *stack) shift(ctx context.Context, weight int) (time.Duration, error) {
 			return 0, err
 		}
 	}
-	return s.up(ctx, "production")
+	return s.Up(ctx, "production")
 }
 
 func (s *stack) kubectl(ctx context.Context, args ...string) (string, error) {

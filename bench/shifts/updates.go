@@ -37,7 +37,7 @@ func timeUpdates(ctx context.Context, s *stack, o options) (updatesReport, error
 }
 
 func unchanged(ctx context.Context, s *stack, _ options) (time.Duration, error) {
-	return s.up(ctx, "production")
+	return s.Up(ctx, "production")
 }
 
 func shiftWithoutBake(ctx context.Context, s *stack, _ options) (time.Duration, error) {

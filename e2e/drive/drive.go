@@ -218,6 +218,11 @@ func (s *Stack) Endpoints(ctx context.Context) ([]string, error) {
 
 // Out waits until the Service's EndpointSlices hold no canary pod any more, having held one, and gives when that was.
 func (s *Stack) Out(ctx context.Context) (time.Time, error) {
+	return s.OutOf(ctx, s.CanaryDeployment()+"-")
+}
+
+// OutOf is Out for the pods whose names begin with the prefix.
+func (s *Stack) OutOf(ctx context.Context, prefix string) (time.Time, error) {
 	watcher, err := s.Client.DiscoveryV1().EndpointSlices(s.Namespace).Watch(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + s.App})
 	if err != nil {
 		return time.Time{}, err
@@ -227,7 +232,7 @@ func (s *Stack) Out(ctx context.Context) (time.Time, error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return time.Time{}, fmt.Errorf("a canary pod is still among the endpoints: %w", context.Cause(ctx))
+			return time.Time{}, fmt.Errorf("a pod %s… is still among the endpoints: %w", prefix, context.Cause(ctx))
 		case event, open := <-watcher.ResultChan():
 			if !open {
 				return time.Time{}, fmt.Errorf("the watch of the endpoints ended")
@@ -236,7 +241,7 @@ func (s *Stack) Out(ctx context.Context) (time.Time, error) {
 			if !ok {
 				continue
 			}
-			holding[slice.Name] = s.holdsCanary(slice)
+			holding[slice.Name] = holds(slice, prefix)
 			now := slices.Contains(slices.Collect(maps.Values(holding)), true)
 			if held && !now {
 				return time.Now(), nil
@@ -246,10 +251,10 @@ func (s *Stack) Out(ctx context.Context) (time.Time, error) {
 	}
 }
 
-func (s *Stack) holdsCanary(slice *discoveryv1.EndpointSlice) bool {
+func holds(slice *discoveryv1.EndpointSlice, prefix string) bool {
 	return slices.ContainsFunc(slice.Endpoints, func(e discoveryv1.Endpoint) bool {
 		ready := e.Conditions.Ready == nil || *e.Conditions.Ready
-		return ready && e.TargetRef != nil && strings.HasPrefix(e.TargetRef.Name, s.CanaryDeployment()+"-")
+		return ready && e.TargetRef != nil && strings.HasPrefix(e.TargetRef.Name, prefix)
 	})
 }
 

@@ -1,0 +1,104 @@
+// Command rollbacks measures how long the canary stays in traffic once an operator rolls back, by each option of `rollout rollback` and
+// by the guide's kubectl command for the same, in turn, and how long `rollout status` takes. It drives the commands as a user
+// does, on stacks of its own on the local cluster, and keeps the result as a dated table in docs/benchmarks.md.
+//
+// It fails when something could not be measured, and not when a goal is missed: the table says that.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/vextrus/finance-rollout/bench/internal/document"
+	"github.com/vextrus/finance-rollout/bench/internal/measure"
+)
+
+// options are the flags.
+type options struct {
+	runs, looks, nodePort int
+	output                string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func parse() (options, error) {
+	var o options
+	flag.IntVar(&o.runs, "runs", 5, "rollbacks by each option and each way; odd")
+	flag.IntVar(&o.looks, "looks", 9, "how often `rollout status` is timed; odd")
+	flag.IntVar(&o.nodePort, "node-port", 30740, "the node port of the stack's own Service; that of its staging is the next")
+	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"), "the file whose section is replaced; empty for none")
+	flag.Parse()
+	if o.runs < 1 || o.runs%2 == 0 || o.looks < 1 || o.looks%2 == 0 {
+		return o, fmt.Errorf("-runs is %d and -looks %d: allowed are odd numbers, so that the median is a run", o.runs, o.looks)
+	}
+	return o, nil
+}
+
+func run(ctx context.Context) error {
+	o, err := parse()
+	if err != nil {
+		return err
+	}
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	machine, err := measure.Describe(ctx, measure.Shell{Root: root})
+	if err != nil {
+		return err
+	}
+	s, err := deploy(ctx, root, o.nodePort)
+	if err != nil {
+		return errors.Join(err, s.Destroy(ctx))
+	}
+	found, err := s.measure(ctx, o)
+	if err = errors.Join(err, s.Destroy(ctx)); err != nil {
+		return err
+	}
+	found.date, found.machine = time.Now().UTC(), machine
+	fmt.Println(found.markdown())
+	if o.output == "" {
+		return nil
+	}
+	return document.Update(o.output, "rollbacks", found.markdown())
+}
+
+// measure rolls back by every option, in turn with kubectl.
+func (s *stack) measure(ctx context.Context, o options) (report, error) {
+	var found report
+	for range o.looks {
+		took, err := measure.Time(func() error { return s.rollout(ctx, "status", "-s", "production") })
+		if err != nil {
+			return found, err
+		}
+		found.status = append(found.status, took)
+	}
+	for _, option := range s.options() {
+		row := row{option: option.name, kubectl: option.by}
+		for i := range o.runs {
+			fmt.Fprintf(os.Stderr, "%s %d of %d\n", option.name, i+1, o.runs)
+			ours, theirs, err := option.once(ctx)
+			if err != nil {
+				return found, fmt.Errorf("%s: %w", option.name, err)
+			}
+			row.ours, row.theirs = append(row.ours, ours), append(row.theirs, theirs)
+		}
+		found.rows = append(found.rows, row)
+	}
+	return found, nil
+}
