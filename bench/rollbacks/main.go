@@ -67,7 +67,7 @@ func run(ctx context.Context) error {
 		return errors.Join(err, s.Destroy(ctx))
 	}
 	found, err := s.measure(ctx, o)
-	if err = errors.Join(err, s.Destroy(ctx)); err != nil {
+	if err := errors.Join(err, s.Destroy(ctx)); err != nil {
 		return err
 	}
 	found.date, found.machine = time.Now().UTC(), machine

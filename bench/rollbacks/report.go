@@ -38,7 +38,7 @@ func (r report) markdown() string {
 	slowest := time.Duration(0)
 	for _, row := range r.rows {
 		text.WriteString(measure.Row(fmt.Sprintf("`rollout rollback --option %s`", row.option), row.ours))
-		text.WriteString(measure.Row(fmt.Sprintf("`%s`", row.kubectl), row.theirs))
+		text.WriteString(measure.Row("`"+row.kubectl+"`", row.theirs))
 		slowest = max(slowest, slices.Max(row.ours))
 	}
 	text.WriteString(measure.Row("`rollout status`", r.status))

@@ -51,7 +51,8 @@ func deploy(ctx context.Context, root string, o options) (*stack, error) {
 	if _, err := s.shift(ctx, 10); err != nil {
 		return s, err
 	}
-	return s, s.scraped(ctx)
+	err = s.scraped(ctx)
+	return s, err
 }
 
 // set changes a setting of the production stack, given as path=value.
