@@ -43,6 +43,7 @@ func TestCommands(t *testing.T) {
 		{"rollback by undo", commandUndo},
 		{"rollback without Pulumi", commandWithoutPulumi},
 		{"rollback by delete", commandDelete},
+		{"finish", commandFinish},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.run(t, c) }) {
 			t.Fatal("the rest stands on this")
