@@ -18,11 +18,8 @@ import (
 	"syscall"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/vextrus/finance-rollout/bench/internal/document"
 	"github.com/vextrus/finance-rollout/e2e/drive"
-	"github.com/vextrus/finance-rollout/internal/guard"
 )
 
 // options are the flags.
@@ -56,9 +53,6 @@ func parse() options {
 	flag.Parse()
 	return o
 }
-
-// rollbackLimit is the guide's: a canary with more errors than that is rolled back.
-const rollbackLimit = 0.01
 
 // footprint is the name of what is measured without a cluster.
 const footprint = "footprint"
@@ -162,25 +156,6 @@ func (b *bench) ready(ctx context.Context) error {
 		return err
 	}
 	return b.stack.Settle(ctx)
-}
-
-// limits checks that the guard judges by the limit that the goals are for: the demo's own stacks are judged more leniently.
-func (b *bench) limits(ctx context.Context) error {
-	name := b.stack.App + "-guard"
-	found, err := b.stack.Client.CoreV1().ConfigMaps(b.stack.Namespace).Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return fmt.Errorf("read the guard's configuration: %w", err)
-	}
-	config, err := guard.ParseConfig(found.Data[guard.ConfigKey])
-	if err != nil {
-		return fmt.Errorf("ConfigMap %s: %w", name, err)
-	}
-	if config.ErrorRate != rollbackLimit {
-		return fmt.Errorf("the guard of %s takes a canary out above %g %% of errors, and the goals are for %g %%: set criteria.errorRate to 0.005 and "+
-			"criteria.rollbackErrorRate to %g in the stack's configuration, bake.duration to 0s, and run `pulumi up`",
-			b.stack.Namespace, 100*config.ErrorRate, 100*rollbackLimit, rollbackLimit)
-	}
-	return nil
 }
 
 // tidy leaves a healthy canary at its weight.

@@ -22,6 +22,9 @@ func (r result) markdown(o options) string {
 	var text strings.Builder
 	s := r.scenario
 	together := ""
+	if s.fast {
+		together = "; the guard was kept from Prometheus and its alerts"
+	}
 	if r.beside > 1 {
 		together = fmt.Sprintf(", %d at a time in stacks of their own", r.beside)
 	}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
+
+	"github.com/vextrus/finance-rollout/internal/guard"
+)
+
+// rollbackLimit is the guide's: a canary with more errors than that is rolled back.
+const rollbackLimit = 0.01
+
+// config reads the guard's configuration.
+func (b *bench) config(ctx context.Context) (*corev1.ConfigMap, guard.Config, error) {
+	name := b.stack.App + "-guard"
+	found, err := b.stack.Client.CoreV1().ConfigMaps(b.stack.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, guard.Config{}, fmt.Errorf("read the guard's configuration: %w", err)
+	}
+	config, err := guard.ParseConfig(found.Data[guard.ConfigKey])
+	if err != nil {
+		return nil, config, fmt.Errorf("ConfigMap %s: %w", name, err)
+	}
+	return found, config, nil
+}
+
+// limits checks that the guard judges by the limit that the goals are for: the demo's own stacks are judged more leniently.
+func (b *bench) limits(ctx context.Context) error {
+	_, config, err := b.config(ctx)
+	if err != nil {
+		return err
+	}
+	if config.ErrorRate != rollbackLimit {
+		return fmt.Errorf("the guard of %s takes a canary out above %g %% of errors, and the goals are for %g %%: set criteria.errorRate to 0.005 and "+
+			"criteria.rollbackErrorRate to %g in the stack's configuration, bake.duration to 0s, and run `pulumi up`",
+			b.stack.Namespace, 100*config.ErrorRate, 100*rollbackLimit, rollbackLimit)
+	}
+	return nil
+}
+
+// withoutPrometheus takes the guard's Prometheus away until restore is called.
+func (b *bench) withoutPrometheus(ctx context.Context) (restore func(), err error) {
+	found, config, err := b.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	before := found.Data[guard.ConfigKey]
+	config.Prometheus = ""
+	after, err := json.Marshal(config)
+	if err != nil {
+		return nil, fmt.Errorf("write the guard's configuration: %w", err)
+	}
+	if err := b.configure(ctx, string(after)); err != nil {
+		return nil, err
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		if err := b.configure(ctx, before); err != nil {
+			fmt.Fprintln(os.Stderr, "the guard is left without its Prometheus, which `pulumi up --refresh` gives it back:", err)
+		}
+	}, nil
+}
+
+func (b *bench) configure(ctx context.Context, text string) error {
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		found, _, err := b.config(ctx)
+		if err != nil {
+			return err
+		}
+		found.Data[guard.ConfigKey] = text
+		_, err = b.stack.Client.CoreV1().ConfigMaps(b.stack.Namespace).Update(ctx, found, metav1.UpdateOptions{FieldManager: "bench"})
+		return err
+	})
+}
