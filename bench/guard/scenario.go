@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/vextrus/finance-rollout/e2e/drive"
+	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/podlabel"
 )
 
@@ -170,17 +171,25 @@ func (b *bench) once(ctx context.Context, s scenario) (outcome, error) {
 	}
 }
 
+// outcome reads what became of a run, once the guard has carried its rollback through: the next run would take the pods away that it
+// waits for.
 func (b *bench) outcome(ctx context.Context, customers *drive.Customers, since time.Time, took time.Duration) (outcome, error) {
-	state, err := b.stack.State(ctx)
+	requests, canary := customers.Answered(b.stack.CanaryDeployment() + "-")
+	failed := len(customers.Failures(since))
+	var state ledger.State
+	err := drive.Until(ctx, func() (bool, error) {
+		found, err := b.stack.State(ctx)
+		state = found
+		return found.Unfinished == nil, err
+	})
 	if err != nil {
-		return outcome{}, err
+		return outcome{}, fmt.Errorf("the rollback is not over: %w", err)
 	}
 	image, err := b.stack.Image(ctx)
 	if err != nil {
 		return outcome{}, err
 	}
-	requests, canary := customers.Answered(b.stack.CanaryDeployment() + "-")
-	found := outcome{took: took, failed: len(customers.Failures(since)), requests: requests, share: float64(canary) / float64(max(requests, 1))}
+	found := outcome{took: took, failed: failed, requests: requests, share: float64(canary) / float64(max(requests, 1))}
 	latch, latched := state.Latch(image)
 	if latched != (took >= 0) {
 		return found, fmt.Errorf("the canary is out: %v, its image is latched: %v", took >= 0, latched)
