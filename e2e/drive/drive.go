@@ -223,12 +223,32 @@ func (s *Stack) Out(ctx context.Context) (time.Time, error) {
 
 // OutOf is Out for the pods whose names begin with the prefix.
 func (s *Stack) OutOf(ctx context.Context, prefix string) (time.Time, error) {
+	seen := sight{holding: map[string]bool{}}
+	// The API server ends a watch after half an hour to an hour, and when it restarts itself.
+	for {
+		at, err := s.watchOut(ctx, prefix, &seen)
+		if err == nil || ctx.Err() != nil {
+			return at, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// sight is what the EndpointSlices held so far, by their names.
+type sight struct {
+	held    bool
+	holding map[string]bool
+}
+
+func (s *Stack) watchOut(ctx context.Context, prefix string, seen *sight) (time.Time, error) {
 	watcher, err := s.Client.DiscoveryV1().EndpointSlices(s.Namespace).Watch(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + s.App})
 	if err != nil {
 		return time.Time{}, err
 	}
 	defer watcher.Stop()
-	held, holding := false, map[string]bool{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -241,12 +261,12 @@ func (s *Stack) OutOf(ctx context.Context, prefix string) (time.Time, error) {
 			if !ok {
 				continue
 			}
-			holding[slice.Name] = holds(slice, prefix)
-			now := slices.Contains(slices.Collect(maps.Values(holding)), true)
-			if held && !now {
+			seen.holding[slice.Name] = holds(slice, prefix)
+			now := slices.Contains(slices.Collect(maps.Values(seen.holding)), true)
+			if seen.held && !now {
 				return time.Now(), nil
 			}
-			held = held || now
+			seen.held = seen.held || now
 		}
 	}
 }
