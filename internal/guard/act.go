@@ -42,11 +42,42 @@ func (r *runner) rollBack(ctx context.Context, finding Finding) {
 		defer cancel()
 		outcome := rollback.Run(ctx, r.guard.options.Cluster, recorder, options)
 		r.rolledBack(ctx, finding, outcome)
+		r.carryThrough(ctx, image, recorder, options, outcome)
 		r.post(func(ctx context.Context) {
 			r.rolling, r.tried = false, r.now()
 			r.refresh(ctx)
 		})
 	}()
+}
+
+// carryThrough repeats a rollback that could not do all of its steps, be it that the API server was away, until it has or the context
+// ends. It gives up where another image is on trial since, or somebody has released the latch: these steps would take his pods.
+func (r *runner) carryThrough(ctx context.Context, image string, recorder rollback.InLedger, options rollback.Options, outcome rollback.Outcome) {
+	for outcome.Undone() {
+		select {
+		case <-ctx.Done():
+			r.log.ErrorContext(ctx, "the rollback stays incomplete", "error", outcome.Err())
+			return
+		case <-time.After(retryAfterFailure):
+		}
+		deployment, exists := r.guard.objects.Deployment(options.Namespace, options.Deployment)
+		if !exists || imageOf(deployment) != image || outcome.Recorded() && r.released(ctx, image) {
+			return
+		}
+		options.Kept = outcome.Evidence
+		outcome = rollback.Run(ctx, r.guard.options.Cluster, recorder, options)
+		r.log.WarnContext(ctx, "rolled back, another try", "complete", !outcome.Undone(), "steps", outcome.String())
+	}
+}
+
+// released tells that the ledger could be read and holds no latch of the image.
+func (r *runner) released(ctx context.Context, image string) bool {
+	history, err := ledger.Read(ctx, r.store())
+	if err != nil {
+		return false
+	}
+	_, latched := history.State().Latch(image)
+	return !latched
 }
 
 func (r *runner) recorder(image string) rollback.InLedger {

@@ -169,6 +169,37 @@ func TestAnAPIServerThatIsAwayEndsNothing(t *testing.T) {
 	w.eventually("rolled back afterwards", func() bool { return w.out() && strings.Contains(w.kinds(), "rolled-back") })
 }
 
+func TestARollbackThatCouldNotDoAStepIsRepeated(t *testing.T) {
+	w := newWorld(t, 2, 1)
+	w.record(reached())
+	w.refusals = map[string]int{"finance-stable": 2}
+	w.guarded()
+	w.customers(2, 1, 0)
+	w.eventually("stable is whole", func() bool { return w.out() && strings.HasSuffix(w.kinds(), "rollback-begun rolled-back rolled-back") })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.kept != 1 {
+		t.Errorf("evidence was kept %d times", w.kept)
+	}
+}
+
+func TestARollbackIsNotRepeatedOnceItsLatchIsReleased(t *testing.T) {
+	w := newWorld(t, 2, 1)
+	w.record(reached())
+	w.refusals = map[string]int{"finance-stable": 1}
+	w.guarded()
+	end := w.customersUntil(2, 1, 0)
+	w.eventually("rolled back", func() bool { return strings.HasSuffix(w.kinds(), "rolled-back") })
+	end()
+	w.record(ledger.Entry{Kind: ledger.LatchReleased, Image: image, Ref: 2, Reason: "mended"})
+	time.Sleep(retryAfterFailure + time.Second)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.scaled["finance-stable"] != 2 {
+		t.Errorf("stable was scaled to %d after somebody had released the latch", w.scaled["finance-stable"])
+	}
+}
+
 func TestReadinessThatIsLostIsTakenOut(t *testing.T) {
 	w := newWorld(t, 3, 1)
 	w.record(reached())

@@ -52,8 +52,11 @@ type world struct {
 	// narrow is a Service that selects the canary alone.
 	narrow bool
 	// away makes every write fail, as an API server does that cannot be reached.
-	away    bool
-	changed func()
+	away bool
+	// refusals are how often a Deployment is not scaled, and kept how often evidence was saved.
+	refusals map[string]int
+	kept     int
+	changed  func()
 	// skew is what the guard's clock is ahead by, in nanoseconds.
 	skew atomic.Int64
 	// late is a watch of ReplicaSets that has told of none yet.
@@ -224,6 +227,10 @@ func (w *world) Scale(_ context.Context, _, deployment string, replicas int) err
 	if err := w.write(); err != nil {
 		return err
 	}
+	if w.refusals[deployment] > 0 {
+		w.refusals[deployment]--
+		return errors.New("refused")
+	}
 	w.scaled[deployment] = replicas
 	for name := range w.pods {
 		if replicas == 0 && strings.HasPrefix(name, deployment+"-") {
@@ -263,7 +270,12 @@ func (w *world) Logs(context.Context, string, string, string, bool, int64) (stri
 
 func (w *world) EventTexts(context.Context, string, string) ([]string, error) { return nil, nil }
 
-func (w *world) SaveEvidence(context.Context, string, string, string, []byte, int) error { return nil }
+func (w *world) SaveEvidence(context.Context, string, string, string, []byte, int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.kept++
+	return nil
+}
 
 func (w *world) ConfigMap(_ context.Context, _, name string) (data map[string]string, version string, err error) {
 	w.mu.Lock()

@@ -51,6 +51,10 @@ type PodEvidence struct {
 
 // evidence collects what there is; what is missing is named and stops nothing.
 func (r *run) evidence(ctx context.Context) (string, error) {
+	if r.options.Kept != "" {
+		r.outcome.Evidence = r.options.Kept
+		return r.options.Kept + ", kept before", nil
+	}
 	evidence := Evidence{Time: r.options.Now().UTC(), Reason: r.options.Reason, Numbers: r.options.Numbers}
 	pods, err := r.cluster.AllPods(ctx, r.options.Namespace, r.options.Canary)
 	evidence.miss("pods", err)

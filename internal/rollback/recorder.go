@@ -32,14 +32,17 @@ func (l InLedger) Begin(ctx context.Context, reason string) error {
 		if latch, latched := state.Latch(l.Image); latched && latch.Seq != l.Released {
 			return nil, nil
 		}
-		return []ledger.Entry{{
-			Kind: ledger.RollbackBegun, Who: l.Who, Release: l.Release, Image: l.Image, From: state.Weight, Reason: reason,
-		}}, nil
+		return []ledger.Entry{l.begun(state, reason)}, nil
 	})
 	return err
 }
 
-// Finish implements Recorder. A latch has one outcome in the ledger, and a second one only when steps of the first had failed:
+func (l InLedger) begun(state ledger.State, reason string) ledger.Entry {
+	return ledger.Entry{Kind: ledger.RollbackBegun, Who: l.Who, Release: l.Release, Image: l.Image, From: state.Weight, Reason: reason}
+}
+
+// Finish implements Recorder. An intent that could not be noted when the rollback began is noted with the outcome: without it the image
+// would not be latched. A latch has one outcome in the ledger, and a second one only when steps of the first had failed:
 // however often a canary is brought back by hand and taken out again, the ledger does not grow.
 func (l InLedger) Finish(ctx context.Context, outcome Outcome) error {
 	entry := ledger.Entry{Kind: ledger.RolledBack, Who: l.Who, Release: l.Release, Image: l.Image, Reason: outcome.Reason, Verdict: complete}
@@ -53,6 +56,14 @@ func (l InLedger) Finish(ctx context.Context, outcome Outcome) error {
 	_, err := ledger.Append(ctx, l.Store, l.Now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
 		if recorded, found := last(current, l.Image); found && (recorded.Verdict == complete || entry.Verdict == incomplete) {
 			return nil, nil
+		}
+		state := current.State()
+		latch, latched := state.Latch(l.Image)
+		switch {
+		case outcome.unnoted() && (!latched || latch.Seq == l.Released):
+			return []ledger.Entry{l.begun(state, outcome.Reason), entry}, nil
+		case !latched:
+			return nil, nil // somebody released the latch meanwhile, which the outcome would engage again
 		}
 		return []ledger.Entry{entry}, nil
 	})

@@ -116,3 +116,50 @@ func TestALatchThatIsBeingReleasedIsEngagedAnew(t *testing.T) {
 		t.Errorf("the ledger holds %v, want %v", got, want)
 	}
 }
+
+// An API server that is away when a rollback begins, and back when it ends, must not leave the image unlatched.
+func TestInLedgerNotesTheIntentWithTheOutcome(t *testing.T) {
+	const image = "sha256:11"
+	unnoted := Outcome{Reason: "bad", Steps: []Step{{Name: noteStep, Err: errors.New("no answer")}}}
+	s := &store{}
+	recorder := InLedger{Store: s, Now: time.Now, Who: "guard", Image: image, Release: "v2"}
+	for range 2 {
+		if err := recorder.Finish(t.Context(), unnoted); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := kinds(t, s), []ledger.Kind{ledger.RollbackBegun, ledger.RolledBack}; !slices.Equal(got, want) {
+		t.Errorf("the ledger holds %v, want %v", got, want)
+	}
+	history, err := ledger.Read(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := history.State()
+	if latch, latched := state.Latch(image); !latched || latch.Reason != "bad" || state.Unfinished != nil {
+		t.Errorf("latched %v by %+v, unfinished %v", latched, latch, state.Unfinished)
+	}
+}
+
+// Who released the latch while the rollback went on is not overruled by its outcome.
+func TestInLedgerDoesNotLatchAgain(t *testing.T) {
+	const image = "sha256:11"
+	s := &store{}
+	recorder := InLedger{Store: s, Now: time.Now, Who: "guard", Image: image, Release: "v2"}
+	if err := recorder.Begin(t.Context(), "bad"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ledger.Write(t.Context(), s, time.Now, ledger.Entry{Kind: ledger.LatchReleased, Image: image, Ref: 1, Reason: "mended"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := recorder.Finish(t.Context(), Outcome{Reason: "bad"}); err != nil {
+		t.Fatal(err)
+	}
+	history, err := ledger.Read(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if latch, latched := history.State().Latch(image); latched {
+		t.Errorf("latched by %+v", latch)
+	}
+}

@@ -54,6 +54,8 @@ type Options struct {
 	// Reason is why, with its numbers; Numbers are kept with the evidence.
 	Reason  string
 	Numbers map[string]string
+	// Kept is the evidence that an earlier try has kept; empty where there is none yet.
+	Kept string
 	// Secrets are values that must not stand in the evidence.
 	Secrets []string
 	// Remove takes the canary's pods away when the evidence is kept; nil scales its Deployment to 0. It may be called again.
@@ -66,8 +68,13 @@ type Options struct {
 	Now func() time.Time
 }
 
-// isolateStep is the name of the step after which no request reaches the canary.
-const isolateStep = "isolate"
+// Names of steps: the first one latches the image, after isolateStep no request reaches the canary.
+const (
+	noteStep     = "note the intent"
+	isolateStep  = "isolate"
+	evidenceStep = "evidence"
+	recordStep   = "record"
+)
 
 // Limits of the steps. They are generous: a step that takes as long is broken.
 const (
@@ -124,6 +131,21 @@ func (s Step) String() string {
 	return fmt.Sprintf("  %-18s %6s  %s", s.Name, s.Took.Round(10*time.Millisecond), text)
 }
 
+// unnoted tells that the intent was not noted.
+func (o Outcome) unnoted() bool {
+	return slices.ContainsFunc(o.Steps, func(step Step) bool { return step.Name == noteStep && step.Err != nil })
+}
+
+// Undone tells that a step failed which another try can do: evidence that is incomplete stays so.
+func (o Outcome) Undone() bool {
+	return slices.ContainsFunc(o.Steps, func(step Step) bool { return step.Name != evidenceStep && step.Err != nil })
+}
+
+// Recorded tells that the ledger holds the outcome.
+func (o Outcome) Recorded() bool {
+	return slices.ContainsFunc(o.Steps, func(step Step) bool { return step.Name == recordStep && step.Err == nil })
+}
+
 // OutOfTraffic is how long it took from the beginning until no endpoint of the canary was left. The second result is false when some
 // may be left.
 func (o Outcome) OutOfTraffic() (time.Duration, bool) {
@@ -140,7 +162,7 @@ func (o Outcome) OutOfTraffic() (time.Duration, bool) {
 // Run rolls the canary back. The outcome tells of every step; its Err is nil when all of them were done.
 func Run(ctx context.Context, cluster Cluster, recorder Recorder, options Options) Outcome {
 	r := &run{cluster: cluster, options: options, outcome: Outcome{Reason: options.Reason}}
-	r.step(ctx, "note the intent", noteLimit, func(ctx context.Context) (string, error) {
+	r.step(ctx, noteStep, noteLimit, func(ctx context.Context) (string, error) {
 		return "the image is latched", recorder.Begin(ctx, options.Reason)
 	})
 	if options.Divert != nil {
@@ -148,7 +170,7 @@ func Run(ctx context.Context, cluster Cluster, recorder Recorder, options Option
 	}
 	r.step(ctx, isolateStep, isolateLimit, r.isolate)
 	r.step(ctx, "restore stable", capacityLimit, r.restore)
-	r.step(ctx, "evidence", evidenceLimit, r.evidence)
+	r.step(ctx, evidenceStep, evidenceLimit, r.evidence)
 	name, remove := options.RemoveName, options.Remove
 	if remove == nil {
 		name, remove = "scale canary to 0", func(ctx context.Context) (string, error) {
@@ -156,7 +178,7 @@ func Run(ctx context.Context, cluster Cluster, recorder Recorder, options Option
 		}
 	}
 	r.step(ctx, name, isolateLimit, remove)
-	r.step(ctx, "record", isolateLimit, func(ctx context.Context) (string, error) {
+	r.step(ctx, recordStep, isolateLimit, func(ctx context.Context) (string, error) {
 		return "in the ledger", recorder.Finish(ctx, r.outcome)
 	})
 	return r.outcome
