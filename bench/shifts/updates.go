@@ -49,13 +49,17 @@ func shiftWithoutBake(ctx context.Context, s *stack, _ options) (time.Duration, 
 	return took, err
 }
 
-// byKubectl leaves the pods as the stack's state knows them.
-func byKubectl(ctx context.Context, s *stack, _ options) (time.Duration, error) {
-	took, err := s.scale(ctx, total*70/100, total*30/100)
+// byKubectl leaves the pods as the stack's state knows them. Behind a Gateway the stable track keeps all of its pods.
+func byKubectl(ctx context.Context, s *stack, o options) (time.Duration, error) {
+	stable := func(percent int) int { return total * percent / 100 }
+	if o.mode == modeGateway {
+		stable = func(int) int { return total }
+	}
+	took, err := s.scale(ctx, stable(70), total*30/100)
 	if err != nil {
 		return 0, err
 	}
-	_, err = s.scale(ctx, total*90/100, total*10/100)
+	_, err = s.scale(ctx, stable(90), total*10/100)
 	return took, err
 }
 
