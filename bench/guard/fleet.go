@@ -58,7 +58,7 @@ type fleet struct {
 // fleetResult is what one fleet costs.
 type fleetResult struct {
 	size         int
-	resident     float64 // MiB
+	own, all     float64 // MiB
 	processor    float64 // share of a core
 	first, last  time.Duration
 	decided, bad int
@@ -136,11 +136,11 @@ func (f *fleet) watch(ctx context.Context, pid int) (fleetResult, error) {
 		if err := sleep(ctx, time.Second); err != nil {
 			return result, err
 		}
-		resident, err := residentMiB(pid)
+		own, all, err := memory(pid)
 		if err != nil {
 			return result, err
 		}
-		result.resident = max(result.resident, resident)
+		result.own, result.all = max(result.own, own), max(result.all, all)
 	}
 	after, err := processorTime(pid)
 	if err != nil {
