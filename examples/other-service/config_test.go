@@ -16,9 +16,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/property"
 	"sigs.k8s.io/yaml"
 
 	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/policy"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/smoke"
 )
@@ -154,6 +156,46 @@ func TestSuiteFailsWhatIsBroken(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, failed); diff != "" {
 			t.Errorf("%s broken: %s\n%s", broken, diff, report)
+		}
+	}
+}
+
+func TestThePolicyPacksConfiguration(t *testing.T) {
+	raw, err := os.ReadFile("policies.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var configured map[string]any
+	if err := json.Unmarshal(raw, &configured); err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]policy.Policy{}
+	for _, p := range policy.All(policy.Facts{}) {
+		known[p.Name] = p
+	}
+	for name, value := range configured {
+		p, exists := known[name]
+		if !exists {
+			t.Errorf("there is no policy %s", name)
+			continue
+		}
+		switch value := value.(type) {
+		case string:
+			if value != "disabled" {
+				t.Errorf("policy %s has the level %q", name, value)
+			}
+		case map[string]any:
+			limits, err := p.With(value)
+			if err != nil {
+				t.Error(err)
+			}
+			container := property.New(map[string]property.Value{"image": property.New("shop/orders@sha256:" + strings.Repeat("1", 64))})
+			image := policy.Resource{Type: "kubernetes:core/v1:Pod", Properties: property.NewMap(map[string]property.Value{
+				"spec": property.New(map[string]property.Value{"containers": property.New([]property.Value{container})}),
+			})}
+			if found := p.Resource(image, limits); len(found) > 0 {
+				t.Errorf("the example's own image is refused: %v", found)
+			}
 		}
 	}
 }
