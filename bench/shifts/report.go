@@ -21,6 +21,7 @@ const (
 
 // updatesReport are the times of updates. All lists have the same, odd length.
 type updatesReport struct {
+	Mode    string
 	Date    time.Time
 	Machine measure.Machine
 	// Shift are updates from 10 to 30 % without a bake, Baked those with one of that length; Kubectl does the same to the pods, Unchanged
@@ -36,7 +37,7 @@ func (r updatesReport) extra() time.Duration {
 
 func (r updatesReport) markdown() string {
 	var text strings.Builder
-	text.WriteString(measure.Title("A shift from 10 to 30 %", r.Date, r.Machine))
+	text.WriteString(measure.Title("A shift from 10 to 30 %, traffic by "+r.Mode, r.Date, r.Machine))
 	text.WriteString("The four were run in turn. The smoke suite is part of both updates that shift, the bake of one.\n\n")
 	text.WriteString(measure.Header)
 	text.WriteString(measure.Row("`pulumi up`, `bake.duration` 0s", r.Shift))

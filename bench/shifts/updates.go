@@ -16,8 +16,7 @@ const bakeDuration = 20 * time.Second
 // timeUpdates times an update from 10 to 30 % beside kubectl doing the same to the same pods and beside an unchanged update, in turn, so
 // that whatever else the machine does meets all of them.
 func timeUpdates(ctx context.Context, s *stack, o options) (updatesReport, error) {
-	var report updatesReport
-	report.Bake = bakeDuration
+	report := updatesReport{Mode: o.mode, Bake: bakeDuration}
 	for i := range o.rounds {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", i+1, o.rounds)
 		for _, measure := range []struct {
