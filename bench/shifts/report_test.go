@@ -26,12 +26,12 @@ func seconds(values ...float64) []time.Duration {
 
 func TestUpdatesReport(t *testing.T) {
 	report := updatesReport{
-		Date: day, Machine: quiet, Bake: 20 * time.Second,
+		Mode: modeGateway, Date: day, Machine: quiet, Bake: 20 * time.Second,
 		Shift: seconds(12, 11, 13), Kubectl: seconds(4, 3, 5), Unchanged: seconds(6.5, 6, 7), Baked: seconds(36, 35, 37),
 	}
 	got := report.markdown()
 	for _, want := range []string{
-		"## A shift from 10 to 30 %\n\n2025-11-23, 2 cores",
+		"## A shift from 10 to 30 %, traffic by gateway\n\n2025-11-23, 2 cores",
 		"| `pulumi up`, `bake.duration` 0s | 3 | 12.00 s | 11.00 s | 13.00 s |",
 		"**1.50 s** more than kubectl", "at most 2 s is met", "The bake of 20s adds 24.00 s",
 	} {
