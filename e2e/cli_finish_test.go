@@ -25,7 +25,8 @@ func commandFinish(t *testing.T, c *cluster) {
 	c.bringBack(t)
 	c.config(t, "bake.duration", "0s")
 	override := []string{"--override", "the test does not wait", "--yes"}
-	c.interrupt(t, "Deployment canary updating", append([]string{"advance", "-s", "production", "--to", "30"}, override...)...)
+	// Before the shift: in it, Pulumi waits for the hook that waits for pods before it ends.
+	c.interrupt(t, "Updating (production)", append([]string{"advance", "-s", "production", "--to", "30"}, override...)...)
 	output, err := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s", "production")
 	if !strings.Contains(output, "SHIFTING") && !strings.Contains(output, "SOAKING") {
 		t.Errorf("status does not explain an interrupted advance: %v\n%s", err, output)
