@@ -54,7 +54,7 @@ func (s *stack) oneRun(ctx context.Context, o options, hold time.Duration, share
 	for _, a := range answers {
 		if a.failed != "" {
 			one.Failed++
-			one.Why = a.failed
+			one.Why = a.failed + " " + moment(windows, a.sent)
 		}
 	}
 	for i, w := range windows {
@@ -63,6 +63,19 @@ func (s *stack) oneRun(ctx context.Context, o options, hold time.Duration, share
 		shares[i].Canary += fromCanary
 	}
 	return one, nil
+}
+
+// moment names the stage at which a request was sent, or the shift.
+func moment(windows []window, sent time.Time) string {
+	for i, w := range windows {
+		switch {
+		case sent.Before(w.from):
+			return fmt.Sprintf("%.1f s before %d %% stood still", w.from.Sub(sent).Seconds(), stages[i])
+		case sent.Before(w.to):
+			return fmt.Sprintf("while %d %% stood still", stages[i])
+		}
+	}
+	return "on the way out"
 }
 
 // climb holds every stage and shifts to the next one, in the end to 0.
