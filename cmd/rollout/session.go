@@ -59,6 +59,14 @@ func (s *session) canaries() error {
 	return nil
 }
 
+// history is the ledger of a stack that has a canary.
+func (s *session) history(ctx context.Context) (*ledger.Ledger, error) {
+	if err := s.canaries(); err != nil {
+		return nil, err
+	}
+	return ledger.Read(ctx, s.store())
+}
+
 func (s *session) store() ledger.Store { return rollout.Ledger(s.cluster, s.settings) }
 
 func (s *session) prometheus() (soak.Server, error) {
