@@ -68,7 +68,7 @@ func (c *cluster) interrupt(t *testing.T, words string, args ...string) {
 		said <- sent
 	}()
 	err := command.Wait()
-	write.Close()
+	_ = write.Close() // a pipe in memory
 	if sent := <-said; !sent || err == nil {
 		t.Fatalf("rollout %s: interrupted %v, ended with %v", strings.Join(args, " "), sent, err)
 	}

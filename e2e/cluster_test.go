@@ -61,8 +61,8 @@ func (c *cluster) generations(t *testing.T) map[string]int64 {
 	return generations
 }
 
-// watchCapacity gives, when it is ended, the fewest ready pods that took traffic at any look.
-func (c *cluster) watchCapacity(t *testing.T) (end func() int) {
+// watchCapacity looks at the ready pods that take traffic until it is ended, and fails the test when they were ever fewer than planned.
+func (c *cluster) watchCapacity(t *testing.T) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	fewest, looks := 1<<30, 0
@@ -79,13 +79,16 @@ func (c *cluster) watchCapacity(t *testing.T) (end func() int) {
 			}
 		}
 	})
-	return func() int {
+	return func() {
+		t.Helper()
 		cancel()
 		done.Wait()
 		if looks < 10 {
 			t.Errorf("capacity was looked at %d times only", looks)
 		}
-		return fewest
+		if fewest < 10 {
+			t.Errorf("there were only %d ready pods on the way, the plan has 10", fewest)
+		}
 	}
 }
 

@@ -139,7 +139,7 @@ func shareByWeight(t *testing.T, e *edge) {
 // upAndDown goes from 10 to 30 % and back to 0 under load: no request fails, and no pod goes before its weight.
 func upAndDown(t *testing.T, e *edge) {
 	sent := e.customers(t, 100)
-	wrong, fewest := e.watchOrder(t), e.watchCapacity(t)
+	wrong, whole := e.watchOrder(t), e.watchCapacity(t)
 	e.override(t, 30)
 	preview, err := e.pulumi(t, "preview", "--stack", "production", "--diff")
 	if err != nil || !strings.Contains(preview, "weight: 10 => 30") || !strings.Contains(preview, "weight: 90 => 70") {
@@ -152,9 +152,7 @@ func upAndDown(t *testing.T, e *edge) {
 	e.up(t, "production")
 	e.expectTracks(t, 10, 0)
 	e.expectInForce(t, 0)
-	if pods := fewest(); pods < 10 {
-		t.Errorf("there were only %d ready pods on the way, the plan has 10", pods)
-	}
+	whole()
 	if moments := wrong(); len(moments) > 0 {
 		t.Errorf("%d times too few pods: %v", len(moments), moments[:min(len(moments), 5)])
 	}
@@ -243,7 +241,7 @@ func toTheEnd(t *testing.T, e *edge) {
 	e.withoutBake(t)
 	e.livenessOnly(t)
 	sent := e.customers(t, 50)
-	wrong, fewest := e.watchOrder(t), e.watchCapacity(t)
+	wrong, whole := e.watchOrder(t), e.watchCapacity(t)
 	for _, step := range []struct{ weight, canary int }{{30, 3}, {60, 6}, {100, 10}} {
 		e.override(t, step.weight)
 		e.up(t, "production")
@@ -255,9 +253,7 @@ func toTheEnd(t *testing.T, e *edge) {
 	e.up(t, "production")
 	e.expectTracks(t, 10, 0)
 	e.expectInForce(t, 0)
-	if pods := fewest(); pods < 10 {
-		t.Errorf("there were only %d ready pods on the way, the plan has 10", pods)
-	}
+	whole()
 	if moments := wrong(); len(moments) > 0 {
 		t.Errorf("%d times too few pods: %v", len(moments), moments[:min(len(moments), 5)])
 	}

@@ -252,7 +252,7 @@ func tooEarly(t *testing.T, c *cluster) {
 // advance goes from 10 to 100 % and finishes, and keeps capacity and requests whole.
 func advance(t *testing.T, c *cluster) {
 	sent := c.customers(t, 100)
-	fewest := c.watchCapacity(t)
+	whole := c.watchCapacity(t)
 	tracks := map[string][2]int{"30": {7, 3}, "60": {4, 6}, "100": {2, 10}}
 	for _, weight := range []string{"30", "60", "100"} {
 		c.config(t, "canaryWeight", weight)
@@ -277,9 +277,7 @@ func advance(t *testing.T, c *cluster) {
 	c.config(t, "canaryWeight", "0")
 	c.upWhenSoaked(t)
 	c.expectTracks(t, 10, 0)
-	if pods := fewest(); pods < 10 {
-		t.Errorf("there were only %d ready pods on the way, the plan has 10", pods)
-	}
+	whole()
 	sent.end()
 	sent.expectAnswers(t)
 	c.config(t, "canaryWeight", "10")
@@ -306,12 +304,10 @@ func (c *cluster) upWhenSoaked(t *testing.T) {
 // backToNothing takes the canary out of traffic and brings it back.
 func backToNothing(t *testing.T, c *cluster) {
 	sent := c.customers(t, 50)
-	fewest := c.watchCapacity(t)
+	whole := c.watchCapacity(t)
 	c.config(t, "canaryWeight", "0")
 	c.up(t, "production")
-	if pods := fewest(); pods < 10 {
-		t.Errorf("there were only %d ready pods on the way, the plan has 10", pods)
-	}
+	whole()
 	c.expectTracks(t, 10, 0)
 	c.config(t, "canaryWeight", "10")
 	c.up(t, "production")

@@ -37,28 +37,16 @@ func advanceCommand() *cobra.Command {
 			"configuration is set and `pulumi up` runs, whose output is shown. It ends with 3 when only time or traffic is\n" +
 			"missing, and changes nothing then.",
 		Example: "  rollout advance -s production\n  rollout advance -s production --to 30 --yes",
-		Args:    noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := flags.begin(cmd)
-			if err != nil {
-				return err
-			}
-			to := -1
-			if cmd.Flags().Changed("to") {
-				to = flags.to
-			}
-			return s.advance(cmd.Context(), to, flags)
-		},
 	}
-	flags.bind(cmd)
-	flags.bindMove(cmd)
+	flags.run(cmd, func(s *session) error {
+		to := -1
+		if cmd.Flags().Changed("to") {
+			to = flags.to
+		}
+		return s.advance(cmd.Context(), to, flags)
+	})
 	cmd.Flags().IntVar(&flags.to, "to", 0, "weight in percent; the next stage's when it is not given")
 	return cmd
-}
-
-func (f *moveFlags) bindMove(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.override, "override", "", "reason to go against the gate in an emergency; the ledger keeps it")
-	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 }
 
 func finishCommand() *cobra.Command {
@@ -70,26 +58,29 @@ func finishCommand() *cobra.Command {
 			"It sets stableImage to the image that passed its gate and canaryWeight to 0, and runs `pulumi up`: the stable track\n" +
 			"takes the new image and grows to full capacity first, then the canary goes.",
 		Example: "  rollout finish -s production",
-		Args:    noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := flags.begin(cmd)
-			if err != nil {
-				return err
-			}
-			return s.finish(cmd.Context(), flags)
-		},
 	}
-	flags.bind(cmd)
-	flags.bindMove(cmd)
+	flags.run(cmd, func(s *session) error { return s.finish(cmd.Context(), flags) })
 	return cmd
+}
+
+// run gives a command the flags of a move, and a session to make it in.
+func (f *moveFlags) run(cmd *cobra.Command, move func(*session) error) {
+	f.bind(cmd)
+	cmd.Flags().StringVar(&f.override, "override", "", "reason to go against the gate in an emergency; the ledger keeps it")
+	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	cmd.Args = noArguments
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := f.begin(cmd)
+		if err != nil {
+			return err
+		}
+		return move(s)
+	}
 }
 
 // advance raises the weight.
 func (s *session) advance(ctx context.Context, to int, flags moveFlags) error {
-	if err := s.canaries(); err != nil {
-		return err
-	}
-	history, err := ledger.Read(ctx, s.store())
+	history, err := s.history(ctx)
 	if err != nil {
 		return err
 	}
@@ -143,10 +134,7 @@ func next(stages plan.Stages, state ledger.State) (int, error) {
 
 // finish makes the canary the stable track.
 func (s *session) finish(ctx context.Context, flags moveFlags) error {
-	if err := s.canaries(); err != nil {
-		return err
-	}
-	history, err := ledger.Read(ctx, s.store())
+	history, err := s.history(ctx)
 	if err != nil {
 		return err
 	}

@@ -50,10 +50,7 @@ type resumed struct {
 }
 
 func (s *session) resume(ctx context.Context, reason, imageName string, yes bool) error {
-	if err := s.canaries(); err != nil {
-		return err
-	}
-	history, err := ledger.Read(ctx, s.store())
+	history, err := s.history(ctx)
 	if err != nil {
 		return err
 	}

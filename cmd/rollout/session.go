@@ -59,6 +59,14 @@ func (s *session) canaries() error {
 	return nil
 }
 
+// history is the ledger of a stack that has a canary.
+func (s *session) history(ctx context.Context) (*ledger.Ledger, error) {
+	if err := s.canaries(); err != nil {
+		return nil, err
+	}
+	return ledger.Read(ctx, s.store())
+}
+
 func (s *session) store() ledger.Store { return rollout.Ledger(s.cluster, s.settings) }
 
 func (s *session) prometheus() (soak.Server, error) {
@@ -77,19 +85,28 @@ func (s *session) tell(format string, args ...any) {
 	fmt.Fprintf(s.progress, format+"\n", args...)
 }
 
-// alone sees to it that no other operator changes the rollout meanwhile. With force somebody else's work is no obstacle.
+// alone sees to it that no other operator changes the rollout meanwhile. With force somebody else's work is no obstacle, but told.
 func (s *session) alone(ctx context.Context, command string, force bool) (release func(), err error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown host"
 	}
 	identity := fmt.Sprintf("%s@%s (rollout %s, process %d)", s.who, host, command, os.Getpid())
-	release, err = s.cluster.Hold(ctx, s.settings.Namespace, kube.OperatorLease(s.settings.App), identity, force)
-	if held, ok := errors.AsType[*kube.HeldError](err); ok {
+	hold := func(force bool) (func(), error) {
+		return s.cluster.Hold(ctx, s.settings.Namespace, kube.OperatorLease(s.settings.App), identity, force)
+	}
+	release, err = hold(false)
+	held, ok := errors.AsType[*kube.HeldError](err)
+	switch {
+	case !ok:
+		return release, err
+	case force:
+		s.tell("warning: another operator changes this rollout: %s: it is not waited for", held)
+		return hold(true)
+	default:
 		return nil, fmt.Errorf("another operator changes this rollout: %w: wait for its end, and look at `rollout status -s %s`; one that was killed is forgotten after %s",
 			held, s.stack.Name, kube.HoldFor)
 	}
-	return release, err
 }
 
 // record is the position that passed its gate last.

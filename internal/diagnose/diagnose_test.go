@@ -1,10 +1,7 @@
 package diagnose
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,9 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var now = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
@@ -158,21 +154,5 @@ func TestText(t *testing.T) {
 		`{"level":"INFO","msg":"request","status":200}`,
 	}}}
 	s.Unseen = []string{"log of finance-service-stable-2: forbidden"}
-	golden := filepath.Join("testdata", "diagnosis.txt")
-	text := Diagnose(s).String() + "\n" + Diagnose(well()).String()
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(golden, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), text); diff != "" {
-		t.Errorf("(-want +got); go test ./internal/diagnose -update writes it anew\n%s", diff)
-	}
+	golden.Compare(t, "diagnosis.txt", Diagnose(s).String()+"\n"+Diagnose(well()).String())
 }

@@ -31,6 +31,11 @@ func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) 
 		fmt.Fprintln(out)
 		return ErrDeclined
 	case answer, given := <-answers:
+		if ctx.Err() != nil {
+			// Both are there, and the later word is the no.
+			fmt.Fprintln(out)
+			return ErrDeclined
+		}
 		if !given {
 			fmt.Fprintln(out)
 			if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {

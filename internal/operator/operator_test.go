@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -154,6 +155,38 @@ func TestConfirm(t *testing.T) {
 				t.Errorf("asked %q", out.String())
 			}
 		})
+	}
+}
+
+// answered is a context that has ended, and is asked whether it has only once the answer is there too.
+type answered struct {
+	context.Context
+	given chan struct{}
+}
+
+func (a answered) Done() <-chan struct{} {
+	<-a.given
+	time.Sleep(time.Millisecond) // until the answer was handed over
+	return a.Context.Done()
+}
+
+// yes is an answer that tells when it was read.
+type yes struct{ given chan struct{} }
+
+func (y yes) Read(into []byte) (int, error) {
+	close(y.given)
+	return copy(into, "yes\n"), nil
+}
+
+// Where an answer and a Ctrl-C are both there, which of them is seen is up to chance: the Ctrl-C must count every time.
+func TestAnInterruptOverrulesAYes(t *testing.T) {
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for range 50 {
+		given := make(chan struct{})
+		if err := Confirm(answered{stopped, given}, yes{given}, io.Discard, "Advance to 30 %?"); !errors.Is(err, ErrDeclined) {
+			t.Fatalf("an interrupted question was answered: %v", err)
+		}
 	}
 }
 

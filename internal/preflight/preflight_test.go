@@ -3,26 +3,21 @@ package preflight
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/vextrus/finance-rollout/internal/golden"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var now = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
@@ -326,17 +321,5 @@ func TestGolden(t *testing.T) {
 	if err := table.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join("testdata", "checklist.txt")
-	if *update {
-		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(path, []byte(text.String()), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), text.String()); diff != "" {
-		t.Errorf("(-want +got); go test ./internal/preflight -update writes it anew\n%s", diff)
-	}
+	golden.Compare(t, "checklist.txt", text.String())
 }

@@ -3,11 +3,8 @@ package report
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,11 +15,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/golden"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var monday = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
@@ -138,34 +134,14 @@ func build(t testing.TB, in Input) *Report {
 	return r
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got); go test ./internal/report -update writes it anew\n%s", path, diff)
-	}
-}
-
 func TestGolden(t *testing.T) {
 	r := build(t, charted(input(t, story(), "week1", after(80*time.Hour))))
-	golden(t, "report.md", r.Markdown())
+	golden.Compare(t, "report.md", r.Markdown())
 	page, err := r.HTML()
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "report.html", page)
+	golden.Compare(t, "report.html", page)
 }
 
 func TestWhatTheReportSays(t *testing.T) {

@@ -3,9 +3,6 @@ package simulate
 import (
 	"context"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,10 +11,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/golden"
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // testLimits are the guide's.
 func testLimits() Limits {
@@ -291,17 +287,5 @@ func TestReport(t *testing.T) {
 		text.WriteString(results[len(results)-1].String() + "\n")
 	}
 	text.WriteString(Summarize(results).String())
-	golden := filepath.Join("testdata", "report.txt")
-	if *update {
-		if err := os.WriteFile(golden, []byte(text.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), text.String()); diff != "" {
-		t.Errorf("(-want +got); go test ./internal/simulate -update writes it anew\n%s", diff)
-	}
+	golden.Compare(t, "report.txt", text.String())
 }

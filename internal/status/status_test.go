@@ -4,23 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/golden"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/operator"
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var now = time.Date(2026, 3, 3, 16, 12, 0, 0, time.UTC)
 
@@ -164,19 +158,7 @@ func TestRender(t *testing.T) {
 			status, f := begin()
 			status.judge(f)
 			text := status.Render(operator.Style{})
-			path := filepath.Join("testdata", name+".txt")
-			if *update {
-				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), text); diff != "" {
-				t.Errorf("with -update it is written anew (-want +got):\n%s", diff)
-			}
+			golden.Compare(t, name+".txt", text)
 			if lines := strings.Count(text, "\n"); lines > 40 {
 				t.Errorf("%d lines are no one screen", lines)
 			}

@@ -3,9 +3,6 @@ package withdraw
 import (
 	"context"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,12 +13,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/golden"
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var now = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
@@ -282,27 +278,9 @@ func TestRunAndItsReport(t *testing.T) {
 				t.Errorf("the summary says:\n%s", text)
 			}
 			if tt.name == "whole" || tt.name == "pulumi is away" {
-				golden(t, strings.ReplaceAll(tt.name, " ", "-"), document)
+				golden.Compare(t, strings.ReplaceAll(tt.name, " ", "-")+".md", document)
 			}
 		})
-	}
-}
-
-// golden compares with a file.
-func golden(t *testing.T, name, document string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".md")
-	if *update {
-		if err := os.WriteFile(path, []byte(document), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), document); diff != "" {
-		t.Errorf("with -update it is written anew (-want +got):\n%s", diff)
 	}
 }
 
