@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vextrus/finance-rollout/internal/operator"
+	"github.com/vextrus/finance-rollout/internal/plain"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
@@ -104,7 +105,7 @@ func (s *session) listEvidence(ctx context.Context) error {
 		}
 		var rows [][]string
 		for _, item := range list {
-			rows = append(rows, []string{item.Name, item.Time.UTC().Format("2006-01-02 15:04:05"), fmt.Sprint(item.Pods), fmt.Sprint(item.Events), operator.Printable(item.Reason)})
+			rows = append(rows, []string{item.Name, item.Time.UTC().Format("2006-01-02 15:04:05"), fmt.Sprint(item.Pods), fmt.Sprint(item.Events), plain.Line(item.Reason)})
 		}
 		return operator.Table([]string{"NAME", "TIME (UTC)", "PODS", "EVENTS", "REASON"}, rows)
 	})
@@ -135,9 +136,9 @@ func (s *session) getEvidence(ctx context.Context, name string, withLogs bool) e
 
 func evidenceText(style operator.Style, name string, evidence rollback.Evidence, withLogs bool) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s   %s\n%s\n", style.Bold(name), evidence.Time.UTC().Format("2006-01-02 15:04:05"), operator.Printable(evidence.Reason))
+	fmt.Fprintf(&out, "%s   %s\n%s\n", style.Bold(name), evidence.Time.UTC().Format("2006-01-02 15:04:05"), plain.Text(evidence.Reason))
 	for _, key := range slices.Sorted(maps.Keys(evidence.Numbers)) {
-		fmt.Fprintf(&out, "\n%s\n%s\n", style.Bold(key), operator.Printable(evidence.Numbers[key]))
+		fmt.Fprintf(&out, "\n%s\n%s\n", style.Bold(key), plain.Text(evidence.Numbers[key]))
 	}
 	var rows [][]string
 	for _, pod := range evidence.Pods {
@@ -156,17 +157,17 @@ func evidenceText(style operator.Style, name string, evidence rollback.Evidence,
 	}
 	out.WriteString("\n" + operator.Table([]string{"POD", "STATE", "RESTARTS", "LOG LINES", "IMAGE"}, rows))
 	if len(evidence.Events) > 0 {
-		fmt.Fprintf(&out, "\n%s\n%s\n", style.Bold("events"), operator.Printable(strings.Join(evidence.Events, "\n")))
+		fmt.Fprintf(&out, "\n%s\n%s\n", style.Bold("events"), plain.Text(strings.Join(evidence.Events, "\n")))
 	}
 	for _, missing := range evidence.Missing {
-		fmt.Fprintf(&out, "%s %s\n", style.Warn("not kept:"), operator.Printable(missing))
+		fmt.Fprintf(&out, "%s %s\n", style.Warn("not kept:"), plain.Line(missing))
 	}
 	if !withLogs {
 		return out.String()
 	}
 	for _, pod := range evidence.Pods {
 		for _, container := range slices.Sorted(maps.Keys(pod.Logs)) {
-			fmt.Fprintf(&out, "\n%s\n%s\n", style.Bold("log of "+pod.Name+", "+container), operator.Printable(pod.Logs[container]))
+			fmt.Fprintf(&out, "\n%s\n%s\n", style.Bold("log of "+pod.Name+", "+container), plain.Text(pod.Logs[container]))
 		}
 	}
 	return out.String()

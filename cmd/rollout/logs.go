@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/operator"
+	"github.com/vextrus/finance-rollout/internal/plain"
 	"github.com/vextrus/finance-rollout/internal/podlabel"
 )
 
@@ -103,6 +103,5 @@ func (s *session) logLine(line logLine) error {
 	if s.output.JSON() {
 		return s.output.Line(line)
 	}
-	_, err := io.WriteString(s.output.Writer, s.output.Style.Faint(line.Pod)+"  "+operator.Printable(line.Line)+"\n")
-	return err
+	return s.output.Text(s.output.Style.Faint(line.Pod) + "  " + plain.Line(line.Line) + "\n")
 }

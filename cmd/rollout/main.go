@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vextrus/finance-rollout/internal/operator"
+	"github.com/vextrus/finance-rollout/internal/plain"
 	"github.com/vextrus/finance-rollout/internal/unasked"
 )
 
@@ -30,7 +31,7 @@ func main() {
 func execute(ctx context.Context, root *cobra.Command) int {
 	err := root.ExecuteContext(ctx)
 	if err != nil && !operator.Silent(err) {
-		fmt.Fprintln(root.ErrOrStderr(), "error:", err)
+		fmt.Fprintln(root.ErrOrStderr(), "error:", plain.Text(err.Error()))
 	}
 	return operator.ExitCode(err)
 }

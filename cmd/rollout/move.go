@@ -24,7 +24,9 @@ func (s *session) move(ctx context.Context, history *ledger.Ledger, target plan.
 	defer release()
 	decision := s.judge(ctx, history.State(), target, flags.override)
 	if !s.output.JSON() {
-		s.show(decision)
+		if err := s.show(decision); err != nil {
+			return err
+		}
 	}
 	if !decision.Allowed() {
 		if s.output.JSON() {
@@ -69,7 +71,7 @@ func (s *session) judge(ctx context.Context, state ledger.State, target plan.Tar
 }
 
 // show prints a decision for people.
-func (s *session) show(decision advance.Decision) {
+func (s *session) show(decision advance.Decision) error {
 	style := s.output.Style
 	head := style.Good(decision.Move.String() + " is let through")
 	switch {
@@ -80,7 +82,7 @@ func (s *session) show(decision advance.Decision) {
 	case !decision.Allowed():
 		head = style.Bad(decision.Move.String() + " is refused")
 	}
-	fmt.Fprintf(s.output.Writer, "%s\n%s\n", head, decision)
+	return s.output.Text(fmt.Sprintf("%s\n%s\n", head, decision))
 }
 
 // update sets the configuration and runs `pulumi up`. When the update let nothing through, what was configured before is restored, so

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/internal/advance"
@@ -99,5 +102,35 @@ func TestOneLine(t *testing.T) {
 	text := oneLine(gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: gate.Pass, Reason: strings.Repeat("x", 500)}}})
 	if !strings.HasPrefix(text, "pass; error rate: xxx") || len([]rune(text)) > 201 || strings.Contains(text, "\n") {
 		t.Errorf("%d runes: %s", len([]rune(text)), text)
+	}
+}
+
+// A line of a pod stays a line behind the pod's name, whatever stands in it.
+func TestALogLineIsALine(t *testing.T) {
+	var printed bytes.Buffer
+	output, err := operator.NewOutput(operator.FormatTable, &printed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{output: output}
+	line := logLine{Pod: "shop-v2-x", Line: "\x1b[2K\rshop-stable-y  all good\nshop-stable-z  better\u202e\x1b]8;;https://evil.example\x07"}
+	if err := s.logLine(line); err != nil {
+		t.Fatal(err)
+	}
+	if want := "shop-v2-x  [2Kshop-stable-y  all good shop-stable-z  better]8;;https://evil.example\n"; printed.String() != want {
+		t.Errorf("printed %q, want %q", printed.String(), want)
+	}
+}
+
+// What a server answered stands in an error, and is printed without its commands.
+func TestAnErrorIsPrintedPlain(t *testing.T) {
+	var printed bytes.Buffer
+	root := &cobra.Command{Use: "x", SilenceErrors: true, SilenceUsage: true, RunE: func(*cobra.Command, []string) error {
+		return errors.New("prometheus answered \x1b[2J\x1b]0;title\x07ok")
+	}}
+	root.SetArgs(nil)
+	root.SetErr(&printed)
+	if code := execute(t.Context(), root); code != operator.ExitFailed || printed.String() != "error: prometheus answered [2J]0;titleok\n" {
+		t.Errorf("%d, %q", code, printed.String())
 	}
 }

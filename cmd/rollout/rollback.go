@@ -12,6 +12,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/operator"
+	"github.com/vextrus/finance-rollout/internal/plain"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
@@ -128,7 +129,7 @@ func runRollback(cmd *cobra.Command, flags rollbackFlags) error {
 func (c *common) emergency(cmd *cobra.Command) (*session, error) {
 	stack, output, err := c.open(cmd)
 	if _, wrong := errors.AsType[*settings.Error](err); wrong && stack != nil && stack.Settings != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the configuration is not valid, and what can be read of it is used: %s\n", err)
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the configuration is not valid, and what can be read of it is used: %s\n", plain.Text(err.Error()))
 	} else if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/operator"
+	"github.com/vextrus/finance-rollout/internal/plain"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/soak"
@@ -82,7 +83,7 @@ func (s *session) confirm(ctx context.Context, yes bool, question string) error 
 }
 
 func (s *session) tell(format string, args ...any) {
-	fmt.Fprintf(s.progress, format+"\n", args...)
+	fmt.Fprintln(s.progress, plain.Text(fmt.Sprintf(format, args...)))
 }
 
 // alone sees to it that no other operator changes the rollout meanwhile. With force somebody else's work is no obstacle, but told.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/muesli/termenv"
@@ -104,6 +103,5 @@ func draw(output *operator.Output, found *status.Status) error {
 	if output.JSON() {
 		return output.Line(found)
 	}
-	_, err := io.WriteString(output.Writer, found.Render(output.Style)+"\n")
-	return err
+	return output.Text(found.Render(output.Style) + "\n")
 }

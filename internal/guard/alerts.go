@@ -10,6 +10,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/alerts"
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/plain"
 )
 
 const (
@@ -128,12 +129,7 @@ func firing(ctx context.Context, asker gate.Asker, config Config, now time.Time)
 // clean bounds a text of outside and takes out what is no text.
 func clean(text string) string {
 	const most = 300
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, " "))
+	text = plain.Line(text)
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}

@@ -3,10 +3,10 @@ package ledger
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/vextrus/finance-rollout/internal/plain"
 )
 
 // Kind says what an entry tells.
@@ -119,16 +119,7 @@ const longestText = 2000
 
 // clean makes a text of outside fit for one line that a terminal may print.
 func clean(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
-			return -1
-		default:
-			return r
-		}
-	}, text)
+	text = plain.Line(text)
 	if len(text) <= longestText {
 		return text
 	}

@@ -1,15 +1,17 @@
 package operator
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"unicode"
 
 	"github.com/charmbracelet/lipgloss"
 	"golang.org/x/term"
+
+	"github.com/vextrus/finance-rollout/internal/plain"
 )
 
 // Formats of an output.
@@ -44,20 +46,31 @@ func (o *Output) JSON() bool { return o.Format == FormatJSON }
 // Print prints the value as JSON, or what text makes of it for people.
 func (o *Output) Print(value any, text func(Style) string) error {
 	if o.JSON() {
-		encoder := json.NewEncoder(o.Writer)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(value)
+		return o.encode(value, "  ")
 	}
-	_, err := fmt.Fprintln(o.Writer, strings.TrimRight(text(o.Style), "\n"))
-	return err
+	return o.Text(strings.TrimRight(text(o.Style), "\n") + "\n")
 }
 
 // Line prints the value as JSON in one line.
-func (o *Output) Line(value any) error {
-	encoder := json.NewEncoder(o.Writer)
+func (o *Output) Line(value any) error { return o.encode(value, "") }
+
+func (o *Output) encode(value any, indent string) error {
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
+	encoder.SetIndent("", indent)
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value)
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	_, err := o.Writer.Write(plain.JSON(encoded.Bytes()))
+	return err
+}
+
+// Text prints a text for people. What stands in it of pods, servers and the cluster cannot act on a terminal, whoever made the text:
+// nothing but the colours of Style is let through.
+func (o *Output) Text(text string) error {
+	_, err := io.WriteString(o.Writer, o.Style.clean(text))
+	return err
 }
 
 // Terminal tells that a person looks at the output as it comes.
@@ -71,6 +84,14 @@ type Style struct{ renderer *lipgloss.Renderer }
 
 // StyleFor is the style for a writer: without colours unless it is a terminal that has them, and where NO_COLOR is set.
 func StyleFor(w io.Writer) Style { return Style{lipgloss.NewRenderer(w)} }
+
+// clean leaves nothing in a text that a terminal acts on, but for the colours where there are any.
+func (s Style) clean(text string) string {
+	if s.Bold("x") == "x" {
+		return plain.Text(text)
+	}
+	return plain.Coloured(text)
+}
 
 func (s Style) render(color lipgloss.Color, text string) string {
 	if s.renderer == nil || text == "" {
@@ -99,7 +120,8 @@ func (s Style) Bold(text string) string {
 	return s.renderer.NewStyle().Bold(true).Render(text)
 }
 
-// Table aligns rows below headings, which may be left out; cells may be coloured. Without rows it is empty.
+// Table aligns rows below headings, which may be left out; cells may be coloured, and are on one line, so that none makes up a row.
+// Without rows it is empty.
 func Table(headings []string, rows [][]string) string {
 	if len(rows) == 0 {
 		return ""
@@ -109,7 +131,9 @@ func Table(headings []string, rows [][]string) string {
 	}
 	var widths []int
 	for _, row := range rows {
-		for column, cell := range row {
+		for column := range row {
+			row[column] = oneLine.Replace(row[column])
+			cell := row[column]
 			if column == len(widths) {
 				widths = append(widths, 0)
 			}
@@ -127,15 +151,8 @@ func Table(headings []string, rows [][]string) string {
 	return out.String()
 }
 
+// oneLine takes the lines out of a cell.
+var oneLine = strings.NewReplacer("\n", " ", "\t", " ", "\r", "")
+
 // gap is the space between two columns.
 const gap = 2
-
-// Printable takes out of a text of outside what a terminal would act on: control characters but for line ends and tabs.
-func Printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || !unicode.IsControl(r) {
-			return r
-		}
-		return -1
-	}, text)
-}

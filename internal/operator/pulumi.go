@@ -39,7 +39,7 @@ func selected(ctx context.Context, dir string) (string, error) {
 	}
 	stack, err := opened.Stack(ctx)
 	if err != nil {
-		return "", Usage(fmt.Errorf("no stack is named, and none can be found selected: %w: %s", plain(err), choose))
+		return "", Usage(fmt.Errorf("no stack is named, and none can be found selected: %w: %s", withoutTranscript(err), choose))
 	}
 	if stack == nil {
 		return "", Usage(fmt.Errorf("no stack is named and none is selected in %s: %s, or select one with `pulumi stack select`; there are %s",
@@ -56,7 +56,7 @@ func (s *Stack) fromCLI(ctx context.Context, secrets bool) (settings.Source, err
 	}
 	values, err := opened.GetAllConfigWithOptions(ctx, s.qualified, &auto.GetAllConfigOptions{ShowSecrets: secrets})
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration of stack %s: %w", s.Name, plain(err))
+		return nil, fmt.Errorf("read the configuration of stack %s: %w", s.Name, withoutTranscript(err))
 	}
 	read := newSource()
 	for key, value := range values {
@@ -80,7 +80,7 @@ func (s *Stack) OutputsOf(ctx context.Context, name string) (map[string]any, err
 	}
 	found, err := opened.StackOutputs(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("read the outputs of stack %s: %w", name, plain(err))
+		return nil, fmt.Errorf("read the outputs of stack %s: %w", name, withoutTranscript(err))
 	}
 	outputs := map[string]any{}
 	for name, output := range found {
@@ -114,7 +114,7 @@ func (s *Stack) Set(ctx context.Context, values map[string]string) error {
 		err = opened.RemoveAllConfigWithOptions(ctx, s.qualified, removed, byPath)
 	}
 	if err != nil {
-		return fmt.Errorf("set the configuration of stack %s: %w", s.Name, plain(err))
+		return fmt.Errorf("set the configuration of stack %s: %w", s.Name, withoutTranscript(err))
 	}
 	return nil
 }
@@ -130,11 +130,11 @@ func (s *Stack) Up(ctx context.Context, progress io.Writer, refresh bool) error 
 	// To select a stack would change what the next command without --stack is about: the one that was selected is selected again.
 	before, err := opened.Stack(ctx)
 	if err != nil {
-		return fmt.Errorf("look for stack %s: %w", s.Name, plain(err))
+		return fmt.Errorf("look for stack %s: %w", s.Name, withoutTranscript(err))
 	}
 	stack, err := auto.SelectStack(ctx, s.qualified, opened)
 	if err != nil {
-		return fmt.Errorf("look for stack %s: %w", s.Name, plain(err))
+		return fmt.Errorf("look for stack %s: %w", s.Name, withoutTranscript(err))
 	}
 	if before != nil {
 		defer func() { _ = opened.SelectStack(context.WithoutCancel(ctx), before.Name) }()
@@ -156,8 +156,8 @@ func (s *Stack) Up(ctx context.Context, progress io.Writer, refresh bool) error 
 	}
 }
 
-// plain is an error of the Automation API without the transcript that it carries.
-func plain(err error) error {
+// withoutTranscript is an error of the Automation API without the transcript that it carries.
+func withoutTranscript(err error) error {
 	text := err.Error()
 	_, problem, found := strings.Cut(text, "\nstderr: ")
 	if !found {

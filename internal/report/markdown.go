@@ -6,22 +6,24 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/plain"
 )
 
 // special are the characters that mean something to Markdown, or to the HTML that it may hold.
 var special = strings.NewReplacer(
 	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "#", `\#`, "~", `\~`, "!", `\!`,
-	"<", "&lt;", ">", "&gt;", "&", "&amp;", "\n", " ", "\r", " ",
+	"<", "&lt;", ">", "&gt;", "&", "&amp;",
+	// What follows would become a link by itself. A name that is told of an @ is found in the text that Markdown has become, where
+	// nothing is escaped any more: the space of no width stays between them.
+	"://", `:\//`, "www.", `www\.`, "@", "@\u200b",
 )
 
-// text makes a text of outside stand in Markdown as it is. An address does not become a link by itself.
-func text(s string) string {
-	return strings.ReplaceAll(special.Replace(s), "://", `:\//`)
-}
+// text makes a text of outside stand in Markdown as it is: nothing in it formats, links or tells anybody.
+func text(s string) string { return special.Replace(plain.Line(s)) }
 
 // code is a text in a code span.
 func code(s string) string {
-	return "`" + strings.NewReplacer("`", "'", "\n", " ", "|", `\|`).Replace(s) + "`"
+	return "`" + strings.NewReplacer("`", "'", "|", `\|`).Replace(plain.Line(s)) + "`"
 }
 
 // Markdown is the report as Markdown. Its charts are tables of what was highest and what was usual.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/plain"
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
 
@@ -220,11 +221,15 @@ func Build(in Input) (*Report, error) {
 		return nil, err
 	}
 	own := of(in.Entries, in.Release)
+	missing := slices.Clone(in.Missing)
+	for i := range missing {
+		missing[i] = plain.Line(missing[i])
+	}
 	r := &Report{
 		App: in.App, Environment: in.Environment, Namespace: in.Namespace, Stack: in.Stack, Release: in.Release,
 		Images: imagesOf(in.Entries, in.Release), Start: start, End: end, Generated: in.Now,
 		Stages: stages(own), Decisions: decisions(own), Rollbacks: rollbacks(own), Timeline: timeline(own),
-		Sections: in.Sections, Missing: in.Missing, Dashboard: in.DashboardURL, Runbook: in.RunbookURL,
+		Sections: in.Sections, Missing: missing, Dashboard: in.DashboardURL, Runbook: in.RunbookURL,
 	}
 	for _, entry := range own {
 		if entry.Stable != "" && r.Stable == "" {

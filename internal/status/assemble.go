@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -79,15 +80,19 @@ func (g *gathering) measured(weight *Weight) {
 	if g.share == nil {
 		return
 	}
-	canary := 0.0
+	canary, all := 0.0, 0.0
 	for _, sample := range *g.share {
 		value := float64(sample.Value)
-		weight.Requests += value
+		if math.IsNaN(value) || math.IsInf(value, 0) || value < 0 {
+			g.miss("share of the requests", fmt.Errorf("prometheus answers with %v requests of the track %q", value, sample.Metric[podlabel.Track]))
+			return
+		}
+		all += value
 		if string(sample.Metric[podlabel.Track]) == podlabel.Canary {
 			canary += value
 		}
 	}
-	weight.Window = g.window()
+	weight.Requests, weight.Window = all, g.window()
 	if weight.Requests > 0 {
 		share := 100 * canary / weight.Requests
 		weight.Measured = &share

@@ -11,15 +11,16 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/operator"
+	"github.com/vextrus/finance-rollout/internal/plain"
 )
 
 // Render draws the status for people, on one screen.
 func (s *Status) Render(style operator.Style) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s %s   stack %s   namespace %s   %s\n", style.Bold(s.App), style.Bold(s.Release), s.Stack, s.Namespace, style.Faint(s.Cluster))
-	fmt.Fprintf(&out, "%s   %s\n", s.Order.color(style, strings.ToUpper(string(s.Phase))), s.Summary)
+	fmt.Fprintf(&out, "%s   %s\n", s.Order.color(style, strings.ToUpper(string(s.Phase))), plain.Line(s.Summary))
 	for _, note := range s.Notes {
-		fmt.Fprintf(&out, "  %s %s\n", style.Warn("->"), note)
+		fmt.Fprintf(&out, "  %s %s\n", style.Warn("->"), plain.Line(note))
 	}
 	if s.Phase != PhaseSingle {
 		out.WriteString("\n" + s.position(style))
@@ -35,7 +36,7 @@ func (s *Status) Render(style operator.Style) string {
 		out.WriteString("\n" + s.ledger(style))
 	}
 	for _, missing := range s.Missing {
-		fmt.Fprintf(&out, "%s %s\n", style.Warn("not read:"), missing)
+		fmt.Fprintf(&out, "%s %s\n", style.Warn("not read:"), plain.Line(missing))
 	}
 	return out.String()
 }
