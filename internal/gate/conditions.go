@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
 )
@@ -65,11 +66,17 @@ func (c QueryCriterion) Evaluate(ctx context.Context, asker Asker, rollout Rollo
 	}
 }
 
-// expand puts the rollout's names into a query. They are quoted as the inside of a PromQL string, so that none reaches beyond it.
+// expand puts the rollout's names into a query. They are quoted as the inside of a PromQL string, so that none reaches beyond it. A name
+// that would end a string in single quotes or backticks is refused: no quoting fits all three.
 func (r Rollout) expand(query string, window Window) (string, error) {
 	values := map[string]string{
 		"namespace": r.Namespace, "app": r.App, "release": r.Release, "track": r.Track,
 		"window": model.Duration(window.End.Sub(window.Start).Round(time.Second)).String(),
+	}
+	for name, value := range values {
+		if strings.ContainsAny(value, "'`") || !utf8.ValidString(value) {
+			return "", fmt.Errorf("$%s is %q, which cannot stand in a query", name, value)
+		}
 	}
 	var unknown []string
 	expanded := os.Expand(query, func(name string) string {
@@ -147,7 +154,11 @@ func Restarts(ctx context.Context, asker Asker, rollout Rollout, pods []PodState
 	case len(vector) == 0:
 		source = "the API server alone, because Prometheus has no kube-state-metrics for these pods"
 	default:
-		restarts = max(restarts, int(vector[0].Value))
+		past := float64(vector[0].Value)
+		if !(past >= 0 && past <= maxExactInteger) {
+			return result.is(Error, "kube-state-metrics has %v restarts, which is no count", past)
+		}
+		restarts = max(restarts, int(math.Ceil(past)))
 	}
 	if restarts > 0 {
 		return result.is(Inconclusive, "%d restarts, by %s: look at `kubectl logs --previous`", restarts, source)

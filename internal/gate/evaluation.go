@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/vextrus/finance-rollout/internal/plain"
 )
 
 // Result is a criterion's verdict with the numbers behind it.
@@ -44,7 +46,7 @@ type Result struct {
 
 // is gives the result its verdict and the reason for it.
 func (r Result) is(v Verdict, reason string, args ...any) Result {
-	r.Verdict, r.Reason = v, fmt.Sprintf(reason, args...)
+	r.Verdict, r.Reason = v, plain.Text(fmt.Sprintf(reason, args...))
 	return r
 }
 

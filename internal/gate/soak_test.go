@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -186,6 +187,10 @@ func TestRestarts(t *testing.T) {
 		{name: "crash loop", pods: []PodState{{Name: "a"}, {Name: "b", CrashLoop: true, Restarts: 7}}, want: Fail, reason: "pod b"},
 		{name: "without kube-state-metrics", pods: []PodState{{Name: "a"}}, answer: answers{value: vector()}, want: Pass, reason: "API server alone"},
 		{name: "offline", answer: answers{err: errors.New("offline")}, want: Error, reason: "offline"},
+		{name: "no number", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(math.NaN())}, want: Error, reason: "NaN restarts"},
+		{name: "without end", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(math.Inf(1))}, want: Error, reason: "+Inf restarts"},
+		{name: "negative", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(-3)}, want: Error, reason: "-3 restarts"},
+		{name: "a part of one", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(0.2)}, want: Inconclusive, reason: "1 restarts"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

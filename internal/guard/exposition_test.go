@@ -3,6 +3,7 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"testing"
@@ -167,6 +168,56 @@ func TestReadEndsWithAnEndlessExposition(t *testing.T) {
 		if _, err := c.read(&endless{line: line}); !errors.Is(err, errTooMuch) {
 			t.Errorf("%q: %v", line, err)
 		}
+	}
+}
+
+// growing is an exposition whose series are all new ones.
+type growing struct {
+	format     string
+	left, made int
+	rest       []byte
+}
+
+func (g *growing) Read(p []byte) (int, error) {
+	if len(g.rest) == 0 {
+		if g.left == 0 {
+			return 0, io.EOF
+		}
+		g.left, g.made = g.left-1, g.made+1
+		g.rest = fmt.Appendf(nil, g.format, g.made)
+	}
+	n := copy(p, g.rest)
+	g.rest = g.rest[n:]
+	return n, nil
+}
+
+// A million series are refused by their number or by their length, with what to do about it, and nothing of them is kept: neither of
+// those that count, nor of those that the selector or another bound of the histogram leaves out.
+func TestAMillionSeriesTakeNoMemory(t *testing.T) {
+	for name, format := range map[string]string{
+		"requests":       "http_requests_total{code=\"200\",path=\"/graphql\",user=\"%d\"} 1\n",
+		"not selected":   "http_requests_total{code=\"200\",path=\"/%d\"} 1\n",
+		"other bounds":   "http_request_duration_seconds_bucket{path=\"/graphql\",le=\"%d\"} 1\n",
+		"other metrics":  "http_requests_by_user_total{user=\"someone with a long name of no interest: %d\"} 1\n",
+		"negative ones":  "http_requests_total{code=\"200\",path=\"/%d\"} -1\n",
+		"without values": "http_requests_total{code=\"200\",path=\"/%d\"} NaN\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &counters{names: names(), fromZero: true}
+			read(t, c, exposed(6, 3, 9, 9))
+			known := len(c.series)
+			source := &growing{format: format, left: 1_000_000}
+			_, err := c.read(source)
+			if !errors.Is(err, errTooMuch) || !strings.Contains(err.Error(), "more than 20000 series") && !strings.Contains(err.Error(), "8 MiB") {
+				t.Fatalf("after %d series: %v", source.made, err)
+			}
+			if len(c.series) != known || source.left == 0 {
+				t.Errorf("%d series are kept, %d of the million were not read", len(c.series)-known, source.left)
+			}
+			if rise := read(t, c, exposed(7, 4, 11, 11)); rise.Requests != (gate.Counts{N: 2, K: 1}) {
+				t.Errorf("after it %+v is counted", rise)
+			}
+		})
 	}
 }
 

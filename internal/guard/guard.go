@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,10 @@ func (g *Guard) prometheus(endpoint string) (soak.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked, err := api.NewClient(api.Config{Address: address, Client: client})
+	// The guard has little memory, and whoever makes the metrics decides how long an answer is.
+	careful := *client
+	careful.Transport = gate.Bounded(cmp.Or(client.Transport, http.DefaultTransport))
+	asked, err := api.NewClient(api.Config{Address: address, Client: &careful})
 	if err != nil {
 		return nil, fmt.Errorf("prometheus %s: %w", endpoint, err)
 	}

@@ -29,14 +29,14 @@ func Prometheus(proxy Proxy, setting string, inPod bool) (*gate.Prometheus, erro
 	if err != nil {
 		return nil, fmt.Errorf("prometheus %q: %w", setting, err)
 	}
-	config := api.Config{Address: endpoint.URL}
+	config := api.Config{Address: endpoint.URL, RoundTripper: gate.Bounded(api.DefaultRoundTripper)}
 	switch {
 	case endpoint.URL != "":
 	case inPod:
 		config.Address = fmt.Sprintf("http://%s.%s.svc:%d", endpoint.Service, endpoint.Namespace, endpoint.Port)
 	default:
 		transport, address := proxy.ServiceProxy(endpoint.Namespace, endpoint.Service, endpoint.Port)
-		config = api.Config{Address: address, Client: &http.Client{Transport: transport}}
+		config = api.Config{Address: address, RoundTripper: gate.Bounded(transport)}
 	}
 	client, err := api.NewClient(config)
 	if err != nil {

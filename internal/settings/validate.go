@@ -200,18 +200,20 @@ func (s *Settings) validateSecrets(found *problems) {
 
 func (s *Settings) validateMonitoring(found *problems) {
 	for key, name := range map[string]string{
-		"metrics.requestsTotal": s.Metrics.RequestsTotal, "metrics.statusLabel": s.Metrics.StatusLabel,
-		"metrics.durationBucket": s.Metrics.DurationBucket,
+		"metrics.requestsTotal": s.Metrics.RequestsTotal, "metrics.durationBucket": s.Metrics.DurationBucket,
 	} {
 		if !metricName.MatchString(name) {
-			found.add(key, name, "", "no name of a metric or label: allowed are letters, digits and _")
+			found.add(key, name, "", "no name of a metric: allowed are letters, digits, _ and :")
 		}
+	}
+	if !labelName.MatchString(s.Metrics.StatusLabel) {
+		found.add("metrics.statusLabel", s.Metrics.StatusLabel, "", "no name of a label: allowed are letters, digits and _")
 	}
 	if s.Metrics.Interval < model.Duration(time.Second) {
 		found.add("metrics.interval", s.Metrics.Interval.String(), setPath("metrics.interval", "15s"), "must be at least 1s")
 	}
 	for label := range s.Metrics.Selector {
-		if !metricName.MatchString(label) {
+		if !labelName.MatchString(label) {
 			found.add("metrics.selector", label, "", "no name of a label: allowed are letters, digits and _")
 		}
 	}
@@ -229,7 +231,10 @@ func (s *Settings) validateMonitoring(found *problems) {
 	}
 }
 
-var metricName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
+var (
+	metricName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
+	labelName  = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+)
 
 func (s *Settings) validateGates(found *problems) {
 	for key, share := range map[string]float64{
