@@ -25,6 +25,7 @@ type cluster interface {
 	verify.Cluster
 	rollback.Cluster
 	rollback.Opener
+	soak.Pods
 	ledger.ConfigMaps
 	rollout.Proxy
 	routes

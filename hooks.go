@@ -346,11 +346,12 @@ func (h *hooks) verifyOptions(image string) (verify.Options, error) {
 		options.Bake = func(ctx context.Context) gate.Evaluation {
 			ctx, stop := context.WithCancelCause(ctx)
 			defer stop(nil)
-			return bake(ctx, s, prometheus, h.edges, func(gate.Evaluation) {
+			found := bake(ctx, s, prometheus, h.edges, func(gate.Evaluation) {
 				if moved, ok := errors.AsType[*overtakenError](h.shift.latest(ctx)); ok {
 					stop(moved)
 				}
 			})
+			return own(ctx, s, h.cluster, found)
 		}
 	}
 	return options, nil

@@ -92,7 +92,9 @@ func (w *world) WaitDeploymentAnnotated(_ context.Context, namespace, name, _, v
 	return w.unready
 }
 
-func (w *world) Pods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
+func (w *world) ReadyPods(context.Context, string, string) ([]corev1.Pod, error) { return nil, nil }
+
+func (w *world) DeploymentPods(context.Context, string, string) ([]corev1.Pod, error) {
 	return nil, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/operator"
 	"github.com/vextrus/finance-rollout/internal/plain"
 	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 )
 
 // logsFlags say which lines are wanted.
@@ -69,8 +70,8 @@ type logLine struct {
 }
 
 func (s *session) logs(ctx context.Context, flags logsFlags) error {
-	labels := map[string]string{podlabel.App: s.settings.App, podlabel.Track: flags.track}
-	pods, err := s.cluster.AllPods(ctx, s.settings.Namespace, labels)
+	subject := rollout.Subject{Track: flags.track, Version: s.settings.Release}
+	pods, err := s.cluster.DeploymentPods(ctx, s.settings.Namespace, subject.Deployment(s.settings))
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func (s *session) subject(ctx context.Context, track string) (rollout.Subject, e
 	case track == podlabel.Canary:
 		return canary, nil
 	}
-	pods, err := s.cluster.Pods(ctx, s.settings.Namespace, canary.Labels(s.settings.App))
+	pods, err := s.cluster.ReadyPods(ctx, s.settings.Namespace, canary.Deployment(s.settings))
 	if err != nil {
 		return stable, err
 	}

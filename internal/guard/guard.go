@@ -28,6 +28,7 @@ type Cluster interface {
 	rollback.Cluster
 	rollback.Route
 	rollback.Opener
+	soak.Pods
 	ledger.ConfigMaps
 	// Announce makes an Event about a Deployment.
 	Announce(ctx context.Context, namespace, deployment, kind, reason, note string) error

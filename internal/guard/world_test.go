@@ -195,6 +195,16 @@ func (w *world) AllPods(_ context.Context, _ string, labels map[string]string) (
 	return list, nil
 }
 
+func (w *world) DeploymentPods(_ context.Context, _, deployment string) ([]corev1.Pod, error) {
+	var list []corev1.Pod
+	for _, p := range w.Pods(nil) {
+		if w.OwnedBy(p, deployment) {
+			list = append(list, *p)
+		}
+	}
+	return list, nil
+}
+
 func (w *world) LabelPods(_ context.Context, _ string, selector map[string]string, key, value string) ([]string, error) {
 	found := w.Pods(selector)
 	w.mu.Lock()

@@ -149,7 +149,7 @@ func TestEndToEndCluster(t *testing.T) {
 	if err := client.WaitDeploymentReady(ctx, namespace, "web", 2); err != nil {
 		t.Fatal(err)
 	}
-	pods, err := client.Pods(t.Context(), namespace, map[string]string{"app": "web"})
+	pods, err := client.ReadyPods(t.Context(), namespace, "web")
 	if err != nil || len(pods) != 2 {
 		t.Fatalf("%d ready pods, %v; want 2", len(pods), err)
 	}

@@ -26,9 +26,36 @@ func (c *Client) ReplicaSets(ctx context.Context, owner *appsv1.Deployment) ([]a
 	return slices.DeleteFunc(list.Items, func(set appsv1.ReplicaSet) bool { return !metav1.IsControlledBy(&set, owner) }), nil
 }
 
-// PodsOf lists the pods that a Deployment selects, by name.
+// PodsOf lists the pods of a Deployment's ReplicaSets, by name. A pod that merely carries their labels is none: anybody who may create a
+// pod in the namespace chooses its labels.
 func (c *Client) PodsOf(ctx context.Context, owner *appsv1.Deployment) ([]corev1.Pod, error) {
-	return c.listPods(ctx, owner.Namespace, metav1.FormatLabelSelector(owner.Spec.Selector))
+	pods, err := c.listPods(ctx, owner.Namespace, metav1.FormatLabelSelector(owner.Spec.Selector))
+	if err != nil || len(pods) == 0 {
+		return nil, err
+	}
+	// They are listed after the pods, so that every pod's own is among them.
+	sets, err := c.ReplicaSets(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(pods, func(pod corev1.Pod) bool {
+		return !slices.ContainsFunc(sets, func(set appsv1.ReplicaSet) bool { return metav1.IsControlledBy(&pod, &set) })
+	}), nil
+}
+
+// DeploymentPods lists the pods of the Deployment of that name as [Client.PodsOf] does. One that does not exist has none.
+func (c *Client) DeploymentPods(ctx context.Context, namespace, name string) ([]corev1.Pod, error) {
+	owner, exists, err := c.Deployment(ctx, namespace, name)
+	if err != nil || !exists {
+		return nil, err
+	}
+	return c.PodsOf(ctx, owner)
+}
+
+// ReadyPods are those of [Client.DeploymentPods] that are ready for requests. Pods that are being deleted are not.
+func (c *Client) ReadyPods(ctx context.Context, namespace, deployment string) ([]corev1.Pod, error) {
+	pods, err := c.DeploymentPods(ctx, namespace, deployment)
+	return slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !ready(&pod) }), err
 }
 
 // Events lists the events of a namespace, the newest last.

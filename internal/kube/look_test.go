@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 )
@@ -26,15 +27,63 @@ func TestWhatBelongsToADeployment(t *testing.T) {
 	}
 	foreign := set("b", "week1")
 	foreign.OwnerReferences[0].UID = "2"
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "p", Labels: labels}}
-	client := &Client{clientset: fake.NewClientset(deployment, set("a", "week1"), foreign, pod)}
+	client := &Client{clientset: fake.NewClientset(deployment, set("a", "week1"), foreign)}
 	sets, err := client.ReplicaSets(t.Context(), deployment)
 	if err != nil || len(sets) != 1 || sets[0].Name != "a" {
 		t.Errorf("replicasets %v, %v", sets, err)
 	}
-	pods, err := client.PodsOf(t.Context(), deployment)
-	if err != nil || len(pods) != 1 {
-		t.Errorf("pods %v, %v", pods, err)
+}
+
+// A pod belongs to a Deployment by way of a ReplicaSet that is the Deployment's, not by what its labels or its owner's name say.
+func TestPodsThatOnlyWearTheLabels(t *testing.T) {
+	labels := map[string]string{"app": "finance", "track": "canary", "version": "week1"}
+	yes, no := true, false
+	owner := func(kind, name, uid string, controller *bool) []metav1.OwnerReference {
+		return []metav1.OwnerReference{{Kind: kind, Name: name, UID: types.UID(uid), Controller: controller}}
+	}
+	deployment := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "finance-week1", UID: "deployment"},
+		Spec:       appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}},
+	}
+	set := func(name, uid, of string) *appsv1.ReplicaSet {
+		return &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: name, UID: types.UID(uid), Labels: labels, OwnerReferences: owner("Deployment", "finance-week1", of, &yes),
+		}}
+	}
+	pod := func(name string, isReady bool, owners []metav1.OwnerReference) *corev1.Pod {
+		made := newPod(name, isReady, labels)
+		made.OwnerReferences = owners
+		return made
+	}
+	leaving := pod("finance-week1-leaving", true, owner("ReplicaSet", "finance-week1-a", "set", &yes))
+	leaving.DeletionTimestamp, leaving.Finalizers = &metav1.Time{Time: time.Unix(1, 0)}, []string{"example.com/hold"}
+	client := &Client{clientset: fake.NewClientset(
+		deployment, set("finance-week1-a", "set", "deployment"), set("finance-week1-b", "foreign", "another"), leaving,
+		pod("finance-week1-b", true, owner("ReplicaSet", "finance-week1-a", "set", &yes)),
+		pod("finance-week1-a", true, owner("ReplicaSet", "finance-week1-a", "set", &yes)),
+		pod("finance-week1-starting", false, owner("ReplicaSet", "finance-week1-a", "set", &yes)),
+		pod("finance-week1-alone", true, nil),
+		pod("finance-week1-of-another", true, owner("ReplicaSet", "finance-week1-b", "foreign", &yes)),
+		pod("finance-week1-named-alike", true, owner("ReplicaSet", "finance-week1-a", "forged", &yes)),
+		pod("finance-week1-not-controlled", true, owner("ReplicaSet", "finance-week1-a", "set", &no)),
+		pod("finance-week1-of-the-deployment", true, owner("Deployment", "finance-week1", "deployment", &yes)),
+	)}
+	for name, tt := range map[string]struct {
+		list func() ([]corev1.Pod, error)
+		want []string
+	}{
+		"all":   {func() ([]corev1.Pod, error) { return client.DeploymentPods(t.Context(), "shop", "finance-week1") }, []string{"finance-week1-a", "finance-week1-b", "finance-week1-leaving", "finance-week1-starting"}},
+		"ready": {func() ([]corev1.Pod, error) { return client.ReadyPods(t.Context(), "shop", "finance-week1") }, []string{"finance-week1-a", "finance-week1-b"}},
+		"gone":  {func() ([]corev1.Pod, error) { return client.ReadyPods(t.Context(), "shop", "finance-week2") }, nil},
+	} {
+		pods, err := tt.list()
+		var names []string
+		for i := range pods {
+			names = append(names, pods[i].Name)
+		}
+		if err != nil || !cmp.Equal(names, tt.want) {
+			t.Errorf("%s: %q, %v; want %q", name, names, err, tt.want)
+		}
 	}
 }
 

@@ -46,16 +46,6 @@ func (c *Client) NamespaceOwner(ctx context.Context, namespace string) (Namespac
 	return Namespace{Labels: found.Labels, Annotations: found.Annotations}, true, nil
 }
 
-// Pods lists the pods that carry all the labels and are ready for requests, by name. Pods that are being deleted are not. At
-// least one label must be given.
-func (c *Client) Pods(ctx context.Context, namespace string, selector map[string]string) ([]corev1.Pod, error) {
-	all, err := c.allPods(ctx, namespace, selector)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(all, func(pod corev1.Pod) bool { return !ready(&pod) }), nil
-}
-
 func (c *Client) allPods(ctx context.Context, namespace string, selector map[string]string) ([]corev1.Pod, error) {
 	set, err := labels.ValidatedSelectorFromSet(selector)
 	if err != nil {

@@ -42,7 +42,8 @@ type Recorder interface {
 // Options say what to roll back.
 type Options struct {
 	Namespace, App, Service string
-	// Canary selects the canary's pods; Deployment is theirs, StableDeployment that of the stable track.
+	// Canary selects the canary's pods, by their labels: whoever gets the canary's requests loses them, and is in the evidence, whether he
+	// is of its Deployment or only wears its labels. Deployment is theirs, StableDeployment that of the stable track.
 	Canary                       map[string]string
 	Deployment, StableDeployment string
 	// Capacity is how many stable pods can take all requests.

@@ -71,13 +71,12 @@ func SubjectOf(s *settings.Settings) Subject {
 	}
 }
 
-// Labels select the subject's pods.
-func (s Subject) Labels(app string) map[string]string {
-	labels := map[string]string{podlabel.App: app, podlabel.Track: s.Track}
-	if s.Release {
-		labels[podlabel.Version] = s.Version
+// Deployment is the subject's.
+func (s Subject) Deployment(known *settings.Settings) string {
+	if s.Track == podlabel.Canary {
+		return CanaryDeployment(known, s.Version)
 	}
-	return labels
+	return StableDeployment(known)
 }
 
 // SeriesVersion is the version that the subject's series carry, empty for any.

@@ -44,12 +44,12 @@ func Verification(s *settings.Settings, subject Subject, image string, getenv fu
 		return verify.Options{}, err
 	}
 	options := verify.Options{
-		Namespace: s.Namespace, Labels: subject.Labels(s.App), Port: int(s.Container),
+		Namespace: s.Namespace, Deployment: subject.Deployment(s), Port: int(s.Container),
 		Release: subject.Version, Image: image, Track: subject.Track, RecordName: VerificationName(s),
 		Suite: suite, Values: values, SmokeTimeout: time.Duration(s.Smoke.Timeout), Now: now,
 	}
 	if subject.Track == podlabel.Canary {
-		options.Beside = StableLabels(s)
+		options.Beside = StableDeployment(s)
 	}
 	return options, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,8 +18,10 @@ import (
 
 // Pods lists pods.
 type Pods interface {
-	// AllPods lists the pods that carry all the labels, ready or not.
+	// AllPods lists the pods that carry all the labels, ready or not, whosever they are.
 	AllPods(ctx context.Context, namespace string, labels map[string]string) ([]corev1.Pod, error)
+	// DeploymentPods lists the pods of a Deployment, and none that merely carries its labels.
+	DeploymentPods(ctx context.Context, namespace, deployment string) ([]corev1.Pod, error)
 }
 
 // Server is the Prometheus that is asked.
@@ -43,6 +47,10 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 		return soak
 	}
 	soak.Soaked = coverage.Covered
+	if err := spec.Impostors(ctx, pods, state.Release); err != nil {
+		soak.Evaluation = Unseen(window, err)
+		return soak
+	}
 	soak.Evaluation = gate.EvaluateSoak(ctx, server, gate.Question{
 		Metrics: metrics, Stable: spec.Beside(state.Weight), Criteria: spec.Criteria, Window: window,
 	})
@@ -69,7 +77,7 @@ func (s Spec) conditions(ctx context.Context, pods Pods, asker gate.Asker, relea
 		Namespace: s.Namespace, App: s.App, Release: release, Track: podlabel.Canary, Deployment: s.Deployment(release),
 	}
 	var results []gate.Result
-	found, err := pods.AllPods(ctx, s.Namespace, s.Canary(release))
+	found, err := pods.DeploymentPods(ctx, s.Namespace, s.Deployment(release))
 	if err != nil {
 		results = append(results, gate.Result{Name: "restarts", Verdict: gate.Error, Reason: err.Error()})
 	} else {
@@ -82,6 +90,33 @@ func (s Spec) conditions(ctx context.Context, pods Pods, asker gate.Asker, relea
 		results = append(results, own.Evaluate(ctx, asker, rollout, window))
 	}
 	return results
+}
+
+// Impostors is an error when a pod carries the labels of the release's canary without being one of its Deployment's. Prometheus knows
+// pods by their labels alone: what such a pod counts cannot be told from what the canary counts, so that neither a verdict for nor one
+// against it would stand.
+func (s Spec) Impostors(ctx context.Context, pods Pods, release string) error {
+	labelled, err := pods.AllPods(ctx, s.Namespace, s.Canary(release))
+	if err != nil {
+		return err
+	}
+	own, err := pods.DeploymentPods(ctx, s.Namespace, s.Deployment(release))
+	if err != nil {
+		return err
+	}
+	var names []string
+	for i := range labelled {
+		isOwn := slices.ContainsFunc(own, func(pod corev1.Pod) bool { return pod.UID == labelled[i].UID && pod.Name == labelled[i].Name })
+		// One that is being deleted may have gone between the two looks.
+		if !isOwn && labelled[i].DeletionTimestamp == nil {
+			names = append(names, labelled[i].Name)
+		}
+	}
+	if len(names) > 0 {
+		return fmt.Errorf("pods with the labels of %s that are not of its deployment: %s: their metrics pass for the canary's; look who made them, and delete them",
+			s.Deployment(release), strings.Join(names, ", "))
+	}
+	return nil
 }
 
 func podStates(pods []corev1.Pod) []gate.PodState {

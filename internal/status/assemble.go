@@ -121,10 +121,8 @@ func (g *gathering) trackStates() []Track {
 				track.Image = containers[0].Image
 			}
 		}
-		for i := range g.pods {
-			if g.pods[i].Labels[podlabel.Track] == name {
-				track.count(&g.pods[i], g.taking)
-			}
+		for i := range g.pods[name] {
+			track.count(&g.pods[name][i], g.taking)
 		}
 		tracks = append(tracks, track)
 	}

@@ -64,7 +64,7 @@ type gathering struct {
 	now      time.Time
 	mu       sync.Mutex
 	missing  map[string]error
-	pods     []corev1.Pod
+	pods     map[string][]corev1.Pod // by track
 	taking   []string
 	tracks   map[string]*appsv1.Deployment
 	state    *ledger.State
@@ -80,7 +80,7 @@ type gathering struct {
 
 // Gather reads where the rollout stands. What cannot be read is named in the status, so that there is one in any case.
 func Gather(ctx context.Context, source Source) *Status {
-	g := &gathering{source: source, now: source.Now(), missing: map[string]error{}, tracks: map[string]*appsv1.Deployment{}}
+	g := &gathering{source: source, now: source.Now(), missing: map[string]error{}, tracks: map[string]*appsv1.Deployment{}, pods: map[string][]corev1.Pod{}}
 	ctx, cancel := context.WithTimeoutCause(ctx, clusterBudget, fmt.Errorf("no answer within %v", clusterBudget))
 	defer cancel()
 	s := source.Settings
@@ -88,13 +88,16 @@ func Gather(ctx context.Context, source Source) *Status {
 	read := func(what string, do func(context.Context) error) {
 		reading.Go(func() { g.miss(what, do(ctx)) })
 	}
-	read("pods", func(ctx context.Context) (err error) {
-		g.pods, err = source.Cluster.AllPods(ctx, s.Namespace, map[string]string{podlabel.App: s.App})
-		return err
-	})
 	read("endpoints", g.readEndpoints)
 	for track, name := range trackNames(s) {
 		read("deployment "+name, func(ctx context.Context) error { return g.deployment(ctx, track, name) })
+		read("pods of "+name, func(ctx context.Context) error {
+			found, err := source.Cluster.DeploymentPods(ctx, s.Namespace, name)
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.pods[track] = found
+			return err
+		})
 	}
 	read("release record", func(ctx context.Context) (err error) {
 		g.record, _, err = source.Cluster.ConfigMap(ctx, s.Namespace, rollout.RecordName(s))

@@ -46,9 +46,20 @@ func production(t *testing.T) *settings.Settings {
 type shop struct {
 	ledger map[string]string
 	err    error // of reading endpoints
+
+	impostor bool
 }
 
-func (s *shop) AllPods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
+// AllPods holds a pod that wears the canary's labels and is not of its Deployment.
+func (s *shop) AllPods(ctx context.Context, namespace string, _ map[string]string) ([]corev1.Pod, error) {
+	canary, err := s.DeploymentPods(ctx, namespace, "shop-v2")
+	if s.impostor {
+		canary = append(canary, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "canary-b", Labels: canary[0].Labels}})
+	}
+	return canary, err
+}
+
+func (s *shop) DeploymentPods(_ context.Context, _, deployment string) ([]corev1.Pod, error) {
 	var pods []corev1.Pod
 	add := func(name, track string, ready corev1.ConditionStatus) {
 		pods = append(pods, corev1.Pod{
@@ -56,11 +67,14 @@ func (s *shop) AllPods(context.Context, string, map[string]string) ([]corev1.Pod
 			Status:     corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}},
 		})
 	}
+	if deployment == "shop-v2" {
+		add("canary-a", "canary", corev1.ConditionTrue)
+		return pods, nil
+	}
 	for _, name := range "abcdefgh" {
 		add("stable-"+string(name), "stable", corev1.ConditionTrue)
 	}
 	add("stable-starting", "stable", corev1.ConditionFalse)
-	add("canary-a", "canary", corev1.ConditionTrue)
 	return pods, nil
 }
 
@@ -146,6 +160,19 @@ func TestGather(t *testing.T) {
 	}
 	if len(status.Alerts) != 1 || status.Guard.Leader != "guard-1" || status.Guard.Ready != 2 || !strings.HasPrefix(status.Operator, "anna") {
 		t.Errorf("alerts %v, guard %+v, operator %q", status.Alerts, status.Guard, status.Operator)
+	}
+}
+
+// A pod that wears the canary's labels is not counted among its pods, and keeps its metrics from being taken for evidence.
+func TestAnImpostorIsNoCanary(t *testing.T) {
+	reached := ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: "sha256:bb", Stable: "sha256:aa", To: 10}
+	status := gather(t, &shop{impostor: true}, metrics{}, reached)
+	if canary := status.Tracks[1]; canary.Ready != 1 || len(canary.Problems) != 0 {
+		t.Errorf("canary %+v", canary)
+	}
+	missing := strings.Join(status.Missing, "\n")
+	if !strings.Contains(missing, "evidence of the soak") || !strings.Contains(missing, "canary-b") || strings.Contains(missing, "canary-a") {
+		t.Errorf("missing %q", missing)
 	}
 }
 

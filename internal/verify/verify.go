@@ -24,8 +24,8 @@ import (
 
 // Cluster is what the gate needs of the cluster.
 type Cluster interface {
-	// Pods lists the pods that are ready for requests and carry the labels.
-	Pods(ctx context.Context, namespace string, labels map[string]string) ([]corev1.Pod, error)
+	// ReadyPods lists the pods of a Deployment that are ready for requests, and none that merely carries its labels.
+	ReadyPods(ctx context.Context, namespace, deployment string) ([]corev1.Pod, error)
 	// PodClient reaches a port of a pod through the API server. The caller closes it.
 	PodClient(ctx context.Context, namespace, pod string, port int) (client *http.Client, baseURL string, closePod func(), err error)
 	// Record keeps the outcome in the cluster for people to read, replacing the one before.
@@ -34,12 +34,11 @@ type Cluster interface {
 
 // Options say what to verify.
 type Options struct {
-	// Namespace and Labels select the pods of the release; Port is their container port.
-	Namespace string
-	Labels    map[string]string
-	Port      int
-	// Beside are the labels of the pods that a release which fails the suite is compared with: the stable track's, nil for none.
-	Beside map[string]string
+	// Deployment is that of the release, and Port the container port of its pods.
+	Namespace, Deployment string
+	Port                  int
+	// Beside is the Deployment that a release which fails the suite is compared with: the stable track's, empty for none.
+	Beside string
 	// Release, Image and Track are named in what is reported and recorded.
 	Release, Image, Track string
 	// RecordName is the name under which the outcome is recorded.
@@ -117,12 +116,12 @@ func (e *RefusedError) next() string {
 // Run verifies the release. It returns a *RefusedError when the verdict is anything else than pass; any other error means
 // that the gate could not be run at all.
 func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) {
-	found, err := runSmoke(ctx, cluster, options, options.Labels, everyPod)
+	found, err := runSmoke(ctx, cluster, options, options.Deployment, everyPod)
 	if err != nil {
 		return Report{Verdict: gate.Error}, err
 	}
 	report := Report{Verdict: smokeVerdict(found), Smoke: found}
-	if report.Verdict == gate.Fail && options.Beside != nil {
+	if report.Verdict == gate.Fail && options.Beside != "" {
 		beside, err := runSmoke(ctx, cluster, options, options.Beside, 1)
 		// A stable track that cannot be asked takes no blame.
 		if err == nil && failsToo(found, beside) {
@@ -144,7 +143,7 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) 
 
 // Smoke runs the suite alone against the release's pods, and records nothing.
 func Smoke(ctx context.Context, cluster Cluster, options Options) (Report, error) {
-	found, err := runSmoke(ctx, cluster, options, options.Labels, everyPod)
+	found, err := runSmoke(ctx, cluster, options, options.Deployment, everyPod)
 	if err != nil {
 		return Report{Verdict: gate.Error}, err
 	}
@@ -154,17 +153,17 @@ func Smoke(ctx context.Context, cluster Cluster, options Options) (Report, error
 // everyPod is more than a track has.
 const everyPod = math.MaxInt
 
-// runSmoke runs the suite against the ready pods with the labels, at most so many of them.
-func runSmoke(ctx context.Context, cluster Cluster, options Options, labels map[string]string, most int) (*smoke.Report, error) {
+// runSmoke runs the suite against the ready pods of the Deployment, at most so many of them.
+func runSmoke(ctx context.Context, cluster Cluster, options Options, deployment string, most int) (*smoke.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, options.SmokeTimeout)
 	defer cancel()
-	pods, err := cluster.Pods(ctx, options.Namespace, labels)
+	pods, err := cluster.ReadyPods(ctx, options.Namespace, deployment)
 	if err != nil {
 		return nil, fmt.Errorf("find the pods of %s %s: %w", options.Track, options.Release, err)
 	}
 	if len(pods) == 0 {
-		return nil, fmt.Errorf("no ready pod of %s %s in %s (labels %v): look at `kubectl get pods -n %s --show-labels`",
-			options.Track, options.Release, options.Namespace, labels, options.Namespace)
+		return nil, fmt.Errorf("no ready pod of %s %s in %s (deployment %s): look at `kubectl get deployments,pods -n %s --show-labels`",
+			options.Track, options.Release, options.Namespace, deployment, options.Namespace)
 	}
 	var targets []smoke.Target
 	for _, pod := range pods[:min(len(pods), most)] {

@@ -44,9 +44,9 @@ type servers struct {
 	recorded map[string]string
 }
 
-func (s *servers) Pods(_ context.Context, _ string, labels map[string]string) ([]corev1.Pod, error) {
+func (s *servers) ReadyPods(_ context.Context, _, deployment string) ([]corev1.Pod, error) {
 	var pods []corev1.Pod
-	if labels["track"] == "stable" {
+	if deployment == "finance-service-stable" {
 		if s.stable != nil {
 			pods = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "stable"}}, {ObjectMeta: metav1.ObjectMeta{Name: "stable-2"}}}
 		}
@@ -86,7 +86,7 @@ func options(t *testing.T) Options {
 		t.Fatal(err)
 	}
 	return Options{
-		Namespace: "vextrus-production", Labels: map[string]string{"track": "canary"}, Port: 3014,
+		Namespace: "vextrus-production", Deployment: "finance-service-week1", Port: 3014,
 		Release: "week1", Image: "vextrus/finance@sha256:aa", Track: "canary", RecordName: "finance-service-verification",
 		Suite: suite, SmokeTimeout: time.Minute, Now: func() time.Time { return time.Unix(1700000000, 0) },
 	}
@@ -172,7 +172,7 @@ func TestACanaryIsNotBlamedForWhatTheStableTrackFailsToo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cluster := &servers{pods: []string{"a"}, handler: tt.canary, stable: tt.stable}
 			given := options(t)
-			given.Beside = map[string]string{"track": "stable"}
+			given.Beside = "finance-service-stable"
 			report, err := Run(t.Context(), cluster, given)
 			if report.Verdict != tt.want {
 				t.Errorf("verdict %s, want %s: %v", report.Verdict, tt.want, err)
