@@ -50,6 +50,7 @@ down: local ## End the local cluster; ARGS=--reset also deletes its data, ARGS=-
 GO_TESTS := grep -rl --include='*_test.go' --exclude-dir=.local
 E2E_PACKAGES = $(sort $(dir $(shell $(GO_TESTS) '^//go:build e2e' .)))
 FUZZTIME := 10s
+GO := go
 LINT := GOFLAGS=-buildvcs=false .local/bin/golangci-lint
 
 .PHONY: test
@@ -102,7 +103,7 @@ e2e: local ## Run the end-to-end tests; starts the local cluster and ends it aga
 fuzz: ## Run every fuzz test for FUZZTIME (default 10s)
 	@for file in $$($(GO_TESTS) '^func Fuzz' .); do \
 		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
-			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$(dirname $$file) || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$(dirname $$file) || exit 1; \
 		done; \
 	done
 
