@@ -95,6 +95,7 @@ func releaseCommand(open opener) *cobra.Command {
 			}
 			return release.Make(cmd.Context(), release.Options{
 				Root: c.Root(), Out: out, Package: "./cmd/rollout", Name: "rollout", Platforms: release.Platforms,
+				ImagePackage: "./cmd/guard", ImageName: "rollout-guard",
 				Materials: func(ctx context.Context, binary, file string) error {
 					_, err := run(ctx, c.Root(), c.Binary("cyclonedx-gomod"), "bin", "-json", "-noserial", "-output", file, binary)
 					return err

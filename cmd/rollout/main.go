@@ -1,4 +1,4 @@
-// Command rollout is the operator's hand on a rollout; `rollout guard` is the entry point of the guard that runs in the cluster.
+// Command rollout is the operator's hand on a rollout. `rollout guard` runs the guard by hand; its image in the cluster holds cmd/guard.
 //
 // It exits with 0 when it did what it was asked or found it in order, with 1 when it failed or found it not in order, with 2 when
 // it was called wrongly, and with 3 when there is not enough evidence to tell.
@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vextrus/finance-rollout/internal/guard/command"
 	"github.com/vextrus/finance-rollout/internal/operator"
 	"github.com/vextrus/finance-rollout/internal/plain"
 	"github.com/vextrus/finance-rollout/internal/unasked"
@@ -54,8 +55,11 @@ func rootCommand() *cobra.Command {
 		return operator.Usage(fmt.Errorf("%w: `%s --help` lists the flags", err, cmd.CommandPath()))
 	})
 	root.AddCommand(statusCommand(), advanceCommand(), finishCommand(), rollbackCommand(), resumeCommand(),
-		smokeCommand(), logsCommand(), evidenceCommand(), attestCommand(), rehearseCommand(), guardCommand(),
+		smokeCommand(), logsCommand(), evidenceCommand(), attestCommand(), rehearseCommand(),
 	)
+	watch := command.New(operator.Usage)
+	watch.Args = noArguments
+	root.AddCommand(watch)
 	root.AddCommand(diagnoseCommand(), reportCommand(), preflightCommand(), simulateCommand())
 	return root
 }

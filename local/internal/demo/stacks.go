@@ -102,10 +102,10 @@ func (d *Demo) pushTo(ctx context.Context, registry, name, version string) (stri
 	return images.Push(ctx, built, registry, name, version)
 }
 
-// pushGuard builds the rollout command and pushes it to the local registry.
+// pushGuard builds what the guard's image holds and pushes it to the local registry.
 func (d *Demo) pushGuard(ctx context.Context) (string, error) {
 	binary := d.Cluster.Binary("rollout")
-	if err := d.compile(ctx, binary, "-s -w", "./cmd/rollout"); err != nil {
+	if err := d.compile(ctx, binary, "-s -w", "./cmd/guard"); err != nil {
 		return "", err
 	}
 	built, err := images.Image{Binary: binary, Path: "/bin/rollout"}.Build()

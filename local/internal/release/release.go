@@ -42,7 +42,9 @@ type Options struct {
 	Root, Out string
 	// Package is the main package, Name the name of its program.
 	Package, Name string
-	Platforms     []Platform
+	// ImagePackage is the main package of the program in the image, which is called Name there and ImageName among the files.
+	ImagePackage, ImageName string
+	Platforms               []Platform
 	// Materials writes the bill of materials of a binary to a file.
 	Materials func(ctx context.Context, binary, file string) error
 	// Say tells what goes on.
@@ -76,28 +78,21 @@ func (o Options) make(ctx context.Context) error {
 	if err := o.export(ctx, copied); err != nil {
 		return err
 	}
+	other := elsewhere{source: copied, cache: cache, out: second}
 	index := v1.ImageIndex(empty.Index)
 	for _, platform := range o.Platforms {
-		first := filepath.Join(o.Out, o.Name+"-"+platform.String())
-		if err := o.build(ctx, o.Root, first, platform, nil); err != nil {
+		if _, _, err := o.twice(ctx, other, o.Package, o.Name, platform); err != nil {
 			return err
 		}
-		repeated := filepath.Join(second, filepath.Base(first))
-		if err := o.build(ctx, copied, repeated, platform, []string{"GOCACHE=" + cache}); err != nil {
-			return err
+		if platform.OS != "linux" {
+			continue
 		}
-		sum, err := sameFile(first, repeated)
+		first, repeated, err := o.twice(ctx, other, o.ImagePackage, o.ImageName, platform)
 		if err != nil {
 			return err
 		}
-		o.Say(fmt.Sprintf("%s: built twice, sha256:%s", filepath.Base(first), sum))
-		if err := o.Materials(ctx, first, first+".cdx.json"); err != nil {
+		if index, err = o.addImage(index, platform, first, repeated); err != nil {
 			return err
-		}
-		if platform.OS == "linux" {
-			if index, err = o.addImage(index, platform, first, repeated); err != nil {
-				return err
-			}
 		}
 	}
 	if err := o.writeIndex(index); err != nil {
@@ -105,6 +100,33 @@ func (o Options) make(ctx context.Context) error {
 	}
 	return o.writeSums()
 }
+
+// elsewhere is where everything is built again.
+type elsewhere struct{ source, cache, out string }
+
+// twice builds a program for a platform here and elsewhere, and lists its materials when both are the same.
+func (o Options) twice(ctx context.Context, other elsewhere, pkg, name string, platform Platform) (first, repeated string, err error) {
+	first = filepath.Join(o.Out, name+"-"+platform.String())
+	repeated = filepath.Join(other.out, filepath.Base(first))
+	if err := o.build(ctx, o.Root, pkg, first, platform, nil); err != nil {
+		return "", "", err
+	}
+	if err := o.build(ctx, other.source, pkg, repeated, platform, []string{"GOCACHE=" + other.cache}); err != nil {
+		return "", "", err
+	}
+	sum, err := sameFile(first, repeated)
+	if err != nil {
+		return "", "", err
+	}
+	info, err := os.Stat(first)
+	if err != nil {
+		return "", "", err
+	}
+	o.Say(fmt.Sprintf("%s: built twice, %.1f MiB, sha256:%s", filepath.Base(first), mebibytes(info.Size()), sum))
+	return first, repeated, o.Materials(ctx, first, first+".cdx.json")
+}
+
+func mebibytes(size int64) float64 { return float64(size) / (1 << 20) }
 
 // clean refuses a checkout that holds more than its commit: nobody could build that again.
 func (o Options) clean(ctx context.Context) error {
@@ -131,10 +153,10 @@ func (o Options) export(ctx context.Context, folder string) error {
 	return err
 }
 
-func (o Options) build(ctx context.Context, folder, binary string, platform Platform, env []string) error {
+func (o Options) build(ctx context.Context, folder, pkg, binary string, platform Platform, env []string) error {
 	o.Say(fmt.Sprintf("build %s in %s", filepath.Base(binary), folder))
 	env = append(env, "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOOS="+platform.OS, "GOARCH="+platform.Architecture, "GOAMD64=v1", "GOARM64=v8.0")
-	_, err := output(ctx, folder, env, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, o.Package)
+	_, err := output(ctx, folder, env, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, pkg)
 	return err
 }
 
@@ -182,44 +204,44 @@ func (o Options) addImage(index v1.ImageIndex, platform Platform, binaries ...st
 	if digests[0] != digests[1] {
 		return nil, fmt.Errorf("the image for %s differs from build to build: %s and %s", platform, digests[0], digests[1])
 	}
-	if err := checkImage(image, platform); err != nil {
+	size, err := checkImage(image, platform)
+	if err != nil {
 		return nil, err
 	}
-	o.Say(fmt.Sprintf("image for %s: built twice, %s", platform, digests[0]))
+	o.Say(fmt.Sprintf("image for %s: built twice, %.1f MiB unpacked, %s", platform, mebibytes(size), digests[0]))
 	return mutate.AppendManifests(index, mutate.IndexAddendum{
 		Add: image, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: platform.OS, Architecture: platform.Architecture}},
 	}), nil
 }
 
-// checkImage refuses an image that runs as root or is too large.
-func checkImage(image v1.Image, platform Platform) error {
+// checkImage refuses an image that runs as root or is too large, and gives its size.
+func checkImage(image v1.Image, platform Platform) (size int64, err error) {
 	config, err := image.ConfigFile()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if user, _, _ := strings.Cut(config.Config.User, ":"); user == "" || user == "0" || user == "root" {
-		return fmt.Errorf("the image for %s runs as root", platform)
+		return 0, fmt.Errorf("the image for %s runs as root", platform)
 	}
 	layers, err := image.Layers()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	var size int64
 	for _, layer := range layers {
 		unpacked, err := layer.Uncompressed()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		unpackedSize, err := io.Copy(io.Discard, unpacked)
 		if err := errors.Join(err, unpacked.Close()); err != nil {
-			return err
+			return 0, err
 		}
 		size += unpackedSize
 	}
 	if size > MostBytes {
-		return fmt.Errorf("the image for %s has %d bytes, and may have %d", platform, size, MostBytes)
+		return 0, fmt.Errorf("the image for %s has %d bytes, and may have %d", platform, size, MostBytes)
 	}
-	return nil
+	return size, nil
 }
 
 // writeIndex writes the images as an OCI layout, which any tool can push.

@@ -1,7 +1,11 @@
 package release
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +22,7 @@ func checkout(t *testing.T) string {
 	root := t.TempDir()
 	write(t, root, "go.mod", "module example.com/hello\n\ngo 1.26\n")
 	write(t, root, "cmd/hello/main.go", "package main\n\nfunc main() { println(\"hello\") }\n")
+	write(t, root, "cmd/small/main.go", "package main\n\nfunc main() { println(\"small\") }\n")
 	for _, args := range [][]string{
 		{"init", "--quiet"}, {"add", "."}, {"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--message", "hello"},
 	} {
@@ -43,7 +48,8 @@ func write(t *testing.T, root, name, content string) {
 
 func options(t *testing.T, root string) Options {
 	return Options{
-		Root: root, Out: filepath.Join(t.TempDir(), "out"), Package: "./cmd/hello", Name: "hello", Platforms: []Platform{{"linux", runtime.GOARCH}},
+		Root: root, Out: filepath.Join(t.TempDir(), "out"), Package: "./cmd/hello", Name: "hello",
+		ImagePackage: "./cmd/small", ImageName: "hello-small", Platforms: []Platform{{"linux", runtime.GOARCH}},
 		Materials: func(_ context.Context, _, file string) error { return os.WriteFile(file, []byte("{}"), 0o600) },
 		Say:       func(text string) { t.Log(text) },
 	}
@@ -59,7 +65,8 @@ func TestARelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	binary := "hello-linux-" + runtime.GOARCH
-	for _, name := range []string{binary, binary + ".cdx.json"} {
+	small := "hello-small-linux-" + runtime.GOARCH
+	for _, name := range []string{binary, binary + ".cdx.json", small, small + ".cdx.json"} {
 		sum, err := checksum(filepath.Join(o.Out, name))
 		if err != nil || !strings.Contains(string(sums), sum+"  "+name+"\n") {
 			t.Errorf("SHA256SUMS does not hold %s (%v):\n%s", name, err, sums)
@@ -80,6 +87,32 @@ func TestARelease(t *testing.T) {
 	config, err := image.ConfigFile()
 	if err != nil || config.Config.User != "65532:65532" || config.Architecture != runtime.GOARCH || config.Config.Entrypoint[0] != "/bin/hello" {
 		t.Errorf("config %+v, %v", config, err)
+	}
+	layers, err := image.Layers()
+	if err != nil || len(layers) != 1 {
+		t.Fatalf("%d layers, %v", len(layers), err)
+	}
+	content, err := layers[0].Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer content.Close()
+	held := map[string][]byte{}
+	for files := tar.NewReader(content); ; {
+		header, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if held[header.Name], err = io.ReadAll(files); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The image holds its own program, under the other's name.
+	if want, err := os.ReadFile(filepath.Join(o.Out, small)); err != nil || !bytes.Equal(held["bin/hello"], want) {
+		t.Errorf("bin/hello has %d bytes, %s %d: %v", len(held["bin/hello"]), small, len(want), err)
 	}
 }
 
@@ -110,11 +143,11 @@ func TestWhatDiffersIsNotHandedOut(t *testing.T) {
 func TestImagesOfRootOrTooLargeAreRefused(t *testing.T) {
 	platform := Platform{"linux", "amd64"}
 	for user, ok := range map[string]bool{"65532:65532": true, "": false, "0": false, "root:root": false} {
-		if err := checkImage(running(user, 0), platform); (err == nil) != ok {
+		if _, err := checkImage(running(user, 0), platform); (err == nil) != ok {
 			t.Errorf("user %q: %v", user, err)
 		}
 	}
-	if err := checkImage(running("65532", MostBytes+1), platform); err == nil || !strings.Contains(err.Error(), "may have") {
+	if _, err := checkImage(running("65532", MostBytes+1), platform); err == nil || !strings.Contains(err.Error(), "may have") {
 		t.Errorf("a large image: %v", err)
 	}
 }

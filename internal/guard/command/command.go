@@ -1,4 +1,7 @@
-package main
+// Package command is the guard as a command: flags, the way to the cluster and to the secrets in files, and the process around the
+// watcher. The operator's command has it among its own, the guard's image has it alone: an image with all of the operator's would be
+// more than twice as large. It imports no Pulumi.
+package command
 
 import (
 	"context"
@@ -20,7 +23,6 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/guard"
 	"github.com/vextrus/finance-rollout/internal/kube"
-	"github.com/vextrus/finance-rollout/internal/operator"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/smoke"
 )
@@ -42,7 +44,8 @@ type guardFlags struct {
 	verbose                        bool
 }
 
-func guardCommand() *cobra.Command {
+// New makes the command. Usage marks an error as one of wrong use.
+func New(usage func(error) error) *cobra.Command {
 	var flags guardFlags
 	cmd := &cobra.Command{
 		Use:   "guard",
@@ -50,8 +53,8 @@ func guardCommand() *cobra.Command {
 		Long: "Watch the canaries of a namespace and take a bad one out of traffic.\n\nThe program deploys it; by hand it watches the same rollouts, which it finds by their\n" +
 			"ConfigMaps. Several may run: a Lease chooses the one that acts. It reaches the pods by\ntheir addresses, so it must run where the cluster's network is.",
 		Example: "  rollout guard --kubeconfig ~/.kube/config --namespace vextrus-production --dry-run",
-		Args:    noArguments,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runGuard(cmd.Context(), flags) },
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runGuard(cmd.Context(), flags, usage) },
 	}
 	set := cmd.Flags()
 	set.StringVar(&flags.kubeconfig, "kubeconfig", "", "path of a kubeconfig; empty for kubectl's rules and, in a pod, its service account")
@@ -70,7 +73,7 @@ func guardCommand() *cobra.Command {
 }
 
 // complete fills in what follows from where the guard runs.
-func (f *guardFlags) complete() error {
+func (f *guardFlags) complete(usage func(error) error) error {
 	if f.identity == "" {
 		name, err := os.Hostname()
 		if err != nil {
@@ -81,7 +84,7 @@ func (f *guardFlags) complete() error {
 	if f.namespace == "" {
 		raw, err := os.ReadFile(namespaceFile)
 		if err != nil {
-			return operator.Usage(errors.New("no namespace is given, and this is no pod: give --namespace"))
+			return usage(errors.New("no namespace is given, and this is no pod: give --namespace"))
 		}
 		f.namespace = strings.TrimSpace(string(raw))
 	}
@@ -93,8 +96,8 @@ func (f *guardFlags) inPod() bool {
 	return f.kubeconfig == "" && os.Getenv("KUBERNETES_SERVICE_HOST") != ""
 }
 
-func runGuard(ctx context.Context, flags guardFlags) error {
-	if err := flags.complete(); err != nil {
+func runGuard(ctx context.Context, flags guardFlags, usage func(error) error) error {
+	if err := flags.complete(usage); err != nil {
 		return err
 	}
 	level := slog.LevelInfo

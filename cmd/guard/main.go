@@ -1,0 +1,36 @@
+// Command guard is what the guard's image holds: `rollout guard`, under the same name and with the same flags, without the rest of the
+// operator's command.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vextrus/finance-rollout/internal/guard/command"
+	"github.com/vextrus/finance-rollout/internal/plain"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run gives the exit code: 1 for every failure, whoever starts it can do no more about one than about another.
+func run(ctx context.Context, args []string, problems io.Writer) int {
+	root := &cobra.Command{Use: "rollout", SilenceUsage: true, SilenceErrors: true, Short: "The guard of a rollout"}
+	root.AddCommand(command.New(func(err error) error { return err }))
+	root.SetArgs(args)
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(problems, "error:", plain.Text(err.Error()))
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"bytes"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+func TestRun(t *testing.T) {
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	for name, tt := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"help":            {[]string{"guard", "--help"}, 0, ""},
+		"no namespace":    {[]string{"guard", "--identity", "one"}, 1, "give --namespace"},
+		"no cluster":      {[]string{"guard", "--identity", "one", "--namespace", "shop", "--kubeconfig", "/nowhere"}, 1, "/nowhere"},
+		"another command": {[]string{"rollback"}, 1, "unknown command"},
+		"hostile":         {[]string{"guard", "--\x1b[2J"}, 1, "[2J"},
+	} {
+		var problems bytes.Buffer
+		if code := run(t.Context(), tt.args, &problems); code != tt.code || !strings.Contains(problems.String(), tt.want) || strings.Contains(problems.String(), "\x1b") {
+			t.Errorf("%s: %d, %q", name, code, problems.String())
+		}
+	}
+}
+
+// What makes the operator's command large stays out of the image.
+func TestTheGuardIsSmall(t *testing.T) {
+	output, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	for dependency := range strings.Lines(string(output)) {
+		for _, large := range []string{"github.com/pulumi/", "github.com/go-git/", "html/template", "internal/operator"} {
+			if strings.Contains(dependency, large) {
+				t.Errorf("the guard has %s", dependency)
+			}
+		}
+	}
+}
