@@ -54,7 +54,7 @@ GO := go
 LINT := GOFLAGS=-buildvcs=false .local/bin/golangci-lint
 
 .PHONY: test
-test: lint actionlint packages vulnerabilities unit e2e ## Every check: linters, vulnerabilities, unit tests, end-to-end tests
+test: lint packages actionlint vulnerabilities unit e2e ## Every check: linters, vulnerabilities, unit tests, end-to-end tests
 
 .PHONY: packages
 packages: local
@@ -68,6 +68,7 @@ linter: local
 lint: linter ## Run the linters of .golangci.yml
 	@$(LINT) run
 
+# Without shellcheck, which `make packages` installs, their scripts are not read.
 .PHONY: actionlint
 actionlint: local ## Check the workflows
 	@$(LOCAL) tools actionlint

@@ -97,7 +97,7 @@ func releaseCommand(open opener) *cobra.Command {
 				Root: c.Root(), Out: out, Package: "./cmd/rollout", Name: "rollout", Platforms: release.Platforms,
 				ImagePackage: "./cmd/guard", ImageName: "rollout-guard",
 				Materials: func(ctx context.Context, binary, file string) error {
-					_, err := run(ctx, c.Root(), c.Binary("cyclonedx-gomod"), "bin", "-json", "-noserial", "-output", file, binary)
+					_, err := run(ctx, c.Root(), c.Binary("cyclonedx-gomod"), "bin", "-json", "-noserial", "-notimestamp", "-output", file, binary)
 					return err
 				},
 				Say: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) },

@@ -33,8 +33,8 @@ func requirements() []requirement {
 
 // testRequirements returns what only tests need of the system.
 func testRequirements() []requirement {
-	// A test looks at the HTML report as a browser shows it.
-	return []requirement{{"chromium", "chromium"}}
+	// A test looks at the HTML report as a browser shows it, and actionlint has shellcheck read the scripts of the workflows.
+	return []requirement{{"chromium", "chromium"}, {"shellcheck", "shellcheck"}}
 }
 
 const (

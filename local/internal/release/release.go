@@ -123,7 +123,21 @@ func (o Options) twice(ctx context.Context, other elsewhere, pkg, name string, p
 		return "", "", err
 	}
 	o.Say(fmt.Sprintf("%s: built twice, %.1f MiB, sha256:%s", filepath.Base(first), mebibytes(info.Size()), sum))
-	return first, repeated, o.Materials(ctx, first, first+".cdx.json")
+	return first, repeated, o.list(ctx, first, repeated)
+}
+
+// list writes the bill of materials of both binaries, which must be the same too: its checksum is handed out.
+func (o Options) list(ctx context.Context, binaries ...string) error {
+	var bills []string
+	for _, binary := range binaries {
+		bill := binary + ".cdx.json"
+		if err := o.Materials(ctx, binary, bill); err != nil {
+			return fmt.Errorf("list the materials of %s: %w", filepath.Base(binary), err)
+		}
+		bills = append(bills, bill)
+	}
+	_, err := sameFile(bills[0], bills[1])
+	return err
 }
 
 func mebibytes(size int64) float64 { return float64(size) / (1 << 20) }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -133,6 +134,21 @@ func TestWhatDiffersIsNotHandedOut(t *testing.T) {
 	write(t, o.Root, ".git/info/exclude", "cmd/hello/stamp.go\n")
 	write(t, o.Root, "cmd/hello/stamp.go", "package main\n\nfunc init() { println(\"another\") }\n")
 	if err := Make(t.Context(), o); err == nil || !strings.Contains(err.Error(), "differs from build to build") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(o.Out); err == nil {
+		t.Error("something was handed out")
+	}
+}
+
+func TestABillThatDiffersIsNotHandedOut(t *testing.T) {
+	o := options(t, checkout(t))
+	bills := 0
+	o.Materials = func(_ context.Context, _, file string) error {
+		bills++
+		return os.WriteFile(file, fmt.Appendf(nil, `{"timestamp":%d}`, bills), 0o600)
+	}
+	if err := Make(t.Context(), o); err == nil || !strings.Contains(err.Error(), ".cdx.json differs from build to build") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := os.Stat(o.Out); err == nil {
