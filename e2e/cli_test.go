@@ -116,7 +116,7 @@ func commandStatus(t *testing.T, c *cluster) {
 	c.expectStanding(t, operator.ExitDone, "soaking", 9, 1)
 	c.expect(t, operator.ExitDone, []string{"status", "-s", "staging"}, "SINGLE TRACK", "2 of 2")
 	// A terminal that answers no question about its colours is asked none: the question would cost five seconds.
-	if output, err := c.run(t, "script", "-qec", "TERM=xterm-256color "+filepath.Join(c.root, ".local", "bin", "rollout")+" status -s staging", "/dev/null"); err != nil ||
+	if output, err := c.run(t, "script", "-qec", "env -u NO_COLOR -u CI TERM=xterm-256color "+filepath.Join(c.root, ".local", "bin", "rollout")+" status -s staging", "/dev/null"); err != nil ||
 		strings.Contains(output, "\x1b]11;?") || !strings.Contains(output, "\x1b[") {
 		t.Errorf("on a terminal: %v\n%q", err, output)
 	}

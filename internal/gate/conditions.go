@@ -71,7 +71,7 @@ func (c QueryCriterion) Evaluate(ctx context.Context, asker Asker, rollout Rollo
 func (r Rollout) expand(query string, window Window) (string, error) {
 	values := map[string]string{
 		"namespace": r.Namespace, "app": r.App, "release": r.Release, "track": r.Track,
-		"window": model.Duration(window.End.Sub(window.Start).Round(time.Second)).String(),
+		"window": window.rangeOf(),
 	}
 	for name, value := range values {
 		if strings.ContainsAny(value, "'`") || !utf8.ValidString(value) {
@@ -141,7 +141,7 @@ func Restarts(ctx context.Context, asker Asker, rollout Rollout, pods []PodState
 		restarts += pod.Restarts
 	}
 	series := fmt.Sprintf("kube_pod_container_status_restarts_total{namespace=%q,pod=~%q}[%s]",
-		rollout.Namespace, rollout.Deployment+"-.*", model.Duration(window.End.Sub(window.Start).Round(time.Second)))
+		rollout.Namespace, rollout.Deployment+"-.*", window.rangeOf())
 	result.Query = fmt.Sprintf("sum(max_over_time(%s) - min_over_time(%s))", series, series)
 	answer, err := asker.Ask(ctx, result.Query, window.End)
 	if err != nil {
@@ -171,7 +171,7 @@ func Restarts(ctx context.Context, asker Asker, rollout Rollout, pods []PodState
 func Firing(ctx context.Context, asker Asker, rollout Rollout, window Window) Result {
 	result := Result{Name: "alerts"}
 	result.Query = fmt.Sprintf("max by (alertname) (max_over_time(ALERTS{alertstate=\"firing\",severity=\"critical\",namespace=%q,app=%q,release=%q}[%s]))",
-		rollout.Namespace, rollout.App, rollout.Release, model.Duration(window.End.Sub(window.Start).Round(time.Second)))
+		rollout.Namespace, rollout.App, rollout.Release, window.rangeOf())
 	answer, err := asker.Ask(ctx, result.Query, window.End)
 	if err != nil {
 		return result.is(Error, "%v", err)

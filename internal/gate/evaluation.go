@@ -7,6 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/prometheus/common/model"
+
 	"github.com/vextrus/finance-rollout/internal/plain"
 )
 
@@ -56,6 +58,11 @@ func (r Result) LacksRequests() bool { return r.Verdict == Inconclusive && r.N <
 // Window is the time that is judged: requests after Start and up to End.
 type Window struct {
 	Start, End time.Time
+}
+
+// rangeOf is the window's length as a PromQL range: whole seconds, and at least one, since Prometheus refuses a range of nothing.
+func (w Window) rangeOf() string {
+	return model.Duration(max(w.End.Sub(w.Start).Round(time.Second), time.Second)).String()
 }
 
 // Evaluation is one look at all criteria.

@@ -201,6 +201,26 @@ func TestRestarts(t *testing.T) {
 	}
 }
 
+// A checkpoint may come right after a shift, and Prometheus refuses a range of 0s.
+func TestNoRangeIsEmpty(t *testing.T) {
+	asked := ""
+	about := Rollout{Namespace: "shop", App: "finance", Deployment: "finance-v2", Release: "v2"}
+	own := QueryCriterion{Name: "csat", Query: "avg_over_time(csat[$window])", Direction: Above}
+	for length, want := range map[time.Duration]string{0: "[1s]", 300 * time.Millisecond: "[1s]", 1600 * time.Millisecond: "[2s]", 48 * time.Hour: "[2d]"} {
+		short := Window{Start: window.Start, End: window.Start.Add(length)}
+		answer := answers{value: vector(1), asked: &asked}
+		for name, ask := range map[string]func() Result{
+			"restarts": func() Result { return Restarts(t.Context(), answer, about, nil, short) },
+			"alerts":   func() Result { return Firing(t.Context(), answer, about, short) },
+			"own":      func() Result { return own.Evaluate(t.Context(), answer, about, short) },
+		} {
+			if ask(); !strings.Contains(asked, want) {
+				t.Errorf("%s over %v: asked %s, want a range of %s", name, length, asked, want)
+			}
+		}
+	}
+}
+
 func TestFiring(t *testing.T) {
 	asked := ""
 	about := Rollout{Namespace: "shop", App: "finance", Release: "v2"}

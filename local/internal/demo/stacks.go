@@ -45,8 +45,11 @@ func (d *Demo) Prepare(ctx context.Context) error {
 	if d.Dir == "" {
 		d.Dir, d.Ports = d.Cluster.Dir("project"), NodePorts
 	}
-	err := d.Progress.Run("compile the Pulumi program", func(*progress.Task) error {
-		return d.compile(ctx, filepath.Join("bin", "finance-rollout"), "", ".")
+	err := d.Progress.Run("compile the Pulumi program and the rollout command", func(*progress.Task) error {
+		if err := d.compile(ctx, filepath.Join("bin", "finance-rollout"), "", "."); err != nil {
+			return err
+		}
+		return d.compile(ctx, d.Cluster.Binary("rollout"), "-s -w", "./cmd/rollout")
 	})
 	if err != nil {
 		return err
@@ -104,7 +107,7 @@ func (d *Demo) pushTo(ctx context.Context, registry, name, version string) (stri
 
 // pushGuard builds what the guard's image holds and pushes it to the local registry.
 func (d *Demo) pushGuard(ctx context.Context) (string, error) {
-	binary := d.Cluster.Binary("rollout")
+	binary := d.Cluster.Binary("rollout-guard")
 	if err := d.compile(ctx, binary, "-s -w", "./cmd/guard"); err != nil {
 		return "", err
 	}
