@@ -92,6 +92,8 @@ func (w *world) WaitDeploymentAnnotated(_ context.Context, namespace, name, _, v
 	return w.unready
 }
 
+func (w *world) WaitRolledOut(context.Context, string, string) error { return nil }
+
 func (w *world) ReadyPods(context.Context, string, string) ([]corev1.Pod, error) { return nil, nil }
 
 func (w *world) DeploymentPods(context.Context, string, string) ([]corev1.Pod, error) {

@@ -96,13 +96,32 @@ func (c *Client) WaitDeploymentAnnotated(ctx context.Context, namespace, name, k
 	return c.waitDeployment(ctx, namespace, name, wanted{key: key, value: value, replicas: replicas})
 }
 
+// WaitRolledOut waits as [Client.WaitDeploymentReady] does until the Deployment has all pods it shall have, whatever their number, and none
+// of an earlier template.
+func (c *Client) WaitRolledOut(ctx context.Context, namespace, name string) error {
+	return c.waitDeployment(ctx, namespace, name, wanted{rolledOut: true})
+}
+
 // wanted is what is waited for of a Deployment.
 type wanted struct {
+	// rolledOut asks for as many pods as the Deployment shall have.
+	rolledOut bool
 	// digest is that of the image that all pods run; empty for any.
 	digest string
 	// key and value are an annotation of all pods; an empty key for any.
 	key, value string
 	replicas   int
+}
+
+// of is the number of pods that is wanted of the Deployment, which may be unknown.
+func (w wanted) of(d *appsv1.Deployment) int {
+	if !w.rolledOut || d == nil {
+		return w.replicas
+	}
+	if d.Spec.Replicas == nil {
+		return 1
+	}
+	return int(*d.Spec.Replicas)
 }
 
 func (c *Client) waitDeployment(ctx context.Context, namespace, name string, wanted wanted) error {
@@ -131,7 +150,7 @@ func (c *Client) waitDeployment(ctx context.Context, namespace, name string, wan
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("deployment %s/%s is not ready with %d pods after %v: %s: %w",
-				namespace, name, wanted.replicas, time.Since(start).Round(time.Second), c.unready(ctx, wanted, last, lookErr), context.Cause(ctx))
+				namespace, name, wanted.of(last), time.Since(start).Round(time.Second), c.unready(ctx, wanted, last, lookErr), context.Cause(ctx))
 		case <-ticker.C:
 		}
 	}
@@ -150,7 +169,7 @@ func (c *Client) deployment(ctx context.Context, namespace, name string) (*appsv
 // lack says what the Deployment lacks of what is wanted; nothing when it has all of it.
 func (w wanted) lack(d *appsv1.Deployment) string {
 	status := d.Status
-	old := status.Replicas - status.UpdatedReplicas
+	replicas, old := w.of(d), status.Replicas-status.UpdatedReplicas
 	switch {
 	case w.digest != "" && !runs(d, w.digest):
 		return "it is not updated to " + w.digest + " yet"
@@ -158,9 +177,9 @@ func (w wanted) lack(d *appsv1.Deployment) string {
 		return fmt.Sprintf("its pods shall not have %s=%s yet", w.key, w.value)
 	case status.ObservedGeneration < d.Generation:
 		return fmt.Sprintf("generation %d is not observed yet (observed: %d)", d.Generation, status.ObservedGeneration)
-	case int(status.UpdatedReplicas) < w.replicas || int(status.ReadyReplicas) < w.replicas:
-		return fmt.Sprintf("%d of %d ready, %d of the newest template", status.ReadyReplicas, w.replicas, status.UpdatedReplicas)
-	case (w.digest != "" || w.key != "") && old > 0:
+	case int(status.UpdatedReplicas) < replicas || int(status.ReadyReplicas) < replicas:
+		return fmt.Sprintf("%d of %d ready, %d of the newest template", status.ReadyReplicas, replicas, status.UpdatedReplicas)
+	case (w.digest != "" || w.key != "" || w.rolledOut) && old > 0:
 		return fmt.Sprintf("%d pods of the template before are still there", old)
 	default:
 		return ""

@@ -178,6 +178,37 @@ func TestWaitDeploymentAnnotated(t *testing.T) {
 	}
 }
 
+// Whatever the number of pods is, all are of the newest template and ready.
+func TestWaitRolledOut(t *testing.T) {
+	for name, tt := range map[string]struct {
+		wanted, replicas, updated int32
+		want                      string
+	}{
+		"all of it":     {3, 3, 3, ""},
+		"of none":       {0, 0, 0, ""},
+		"being updated": {9, 12, 6, "12 of 9 ready, 6 of the newest template"},
+		"old pods left": {3, 4, 3, "1 pods of the template before are still there"},
+		"too few":       {3, 2, 2, "2 of 3 ready"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				made := newDeployment(2, 2, tt.updated, tt.replicas)
+				made.Spec.Replicas, made.Status.Replicas = &tt.wanted, tt.replicas
+				client := &Client{clientset: fake.NewClientset(made)}
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				err := client.WaitRolledOut(ctx, "shop", "finance")
+				if tt.want == "" && err != nil {
+					t.Error(err)
+				}
+				if tt.want != "" {
+					wantError(t, err, fmt.Sprintf("deployment shop/finance is not ready with %d pods", tt.wanted), tt.want)
+				}
+			})
+		})
+	}
+}
+
 // The wait goes on over a Deployment that is yet to be made, and over an API server that fails for a while.
 func TestWaitDeploymentReadyGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

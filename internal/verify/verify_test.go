@@ -38,14 +38,25 @@ type servers struct {
 	stable    http.Handler
 	listErr   error
 	reachErr  error
+	unready   error
+	waited    []string
 	recordErr error
 
 	closed   int
 	recorded map[string]string
 }
 
+func (s *servers) WaitRolledOut(_ context.Context, _, deployment string) error {
+	s.waited = append(s.waited, deployment)
+	return s.unready
+}
+
+// ReadyPods lists a pod of the template before as well when nobody has waited until it is gone.
 func (s *servers) ReadyPods(_ context.Context, _, deployment string) ([]corev1.Pod, error) {
 	var pods []corev1.Pod
+	if !slices.Contains(s.waited, deployment) {
+		return []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "old"}}}, s.listErr
+	}
 	if deployment == "finance-service-stable" {
 		if s.stable != nil {
 			pods = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "stable"}}, {ObjectMeta: metav1.ObjectMeta{Name: "stable-2"}}}
@@ -63,8 +74,11 @@ func (s *servers) PodClient(_ context.Context, _, pod string, _ int) (*http.Clie
 		return nil, "", nil, s.reachErr
 	}
 	handler := s.handler
-	if pod == "stable" {
+	switch pod {
+	case "stable":
 		handler = s.stable
+	case "old":
+		handler = answering(http.StatusTeapot)
 	}
 	server := httptest.NewServer(handler)
 	return server.Client(), server.URL, func() { s.closed++; server.Close() }, nil
@@ -200,6 +214,7 @@ func TestGateThatCannotRun(t *testing.T) {
 	for name, cluster := range map[string]*servers{
 		"no pod ready":    {handler: answering(200)},
 		"list fails":      {listErr: broken},
+		"not rolled out":  {pods: []string{"a"}, handler: answering(200), unready: broken},
 		"pod unreachable": {pods: []string{"a"}, reachErr: broken},
 		"record fails":    {pods: []string{"a"}, handler: answering(200), recordErr: broken},
 	} {
