@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
@@ -16,14 +18,19 @@ import (
 // ErrLocked says that somebody else updates the stack at this moment.
 var ErrLocked = errors.New("another update of the stack is running")
 
-// workspace is the project's folder, as the Automation API sees it.
+// openWorkspace opens the project's folder as the Automation API sees it.
 func openWorkspace(ctx context.Context, dir string) (auto.Workspace, error) {
+	return openWorkspaceWith(ctx, dir, command{patience: writeLimit})
+}
+
+func openWorkspaceWith(ctx context.Context, dir string, cli command) (auto.Workspace, error) {
 	base, err := auto.NewPulumiCommand(nil)
 	if err != nil {
 		return nil, fmt.Errorf("the Pulumi CLI cannot be used: %w: install it, or put it on the PATH", err)
 	}
+	cli.PulumiCommand = base
 	// The folder is given; a relative one in the environment would be looked for below it.
-	opened, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(dir), auto.Pulumi(command{base}), auto.EnvVars(map[string]string{"PULUMI_OPTION_CWD": dir}))
+	opened, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(dir), auto.Pulumi(cli), auto.EnvVars(map[string]string{"PULUMI_OPTION_CWD": dir}))
 	if err != nil {
 		return nil, fmt.Errorf("open the project in %s: %w", dir, err)
 	}
@@ -120,10 +127,15 @@ func (s *Stack) Set(ctx context.Context, values map[string]string) error {
 }
 
 // Up runs `pulumi up` without asking again, and with refresh brings the state in line with the cluster first. Its output goes to
-// progress as it comes. When the context ends, the update is asked to stop and given the time to write its state. The error is
-// ErrLocked when another update holds the stack; else the output tells what went wrong.
+// progress as it comes. When the context ends, the update is asked to stop and given the time to end what it has begun and to write
+// its state. The error is ErrLocked when another update holds the stack; else the output tells what went wrong.
 func (s *Stack) Up(ctx context.Context, progress io.Writer, refresh bool) error {
-	opened, err := openWorkspace(ctx, s.Dir)
+	progress = &serial{to: progress}
+	patience := s.longestStep() + writeLimit
+	opened, err := openWorkspaceWith(ctx, s.Dir, command{patience: patience, interrupted: func() {
+		fmt.Fprintf(progress, "interrupted: Pulumi begins nothing more, and ends what it has begun, within %v at most. A second Ctrl-C does not wait for it: "+
+			"it may then leave its lock, which `pulumi cancel -s %s` takes away\n", patience, s.Name)
+	}})
 	if err != nil {
 		return err
 	}
@@ -150,10 +162,29 @@ func (s *Stack) Up(ctx context.Context, progress io.Writer, refresh bool) error 
 	case auto.IsConcurrentUpdateError(err):
 		return fmt.Errorf("pulumi up -s %s: %w: wait for its end; one that was killed leaves its lock behind, which `pulumi cancel -s %s` takes away", s.Name, ErrLocked, s.Name)
 	case ctx.Err() != nil:
-		return fmt.Errorf("pulumi up -s %s was interrupted: %w: an unchanged `pulumi up` goes on", s.Name, context.Cause(ctx))
+		return fmt.Errorf("pulumi up -s %s was interrupted: %w: an unchanged `pulumi up` goes on, after `pulumi cancel -s %s` if it finds the stack locked", s.Name, context.Cause(ctx), s.Name)
 	default:
 		return fmt.Errorf("pulumi up -s %s failed; its output tells why", s.Name)
 	}
+}
+
+// longestStep is how long a step of an update may take that Pulumi does not break off: a hook waits for pods, or runs the smoke suite on
+// both tracks, each after a wait for its pods, and bakes, at most twice as long while requests are missing.
+func (s *Stack) longestStep() time.Duration {
+	given := s.Settings
+	return max(time.Duration(given.ProgressLimit), 4*time.Duration(given.Smoke.Timeout)+2*time.Duration(given.Bake.Duration))
+}
+
+// serial lets several write to one writer.
+type serial struct {
+	one sync.Mutex
+	to  io.Writer
+}
+
+func (s *serial) Write(text []byte) (int, error) {
+	s.one.Lock()
+	defer s.one.Unlock()
+	return s.to.Write(text)
 }
 
 // withoutTranscript is an error of the Automation API without the transcript that it carries.
