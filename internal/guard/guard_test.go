@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/model"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/podlabel"
@@ -72,6 +73,29 @@ func TestASharedOutageIsReportedAndNotBlamed(t *testing.T) {
 	}
 	if count, err := testutil.GatherAndCount(registry, "rollout_guard_rollbacks_total"); err != nil || count != 0 {
 		t.Errorf("%d series of rollbacks, %v", count, err)
+	}
+}
+
+// Between two canaries nobody looks at the stable track. What it counted then is neither a shared outage now nor what it did since a
+// rollback.
+func TestWhatStableFailedBeforeIsNotCounted(t *testing.T) {
+	w := newWorld(t, 3, 0)
+	w.record(reached())
+	w.guarded(func(c *Config) { c.Watch = model.Duration(2 * time.Second) })
+	w.serve(podlabel.Stable, 100, 1000)
+	time.Sleep(500 * time.Millisecond) // looks without a canary
+	w.add("finance-v2-9", podlabel.Canary)
+	w.mu.Lock()
+	w.scaled["finance-v2"] = 1
+	w.mu.Unlock()
+	w.changed()
+	w.customers(2, 1, 0)
+	w.eventually("rolled back and watched", func() bool { return w.out() && strings.HasSuffix(w.kinds(), "rollback-begun rolled-back watched") })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	told := strings.Join(w.events, "\n")
+	if strings.Contains(told, "what both depend on fails") || !strings.Contains(told, "StableIsNormal: stable failed 0 of ") {
+		t.Errorf("told:\n%s", told)
 	}
 }
 

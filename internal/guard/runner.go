@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +49,7 @@ type runner struct {
 	targets   map[string]*target
 	began     bool
 	wasReady  map[string]bool
+	young     map[string]bool // pods that appeared while the rollout was watched, until they are scraped or could have been
 	pods      Pods
 	impostors map[string]time.Time // since when each is seen as one
 	subject   string               // whose evidence the tracker holds: image and weight
@@ -81,7 +83,7 @@ func newRunner(g *Guard, found *corev1.ConfigMap, config Config) (*runner, error
 		guard: g, config: config, name: config.Spec.App, version: found.ResourceVersion, text: found.Data[ConfigKey], names: names,
 		log:  g.options.Logger.With("rollout", config.Spec.App, "release", config.Release),
 		done: make(chan struct{}), kick: make(chan struct{}, 1), results: make(chan scraped, 64), apply: make(chan func(context.Context), 16),
-		targets: map[string]*target{}, wasReady: map[string]bool{}, reported: map[string]time.Time{},
+		targets: map[string]*target{}, wasReady: map[string]bool{}, young: map[string]bool{}, reported: map[string]time.Time{},
 	}, nil
 }
 
@@ -173,14 +175,15 @@ func (r *runner) gather() {
 		for _, pod := range pods {
 			uid := string(pod.UID)
 			known[uid] = true
+			if _, met := r.wasReady[uid]; !met && r.began {
+				r.young[uid] = true
+			}
 			r.wasReady[uid] = r.wasReady[uid] || isReady(pod) || becameUnready(pod)
 		}
 	}
-	for uid := range r.wasReady {
-		if !known[uid] {
-			delete(r.wasReady, uid)
-		}
-	}
+	gone := func(uid string, _ bool) bool { return !known[uid] }
+	maps.DeleteFunc(r.wasReady, gone)
+	maps.DeleteFunc(r.young, gone)
 }
 
 // imageOf is the digest of a Deployment's image; empty when it has none.

@@ -60,6 +60,7 @@ func (r *runner) aim(ctx context.Context) {
 			}
 		}
 	}
+	r.outgrow()
 	for uid, target := range r.targets {
 		if !wanted[uid] {
 			target.stop()
@@ -85,6 +86,18 @@ func (r *runner) podImage(pod *corev1.Pod) string {
 	return ""
 }
 
+// outgrow forgets the young pods that run and are not scraped: what they count from now on belongs to no watch. One that is young has
+// counted nothing before it is scraped. By the pods' own times one could not tell: clocks differ.
+func (r *runner) outgrow() {
+	for _, pods := range [][]*corev1.Pod{r.pods.Canary, r.pods.Stable} {
+		for _, pod := range pods {
+			if pod.Status.Phase == corev1.PodRunning {
+				delete(r.young, string(pod.UID))
+			}
+		}
+	}
+}
+
 func (r *runner) aimAt(ctx context.Context, pod *corev1.Pod, track string, wanted map[string]bool) {
 	if pod.Status.PodIP == "" || pod.DeletionTimestamp != nil || pod.Status.Phase != corev1.PodRunning {
 		return
@@ -96,12 +109,11 @@ func (r *runner) aimAt(ctx context.Context, pod *corev1.Pod, track string, wante
 	}
 	made := &target{
 		uid: uid, pod: pod.Name, track: track, poke: make(chan struct{}, 1),
-		address: r.address(pod) + r.config.Path,
-		pace:    pace{interval: time.Duration(r.config.Interval)},
-		// A pod that appears while the rollout is watched has counted nothing before. By the pods' own times one could not tell:
-		// clocks differ.
-		counters: counters{names: r.names, fromZero: r.began},
+		address:  r.address(pod) + r.config.Path,
+		pace:     pace{interval: time.Duration(r.config.Interval)},
+		counters: counters{names: r.names, fromZero: r.young[uid]},
 	}
+	delete(r.young, uid)
 	ctx, made.stop = context.WithCancel(ctx)
 	r.targets[uid] = made
 	go r.follow(ctx, made)

@@ -77,8 +77,9 @@ func newClient(config *rest.Config, origin string) (*Client, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = userAgent
 	config.WarningHandlerWithContext = rest.NoWarnings{}
-	// The defaults of 5 requests a second would make waiting for pods wait for the client.
-	config.QPS, config.Burst = 50, 100
+	// The API server shares itself out by priority and fairness. A limit here would let the isolation of one canary wait behind the evidence
+	// of others.
+	config.QPS = -1
 	clientset, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", origin, err)
