@@ -57,16 +57,16 @@ func memory(pid int) (own, all float64, err error) {
 func fleetSection(results []fleetResult) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "### Guard: footprint\n\n%s, %d cores, Go %s. The guard's real program beside an API server in memory; each rollout has %d stable pods and a canary that\n"+
-		"serve the metrics of the example service, scraped every second. Then the canary of every tenth rollout fails a third of its 10 requests/s, all from the same\nmoment on. Memory of its own is what a container's RSS counts; beside it, all resident pages, with those of the binary.\n\n",
+		"serve the metrics of the example service, scraped every second. Then the canary of every tenth rollout fails a third of its 10 requests/s, all from the same\nmoment on, and all of them must be isolated within the same second. Resident memory is the process's VmRSS, the pages of the binary included; beside it, what\nis its own, which a container's RSS counts.\n\n",
 		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), fleetStable)
-	text.WriteString("| rollouts | memory of its own at most | all resident pages | goal | processor | goal | isolated | first | last |\n|---|---|---|---|---|---|---|---|---|\n")
+	text.WriteString("| rollouts | resident memory at most | goal | of it its own | processor | goal | isolated | first | last | goal |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range results {
-		memory, processor := "150 MiB, "+verdict(r.own <= 150), "none"
+		memory, processor := "150 MiB, "+verdict(r.all <= 150), "none"
 		if r.size == 1 {
-			memory, processor = "40 MiB, "+verdict(r.own <= 40), "1 % of a core, "+verdict(r.processor <= 0.01)
+			memory, processor = "40 MiB, "+verdict(r.all <= 40), "1 % of a core, "+verdict(r.processor <= 0.01)
 		}
-		fmt.Fprintf(&text, "| %d | %.1f MiB | %.1f MiB | %s | %.2f %% of a core | %s | %d of %d | %.2f s | %.2f s |\n",
-			r.size, r.own, r.all, memory, 100*r.processor, processor, r.decided, r.bad, r.first.Seconds(), r.last.Seconds())
+		fmt.Fprintf(&text, "| %d | %.1f MiB | %s | %.1f MiB | %.2f %% of a core | %s | %d of %d | %.2f s | %.2f s | %s |\n",
+			r.size, r.all, memory, r.own, 100*r.processor, processor, r.decided, r.bad, r.first.Seconds(), r.last.Seconds(), verdict(r.last-r.first <= time.Second))
 	}
 	return text.String()
 }
