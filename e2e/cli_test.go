@@ -39,6 +39,7 @@ func TestCommands(t *testing.T) {
 		{"smoke and logs", commandSmoke},
 		{"rehearse and attest", commandRehearse},
 		{"advance", commandAdvance},
+		{"interrupted", commandInterrupted},
 		{"rollback by scale", commandScale},
 		{"rollback by undo", commandUndo},
 		{"rollback without Pulumi", commandWithoutPulumi},

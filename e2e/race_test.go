@@ -29,7 +29,7 @@ func TestInterrupted(t *testing.T) {
 	})
 }
 
-// started is a `pulumi up` that runs.
+// started is a command that runs.
 type started struct {
 	command *exec.Cmd
 	output  bytes.Buffer
@@ -38,7 +38,13 @@ type started struct {
 // start begins an update of the production stack.
 func (c *cluster) start(t *testing.T) *started {
 	t.Helper()
-	s := &started{command: exec.CommandContext(t.Context(), "pulumi", "--color", "never", "--non-interactive", "up", "--stack", "production", "--yes", "--skip-preview")}
+	return c.begin(t, "pulumi", "--color", "never", "--non-interactive", "up", "--stack", "production", "--yes", "--skip-preview")
+}
+
+// begin starts a command and does not wait for its end.
+func (c *cluster) begin(t *testing.T, name string, args ...string) *started {
+	t.Helper()
+	s := &started{command: exec.CommandContext(t.Context(), name, args...)}
 	s.command.Dir, s.command.Env = c.root, c.env
 	s.command.Stdout, s.command.Stderr = &s.output, &s.output
 	if err := s.command.Start(); err != nil {
@@ -47,7 +53,7 @@ func (c *cluster) start(t *testing.T) *started {
 	return s
 }
 
-// wait gives what the update printed when it has ended.
+// wait gives what the command printed when it has ended.
 func (c *cluster) wait(s *started) (string, error) {
 	err := s.command.Wait()
 	c.logged.Write(s.output.Bytes())

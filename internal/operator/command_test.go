@@ -20,7 +20,7 @@ import (
 func cli(t *testing.T, dir, up string) {
 	t.Helper()
 	script := "#!/bin/sh\ncase \"$*\" in\n*version*) echo v3.245.0 ;;\n*'stack ls'*) echo '[]' ;;\n*' up '*)\n" + up + "\n;;\nesac\n"
-	if err := os.WriteFile(filepath.Join(dir, "pulumi"), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(dir, "pulumi"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 }

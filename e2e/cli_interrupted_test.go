@@ -1,0 +1,53 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/operator"
+)
+
+// commandInterrupted takes requests back, is interrupted in the middle of it, and goes on. A second operator is told who is at it.
+func commandInterrupted(t *testing.T, c *cluster) {
+	mark := c.mark(t)
+	back := []string{"advance", "-s", "production", "--to", "10", "--yes"}
+	first := c.begin(t, filepath.Join(c.root, ".local", "bin", "rollout"), back...)
+	eventually(t, "the first operator is at it", func() bool {
+		lease, err := c.kubernetes.CoordinationV1().Leases(c.production).Get(t.Context(), kube.OperatorLease("finance-service"), metav1.GetOptions{})
+		return err == nil && lease.Spec.HolderIdentity != nil && strings.Contains(*lease.Spec.HolderIdentity, "rollout advance")
+	})
+	c.expect(t, operator.ExitFailed, []string{"advance", "-s", "production", "--to", "0", "--yes"}, "another operator changes this rollout", "(rollout advance, process ")
+	eventually(t, "the move is let through", func() bool { return len(c.noted(t, mark, ledger.ShiftBegun)) > 0 })
+	if err := first.command.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	output, err := c.wait(first)
+	if code := first.command.ProcessState.ExitCode(); code != operator.ExitFailed {
+		t.Errorf("the interrupted command ends with %d: %v", code, err)
+	}
+	for _, word := range []string{"interrupted: Pulumi begins nothing more", "was interrupted", "where it stands now: rollout status -s production"} {
+		if !strings.Contains(output, word) {
+			t.Errorf("the interrupted command does not say %q:\n%s", word, tail(output))
+		}
+	}
+	if standing, _ := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s", "production"); !strings.Contains(standing, "SHIFTING") ||
+		!strings.Contains(standing, "the shift from 30 % to 10 % was let through") {
+		t.Errorf("status after the interruption:\n%s", standing)
+	}
+	c.expect(t, operator.ExitDone, back, "its soak begins")
+	c.expectTracks(t, 9, 1)
+	if moves := c.noted(t, mark, ledger.ShiftBegun, ledger.ShiftReached); len(moves) != 2 {
+		t.Errorf("the ledger tells of %d halves of one move:\n%s", len(moves), c.history(t))
+	}
+	if output, err := c.pulumi(t, "preview", "--stack", "production", "--refresh", "--expect-no-changes"); err != nil {
+		t.Errorf("the stack is at another position: %v\n%s", err, tail(output))
+	}
+}
