@@ -31,6 +31,7 @@ func TestRails(t *testing.T) {
 		{"before staging", beforeStaging},
 		{"up by the policies", upByThePolicies},
 		{"broken policies", brokenPolicies},
+		{"not seen in staging", notSeenInStaging},
 		{"comment on a pull request", pullRequest},
 		{"preview with rights that read only", readOnlyPreview},
 		{"rotated secret", rotatedSecret},
@@ -110,7 +111,6 @@ func brokenPolicies(t *testing.T, c *cluster) {
 		{name: "an event store in the open", path: "secrets.finance-secrets.eventstore-connection", value: "esdb://es:2113?tls=false", secret: true,
 			want: []string{"[mandatory]  eventstore-tls", "?tls=true"}},
 		{name: "no monitoring", path: "monitoring.enabled", value: "false", want: []string{"[mandatory]  canary-scraped", "[mandatory]  canary-alerts"}},
-		{name: "staging's word is in the ledger", path: "staging.required", value: "false", want: []string{"finance-rollout@v1.0.0"}, passes: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -134,6 +134,46 @@ func brokenPolicies(t *testing.T, c *cluster) {
 				t.Errorf("a policy tells the value:\n%s", policies)
 			}
 		})
+	}
+}
+
+// notSeenInStaging: where the gate is told not to ask for staging, the policy does, of the image and not of the setting.
+func notSeenInStaging(t *testing.T, c *cluster) {
+	c.keepStack(t)
+	c.config(t, "staging.required", "false")
+	verified, err := c.pulumi(t, "preview", "--stack", "production", "--policy-pack", c.pack())
+	if err != nil || strings.Contains(verified, "staging-verified") || !strings.Contains(verified, "finance-rollout@v1.0.0") {
+		t.Errorf("staging's word for the image is in the ledger, and the preview ends with %v:\n%s", err, tail(verified))
+	}
+	other, err := c.pulumi(t, "config", "get", "--stack", "production", "stableImage")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, other)
+	}
+	other = strings.TrimSpace(other)
+	_, digest, _ := strings.Cut(other, "@")
+	c.config(t, "image", other)
+	mark, before := c.mark(t), c.generations(t)
+	for _, tt := range []struct {
+		command []string
+		says    string
+		passes  bool
+	}{
+		{[]string{"preview"}, "[advisory]  staging-verified", true}, // the pull request that also brings the image to staging
+		{[]string{"up", "--yes", "--skip-preview"}, "[mandatory]  staging-verified", false},
+	} {
+		output, err := c.pulumi(t, append(tt.command, "--stack", "production", "--policy-pack", c.pack())...)
+		if (err == nil) != tt.passes {
+			t.Errorf("%s ends with %v:\n%s", tt.command[0], err, tail(output))
+		}
+		for _, word := range []string{tt.says, "staging has not verified " + digest, "run `pulumi up -s staging` with this image first"} {
+			if !strings.Contains(output, word) {
+				t.Errorf("%s does not say %q:\n%s", tt.command[0], word, tail(output))
+			}
+		}
+	}
+	c.expectNoted(t, mark)
+	if after := c.generations(t); !cmp.Equal(before, after) {
+		t.Errorf("something was changed: %s", cmp.Diff(before, after))
 	}
 }
 
