@@ -28,6 +28,9 @@ var columns = []string{columnTime, columnTrack, columnN, columnK, columnSlow}
 // mostRows bounds what is read: more than a week of both tracks, second by second.
 const mostRows = 1_300_000
 
+// longest bounds the time from the beginning to the end.
+const longest = 10 * 365 * 24 * time.Hour
+
 // origin is where times that are given as durations begin.
 var origin = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -144,7 +147,7 @@ func (p *parser) row(record []string) error {
 // parseTime reads a point in time to the millisecond.
 func parseTime(text string) (at time.Time, relative bool, err error) {
 	if since, err := time.ParseDuration(text); err == nil {
-		if since < time.Millisecond || since > 10*365*24*time.Hour {
+		if since < time.Millisecond || since > longest {
 			return time.Time{}, false, fmt.Errorf("time %q: a duration since the beginning must be above 0 and within ten years", text)
 		}
 		return origin.Add(since.Truncate(time.Millisecond)), true, nil
@@ -191,6 +194,9 @@ func (p *parser) finish() (Traffic, error) {
 		return Traffic{}, errors.New("all rows are of one time: nothing tells how long it was counted; give the time as a duration since the beginning")
 	default:
 		p.traffic.Start = intervals[0].End.Add(-intervals[1].End.Sub(intervals[0].End))
+	}
+	if span := intervals[len(intervals)-1].End.Sub(p.traffic.Start); span > longest {
+		return Traffic{}, fmt.Errorf("the rows span %s, from %s on: at most ten years are allowed", span, p.traffic.Start.Format(time.RFC3339))
 	}
 	return p.traffic, nil
 }

@@ -66,6 +66,7 @@ func TestReadCSVSaysWhatIsWrong(t *testing.T) {
 		"twice":            {header + "15s,canary,1,0\n15s,canary,1,0\n", "line 3: track canary has two rows for the time 15s"},
 		"mixed":            {header + "15s,canary,1,0\n2026-03-02T09:00:15Z,canary,1,0\n", "line 3: times are either all"},
 		"one time":         {header + "2026-03-02T09:00:15Z,canary,1,0\n", "nothing tells how long it was counted"},
+		"too long":         {header + "2000-01-01T00:00:00Z,canary,1,0\n2007-01-01T00:00:00Z,canary,1,0\n", "the rows span 122736h0m0s, from 1992-12-31T00:00:00Z on: at most ten years"},
 		"ragged":           {header + "15s,canary,1\n", "wrong number of fields"},
 		"after a comment":  {header + "# one\n# two\n15s,canary,x,0\n", "line 4:"},
 		"more than counts": {header + "15s,canary,9223372036854775807,0\n", "a whole number of at least 0"},
@@ -124,6 +125,7 @@ func FuzzCSV(f *testing.F) {
 		"time,track,n,k\n15s,canary,10,1\n30s,canary,20,0\n",
 		"time,track,n,k,slow\n2026-03-02T09:00:15Z,canary,10,1,2\n2026-03-02T09:00:30Z,stable,20,0,1\n",
 		"\xef\xbb\xbftrack,time,slow,n,k\r\n#x\r\ncanary,15s,2,10,1\r\n", "time,track,n,k\n\"1\n5s\",canary,1,1\n",
+		"time,track,n,k\n2000-01-01T00:00:00Z,canary,10,0\n2007-01-01T00:00:00Z,stable,10,0\n",
 	} {
 		f.Add(seed)
 	}
