@@ -218,6 +218,7 @@ func TestInputs(t *testing.T) {
 		{typeBudget + "/canary", "spec.selector.matchLabels.track", "canary"},
 		{typeService + "/traffic", "spec.selector", map[string]any{"app": "finance-service", "traffic": "enabled"}},
 		{typeService + "/traffic", "spec.sessionAffinity", "None"},
+		{typeService + "/traffic", `metadata.annotations["pulumi.com/patchForce"]`, "true"},
 		{typeService + "/traffic", "spec.ports[0].nodePort", 30080.0},
 		{typeMonitor + "/monitoring-ServiceMonitor", "spec.podTargetLabels", []any{"app", "track", "version"}},
 		{typeMonitor + "/monitoring-ServiceMonitor", "spec.endpoints[0].port", "http"},

@@ -92,8 +92,7 @@ func NewRoute(ctx *pulumi.Context, name string, args *RouteArgs, opts ...pulumi.
 		return nil, err
 	}
 	metadata := args.App.metadata(args.ServiceName)
-	// A rollback takes the canary's weight away, and so may a person: the next update takes the field back and fails on no conflict.
-	annotations := pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")}
+	annotations := takenBack()
 	if args.Interruption > 0 {
 		annotations[AnnotationInterruption] = number(args.Interruption)
 	}

@@ -154,11 +154,8 @@ func (a *TrackArgs) podLabels() pulumi.StringMap {
 func (a *TrackArgs) deployment() *appsv1.DeploymentArgs {
 	metadata := a.App.metadata(a.Name)
 	metadata.Labels = a.labels()
-	annotations := pulumi.StringMap{
-		"pulumi.com/timeoutSeconds": pulumi.String(strconv.Itoa(int(a.ProgressTimeout.Seconds()))),
-		// A rollback scales the Deployment, and so may a person: the next update takes the field back and fails on no conflict.
-		"pulumi.com/patchForce": pulumi.String("true"),
-	}
+	annotations := takenBack()
+	annotations["pulumi.com/timeoutSeconds"] = pulumi.String(strconv.Itoa(int(a.ProgressTimeout.Seconds())))
 	if a.Interruption > 0 {
 		annotations[AnnotationInterruption] = number(a.Interruption)
 	}

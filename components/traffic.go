@@ -70,8 +70,10 @@ func NewTraffic(ctx *pulumi.Context, name string, args *TrafficArgs, opts ...pul
 	if args.Track != "" {
 		selector[LabelTrack] = pulumi.String(args.Track)
 	}
+	metadata := args.App.metadata(args.ServiceName)
+	metadata.Annotations = takenBack()
 	service, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
-		Metadata: args.App.metadata(args.ServiceName),
+		Metadata: metadata,
 		Spec: corev1.ServiceSpecArgs{
 			Type:            pulumi.String(args.Type),
 			Selector:        selector,

@@ -9,7 +9,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/operator"
 )
 
-// commandFinish takes the release from nothing to the end.
+// commandFinish takes the release from nothing to the end. On the way it is rolled back from 100 %, where the Service selects the canary
+// alone: the updates after that take the Service back from the rollback.
 func commandFinish(t *testing.T, c *cluster) {
 	image, err := c.pulumi(t, "config", "get", "image", "--stack", "staging")
 	if err != nil {
@@ -20,9 +21,15 @@ func commandFinish(t *testing.T, c *cluster) {
 	c.bringBack(t)
 	c.config(t, "bake.duration", "0s")
 	override := []string{"--override", "the test does not wait", "--yes"}
-	for _, weight := range []string{"30", "60", "100"} {
-		c.expect(t, operator.ExitDone, append([]string{"advance", "-s", "production", "--to", weight}, override...), "its soak begins")
+	toTheTop := func() {
+		for _, weight := range []string{"30", "60", "100"} {
+			c.expect(t, operator.ExitDone, append([]string{"advance", "-s", "production", "--to", weight}, override...), "its soak begins")
+		}
 	}
+	toTheTop()
+	c.rollBack(t, "rolled back")
+	c.bringBack(t)
+	toTheTop()
 	c.expect(t, operator.ExitUnknown, []string{"finish", "-s", "production", "--yes"}, "soak too short")
 	c.expect(t, operator.ExitDone, append([]string{"finish", "-s", "production"}, override...), "against: ")
 	c.expectTracks(t, 10, 0)
