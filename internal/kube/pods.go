@@ -169,7 +169,7 @@ func (c *Client) deployment(ctx context.Context, namespace, name string) (*appsv
 // lack says what the Deployment lacks of what is wanted; nothing when it has all of it.
 func (w wanted) lack(d *appsv1.Deployment) string {
 	status := d.Status
-	replicas, old := w.of(d), status.Replicas-status.UpdatedReplicas
+	replicas, old := w.of(d), max(status.Replicas-status.UpdatedReplicas, 0)
 	switch {
 	case w.digest != "" && !runs(d, w.digest):
 		return "it is not updated to " + w.digest + " yet"
@@ -177,7 +177,8 @@ func (w wanted) lack(d *appsv1.Deployment) string {
 		return fmt.Sprintf("its pods shall not have %s=%s yet", w.key, w.value)
 	case status.ObservedGeneration < d.Generation:
 		return fmt.Sprintf("generation %d is not observed yet (observed: %d)", d.Generation, status.ObservedGeneration)
-	case int(status.UpdatedReplicas) < replicas || int(status.ReadyReplicas) < replicas:
+	case int(status.UpdatedReplicas) < replicas || int(status.ReadyReplicas-old) < replicas:
+		// The status does not tell how many of the newest template are ready: those of earlier ones are taken to be.
 		return fmt.Sprintf("%d of %d ready, %d of the newest template", status.ReadyReplicas, replicas, status.UpdatedReplicas)
 	case (w.digest != "" || w.key != "" || w.rolledOut) && old > 0:
 		return fmt.Sprintf("%d pods of the template before are still there", old)

@@ -61,6 +61,13 @@ func newDeployment(generation, observed int64, updated, ready int32) *appsv1.Dep
 	}
 }
 
+// rolling is in the middle of an update: replicas of which some are of the newest template and some, perhaps others, are ready.
+func rolling(replicas, updated, ready int32) *appsv1.Deployment {
+	made := newDeployment(2, 2, updated, ready)
+	made.Status.Replicas = replicas
+	return made
+}
+
 func TestWaitDeploymentReady(t *testing.T) {
 	waiting := newPod("finance-1", false, map[string]string{"app": "finance"})
 	waiting.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{
@@ -76,6 +83,8 @@ func TestWaitDeploymentReady(t *testing.T) {
 		{"more than wanted", newDeployment(2, 2, 5, 5), nil},
 		{"not observed", newDeployment(2, 1, 3, 3), []string{"generation 2 is not observed yet (observed: 1)"}},
 		{"of the old template", newDeployment(2, 2, 1, 3), []string{"3 of 3 ready, 1 of the newest template"}},
+		{"some of the old template", rolling(5, 3, 4), []string{"4 of 3 ready, 3 of the newest template"}},
+		{"enough of the newest", rolling(5, 3, 5), nil},
 		{"not ready", newDeployment(2, 2, 3, 1), []string{
 			"deployment shop/finance is not ready with 3 pods after 10s: 1 of 3 ready, 3 of the newest template", "pod finance-1: ImagePullBackOff: no such tag"}},
 		{"missing", nil, []string{"it does not exist"}},
