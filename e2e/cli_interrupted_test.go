@@ -15,16 +15,16 @@ import (
 	"github.com/vextrus/finance-rollout/internal/operator"
 )
 
-// commandInterrupted takes requests back, is interrupted in the middle of it, and goes on. A second operator is told who is at it.
+// commandInterrupted gives the canary more requests, is interrupted in the middle of it, and goes on. A second operator is told who is at it.
 func commandInterrupted(t *testing.T, c *cluster) {
 	mark := c.mark(t)
-	back := []string{"advance", "-s", "production", "--to", "10", "--yes"}
-	first := c.begin(t, filepath.Join(c.root, ".local", "bin", "rollout"), back...)
+	up := []string{"advance", "-s", "production", "--to", "60", "--override", "the test does not wait", "--yes"}
+	first := c.begin(t, filepath.Join(c.root, ".local", "bin", "rollout"), up...)
 	eventually(t, "the first operator is at it", func() bool {
 		lease, err := c.kubernetes.CoordinationV1().Leases(c.production).Get(t.Context(), kube.OperatorLease("finance-service"), metav1.GetOptions{})
 		return err == nil && lease.Spec.HolderIdentity != nil && strings.Contains(*lease.Spec.HolderIdentity, "rollout advance")
 	})
-	c.expect(t, operator.ExitFailed, []string{"advance", "-s", "production", "--to", "0", "--yes"}, "another operator changes this rollout", "(rollout advance, process ")
+	c.expect(t, operator.ExitFailed, up, "another operator changes this rollout", "(rollout advance, process ")
 	eventually(t, "the move is let through", func() bool { return len(c.noted(t, mark, ledger.ShiftBegun)) > 0 })
 	if err := first.command.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -39,11 +39,11 @@ func commandInterrupted(t *testing.T, c *cluster) {
 		}
 	}
 	if standing, _ := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s", "production"); !strings.Contains(standing, "SHIFTING") ||
-		!strings.Contains(standing, "the shift from 30 % to 10 % was let through") {
+		!strings.Contains(standing, "the shift from 30 % to 60 % was let through") {
 		t.Errorf("status after the interruption:\n%s", standing)
 	}
-	c.expect(t, operator.ExitDone, back, "its soak begins")
-	c.expectTracks(t, 9, 1)
+	c.expect(t, operator.ExitDone, up, "its soak begins")
+	c.expectTracks(t, 4, 6)
 	if moves := c.noted(t, mark, ledger.ShiftBegun, ledger.ShiftReached); len(moves) != 2 {
 		t.Errorf("the ledger tells of %d halves of one move:\n%s", len(moves), c.history(t))
 	}
