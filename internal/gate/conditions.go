@@ -75,7 +75,7 @@ func (r Rollout) expand(query string, window Window) (string, error) {
 	}
 	for name, value := range values {
 		if strings.ContainsAny(value, "'`") || !utf8.ValidString(value) {
-			return "", fmt.Errorf("$%s is %q, which cannot stand in a query", name, value)
+			return "", fmt.Errorf("$%s is %q, which cannot stand in a query: give it a name without quotes and backticks", name, value)
 		}
 	}
 	var unknown []string

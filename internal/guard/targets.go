@@ -86,8 +86,8 @@ func (r *runner) podImage(pod *corev1.Pod) string {
 	return ""
 }
 
-// outgrow forgets the young pods that run and are not scraped: what they count from now on belongs to no watch. One that is young has
-// counted nothing before it is scraped. By the pods' own times one could not tell: clocks differ.
+// outgrow forgets the young pods that run: they are scraped by now, or what they count belongs to no watch. One that is young has counted
+// nothing before. By the pods' own times one could not tell: clocks differ.
 func (r *runner) outgrow() {
 	for _, pods := range [][]*corev1.Pod{r.pods.Canary, r.pods.Stable} {
 		for _, pod := range pods {
@@ -113,7 +113,6 @@ func (r *runner) aimAt(ctx context.Context, pod *corev1.Pod, track string, wante
 		pace:     pace{interval: time.Duration(r.config.Interval)},
 		counters: counters{names: r.names, fromZero: r.young[uid]},
 	}
-	delete(r.young, uid)
 	ctx, made.stop = context.WithCancel(ctx)
 	r.targets[uid] = made
 	go r.follow(ctx, made)

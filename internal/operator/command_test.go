@@ -4,7 +4,6 @@ package operator
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -93,7 +92,8 @@ func TestACLIThatDoesNotEndIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, code, err := opened.PulumiCommand().Run(ctx, dir, nil, []io.Writer{progress}, nil, nil, "up", "now")
-	if err == nil || code == 0 || errors.Is(err, os.ErrNotExist) {
+	// By the interrupt it would have ended as well.
+	if err == nil || code == 0 || !strings.Contains(err.Error(), "killed") {
 		t.Errorf("code %d, error %v", code, err)
 	}
 }

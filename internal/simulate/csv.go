@@ -196,7 +196,7 @@ func (p *parser) finish() (Traffic, error) {
 		p.traffic.Start = intervals[0].End.Add(-intervals[1].End.Sub(intervals[0].End))
 	}
 	if span := intervals[len(intervals)-1].End.Sub(p.traffic.Start); span > longest {
-		return Traffic{}, fmt.Errorf("the rows span %s, from %s on: at most ten years are allowed", span, p.traffic.Start.Format(time.RFC3339))
+		return Traffic{}, fmt.Errorf("the rows span %s, from %s on: at most ten years are allowed: give a shorter part of the record", span, p.traffic.Start.Format(time.RFC3339))
 	}
 	return p.traffic, nil
 }

@@ -118,13 +118,13 @@ func (e *RefusedError) next() string {
 // Run verifies the release. It returns a *RefusedError when the verdict is anything else than pass; any other error means
 // that the gate could not be run at all.
 func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) {
-	found, err := rolledOut(ctx, cluster, options, options.Deployment, everyPod)
+	found, err := smokeRolledOut(ctx, cluster, options, options.Deployment, everyPod)
 	if err != nil {
 		return Report{Verdict: gate.Error}, err
 	}
 	report := Report{Verdict: smokeVerdict(found), Smoke: found}
 	if report.Verdict == gate.Fail && options.Beside != "" {
-		beside, err := rolledOut(ctx, cluster, options, options.Beside, 1)
+		beside, err := smokeRolledOut(ctx, cluster, options, options.Beside, 1)
 		// A stable track that cannot be asked takes no blame.
 		if err == nil && failsToo(found, beside) {
 			report.Verdict, report.Beside = gate.Inconclusive, beside
@@ -152,9 +152,9 @@ func Smoke(ctx context.Context, cluster Cluster, options Options) (Report, error
 	return Report{Verdict: smokeVerdict(found), Smoke: found}, nil
 }
 
-// rolledOut runs the suite as [runSmoke] does once no pod of an earlier template is left: one that has not seen the change which is
+// smokeRolledOut runs the suite as [runSmoke] does once no pod of an earlier template is left: one that has not seen the change which is
 // verified would answer for those that have.
-func rolledOut(ctx context.Context, cluster Cluster, options Options, deployment string, most int) (*smoke.Report, error) {
+func smokeRolledOut(ctx context.Context, cluster Cluster, options Options, deployment string, most int) (*smoke.Report, error) {
 	wait, cancel := context.WithTimeout(ctx, options.SmokeTimeout)
 	defer cancel()
 	if err := cluster.WaitRolledOut(wait, options.Namespace, deployment); err != nil {
