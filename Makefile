@@ -131,4 +131,4 @@ bench-rollbacks: cluster ## Measure rollbacks by hand beside kubectl, into docs/
 .PHONY: docs
 docs: ## Write docs/configuration.md and docs/cli.md anew
 	@go run ./docs/gen
-	@go test ./cmd/rollout -run TestTheReference -update >/dev/null && chmod 0644 docs/cli.md
+	@go test ./internal/cli -run TestTheReference -update >/dev/null && chmod 0644 docs/cli.md

@@ -10,9 +10,11 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/vextrus/finance-rollout/internal/endpoint"
 	"github.com/vextrus/finance-rollout/internal/image"
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/prometheus"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
@@ -27,7 +29,7 @@ type cluster interface {
 	rollback.Opener
 	soak.Pods
 	ledger.ConfigMaps
-	rollout.Proxy
+	endpoint.Proxy
 	routes
 	// Check tells whether the cluster answers.
 	Check(ctx context.Context) error
@@ -72,8 +74,8 @@ func realEdges() edges {
 			return kube.New(kube.Options{Kubeconfig: kubeconfig, Context: context})
 		},
 		resolve: resolveImage,
-		prometheus: func(cluster cluster, endpoint string) (metricsServer, error) {
-			return rollout.Prometheus(cluster, endpoint, false)
+		prometheus: func(cluster cluster, text string) (metricsServer, error) {
+			return prometheus.Connect(endpoint.Way{Proxy: cluster}, text)
 		},
 		getenv: os.Getenv,
 		now:    time.Now,

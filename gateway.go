@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/vextrus/finance-rollout/components"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
@@ -53,7 +54,7 @@ func routed(ctx context.Context, s *settings.Settings, cluster cluster) (bool, e
 	if apierrors.IsForbidden(err) {
 		return false, nil
 	}
-	_, ours := live[components.TrackService(s.ServiceName, components.TrackCanary)]
+	_, ours := live[names.TrackService(s.ServiceName, names.Canary)]
 	return ours, err
 }
 
@@ -61,8 +62,8 @@ func routed(ctx context.Context, s *settings.Settings, cluster cluster) (bool, e
 func (s *stack) router() *router {
 	service := s.settings.ServiceName
 	return &router{settings: s.settings, cluster: s.hooks.cluster, shift: s.hooks.shift, tracks: map[string]other{
-		components.TrackService(service, components.TrackStable): s.stablePods(),
-		components.TrackService(service, components.TrackCanary): s.canaryPods(),
+		names.TrackService(service, names.Stable): s.stablePods(),
+		names.TrackService(service, names.Canary): s.canaryPods(),
 	}}
 }
 
@@ -76,9 +77,9 @@ func (s *stack) traffic(stable, canary *components.Track, advance *pulumi.Resour
 	switch {
 	case s.settings.IsGateway():
 		// Whoever does not come through the Gateway takes no part in the trial.
-		args.Track = components.TrackStable
+		args.Track = names.Stable
 	case s.settings.Position().Warm:
-		args.Track, takes = components.TrackCanary, s.canaryPods()
+		args.Track, takes = names.Canary, s.canaryPods()
 	}
 	if !s.settings.IsSingle() {
 		hooks, err := s.hooks.selection(takes, advance)
@@ -125,7 +126,7 @@ func (s *stack) route(tracks []*components.Track, advance *pulumi.ResourceHook) 
 // autoscale is the autoscaler of a track; nil where there is none. The second result tells that it has pods to choose from.
 func (s *stack) autoscale(track, deployment string) (*settings.Autoscale, bool, error) {
 	wanted := s.settings.Stable.Autoscale
-	if track == components.TrackCanary {
+	if track == names.Canary {
 		wanted = s.settings.Canary.Autoscale
 	}
 	if wanted == nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/alerts"
 	"github.com/vextrus/finance-rollout/internal/guard"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/smoke"
@@ -34,7 +35,7 @@ func (s *stack) guard() ([]pulumi.Resource, error) {
 	args := &components.GuardArgs{
 		App: s.environment.App, Image: image, Replicas: s.settings.Guard.Replicas,
 		Config: string(config), ConfigKey: guard.ConfigKey,
-		Ledger: rollout.LedgerName(s.settings), Service: s.settings.ServiceName,
+		Ledger: names.Ledger(s.settings.App), Service: s.settings.ServiceName,
 		Deployments: []string{s.stablePods().deployment, s.canaryPods().deployment},
 		Monitored:   s.settings.Monitoring.Enabled, Labels: s.settings.Monitoring.Labels, DependsOn: s.gated[:2:2],
 	}
@@ -73,12 +74,12 @@ func guardConfig(s *settings.Settings) (guard.Config, error) {
 		Port: int(s.Container), Path: s.Metrics.Path, Selector: s.Metrics.Selector,
 		Interval: s.Guard.Interval, Alpha: 1 - s.Guard.Confidence,
 		ErrorRate: s.Criteria.RollbackErrorRate, SlowShare: s.Criteria.SlowShare, Latency: s.Criteria.Latency,
-		Ledger: rollout.LedgerName(s), Prometheus: s.Prometheus, Alertmanager: s.Guard.Alertmanager,
+		Ledger: names.Ledger(s.App), Prometheus: s.Prometheus, Alertmanager: s.Guard.Alertmanager,
 		RunbookURL: s.RunbookURL, Watch: s.Guard.Watch, DryRun: s.Guard.DryRun,
 	}
 	if s.IsGateway() {
-		config.Service = components.TrackService(s.ServiceName, components.TrackCanary)
-		config.Route = &guard.Route{Name: s.ServiceName, Weights: components.TrackWeights(s.ServiceName, 0)}
+		config.Service = names.TrackService(s.ServiceName, names.Canary)
+		config.Route = &guard.Route{Name: s.ServiceName, Weights: names.TrackWeights(s.ServiceName, 0)}
 	}
 	if s.DashboardURL != "" {
 		config.DashboardURL = alerts.DashboardLink(s.DashboardURL, s.DashboardUID())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/verify"
@@ -59,7 +60,7 @@ type other struct {
 // does not come about, the track stays as it is and the update fails with what it waited for.
 func (h *hooks) capacity(track string, other other, advance *pulumi.ResourceHook) (*pulumi.ResourceHookBinding, error) {
 	hook, err := h.ctx.RegisterResourceHook("capacity-"+track, func(args *pulumi.ResourceHookArgs) error {
-		if track == components.TrackStable {
+		if track == names.Stable {
 			if err := h.beforeRoll(h.ctx.Context(), args, other); err != nil {
 				return err
 			}
@@ -179,7 +180,7 @@ func selectedTrack(service resource.PropertyMap) string {
 	if !ok || !selector.IsObject() {
 		return ""
 	}
-	if track := selector.ObjectValue()[components.LabelTrack]; track.IsString() {
+	if track := selector.ObjectValue()[names.Track]; track.IsString() {
 		return track.StringValue()
 	}
 	return ""
@@ -286,10 +287,10 @@ func (h *hooks) asPlanned(ctx context.Context) error {
 	}
 	planned := map[string]int{}
 	if s.Stable.Autoscale == nil {
-		planned[s.App+"-stable"] = s.Position().Stable
+		planned[names.StableDeployment(s.App)] = s.Position().Stable
 	}
 	if s.Canary.Autoscale == nil {
-		planned[s.App+"-"+s.Release] = s.Position().Canary
+		planned[names.CanaryDeployment(s.App, s.Release)] = s.Position().Canary
 	}
 	for _, deployment := range slices.Sorted(maps.Keys(planned)) {
 		live, err := h.cluster.Replicas(ctx, s.Namespace, deployment)
@@ -315,7 +316,7 @@ func (h *hooks) refused(ctx context.Context, refused error, image string) error 
 	if !ok || failure.Report.Verdict != gate.Fail || !h.settings.HasCanary() {
 		return refused
 	}
-	outcome := h.shift.rollBack(ctx, rollout.Digest(image), h.settings.Release, failure.Summary(), map[string]string{"report": failure.Report.String()})
+	outcome := h.shift.rollBack(ctx, names.Digest(image), h.settings.Release, failure.Summary(), map[string]string{"report": failure.Report.String()})
 	return fmt.Errorf("%w\n%s", refused, outcome)
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/vextrus/finance-rollout/components"
-	"github.com/vextrus/finance-rollout/internal/rollout"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // images gives the image of the release and that of the stable track, each by digest, and tells the shift of both.
@@ -18,7 +18,7 @@ func (s *stack) images() (image, stableImage pulumi.StringInput, err error) {
 			return nil, nil, fmt.Errorf("config stableImage: %w", err)
 		}
 		stableImage = pulumi.String(ref)
-		s.hooks.shift.stable = known(rollout.Digest(ref))
+		s.hooks.shift.stable = known(names.Digest(ref))
 	}
 	s.hooks.shift.canary = known("")
 	switch {
@@ -32,7 +32,7 @@ func (s *stack) images() (image, stableImage pulumi.StringInput, err error) {
 		digest := newPending()
 		s.hooks.shift.canary = digest
 		image = built.Ref.ApplyT(func(ref string) string {
-			digest.set(rollout.Digest(ref))
+			digest.set(names.Digest(ref))
 			return ref
 		}).(pulumi.StringOutput)
 	case s.settings.Image != "":
@@ -41,7 +41,7 @@ func (s *stack) images() (image, stableImage pulumi.StringInput, err error) {
 			return nil, nil, fmt.Errorf("config image: %w", err)
 		}
 		image = pulumi.String(ref)
-		s.hooks.shift.canary = known(rollout.Digest(ref))
+		s.hooks.shift.canary = known(names.Digest(ref))
 	}
 	return image, stableImage, nil
 }
@@ -69,7 +69,7 @@ func (s *stack) staging() error {
 		return nil
 	}
 	verified, _ := details.Value.(string)
-	staging.Verified = rollout.Digest(verified)
+	staging.Verified = names.Digest(verified)
 	return nil
 }
 
@@ -77,7 +77,7 @@ func (s *stack) staging() error {
 // in and has gone on to another one since. Empty otherwise.
 func (s *stack) stagingVerified(image pulumi.StringInput) pulumi.StringInput {
 	return image.ToStringOutput().ApplyT(func(reference string) string {
-		digest := rollout.Digest(reference)
+		digest := names.Digest(reference)
 		if digest == "" || digest == s.hooks.shift.staging.Verified || s.hooks.shift.entered(s.ctx.Context(), digest) {
 			return digest
 		}

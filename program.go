@@ -12,6 +12,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/alerts"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
@@ -64,14 +65,14 @@ func preflight(ctx *pulumi.Context, s *settings.Settings, cluster cluster) error
 	if err != nil {
 		return err
 	}
-	owner := namespace.Annotations[components.AnnotationStack]
+	owner := namespace.Annotations[names.Owner]
 	if self := owned(ctx); exists && owner != self {
 		if owner == "" {
-			owner = "somebody else (it has no annotation " + components.AnnotationStack + ")"
+			owner = "somebody else (it has no annotation " + names.Owner + ")"
 		}
 		return fmt.Errorf("namespace %s exists and belongs to %s, not to %s: choose another with `pulumi config set namespace NAME`, "+
 			"or hand it over with `kubectl annotate namespace %s --overwrite %s=%s`",
-			s.Namespace, owner, self, s.Namespace, components.AnnotationStack, self)
+			s.Namespace, owner, self, s.Namespace, names.Owner, self)
 	}
 	if s.IsGateway() {
 		if err := checkGateway(limited, s, cluster); err != nil {
@@ -198,7 +199,7 @@ func (s *stack) prepare() error {
 	return err
 }
 
-func (s *stack) configMapName() string { return s.settings.App + "-config" }
+func (s *stack) configMapName() string { return names.Configuration(s.settings.App) }
 
 func (s *stack) environmentArgs(pullName string) *components.EnvironmentArgs {
 	args := &components.EnvironmentArgs{
@@ -207,7 +208,7 @@ func (s *stack) environmentArgs(pullName string) *components.EnvironmentArgs {
 		IngressNamespaces: s.settings.Network.IngressNamespaces,
 	}
 	if s.settings.IsGuarded() {
-		args.IngressApps = []string{components.GuardName(s.settings.App)}
+		args.IngressApps = []string{names.Guard(s.settings.App)}
 	}
 	for _, port := range s.settings.Network.EgressPorts {
 		args.EgressPorts = append(args.EgressPorts, int(port))
@@ -230,7 +231,7 @@ func (s *stack) namedSecrets() map[string]map[string]settings.Secret {
 func (s *stack) tracks(image, stableImage pulumi.StringInput, advance *pulumi.ResourceHook) (stable, canary *components.Track, err error) {
 	position := s.settings.Position()
 	if s.settings.IsSingle() {
-		stable, err = s.track("stable", s.settings.ServiceName, components.TrackStable, s.settings.Release, image, position.Stable, nil)
+		stable, err = s.track("stable", s.settings.ServiceName, names.Stable, s.settings.Release, image, position.Stable, nil)
 		return stable, nil, err
 	}
 	stableHooks, err := s.hooks.capacity("stable", s.canaryPods(), advance)
@@ -241,7 +242,7 @@ func (s *stack) tracks(image, stableImage pulumi.StringInput, advance *pulumi.Re
 	if err != nil {
 		return nil, nil, err
 	}
-	stable, err = s.track("stable", s.stablePods().deployment, components.TrackStable, s.settings.StableLabel, stableImage, position.Stable, stableHooks)
+	stable, err = s.track("stable", s.stablePods().deployment, names.Stable, s.settings.StableLabel, stableImage, position.Stable, stableHooks)
 	if err != nil || image == nil {
 		return stable, nil, err
 	}
@@ -249,23 +250,23 @@ func (s *stack) tracks(image, stableImage pulumi.StringInput, advance *pulumi.Re
 	if err != nil {
 		return nil, nil, err
 	}
-	canary, err = s.track("canary", s.canaryPods().deployment, components.TrackCanary, s.settings.Release, image, position.Canary, canaryHooks, guard...)
+	canary, err = s.track("canary", s.canaryPods().deployment, names.Canary, s.settings.Release, image, position.Canary, canaryHooks, guard...)
 	return stable, canary, err
 }
 
 // stablePods and canaryPods are the tracks as they shall be.
 func (s *stack) stablePods() other {
 	return other{
-		deployment: s.settings.App + "-stable", replicas: s.settings.Position().Stable,
-		labels: map[string]string{components.LabelApp: s.settings.App, components.LabelTrack: components.TrackStable},
+		deployment: names.StableDeployment(s.settings.App), replicas: s.settings.Position().Stable,
+		labels: map[string]string{names.App: s.settings.App, names.Track: names.Stable},
 	}
 }
 
 func (s *stack) canaryPods() other {
 	return other{
-		deployment: s.settings.App + "-" + s.settings.Release, replicas: s.settings.Position().Canary,
+		deployment: names.CanaryDeployment(s.settings.App, s.settings.Release), replicas: s.settings.Position().Canary,
 		labels: map[string]string{
-			components.LabelApp: s.settings.App, components.LabelTrack: components.TrackCanary, components.LabelVersion: s.settings.Release,
+			names.App: s.settings.App, names.Track: names.Canary, names.Version: s.settings.Release,
 		},
 	}
 }
@@ -277,7 +278,7 @@ func (s *stack) track(name, deployment, track, version string, image pulumi.Stri
 		return nil, err
 	}
 	var verified pulumi.StringInput
-	if track == components.TrackCanary {
+	if track == names.Canary {
 		verified = s.stagingVerified(image)
 	}
 	made, err := components.NewTrack(s.ctx, name, &components.TrackArgs{
@@ -308,7 +309,7 @@ func (s *stack) podSpec(track string) components.PodSpec {
 		}
 	}
 	own := s.settings.Stable
-	if track == components.TrackCanary {
+	if track == names.Canary {
 		own = s.settings.Canary
 	}
 	if own.Resources != nil {
@@ -336,7 +337,7 @@ func (s *stack) monitoring() (*components.Monitoring, error) {
 
 func alertParams(s *settings.Settings) alerts.Params {
 	return alerts.Params{
-		App: s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release, Deployment: s.App + "-" + s.Release,
+		App: s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release, Deployment: names.CanaryDeployment(s.App, s.Release),
 		RequestsTotal: s.Metrics.RequestsTotal, StatusLabel: s.Metrics.StatusLabel, ErrorPattern: s.Metrics.ErrorPattern,
 		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector, ErrorRate: s.Criteria.RollbackErrorRate, Latency: time.Duration(s.Criteria.Latency),
 		Guarded: s.IsGuarded(), MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(), DashboardURL: s.DashboardURL, RunbookURL: s.RunbookURL,
@@ -357,7 +358,7 @@ func (s *stack) release(stable, canary *components.Track) (*components.Release, 
 		return nil, err
 	}
 	return components.NewRelease(s.ctx, "release", &components.ReleaseArgs{
-		App: s.environment.App, Name: s.settings.App + "-release", Release: s.settings.Release, Position: s.settings.Position(),
+		App: s.environment.App, Name: names.Record(s.settings.App), Release: s.settings.Release, Position: s.settings.Position(),
 		Image: image, StableImage: stable.Image, Checksum: checksum, Interruption: s.hooks.shift.interruption,
 		DependsOn: s.gated, Hooks: verify,
 	}, s.provider)

@@ -11,8 +11,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
@@ -78,7 +78,7 @@ func TestRefusalsChangeNothing(t *testing.T) {
 		{name: "unreachable cluster", world: func(w *world) { w.offline = errors.New("the API server does not answer") }, want: []string{"does not answer"}},
 		{name: "wrong context", config: map[string]string{"kubeContext": "nowhere"}, want: []string{"nowhere"}},
 		{name: "foreign namespace", world: func(w *world) {
-			w.owner = &kube.Namespace{Annotations: map[string]string{components.AnnotationStack: "other/production"}}
+			w.owner = &kube.Namespace{Annotations: map[string]string{names.Owner: "other/production"}}
 		}, want: []string{"vextrus-production", "other/production", "finance-rollout/production", "kubectl annotate"}},
 		{name: "unmarked namespace", world: func(w *world) { w.owner = &kube.Namespace{} }, want: []string{"somebody else", "kubectl annotate"}},
 		{name: "no operator", world: func(w *world) { w.kinds = nil }, want: []string{"ServiceMonitor", "monitoring.enabled false"}},
@@ -114,7 +114,7 @@ func TestRefusalsChangeNothing(t *testing.T) {
 
 func TestOwnNamespaceIsNoObstacle(t *testing.T) {
 	w := newWorld()
-	w.owner = &kube.Namespace{Annotations: map[string]string{components.AnnotationStack: "finance-rollout/production"}}
+	w.owner = &kube.Namespace{Annotations: map[string]string{names.Owner: "finance-rollout/production"}}
 	if err := w.run(t, "production", productionConfig()); err != nil {
 		t.Error(err)
 	}
@@ -241,7 +241,7 @@ func TestAShrinkingTrackWaitsForTheOther(t *testing.T) {
 			h.shift = &shift{settings: h.settings, cluster: w, canary: known(onTrial), stable: known(oldImage)}
 			err := h.beforeShrink(t.Context(), &pulumi.ResourceHookArgs{
 				Name: "stable", OldInputs: deployment(tt.before), NewInputs: deployment(tt.after),
-			}, components.TrackStable, other{deployment: "finance-service-week1", replicas: tt.other})
+			}, names.Stable, other{deployment: "finance-service-week1", replicas: tt.other})
 			if (len(w.awaited) > 0) != tt.waits || (err != nil) != tt.fails {
 				t.Fatalf("waited for %v, error %v", w.awaited, err)
 			}

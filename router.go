@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vextrus/finance-rollout/components"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
@@ -47,11 +47,11 @@ type router struct {
 
 // target are the weights that the plan asks for.
 func (r *router) target() map[string]int {
-	return components.TrackWeights(r.settings.ServiceName, r.settings.Position().Weight)
+	return names.TrackWeights(r.settings.ServiceName, r.settings.Position().Weight)
 }
 
 // out are the weights without any requests for the canary.
-func (r *router) out() map[string]int { return components.TrackWeights(r.settings.ServiceName, 0) }
+func (r *router) out() map[string]int { return names.TrackWeights(r.settings.ServiceName, 0) }
 
 // shiftOnce makes the shift of this run, whichever hook asks first.
 func (r *router) shiftOnce(ctx context.Context) error {
@@ -124,8 +124,8 @@ func (r *router) remember(weights map[string]int) {
 func (r *router) awaitRising(ctx context.Context, live, target map[string]int) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.settings.ProgressLimit))
 	defer cancel()
-	for _, track := range []string{components.TrackStable, components.TrackCanary} {
-		service := components.TrackService(r.settings.ServiceName, track)
+	for _, track := range []string{names.Stable, names.Canary} {
+		service := names.TrackService(r.settings.ServiceName, track)
 		if target[service] <= live[service] {
 			continue
 		}
@@ -164,9 +164,9 @@ func (r *router) takeBack(ctx context.Context, failed error) error {
 	r.mu.Lock()
 	to := maps.Clone(r.before)
 	r.mu.Unlock()
-	canary := components.TrackService(r.settings.ServiceName, components.TrackCanary)
+	canary := names.TrackService(r.settings.ServiceName, names.Canary)
 	if moved, ok := errors.AsType[*overtakenError](failed); ok && moved.by.To < to[canary] {
-		to = components.TrackWeights(r.settings.ServiceName, moved.by.To)
+		to = names.TrackWeights(r.settings.ServiceName, moved.by.To)
 	}
 	if maps.Equal(to, r.target()) {
 		return fmt.Errorf("the route has the weights of before: %w", failed)
@@ -200,7 +200,7 @@ func (r *router) beforeShrink(ctx context.Context, track string) (routed bool, e
 	if err != nil || live == nil {
 		return false, err
 	}
-	service := components.TrackService(r.settings.ServiceName, track)
+	service := names.TrackService(r.settings.ServiceName, track)
 	if r.target()[service] >= live[service] {
 		return true, nil
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // shrinking are the arguments of a hook of a Deployment that loses pods.
@@ -102,7 +102,7 @@ func TestARisingTrackHasItsEndpoints(t *testing.T) {
 func TestATrackWhoseShareRisesMayShrink(t *testing.T) {
 	w := newWorld()
 	h := newHooks(t, w, gatewayConfig(10), 70, 30)
-	if err := h.beforeShrink(t.Context(), shrinking("stable", 12, 10), components.TrackStable, other{}); err != nil || len(w.gateway.calls) > 0 {
+	if err := h.beforeShrink(t.Context(), shrinking("stable", 12, 10), names.Stable, other{}); err != nil || len(w.gateway.calls) > 0 {
 		t.Errorf("called %v, error %v", w.gateway.calls, err)
 	}
 }
@@ -150,9 +150,9 @@ func TestAShiftThatFailsLeavesTheRequestsWhereTheyWere(t *testing.T) {
 			}
 			// The track that asks next hears the same, and tries nothing of its own.
 			before := len(w.gateway.calls)
-			shrinks := components.TrackCanary
+			shrinks := names.Canary
 			if tt.weight > tt.live[1] {
-				shrinks = components.TrackStable
+				shrinks = names.Stable
 			}
 			again := h.beforeShrink(t.Context(), shrinking(shrinks, 3, 1), shrinks, other{})
 			if tt.ends[1] != tt.weight && (again == nil || len(w.gateway.calls) != before) {
@@ -310,7 +310,7 @@ func TestTheWayBackToPodCounts(t *testing.T) {
 	maps.Copy(config, map[string]string{"release": "v2", "canaryWeight": "0"})
 	w := newWorld()
 	h := newHooks(t, w, config, 70, 30)
-	err := h.beforeShrink(t.Context(), shrinking("canary", 3, 0), components.TrackCanary, other{deployment: "finance-service-stable", replicas: 10})
+	err := h.beforeShrink(t.Context(), shrinking("canary", 3, 0), names.Canary, other{deployment: "finance-service-stable", replicas: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +326,7 @@ func TestTheWayBackToPodCounts(t *testing.T) {
 func TestWithoutARouteTheServiceCounts(t *testing.T) {
 	w := newWorld()
 	h := newHooks(t, w, gatewayConfig(10))
-	err := h.beforeShrink(t.Context(), shrinking("canary", 3, 1), components.TrackCanary, other{deployment: "finance-service-stable", replicas: 10})
+	err := h.beforeShrink(t.Context(), shrinking("canary", 3, 1), names.Canary, other{deployment: "finance-service-stable", replicas: 10})
 	if want := []string{"vextrus-production/finance-service-stable: 10", "endpoints of finance-service: 10"}; err != nil || !slices.Equal(w.awaited, want) {
 		t.Errorf("awaited %v, error %v", w.awaited, err)
 	}

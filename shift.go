@@ -11,8 +11,8 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/plan"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/soak"
@@ -147,7 +147,7 @@ func (s *shift) target(ctx context.Context) (plan.Target, error) {
 
 // digest is that of the image that a track shall run.
 func (s *shift) digest(ctx context.Context, track string) (string, error) {
-	if track == podlabel.Canary {
+	if track == names.Canary {
 		return s.canary.get(ctx)
 	}
 	return s.stable.get(ctx)

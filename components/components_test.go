@@ -13,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/vextrus/finance-rollout/internal/alerts"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/plan"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
@@ -88,7 +89,7 @@ func defaultPod() PodSpec {
 
 func trackArgs() *TrackArgs {
 	return &TrackArgs{
-		App: app(), Name: "finance-service-week1", Track: TrackCanary, Version: "week1", Image: pulumi.String("vextrus/finance@sha256:aa"),
+		App: app(), Name: "finance-service-week1", Track: names.Canary, Version: "week1", Image: pulumi.String("vextrus/finance@sha256:aa"),
 		Replicas: 1, Port: 3014, Pod: defaultPod(), ServiceAccount: pulumi.String("finance-service"), Checksum: "abc",
 		ProgressTimeout: 10 * time.Minute,
 	}
@@ -388,7 +389,7 @@ func TestStableTrackKeepsItsSelectorAcrossVersions(t *testing.T) {
 	r := &recorder{}
 	err := run(t, r, func(ctx *pulumi.Context) error {
 		args := trackArgs()
-		args.Track, args.Version = TrackStable, "v41"
+		args.Track, args.Version = names.Stable, "v41"
 		args.Pod.Probes.Startup.FailureThreshold = 30
 		_, err := NewTrack(ctx, "stable", args)
 		return err

@@ -7,6 +7,8 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // EnvironmentArgs are the arguments of NewEnvironment.
@@ -90,7 +92,7 @@ func namespaceMetadata(app App, args *EnvironmentArgs) metav1.ObjectMetaArgs {
 			"pod-security.kubernetes.io/audit":   level,
 			"pod-security.kubernetes.io/warn":    level,
 		}),
-		Annotations: pulumi.StringMap{AnnotationStack: pulumi.String(args.Stack)},
+		Annotations: pulumi.StringMap{names.Owner: pulumi.String(args.Stack)},
 	}
 }
 
@@ -114,7 +116,7 @@ func newNetworkPolicy(ctx *pulumi.Context, name string, app App, args *Environme
 	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
 		Metadata: app.metadata(args.App),
 		Spec: networkingv1.NetworkPolicySpecArgs{
-			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{LabelApp: pulumi.String(args.App)}},
+			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{names.App: pulumi.String(args.App)}},
 			PolicyTypes: pulumi.ToStringArray([]string{"Ingress", "Egress"}),
 			Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
 				From: peers(args.IngressNamespaces, args.IngressApps), Ports: tcpPorts(args.ContainerPort),
@@ -141,7 +143,7 @@ func peers(namespaces, apps []string) networkingv1.NetworkPolicyPeerArray {
 	}
 	for _, app := range apps {
 		list = append(list, networkingv1.NetworkPolicyPeerArgs{PodSelector: metav1.LabelSelectorArgs{
-			MatchLabels: pulumi.StringMap{LabelApp: pulumi.String(app)},
+			MatchLabels: pulumi.StringMap{names.App: pulumi.String(app)},
 		}})
 	}
 	for _, namespace := range namespaces {

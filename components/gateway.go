@@ -9,7 +9,7 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // GatewayAPI is the group version of the Gateway API's kinds.
@@ -26,7 +26,7 @@ type Gateway struct {
 // RouteArgs are the arguments of NewRoute.
 type RouteArgs struct {
 	App App
-	// ServiceName is the name of the route; the Services of the tracks are named after it, see TrackService.
+	// ServiceName is the name of the route; the Services of the tracks are named after it, see names.TrackService.
 	ServiceName string
 	// Port is the Services' port.
 	Port int
@@ -54,14 +54,6 @@ func (a *RouteArgs) validate() error {
 	return nil
 }
 
-// TrackService is the name of the Service that selects the pods of one track alone.
-func TrackService(service, track string) string { return podlabel.TrackService(service, track) }
-
-// TrackWeights are the weights of the tracks' Services in a route that gives the canary this percentage.
-func TrackWeights(service string, weight int) map[string]int {
-	return podlabel.TrackWeights(service, weight)
-}
-
 // Route is how requests reach the tracks by exact weights: a Service for each track and a route of the Gateway API over
 // both, so that the share of a track does not depend on its pods.
 type Route struct {
@@ -83,18 +75,18 @@ func NewRoute(ctx *pulumi.Context, name string, args *RouteArgs, opts ...pulumi.
 		return nil, err
 	}
 	parent := pulumi.Parent(route)
-	stable, err := args.service(ctx, name, TrackStable, parent)
+	stable, err := args.service(ctx, name, names.Stable, parent)
 	if err != nil {
 		return nil, err
 	}
-	canary, err := args.service(ctx, name, TrackCanary, parent)
+	canary, err := args.service(ctx, name, names.Canary, parent)
 	if err != nil {
 		return nil, err
 	}
 	metadata := args.App.metadata(args.ServiceName)
 	annotations := takenBack()
 	if args.Interruption > 0 {
-		annotations[AnnotationInterruption] = number(args.Interruption)
+		annotations[names.Interruption] = number(args.Interruption)
 	}
 	metadata.Annotations = annotations
 	made, err := apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
@@ -116,17 +108,17 @@ func NewRoute(ctx *pulumi.Context, name string, args *RouteArgs, opts ...pulumi.
 // service makes the Service of one track. It selects by the track and not by the release, so that it need not change with the
 // release's name.
 func (a *RouteArgs) service(ctx *pulumi.Context, name, track string, parent pulumi.ResourceOption) (*corev1.Service, error) {
-	metadata := a.App.metadata(TrackService(a.ServiceName, track))
-	metadata.Labels = a.App.labelsWith(map[string]string{LabelTrack: track})
+	metadata := a.App.metadata(names.TrackService(a.ServiceName, track))
+	metadata.Labels = a.App.labelsWith(map[string]string{names.Track: track})
 	// The tracks wait for their own pods. A canary may have none, and one that is isolated has none that count: neither is a
 	// reason to wait here.
 	metadata.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
-	return corev1.NewService(ctx, TrackService(name, track), &corev1.ServiceArgs{
+	return corev1.NewService(ctx, names.TrackService(name, track), &corev1.ServiceArgs{
 		Metadata: metadata,
 		Spec: corev1.ServiceSpecArgs{
 			Type: pulumi.String("ClusterIP"),
 			Selector: pulumi.StringMap{
-				LabelApp: pulumi.String(a.App.Name), LabelTrack: pulumi.String(track), LabelTraffic: pulumi.String(TrafficEnabled),
+				names.App: pulumi.String(a.App.Name), names.Track: pulumi.String(track), names.Traffic: pulumi.String(names.Enabled),
 			},
 			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
 				Name: pulumi.String(PortName), Port: pulumi.Int(a.Port), TargetPort: pulumi.String(PortName),
@@ -141,10 +133,10 @@ func (a *RouteArgs) spec() map[string]any {
 	if a.Gateway.SectionName != "" {
 		gateway["sectionName"] = a.Gateway.SectionName
 	}
-	weights := TrackWeights(a.ServiceName, a.Weight)
+	weights := names.TrackWeights(a.ServiceName, a.Weight)
 	var backends []any
-	for _, track := range []string{TrackStable, TrackCanary} {
-		service := TrackService(a.ServiceName, track)
+	for _, track := range []string{names.Stable, names.Canary} {
+		service := names.TrackService(a.ServiceName, track)
 		backends = append(backends, map[string]any{"name": service, "port": a.Port, "weight": weights[service]})
 	}
 	spec := map[string]any{

@@ -6,6 +6,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"pgregory.net/rapid"
+
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 const typeRoute = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
@@ -91,7 +93,7 @@ func TestRouteHoldsBothWeightsAlways(t *testing.T) {
 func TestTrackWeightsAreAllOfTheRequests(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		weight := rapid.IntRange(0, 100).Draw(t, "weight")
-		weights := TrackWeights("finance", weight)
+		weights := names.TrackWeights("finance", weight)
 		if len(weights) != 2 || weights["finance-canary"] != weight || weights["finance-stable"]+weight != 100 {
 			t.Fatalf("weight %d: %v", weight, weights)
 		}

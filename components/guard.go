@@ -14,6 +14,7 @@ import (
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
@@ -36,9 +37,6 @@ const (
 	GuardSmokeKey     = "smoke-key"
 	GuardSmokeOrigin  = "smoke-origin"
 )
-
-// GuardName is the name of an app's guard: of its Deployment, Lease, Role and so on, and the value of its pods' app label.
-func GuardName(app string) string { return app + "-guard" }
 
 // GuardArgs are the arguments of NewGuard.
 type GuardArgs struct {
@@ -96,7 +94,7 @@ func NewGuard(ctx *pulumi.Context, name string, args *GuardArgs, opts ...pulumi.
 		return nil, err
 	}
 	parent := pulumi.Parent(guard)
-	own := App{Name: GuardName(args.App.Name), Environment: args.App.Environment, Namespace: args.App.Namespace}
+	own := App{Name: names.Guard(args.App.Name), Environment: args.App.Environment, Namespace: args.App.Namespace}
 	metadata := own.metadata(own.Name)
 	metadata.Labels = own.labelsWith(map[string]string{labelPurpose: "guard"})
 	config, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
@@ -123,7 +121,7 @@ func NewGuard(ctx *pulumi.Context, name string, args *GuardArgs, opts ...pulumi.
 
 func (a *GuardArgs) deployment(own App, account pulumi.StringInput) *appsv1.DeploymentArgs {
 	labels := own.labels()
-	selector := pulumi.StringMap{LabelApp: pulumi.String(own.Name)}
+	selector := pulumi.StringMap{names.App: pulumi.String(own.Name)}
 	metadata := own.metadata(own.Name)
 	metadata.Annotations = pulumi.StringMap{"pulumi.com/timeoutSeconds": pulumi.String("180")}
 	return &appsv1.DeploymentArgs{
@@ -208,7 +206,7 @@ func (a *GuardArgs) volumes() corev1.VolumeArray {
 
 // newGuardSurroundings makes what reaches the guard and keeps it running.
 func newGuardSurroundings(ctx *pulumi.Context, name string, own App, args *GuardArgs, parent pulumi.ResourceOption) error {
-	selector := pulumi.StringMap{LabelApp: pulumi.String(own.Name)}
+	selector := pulumi.StringMap{names.App: pulumi.String(own.Name)}
 	if args.Replicas > 1 {
 		if _, err := policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
 			Metadata: own.metadata(own.Name),
@@ -224,7 +222,7 @@ func newGuardSurroundings(ctx *pulumi.Context, name string, own App, args *Guard
 	if _, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
 		Metadata: own.metadata(own.Name),
 		Spec: corev1.ServiceSpecArgs{
-			Selector: pulumi.StringMap{LabelApp: pulumi.String(own.Name)}, ClusterIP: pulumi.String("None"), Ports: corev1.ServicePortArray{port},
+			Selector: pulumi.StringMap{names.App: pulumi.String(own.Name)}, ClusterIP: pulumi.String("None"), Ports: corev1.ServicePortArray{port},
 		},
 	}, parent); err != nil {
 		return err
@@ -241,8 +239,8 @@ func newGuardSurroundings(ctx *pulumi.Context, name string, own App, args *Guard
 		ApiVersion: pulumi.String(MonitoringAPI), Kind: pulumi.String("ServiceMonitor"),
 		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(own.Name), Namespace: own.Namespace, Labels: own.labelsWith(args.Labels)},
 		OtherFields: kubernetes.UntypedArgs{"spec": map[string]any{
-			"selector":        map[string]any{"matchLabels": map[string]any{LabelApp: own.Name}},
-			"podTargetLabels": []any{LabelApp},
+			"selector":        map[string]any{"matchLabels": map[string]any{names.App: own.Name}},
+			"podTargetLabels": []any{names.App},
 			"endpoints":       []any{map[string]any{"port": PortName, "path": "/metrics", "interval": "15s"}},
 		}},
 	}, parent)

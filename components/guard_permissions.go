@@ -6,6 +6,8 @@ import (
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	rbacv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/rbac/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // permission is a rule of a Role.
@@ -73,7 +75,7 @@ func newIngressPolicy(ctx *pulumi.Context, name string, app App, port int, paren
 	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
 		Metadata: app.metadata(app.Name),
 		Spec: networkingv1.NetworkPolicySpecArgs{
-			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{LabelApp: pulumi.String(app.Name)}},
+			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{names.App: pulumi.String(app.Name)}},
 			PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
 			Ingress:     networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{Ports: tcpPorts(port)}},
 		},
@@ -90,7 +92,7 @@ func newWebhookService(ctx *pulumi.Context, name string, own App, port corev1.Se
 	_, err := corev1.NewService(ctx, name+"-webhook", &corev1.ServiceArgs{
 		Metadata: metadata,
 		Spec: corev1.ServiceSpecArgs{
-			Selector: pulumi.StringMap{LabelApp: pulumi.String(own.Name), labelLeader: pulumi.String("true")}, Ports: corev1.ServicePortArray{port},
+			Selector: pulumi.StringMap{names.App: pulumi.String(own.Name), labelLeader: pulumi.String("true")}, Ports: corev1.ServicePortArray{port},
 		},
 	}, parent)
 	return err

@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/vextrus/finance-rollout/internal/alerts"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
@@ -69,7 +70,7 @@ func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts 
 	if err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}
-	metadata := args.App.metadata(args.App.Name + "-dashboard")
+	metadata := args.App.metadata(names.Dashboard(args.App.Name))
 	metadata.Labels = args.App.labelsWith(args.DashboardLabels)
 	dashboard, err := corev1.NewConfigMap(ctx, name+"-dashboard", &corev1.ConfigMapArgs{
 		Metadata: metadata,
@@ -96,8 +97,8 @@ func newCustom(ctx *pulumi.Context, name, kind string, args *MonitoringArgs, spe
 
 func (a *MonitoringArgs) serviceMonitor() map[string]any {
 	return map[string]any{
-		"selector":        map[string]any{"matchLabels": map[string]any{LabelApp: a.App.Name, LabelEnvironment: a.App.Environment}},
-		"podTargetLabels": []any{LabelApp, LabelTrack, LabelVersion},
+		"selector":        map[string]any{"matchLabels": map[string]any{names.App: a.App.Name, names.Environment: a.App.Environment}},
+		"podTargetLabels": []any{names.App, names.Track, names.Version},
 		"endpoints": []any{map[string]any{
 			"port": PortName, "path": a.Metrics.Path, "interval": a.Metrics.Interval.String(), "scrapeTimeout": a.Metrics.Interval.String(),
 		}},

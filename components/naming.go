@@ -6,30 +6,7 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/vextrus/finance-rollout/internal/podlabel"
-)
-
-// Label keys of the pods and of what selects them.
-const (
-	LabelApp         = podlabel.App
-	LabelEnvironment = podlabel.Environment
-	LabelTrack       = podlabel.Track
-	LabelVersion     = podlabel.Version
-	LabelTraffic     = podlabel.Traffic
-	// LabelManagedBy marks what the program made.
-	LabelManagedBy = "app.kubernetes.io/managed-by"
-)
-
-// Values of the labels.
-const (
-	TrackStable    = podlabel.Stable
-	TrackCanary    = podlabel.Canary
-	TrafficEnabled = podlabel.Enabled
-	ManagedBy      = "finance-rollout"
-	// AnnotationStack names the stack that owns a namespace, as project/stack.
-	AnnotationStack = podlabel.Owner
-	// AnnotationInterruption holds the number of the ledger's entry that a Deployment or a route was last written anew after.
-	AnnotationInterruption = "finance-rollout/interruption"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // App identifies the service that is rolled out; every component takes it.
@@ -44,9 +21,9 @@ type App struct {
 
 func (a App) labels() pulumi.StringMap {
 	return pulumi.StringMap{
-		LabelApp:         pulumi.String(a.Name),
-		LabelEnvironment: pulumi.String(a.Environment),
-		LabelManagedBy:   pulumi.String(ManagedBy),
+		names.App:         pulumi.String(a.Name),
+		names.Environment: pulumi.String(a.Environment),
+		names.ManagedBy:   pulumi.String(names.Program),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
@@ -98,7 +99,7 @@ func (a *TrackArgs) environment() corev1.EnvVarArray {
 	if values == nil {
 		values = map[string]string{}
 	}
-	if a.Track == TrackCanary {
+	if a.Track == names.Canary {
 		values["DEPLOYMENT_TRACK"] = a.Track
 		values["DEPLOYMENT_VERSION"] = a.Version
 	}

@@ -11,7 +11,7 @@ import (
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
@@ -20,7 +20,7 @@ type TrackArgs struct {
 	App App
 	// Name is the name of the Deployment, for example finance-service-stable.
 	Name string
-	// Track is TrackStable or TrackCanary.
+	// Track is names.Stable or names.Canary.
 	Track string
 	// Version is the pods' version label: the release on the canary.
 	Version string
@@ -72,8 +72,8 @@ func (a *TrackArgs) validate() error {
 	switch {
 	case a.Name == "" || a.Version == "" || a.Image == nil || a.Port == 0 || a.ServiceAccount == nil:
 		return errors.New("track: Name, Version, Image, Port and ServiceAccount are required")
-	case a.Track != TrackStable && a.Track != TrackCanary:
-		return fmt.Errorf("track: Track is %q: allowed are %s and %s", a.Track, TrackStable, TrackCanary)
+	case a.Track != names.Stable && a.Track != names.Canary:
+		return fmt.Errorf("track: Track is %q: allowed are %s and %s", a.Track, names.Stable, names.Canary)
 	case a.Replicas < 0:
 		return fmt.Errorf("track: Replicas is %d: allowed is 0 or more", a.Replicas)
 	case a.Autoscale != nil && (a.Autoscale.Max < max(a.Replicas, 1) || a.Autoscale.CPUPercent < 1):
@@ -134,20 +134,20 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 }
 
 func (a *TrackArgs) selector() pulumi.StringMap {
-	selector := pulumi.StringMap{LabelApp: pulumi.String(a.App.Name), LabelTrack: pulumi.String(a.Track)}
-	if a.Track == TrackCanary {
-		selector[LabelVersion] = pulumi.String(a.Version)
+	selector := pulumi.StringMap{names.App: pulumi.String(a.App.Name), names.Track: pulumi.String(a.Track)}
+	if a.Track == names.Canary {
+		selector[names.Version] = pulumi.String(a.Version)
 	}
 	return selector
 }
 
 func (a *TrackArgs) labels() pulumi.StringMap {
-	return a.App.labelsWith(map[string]string{LabelTrack: a.Track, LabelVersion: a.Version})
+	return a.App.labelsWith(map[string]string{names.Track: a.Track, names.Version: a.Version})
 }
 
 func (a *TrackArgs) podLabels() pulumi.StringMap {
 	return a.App.labelsWith(map[string]string{
-		LabelTrack: a.Track, LabelVersion: a.Version, LabelTraffic: TrafficEnabled,
+		names.Track: a.Track, names.Version: a.Version, names.Traffic: names.Enabled,
 	})
 }
 
@@ -157,10 +157,10 @@ func (a *TrackArgs) deployment() *appsv1.DeploymentArgs {
 	annotations := takenBack()
 	annotations["pulumi.com/timeoutSeconds"] = pulumi.String(strconv.Itoa(int(a.ProgressTimeout.Seconds())))
 	if a.Interruption > 0 {
-		annotations[AnnotationInterruption] = number(a.Interruption)
+		annotations[names.Interruption] = number(a.Interruption)
 	}
 	if a.StagingVerified != nil {
-		annotations[podlabel.StagingVerified] = a.StagingVerified
+		annotations[names.StagingVerified] = a.StagingVerified
 	}
 	metadata.Annotations = annotations
 	return &appsv1.DeploymentArgs{

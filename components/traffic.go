@@ -6,6 +6,8 @@ import (
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // PortName is the name of the container's and of the Service's port.
@@ -34,8 +36,8 @@ func (a *TrafficArgs) validate() error {
 	switch {
 	case a.ServiceName == "" || a.Port == 0 || a.Type == "":
 		return errors.New("traffic: ServiceName, Port and Type are required")
-	case a.Track != "" && a.Track != TrackStable && a.Track != TrackCanary:
-		return fmt.Errorf("traffic: Track is %q: allowed are %s, %s, or empty for both", a.Track, TrackStable, TrackCanary)
+	case a.Track != "" && a.Track != names.Stable && a.Track != names.Canary:
+		return fmt.Errorf("traffic: Track is %q: allowed are %s, %s, or empty for both", a.Track, names.Stable, names.Canary)
 	}
 	return nil
 }
@@ -66,9 +68,9 @@ func NewTraffic(ctx *pulumi.Context, name string, args *TrafficArgs, opts ...pul
 	if args.NodePort != 0 {
 		port.NodePort = pulumi.Int(args.NodePort)
 	}
-	selector := pulumi.StringMap{LabelApp: pulumi.String(args.App.Name), LabelTraffic: pulumi.String(TrafficEnabled)}
+	selector := pulumi.StringMap{names.App: pulumi.String(args.App.Name), names.Traffic: pulumi.String(names.Enabled)}
 	if args.Track != "" {
-		selector[LabelTrack] = pulumi.String(args.Track)
+		selector[names.Track] = pulumi.String(args.Track)
 	}
 	metadata := args.App.metadata(args.ServiceName)
 	metadata.Annotations = takenBack()

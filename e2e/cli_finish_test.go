@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vextrus/finance-rollout/internal/operator"
+	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
 // commandFinish takes the release from nothing to the end. On the way it is rolled back from 100 %, where the Service selects the canary
@@ -23,17 +23,17 @@ func commandFinish(t *testing.T, c *cluster) {
 	override := []string{"--override", "the test does not wait", "--yes"}
 	toTheTop := func() {
 		for _, weight := range []string{"30", "60", "100"} {
-			c.expect(t, operator.ExitDone, append([]string{"advance", "-s", "production", "--to", weight}, override...), "its soak begins")
+			c.expect(t, terminal.ExitDone, append([]string{"advance", "-s", "production", "--to", weight}, override...), "its soak begins")
 		}
 	}
 	toTheTop()
 	c.rollBack(t, "rolled back")
 	c.bringBack(t)
 	toTheTop()
-	c.expect(t, operator.ExitUnknown, []string{"finish", "-s", "production", "--yes"}, "soak too short")
-	c.expect(t, operator.ExitDone, append([]string{"finish", "-s", "production"}, override...), "against: ")
+	c.expect(t, terminal.ExitUnknown, []string{"finish", "-s", "production", "--yes"}, "soak too short")
+	c.expect(t, terminal.ExitDone, append([]string{"finish", "-s", "production"}, override...), "against: ")
 	c.expectTracks(t, 10, 0)
-	c.expectStanding(t, operator.ExitDone, "idle", 10, 0)
+	c.expectStanding(t, terminal.ExitDone, "idle", 10, 0)
 	if stable, err := c.pulumi(t, "config", "get", "stableImage", "--stack", "production"); err != nil || strings.TrimSpace(stable) != image {
 		t.Errorf("the stable image is %q, want %q: %v", strings.TrimSpace(stable), image, err)
 	}

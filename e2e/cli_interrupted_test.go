@@ -10,9 +10,9 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/operator"
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
 // commandInterrupted gives the canary more requests, is interrupted in the middle of it, and goes on. A second operator is told who is at it.
@@ -21,16 +21,16 @@ func commandInterrupted(t *testing.T, c *cluster) {
 	up := []string{"advance", "-s", "production", "--to", "60", "--override", "the test does not wait", "--yes"}
 	first := c.begin(t, filepath.Join(c.root, ".local", "bin", "rollout"), up...)
 	eventually(t, "the first operator is at it", func() bool {
-		lease, err := c.kubernetes.CoordinationV1().Leases(c.production).Get(t.Context(), kube.OperatorLease("finance-service"), metav1.GetOptions{})
+		lease, err := c.kubernetes.CoordinationV1().Leases(c.production).Get(t.Context(), names.OperatorLease("finance-service"), metav1.GetOptions{})
 		return err == nil && lease.Spec.HolderIdentity != nil && strings.Contains(*lease.Spec.HolderIdentity, "rollout advance")
 	})
-	c.expect(t, operator.ExitFailed, up, "another operator changes this rollout", "(rollout advance, process ")
+	c.expect(t, terminal.ExitFailed, up, "another operator changes this rollout", "(rollout advance, process ")
 	eventually(t, "the move is let through", func() bool { return len(c.noted(t, mark, ledger.ShiftBegun)) > 0 })
 	if err := first.command.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	output, err := c.wait(first)
-	if code := first.command.ProcessState.ExitCode(); code != operator.ExitFailed {
+	if code := first.command.ProcessState.ExitCode(); code != terminal.ExitFailed {
 		t.Errorf("the interrupted command ends with %d: %v", code, err)
 	}
 	for _, word := range []string{"interrupted: Pulumi begins nothing more", "was interrupted", "where it stands now: rollout status -s production"} {
@@ -42,7 +42,7 @@ func commandInterrupted(t *testing.T, c *cluster) {
 		!strings.Contains(standing, "the shift from 30 % to 60 % was let through") {
 		t.Errorf("status after the interruption:\n%s", standing)
 	}
-	c.expect(t, operator.ExitDone, up, "its soak begins")
+	c.expect(t, terminal.ExitDone, up, "its soak begins")
 	c.expectTracks(t, 4, 6)
 	if moves := c.noted(t, mark, ledger.ShiftBegun, ledger.ShiftReached); len(moves) != 2 {
 		t.Errorf("the ledger tells of %d halves of one move:\n%s", len(moves), c.history(t))

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/operator"
+	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
 // TestCommands operates a rollout with the rollout command alone, by its output and its exit codes.
@@ -113,16 +113,16 @@ func commandStatus(t *testing.T, c *cluster) {
 		output, err := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s", "production")
 		return err == nil && strings.Contains(output, "P95 latency")
 	})
-	c.expect(t, operator.ExitDone, []string{"status", "-s", "production"}, "SOAKING", "week1 is watched at 10 %", "9 of 9", "1 of 1", "error rate", "shift-reached")
-	c.expectStanding(t, operator.ExitDone, "soaking", 9, 1)
-	c.expect(t, operator.ExitDone, []string{"status", "-s", "staging"}, "SINGLE TRACK", "2 of 2")
+	c.expect(t, terminal.ExitDone, []string{"status", "-s", "production"}, "SOAKING", "week1 is watched at 10 %", "9 of 9", "1 of 1", "error rate", "shift-reached")
+	c.expectStanding(t, terminal.ExitDone, "soaking", 9, 1)
+	c.expect(t, terminal.ExitDone, []string{"status", "-s", "staging"}, "SINGLE TRACK", "2 of 2")
 	// A terminal that answers no question about its colours is asked none: the question would cost five seconds.
 	if output, err := c.run(t, "script", "-qec", "env -u NO_COLOR -u CI TERM=xterm-256color "+filepath.Join(c.root, ".local", "bin", "rollout")+" status -s staging", "/dev/null"); err != nil ||
 		strings.Contains(output, "\x1b]11;?") || !strings.Contains(output, "\x1b[") {
 		t.Errorf("on a terminal: %v\n%q", err, output)
 	}
 	c.config(t, "prometheus", "http://127.0.0.1:9")
-	c.expect(t, operator.ExitUnknown, []string{"status", "-s", "production"}, "not read: alerts", "127.0.0.1:9", "9 of 9")
+	c.expect(t, terminal.ExitUnknown, []string{"status", "-s", "production"}, "not read: alerts", "127.0.0.1:9", "9 of 9")
 	c.config(t, "prometheus", "monitoring/prometheus-operated:9090")
 }
 
@@ -134,28 +134,28 @@ func commandRefusals(t *testing.T, c *cluster) {
 		args []string
 		want string
 	}{
-		{operator.ExitUsage, []string{"status", "-s", "prod"}, "it has production, staging"},
-		{operator.ExitUsage, []string{"rollback", "-s", "production", "--release", "v9"}, "there are week1"},
-		{operator.ExitUsage, []string{"rollback", "-s", "production", "--option", "undo", "--to-revision", "7"}, "no revision 7"},
-		{operator.ExitUsage, []string{"rollback", "-s", "production"}, "give --yes"},
-		{operator.ExitUsage, []string{"rollback", "-s", "staging"}, "one track and no canary"},
-		{operator.ExitUsage, []string{"resume", "-s", "production", "--reason", "x", "--yes"}, "no latch"},
-		{operator.ExitUsage, []string{"finish", "-s", "production", "--yes"}, "from 100 %"},
-		{operator.ExitUsage, []string{"advance", "-s", "production", "--to", "33", "--yes"}, "30 % (3 of 10)"},
-		{operator.ExitFailed, []string{"advance", "-s", "production", "--to", "60", "--yes"}, "up to 30 %"},
-		{operator.ExitUsage, []string{"evidence", "get", "nothing", "-s", "production"}, "nothing was kept"},
+		{terminal.ExitUsage, []string{"status", "-s", "prod"}, "it has production, staging"},
+		{terminal.ExitUsage, []string{"rollback", "-s", "production", "--release", "v9"}, "there are week1"},
+		{terminal.ExitUsage, []string{"rollback", "-s", "production", "--option", "undo", "--to-revision", "7"}, "no revision 7"},
+		{terminal.ExitUsage, []string{"rollback", "-s", "production"}, "give --yes"},
+		{terminal.ExitUsage, []string{"rollback", "-s", "staging"}, "one track and no canary"},
+		{terminal.ExitUsage, []string{"resume", "-s", "production", "--reason", "x", "--yes"}, "no latch"},
+		{terminal.ExitUsage, []string{"finish", "-s", "production", "--yes"}, "from 100 %"},
+		{terminal.ExitUsage, []string{"advance", "-s", "production", "--to", "33", "--yes"}, "30 % (3 of 10)"},
+		{terminal.ExitFailed, []string{"advance", "-s", "production", "--to", "60", "--yes"}, "up to 30 %"},
+		{terminal.ExitUsage, []string{"evidence", "get", "nothing", "-s", "production"}, "nothing was kept"},
 	} {
 		c.expect(t, tt.code, tt.args, tt.want)
 	}
 	c.config(t, "soak.duration", "1h")
-	c.expect(t, operator.ExitUnknown, []string{"advance", "-s", "production", "--yes"}, "soak too short", "of 1 h 0 min")
+	c.expect(t, terminal.ExitUnknown, []string{"advance", "-s", "production", "--yes"}, "soak too short", "of 1 h 0 min")
 	c.config(t, "soak.duration", "20s")
 	t.Run("another cluster", func(t *testing.T) {
 		c.config(t, "kubeContext", "elsewhere")
-		c.expect(t, operator.ExitFailed, []string{"status", "-s", "production"}, "elsewhere", "finance-rollout-local")
+		c.expect(t, terminal.ExitFailed, []string{"status", "-s", "production"}, "elsewhere", "finance-rollout-local")
 		c.config(t, "kubeContext", "finance-rollout-local")
 		c.config(t, "namespace", "monitoring")
-		c.expect(t, operator.ExitFailed, []string{"rollback", "-s", "production", "--yes"}, "belongs to no stack")
+		c.expect(t, terminal.ExitFailed, []string{"rollback", "-s", "production", "--yes"}, "belongs to no stack")
 		c.config(t, "namespace", c.production)
 	})
 	if diff := cmp.Diff(before, c.generations(t)); diff != "" {
@@ -168,13 +168,13 @@ func commandRefusals(t *testing.T, c *cluster) {
 }
 
 func commandSmoke(t *testing.T, c *cluster) {
-	c.expect(t, operator.ExitDone, []string{"smoke", "staging"}, "Total Tests: 12", "Failed: 0", "2 pods")
-	c.expect(t, operator.ExitDone, []string{"logs", "-s", "production", "--tail", "5"}, "finance-service-week1-")
+	c.expect(t, terminal.ExitDone, []string{"smoke", "staging"}, "Total Tests: 12", "Failed: 0", "2 pods")
+	c.expect(t, terminal.ExitDone, []string{"logs", "-s", "production", "--tail", "5"}, "finance-service-week1-")
 }
 
 func commandRehearse(t *testing.T, c *cluster) {
-	c.expect(t, operator.ExitDone, []string{"rehearse", "-s", "production", "--yes"}, "no endpoint is left", "was out of traffic after")
-	c.expect(t, operator.ExitDone, []string{"attest", "security-audit", "-s", "production", "--ref", "audit-7", "--until", "30d"}, "attested security-audit")
+	c.expect(t, terminal.ExitDone, []string{"rehearse", "-s", "production", "--yes"}, "no endpoint is left", "was out of traffic after")
+	c.expect(t, terminal.ExitDone, []string{"attest", "security-audit", "-s", "production", "--ref", "audit-7", "--until", "30d"}, "attested security-audit")
 	history := c.history(t)
 	if rehearsal, found := history.Rehearsal(); !found || rehearsal.Verdict != "pass" || rehearsal.Stack != "staging" {
 		t.Errorf("the ledger holds the rehearsal %+v", rehearsal)
@@ -196,13 +196,13 @@ func commandAdvance(t *testing.T, c *cluster) {
 			break
 		}
 		exit, ok := errors.AsType[*exec.ExitError](err)
-		refused := ok && (exit.ExitCode() == operator.ExitUnknown || strings.Contains(output, "nothing was moved, and the configuration is as before"))
+		refused := ok && (exit.ExitCode() == terminal.ExitUnknown || strings.Contains(output, "nothing was moved, and the configuration is as before"))
 		if !refused || time.Now().After(deadline) {
 			t.Fatalf("rollout advance: %v\n%s", err, tail(output))
 		}
 	}
 	c.expectTracks(t, 7, 3)
-	c.expectStanding(t, operator.ExitDone, "soaking", 7, 3)
+	c.expectStanding(t, terminal.ExitDone, "soaking", 7, 3)
 }
 
 // rollBack rolls back and expects the canary's endpoints to be gone, the state settled in that phase and the report written.
@@ -210,8 +210,8 @@ func (c *cluster) rollBack(t *testing.T, phase string, args ...string) {
 	t.Helper()
 	report := filepath.Join(t.TempDir(), "report.md")
 	args = append([]string{"rollback", "-s", "production", "--yes", "--watch", "0s", "--reason", "the test wants it", "--report", report}, args...)
-	c.expect(t, operator.ExitDone, args, "no endpoint is left", "is out of traffic after", "nothing is left to do")
-	c.expectStanding(t, operator.ExitDone, phase, 10, 0)
+	c.expect(t, terminal.ExitDone, args, "no endpoint is left", "is out of traffic after", "nothing is left to do")
+	c.expectStanding(t, terminal.ExitDone, phase, 10, 0)
 	if output, err := c.pulumi(t, "preview", "--stack", "production", "--refresh", "--expect-no-changes"); err != nil {
 		t.Errorf("the stack is at another position: %v\n%s", err, tail(output))
 	}
@@ -224,8 +224,8 @@ func (c *cluster) rollBack(t *testing.T, phase string, args ...string) {
 // bringBack releases the latch and gives the canary its first requests again.
 func (c *cluster) bringBack(t *testing.T) {
 	t.Helper()
-	c.expect(t, operator.ExitDone, []string{"resume", "-s", "production", "--reason", "the test goes on", "--yes"}, "is released")
-	c.expect(t, operator.ExitDone, []string{"advance", "-s", "production", "--to", "10", "--yes"}, "passed its gate", "its soak begins")
+	c.expect(t, terminal.ExitDone, []string{"resume", "-s", "production", "--reason", "the test goes on", "--yes"}, "is released")
+	c.expect(t, terminal.ExitDone, []string{"advance", "-s", "production", "--to", "10", "--yes"}, "passed its gate", "its soak begins")
 	c.expectTracks(t, 9, 1)
 }
 
@@ -235,9 +235,9 @@ func commandScale(t *testing.T, c *cluster) {
 	c.expectTracks(t, 10, 0)
 	c.expectRollback(t, mark, "the test wants it")
 	c.expectEvidence(t, "the test wants it")
-	c.expect(t, operator.ExitDone, []string{"evidence", "get", "-s", "production"}, "the test wants it", "finance-service-week1-")
-	c.expect(t, operator.ExitFailed, []string{"advance", "-s", "production", "--to", "10", "--yes"}, "latched", "the test wants it")
-	c.expect(t, operator.ExitDone, []string{"rollback", "-s", "production", "--yes"}, "nothing to roll back")
+	c.expect(t, terminal.ExitDone, []string{"evidence", "get", "-s", "production"}, "the test wants it", "finance-service-week1-")
+	c.expect(t, terminal.ExitFailed, []string{"advance", "-s", "production", "--to", "10", "--yes"}, "latched", "the test wants it")
+	c.expect(t, terminal.ExitDone, []string{"rollback", "-s", "production", "--yes"}, "nothing to roll back")
 	c.bringBack(t)
 }
 
@@ -263,7 +263,7 @@ func commandUndo(t *testing.T, c *cluster) {
 	if after := c.committedImage(t); after != before {
 		t.Errorf("the configuration has %s, before it was %s", after, before)
 	}
-	c.expect(t, operator.ExitDone, []string{"advance", "-s", "production", "--to", "10", "--yes"}, "passed its gate")
+	c.expect(t, terminal.ExitDone, []string{"advance", "-s", "production", "--to", "10", "--yes"}, "passed its gate")
 	c.expectTracks(t, 9, 1)
 }
 
@@ -271,13 +271,13 @@ func commandUndo(t *testing.T, c *cluster) {
 func commandWithoutPulumi(t *testing.T, c *cluster) {
 	env := c.env
 	c.env = append(slices.Clone(env), "PULUMI_CONFIG_PASSPHRASE=wrong")
-	c.expect(t, operator.ExitFailed, []string{"rollback", "-s", "production", "--yes", "--watch", "0s", "--report", "-"},
+	c.expect(t, terminal.ExitFailed, []string{"rollback", "-s", "production", "--yes", "--watch", "0s", "--report", "-"},
 		"no endpoint is left", "is out of traffic after", "left to do", "pulumi up --refresh -s production")
 	c.env = env
 	c.expectTracks(t, 10, 0)
-	c.expectStanding(t, operator.ExitFailed, "rolled back", 10, 0)
-	c.expect(t, operator.ExitDone, []string{"rollback", "-s", "production", "--yes", "--watch", "0s", "--report", "-"}, "nothing is left to do")
-	c.expectStanding(t, operator.ExitDone, "rolled back", 10, 0)
+	c.expectStanding(t, terminal.ExitFailed, "rolled back", 10, 0)
+	c.expect(t, terminal.ExitDone, []string{"rollback", "-s", "production", "--yes", "--watch", "0s", "--report", "-"}, "nothing is left to do")
+	c.expectStanding(t, terminal.ExitDone, "rolled back", 10, 0)
 	c.bringBack(t)
 }
 

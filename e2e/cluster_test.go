@@ -218,8 +218,8 @@ func (s *customers) expectAnswers(t *testing.T) {
 	}
 }
 
-// prometheus is the Prometheus of the local cluster.
-func prometheus(t *testing.T) promv1.API {
+// prometheusAPI is the Prometheus of the local cluster.
+func prometheusAPI(t *testing.T) promv1.API {
 	t.Helper()
 	client, err := api.NewClient(api.Config{Address: os.Getenv("FINANCE_ROLLOUT_PROMETHEUS")})
 	if err != nil {

@@ -25,12 +25,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/vextrus/finance-rollout/internal/diagnose"
-	"github.com/vextrus/finance-rollout/internal/diagnose/live"
+	"github.com/vextrus/finance-rollout/internal/cli/diagnose"
+	"github.com/vextrus/finance-rollout/internal/cli/diagnose/live"
+	"github.com/vextrus/finance-rollout/internal/endpoint"
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/kube"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
-	"github.com/vextrus/finance-rollout/internal/rollout"
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/prometheus"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -105,7 +106,7 @@ func openBroken(t *testing.T) *broken {
 	if b.product, err = kube.New(kube.Options{Kubeconfig: kubeconfig}); err != nil {
 		t.Fatal(err)
 	}
-	if b.prometheus, err = rollout.Prometheus(b.product, os.Getenv("FINANCE_ROLLOUT_PROMETHEUS"), false); err != nil {
+	if b.prometheus, err = prometheus.Connect(endpoint.Way{Proxy: b.product}, os.Getenv("FINANCE_ROLLOUT_PROMETHEUS")); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -136,7 +137,7 @@ func (b *broken) setUp(t *testing.T, root string) (image string) {
 	create(t, func() error {
 		_, err := b.kubernetes.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			Name: diagnoseNamespace, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
-			Annotations: map[string]string{podlabel.Owner: reportOwner},
+			Annotations: map[string]string{names.Owner: reportOwner},
 		}}, metav1.CreateOptions{})
 		return err
 	})
@@ -179,8 +180,8 @@ func (b *broken) monitor(t *testing.T) {
 		"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor",
 		"metadata": map[string]any{"name": "all", "namespace": diagnoseNamespace},
 		"spec": map[string]any{
-			"selector":            map[string]any{"matchLabels": map[string]any{podlabel.App: diagnoseApp}},
-			"podTargetLabels":     []any{podlabel.App, podlabel.Track, podlabel.Version},
+			"selector":            map[string]any{"matchLabels": map[string]any{names.App: diagnoseApp}},
+			"podTargetLabels":     []any{names.App, names.Track, names.Version},
 			"podMetricsEndpoints": []any{map[string]any{"port": "http", "path": "/metrics", "interval": "2s"}},
 		},
 	}}
@@ -203,7 +204,7 @@ func (b *broken) deploy(t *testing.T, root string) (image string) {
 	deployments := b.kubernetes.AppsV1().Deployments(diagnoseNamespace)
 	well := pods.deployment(wellDeployment)
 	for _, labels := range []map[string]string{well.Labels, well.Spec.Template.Labels} {
-		labels[podlabel.Track], labels[podlabel.Version] = podlabel.Stable, wellDeployment
+		labels[names.Track], labels[names.Version] = names.Stable, wellDeployment
 	}
 	create(t, func() error { _, err := deployments.Create(t.Context(), well, metav1.CreateOptions{}); return err })
 	for _, situation := range situations {
@@ -284,7 +285,7 @@ func (b *broken) address(t *testing.T, deployment string) string {
 	t.Helper()
 	address := ""
 	eventually(t, "a ready pod of "+deployment, func() bool {
-		pods, err := b.kubernetes.CoreV1().Pods(diagnoseNamespace).List(t.Context(), metav1.ListOptions{LabelSelector: podlabel.Version + "=" + deployment})
+		pods, err := b.kubernetes.CoreV1().Pods(diagnoseNamespace).List(t.Context(), metav1.ListOptions{LabelSelector: names.Version + "=" + deployment})
 		if err != nil || countReady(pods.Items) == 0 {
 			return false
 		}
@@ -306,9 +307,9 @@ func (b *broken) gather(t *testing.T, deployments ...string) diagnose.Snapshot {
 		Redact: func(text string) string { return strings.ReplaceAll(text, diagnoseKey, "[redacted]") },
 	}
 	for _, name := range deployments {
-		track := podlabel.Canary
+		track := names.Canary
 		if name == wellDeployment {
-			track = podlabel.Stable
+			track = names.Stable
 		}
 		selected := metrics.For(track, name)
 		options.Targets = append(options.Targets, live.Target{Name: name, Metrics: &selected})

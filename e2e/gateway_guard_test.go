@@ -10,9 +10,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/vextrus/finance-rollout/e2e/drive"
+	"github.com/vextrus/finance-rollout/e2e/fixture"
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // guardByWeight turns a canary bad that has its requests by weight: the guard takes the weight away before anything else, and the
@@ -22,11 +22,11 @@ func guardByWeight(t *testing.T, e *edge) {
 	e.config(t, "canary.env.FAULTS_ENABLED", "true")
 	e.up(t, "production")
 	e.expectTracks(t, 10, 1)
-	stack, err := drive.Open(os.Getenv("KUBECONFIG"), e.production)
+	stack, err := fixture.Open(os.Getenv("KUBECONFIG"), e.production)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pods, err := stack.Pods(t.Context(), podlabel.Canary)
+	pods, err := stack.Pods(t.Context(), names.Canary)
 	if err != nil {
 		t.Fatal(err)
 	}

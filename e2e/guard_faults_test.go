@@ -20,9 +20,9 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/vextrus/finance-rollout/e2e/drive"
+	"github.com/vextrus/finance-rollout/e2e/fixture"
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
@@ -102,7 +102,7 @@ func (g *guarded) webhook(t *testing.T) {
 
 func (g *guarded) guardRestarts(t *testing.T) int {
 	t.Helper()
-	pods, err := g.Cluster.AllPods(t.Context(), g.Namespace, map[string]string{podlabel.App: g.App + "-guard"})
+	pods, err := g.Cluster.AllPods(t.Context(), g.Namespace, map[string]string{names.App: g.App + "-guard"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,9 +130,9 @@ func (g *guarded) twoAtOnce(t *testing.T) {
 	for i := range 2 {
 		group.Go(func() {
 			rollback.Run(ctx, g.Cluster, rollback.InLedger{Store: g.Ledger(), Now: time.Now, Who: fmt.Sprint("operator ", i), Image: image, Release: g.Release}, rollback.Options{
-				Namespace: g.Namespace, App: g.App, Service: g.App, Canary: map[string]string{podlabel.App: g.App, podlabel.Track: podlabel.Canary},
+				Namespace: g.Namespace, App: g.App, Service: g.App, Canary: map[string]string{names.App: g.App, names.Track: names.Canary},
 				Deployment: g.CanaryDeployment(), StableDeployment: g.StableDeployment(), Capacity: 10,
-				LabelKey: podlabel.Traffic, LabelValue: podlabel.Isolated, Reason: "by hand", Now: time.Now,
+				LabelKey: names.Traffic, LabelValue: names.Isolated, Reason: "by hand", Now: time.Now,
 			})
 		})
 	}
@@ -171,7 +171,7 @@ func (g *guarded) killed(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		before := g.rollbacks(t)
 		g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
-		err := drive.Until(ctx, func() (bool, error) { return g.rollbacks(t) > before, nil })
+		err := fixture.Until(ctx, func() (bool, error) { return g.rollbacks(t) > before, nil })
 		if err != nil {
 			t.Fatalf("no rollback was begun: %v", err)
 		}
@@ -223,7 +223,7 @@ func (g *guarded) apiServerAway(t *testing.T) {
 	g.withoutAPIServer(t, 20*time.Second)
 	time.Sleep(10 * time.Second)
 	g.expectIn(t)
-	g.fault(t, podlabel.Canary, "errors=0.33")
+	g.fault(t, names.Canary, "errors=0.33")
 	g.withoutAPIServer(t, time.Minute)
 	g.expectOut(t)
 	if after := g.rollbacks(t); after != before+1 {
@@ -287,6 +287,6 @@ func (g *guarded) prometheusAway(t *testing.T) {
 	g.customers(t)
 	time.Sleep(10 * time.Second)
 	g.expectIn(t)
-	g.fault(t, podlabel.Canary, "errors=0.33")
+	g.fault(t, names.Canary, "errors=0.33")
 	g.expectOut(t)
 }

@@ -15,15 +15,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/vextrus/finance-rollout/e2e/drive"
+	"github.com/vextrus/finance-rollout/e2e/fixture"
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // guarded is a production stack whose guard runs.
 type guarded struct {
 	*cluster
-	*drive.Stack
+	*fixture.Stack
 	secret []byte
 }
 
@@ -40,7 +40,7 @@ func TestGuard(t *testing.T) {
 	}
 	c.up(t, "staging")
 	c.up(t, "production")
-	stack, err := drive.Open(os.Getenv("KUBECONFIG"), c.production)
+	stack, err := fixture.Open(os.Getenv("KUBECONFIG"), c.production)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,9 +87,9 @@ func (g *guarded) permissions(t *testing.T) {
 }
 
 // customers send requests for the length of a part.
-func (g *guarded) customers(t *testing.T) *drive.Customers {
+func (g *guarded) customers(t *testing.T) *fixture.Customers {
 	t.Helper()
-	sent, err := drive.Send(g.nodePort, 100, g.secret)
+	sent, err := fixture.Send(g.nodePort, 100, g.secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func (g *guarded) expectOut(t *testing.T) ledger.Entry {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	var latch ledger.Entry
-	err := drive.Until(ctx, func() (bool, error) {
+	err := fixture.Until(ctx, func() (bool, error) {
 		left, err := g.Endpoints(ctx)
 		if err != nil || len(left) > 0 {
 			return false, err
@@ -185,7 +185,7 @@ func (g *guarded) crashLoop(t *testing.T) {
 func (g *guarded) readinessLost(t *testing.T) {
 	g.enter(t, healthy)
 	time.Sleep(2 * time.Second)
-	g.fault(t, podlabel.Canary, "not-ready")
+	g.fault(t, names.Canary, "not-ready")
 	if latch := g.expectOut(t); !strings.Contains(latch.Reason, "readiness probe fails") {
 		t.Errorf("the latch tells %q", latch.Reason)
 	}
@@ -227,11 +227,11 @@ func (g *guarded) bothFail(t *testing.T) {
 
 func (g *guarded) faultEverywhere(t *testing.T, faults string) {
 	t.Helper()
-	canary, err := g.Pods(t.Context(), podlabel.Canary)
+	canary, err := g.Pods(t.Context(), names.Canary)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stable, err := g.Pods(t.Context(), podlabel.Stable)
+	stable, err := g.Pods(t.Context(), names.Stable)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,9 +18,9 @@ import (
 
 	"golang.org/x/net/html"
 
-	"github.com/vextrus/finance-rollout/internal/diagnose"
+	"github.com/vextrus/finance-rollout/internal/cli/diagnose"
+	"github.com/vextrus/finance-rollout/internal/cli/preflight"
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/preflight"
 )
 
 // Colours of the tracks in the page's light scheme.

@@ -84,7 +84,7 @@ func week1(t *testing.T, c *cluster) {
 }
 
 func monitoring(t *testing.T, c *cluster) {
-	prom := prometheus(t)
+	prom := prometheusAPI(t)
 	eventually(t, "a healthy target for each pod of each track", func() bool {
 		targets, err := prom.Targets(t.Context())
 		if err != nil {

@@ -20,8 +20,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/vextrus/finance-rollout/internal/diagnose"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/cli/diagnose"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // situation is a way in which a Deployment of the example service is broken.
@@ -139,7 +139,7 @@ var situations = []situation{
 		variable(pod, "DATABASE_HOST", host)
 		variable(pod, "DATABASE_PORT", port)
 	}},
-	{name: "isolated", cause: diagnose.CauseIsolated, labels: map[string]string{podlabel.Traffic: podlabel.Isolated}, change: func(*brokenPods, *corev1.PodSpec) {}},
+	{name: "isolated", cause: diagnose.CauseIsolated, labels: map[string]string{names.Traffic: names.Isolated}, change: func(*brokenPods, *corev1.PodSpec) {}},
 }
 
 func get(path string, port int) corev1.ProbeHandler {
@@ -151,7 +151,7 @@ const diagnoseApp = "finance-service"
 // deployment is a healthy one of the example service.
 func (b *brokenPods) deployment(name string) *appsv1.Deployment {
 	one, no, yes := int32(1), false, true
-	labels := map[string]string{podlabel.App: diagnoseApp, podlabel.Track: podlabel.Canary, podlabel.Version: name, podlabel.Traffic: podlabel.Enabled}
+	labels := map[string]string{names.App: diagnoseApp, names.Track: names.Canary, names.Version: name, names.Traffic: names.Enabled}
 	pod := corev1.PodSpec{
 		AutomountServiceAccountToken: &no, TerminationGracePeriodSeconds: new(int64),
 		SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: &yes, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
@@ -178,7 +178,7 @@ func (b *brokenPods) deployment(name string) *appsv1.Deployment {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
 		Spec: appsv1.DeploymentSpec{
-			Replicas: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{podlabel.App: diagnoseApp, podlabel.Version: name}},
+			Replicas: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{names.App: diagnoseApp, names.Version: name}},
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
 		},
 	}

@@ -84,7 +84,7 @@ func TestMakeFuzzRunsEveryFuzzTest(t *testing.T) {
 	}
 	for _, parser := range []string{
 		"internal/settings FuzzLoad", "internal/smoke FuzzParse", "internal/ledger FuzzParse", "internal/guard FuzzWebhook", "internal/guard FuzzRead",
-		"internal/simulate FuzzCSV",
+		"internal/cli/simulate FuzzCSV",
 	} {
 		if !slices.Contains(run, "./"+parser) {
 			t.Errorf("what comes from outside is not fuzzed by %s", parser)

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/util/retry"
 
 	"github.com/vextrus/finance-rollout/internal/guard"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // rollbackLimit is the guide's: a canary with more errors than that is rolled back.
@@ -19,7 +20,7 @@ const rollbackLimit = 0.01
 
 // config reads the guard's configuration.
 func (b *bench) config(ctx context.Context) (*corev1.ConfigMap, guard.Config, error) {
-	name := b.stack.App + "-guard"
+	name := names.Guard(b.stack.App)
 	found, err := b.stack.Client.CoreV1().ConfigMaps(b.stack.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return nil, guard.Config{}, fmt.Errorf("read the guard's configuration: %w", err)

@@ -27,8 +27,8 @@ import (
 	"github.com/vextrus/finance-rollout/bench/internal/miniapi"
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/guard"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/plan"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
 )
 
 const (
@@ -254,7 +254,7 @@ func (f *fleet) metrics(w http.ResponseWriter, r *http.Request) {
 func (f *fleet) changed(pod *corev1.Pod) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, known := f.isolated[pod.Name]; !known && pod.Labels[podlabel.Traffic] == podlabel.Isolated {
+	if _, known := f.isolated[pod.Name]; !known && pod.Labels[names.Traffic] == names.Isolated {
 		f.isolated[pod.Name] = time.Now()
 	}
 }
@@ -263,12 +263,12 @@ func (f *fleet) changed(pod *corev1.Pod) {
 func (f *fleet) fill() error {
 	for i := range f.size {
 		app := fmt.Sprintf("service-%03d", i)
-		f.track(app, app+"-stable", podlabel.Stable, "stable", i, 0, fleetStable)
-		f.track(app, app+"-v2", podlabel.Canary, "v2", i, fleetStable, 1)
+		f.track(app, names.StableDeployment(app), names.Stable, "stable", i, 0, fleetStable)
+		f.track(app, app+"-v2", names.Canary, "v2", i, fleetStable, 1)
 		config := guard.Config{
 			Format: guard.Format, Environment: "production", Release: "v2", Service: app, Capacity: fleetStable + 1, Port: f.port, Path: "/metrics",
 			Selector: map[string]string{"path": "/graphql"}, Interval: 1e9, Alpha: guard.DefaultAlpha, ErrorRate: 0.01, SlowShare: 0.05, Latency: 500e6,
-			Ledger: app + "-ledger",
+			Ledger: names.Ledger(app),
 		}
 		config.Spec.Namespace, config.Spec.App, config.Spec.Metrics = fleetSpace, app, gate.DefaultMetrics()
 		config.Spec.Plan = plan.Soak{Duration: 48 * time.Hour, Extension: 24 * time.Hour}
@@ -277,7 +277,7 @@ func (f *fleet) fill() error {
 			return err
 		}
 		f.api.Put("configmaps", &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Name: app + "-guard", Labels: map[string]string{guard.ConfigLabel: guard.ConfigValue}},
+			ObjectMeta: metav1.ObjectMeta{Name: names.Guard(app), Labels: map[string]string{guard.ConfigLabel: guard.ConfigValue}},
 			Data:       map[string]string{guard.ConfigKey: string(raw)},
 		})
 	}
@@ -312,7 +312,7 @@ func (f *fleet) track(app, name, track, version string, rollout, from, count int
 				ContainerStatuses: []corev1.ContainerStatus{{Name: "app", Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}}}},
 			},
 		}
-		pod.Labels = map[string]string{podlabel.App: app, podlabel.Track: track, podlabel.Version: version, podlabel.Traffic: podlabel.Enabled}
+		pod.Labels = map[string]string{names.App: app, names.Track: track, names.Version: version, names.Traffic: names.Enabled}
 		f.api.Put("pods", pod)
 	}
 }

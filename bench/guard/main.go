@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/bench/internal/document"
-	"github.com/vextrus/finance-rollout/e2e/drive"
+	"github.com/vextrus/finance-rollout/e2e/fixture"
 )
 
 // options are the flags.
@@ -47,7 +47,7 @@ func parse() options {
 	flag.StringVar(&o.secret, "secret", filepath.Join(".local", "secrets", "jwt-secret"), "file with the secret that signs the customers' tokens")
 	flag.IntVar(&o.rate, "rate", 100, "requests a second, each over a connection of its own")
 	flag.IntVar(&o.runs, "runs", 0, "runs of each scenario; 0 for its own number")
-	flag.StringVar(&o.scenarios, "scenarios", "", "names of the scenarios, separated by commas; empty for all: "+strings.Join(append(names(), footprint+" (alone)"), ", "))
+	flag.StringVar(&o.scenarios, "scenarios", "", "names of the scenarios, separated by commas; empty for all: "+strings.Join(append(scenarioNames(), footprint+" (alone)"), ", "))
 	flag.StringVar(&o.beside, "beside", "", "further stacks, as namespace:node-port separated by commas: runs of an hour are made in all of them at the same time")
 	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"), "the file whose sections are replaced; empty for none")
 	flag.Parse()
@@ -72,7 +72,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the secret that signs tokens: %w: `make demo` makes it", err)
 	}
-	stack, err := drive.Open(o.kubeconfig, o.namespace)
+	stack, err := fixture.Open(o.kubeconfig, o.namespace)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func runFleets(ctx context.Context, o options) error {
 
 // bench is a run of the command.
 type bench struct {
-	stack   *drive.Stack
+	stack   *fixture.Stack
 	options options
 	secret  []byte
 	// beside are benches of other stacks.
@@ -134,7 +134,7 @@ func (b *bench) others(text string) ([]*bench, error) {
 		if o.port, err = strconv.Atoi(port); err != nil || namespace == "" {
 			return nil, fmt.Errorf("-beside: %q is no namespace:node-port", one)
 		}
-		stack, err := drive.Open(o.kubeconfig, namespace)
+		stack, err := fixture.Open(o.kubeconfig, namespace)
 		if err != nil {
 			return nil, err
 		}

@@ -12,9 +12,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/vextrus/finance-rollout/e2e/drive"
+	"github.com/vextrus/finance-rollout/e2e/fixture"
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // scenario is a fault and the goal that it is measured against.
@@ -51,7 +51,7 @@ func scenarios() []scenario {
 	}
 }
 
-func names() []string {
+func scenarioNames() []string {
 	var list []string
 	for _, s := range scenarios() {
 		list = append(list, s.name)
@@ -65,9 +65,9 @@ func choose(text string) ([]scenario, error) {
 	}
 	var chosen []scenario
 	for name := range strings.SplitSeq(text, ",") {
-		at := slices.Index(names(), strings.TrimSpace(name))
+		at := slices.Index(scenarioNames(), strings.TrimSpace(name))
 		if at < 0 {
-			return nil, fmt.Errorf("-scenarios: %q is none: allowed are %s", name, strings.Join(names(), ", "))
+			return nil, fmt.Errorf("-scenarios: %q is none: allowed are %s", name, strings.Join(scenarioNames(), ", "))
 		}
 		chosen = append(chosen, scenarios()[at])
 	}
@@ -135,7 +135,7 @@ func (b *bench) once(ctx context.Context, s scenario) (outcome, error) {
 	if err := b.stack.Settle(ctx); err != nil {
 		return outcome{}, err
 	}
-	customers, err := drive.Send(b.options.port, b.options.rate, b.secret)
+	customers, err := fixture.Send(b.options.port, b.options.rate, b.secret)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -173,11 +173,11 @@ func (b *bench) once(ctx context.Context, s scenario) (outcome, error) {
 
 // outcome reads what became of a run, once the guard has carried its rollback through: the next run would take the pods away that it
 // waits for.
-func (b *bench) outcome(ctx context.Context, customers *drive.Customers, since time.Time, took time.Duration) (outcome, error) {
+func (b *bench) outcome(ctx context.Context, customers *fixture.Customers, since time.Time, took time.Duration) (outcome, error) {
 	requests, canary := customers.Answered(b.stack.CanaryDeployment() + "-")
 	failed := len(customers.Failures(since))
 	var state ledger.State
-	err := drive.Until(ctx, func() (bool, error) {
+	err := fixture.Until(ctx, func() (bool, error) {
 		found, err := b.stack.State(ctx)
 		state = found
 		return found.Unfinished == nil, err
@@ -200,16 +200,16 @@ func (b *bench) outcome(ctx context.Context, customers *drive.Customers, since t
 
 // reported measures a fault that the kubelet reports: from the report to the moment in which no pod of the canary carries the label
 // that lets it take requests.
-func (b *bench) reported(ctx context.Context, s scenario, customers *drive.Customers) (outcome, error) {
+func (b *bench) reported(ctx context.Context, s scenario, customers *fixture.Customers) (outcome, error) {
 	began, err := s.begin(ctx, b)
 	if err != nil {
 		return outcome{}, err
 	}
 	wait, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
-	err = drive.Until(wait, func() (bool, error) {
-		pods, err := b.stack.Pods(wait, podlabel.Canary)
-		return !slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Labels[podlabel.Traffic] == podlabel.Enabled }), err
+	err = fixture.Until(wait, func() (bool, error) {
+		pods, err := b.stack.Pods(wait, names.Canary)
+		return !slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Labels[names.Traffic] == names.Enabled }), err
 	})
 	switch {
 	case err == nil:
@@ -239,20 +239,20 @@ func readinessLost(ctx context.Context, b *bench) (time.Time, error) {
 		return time.Time{}, err
 	}
 	time.Sleep(3 * time.Second)
-	pods, err := b.stack.Pods(ctx, podlabel.Canary)
+	pods, err := b.stack.Pods(ctx, names.Canary)
 	if err != nil {
 		return time.Time{}, err
 	}
 	if err := b.stack.Fault(ctx, pods, "not-ready"); err != nil {
 		return time.Time{}, err
 	}
-	return b.until(ctx, func(pod *corev1.Pod) bool { return !drive.IsReady(pod) })
+	return b.until(ctx, func(pod *corev1.Pod) bool { return !fixture.IsReady(pod) })
 }
 
 // until waits for a state of a pod of the canary and gives when it was seen.
 func (b *bench) until(ctx context.Context, is func(*corev1.Pod) bool) (time.Time, error) {
 	watcher, err := b.stack.Client.CoreV1().Pods(b.stack.Namespace).Watch(ctx, metav1.ListOptions{
-		LabelSelector: podlabel.App + "=" + b.stack.App + "," + podlabel.Track + "=" + podlabel.Canary,
+		LabelSelector: names.App + "=" + b.stack.App + "," + names.Track + "=" + names.Canary,
 	})
 	if err != nil {
 		return time.Time{}, err
@@ -295,11 +295,11 @@ func sharedOutage(ctx context.Context, b *bench) (time.Time, error) {
 
 // everywhere switches the faults of all pods as much at once as it can.
 func (b *bench) everywhere(ctx context.Context, faults string) error {
-	canary, err := b.stack.Pods(ctx, podlabel.Canary)
+	canary, err := b.stack.Pods(ctx, names.Canary)
 	if err != nil {
 		return err
 	}
-	stable, err := b.stack.Pods(ctx, podlabel.Stable)
+	stable, err := b.stack.Pods(ctx, names.Stable)
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/bench/internal/measure"
-	"github.com/vextrus/finance-rollout/e2e/drive"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/e2e/fixture"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 const suffix = "-rollbacks"
@@ -20,7 +20,7 @@ const outLimit = time.Minute
 // stack is the stack that is rolled back, with its two images.
 type stack struct {
 	measure.Shell
-	*drive.Stack
+	*fixture.Stack
 	image, other string
 }
 
@@ -31,7 +31,7 @@ func deploy(ctx context.Context, root string, nodePort int) (*stack, error) {
 	if err != nil {
 		return s, err
 	}
-	if s.Stack, err = drive.Open(filepath.Join(root, ".local", "kubeconfig"), "vextrus-production"+suffix); err != nil {
+	if s.Stack, err = fixture.Open(filepath.Join(root, ".local", "kubeconfig"), "vextrus-production"+suffix); err != nil {
 		return s, err
 	}
 	// Neither evidence nor staging is what is measured.
@@ -166,7 +166,7 @@ func (s *stack) untilOut(ctx context.Context, begin func() error) (time.Duration
 
 // revision is what the names of the pods begin with that the canary has now.
 func (s *stack) revision(ctx context.Context) (string, error) {
-	pods, err := s.Pods(ctx, podlabel.Canary)
+	pods, err := s.Pods(ctx, names.Canary)
 	if err != nil {
 		return "", err
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vextrus/finance-rollout/internal/guard/command"
-	"github.com/vextrus/finance-rollout/internal/plain"
+	"github.com/vextrus/finance-rollout/internal/sanitize"
 )
 
 func main() {
@@ -29,7 +29,7 @@ func run(ctx context.Context, args []string, problems io.Writer) int {
 	root.AddCommand(command.New(func(err error) error { return err }))
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(problems, "error:", plain.Text(err.Error()))
+		fmt.Fprintln(problems, "error:", sanitize.Text(err.Error()))
 		return 1
 	}
 	return 0

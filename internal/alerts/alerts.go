@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // Actions that an alert asks for.
@@ -86,7 +88,7 @@ func Rules(p Params) (map[string]any, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	group := p.App + "-" + p.Environment
+	group := names.Rules(p.App, p.Environment)
 	return map[string]any{"groups": []any{
 		map[string]any{"name": group + ".recording", "rules": p.recording()},
 		map[string]any{"name": group + ".alerts", "rules": p.alerting()},
@@ -170,7 +172,7 @@ func (p Params) guardAlerts() []any {
 	if !p.Guarded {
 		return nil
 	}
-	guard := fmt.Sprintf("{namespace=%q,app=%q}", p.Namespace, p.App+"-guard")
+	guard := fmt.Sprintf("{namespace=%q,app=%q}", p.Namespace, names.Guard(p.App))
 	blind := fmt.Sprintf("{namespace=%q,rollout=%q}", p.Namespace, p.App)
 	return []any{
 		p.alert("RolloutGuardDown", ActionReview, "2m", fmt.Sprintf("sum by (namespace) (rollout_guard_leader%s) < 1 or absent(rollout_guard_leader%s)", guard, guard),

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
 // selectBuckets selects, of a classic histogram, the buckets that are counted: the one at the limit, in the histogram's unit, and
@@ -22,7 +24,7 @@ import (
 // others keep the service's own 0.50 or 5e-1. Therefore the spellings are asked for, and all of a bound are read. A limit that
 // is no bound is an error which names the bounds. Where there is no bound at all, everything is selected, for the caller to miss.
 func selectBuckets(ctx context.Context, querier Querier, metrics Metrics, limit float64, window Window) (string, error) {
-	selector, err := Selector(metrics.DurationBucket, metrics.Selector)
+	selector, err := promql.Selector(metrics.DurationBucket, metrics.Selector)
 	if err != nil {
 		return "", err
 	}

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/promql"
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 var half = 500 * time.Millisecond
@@ -32,7 +35,7 @@ func TestSelectBuckets(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			plain, err := Selector(tt.metrics.DurationBucket, tt.metrics.Selector)
+			plain, err := promql.Selector(tt.metrics.DurationBucket, tt.metrics.Selector)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +63,7 @@ func TestSelectBucketsRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := selectBuckets(t.Context(), tt.store, metrics, 0.5, window)
-			wantError(t, err, tt.want...)
+			testkit.WantError(t, err, tt.want...)
 		})
 	}
 }
@@ -104,5 +107,5 @@ func TestAProcessWithoutTheBucketIsToldItsOwn(t *testing.T) {
 	if got.Verdict != Error {
 		t.Fatalf("verdict %s", got.Verdict)
 	}
-	wantError(t, errors.New(got.Reason), `pod="b"`, "latency limit of 500ms", "(250ms, 1s)")
+	testkit.WantError(t, errors.New(got.Reason), `pod="b"`, "latency limit of 500ms", "(250ms, 1s)")
 }

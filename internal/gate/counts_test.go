@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/common/model"
 	"pgregory.net/rapid"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 var t0 = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
@@ -85,23 +87,11 @@ func TestErrorCountsRefuses(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, _, err := errorCounts(test.matrix, t0, "code", "5..")
-			wantError(t, err, test.want...)
+			testkit.WantError(t, err, test.want...)
 		})
 	}
 	_, _, err := errorCounts(nil, t0, "code", "(")
-	wantError(t, err, `error pattern "("`)
-}
-
-func wantError(t *testing.T, err error, parts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("no error, want one with %q", parts)
-	}
-	for _, part := range parts {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("error %q does not say %q", err, part)
-		}
-	}
+	testkit.WantError(t, err, `error pattern "("`)
 }
 
 func TestLatencyCounts(t *testing.T) {
@@ -151,7 +141,7 @@ func TestLatencyCountsRefuses(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, _, err := latencyCounts(test.matrix, t0, 500*time.Millisecond, time.Second)
-			wantError(t, err, test.want...)
+			testkit.WantError(t, err, test.want...)
 		})
 	}
 }
@@ -216,7 +206,7 @@ func TestFresh(t *testing.T) {
 				t.Fatalf("got %v, want stale: %t", err, test.stale)
 			}
 			if test.stale {
-				wantError(t, err, "stale", "2026-03-02T09:00:30Z", "46s before", "3 scrapes of 15s")
+				testkit.WantError(t, err, "stale", "2026-03-02T09:00:30Z", "46s before", "3 scrapes of 15s")
 			}
 		})
 	}

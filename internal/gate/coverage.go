@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
 // Gap is a time in which nothing was seen.
@@ -27,7 +29,7 @@ type Coverage struct {
 // whatever the reason: a Prometheus that was down, a retention shorter than the window, a pod that nobody scraped. What happened
 // in a gap may still be counted, because counters go on; but the time does not count as watched.
 func Cover(ctx context.Context, querier Querier, metrics Metrics, window Window) (Coverage, error) {
-	selector, err := Selector(metrics.RequestsTotal, metrics.Selector)
+	selector, err := promql.Selector(metrics.RequestsTotal, metrics.Selector)
 	if err != nil {
 		return Coverage{}, err
 	}

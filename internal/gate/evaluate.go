@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
 // Question is what a look asks.
@@ -68,7 +70,7 @@ func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics
 	if err != nil {
 		return Counts{}, "", err
 	}
-	query = rangeSelector(selector, window.End.Sub(window.Start)+metrics.lookback())
+	query = promql.Range(selector, window.End.Sub(window.Start)+metrics.lookback())
 	newest := time.Time{}
 	counts, err = c.read(ctx, querier, metrics, selector, window, func(matrix model.Matrix) {
 		if at := newestSample(matrix); at.After(newest) {
@@ -121,7 +123,7 @@ func (c Criterion) selector(ctx context.Context, querier Querier, metrics Metric
 	if c.Kind == KindLatency {
 		return selectBuckets(ctx, querier, metrics, float64(c.Limit)/float64(metrics.durationUnit()), window)
 	}
-	return Selector(metrics.RequestsTotal, metrics.Selector)
+	return promql.Selector(metrics.RequestsTotal, metrics.Selector)
 }
 
 func (c Criterion) metric(metrics Metrics) string {

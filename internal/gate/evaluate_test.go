@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 // store is a Querier over samples in memory: by selector, and label values by label and selector.
@@ -105,7 +107,7 @@ func TestEvaluateErrors(t *testing.T) {
 			if got.Verdict() != Error {
 				t.Fatalf("verdict %q: %+v", got.Verdict(), got)
 			}
-			wantError(t, errors.New(got.Results[0].Reason), test.want...)
+			testkit.WantError(t, errors.New(got.Results[0].Reason), test.want...)
 			if !strings.Contains(got.String(), "error rate  error    -    -") {
 				t.Errorf("table shows numbers that were not read:\n%s", got)
 			}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/prometheus/common/model"
 
-	"github.com/vextrus/finance-rollout/internal/plain"
+	"github.com/vextrus/finance-rollout/internal/sanitize"
 )
 
 // Result is a criterion's verdict with the numbers behind it.
@@ -48,7 +48,7 @@ type Result struct {
 
 // is gives the result its verdict and the reason for it.
 func (r Result) is(v Verdict, reason string, args ...any) Result {
-	r.Verdict, r.Reason = v, plain.Text(fmt.Sprintf(reason, args...))
+	r.Verdict, r.Reason = v, sanitize.Text(fmt.Sprintf(reason, args...))
 	return r
 }
 

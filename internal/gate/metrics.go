@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
 // Metrics says how a service calls its metrics and which series belong to the release. [DefaultMetrics] has the usual names.
@@ -72,7 +70,7 @@ func (m Metrics) For(track, release string) Metrics {
 func (m Metrics) Validate() error {
 	var problems []error
 	for _, metric := range []string{m.RequestsTotal, m.DurationBucket} {
-		if _, err := Selector(metric, m.Selector); err != nil {
+		if _, err := promql.Selector(metric, m.Selector); err != nil {
 			problems = append(problems, fmt.Errorf("metrics: %w", err))
 		}
 	}
@@ -107,47 +105,10 @@ func (m Metrics) durationUnit() time.Duration {
 
 func anchored(pattern string) string { return "^(?:" + pattern + ")$" }
 
-// Selector is the PromQL selector of a metric's series whose labels have exactly the given values. Values are quoted, so that
-// no value, whatever it holds, reaches beyond its matcher; names that PromQL does not allow unquoted are refused.
-func Selector(metric string, labels map[string]string) (string, error) {
-	if !model.LegacyValidation.IsValidMetricName(metric) {
-		return "", fmt.Errorf("%q is no metric name: letters, digits, _ and : are allowed", metric)
-	}
-	matchers, err := matchers(labels)
-	if err != nil {
-		return "", err
-	}
-	return metric + matchers, nil
-}
-
-func matchers(labels map[string]string) (string, error) {
-	parts := make([]string, 0, len(labels))
-	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		value := labels[name]
-		if !model.LegacyValidation.IsValidLabelName(name) || name == model.MetricNameLabel {
-			return "", fmt.Errorf("%q (for the value %q) is no label name: letters, digits and _ are allowed", name, value)
-		}
-		if !utf8.ValidString(value) {
-			return "", fmt.Errorf("value %q of label %s is not valid UTF-8", value, name)
-		}
-		// PromQL strings follow the escaping rules of Go's.
-		parts = append(parts, name+"="+strconv.Quote(value))
-	}
-	if len(parts) == 0 {
-		return "", nil
-	}
-	return "{" + strings.Join(parts, ",") + "}", nil
-}
-
-// rangeSelector asks for the raw samples of the given time before the evaluation time, to the millisecond.
-func rangeSelector(selector string, back time.Duration) string {
-	return selector + "[" + model.Duration(back.Round(time.Millisecond)).String() + "]"
-}
-
 // Increase is the query for the requests of each track over the last while before now, as PromQL extrapolates them. It is for showing;
 // the gates count raw samples.
 func (m Metrics) Increase(window time.Duration) (string, error) {
-	selector, err := Selector(m.RequestsTotal, m.Selector)
+	selector, err := promql.Selector(m.RequestsTotal, m.Selector)
 	if err != nil {
 		return "", err
 	}

@@ -1,75 +1,13 @@
 package gate
 
 import (
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
-
-func TestSelector(t *testing.T) {
-	tests := []struct {
-		labels map[string]string
-		want   string
-	}{
-		{nil, "up"},
-		{map[string]string{"version": "week1", "track": "canary"}, `up{track="canary",version="week1"}`},
-		{map[string]string{"v": `"} or vector(1) #`}, `up{v="\"} or vector(1) #"}`},
-		{map[string]string{"v": "a\\b\n"}, `up{v="a\\b\n"}`},
-		{map[string]string{"v": ""}, `up{v=""}`},
-	}
-	for _, test := range tests {
-		got, err := Selector("up", test.labels)
-		if err != nil || got != test.want {
-			t.Errorf("Selector(up, %q) = %s, %v; want %s", test.labels, got, err, test.want)
-		}
-	}
-}
-
-func TestSelectorRefuses(t *testing.T) {
-	tests := []struct {
-		metric string
-		labels map[string]string
-		want   []string
-	}{
-		{"", nil, []string{`""`, "metric name"}},
-		{"up or vector(1)", nil, []string{"metric name"}},
-		{"up", map[string]string{`a="b",c`: "d"}, []string{"label name"}},
-		{"up", map[string]string{"": "d"}, []string{"label name"}},
-		{"up", map[string]string{"__name__": "other"}, []string{"label name"}},
-		{"up", map[string]string{"a": "\xff"}, []string{"UTF-8", "label a"}},
-	}
-	for _, test := range tests {
-		_, err := Selector(test.metric, test.labels)
-		wantError(t, err, test.want...)
-	}
-}
-
-// Whatever the value, the selector is one string literal between the braces, and the literal is the value.
-func TestSelectorNeverEscapes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		value := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.RuneFrom([]rune("\"\\`'{}\n,=x")))).Draw(t, "value")
-		got, err := Selector("up", map[string]string{"version": value})
-		if err != nil {
-			t.Fatalf("refused: %v", err)
-		}
-		literal, ok := strings.CutPrefix(got, "up{version=")
-		literal, ok2 := strings.CutSuffix(literal, "}")
-		if !ok || !ok2 {
-			t.Fatalf("selector is %s", got)
-		}
-		prefix, err := strconv.QuotedPrefix(literal)
-		if err != nil || prefix != literal {
-			t.Fatalf("%s goes on after the literal %s (%v)", literal, prefix, err)
-		}
-		if back, err := strconv.Unquote(literal); err != nil || back != value {
-			t.Errorf("%s is %q, %v; want %q", literal, back, err, value)
-		}
-	})
-}
 
 func TestMetricsFor(t *testing.T) {
 	base := DefaultMetrics().With(map[string]string{"namespace": "shop"})
@@ -105,6 +43,6 @@ func TestMetricsValidate(t *testing.T) {
 	for _, test := range tests {
 		m := DefaultMetrics()
 		test.change(&m)
-		wantError(t, m.Validate(), test.want)
+		testkit.WantError(t, m.Validate(), test.want)
 	}
 }

@@ -20,6 +20,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	product "github.com/vextrus/finance-rollout/internal/prometheus"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 // scrape is how often the Prometheus of these tests scrapes.
@@ -78,7 +82,7 @@ func prometheusBinary(t *testing.T) string {
 	return ""
 }
 
-func startPrometheus(t *testing.T, target string) *Prometheus {
+func startPrometheus(t *testing.T, target string) *product.Client {
 	t.Helper()
 	directory := t.TempDir()
 	config := fmt.Sprintf("global: {scrape_interval: %v, scrape_timeout: %v}\nscrape_configs: [{job_name: service, static_configs: [{targets: [%q]}]}]\n",
@@ -112,7 +116,10 @@ func startPrometheus(t *testing.T, target string) *Prometheus {
 			t.Logf("prometheus:\n%s", log.String())
 		}
 	})
-	client := connect(t, "http://"+address)
+	client, err := product.NewClient(http.DefaultClient, "http://"+address)
+	if err != nil {
+		t.Fatal(err)
+	}
 	until(t, func() string {
 		if _, err := client.LabelValues(t.Context(), "job", "up", time.Now().Add(-time.Minute), time.Now()); err != nil {
 			return err.Error()
@@ -135,7 +142,7 @@ func until(t *testing.T, missing func() string) {
 }
 
 // counted waits until the criterion has seen n requests and k bad ones, and tells its result.
-func counted(t *testing.T, p *Prometheus, m Metrics, c Criterion, since time.Time, n, k int64) Result {
+func counted(t *testing.T, p *product.Client, m Metrics, c Criterion, since time.Time, n, k int64) Result {
 	t.Helper()
 	var result Result
 	until(t, func() string {
@@ -206,11 +213,11 @@ func TestEndToEndPrometheus(t *testing.T) {
 			return fmt.Sprintf("%+v", got)
 		})
 		got := Evaluate(t.Context(), server, Question{Metrics: metrics, Criteria: []Criterion{errorRate}, Window: Window{Start: time.Now().Add(-time.Millisecond), End: time.Now()}}).Results[0]
-		wantError(t, errors.New(got.Reason), "no sample of", "its last sample is of")
+		testkit.WantError(t, errors.New(got.Reason), "no sample of", "its last sample is of")
 	})
 }
 
-func refusals(t *testing.T, server *Prometheus, metrics Metrics, start time.Time) {
+func refusals(t *testing.T, server *product.Client, metrics Metrics, start time.Time) {
 	misnamed := metrics
 	misnamed.RequestsTotal = "http_server_requests_count"
 	tests := []struct {
@@ -233,7 +240,7 @@ func refusals(t *testing.T, server *Prometheus, metrics Metrics, start time.Time
 			if got.Verdict() != Error {
 				t.Fatalf("verdict %q: %s", got.Verdict(), got)
 			}
-			wantError(t, errors.New(got.Results[0].Reason), test.want...)
+			testkit.WantError(t, errors.New(got.Results[0].Reason), test.want...)
 		})
 	}
 }

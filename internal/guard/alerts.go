@@ -10,7 +10,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/alerts"
 	"github.com/vextrus/finance-rollout/internal/gate"
-	"github.com/vextrus/finance-rollout/internal/plain"
+	"github.com/vextrus/finance-rollout/internal/sanitize"
 )
 
 const (
@@ -129,7 +129,7 @@ func firing(ctx context.Context, asker gate.Asker, config Config, now time.Time)
 // clean bounds a text of outside and takes out what is no text.
 func clean(text string) string {
 	const most = 300
-	text = plain.Line(text)
+	text = sanitize.Line(text)
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/prometheus"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -95,4 +96,13 @@ func (r *runner) judged(ctx context.Context, look advance.Soak, noted error) {
 		r.recovered(ctx, SourceSoak)
 		r.lastSight = r.now()
 	}
+}
+
+// prometheus reaches a server.
+func (g *Guard) prometheus(endpoint string) (soak.Server, error) {
+	client, address, err := g.options.Reach(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	return prometheus.NewClient(client, address)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -131,8 +131,8 @@ func (c Config) latency() gate.Criterion {
 
 // Names of the rollout's parts.
 func (c Config) canaryDeployment() string { return c.Spec.Deployment(c.Release) }
-func (c Config) stableDeployment() string { return c.Spec.App + "-stable" }
+func (c Config) stableDeployment() string { return names.StableDeployment(c.Spec.App) }
 
 func (c Config) canaryLabels() map[string]string {
-	return map[string]string{podlabel.App: c.Spec.App, podlabel.Track: podlabel.Canary}
+	return map[string]string{names.App: c.Spec.App, names.Track: names.Canary}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 )
 
-func names() *Names {
+func someNames() *Names {
 	return &Names{
 		Requests: "http_requests_total", Status: "code", Error: regexp.MustCompile("^(?:5..)$"),
 		Bucket: "http_request_duration_seconds_bucket", Limit: 0.5, Selector: map[string]string{"path": "/graphql"},
@@ -83,7 +83,7 @@ func TestReadGivesRises(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &counters{names: names(), fromZero: tt.fromZero}
+			c := &counters{names: someNames(), fromZero: tt.fromZero}
 			for i, look := range tt.looks {
 				if diff := cmp.Diff(look.want, read(t, c, look.text), cmpopts.IgnoreFields(Rise{}, "SlowErr")); diff != "" {
 					t.Errorf("look %d: %s", i, diff)
@@ -94,7 +94,7 @@ func TestReadGivesRises(t *testing.T) {
 }
 
 func TestReadWithoutTheLatencysBucket(t *testing.T) {
-	c := &counters{names: names(), fromZero: true}
+	c := &counters{names: someNames(), fromZero: true}
 	rise := read(t, c, strings.ReplaceAll(exposed(6, 3, 9, 9), `le="0.50"`, `le="0.75"`))
 	if rise.Requests.N != 9 || rise.SlowErr == nil || rise.Slow.N != 0 {
 		t.Errorf("%+v", rise)
@@ -128,7 +128,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &counters{names: names(), fromZero: true}
+			c := &counters{names: someNames(), fromZero: true}
 			if tt.name != "too great a rise" {
 				read(t, c, exposed(6, 3, 9, 9))
 			}
@@ -164,7 +164,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func TestReadEndsWithAnEndlessExposition(t *testing.T) {
 	for _, line := range []string{"other_total{a=\"b\"} 1\n", "# a comment\n", "\n"} {
-		c := &counters{names: names()}
+		c := &counters{names: someNames()}
 		if _, err := c.read(&endless{line: line}); !errors.Is(err, errTooMuch) {
 			t.Errorf("%q: %v", line, err)
 		}
@@ -203,7 +203,7 @@ func TestAMillionSeriesTakeNoMemory(t *testing.T) {
 		"without values": "http_requests_total{code=\"200\",path=\"/%d\"} NaN\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &counters{names: names(), fromZero: true}
+			c := &counters{names: someNames(), fromZero: true}
 			read(t, c, exposed(6, 3, 9, 9))
 			known := len(c.series)
 			source := &growing{format: format, left: 1_000_000}
@@ -224,7 +224,7 @@ func TestAMillionSeriesTakeNoMemory(t *testing.T) {
 // The sum of all rises is what the process counted, whatever the looks, as long as no restart falls between two of them.
 func TestRisesAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := &counters{names: names(), fromZero: true}
+		c := &counters{names: someNames(), fromZero: true}
 		var want, got gate.Counts
 		good, bad := 0, 0
 		for range rapid.IntRange(1, 20).Draw(t, "looks") {
@@ -267,7 +267,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("http_requests_total 1", "http_requests_total{} 2")
 	f.Add(`http_requests_total{code="\`, `http_request_duration_seconds_bucket{le="+Inf"} 1e3`)
 	f.Fuzz(func(t *testing.T, first, second string) {
-		c := &counters{names: names(), fromZero: true}
+		c := &counters{names: someNames(), fromZero: true}
 		for _, text := range []string{first, second} {
 			rise, err := c.read(strings.NewReader(text))
 			if err != nil {

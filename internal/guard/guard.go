@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,12 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
 	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/smoke"
@@ -94,22 +91,6 @@ func New(options Options) *Guard {
 		options: options, metrics: newInstruments(options.Registry), scrape: newScrapeClient(),
 		changed: make(chan struct{}, 1), runners: map[string]*runner{},
 	}
-}
-
-// prometheus reaches a server.
-func (g *Guard) prometheus(endpoint string) (soak.Server, error) {
-	client, address, err := g.options.Reach(endpoint)
-	if err != nil {
-		return nil, err
-	}
-	// The guard has little memory, and whoever makes the metrics decides how long an answer is.
-	careful := *client
-	careful.Transport = gate.Bounded(cmp.Or(client.Transport, http.DefaultTransport))
-	asked, err := api.NewClient(api.Config{Address: address, Client: &careful})
-	if err != nil {
-		return nil, fmt.Errorf("prometheus %s: %w", endpoint, err)
-	}
-	return gate.NewPrometheus(asked), nil
 }
 
 // errUnsynced says that the cluster could not be listed.

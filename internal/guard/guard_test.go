@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 func TestABadCanaryIsTakenOut(t *testing.T) {
@@ -82,9 +82,9 @@ func TestWhatStableFailedBeforeIsNotCounted(t *testing.T) {
 	w := newWorld(t, 3, 0)
 	w.record(reached())
 	w.guarded(func(c *Config) { c.Watch = model.Duration(2 * time.Second) })
-	w.serve(podlabel.Stable, 100, 1000)
+	w.serve(names.Stable, 100, 1000)
 	time.Sleep(500 * time.Millisecond) // looks without a canary
-	w.add("finance-v2-9", podlabel.Canary)
+	w.add("finance-v2-9", names.Canary)
 	w.mu.Lock()
 	w.scaled["finance-v2"] = 1
 	w.mu.Unlock()
@@ -156,7 +156,7 @@ func TestALatchedImageIsKeptOut(t *testing.T) {
 	w.record(reached(), ledger.Entry{Kind: ledger.RollbackBegun, Who: "ci", Release: "v2", Image: image}, ledger.Entry{Kind: ledger.RolledBack, Image: image, Verdict: "complete"})
 	w.guarded()
 	// An operator scales it up by hand.
-	w.add("finance-v2-9", podlabel.Canary)
+	w.add("finance-v2-9", names.Canary)
 	w.mu.Lock()
 	w.scaled["finance-v2"] = 1
 	w.mu.Unlock()
@@ -242,7 +242,7 @@ func TestReadinessThatIsLostIsTakenOut(t *testing.T) {
 func TestAnImpostorIsReportedAndNotCounted(t *testing.T) {
 	w := newWorld(t, 3, 1)
 	w.record(reached())
-	w.add("intruder", podlabel.Canary)
+	w.add("intruder", names.Canary)
 	w.guarded()
 	ctx := t.Context()
 	go func() {

@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 const (
@@ -156,7 +156,7 @@ func (r *runner) gather() {
 		switch {
 		case objects.OwnedBy(pod, r.config.canaryDeployment()):
 			r.pods.Canary = append(r.pods.Canary, pod)
-		case pod.Labels[podlabel.Version] == r.config.Release:
+		case pod.Labels[names.Version] == r.config.Release:
 			since, seen := r.impostors[pod.Name]
 			if !seen {
 				since = r.now()
@@ -165,7 +165,7 @@ func (r *runner) gather() {
 		}
 	}
 	r.impostors = impostors
-	for _, pod := range objects.Pods(map[string]string{podlabel.App: app, podlabel.Track: podlabel.Stable}) {
+	for _, pod := range objects.Pods(map[string]string{names.App: app, names.Track: names.Stable}) {
 		if objects.OwnedBy(pod, r.config.stableDeployment()) {
 			r.pods.Stable = append(r.pods.Stable, pod)
 		}
@@ -198,7 +198,7 @@ func imageOf(deployment *appsv1.Deployment) string {
 func (r *runner) inTraffic() []*corev1.Pod {
 	var list []*corev1.Pod
 	for _, pod := range r.pods.Canary {
-		if pod.Labels[podlabel.Traffic] == podlabel.Enabled && pod.DeletionTimestamp == nil {
+		if pod.Labels[names.Traffic] == names.Enabled && pod.DeletionTimestamp == nil {
 			list = append(list, pod)
 		}
 	}

@@ -36,7 +36,7 @@ func TestFetch(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := httptest.NewServer(tt.handler)
 			defer server.Close()
-			c := &counters{names: names(), fromZero: true}
+			c := &counters{names: someNames(), fromZero: true}
 			rise, err := fetch(t.Context(), newScrapeClient(), server.URL+"/metrics", c, time.Now)
 			if tt.want == "" && (err != nil || rise.Requests != (gate.Counts{N: 9, K: 3})) {
 				t.Errorf("%+v, %v", rise, err)
@@ -65,7 +65,7 @@ func TestPaceLearnsTheLimitOfAPod(t *testing.T) {
 		_, _ = io.WriteString(w, exposed(6, 3, 9, 9))
 	}))
 	defer server.Close()
-	p, c := pace{interval: time.Second}, &counters{names: names()}
+	p, c := pace{interval: time.Second}, &counters{names: someNames()}
 	client := newScrapeClient()
 	var refusals []time.Duration
 	for now.Before(start.Add(3 * time.Hour)) {

@@ -10,7 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // target is a pod that is scraped, by a goroutine of its own: a pod that answers slowly delays no other.
@@ -49,14 +49,14 @@ func (r *runner) aim(ctx context.Context) {
 		image := imageOf(r.pods.Deployment)
 		for _, pod := range canary {
 			if r.podImage(pod) == image {
-				r.aimAt(ctx, pod, podlabel.Canary, wanted)
+				r.aimAt(ctx, pod, names.Canary, wanted)
 			}
 		}
 	}
 	if len(wanted) > 0 || r.aftermath != nil {
 		for _, pod := range r.pods.Stable {
-			if pod.Labels[podlabel.Traffic] == podlabel.Enabled {
-				r.aimAt(ctx, pod, podlabel.Stable, wanted)
+			if pod.Labels[names.Traffic] == names.Enabled {
+				r.aimAt(ctx, pod, names.Stable, wanted)
 			}
 		}
 	}

@@ -26,8 +26,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/plan"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
 )
 
 const (
@@ -76,10 +76,10 @@ func newWorld(t *testing.T, stable, canary int) *world {
 		configs: map[string]map[string]string{}, changed: func() {},
 	}
 	for i := range stable {
-		w.add(fmt.Sprintf("finance-stable-%d", i), podlabel.Stable)
+		w.add(fmt.Sprintf("finance-stable-%d", i), names.Stable)
 	}
 	for i := range canary {
-		w.add(fmt.Sprintf("finance-v2-%d", i), podlabel.Canary)
+		w.add(fmt.Sprintf("finance-v2-%d", i), names.Canary)
 	}
 	return w
 }
@@ -104,11 +104,11 @@ func (w *world) add(name, track string) {
 	w.t.Cleanup(func() { _ = server.Close() })
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	version := map[string]string{podlabel.Stable: "stable", podlabel.Canary: "v2"}[track]
+	version := map[string]string{names.Stable: "stable", names.Canary: "v2"}[track]
 	w.service[name] = counts
 	w.pods[name] = pod(name, func(p *corev1.Pod) {
 		p.Namespace = space
-		p.Labels = map[string]string{podlabel.App: "finance", podlabel.Track: track, podlabel.Version: version, podlabel.Traffic: podlabel.Enabled}
+		p.Labels = map[string]string{names.App: "finance", names.Track: track, names.Version: version, names.Traffic: names.Enabled}
 		p.Spec.Containers = []corev1.Container{{Name: "sidecar", Image: "proxy@sha256:5555"}, {Name: "app", Image: "finance@" + image}}
 		p.Status.PodIP = address
 	})
@@ -119,7 +119,7 @@ func (w *world) serve(track string, good, bad int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for name, p := range w.pods {
-		if p.Labels[podlabel.Track] == track && p.Labels[podlabel.Traffic] == podlabel.Enabled {
+		if p.Labels[names.Track] == track && p.Labels[names.Traffic] == names.Enabled {
 			w.service[name].good += good
 			w.service[name].bad += bad
 		}
@@ -224,11 +224,11 @@ func (w *world) LabelPods(_ context.Context, _ string, selector map[string]strin
 }
 
 func (w *world) Endpoints(context.Context, string, string) ([]string, error) {
-	var names []string
-	for _, p := range w.Pods(map[string]string{podlabel.Traffic: podlabel.Enabled}) {
-		names = append(names, p.Name)
+	var pods []string
+	for _, p := range w.Pods(map[string]string{names.Traffic: names.Enabled}) {
+		pods = append(pods, p.Name)
 	}
-	return names, nil
+	return pods, nil
 }
 
 func (w *world) Scale(_ context.Context, _, deployment string, replicas int) error {
@@ -407,8 +407,8 @@ func (w *world) customersUntil(good, bad, stableBad int) (end func()) {
 	ctx, end := context.WithCancel(w.t.Context())
 	go func() {
 		for ctx.Err() == nil {
-			w.serve(podlabel.Canary, good, bad)
-			w.serve(podlabel.Stable, 10-stableBad, stableBad)
+			w.serve(names.Canary, good, bad)
+			w.serve(names.Stable, 10-stableBad, stableBad)
 			time.Sleep(50 * time.Millisecond)
 		}
 	}()

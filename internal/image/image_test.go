@@ -19,6 +19,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 const someDigest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -137,19 +139,7 @@ func TestResolveRefuses(t *testing.T) {
 	for _, test := range tests {
 		test.options.Transport = noNetwork{t}
 		_, err := Resolve(t.Context(), test.reference, test.options)
-		wantError(t, err, test.want...)
-	}
-}
-
-func wantError(t *testing.T, err error, parts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("no error, want one with %q", parts)
-	}
-	for _, part := range parts {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("error %q does not say %q", err, part)
-		}
+		testkit.WantError(t, err, test.want...)
 	}
 }
 
@@ -158,7 +148,7 @@ func TestResolveNotFound(t *testing.T) {
 	push(t, host+"/team/finance:1", image(t, "x", v1.Platform{}))
 	for _, reference := range []string{host + "/team/finance:2", host + "/team/other:1"} {
 		_, err := Resolve(t.Context(), reference, Options{})
-		wantError(t, err, reference, "registry "+host+" does not have", "push it, or correct the reference")
+		testkit.WantError(t, err, reference, "registry "+host+" does not have", "push it, or correct the reference")
 	}
 }
 
@@ -174,13 +164,13 @@ func TestResolveCredentials(t *testing.T) {
 	reference := host + "/team/finance:1"
 	for _, options := range []Options{{}, {Username: "me", Password: "wrong-s3cret"}} {
 		_, err := Resolve(t.Context(), reference, options)
-		wantError(t, err, reference, "refuses access to team/finance (status 401)", "give credentials")
+		testkit.WantError(t, err, reference, "refuses access to team/finance (status 401)", "give credentials")
 		if strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("error shows the password: %v", err)
 		}
 	}
 	_, err := Resolve(t.Context(), reference, Options{Username: "me", Password: "s3cret"})
-	wantError(t, err, "does not have team/finance:1")
+	testkit.WantError(t, err, "does not have team/finance:1")
 }
 
 // Some registries and proxies refuse HEAD, or answer it without a digest.
@@ -227,7 +217,7 @@ func TestResolvePlatform(t *testing.T) {
 		}
 	}
 	_, err = Resolve(t.Context(), reference, Options{Platform: "linux/s390x"})
-	wantError(t, err, reference, "s390x")
+	testkit.WantError(t, err, reference, "s390x")
 }
 
 func TestResolveUnreachable(t *testing.T) {
@@ -235,7 +225,7 @@ func TestResolveUnreachable(t *testing.T) {
 	gone.Close()
 	reference := strings.TrimPrefix(gone.URL, "http://") + "/team/finance:1"
 	_, err := Resolve(t.Context(), reference, Options{})
-	wantError(t, err, reference, "connection refused", "check that it can be reached")
+	testkit.WantError(t, err, reference, "connection refused", "check that it can be reached")
 }
 
 func TestResolveGivesUp(t *testing.T) {
@@ -246,12 +236,12 @@ func TestResolveGivesUp(t *testing.T) {
 	})
 	t.Cleanup(func() { close(release) })
 	_, err := Resolve(t.Context(), host+"/team/finance:1", Options{Timeout: 50 * time.Millisecond})
-	wantError(t, err, "registry "+host, "no answer within 50ms")
+	testkit.WantError(t, err, "registry "+host, "no answer within 50ms")
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("interrupted"))
 	_, err = Resolve(ctx, host+"/team/finance:1", Options{})
-	wantError(t, err, "interrupted")
+	testkit.WantError(t, err, "interrupted")
 }
 
 func TestResolveServerError(t *testing.T) {
@@ -260,5 +250,5 @@ func TestResolveServerError(t *testing.T) {
 		return true
 	})
 	_, err := Resolve(t.Context(), host+"/team/finance:1", Options{})
-	wantError(t, err, "answered with status 418", "try again later")
+	testkit.WantError(t, err, "answered with status 418", "try again later")
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 const kubeconfigText = `apiVersion: v1
@@ -31,21 +33,6 @@ func kubeconfig(t *testing.T, current string) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-func wantError(t *testing.T, err error, parts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("no error, want one with %q", parts)
-	}
-	for _, part := range parts {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("error %q does not say %q", err, part)
-		}
-	}
-	if strings.Contains(err.Error(), "secret-token") {
-		t.Errorf("error shows the token: %v", err)
-	}
 }
 
 func TestNewChoosesTheContext(t *testing.T) {
@@ -95,7 +82,7 @@ func TestNewRefuses(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := New(test.options)
-			wantError(t, err, test.want...)
+			testkit.WantError(t, err, test.want...)
 		})
 	}
 }
@@ -133,7 +120,7 @@ func TestCheck(t *testing.T) {
 		t.Errorf("user agent is %q", agent)
 	}
 	unauthorized := apiServer(t, answer(http.StatusUnauthorized, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}`))
-	wantError(t, unauthorized.Check(t.Context()), "refuses the credentials", `context "staging"`, "renew them")
+	testkit.WantError(t, unauthorized.Check(t.Context()), "refuses the credentials", `context "staging"`, "renew them")
 
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
@@ -141,7 +128,7 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, unreachable.Check(t.Context()), "does not answer", gone.URL, `context "staging" of kubeconfig /config`, "connection refused")
+	testkit.WantError(t, unreachable.Check(t.Context()), "does not answer", gone.URL, `context "staging" of kubeconfig /config`, "connection refused")
 }
 
 func TestCheckGivesUpWithItsContext(t *testing.T) {
@@ -171,7 +158,7 @@ func TestKinds(t *testing.T) {
 	}
 	broken := apiServer(t, answer(http.StatusInternalServerError, `oops`))
 	_, err = broken.Kinds(t.Context(), "monitoring.coreos.com/v1")
-	wantError(t, err, "list the kinds of monitoring.coreos.com/v1")
+	testkit.WantError(t, err, "list the kinds of monitoring.coreos.com/v1")
 }
 
 func TestServiceProxy(t *testing.T) {

@@ -29,6 +29,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 const (
@@ -161,9 +163,9 @@ func TestEndToEndCluster(t *testing.T) {
 		}
 		defer closePod()
 		_, err = get(t.Context(), closed, base)
-		wantError(t, err, fmt.Sprintf("port-forward to %s/%s:8081", namespace, pods[0].Name), "refused")
+		testkit.WantError(t, err, fmt.Sprintf("port-forward to %s/%s:8081", namespace, pods[0].Name), "refused")
 		_, _, _, err = client.PodClient(t.Context(), namespace, "gone", serverPort)
-		wantError(t, err, `pods "gone" not found`)
+		testkit.WantError(t, err, `pods "gone" not found`)
 	})
 	t.Run("service proxy", func(t *testing.T) { serviceProxyEndToEnd(t, client, namespace, pods) })
 	t.Run("logs", func(t *testing.T) {
@@ -286,7 +288,7 @@ func crashEndToEnd(t *testing.T, client *Client, namespace string) {
 		t.Errorf("previous logs %q, %v", logs, err)
 	}
 	_, err = client.Logs(t.Context(), namespace, "gone", "", false, 1)
-	wantError(t, err, "logs of pod "+namespace+"/gone", "not found")
+	testkit.WantError(t, err, "logs of pod "+namespace+"/gone", "not found")
 }
 
 // waitFor repeats a short wait until its error has all the parts: the cluster takes a while to find a pod bad.

@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 func TestListeners(t *testing.T) {
@@ -35,5 +37,5 @@ func TestListeners(t *testing.T) {
 		return true, nil, apierrors.NewForbidden(gateways.GroupResource(), "public", errors.New("no such right"))
 	})
 	_, _, err = client.Listeners(t.Context(), "infra", "public")
-	wantError(t, err, "get gateway infra/public", "no such right")
+	testkit.WantError(t, err, "get gateway infra/public", "no such right")
 }

@@ -14,6 +14,8 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 func TestLabelPods(t *testing.T) {
@@ -83,7 +85,7 @@ func TestWaitEndpoints(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, errors.New("patience is over"))
 	defer cancel()
 	err := client.WaitEndpoints(ctx, "shop", "finance", stable, 3)
-	wantError(t, err, "2 of 3 pods take requests", "shop/finance", "patience is over")
+	testkit.WantError(t, err, "2 of 3 pods take requests", "shop/finance", "patience is over")
 }
 
 func TestReplicas(t *testing.T) {
@@ -99,7 +101,7 @@ func TestReplicas(t *testing.T) {
 	if err := client.Scale(t.Context(), "shop", "none", 0); err != nil {
 		t.Errorf("what does not exist has no pods already: %v", err)
 	}
-	wantError(t, client.Scale(t.Context(), "shop", "none", 3), "shop/none", "to 3")
+	testkit.WantError(t, client.Scale(t.Context(), "shop", "none", 3), "shop/none", "to 3")
 }
 
 func TestConfigMapIsSwappedAndNotOverwritten(t *testing.T) {

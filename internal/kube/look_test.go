@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 func TestWhatBelongsToADeployment(t *testing.T) {
@@ -141,6 +143,6 @@ func TestKeysWithoutValues(t *testing.T) {
 	client = &Client{clientset: broken}
 	_, _, secretErr := client.SecretKeys(t.Context(), "n", "db")
 	_, eventErr := client.Events(t.Context(), "n")
-	wantError(t, secretErr, "get secret n/db: no")
-	wantError(t, eventErr, "list the events of n: no")
+	testkit.WantError(t, secretErr, "get secret n/db: no")
+	testkit.WantError(t, eventErr, "list the events of n: no")
 }

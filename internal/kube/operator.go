@@ -48,9 +48,6 @@ func (c *Client) LeaseHolder(ctx context.Context, namespace, name string) (holde
 	return *lease.Spec.HolderIdentity, renewed, nil
 }
 
-// OperatorLease is the name of the Lease that an operator's command holds while it changes the rollout of an app.
-func OperatorLease(app string) string { return app + "-operator" }
-
 // Hold takes a Lease until release is called, and renews it until then. The error is a *HeldError when somebody else holds it. With
 // force it is taken all the same.
 func (c *Client) Hold(ctx context.Context, namespace, name, identity string, force bool) (release func(), err error) {

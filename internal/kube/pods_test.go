@@ -18,6 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 func newPod(name string, ready bool, labels map[string]string) *corev1.Pod {
@@ -34,9 +36,9 @@ func newPod(name string, ready bool, labels map[string]string) *corev1.Pod {
 func TestNoLabelsSelectNoPods(t *testing.T) {
 	client := &Client{clientset: fake.NewClientset(newPod("a", true, map[string]string{"app": "finance"}))}
 	_, err := client.AllPods(t.Context(), "shop", nil)
-	wantError(t, err, "no labels given")
+	testkit.WantError(t, err, "no labels given")
 	_, err = client.AllPods(t.Context(), "shop", map[string]string{"app": "a, b"})
-	wantError(t, err, "a, b")
+	testkit.WantError(t, err, "a, b")
 }
 
 func TestNamespaceOwner(t *testing.T) {
@@ -106,7 +108,7 @@ func TestWaitDeploymentReady(t *testing.T) {
 					}
 					return
 				}
-				wantError(t, err, test.want...)
+				testkit.WantError(t, err, test.want...)
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("error %v does not hold the cause", err)
 				}
@@ -148,7 +150,7 @@ func TestWaitDeploymentRuns(t *testing.T) {
 					t.Error(err)
 				}
 				if test.want != "" {
-					wantError(t, err, "deployment shop/finance is not ready with 3 pods", test.want)
+					testkit.WantError(t, err, "deployment shop/finance is not ready with 3 pods", test.want)
 				}
 			})
 		})
@@ -180,7 +182,7 @@ func TestWaitDeploymentAnnotated(t *testing.T) {
 					t.Error(err)
 				}
 				if tt.want != "" {
-					wantError(t, err, "deployment shop/finance is not ready with 3 pods", tt.want)
+					testkit.WantError(t, err, "deployment shop/finance is not ready with 3 pods", tt.want)
 				}
 			})
 		})
@@ -211,7 +213,7 @@ func TestWaitRolledOut(t *testing.T) {
 					t.Error(err)
 				}
 				if tt.want != "" {
-					wantError(t, err, fmt.Sprintf("deployment shop/finance is not ready with %d pods", tt.wanted), tt.want)
+					testkit.WantError(t, err, fmt.Sprintf("deployment shop/finance is not ready with %d pods", tt.wanted), tt.want)
 				}
 			})
 		})
@@ -249,7 +251,7 @@ func TestWaitDeploymentReadyEndsWhenForbidden(t *testing.T) {
 		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "deployments"}, "finance", errors.New("no such right"))
 	})
 	err := (&Client{clientset: clientset}).WaitDeploymentReady(t.Context(), "shop", "finance", 3)
-	wantError(t, err, "deployment shop/finance", "no such right")
+	testkit.WantError(t, err, "deployment shop/finance", "no such right")
 }
 
 func TestProblem(t *testing.T) {

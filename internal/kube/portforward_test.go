@@ -19,6 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/apimachinery/pkg/util/httpstream/spdy"
 	"k8s.io/client-go/tools/portforward"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 // node is an API server whose port-forward reaches an address, as a kubelet would. It speaks SPDY alone, so that every test also
@@ -212,7 +214,7 @@ func TestPodClientRecovers(t *testing.T) {
 	n.address.Store(closed.Listener.Addr().String())
 	client, base, _ := podClient(t, n)
 	_, err := get(t.Context(), client, base)
-	wantError(t, err, "port-forward to shop/finance-1:3014", "node: dial tcp", "connection refused")
+	testkit.WantError(t, err, "port-forward to shop/finance-1:3014", "node: dial tcp", "connection refused")
 
 	n.address.Store(backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up") }))
 	if got, err := get(t.Context(), client, base); err != nil || got != "up" {
@@ -257,7 +259,7 @@ func TestPodClientClosed(t *testing.T) {
 func TestPodClientRefuses(t *testing.T) {
 	missing := apiServer(t, answer(http.StatusNotFound, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"pods \"gone\" not found","reason":"NotFound","code":404}`))
 	_, _, _, err := missing.PodClient(t.Context(), "shop", "gone", 3014)
-	wantError(t, err, "port-forward to shop/gone:3014", `pods "gone" not found`)
+	testkit.WantError(t, err, "port-forward to shop/gone:3014", `pods "gone" not found`)
 	_, _, _, err = missing.PodClient(t.Context(), "shop", "gone", 0)
-	wantError(t, err, "port 0 of pod shop/gone", "1 to 65535")
+	testkit.WantError(t, err, "port 0 of pod shop/gone", "1 to 65535")
 }

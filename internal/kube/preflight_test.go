@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 func TestAllowedAsksForTheSubresource(t *testing.T) {
@@ -36,7 +38,7 @@ func TestAllowedAsksForTheSubresource(t *testing.T) {
 	}
 	clientset.PrependReactor("*", "*", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("no") })
 	_, err = client.Allowed(t.Context(), "get", "", "pods", "n", "")
-	wantError(t, err, "ask whether get pods is allowed: no")
+	testkit.WantError(t, err, "ask whether get pods is allowed: no")
 }
 
 func TestSecretStatesHoldNoValue(t *testing.T) {

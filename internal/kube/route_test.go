@@ -16,6 +16,8 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
+
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 // routeText is a route that its gateway has accepted, as the API server and a controller leave it.
@@ -113,7 +115,7 @@ func TestRouteWeights(t *testing.T) {
 	backends(t, route, []any{map[string]any{"name": "a"}}, []any{map[string]any{"name": "a", "weight": int64(7)}})
 	client, _ = withRoute(route)
 	_, err = client.RouteWeights(t.Context(), "shop", "finance")
-	wantError(t, err, "httproute shop/finance", "backend a", "weight 1 in one rule and 7 in another")
+	testkit.WantError(t, err, "httproute shop/finance", "backend a", "weight 1 in one rule and 7 in another")
 
 	if got, err = client.RouteWeights(t.Context(), "shop", "missing"); got != nil || err != nil {
 		t.Errorf("weights %v, error %v of a route that does not exist", got, err)
@@ -156,7 +158,7 @@ func TestSetRouteWeights(t *testing.T) {
 func TestSetRouteWeightsRefuses(t *testing.T) {
 	client, dynamic := withRoute(newRoute(t))
 	err := client.SetRouteWeights(t.Context(), "shop", "finance", map[string]int{"finance-stable": 100, "finance-week1": 0})
-	wantError(t, err, "httproute shop/finance", "finance-stable=100, finance-week1=0", "no backend finance-week1; it has finance-stable, finance-canary")
+	testkit.WantError(t, err, "httproute shop/finance", "finance-stable=100, finance-week1=0", "no backend finance-week1; it has finance-stable, finance-canary")
 	for _, action := range dynamic.Actions() {
 		if action.GetVerb() != "get" {
 			t.Errorf("%s although a backend is missing", action.GetVerb())
@@ -285,7 +287,7 @@ func TestWaitRoute(t *testing.T) {
 					}
 					return
 				}
-				wantError(t, err, test.want...)
+				testkit.WantError(t, err, test.want...)
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("error %v does not hold the cause", err)
 				}
@@ -341,7 +343,7 @@ func TestWaitRouteSaysWhatFailed(t *testing.T) {
 				dynamic.PrependReactor("get", "httproutes", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, test.err })
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
-				wantError(t, client.WaitRoute(ctx, "shop", "finance", map[string]int{"finance-canary": 0}), "httproute shop/finance", test.want)
+				testkit.WantError(t, client.WaitRoute(ctx, "shop", "finance", map[string]int{"finance-canary": 0}), "httproute shop/finance", test.want)
 			})
 		})
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/vextrus/finance-rollout/internal/plain"
+	"github.com/vextrus/finance-rollout/internal/sanitize"
 )
 
 // Kind says what an entry tells.
@@ -119,7 +119,7 @@ const longestText = 2000
 
 // clean makes a text of outside fit for one line that a terminal may print.
 func clean(text string) string {
-	text = plain.Line(text)
+	text = sanitize.Line(text)
 	if len(text) <= longestText {
 		return text
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 func monitoringPolicies(facts Facts) []Policy {
@@ -90,7 +90,7 @@ func canaryAlerts(resources []Resource) []Violation {
 	var violations []Violation
 	for _, canary := range canariesOf(resources) {
 		wanted := map[string]string{
-			"action": "rollback", "severity": "critical", podlabel.App: canary.app, "environment": canary.environment, "release": canary.version,
+			"action": "rollback", "severity": "critical", names.App: canary.app, "environment": canary.environment, "release": canary.version,
 		}
 		for _, name := range rollbackAlerts {
 			if problem := alertProblem(rules, name, wanted); problem != "" {
@@ -150,20 +150,17 @@ func alertsOf(rule Resource) []property.Value {
 	return alerts
 }
 
-// guardOf is the name of an app's guard.
-func guardOf(app string) string { return app + "-guard" }
-
 func canaryGuarded(resources []Resource) []Violation {
 	var violations []Violation
 	for _, canary := range canariesOf(resources) {
 		guarded := slices.ContainsFunc(ofKind(resources, "Deployment"), func(r Resource) bool {
 			pods, known := number(r.at("spec", "replicas"))
-			named := r.name() == guardOf(canary.app) || unknown(r.at("metadata", "name"))
+			named := r.name() == names.Guard(canary.app) || unknown(r.at("metadata", "name"))
 			return named && (!known || pods > 0)
 		})
 		if !guarded {
 			violations = append(violations, Violation{canary.URN, fmt.Sprintf("nothing in the cluster watches %s between two updates: there is no Deployment %s with pods; "+
-				"name the guard's image by `pulumi config set --path guard.image vextrus/rollout:VERSION`, or do without on purpose by `pulumi config set --path guard.enabled false`", canary.name(), guardOf(canary.app))})
+				"name the guard's image by `pulumi config set --path guard.image vextrus/rollout:VERSION`, or do without on purpose by `pulumi config set --path guard.enabled false`", canary.name(), names.Guard(canary.app))})
 		}
 	}
 	return violations

@@ -9,7 +9,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // production is the value of the environment label that the strictest rules are for.
@@ -56,10 +56,10 @@ func originPolicies() []Policy {
 
 // environmentOf is the environment of a resource, or of the pods that it makes.
 func environmentOf(r Resource) string {
-	if own := r.label(podlabel.Environment); own != "" {
+	if own := r.label(names.Environment); own != "" {
 		return own
 	}
-	return text(at(r.podLabels(), podlabel.Environment))
+	return text(at(r.podLabels(), names.Environment))
 }
 
 // eachSetting calls visit for every named value that reaches a container: variables, and the entries of ConfigMaps and Secrets.

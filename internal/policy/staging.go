@@ -7,7 +7,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 func stagingPolicies(facts Facts) []Policy {
@@ -36,7 +36,7 @@ func stagingVerified(r Resource, limits Limits) []string {
 		return nil
 	}
 	pod, _ := r.pod()
-	verified := r.at("metadata", "annotations", podlabel.StagingVerified)
+	verified := r.at("metadata", "annotations", names.StagingVerified)
 	if unknown(verified) {
 		return nil
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 func trackPolicies() []Policy {
@@ -47,8 +47,8 @@ func tracksOf(resources []Resource) []track {
 			continue
 		}
 		one := track{
-			Resource: r, labels: labels, app: text(at(labels, podlabel.App)), track: text(at(labels, podlabel.Track)),
-			version: text(at(labels, podlabel.Version)), environment: text(at(labels, podlabel.Environment)),
+			Resource: r, labels: labels, app: text(at(labels, names.App)), track: text(at(labels, names.Track)),
+			version: text(at(labels, names.Version)), environment: text(at(labels, names.Environment)),
 		}
 		if one.app != "" && one.track != "" {
 			tracks = append(tracks, one)
@@ -61,7 +61,7 @@ func tracksOf(resources []Resource) []track {
 func canariesOf(resources []Resource) []track {
 	return slices.DeleteFunc(tracksOf(resources), func(t track) bool {
 		pods, known := t.replicas()
-		return t.track != podlabel.Canary || !known || pods == 0 || unknown(t.labels)
+		return t.track != names.Canary || !known || pods == 0 || unknown(t.labels)
 	})
 }
 
@@ -166,13 +166,13 @@ func podsOf(tracks []track, app string) (stable, canary float64, known bool) {
 			return 0, 0, false
 		}
 		seen[t.track] = true
-		if t.track == podlabel.Canary {
+		if t.track == names.Canary {
 			canary += pods
 		} else {
 			stable += pods
 		}
 	}
-	return stable, canary, seen[podlabel.Canary] && seen[podlabel.Stable]
+	return stable, canary, seen[names.Canary] && seen[names.Stable]
 }
 
 // hasVariable tells whether a container of the track is given a variable, by itself or by a ConfigMap or Secret of the stack.

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/plan"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
 )
 
 func weightPolicies() []Policy {
@@ -50,7 +50,7 @@ func recordOf(r Resource) (record, bool) {
 	if r.kind() != "ConfigMap" || missing(at(data, "weight")) || missing(at(data, "canaryReplicas")) || !data.IsMap() {
 		return record{}, false
 	}
-	found := record{Resource: r, app: r.label(podlabel.App)}
+	found := record{Resource: r, app: r.label(names.App)}
 	found.weight, found.known = number(at(data, "weight"))
 	return found, true
 }
@@ -98,7 +98,7 @@ func canaryShare(list []backend) (share, total float64, known bool) {
 			return 0, 0, false
 		}
 		total += one.weight
-		if strings.HasSuffix(one.name, "-"+podlabel.Canary) {
+		if strings.HasSuffix(one.name, "-"+names.Canary) {
 			canary += one.weight
 		}
 	}
@@ -137,7 +137,7 @@ func routeWeights(r Resource, _ Limits) []string {
 		return nil
 	}
 	list := backends(r)
-	isTracks := slices.ContainsFunc(list, func(one backend) bool { return strings.HasSuffix(one.name, "-"+podlabel.Canary) })
+	isTracks := slices.ContainsFunc(list, func(one backend) bool { return strings.HasSuffix(one.name, "-"+names.Canary) })
 	_, total, known := canaryShare(list)
 	if !isTracks || !known || total == 100 {
 		return nil

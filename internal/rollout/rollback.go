@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
@@ -22,15 +22,15 @@ type Cluster interface {
 // Rollback says what rolling a release back takes out, and why. Numbers are kept with the evidence.
 func Rollback(ctx context.Context, cluster Cluster, s *settings.Settings, release, reason string, numbers map[string]string, now func() time.Time) rollback.Options {
 	options := rollback.Options{
-		Namespace: s.Namespace, App: s.App, Service: s.ServiceName, Canary: CanaryLabels(s),
-		Deployment: CanaryDeployment(s, release), StableDeployment: StableDeployment(s), Capacity: capacity(ctx, cluster, s),
-		LabelKey: podlabel.Traffic, LabelValue: podlabel.Isolated,
+		Namespace: s.Namespace, App: s.App, Service: s.ServiceName, Canary: names.CanaryLabels(s.App),
+		Deployment: names.CanaryDeployment(s.App, release), StableDeployment: StableDeployment(s), Capacity: capacity(ctx, cluster, s),
+		LabelKey: names.Traffic, LabelValue: names.Isolated,
 		Reason: reason, Numbers: numbers, Secrets: s.Revealed(), Now: now,
 	}
-	options.Divert = rollback.ByOpening(cluster, podlabel.Track, options)
+	options.Divert = rollback.ByOpening(cluster, names.Track, options)
 	if s.IsGateway() {
-		options.Service = podlabel.TrackService(s.ServiceName, podlabel.Canary)
-		options.Divert = rollback.ByWeights(cluster, options.Namespace, s.ServiceName, podlabel.TrackWeights(s.ServiceName, 0))
+		options.Service = names.TrackService(s.ServiceName, names.Canary)
+		options.Divert = rollback.ByWeights(cluster, options.Namespace, s.ServiceName, names.TrackWeights(s.ServiceName, 0))
 	}
 	return options
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/smoke"
 	"github.com/vextrus/finance-rollout/internal/verify"
@@ -45,10 +45,10 @@ func Verification(s *settings.Settings, subject Subject, image string, getenv fu
 	}
 	options := verify.Options{
 		Namespace: s.Namespace, Deployment: subject.Deployment(s), Port: int(s.Container),
-		Release: subject.Version, Image: image, Track: subject.Track, RecordName: VerificationName(s),
+		Release: subject.Version, Image: image, Track: subject.Track, RecordName: names.Verification(s.App),
 		Suite: suite, Values: values, SmokeTimeout: time.Duration(s.Smoke.Timeout), Now: now,
 	}
-	if subject.Track == podlabel.Canary {
+	if subject.Track == names.Canary {
 		options.Beside = StableDeployment(s)
 	}
 	return options, nil

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/endpoint"
 )
 
 // Guard configures the watcher in the cluster that takes a bad canary out of traffic. Without an image there is none.
@@ -53,7 +55,7 @@ func (s *Settings) validateGuard(found *problems) {
 		found.add("guard.watch", s.Guard.Watch.String(), setPath("guard.watch", "30m"), "must not be negative")
 	}
 	if s.Guard.Alertmanager != "" {
-		if _, err := ParseEndpoint(s.Guard.Alertmanager); err != nil {
+		if _, err := endpoint.Parse(s.Guard.Alertmanager); err != nil {
 			found.add("guard.alertmanager", s.Guard.Alertmanager, setPath("guard.alertmanager", "monitoring/alertmanager-operated:9093"), "%s", err)
 		}
 	}

@@ -353,24 +353,6 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
-func TestParseEndpoint(t *testing.T) {
-	good := map[string]Endpoint{
-		"http://127.0.0.1:30090/":             {URL: "http://127.0.0.1:30090"},
-		"https://prometheus.example.com/path": {URL: "https://prometheus.example.com/path"},
-		"monitoring/prometheus-operated:9090": {Namespace: "monitoring", Service: "prometheus-operated", Port: 9090},
-	}
-	for text, want := range good {
-		if got, err := ParseEndpoint(text); err != nil || got != want {
-			t.Errorf("ParseEndpoint(%q) = %+v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "prom", "ftp://x", "a/b", "a/b:0", "a/b:70000", "http://"} {
-		if _, err := ParseEndpoint(text); err == nil {
-			t.Errorf("ParseEndpoint(%q) was accepted", text)
-		}
-	}
-}
-
 // Whatever is written into any key, loading answers with settings or with errors that name keys; it never panics.
 func TestLoadNeverPanics(t *testing.T) {
 	keys := Keys()

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/common/model"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/vextrus/finance-rollout/internal/endpoint"
 )
 
 // derive fills in what follows from other settings.
@@ -268,7 +270,7 @@ func (s *Settings) validatePrometheus(found *problems) {
 	if s.Prometheus == "" {
 		found.add("prometheus", "", set("prometheus", "monitoring/prometheus-operated:9090"),
 			"missing; the bake and the soak ask it. Allowed is an http(s) address, or namespace/service:port of a Service in the cluster")
-	} else if _, err := ParseEndpoint(s.Prometheus); err != nil {
+	} else if _, err := endpoint.Parse(s.Prometheus); err != nil {
 		found.add("prometheus", s.Prometheus, set("prometheus", "monitoring/prometheus-operated:9090"), "%s", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // Pods lists pods.
@@ -40,7 +40,7 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 	defer cancel()
 	soak := advance.Soak{Plan: spec.Plan, Extensions: state.Extensions, Since: state.SoakSince}
 	window := gate.Window{Start: state.SoakSince, End: now}
-	metrics := spec.Series(podlabel.Canary, state.Release)
+	metrics := spec.Series(names.Canary, state.Release)
 	coverage, err := gate.Cover(ctx, server, metrics, window)
 	if err != nil {
 		soak.Evaluation = Unseen(window, err)
@@ -74,7 +74,7 @@ func IsUnseen(evaluation gate.Evaluation) bool {
 // conditions are the criteria that count no requests: restarts, alerts, and the stack's own.
 func (s Spec) conditions(ctx context.Context, pods Pods, asker gate.Asker, release string, window gate.Window) []gate.Result {
 	rollout := gate.Rollout{
-		Namespace: s.Namespace, App: s.App, Release: release, Track: podlabel.Canary, Deployment: s.Deployment(release),
+		Namespace: s.Namespace, App: s.App, Release: release, Track: names.Canary, Deployment: s.Deployment(release),
 	}
 	var results []gate.Result
 	found, err := pods.DeploymentPods(ctx, s.Namespace, s.Deployment(release))

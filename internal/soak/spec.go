@@ -2,8 +2,8 @@ package soak
 
 import (
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/plan"
-	"github.com/vextrus/finance-rollout/internal/podlabel"
 )
 
 // Spec says what a service's soak looks at. It is plain data without secrets: the program makes it from the stack's settings,
@@ -31,14 +31,14 @@ func (s Spec) Beside(weight int) *gate.Metrics {
 	if weight >= 100 {
 		return nil
 	}
-	stable := s.Series(podlabel.Stable, "")
+	stable := s.Series(names.Stable, "")
 	return &stable
 }
 
 // Deployment is the name of a release's Deployment.
-func (s Spec) Deployment(release string) string { return s.App + "-" + release }
+func (s Spec) Deployment(release string) string { return names.CanaryDeployment(s.App, release) }
 
 // Canary are the labels of a release's canary pods.
 func (s Spec) Canary(release string) map[string]string {
-	return map[string]string{podlabel.App: s.App, podlabel.Track: podlabel.Canary, podlabel.Version: release}
+	return map[string]string{names.App: s.App, names.Track: names.Canary, names.Version: release}
 }

@@ -21,9 +21,9 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 
+	"github.com/vextrus/finance-rollout/internal/endpoint"
 	"github.com/vextrus/finance-rollout/internal/guard"
 	"github.com/vextrus/finance-rollout/internal/kube"
-	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/smoke"
 )
 
@@ -125,7 +125,9 @@ func runGuard(ctx context.Context, flags guardFlags, usage func(error) error) er
 				logger.Warn("the webhook may not find this guard", "error", err)
 			}
 		},
-		Reach: func(endpoint string) (*http.Client, string, error) { return reach(client, flags.inPod(), endpoint) },
+		Reach: func(text string) (*http.Client, string, error) {
+			return reach(endpoint.Way{Proxy: client, InPod: flags.inPod()}, text)
+		},
 		Smoke: flags.smoke, Token: flags.token(),
 	})
 	logger.Info("starting", "namespace", flags.namespace, "identity", flags.identity, "listen", flags.listen, "dryRun", flags.dryRun)
@@ -176,22 +178,14 @@ func serveAndWatch(ctx context.Context, server *http.Server, watcher *guard.Guar
 	return err
 }
 
-// reach gives the client and the address of a server: at its own address, or, as namespace/service:port, by the Service's name inside
-// the cluster and through the API server outside of it.
-func reach(client *kube.Client, inPod bool, text string) (*http.Client, string, error) {
-	endpoint, err := settings.ParseEndpoint(text)
+// reach gives the client and the address of a server.
+func reach(way endpoint.Way, text string) (*http.Client, string, error) {
+	client, address, err := way.Client(text)
 	if err != nil {
-		return nil, "", fmt.Errorf("%q: %w", text, err)
+		return nil, "", err
 	}
-	switch {
-	case endpoint.URL != "":
-		return &http.Client{Timeout: time.Minute}, endpoint.URL, nil
-	case inPod:
-		return &http.Client{Timeout: time.Minute}, fmt.Sprintf("http://%s.%s.svc:%d", endpoint.Service, endpoint.Namespace, endpoint.Port), nil
-	default:
-		transport, address := client.ServiceProxy(endpoint.Namespace, endpoint.Service, endpoint.Port)
-		return &http.Client{Transport: transport, Timeout: time.Minute}, address, nil
-	}
+	client.Timeout = time.Minute
+	return client, address, nil
 }
 
 // token reads the webhook's token each time it is needed, so that a new one counts at once; nil for no webhook.

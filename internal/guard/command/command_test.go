@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/vextrus/finance-rollout/internal/endpoint"
 	"github.com/vextrus/finance-rollout/internal/guard"
 )
 
@@ -55,14 +56,14 @@ func TestTheTokenIsReadAnew(t *testing.T) {
 }
 
 func TestReach(t *testing.T) {
-	for endpoint, want := range map[string]string{
+	for text, want := range map[string]string{
 		"http://prometheus.example.com:9090/": "http://prometheus.example.com:9090", "monitoring/prometheus-operated:9090": "http://prometheus-operated.monitoring.svc:9090",
 	} {
-		if _, address, err := reach(nil, true, endpoint); err != nil || address != want {
-			t.Errorf("%s: %s, %v", endpoint, address, err)
+		if _, address, err := reach(endpoint.Way{InPod: true}, text); err != nil || address != want {
+			t.Errorf("%s: %s, %v", text, address, err)
 		}
 	}
-	if _, _, err := reach(nil, true, "prom"); err == nil {
+	if _, _, err := reach(endpoint.Way{InPod: true}, "prom"); err == nil {
 		t.Error("an endpoint that is none is accepted")
 	}
 }

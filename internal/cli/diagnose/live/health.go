@@ -1,0 +1,86 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/cli/diagnose"
+)
+
+// report is a health report as NestJS Terminus writes it, and Spring's in its older form: what it depends on, each with its status.
+type report struct {
+	Details    map[string]dependency `json:"details"`
+	Components map[string]dependency `json:"components"`
+}
+
+type dependency struct {
+	Status string `json:"status"`
+}
+
+// health asks a running pod for its report. One that does not answer, or not with a report, has none: its probes tell of that.
+func (r *reader) health(ctx context.Context, pod *diagnose.Pod) {
+	if pod.Status.Phase != corev1.PodRunning || r.options.HealthPath == "" || !running(pod) {
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, healthLimit, fmt.Errorf("no answer within %v", healthLimit))
+	defer cancel()
+	client, base, end, err := r.cluster.PodClient(ctx, r.options.Namespace, pod.Name, r.options.Port)
+	if err != nil {
+		r.unseen("health of "+pod.Name, err)
+		return
+	}
+	defer end()
+	// The first answer may wait for connections to be made; the second one tells how long the dependencies take.
+	for range 2 {
+		found, err := ask(ctx, client, base+r.options.HealthPath, r.options.Now)
+		if err != nil {
+			r.unseen("health of "+pod.Name, err)
+			return
+		}
+		pod.Health = found
+	}
+}
+
+func running(pod *diagnose.Pod) bool {
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.State.Running == nil {
+			return false
+		}
+	}
+	return len(pod.Status.ContainerStatuses) > 0
+}
+
+func ask(ctx context.Context, client *http.Client, address string, now func() time.Time) (*diagnose.Health, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	began := now()
+	answer, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	health := &diagnose.Health{Status: answer.StatusCode, Dependencies: map[string]string{}}
+	body, err := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
+	if err != nil {
+		return nil, err
+	}
+	health.Took = now().Sub(began)
+	var found report
+	if json.Unmarshal(body, &found) != nil {
+		return health, nil
+	}
+	for _, group := range []map[string]dependency{found.Details, found.Components} {
+		for name, state := range group {
+			health.Dependencies[name] = state.Status
+		}
+	}
+	return health, nil
+}

@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/advance"
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/rollback"
+	"github.com/vextrus/finance-rollout/internal/terminal"
+)
+
+func TestTheNextWeight(t *testing.T) {
+	stages := plan.DefaultStages()
+	for _, tt := range []struct {
+		state ledger.State
+		want  int
+	}{
+		{ledger.State{}, 10}, {ledger.State{Weight: 10}, 30}, {ledger.State{Weight: 15}, 30}, {ledger.State{Weight: 60}, 100},
+		{ledger.State{Weight: 10, Begun: &ledger.Entry{To: 20}}, 20},
+	} {
+		if got, err := next(stages, tt.state); err != nil || got != tt.want {
+			t.Errorf("after %d %% comes %d %%, want %d: %v", tt.state.Weight, got, tt.want, err)
+		}
+	}
+	if _, err := next(stages, ledger.State{Weight: 100}); terminal.ExitCode(err) != terminal.ExitUsage || !strings.Contains(err.Error(), "rollout finish") {
+		t.Errorf("after 100 %%: %v", err)
+	}
+}
+
+func TestHowAMoveEnds(t *testing.T) {
+	refused := func(causes ...advance.Cause) advance.Decision {
+		var decision advance.Decision
+		for _, cause := range causes {
+			decision.Refusals = append(decision.Refusals, advance.Refusal{Cause: cause, Found: "found", Resolve: "do"})
+		}
+		return decision
+	}
+	failed := refused(advance.CauseFailed)
+	failed.RollBack = true
+	overridden := refused(advance.CauseSoak)
+	overridden.Overridden = &advance.Override{Reason: "deadline"}
+	for name, tt := range map[string]struct {
+		decision advance.Decision
+		want     int
+	}{
+		"let through":            {advance.Decision{}, terminal.ExitDone},
+		"too early":              {refused(advance.CauseSoak, advance.CauseCriteria), terminal.ExitUnknown},
+		"blind":                  {refused(advance.CauseBlind), terminal.ExitUnknown},
+		"latched":                {refused(advance.CauseLatched), terminal.ExitFailed},
+		"early and not verified": {refused(advance.CauseSoak, advance.CauseStaging), terminal.ExitFailed},
+		"worse than the limit":   {failed, terminal.ExitFailed},
+		"overridden":             {overridden, terminal.ExitDone},
+	} {
+		if got := terminal.ExitCode(endOf(tt.decision)); got != tt.want {
+			t.Errorf("%s ends with %d, want %d", name, got, tt.want)
+		}
+		made := judgedOf(tt.decision)
+		if made.Allowed != tt.decision.Allowed() || len(made.Refusals) != len(tt.decision.Refusals) {
+			t.Errorf("%s is told as %+v", name, made)
+		}
+	}
+	if causes := causesOf(refused(advance.CauseSoak, advance.CauseCriteria)); causes != "soak too short, criteria not met" {
+		t.Errorf("causes %s", causes)
+	}
+}
+
+func TestEvidenceAsText(t *testing.T) {
+	evidence := rollback.Evidence{
+		Time: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), Reason: "20 of 168 requests failed", Numbers: map[string]string{"counts": "5/40"},
+		Events: []string{"09:00:01 Warning BackOff Pod/shop-v2-x: \x1b[31mrestarting"}, Missing: []string{"previous log of shop-v2-x: gone"},
+		Pods: []rollback.PodEvidence{{
+			Name: "shop-v2-x", Images: []string{"shop@sha256:aa"}, Logs: map[string]string{"shop": "one\ntwo\x1b]0;title\x07\n"},
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{
+				RestartCount: 3, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
+			}}},
+		}},
+	}
+	short, long := evidenceText(terminal.Style{}, "shop-evidence-1", evidence, false), evidenceText(terminal.Style{}, "shop-evidence-1", evidence, true)
+	for _, word := range []string{"shop-evidence-1", "2026-03-02 09:00:00", "20 of 168", "5/40", "CrashLoopBackOff", "3", "BackOff Pod/shop-v2-x", "not kept: previous log"} {
+		if !strings.Contains(short, word) {
+			t.Errorf("%q is not in\n%s", word, short)
+		}
+	}
+	if strings.Contains(short, "two") || !strings.Contains(long, "one\ntwo") {
+		t.Errorf("logs:\n%s", long)
+	}
+	if strings.ContainsAny(long, "\x1b\x07") {
+		t.Error("what a terminal acts on is printed")
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	text := oneLine(gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: gate.Pass, Reason: strings.Repeat("x", 500)}}})
+	if !strings.HasPrefix(text, "pass; error rate: xxx") || len([]rune(text)) > 201 || strings.Contains(text, "\n") {
+		t.Errorf("%d runes: %s", len([]rune(text)), text)
+	}
+}
+
+// A line of a pod stays a line behind the pod's name, whatever stands in it.
+func TestALogLineIsALine(t *testing.T) {
+	var printed bytes.Buffer
+	output, err := terminal.NewOutput(terminal.FormatTable, &printed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{output: output}
+	line := logLine{Pod: "shop-v2-x", Line: "\x1b[2K\rshop-stable-y  all good\nshop-stable-z  better\u202e\x1b]8;;https://evil.example\x07"}
+	if err := s.logLine(line); err != nil {
+		t.Fatal(err)
+	}
+	if want := "shop-v2-x  [2Kshop-stable-y  all good shop-stable-z  better]8;;https://evil.example\n"; printed.String() != want {
+		t.Errorf("printed %q, want %q", printed.String(), want)
+	}
+}
+
+// What a server answered stands in an error, and is printed without its commands.
+func TestAnErrorIsPrintedPlain(t *testing.T) {
+	var printed bytes.Buffer
+	root := &cobra.Command{Use: "x", SilenceErrors: true, SilenceUsage: true, RunE: func(*cobra.Command, []string) error {
+		return errors.New("prometheus answered \x1b[2J\x1b]0;title\x07ok")
+	}}
+	root.SetArgs(nil)
+	root.SetErr(&printed)
+	if code := execute(t.Context(), root); code != terminal.ExitFailed || printed.String() != "error: prometheus answered [2J]0;titleok\n" {
+		t.Errorf("%d, %q", code, printed.String())
+	}
+}

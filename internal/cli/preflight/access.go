@@ -1,0 +1,167 @@
+package preflight
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/vextrus/finance-rollout/internal/endpoint"
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+// Access is a right of the API server: a verb on a kind of objects.
+type Access struct {
+	Verb, Group, Resource string
+	// Namespace is empty for what is cluster-wide, Name for any object.
+	Namespace, Name string
+	// For says what it is needed for.
+	For string
+}
+
+// String names it as kubectl does.
+func (a Access) String() string {
+	what := a.Resource
+	if a.Group != "" {
+		what += "." + a.Group
+	}
+	if a.Name != "" {
+		what += "/" + a.Name
+	}
+	return a.Verb + " " + what
+}
+
+// scope is where a right is needed.
+type scope int
+
+const (
+	inStack scope = iota
+	inCluster
+	onNamespace // on the stack's namespace itself
+	inPrometheus
+	inGateway
+)
+
+// need is a row of docs/rbac.yaml, and when a stack needs it.
+type need struct {
+	scope     scope
+	group     string
+	resources []string
+	verbs     []string
+	what      string
+	when      func(*settings.Settings) bool
+}
+
+var (
+	manage = []string{"get", "list", "watch", "create", "patch", "delete"}
+	look   = []string{"list", "watch"}
+)
+
+func guarded(s *settings.Settings) bool   { return s.IsGuarded() }
+func monitored(s *settings.Settings) bool { return s.Monitoring.Enabled }
+func routed(s *settings.Settings) bool    { return s.Traffic == settings.TrafficGateway }
+func canaries(s *settings.Settings) bool  { return !s.IsSingle() }
+
+// needs are those of docs/rbac.yaml; a test keeps the two equal.
+var needs = []need{
+	{onNamespace, "", []string{"namespaces"}, []string{"get", "patch", "delete"}, "pulumi up", nil},
+	{inCluster, "", []string{"namespaces"}, look, "the end of a deleted namespace", nil},
+	{inStack, "", []string{"configmaps", "secrets", "serviceaccounts", "services"}, manage, "pulumi up", nil},
+	{inStack, "apps", []string{"deployments"}, manage, "pulumi up", nil},
+	{inStack, "networking.k8s.io", []string{"networkpolicies"}, manage, "pulumi up", nil},
+	{inStack, "policy", []string{"poddisruptionbudgets"}, manage, "pulumi up", nil},
+	{inStack, "monitoring.coreos.com", []string{"servicemonitors", "prometheusrules"}, manage, "monitoring", monitored},
+	{inStack, "apps", []string{"replicasets"}, append([]string{"get"}, look...), "pulumi up, the guard", nil},
+	{inStack, "gateway.networking.k8s.io", []string{"httproutes"}, append([]string{"update"}, manage...), "traffic by a Gateway", routed},
+	{inStack, "autoscaling", []string{"horizontalpodautoscalers"}, manage, "autoscaling", routed},
+	{inStack, "", []string{"pods", "endpoints", "persistentvolumeclaims", "events"}, look, "pulumi up", nil},
+	{inStack, "", []string{"configmaps"}, []string{"update"}, "the ledger", canaries},
+	{inStack, "discovery.k8s.io", []string{"endpointslices"}, []string{"get", "list", "watch"}, "capacity and rollback", nil},
+	{inStack, "", []string{"pods"}, []string{"get", "patch"}, "rollback and the smoke suite", nil},
+	{inStack, "apps", []string{"deployments/scale"}, []string{"get", "patch"}, "rollback", canaries},
+	{inStack, "", []string{"pods/log"}, []string{"get"}, "the evidence of a rollback", nil},
+	{inStack, "rbac.authorization.k8s.io", []string{"roles", "rolebindings"}, manage, "the guard's account", guarded},
+	{inStack, "", []string{"events"}, []string{"create"}, "the guard's account", guarded},
+	{inStack, "coordination.k8s.io", []string{"leases"}, []string{"create", "get", "update"}, "the guard and operators' commands", canaries},
+	{inStack, "", []string{"pods/portforward"}, []string{"create"}, "the smoke suite", nil},
+	{inPrometheus, "", []string{"services/proxy"}, []string{"get", "create"}, "the gates' questions to Prometheus", byService},
+	{inGateway, "gateway.networking.k8s.io", []string{"gateways"}, []string{"get"}, "traffic by a Gateway", routed},
+}
+
+// byService tells that Prometheus is reached through the API server.
+func byService(s *settings.Settings) bool {
+	at, err := endpoint.Parse(s.Prometheus)
+	return err == nil && at.Service != ""
+}
+
+// Needed are the rights that the user of a stack needs.
+func Needed(s *settings.Settings) []Access {
+	var list []Access
+	for _, need := range needs {
+		if need.when != nil && !need.when(s) {
+			continue
+		}
+		namespace, name := need.place(s)
+		for _, resource := range need.resources {
+			for _, verb := range need.verbs {
+				access := Access{Verb: verb, Group: need.group, Resource: resource, Namespace: namespace, Name: name, For: need.what}
+				if !slices.ContainsFunc(list, access.same) {
+					list = append(list, access)
+				}
+			}
+		}
+	}
+	return list
+}
+
+func (a Access) same(b Access) bool {
+	b.For = a.For
+	return a == b
+}
+
+// place is the namespace and the name that a right is about.
+func (n need) place(s *settings.Settings) (namespace, name string) {
+	switch n.scope {
+	case inCluster:
+		return "", ""
+	case onNamespace:
+		return "", s.Namespace
+	case inPrometheus:
+		at, _ := endpoint.Parse(s.Prometheus) // when has seen it
+		return at.Namespace, ""
+	case inGateway:
+		return s.Gateway.Namespace, ""
+	default:
+		return s.Namespace, ""
+	}
+}
+
+// permissions is the row of all rights.
+func (c checker) permissions() Row {
+	r, answers := c.within(row("permissions", "kubectl apply -f docs/rbac.yaml, and bind its roles to the user; docs/architecture.md says where"))
+	if !answers {
+		return r
+	}
+	var denied, unseen []string
+	for _, permission := range c.f.Permissions {
+		where := "cluster-wide"
+		if permission.Namespace != "" {
+			where = "in " + permission.Namespace
+		}
+		switch {
+		case permission.Err != nil:
+			unseen = append(unseen, fmt.Sprintf("%s %s", permission.Access, where))
+		case !permission.Allowed:
+			denied = append(denied, fmt.Sprintf("%s %s (for %s)", permission.Access, where, permission.For))
+		}
+	}
+	total := len(c.f.Permissions)
+	switch {
+	case len(denied) > 0:
+		return r.is(Failed, "%d of %d are missing: %s", len(denied), total, some(denied))
+	case len(unseen) > 0:
+		return r.is(Unknown, "%d of %d could not be asked for: %s", len(unseen), total, some(unseen))
+	case total == 0:
+		return r.is(Unknown, "none was asked for")
+	default:
+		return r.is(OK, "all %d are granted", total)
+	}
+}

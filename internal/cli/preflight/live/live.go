@@ -1,0 +1,213 @@
+// Package live reads preflight.Facts: from the API server, the registry, Prometheus and what else is reached over HTTP, all at the same
+// time and each within a limit. What cannot be read is an error in its part of the Facts and stops nothing else.
+//
+// The package decides nothing and imports no Pulumi: what only the stack's own commands know comes in as functions.
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/vextrus/finance-rollout/internal/cli/preflight"
+	"github.com/vextrus/finance-rollout/internal/endpoint"
+	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/prometheus"
+	"github.com/vextrus/finance-rollout/internal/rollout"
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+// Cluster is what is read of the cluster; internal/kube's Client.
+type Cluster interface {
+	ledger.ConfigMaps
+	endpoint.Proxy
+	Check(ctx context.Context) error
+	Origin() string
+	Version(ctx context.Context) (string, error)
+	Allowed(ctx context.Context, verb, group, resource, namespace, name string) (bool, error)
+	NamespaceOwner(ctx context.Context, namespace string) (kube.Namespace, bool, error)
+	SecretStates(ctx context.Context, namespace, name string, judge func(value string) string) (map[string]string, bool, error)
+	Rooms(ctx context.Context) ([]kube.Room, error)
+	LastSuccess(ctx context.Context, namespace, name string) (time.Time, bool, error)
+	Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, bool, error)
+}
+
+// Server is the Prometheus that is asked.
+type Server interface {
+	Ask(ctx context.Context, query string, at time.Time) (model.Value, error)
+	LabelValues(ctx context.Context, label, selector string, start, end time.Time) ([]string, error)
+	RuleGroups(ctx context.Context) (names, broken []string, err error)
+	Alertmanagers(ctx context.Context) ([]string, error)
+}
+
+var _ Server = (*prometheus.Client)(nil)
+
+// Source is where the Facts are read from.
+type Source struct {
+	Stack, Owner string
+	Settings     *settings.Settings
+	// Cluster connects; its error is that of the whole cluster.
+	Cluster func() (Cluster, error)
+	// Prometheus reaches the server that the gates ask.
+	Prometheus func(Cluster) (Server, error)
+	// Image asks the registry for a reference and gives its digest.
+	Image func(ctx context.Context, reference string) (string, error)
+	// Staging gives the digest that the stack which verifies images has recorded.
+	Staging func(ctx context.Context) (string, error)
+	// HTTP asks addresses outside of the cluster.
+	HTTP *http.Client
+	Now  func() time.Time
+}
+
+const (
+	// limit bounds each part.
+	limit = 15 * time.Second
+	// atOnce bounds the questions to the API server at the same time.
+	atOnce = 8
+)
+
+// reader reads the facts.
+type reader struct {
+	Source
+	cluster Cluster
+	facts   *preflight.Facts
+}
+
+// Gather reads what there is.
+func Gather(ctx context.Context, source Source) preflight.Facts {
+	r := &reader{Source: source, facts: &preflight.Facts{Now: source.Now(), Stack: source.Stack, Owner: source.Owner}}
+	parts := []func(context.Context){r.images}
+	if r.connect(ctx) {
+		parts = append(parts, r.permissions, r.namespace, r.secrets, r.prometheus, r.capacity, r.otlp, r.alertmanager)
+		if !r.Settings.IsSingle() {
+			parts = append(parts, r.ledger, r.backups)
+		}
+	}
+	if !r.Settings.IsSingle() && r.Settings.Staging.Required {
+		parts = append(parts, r.staging)
+	}
+	if r.Settings.DashboardURL != "" {
+		parts = append(parts, r.grafana)
+	}
+	var group errgroup.Group
+	for _, part := range parts {
+		group.Go(func() error {
+			ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
+			defer cancel()
+			part(ctx)
+			return nil
+		})
+	}
+	_ = group.Wait() // Errors are in the facts.
+	return *r.facts
+}
+
+func (r *reader) connect(ctx context.Context) bool {
+	cluster, err := r.Cluster()
+	if err == nil {
+		r.cluster, r.facts.Cluster.Origin = cluster, cluster.Origin()
+		err = cluster.Check(ctx)
+	}
+	if err == nil {
+		r.facts.Cluster.Version, err = cluster.Version(ctx)
+	}
+	r.facts.Cluster.Err = err
+	return err == nil
+}
+
+func (r *reader) permissions(ctx context.Context) {
+	needed := preflight.Needed(r.Settings)
+	r.facts.Permissions = make([]preflight.Permission, len(needed))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, access := range needed {
+		group.Go(func() error {
+			allowed, err := r.cluster.Allowed(ctx, access.Verb, access.Group, access.Resource, access.Namespace, access.Name)
+			r.facts.Permissions[i] = preflight.Permission{Access: access, Allowed: allowed, Err: err}
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
+func (r *reader) namespace(ctx context.Context) {
+	found, exists, err := r.cluster.NamespaceOwner(ctx, r.Settings.Namespace)
+	r.facts.Namespace = preflight.Namespace{Exists: exists, Owner: found.Annotations[names.Owner], Err: err}
+}
+
+// secrets looks at the keys. A value is judged where it is read, and goes no further.
+func (r *reader) secrets(ctx context.Context) {
+	found := map[string]preflight.Secret{}
+	for name := range preflight.NeededSecrets(r.Settings) {
+		keys, exists, err := r.cluster.SecretStates(ctx, r.Settings.Namespace, name, func(value string) string {
+			switch {
+			case strings.TrimSpace(value) == "":
+				return preflight.KeyEmpty
+			case settings.Secret(value).IsPlaceholder():
+				return preflight.KeyPlaceholder
+			default:
+				return preflight.KeySet
+			}
+		})
+		found[name] = preflight.Secret{Exists: exists, Keys: keys, Err: err}
+	}
+	r.facts.Secrets = found
+}
+
+func (r *reader) images(ctx context.Context) {
+	ask := func(reference string) preflight.Image {
+		if reference == "" {
+			return preflight.Image{}
+		}
+		digest, err := r.Image(ctx, reference)
+		return preflight.Image{Digest: digest, Err: err}
+	}
+	r.facts.Image = ask(r.Settings.Image)
+	if !r.Settings.IsSingle() {
+		r.facts.StableImage = ask(r.Settings.StableImage)
+	}
+}
+
+func (r *reader) capacity(ctx context.Context) {
+	rooms, err := r.cluster.Rooms(ctx)
+	r.facts.Capacity.Err = err
+	for _, room := range rooms {
+		r.facts.Capacity.Nodes = append(r.facts.Capacity.Nodes, preflight.Node{Name: room.Node, CPU: room.CPU, Memory: room.Memory, Pods: room.Pods})
+	}
+	deployment, exists, err := r.cluster.Deployment(ctx, r.Settings.Namespace, names.CanaryDeployment(r.Settings.App, r.Settings.Release))
+	if err == nil && exists {
+		r.facts.Capacity.Canary = int(deployment.Status.Replicas)
+	}
+	r.facts.Capacity.Err = errors.Join(r.facts.Capacity.Err, err)
+}
+
+func (r *reader) ledger(ctx context.Context) {
+	history, err := ledger.Read(ctx, rollout.Ledger(r.cluster, r.Settings))
+	r.facts.Ledger = preflight.Ledger{History: history, Err: err}
+}
+
+func (r *reader) backups(ctx context.Context) {
+	look := func(configured string) preflight.Job {
+		if configured == "" {
+			return preflight.Job{}
+		}
+		namespace, name, _ := strings.Cut(configured, "/")
+		at, exists, err := r.cluster.LastSuccess(ctx, namespace, name)
+		return preflight.Job{Exists: exists, Succeeded: at, Err: err}
+	}
+	r.facts.DatabaseBackup = look(r.Settings.Preflight.DatabaseBackup)
+	r.facts.EventStoreBackup = look(r.Settings.Preflight.EventStoreBackup)
+}
+
+func (r *reader) staging(ctx context.Context) {
+	r.facts.Staging.Verified, r.facts.Staging.Err = r.Staging(ctx)
+}

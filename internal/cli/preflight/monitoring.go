@@ -1,0 +1,214 @@
+package preflight
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/names"
+)
+
+// errNoPrometheus says that a row needs Prometheus.
+var errNoPrometheus = errors.New("Prometheus does not answer")
+
+func (c checker) prometheus() Row {
+	r := row("prometheus", "bring it back, or correct %s", c.on("pulumi config set prometheus NAMESPACE/SERVICE:PORT"))
+	switch {
+	case c.s.Prometheus == "":
+		return r.is(Failed, "config prometheus is empty: the gates have nothing to ask")
+	case c.f.Cluster.Err != nil:
+		// Nobody asked: without the cluster there is nothing that the gates could decide about.
+		return r.unseen(errNoCluster)
+	case c.f.Prometheus.Err != nil:
+		return r.is(Failed, "%s", strings.Join(strings.Fields(c.f.Prometheus.Err.Error()), " "))
+	default:
+		return r.is(OK, "%s answers", c.s.Prometheus)
+	}
+}
+
+// asked tells whether Prometheus could be asked what a row needs.
+func (c checker) asked(r Row, err error) (Row, bool) {
+	switch {
+	case c.f.Cluster.Err != nil:
+		return r.unseen(errNoCluster), false
+	case c.s.Prometheus == "" || c.f.Prometheus.Err != nil:
+		return r.unseen(errNoPrometheus), false
+	case c.first():
+		return r.is(Skipped, "nothing is rolled out yet"), false
+	case err != nil:
+		return r.unseen(err), false
+	default:
+		return r, true
+	}
+}
+
+func (c checker) targets() Row {
+	r, ok := c.asked(row("targets", "kubectl get servicemonitor -n %s -o yaml; its labels must be those that Prometheus selects: %s", c.s.Namespace,
+		c.on("pulumi config get monitoring.labels --path")), c.f.Prometheus.TargetsErr)
+	if !ok {
+		return r
+	}
+	var parts []string
+	up, down := 0, 0
+	tracks := slices.Sorted(maps.Keys(c.f.Prometheus.Up))
+	for track := range c.f.Prometheus.Down {
+		if !slices.Contains(tracks, track) {
+			tracks = append(tracks, track)
+		}
+	}
+	for _, track := range tracks {
+		up, down = up+c.f.Prometheus.Up[track], down+c.f.Prometheus.Down[track]
+		parts = append(parts, fmt.Sprintf("%s: %d up, %d down", track, c.f.Prometheus.Up[track], c.f.Prometheus.Down[track]))
+	}
+	switch {
+	case up+down == 0:
+		return r.is(Failed, "no pod of %s in %s is scraped", c.s.App, c.s.Namespace)
+	case down > 0:
+		return r.is(Failed, "%s", strings.Join(parts, "; "))
+	default:
+		return r.is(OK, "%s", strings.Join(parts, "; "))
+	}
+}
+
+func (c checker) rules() Row {
+	r := row("rules", "kubectl get prometheusrule -n %s -o yaml; its labels must be those that Prometheus selects", c.s.Namespace)
+	if !c.s.Monitoring.Enabled {
+		return r.is(Skipped, "config monitoring.enabled is false: the alerts are made elsewhere")
+	}
+	r, ok := c.asked(r, c.f.Prometheus.RulesErr)
+	if !ok {
+		return r
+	}
+	group := names.Rules(c.s.App, c.s.Environment)
+	var missing []string
+	for _, name := range []string{group + ".recording", group + ".alerts"} {
+		if !contains(c.f.Prometheus.Groups, name) {
+			missing = append(missing, name)
+		}
+	}
+	switch {
+	case len(missing) > 0:
+		return r.is(Failed, "Prometheus has not loaded %s", strings.Join(missing, ", "))
+	case len(c.f.Prometheus.Broken) > 0:
+		return r.is(Failed, "rules that do not work: %s", some(c.f.Prometheus.Broken))
+	default:
+		return r.is(OK, "recording rules and alerts are loaded and evaluated")
+	}
+}
+
+// metrics checks that what the gates count is there: the counter with its status, and a bucket that ends at the latency limit.
+func (c checker) metrics() Row {
+	r, ok := c.asked(row("metrics", "correct %s, or the limit by %s", c.on("pulumi config set --path metrics.requestsTotal NAME"),
+		c.on("pulumi config set --path criteria.latency BOUND")), c.f.Prometheus.MetricsErr)
+	if !ok {
+		return r
+	}
+	m, limit := c.s.Metrics, time.Duration(c.s.Criteria.Latency)
+	numbers := regexp.MustCompile(`^[0-9]{3}$`)
+	bound := slices.ContainsFunc(c.f.Prometheus.Bounds, func(text string) bool {
+		value, err := strconv.ParseFloat(text, 64)
+		return err == nil && math.Abs(value-limit.Seconds()) <= 1e-9*limit.Seconds()
+	})
+	switch {
+	case len(c.f.Prometheus.Statuses) == 0:
+		return r.is(Failed, "there was no series of %s with a label %s for %s in the last day%s", m.RequestsTotal, m.StatusLabel, c.s.App, selected(m.Selector))
+	case !slices.ContainsFunc(c.f.Prometheus.Statuses, numbers.MatchString) && m.ErrorPattern == "5..":
+		return r.is(Failed, "label %s of %s has the values %s, and errors are looked for by 5..", m.StatusLabel, m.RequestsTotal, some(c.f.Prometheus.Statuses))
+	case len(c.f.Prometheus.Bounds) == 0:
+		return r.is(Failed, "there was no series of %s for %s in the last day%s", m.DurationBucket, c.s.App, selected(m.Selector))
+	case !bound:
+		return r.is(Failed, "%s has no bucket at the limit of %v; its bounds in seconds are %s", m.DurationBucket, limit, strings.Join(c.f.Prometheus.Bounds, ", "))
+	default:
+		return r.is(OK, "%s by %s, and %s with a bucket at %v", m.RequestsTotal, m.StatusLabel, m.DurationBucket, limit)
+	}
+}
+
+// selected names the labels that a series must carry to count.
+func selected(selector map[string]string) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(selector)) {
+		parts = append(parts, name+"="+selector[name])
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ", with " + strings.Join(parts, ", ")
+}
+
+func (c checker) alertmanager() Row {
+	r := row("alertmanager", "bring it back; Prometheus is told of it in its own configuration, and the guard by %s",
+		c.on("pulumi config set --path guard.alertmanager NAMESPACE/SERVICE:PORT"))
+	found := c.f.Alertmanager
+	if found.Address != "" && (found.Err != nil || found.Status >= http.StatusBadRequest) {
+		return r.is(Failed, "%s", found.say())
+	}
+	switch {
+	case c.f.Cluster.Err != nil:
+		return r.unseen(errNoCluster)
+	case c.s.Prometheus == "" || c.f.Prometheus.Err != nil:
+		return r.unseen(errNoPrometheus)
+	case c.f.Prometheus.AlertmanagersErr != nil:
+		return r.unseen(c.f.Prometheus.AlertmanagersErr)
+	case len(c.f.Prometheus.Alertmanagers) == 0:
+		return r.is(Failed, "Prometheus sends its alerts to nobody")
+	case found.Address == "":
+		return r.is(OK, "Prometheus sends its alerts to %d", len(c.f.Prometheus.Alertmanagers))
+	default:
+		return r.is(OK, "Prometheus sends its alerts to %d, and %s answers the guard", len(c.f.Prometheus.Alertmanagers), found.Address)
+	}
+}
+
+// say is what was met at an address.
+func (r Reached) say() string {
+	if r.Err != nil {
+		return fmt.Sprintf("%s cannot be reached: %s", r.Address, strings.Join(strings.Fields(r.Err.Error()), " "))
+	}
+	return fmt.Sprintf("%s answers with status %d", r.Address, r.Status)
+}
+
+func (c checker) grafana() Row {
+	r := row("grafana", "correct %s; the dashboard is the ConfigMap %s-dashboard in %s, which Grafana's sidecar picks up by its labels",
+		c.on("pulumi config set dashboardURL ADDRESS"), c.s.App, c.s.Namespace)
+	found := c.f.Grafana
+	switch {
+	case found.Address == "":
+		return r.is(Skipped, "config dashboardURL is empty: there is no Grafana to look at")
+	case found.Err != nil:
+		return r.is(Failed, "%s", found.say())
+	case found.Status == http.StatusUnauthorized || found.Status == http.StatusForbidden:
+		return r.is(Unknown, "Grafana answers, and does not show dashboard %s without a login (status %d)", c.s.DashboardUID(), found.Status)
+	case found.Status == http.StatusNotFound && c.first():
+		return r.is(OK, "Grafana answers; pulumi up makes dashboard %s", c.s.DashboardUID())
+	case found.Status == http.StatusNotFound:
+		return r.is(Failed, "Grafana has no dashboard %s", c.s.DashboardUID())
+	case found.Status >= http.StatusBadRequest:
+		return r.is(Failed, "%s", found.say())
+	default:
+		return r.is(OK, "Grafana has dashboard %s", c.s.DashboardUID())
+	}
+}
+
+func (c checker) otlp() Row {
+	r := row("otlp endpoint", "bring it back, or correct %s", c.on("pulumi config set --path env.OTEL_EXPORTER_OTLP_ENDPOINT ADDRESS"))
+	found := c.f.OTLP
+	switch {
+	case found.Address == "" && c.s.Env["OTEL_EXPORTER_OTLP_ENDPOINT"] != "":
+		return r.unseen(errNoCluster)
+	case found.Address == "":
+		return r.is(Skipped, "no OTEL_EXPORTER_OTLP_ENDPOINT is configured: the pods send no traces")
+	case found.Err != nil:
+		return r.is(Failed, "%s", found.say())
+	case found.Status >= http.StatusInternalServerError:
+		return r.is(Failed, "%s", found.say())
+	default:
+		// Whatever it says to a request without traces, somebody listens.
+		return r.is(OK, "%s", found.say())
+	}
+}

@@ -1,0 +1,154 @@
+package recovery
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/gate"
+)
+
+// Report is what an operator's rollback did.
+type Report struct {
+	Stack     string    `json:"stack"`
+	Namespace string    `json:"namespace"`
+	Who       string    `json:"who"`
+	Canary    Canary    `json:"canary"`
+	Option    string    `json:"option"`
+	Reason    string    `json:"reason"`
+	Began     time.Time `json:"began"`
+	Ended     time.Time `json:"ended"`
+	Steps     []Step    `json:"steps"`
+	// OutOfTraffic tells that no endpoint of the canary was left, OutAfter how long that took.
+	OutOfTraffic bool          `json:"outOfTraffic"`
+	OutAfter     time.Duration `json:"outAfterNanoseconds"`
+	// Evidence is the name under which logs, events and the state of the pods were kept.
+	Evidence string `json:"evidence,omitempty"`
+	// Revision and RevisionImage are what an undo went back to.
+	Revision      int    `json:"revision,omitempty"`
+	RevisionImage string `json:"revisionImage,omitempty"`
+	// Settled tells that the stack's configuration and state are at the same position.
+	Settled      bool             `json:"settled"`
+	Smoke        string           `json:"smoke,omitempty"`
+	SmokeVerdict gate.Verdict     `json:"smokeVerdict,omitempty"`
+	Watched      time.Duration    `json:"watchedNanoseconds,omitempty"`
+	Watch        *gate.Evaluation `json:"watch,omitempty"`
+	Events       []string         `json:"events,omitempty"`
+	// Left is what is left to do, most pressing first; empty when nothing is.
+	Left []string `json:"left,omitempty"`
+
+	// failed tells that something went wrong that no later look can cure.
+	failed bool
+}
+
+// Step is a step of the rollback.
+type Step struct {
+	Name         string `json:"name"`
+	Done         string `json:"done,omitempty"`
+	Error        string `json:"error,omitempty"`
+	Milliseconds int64  `json:"milliseconds"`
+}
+
+// Verdict is pass when nothing is left to do; fail when the canary may still have requests, the stack is at another position, or the
+// stable track is shown to be bad; inconclusive when something could not be looked at.
+func (r *Report) Verdict() gate.Verdict {
+	switch {
+	case !r.OutOfTraffic, r.failed:
+		return gate.Fail
+	case len(r.Left) > 0:
+		return gate.Inconclusive
+	default:
+		return gate.Pass
+	}
+}
+
+// Summary is the outcome in a few lines.
+func (r *Report) Summary() string {
+	var out strings.Builder
+	if r.OutOfTraffic {
+		fmt.Fprintf(&out, "%s is out of traffic after %s; its image %s is latched\n", r.Canary.Release, r.OutAfter.Round(time.Millisecond), short(r.Canary.Image))
+	} else {
+		fmt.Fprintf(&out, "%s MAY STILL HAVE REQUESTS: its endpoints could not be shown to be gone\n", r.Canary.Release)
+	}
+	if len(r.Left) == 0 {
+		out.WriteString("nothing is left to do\n")
+		return out.String()
+	}
+	out.WriteString("left to do:\n")
+	for _, left := range r.Left {
+		fmt.Fprintf(&out, "  - %s\n", left)
+	}
+	return out.String()
+}
+
+// Markdown is the report as a document.
+func (r *Report) Markdown() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "# Rollback of %s in %s\n\n", r.Canary.Release, r.Namespace)
+	fmt.Fprintf(&out, "| | |\n|---|---|\n")
+	row := func(name, value string) { fmt.Fprintf(&out, "| %s | %s |\n", name, cell(value)) }
+	row("stack", r.Stack)
+	row("by", r.Who)
+	row("reason", r.Reason)
+	row("began", r.Began.Format(time.RFC3339))
+	row("ended", r.Ended.Format(time.RFC3339))
+	row("weight before", fmt.Sprintf("%d %%", r.Canary.Weight))
+	row("image", r.Canary.Image)
+	option := r.Option
+	if r.Revision > 0 {
+		option += fmt.Sprintf(" to revision %d, %s", r.Revision, r.RevisionImage)
+	}
+	row("option", option)
+	if r.OutOfTraffic {
+		row("out of traffic after", r.OutAfter.Round(time.Millisecond).String())
+	} else {
+		row("out of traffic", "**not shown**")
+	}
+	if r.Evidence != "" {
+		row("evidence", fmt.Sprintf("`rollout evidence get %s -s %s`", r.Evidence, r.Stack))
+	}
+	out.WriteString("\n## Steps\n\n| step | took | outcome |\n|---|---|---|\n")
+	for _, step := range r.Steps {
+		outcome := step.Done
+		if step.Error != "" {
+			outcome = strings.TrimSpace(outcome + " **failed:** " + step.Error)
+		}
+		fmt.Fprintf(&out, "| %s | %s | %s |\n", step.Name, time.Duration(step.Milliseconds)*time.Millisecond, cell(outcome))
+	}
+	r.followed(&out)
+	out.WriteString("\n## Left to do\n\n")
+	if len(r.Left) == 0 {
+		out.WriteString("Nothing.\n")
+	}
+	for _, left := range r.Left {
+		fmt.Fprintf(&out, "- %s\n", left)
+	}
+	return out.String()
+}
+
+// followed is what came after the rollback itself.
+func (r *Report) followed(out *strings.Builder) {
+	if r.Smoke != "" {
+		fmt.Fprintf(out, "\n## Smoke suite on the stable track: %s\n\n```\n%s\n```\n", r.SmokeVerdict, strings.TrimSpace(r.Smoke))
+	}
+	if r.Watch != nil {
+		fmt.Fprintf(out, "\n## Stable track, watched for %s: %s\n\n```\n%s\n```\n", r.Watched, r.Watch.Verdict(), strings.TrimSpace(r.Watch.String()))
+	}
+	if len(r.Events) > 0 {
+		fmt.Fprintf(out, "\n## Events\n\n```\n%s\n```\n", strings.Join(r.Events, "\n"))
+	}
+}
+
+// cell keeps a text in one cell of a table.
+func cell(text string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
+}
+
+// short is a digest as people compare it.
+func short(digest string) string {
+	const shown = len("sha256:") + 12
+	if len(digest) <= shown {
+		return digest
+	}
+	return digest[:shown]
+}

@@ -1,0 +1,264 @@
+package report
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/promql"
+)
+
+// Ranger answers a range query. [prometheus.Client] does.
+type Ranger interface {
+	Range(ctx context.Context, query string, start, end time.Time, step time.Duration) (model.Matrix, error)
+}
+
+// Section is the charts of one stretch of time.
+type Section struct {
+	Title string    `json:"title"`
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+	// Step is the distance of the points, Window the time that each of them looks back over.
+	Step   time.Duration `json:"step"`
+	Window time.Duration `json:"window"`
+	Panels []Panel       `json:"panels"`
+	Marks  []Mark        `json:"marks,omitempty"`
+}
+
+// Panel is one chart: a number of both tracks over time.
+type Panel struct {
+	Title string `json:"title"`
+	// Unit is requests a second, a share from 0 to 1, or seconds.
+	Unit   Unit    `json:"unit"`
+	Canary []Point `json:"canary"`
+	Stable []Point `json:"stable"`
+	// Limits are drawn as lines.
+	Limits []Limit `json:"limits,omitempty"`
+}
+
+// Unit is what a panel's numbers are.
+type Unit string
+
+// Units.
+const (
+	PerSecond Unit = "requests/s"
+	Share     Unit = "share"
+	Seconds   Unit = "s"
+)
+
+// Point is a value at a time.
+type Point struct {
+	Time  time.Time `json:"time"`
+	Value float64   `json:"value"`
+}
+
+// Limit is a line across a panel.
+type Limit struct {
+	Value float64 `json:"value"`
+	Label string  `json:"label"`
+}
+
+// Mark is a moment in a section.
+type Mark struct {
+	Time  time.Time `json:"time"`
+	Label string    `json:"label"`
+	Tone  Tone      `json:"tone"`
+}
+
+// Question says what charts to draw.
+type Question struct {
+	// Metrics are the service's, without a track; Release is the canary's version.
+	Metrics gate.Metrics
+	Release string
+	// Criteria give the limits and the quantile.
+	Criteria []gate.Criterion
+	Start    time.Time
+	End      time.Time
+	Title    string
+}
+
+const (
+	// points is how many a chart has at most: more than there are pixels for would not be seen.
+	points = 240
+	// usualWindow is how far a rate looks back, as the alerts do, where the stretch of time is long enough for it.
+	usualWindow = 5 * time.Minute
+)
+
+// pace is the step and the window of a stretch of time: no second of it lies between two windows.
+func (q Question) pace() (step, window time.Duration) {
+	length, interval := q.End.Sub(q.Start), max(q.Metrics.ScrapeInterval, time.Second)
+	step = max((length / points).Truncate(time.Second), interval)
+	window = max(step, 4*interval, min(usualWindow, length/20)).Truncate(time.Second)
+	return step, window
+}
+
+// Panels asks for the charts of a stretch of time: requests, errors and latency of both tracks, as Grafana's dashboard has them.
+func Panels(ctx context.Context, server Ranger, q Question) (Section, error) {
+	if !q.End.After(q.Start) {
+		return Section{}, fmt.Errorf("the time from %s to %s is empty", moment(q.Start), moment(q.End))
+	}
+	section := Section{Title: q.Title, Start: q.Start, End: q.End}
+	section.Step, section.Window = q.pace()
+	section.Panels = q.panels()
+	ask, ctx := errgroup.WithContext(ctx)
+	ask.SetLimit(3)
+	for i := range section.Panels {
+		panel := &section.Panels[i]
+		for _, line := range []struct {
+			metrics gate.Metrics
+			into    *[]Point
+		}{{q.Metrics.For(names.Canary, q.Release), &panel.Canary}, {q.Metrics.For(names.Stable, ""), &panel.Stable}} {
+			ask.Go(func() error {
+				query, err := q.query(panel.Unit, line.metrics, section.Window)
+				if err != nil {
+					return err
+				}
+				answer, err := server.Range(ctx, query, q.Start, q.End, section.Step)
+				if err != nil {
+					return err
+				}
+				*line.into = pointsOf(answer)
+				return nil
+			})
+		}
+	}
+	return section, ask.Wait()
+}
+
+// panels are the three, empty.
+func (q Question) panels() []Panel {
+	requests, failed, slow := Panel{Title: "Requests per second", Unit: PerSecond}, Panel{Title: "Error rate", Unit: Share}, Panel{Title: "P95 latency", Unit: Seconds}
+	for _, criterion := range q.Criteria {
+		if criterion.Kind == gate.KindLatency {
+			slow.Title = criterion.Name
+			slow.Limits = []Limit{{criterion.Limit.Seconds(), "limit " + criterion.Limit.String()}}
+			continue
+		}
+		failed.Limits = []Limit{{criterion.Target, "target " + Share.print(criterion.Target)}}
+		if criterion.Rollback < 1 && criterion.Rollback > criterion.Target {
+			failed.Limits = append(failed.Limits, Limit{criterion.Rollback, "rollback " + Share.print(criterion.Rollback)})
+		}
+	}
+	return []Panel{requests, failed, slow}
+}
+
+// quantile is that of the latency criterion.
+func (q Question) quantile() float64 {
+	for _, criterion := range q.Criteria {
+		if criterion.Kind == gate.KindLatency {
+			return 1 - criterion.Target
+		}
+	}
+	return 0.95
+}
+
+// query is the PromQL of one line.
+func (q Question) query(unit Unit, metrics gate.Metrics, window time.Duration) (string, error) {
+	metric := metrics.RequestsTotal
+	if unit == Seconds {
+		metric = metrics.DurationBucket
+	}
+	selector, err := promql.Selector(metric, metrics.Selector)
+	if err != nil {
+		return "", err
+	}
+	over := "[" + model.Duration(window).String() + "]"
+	switch unit {
+	case PerSecond:
+		return fmt.Sprintf("sum(rate(%s%s))", selector, over), nil
+	case Share:
+		bad := fmt.Sprintf("%s,%s=~%q}", strings.TrimSuffix(selector, "}"), metrics.StatusLabel, metrics.ErrorPattern)
+		// Without a single error there is no series of errors; adding no requests gives it one.
+		return fmt.Sprintf("(sum(rate(%s%s)) or 0 * sum(rate(%s%s))) / sum(rate(%s%s))", bad, over, selector, over, selector, over), nil
+	default:
+		scale := ""
+		if metrics.DurationUnit > 0 && metrics.DurationUnit != time.Second {
+			scale = fmt.Sprintf("%g * ", metrics.DurationUnit.Seconds())
+		}
+		return fmt.Sprintf("%shistogram_quantile(%g, sum by (le) (rate(%s%s)))", scale, q.quantile(), selector, over), nil
+	}
+}
+
+// pointsOf are the numbers of an answer with one series; what is no number is a gap.
+func pointsOf(answer model.Matrix) []Point {
+	var list []Point
+	for _, series := range answer {
+		for _, sample := range series.Values {
+			if value := float64(sample.Value); !math.IsNaN(value) && !math.IsInf(value, 0) {
+				list = append(list, Point{sample.Timestamp.Time().UTC(), value})
+			}
+		}
+	}
+	return list
+}
+
+// Marked adds the moments of the release to a section.
+func (s Section) Marked(entries []ledger.Entry, release string) Section {
+	for _, mark := range marks(of(entries, release)) {
+		if !mark.Time.Before(s.Start) && !mark.Time.After(s.End) {
+			s.Marks = append(s.Marks, mark)
+		}
+	}
+	return s
+}
+
+// print prints a value for people.
+func (u Unit) print(value float64) string {
+	switch u {
+	case Share:
+		return trim(100*value) + " %"
+	case Seconds:
+		if value < 1 {
+			return trim(1000*value) + " ms"
+		}
+		return trim(value) + " s"
+	default:
+		return trim(value) + "/s"
+	}
+}
+
+// trim prints up to three significant digits.
+func trim(value float64) string {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(value, 'g', 3, 64), 64)
+	if err != nil {
+		rounded = value
+	}
+	return strconv.FormatFloat(rounded, 'f', -1, 64)
+}
+
+// summary is what Markdown has in place of a line: its mean, its highest point and its last one.
+func (p Panel) summary(list []Point) (mean, highest, last string) {
+	if len(list) == 0 {
+		return "-", "-", "-"
+	}
+	sum, top := 0.0, list[0].Value
+	for _, point := range list {
+		sum, top = sum+point.Value, math.Max(top, point.Value)
+	}
+	return p.Unit.print(sum / float64(len(list))), p.Unit.print(top), p.Unit.print(list[len(list)-1].Value)
+}
+
+// LastSoak is the time of a release's last stage. The last result is false where that is the whole release, or as good as.
+func LastSoak(entries []ledger.Entry, release string, end time.Time) (since, until time.Time, part bool) {
+	own := of(entries, release)
+	list := stages(own)
+	if len(list) == 0 {
+		return time.Time{}, time.Time{}, false
+	}
+	last := list[len(list)-1]
+	until = last.Until
+	if until.IsZero() {
+		until = end
+	}
+	whole := end.Sub(own[0].Time)
+	return last.Since, until, until.Sub(last.Since) < whole*4/5 && until.After(last.Since)
+}

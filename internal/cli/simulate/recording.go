@@ -1,0 +1,150 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/promql"
+)
+
+// Recording is traffic as Prometheus would hold it, and answers the gates' questions about it.
+type Recording struct {
+	// Start and End are the times of its first and its last sample; Step is the distance between samples.
+	Start, End time.Time
+	Step       time.Duration
+	// Durations tells that it holds a histogram of the canary's durations, Beside that it holds the stable track.
+	Durations, Beside bool
+
+	series  model.Matrix
+	metrics gate.Metrics
+	// asked are the series by the selector that the gates ask for them with.
+	asked map[string]model.Matrix
+}
+
+var _ gate.Querier = (*Recording)(nil)
+
+// errOneSample says that there is nothing to count.
+var errOneSample = errors.New("the record has one point in time: nothing can be counted between samples")
+
+// newRecording checks the series and finds what there is.
+func newRecording(series model.Matrix, metrics gate.Metrics) (*Recording, error) {
+	r := &Recording{series: series, metrics: metrics}
+	first, last := model.Latest, model.Earliest
+	var distances []time.Duration
+	for _, stream := range series {
+		for i, sample := range stream.Values {
+			if i > 0 {
+				distances = append(distances, sample.Timestamp.Sub(stream.Values[i-1].Timestamp))
+			}
+		}
+		if count := len(stream.Values); count > 0 {
+			first, last = min(first, stream.Values[0].Timestamp), max(last, stream.Values[count-1].Timestamp)
+		}
+	}
+	if first >= last {
+		return nil, errOneSample
+	}
+	r.Start, r.End = first.Time().UTC(), last.Time().UTC()
+	slices.Sort(distances)
+	r.Step = distances[len(distances)/2]
+	if err := r.file(); err != nil {
+		return nil, err
+	}
+	r.Durations = len(r.of(metrics.DurationBucket, names.Canary)) > 0
+	r.Beside = len(r.of(metrics.RequestsTotal, names.Stable)) > 0
+	return r, nil
+}
+
+// file sorts the series by what the gates will ask.
+func (r *Recording) file() error {
+	r.asked = map[string]model.Matrix{}
+	for _, metric := range []string{r.metrics.RequestsTotal, r.metrics.DurationBucket} {
+		for _, track := range []string{names.Canary, names.Stable} {
+			selector, err := r.selector(metric, track)
+			if err != nil {
+				return err
+			}
+			r.asked[selector] = nil
+		}
+	}
+	for _, stream := range r.series {
+		selector, err := r.selector(label(stream, model.MetricNameLabel), label(stream, r.metrics.TrackLabel))
+		if err != nil {
+			return err
+		}
+		r.asked[selector] = append(r.asked[selector], stream)
+	}
+	return nil
+}
+
+func (r *Recording) selector(metric, track string) (string, error) {
+	return promql.Selector(metric, map[string]string{r.metrics.TrackLabel: track})
+}
+
+// of are the series of a metric and a track.
+func (r *Recording) of(metric, track string) model.Matrix {
+	selector, err := r.selector(metric, track)
+	if err != nil {
+		return nil // file has made all of them
+	}
+	return r.asked[selector]
+}
+
+// tracks are the metrics that the gates ask for, by track. A step longer than what Prometheus is usually asked for needs a longer
+// look back for the sample that counts start from.
+func (r *Recording) tracks() (canary gate.Metrics, stable *gate.Metrics) {
+	metrics := r.metrics
+	metrics.Selector = nil
+	metrics.ScrapeInterval = r.Step
+	metrics.Lookback = max(gate.DefaultMetrics().Lookback, 3*r.Step)
+	canary = metrics.For(names.Canary, "")
+	if r.Beside {
+		beside := metrics.For(names.Stable, "")
+		stable = &beside
+	}
+	return canary, stable
+}
+
+// Samples implements [gate.Querier].
+func (r *Recording) Samples(_ context.Context, selector string, start, end time.Time) (model.Matrix, error) {
+	series, known := r.asked[selector]
+	if !known {
+		return nil, fmt.Errorf("the record cannot be asked for %s", selector)
+	}
+	var found model.Matrix
+	from, to := model.TimeFromUnixNano(start.UnixNano()), model.TimeFromUnixNano(end.UnixNano())
+	for _, stream := range series {
+		after := func(t model.Time) int {
+			return sort.Search(len(stream.Values), func(i int) bool { return stream.Values[i].Timestamp > t })
+		}
+		if low, high := after(from), after(to); low < high {
+			// The capacity ends with the samples: whoever appends to them changes no others.
+			found = append(found, &model.SampleStream{Metric: stream.Metric, Values: stream.Values[low:high:high]})
+		}
+	}
+	return found, nil
+}
+
+// LabelValues implements [gate.Querier]. It is asked for what there is in place of missing samples, in words for people: the
+// values of the label on every series of the metric, or on all of them.
+func (r *Recording) LabelValues(_ context.Context, label, selector string, _, _ time.Time) ([]string, error) {
+	var values []string
+	for _, stream := range r.series {
+		name := string(stream.Metric[model.MetricNameLabel])
+		value, ok := stream.Metric[model.LabelName(label)]
+		if ok && (name == selector || strings.HasPrefix(selector, "{")) {
+			values = append(values, string(value))
+		}
+	}
+	slices.Sort(values)
+	return slices.Compact(values), nil
+}

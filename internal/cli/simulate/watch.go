@@ -1,0 +1,231 @@
+package simulate
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/names"
+)
+
+// rises is what the tracks counted by the time of each sample of the canary, which is when a guard looks. Of a series that is there from
+// the beginning the first sample is the base; one that appears later counts from 0, as the guard and the gates count.
+func (r *Recording) rises(latency time.Duration) ([]Interval, error) {
+	canary, err := r.risesOf(names.Canary, latency)
+	if err != nil {
+		return nil, err
+	}
+	stable, err := r.risesOf(names.Stable, latency)
+	if err != nil {
+		return nil, err
+	}
+	times := make([]model.Time, 0, len(canary))
+	for at := range canary {
+		times = append(times, at)
+	}
+	slices.Sort(times)
+	beside := make([]model.Time, 0, len(stable))
+	for at := range stable {
+		beside = append(beside, at)
+	}
+	slices.Sort(beside)
+	intervals := make([]Interval, 0, len(times))
+	next := 0
+	for _, at := range times {
+		counted, pending := canary[at], Counts{}
+		for ; next < len(beside) && beside[next] <= at; next++ {
+			pending = pending.plus(stable[beside[next]])
+		}
+		intervals = append(intervals, Interval{End: at.Time().UTC(), Canary: &counted, Stable: &pending})
+	}
+	return intervals, nil
+}
+
+// risesOf are those of one track, by time.
+func (r *Recording) risesOf(track string, latency time.Duration) (map[model.Time]Counts, error) {
+	bad, err := regexp.Compile("^(?:" + r.metrics.ErrorPattern + ")$")
+	if err != nil {
+		return nil, fmt.Errorf("error pattern %q: %w", r.metrics.ErrorPattern, err)
+	}
+	found := map[model.Time]Counts{}
+	for _, stream := range r.of(r.metrics.RequestsTotal, track) {
+		failed := bad.MatchString(label(stream, r.metrics.StatusLabel))
+		r.walk(stream.Values, nil, func(at model.Time, rise, _ int64) {
+			counts := Counts{N: rise}
+			if failed {
+				counts.K = rise
+			}
+			found[at] = found[at].plus(counts)
+		})
+	}
+	for _, pair := range r.histograms(track, latency) {
+		r.walk(pair[0].Values, pair[1].Values, func(at model.Time, all, within int64) {
+			found[at] = found[at].plus(Counts{Slow: max(all-within, 0)})
+		})
+	}
+	// The two metrics are counted one after the other by a service: a request may be in one and not yet in the other.
+	for at, counts := range found {
+		counts.Slow = min(counts.Slow, counts.N)
+		found[at] = counts
+	}
+	return found, nil
+}
+
+// walk goes through a counter, and beside it one of the same process: a reset of one is one of both.
+func (r *Recording) walk(samples, beside []model.SamplePair, visit func(at model.Time, rise, risen int64)) {
+	var base, besideBase model.SampleValue
+	for i, sample := range samples {
+		other := besideBase
+		if at, ok := slices.BinarySearchFunc(beside, sample.Timestamp, func(s model.SamplePair, t model.Time) int { return int(s.Timestamp.Sub(t)) }); ok {
+			other = beside[at].Value
+		}
+		if sample.Value < base || other < besideBase {
+			base, besideBase = 0, 0
+		}
+		if i > 0 || sample.Timestamp.Time().After(r.Start) {
+			visit(sample.Timestamp, int64(sample.Value-base), int64(other-besideBase))
+		}
+		base, besideBase = sample.Value, other
+	}
+}
+
+// histograms are the bucket of all requests and the one of those within the limit, of each process.
+func (r *Recording) histograms(track string, latency time.Duration) [][2]*model.SampleStream {
+	pairs := map[model.Fingerprint]*[2]*model.SampleStream{}
+	for _, stream := range r.of(r.metrics.DurationBucket, track) {
+		bound, err := strconv.ParseFloat(label(stream, model.BucketLabel), 64)
+		within := math.Abs(bound-r.bound(latency)) <= 1e-9*bound
+		if err != nil || !math.IsInf(bound, 1) && !within {
+			continue
+		}
+		labels := stream.Metric.Clone()
+		delete(labels, model.BucketLabel)
+		key := labels.Fingerprint()
+		if pairs[key] == nil {
+			pairs[key] = &[2]*model.SampleStream{}
+		}
+		if math.IsInf(bound, 1) {
+			pairs[key][0] = stream
+		} else {
+			pairs[key][1] = stream
+		}
+	}
+	var complete [][2]*model.SampleStream
+	for _, pair := range pairs {
+		if pair[0] != nil && pair[1] != nil {
+			complete = append(complete, *pair)
+		}
+	}
+	return complete
+}
+
+// bound is a latency in the unit of the buckets.
+func (r *Recording) bound(latency time.Duration) float64 {
+	unit := r.metrics.DurationUnit
+	if unit == 0 {
+		unit = time.Second
+	}
+	return float64(latency) / float64(unit)
+}
+
+// holdFor is how long the guard holds a verdict back while the stable track shows some of the same trouble.
+const holdFor = 3 * time.Second
+
+// watch is the guard: it gives what it would have told, up to a rollback.
+func (r *Recording) watch(limits Limits) ([]Event, error) {
+	if limits.Guard == nil {
+		return nil, nil
+	}
+	latency := time.Duration(0)
+	if limits.Review != nil && r.Durations {
+		latency = limits.Review.Limit
+	}
+	intervals, err := r.rises(latency)
+	if err != nil {
+		return nil, err
+	}
+	w := watcher{limits: limits, start: r.Start, errors: gate.NewDetector(limits.Guard.Rollback)}
+	if latency > 0 {
+		w.slow = gate.NewDetector(limits.Review.Rollback)
+	}
+	last := r.Start
+	for _, interval := range intervals {
+		if err := w.observe(interval.End.Sub(last), *interval.Canary, *interval.Stable); err != nil {
+			return nil, fmt.Errorf("at %s: %w", interval.End.Format(time.RFC3339), err)
+		}
+		last = interval.End
+		if w.look(interval.End) {
+			break
+		}
+	}
+	return w.events, nil
+}
+
+// watcher is the guard's evidence.
+type watcher struct {
+	limits       Limits
+	start        time.Time
+	errors, slow *gate.Detector
+	heldSince    time.Time
+	told         map[string]bool
+	events       []Event
+}
+
+func (w *watcher) observe(elapsed time.Duration, canary, stable Counts) error {
+	if err := w.errors.Observe(elapsed, canary.requests(), stable.requests()); err != nil {
+		return err
+	}
+	if w.slow == nil {
+		return nil
+	}
+	return w.slow.Observe(elapsed, canary.slow(), stable.slow())
+}
+
+// look tells whether the guard rolls back.
+func (w *watcher) look(at time.Time) bool {
+	if w.slow != nil {
+		if found := w.limits.Review.Detect(w.slow); found.Verdict == gate.Fail {
+			w.tell("slow", Event{At: at, Action: Reviewed, Result: &found.Result})
+		}
+	}
+	found := w.limits.Guard.Detect(w.errors)
+	switch {
+	case found.Shared:
+		w.errors.Forget()
+		w.heldSince = time.Time{}
+		w.tell("shared", Event{At: at, Action: Reviewed, Result: &found.Result})
+		return false
+	case found.Verdict != gate.Fail:
+		w.heldSince = time.Time{}
+		return false
+	case found.Ambiguous(w.limits.Guard.Rollback):
+		if w.heldSince.IsZero() {
+			w.heldSince = at
+		}
+		if at.Sub(w.heldSince) < holdFor {
+			return false
+		}
+	}
+	w.tell("errors", Event{At: at, Action: RolledBack, Result: &found.Result})
+	return true
+}
+
+// tell notes an event once.
+func (w *watcher) tell(what string, event Event) {
+	if w.told[what] {
+		return
+	}
+	if w.told == nil {
+		w.told = map[string]bool{}
+	}
+	w.told[what] = true
+	event.By, event.After = ByGuard, event.At.Sub(w.start)
+	event.Verdict, event.Reason = event.Result.Verdict, event.Result.Name+": "+event.Result.Reason
+	w.events = append(w.events, event)
+}

@@ -1,0 +1,124 @@
+package stack
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag/colors"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+// source is a stack's configuration of the project's own namespace.
+type source struct {
+	values  map[string]string
+	secrets map[string]bool
+}
+
+var _ settings.Source = (*source)(nil)
+
+func newSource() *source { return &source{values: map[string]string{}, secrets: map[string]bool{}} }
+
+// Get implements settings.Source.
+func (s *source) Get(key string) (string, bool) {
+	value, ok := s.values[key]
+	return value, ok
+}
+
+// IsSecret implements settings.Source.
+func (s *source) IsSecret(key string) bool { return s.secrets[key] }
+
+// Keys implements settings.Source.
+func (s *source) Keys() []string { return slices.Sorted(maps.Keys(s.values)) }
+
+// fromFile reads the stack's file. Secrets are replaced by a mark. It gives nil when the file refers to an environment of Pulumi's.
+func fromFile(project *workspace.Project, path string) (settings.Source, error) {
+	stack, err := loadStack(project, path)
+	if err != nil {
+		return nil, err
+	}
+	if stack.Environment != nil {
+		return nil, nil
+	}
+	read := newSource()
+	for key, value := range stack.Config {
+		if key.Namespace() != project.Name.String() {
+			continue
+		}
+		text, err := value.Value(config.NewBlindingDecrypter())
+		if err != nil {
+			return nil, fmt.Errorf("config %s: %w", key.Name(), err)
+		}
+		read.values[key.Name()], read.secrets[key.Name()] = text, value.Secure()
+	}
+	err = read.complete(project)
+	return read, err
+}
+
+// Values are what the stack's own file says of keys, by their path, in the form that Set takes; what it says nothing of is empty. Of an
+// object only scalar fields can be asked for.
+func (s *Stack) Values(paths []string) (map[string]string, error) {
+	project, _, err := findProject(s.Dir)
+	if err != nil {
+		return nil, err
+	}
+	stack, err := loadStack(project, s.file)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", s.file, err)
+	}
+	values := map[string]string{}
+	for _, path := range paths {
+		key, err := config.ParseKey(s.Project + ":" + path)
+		if err != nil {
+			return nil, fmt.Errorf("config %s: %w", path, err)
+		}
+		value, given, err := stack.Config.Get(key, true)
+		if err != nil {
+			return nil, fmt.Errorf("config %s: %w", path, err)
+		}
+		values[path] = ""
+		if !given {
+			continue
+		}
+		if values[path], err = value.Value(config.NewBlindingDecrypter()); err != nil {
+			return nil, fmt.Errorf("config %s: %w", path, err)
+		}
+	}
+	return values, nil
+}
+
+func loadStack(project *workspace.Project, path string) (*workspace.ProjectStack, error) {
+	sink := diag.DefaultSink(io.Discard, io.Discard, diag.FormatOptions{Color: colors.Never})
+	return workspace.LoadProjectStack(sink, project, path)
+}
+
+// complete adds what the project says for stacks that say nothing.
+func (s *source) complete(project *workspace.Project) error {
+	for name, key := range project.Config {
+		name = strings.TrimPrefix(name, project.Name.String()+":")
+		value := key.Value
+		if value == nil {
+			value = key.Default
+		}
+		if _, given := s.values[name]; given || value == nil || strings.Contains(name, ":") {
+			continue
+		}
+		if text, ok := value.(string); ok {
+			s.values[name] = text
+			continue
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("config %s of the project: %w", name, err)
+		}
+		s.values[name] = string(text)
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+
+	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/terminal"
+)
+
+// Options choose a stack.
+type Options struct {
+	// Stack is the name, alone or as organization/project/stack. Empty means PULUMI_STACK, then the one that `pulumi stack select`
+	// has selected.
+	Stack string
+	// Dir is a folder in the Pulumi project. Empty means what PULUMI_OPTION_CWD says, then the working directory.
+	Dir string
+}
+
+// Stack is a stack of the project.
+type Stack struct {
+	// Name is the stack's short name, Project that of its project; Dir is the folder of the project.
+	Name, Project, Dir string
+	// Settings are the stack's. Those of Open hold a mark in the place of every secret.
+	Settings *settings.Settings
+
+	qualified string // the name as it was asked for
+	file      string
+}
+
+// Open finds the stack and reads its settings from its files. Nothing else is needed for it. A stack that does not exist is a
+// UsageError that names those that do.
+func Open(ctx context.Context, options Options) (*Stack, error) {
+	project, path, err := findProject(options.Dir)
+	if err != nil {
+		return nil, err
+	}
+	stack := &Stack{Project: project.Name.String(), Dir: filepath.Dir(path), qualified: options.Stack}
+	if stack.qualified == "" {
+		stack.qualified = os.Getenv("PULUMI_STACK")
+	}
+	if stack.qualified == "" {
+		if stack.qualified, err = selected(ctx, stack.Dir); err != nil {
+			return nil, err
+		}
+	}
+	stack.Name = stack.qualified[strings.LastIndex(stack.qualified, "/")+1:]
+	if _, err := tokens.ParseStackName(stack.Name); err != nil {
+		return nil, terminal.Usage(fmt.Errorf("stack %q: %w", stack.Name, err))
+	}
+	stack.file = workspace.ProjectStackPath(path, project, tokens.QName(stack.Name))
+	if _, err := os.Stat(stack.file); errors.Is(err, os.ErrNotExist) {
+		return nil, terminal.Usage(fmt.Errorf("project %s in %s has no stack %q: it has %s", stack.Project, stack.Dir, stack.Name, strings.Join(Stacks(options.Dir), ", ")))
+	}
+	source, err := fromFile(project, stack.file)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", stack.file, err)
+	}
+	if source == nil {
+		// Parts of the configuration lie in an environment of Pulumi's, which only the CLI can read.
+		source, err = stack.fromCLI(ctx, false)
+		if err != nil {
+			return nil, err
+		}
+	}
+	stack.Settings, err = settings.Load(stack.Name, source)
+	return stack, err
+}
+
+// Sibling opens another stack of the same project.
+func (s *Stack) Sibling(ctx context.Context, name string) (*Stack, error) {
+	return Open(ctx, Options{Stack: name, Dir: s.Dir})
+}
+
+// WithSecrets gives the settings with the stack's secrets, which the Pulumi CLI decrypts. They must not be printed; what must not stand
+// in a text is settings.Settings.Revealed.
+func (s *Stack) WithSecrets(ctx context.Context) (*settings.Settings, error) {
+	source, err := s.fromCLI(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	return settings.Load(s.Name, source)
+}
+
+// Stacks lists the stacks that have a file in the project, sorted; none where there is no project. It reads names and nothing else.
+func Stacks(dir string) []string {
+	project, path, err := findProject(dir)
+	if err != nil {
+		return nil
+	}
+	pattern := workspace.ProjectStackPath(path, project, "*")
+	before, after, _ := strings.Cut(filepath.Base(pattern), "*")
+	entries, err := os.ReadDir(filepath.Dir(pattern))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, entry := range entries {
+		name, isStack := strings.CutPrefix(entry.Name(), before)
+		name, ends := strings.CutSuffix(name, after)
+		if isStack && ends && name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func findProject(dir string) (*workspace.Project, string, error) {
+	if dir == "" {
+		dir = os.Getenv("PULUMI_OPTION_CWD")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, "", fmt.Errorf("find the project: %w", err)
+	}
+	path, err := workspace.DetectProjectPathFrom(dir)
+	if err != nil {
+		return nil, "", terminal.Usage(fmt.Errorf("no Pulumi project in %s or above: go to its folder, or name it with --cwd", dir))
+	}
+	project, err := workspace.LoadProject(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("read the project: %w", err)
+	}
+	return project, path, nil
+}
+
+// Owner is what a namespace of the stack is marked with.
+func (s *Stack) Owner() string { return s.Project + "/" + s.Name }
+
+// Connect reaches the stack's cluster by the same kubeconfig and context as the program. It fails when the cluster does not answer, and
+// when the stack's namespace there is missing or belongs to somebody else: then it is another cluster than the stack was rolled
+// out to.
+func (s *Stack) Connect(ctx context.Context) (*kube.Client, error) {
+	client, err := kube.New(kube.Options{Kubeconfig: s.Settings.Kubeconfig, Context: s.Settings.KubeContext})
+	if err != nil {
+		return nil, err
+	}
+	namespace, exists, err := client.NamespaceOwner(ctx, s.Settings.Namespace)
+	if err != nil {
+		if down := client.Check(ctx); down != nil {
+			return nil, down
+		}
+		return nil, err
+	}
+	where := fmt.Sprintf("namespace %s at %s", s.Settings.Namespace, client.Origin())
+	switch owner := namespace.Annotations[names.Owner]; {
+	case !exists:
+		return nil, fmt.Errorf("there is no %s: either this is another cluster than that of stack %s (compare with `pulumi config get kubeContext -s %s`), "+
+			"or the stack was never rolled out (`pulumi up -s %s`)", where, s.Name, s.Name, s.Name)
+	case owner == "":
+		return nil, fmt.Errorf("%s belongs to no stack: this is another cluster than that of stack %s; compare with `pulumi config get kubeContext -s %s`", where, s.Name, s.Name)
+	case owner != s.Owner():
+		return nil, fmt.Errorf("%s belongs to %s, not to %s: choose that stack with --stack, or the cluster of this one", where, owner, s.Owner())
+	}
+	return client, nil
+}

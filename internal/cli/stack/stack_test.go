@@ -1,0 +1,103 @@
+package stack
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vextrus/finance-rollout/internal/terminal"
+)
+
+const secretText = "v1:AAAA:not-decrypted"
+
+// project makes a project with one stack whose secrets nobody can decrypt.
+func project(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("PULUMI_STACK", "")
+	t.Setenv("PULUMI_OPTION_CWD", "")
+	t.Setenv("PATH", dir) // no Pulumi CLI
+	files := map[string]string{
+		"Pulumi.yaml": "name: shop\nruntime: go\nconfig:\n  app:\n    type: string\n    default: orders\n  replicas:\n    type: integer\n    default: 20\n" +
+			"  soak:\n    type: object\n    default: { duration: 10h, extension: 5h }\n",
+		"Pulumi.production.yaml": "config:\n  shop:image: orders:2\n  shop:stableImage: orders:1\n  shop:namespace: orders\n  shop:replicas: \"10\"\n  shop:prometheus: http://prometheus:9090\n" +
+			"  shop:secretEnv: { PASSWORD: db/password }\n  shop:smoke: { tokenFrom: \"\", originFrom: \"\" }\n" +
+			"  shop:secrets:\n    db:\n      password:\n        secure: " + secretText + "\n  aws:region: eu-west-1\n",
+		"Pulumi.broken.yaml": "config:\n  shop:image: orders:2\n  shop:nonsense: 1\n",
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestOpenNeedsNothingButTheFiles(t *testing.T) {
+	dir := project(t)
+	below := filepath.Join(dir, "below")
+	if err := os.Mkdir(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"production", "acme/shop/production"} {
+		stack, err := Open(t.Context(), Options{Stack: name, Dir: below})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := stack.Settings
+		got := []any{stack.Name, stack.Project, stack.Dir, stack.Owner(), s.App, s.Replicas, s.Namespace, s.Environment, s.Soak.Duration.String()}
+		want := []any{"production", "shop", dir, "shop/production", "orders", 10, "orders", "production", "10h"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if secret := s.Secrets["db"]["password"].Reveal(); secret == "" || strings.Contains(secret, secretText) {
+			t.Errorf("the secret's mark is %q", secret)
+		}
+	}
+	if diff := cmp.Diff([]string{"broken", "production"}, Stacks(dir)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := project(t)
+	tests := []struct {
+		name, stack, dir string
+		code             int
+		words            []string
+	}{
+		{"unknown stack", "prod", dir, terminal.ExitUsage, []string{`no stack "prod"`, "broken, production"}},
+		{"a name that is none", "a b", dir, terminal.ExitUsage, []string{`"a b"`}},
+		{"a path", "../../etc/passwd", dir, terminal.ExitUsage, []string{"passwd"}},
+		{"no project", "production", filepath.Dir(dir), terminal.ExitUsage, []string{"no Pulumi project", "--cwd"}},
+		{"no stack named and no CLI", "", dir, terminal.ExitUsage, []string{"no stack is named", "--stack"}},
+		{"wrong configuration", "broken", dir, terminal.ExitFailed, []string{"config nonsense", "no such key", "pulumi config rm nonsense"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Open(t.Context(), Options{Stack: tt.stack, Dir: tt.dir})
+			if terminal.ExitCode(err) != tt.code || err == nil {
+				t.Errorf("exit code %d of %v", terminal.ExitCode(err), err)
+			}
+			for _, word := range tt.words {
+				if !strings.Contains(fmt.Sprint(err), word) {
+					t.Errorf("%v does not name %q", err, word)
+				}
+			}
+		})
+	}
+}
+
+func TestSecretsNeedTheCLI(t *testing.T) {
+	stack, err := Open(t.Context(), Options{Stack: "production", Dir: project(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stack.WithSecrets(t.Context()); err == nil || !strings.Contains(err.Error(), "Pulumi CLI") {
+		t.Errorf("without the CLI: %v", err)
+	}
+}

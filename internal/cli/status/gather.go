@@ -1,0 +1,255 @@
+package status
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/common/model"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/rollout"
+	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/soak"
+)
+
+// Cluster is what is read of the cluster; internal/kube's Client.
+type Cluster interface {
+	ledger.ConfigMaps
+	soak.Pods
+	// Deployment gives a Deployment. The second result is false when it does not exist.
+	Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, bool, error)
+	// Endpoints names the pods that a Service sends requests to.
+	Endpoints(ctx context.Context, namespace, service string) ([]string, error)
+	// LeaseHolder tells who holds a Lease, and when the holder said so last.
+	LeaseHolder(ctx context.Context, namespace, name string) (holder string, renewed time.Time, err error)
+}
+
+// Source is where a status is read from.
+type Source struct {
+	// Stack and Origin name the stack and its cluster to people.
+	Stack, Origin string
+	Settings      *settings.Settings
+	Cluster       Cluster
+	// Prometheus reaches the server that the gates ask.
+	Prometheus func() (soak.Server, error)
+	// Looker looks at the soak's evidence.
+	Looker *Looker
+	Now    func() time.Time
+}
+
+const (
+	// clusterBudget bounds what is read of the API server, metricsBudget each question to Prometheus.
+	clusterBudget = 10 * time.Second
+	metricsBudget = 700 * time.Millisecond
+	// shareWindow is the time over which the canary's share is measured.
+	shareWindow = 5 * time.Minute
+	// shownEntries is how many entries of the ledger are shown.
+	shownEntries = 8
+	// stoppedAfter is the age from which on the Lease of an operator is one that was left behind.
+	stoppedAfter = kube.HoldFor
+)
+
+// gathering is what is read, by many at once.
+type gathering struct {
+	source   Source
+	now      time.Time
+	mu       sync.Mutex
+	missing  map[string]error
+	pods     map[string][]corev1.Pod // by track
+	taking   []string
+	tracks   map[string]*appsv1.Deployment
+	state    *ledger.State
+	entries  []ledger.Entry
+	record   map[string]string
+	guard    *appsv1.Deployment
+	leader   string
+	renewed  time.Time
+	operator string
+	alerts   []Alert
+	share    *model.Vector
+}
+
+// Gather reads where the rollout stands. What cannot be read is named in the status, so that there is one in any case.
+func Gather(ctx context.Context, source Source) *Status {
+	g := &gathering{source: source, now: source.Now(), missing: map[string]error{}, tracks: map[string]*appsv1.Deployment{}, pods: map[string][]corev1.Pod{}}
+	ctx, cancel := context.WithTimeoutCause(ctx, clusterBudget, fmt.Errorf("no answer within %v", clusterBudget))
+	defer cancel()
+	s := source.Settings
+	var reading sync.WaitGroup
+	read := func(what string, do func(context.Context) error) {
+		reading.Go(func() { g.miss(what, do(ctx)) })
+	}
+	read("endpoints", g.readEndpoints)
+	for track, name := range trackNames(s) {
+		read("deployment "+name, func(ctx context.Context) error { return g.deployment(ctx, track, name) })
+		read("pods of "+name, func(ctx context.Context) error {
+			found, err := source.Cluster.DeploymentPods(ctx, s.Namespace, name)
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.pods[track] = found
+			return err
+		})
+	}
+	read("release record", func(ctx context.Context) (err error) {
+		g.record, _, err = source.Cluster.ConfigMap(ctx, s.Namespace, names.Record(s.App))
+		return err
+	})
+	if !s.IsSingle() {
+		read("operator", g.readOperator)
+		read("alerts", g.readAlerts)
+		if s.IsGuarded() {
+			read("guard", g.readGuard)
+		}
+		// The measured share and the soak need to know since when the stage stands.
+		reading.Go(func() {
+			g.miss("ledger", g.readLedger(ctx))
+			g.miss("share of the requests", g.readShare(ctx))
+		})
+	}
+	reading.Wait()
+	return g.status(ctx)
+}
+
+func trackNames(s *settings.Settings) map[string]string {
+	deployments := map[string]string{names.Stable: rollout.StableDeployment(s)}
+	if !s.IsSingle() {
+		deployments[names.Canary] = names.CanaryDeployment(s.App, s.Release)
+	}
+	return deployments
+}
+
+// readEndpoints finds the pods that requests are sent to: by one Service over both tracks or, where a route splits them, by one each.
+func (g *gathering) readEndpoints(ctx context.Context) error {
+	s := g.source.Settings
+	services := []string{s.ServiceName}
+	if s.IsGateway() {
+		services = []string{names.TrackService(s.ServiceName, names.Stable), names.TrackService(s.ServiceName, names.Canary)}
+	}
+	for _, service := range services {
+		found, err := g.source.Cluster.Endpoints(ctx, s.Namespace, service)
+		if err != nil {
+			return err
+		}
+		g.taking = append(g.taking, found...)
+	}
+	return nil
+}
+
+func (g *gathering) miss(what string, err error) {
+	if err == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.missing[what] = err
+}
+
+func (g *gathering) deployment(ctx context.Context, track, name string) error {
+	found, exists, err := g.source.Cluster.Deployment(ctx, g.source.Settings.Namespace, name)
+	if err != nil || !exists {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tracks[track] = found
+	return nil
+}
+
+func (g *gathering) readLedger(ctx context.Context) error {
+	history, err := ledger.Read(ctx, rollout.Ledger(g.source.Cluster, g.source.Settings))
+	if err != nil {
+		return err
+	}
+	state, entries := history.State(), history.Entries()
+	g.state, g.entries = &state, entries
+	return nil
+}
+
+func (g *gathering) readGuard(ctx context.Context) (err error) {
+	s, name := g.source.Settings, names.Guard(g.source.Settings.App)
+	if g.guard, _, err = g.source.Cluster.Deployment(ctx, s.Namespace, name); err != nil {
+		return err
+	}
+	g.leader, g.renewed, err = g.source.Cluster.LeaseHolder(ctx, s.Namespace, name)
+	return err
+}
+
+func (g *gathering) readOperator(ctx context.Context) error {
+	s := g.source.Settings
+	holder, renewed, err := g.source.Cluster.LeaseHolder(ctx, s.Namespace, names.OperatorLease(s.App))
+	if err == nil && g.now.Sub(renewed) < stoppedAfter {
+		g.operator = holder
+	}
+	return err
+}
+
+// ask puts one question to Prometheus.
+func (g *gathering) ask(ctx context.Context, query string) (model.Vector, error) {
+	server, err := g.source.Prometheus()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, metricsBudget, fmt.Errorf("prometheus did not answer within %v", metricsBudget))
+	defer cancel()
+	answer, err := server.Ask(ctx, query, g.now)
+	if err != nil {
+		return nil, err
+	}
+	vector, ok := answer.(model.Vector)
+	if !ok {
+		return nil, fmt.Errorf("the query %s answers with a %s", query, answer.Type())
+	}
+	return vector, nil
+}
+
+func (g *gathering) readAlerts(ctx context.Context) error {
+	s := g.source.Settings
+	found, err := g.ask(ctx, fmt.Sprintf("ALERTS{alertstate=\"firing\",namespace=%q,app=%q}", s.Namespace, s.App))
+	for _, sample := range found {
+		alert := Alert{Name: string(sample.Metric["alertname"]), Severity: string(sample.Metric["severity"]), Action: string(sample.Metric["action"])}
+		if !slices.Contains(g.alerts, alert) {
+			g.alerts = append(g.alerts, alert)
+		}
+	}
+	slices.SortFunc(g.alerts, func(a, b Alert) int { return strings.Compare(a.Severity+a.Name, b.Severity+b.Name) })
+	return err
+}
+
+// window is the time over which the share is measured: since the stage was reached, and at most the last few minutes.
+func (g *gathering) window() time.Duration {
+	if g.state == nil || g.state.SoakSince.IsZero() {
+		return shareWindow
+	}
+	return min(shareWindow, max(g.now.Sub(g.state.SoakSince), 4*time.Duration(g.source.Settings.Metrics.Interval)).Round(time.Second))
+}
+
+func (g *gathering) readShare(ctx context.Context) error {
+	spec := rollout.SoakSpec(g.source.Settings)
+	query, err := spec.Metrics.Increase(g.window())
+	if err != nil {
+		return err
+	}
+	found, err := g.ask(ctx, query)
+	if err == nil {
+		g.share = &found
+	}
+	return err
+}
+
+// passed is the weight that passed its gate last, by the release record.
+func (g *gathering) passed() *int {
+	weight, err := strconv.Atoi(g.record["weight"])
+	if err != nil {
+		return nil
+	}
+	return &weight
+}

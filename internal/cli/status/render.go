@@ -1,0 +1,240 @@
+package status
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/sanitize"
+	"github.com/vextrus/finance-rollout/internal/terminal"
+)
+
+// Render draws the status for people, on one screen.
+func (s *Status) Render(style terminal.Style) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s %s   stack %s   namespace %s   %s\n", style.Bold(s.App), style.Bold(s.Release), s.Stack, s.Namespace, style.Faint(s.Cluster))
+	fmt.Fprintf(&out, "%s   %s\n", s.Order.color(style, strings.ToUpper(string(s.Phase))), sanitize.Line(s.Summary))
+	for _, note := range s.Notes {
+		fmt.Fprintf(&out, "  %s %s\n", style.Warn("->"), sanitize.Line(note))
+	}
+	if s.Phase != PhaseSingle {
+		out.WriteString("\n" + s.position(style))
+	}
+	out.WriteString("\n" + s.trackTable(style))
+	if s.Soak != nil && len(s.Soak.Criteria) > 0 {
+		out.WriteString("\n" + s.Soak.table(style, s.Time))
+	}
+	if s.Phase != PhaseSingle {
+		out.WriteString("\n" + s.watch(style))
+	}
+	if len(s.Entries) > 0 {
+		out.WriteString("\n" + s.ledger(style))
+	}
+	for _, missing := range s.Missing {
+		fmt.Fprintf(&out, "%s %s\n", style.Warn("not read:"), sanitize.Line(missing))
+	}
+	return out.String()
+}
+
+func (o Order) color(style terminal.Style, text string) string {
+	switch o {
+	case InOrder:
+		return style.Good(text)
+	case OutOfOrder:
+		return style.Bad(text)
+	default:
+		return style.Warn(text)
+	}
+}
+
+func verdictColor(style terminal.Style, verdict gate.Verdict) string {
+	switch verdict {
+	case gate.Pass:
+		return style.Good(string(verdict))
+	case gate.Fail:
+		return style.Bad(string(verdict))
+	default:
+		return style.Warn(string(verdict))
+	}
+}
+
+// position are the weights and the soak.
+func (s *Status) position(style terminal.Style) string {
+	percent := func(weight *int) string {
+		if weight == nil {
+			return style.Warn("unknown")
+		}
+		return fmt.Sprintf("%d %%", *weight)
+	}
+	measured := style.Faint("no requests")
+	if s.Weight.Measured != nil {
+		measured = fmt.Sprintf("%.1f %% of %s requests in %s", *s.Weight.Measured, count(s.Weight.Requests), model.Duration(s.Weight.Window))
+	}
+	rows := [][]string{{style.Bold("weight"), fmt.Sprintf("asked %d %%   stands %s   passed %s   measured %s",
+		s.Weight.Asked, percent(s.Weight.Stands), percent(s.Weight.Passed), measured)}}
+	if s.Soak != nil {
+		rows = append(rows, []string{style.Bold("soak"), s.Soak.bar(style, s.Time)})
+	}
+	return terminal.Table(nil, rows)
+}
+
+const barWidth = 30
+
+// bar is the soak's progress. Where nobody could look yet, it is not known how much of the time was watched.
+func (s *Soak) bar(style terminal.Style, now time.Time) string {
+	due := "a checkpoint is due"
+	if left := s.NextCheckpoint.Sub(now); left > 0 {
+		due = fmt.Sprintf("next checkpoint in %s", duration(left))
+	}
+	if s.Source == "" {
+		return fmt.Sprintf("since %s, of %s; nobody has looked yet; %s", clock(s.Since), duration(time.Duration(s.Required)), due)
+	}
+	share := 1.0
+	if s.Required > 0 {
+		share = min(1, float64(s.Soaked)/float64(s.Required))
+	}
+	full := int(math.Floor(share * barWidth))
+	text := fmt.Sprintf("[%s%s] %s of %s watched; %s", style.Good(strings.Repeat("#", full)), strings.Repeat(".", barWidth-full),
+		duration(time.Duration(s.Soaked)), duration(time.Duration(s.Required)), due)
+	if s.Extensions > 0 {
+		text += fmt.Sprintf("; extended %s", times(s.Extensions))
+	}
+	return text
+}
+
+func (s *Status) trackTable(style terminal.Style) string {
+	var rows [][]string
+	for _, track := range s.Tracks {
+		pods := fmt.Sprintf("%d of %d", track.Ready, track.Desired)
+		switch {
+		case !track.Exists:
+			pods = style.Faint("none")
+		case track.Ready < track.Desired || len(track.Problems) > 0:
+			pods = style.Bad(pods)
+		}
+		restarts := strconv.Itoa(track.Restarts)
+		if track.Restarts > 0 {
+			restarts = style.Warn(restarts)
+		}
+		rows = append(rows, []string{track.Name, track.Deployment, short(track.Image), pods, strconv.Itoa(track.Taking), strconv.Itoa(track.Isolated), restarts})
+	}
+	return terminal.Table([]string{"TRACK", "DEPLOYMENT", "IMAGE", "PODS", "TAKING", "ISOLATED", "RESTARTS"}, rows)
+}
+
+func (s *Soak) table(style terminal.Style, now time.Time) string {
+	var rows [][]string
+	for _, c := range s.Criteria {
+		row := []string{c.Name, verdictColor(style, c.Verdict), "-", "-", "-", "-", "-"}
+		if c.Target > 0 && c.Verdict != gate.Error {
+			row = []string{c.Name, verdictColor(style, c.Verdict), count(float64(c.K)), count(float64(c.N)),
+				percentage(c.Lower) + " to " + percentage(c.Upper), percentage(c.Target), percentage(c.Rollback)}
+		}
+		rows = append(rows, append(row, style.Faint(remark(c))))
+	}
+	text := terminal.Table([]string{"CRITERION", "VERDICT", "BAD", "REQUESTS", "SHARE IS IN", "TARGET", "ROLLBACK", ""}, rows)
+	if s.Source == SourceCheckpoint {
+		text += style.Faint(fmt.Sprintf("by the last checkpoint, %s ago; a fresh look takes longer than this screen waits", duration(now.Sub(s.LookedAt)))) + "\n"
+	}
+	return text
+}
+
+// remark is why a criterion is not met.
+func remark(c Criterion) string {
+	const longest = 90
+	if c.Verdict == gate.Pass || c.Reason == "" {
+		return ""
+	}
+	if runes := []rune(c.Reason); len(runes) > longest {
+		return string(runes[:longest]) + "…"
+	}
+	return c.Reason
+}
+
+// watch is what looks after the rollout: alerts, latch, guard, operators.
+func (s *Status) watch(style terminal.Style) string {
+	alerts := style.Good("none fires")
+	if len(s.Alerts) > 0 {
+		var names []string
+		for _, alert := range s.Alerts {
+			name := alert.Name + " (" + alert.Severity + ")"
+			if alert.Severity == "critical" {
+				name = style.Bad(name)
+			} else {
+				name = style.Warn(name)
+			}
+			names = append(names, name)
+		}
+		alerts = strings.Join(names, ", ")
+	}
+	latch := "open"
+	if s.Latch != nil {
+		latch = style.Bad("engaged") + fmt.Sprintf(" for %s by entry %d: %s", short(s.Latch.Image), s.Latch.Seq, s.Latch.Reason)
+	}
+	rows := [][]string{{style.Bold("alerts"), alerts}, {style.Bold("latch"), latch}, {style.Bold("guard"), s.Guard.text(style, s.Time)}}
+	if s.Operator != "" {
+		rows = append(rows, []string{style.Bold("at work"), style.Warn(s.Operator)})
+	}
+	return terminal.Table(nil, rows)
+}
+
+func (g Guard) text(style terminal.Style, now time.Time) string {
+	switch {
+	case !g.Wanted:
+		return style.Faint("none: nobody watches between two updates (config guard.image)")
+	case g.Leader == "" || now.Sub(g.Renewed) > leaseOld:
+		return style.Bad(fmt.Sprintf("%d ready, none acts", g.Ready))
+	case g.DryRun:
+		return style.Warn(fmt.Sprintf("%s acts, dry: it reports and changes nothing; %d ready", g.Leader, g.Ready))
+	default:
+		return fmt.Sprintf("%s acts; %d ready", g.Leader, g.Ready)
+	}
+}
+
+func (s *Status) ledger(style terminal.Style) string {
+	var rows [][]string
+	for _, entry := range s.Entries {
+		const longest = 110
+		what := []rune(entry.Describe())
+		if len(what) > longest {
+			what = append(what[:longest:longest], '…')
+		}
+		rows = append(rows, []string{style.Faint(strconv.Itoa(entry.Seq)), style.Faint(clock(entry.Time)), entry.Who, string(what)})
+	}
+	return terminal.Table([]string{"ENTRY", "TIME (UTC)", "WHO", "WHAT"}, rows)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// count is a number of requests with its thousands apart.
+func count(n float64) string {
+	digits := strconv.FormatFloat(math.Round(n), 'f', 0, 64)
+	for at := len(digits) - 3; at > 0; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
+	}
+	return digits
+}
+
+func percentage(share float64) string { return strconv.FormatFloat(100*share, 'g', 3, 64) + " %" }
+
+// duration gives the two units that matter.
+func duration(d time.Duration) string {
+	d = d.Round(time.Second)
+	switch {
+	case d >= time.Hour:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
+	default:
+		return fmt.Sprintf("%d s", d/time.Second)
+	}
+}

@@ -1,0 +1,62 @@
+package names
+
+import "strings"
+
+// Ledger is the name of the ConfigMap that holds an app's ledger.
+func Ledger(app string) string { return app + "-ledger" }
+
+// Record is the name of the ConfigMap that holds the position which passed its gate last.
+func Record(app string) string { return app + "-release" }
+
+// Verification is the name of the ConfigMap that holds the last result of the verify gate.
+func Verification(app string) string { return app + "-verification" }
+
+// Configuration is the name of the ConfigMap that holds the pods' configuration.
+func Configuration(app string) string { return app + "-config" }
+
+// Dashboard is the name of the ConfigMap that holds the Grafana dashboard.
+func Dashboard(app string) string { return app + "-dashboard" }
+
+// Guard is the name of everything that the guard consists of.
+func Guard(app string) string { return app + "-guard" }
+
+// OperatorLease is the name of the Lease that one operator's command holds at a time.
+func OperatorLease(app string) string { return app + "-operator" }
+
+// Rules is the name of the rule groups of an app in an environment.
+func Rules(app, environment string) string { return app + "-" + environment }
+
+// StableDeployment is the name of the stable track's Deployment on a stack with two tracks.
+func StableDeployment(app string) string { return app + "-" + Stable }
+
+// CanaryDeployment is the name of a release's Deployment.
+func CanaryDeployment(app, release string) string { return app + "-" + release }
+
+// StableLabels select the stable track's pods.
+func StableLabels(app string) map[string]string {
+	return map[string]string{App: app, Track: Stable}
+}
+
+// CanaryLabels select the canary's pods, of any release.
+func CanaryLabels(app string) map[string]string {
+	return map[string]string{App: app, Track: Canary}
+}
+
+// ReleaseLabels select the canary's pods of one release.
+func ReleaseLabels(app, release string) map[string]string {
+	return map[string]string{App: app, Track: Canary, Version: release}
+}
+
+// TrackService is the name of the Service that selects the pods of one track alone.
+func TrackService(service, track string) string { return service + "-" + track }
+
+// TrackWeights are the weights of the tracks' Services in a route that gives the canary this percentage.
+func TrackWeights(service string, weight int) map[string]int {
+	return map[string]int{TrackService(service, Stable): 100 - weight, TrackService(service, Canary): weight}
+}
+
+// Digest is the digest of an image's reference, empty when the reference has none.
+func Digest(reference string) string {
+	_, digest, _ := strings.Cut(reference, "@")
+	return digest
+}

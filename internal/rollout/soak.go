@@ -1,0 +1,60 @@
+package rollout
+
+import (
+	"context"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/advance"
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/soak"
+)
+
+// Criteria are the success conditions on requests.
+func Criteria(s *settings.Settings) []gate.Criterion {
+	errorRate := gate.ErrorRate(s.Criteria.ErrorRate, s.Criteria.RollbackErrorRate)
+	latency := gate.Latency(time.Duration(s.Criteria.Latency), 1-s.Criteria.SlowShare)
+	// The guide leaves slowness to a person: it keeps a release from advancing and rolls none back.
+	latency.Rollback = 1
+	list := []gate.Criterion{errorRate, latency}
+	for i := range list {
+		list[i].MinRequests = int64(s.Bake.MinRequests)
+		list[i].Alpha = 1 - s.Bake.Confidence
+		list[i].PassAlpha = 1 - s.Criteria.Confidence
+	}
+	return list
+}
+
+// SoakSpec is what the stack's soak looks at, the bake too.
+func SoakSpec(s *settings.Settings) soak.Spec {
+	metrics := gate.DefaultMetrics()
+	metrics.RequestsTotal, metrics.StatusLabel, metrics.ErrorPattern = s.Metrics.RequestsTotal, s.Metrics.StatusLabel, s.Metrics.ErrorPattern
+	metrics.DurationBucket = s.Metrics.DurationBucket
+	metrics = metrics.With(s.Metrics.Selector).With(map[string]string{"namespace": s.Namespace, names.App: s.App})
+	metrics.ScrapeInterval = time.Duration(s.Metrics.Interval)
+	spec := soak.Spec{
+		Namespace: s.Namespace, App: s.App, Metrics: metrics, Criteria: Criteria(s), Alerts: s.Monitoring.Enabled,
+		Plan: plan.Soak{Duration: time.Duration(s.Soak.Duration), Extension: time.Duration(s.Soak.Extension)},
+	}
+	for _, own := range s.Criteria.Own {
+		spec.Own = append(spec.Own, gate.QueryCriterion{Name: own.Name, Query: own.Query, Limit: own.Limit, Direction: own.Direction})
+	}
+	return spec
+}
+
+// LookAtSoak gathers the evidence of the stage that the rollout stands at by its ledger, afresh. The server is asked for only here,
+// and what keeps it from being reached is a result with verdict error.
+func LookAtSoak(ctx context.Context, s *settings.Settings, pods soak.Pods, server func() (soak.Server, error), state ledger.State, now time.Time) advance.Soak {
+	spec := SoakSpec(s)
+	prometheus, err := server()
+	if err != nil {
+		return advance.Soak{
+			Plan: spec.Plan, Extensions: state.Extensions, Since: state.SoakSince,
+			Evaluation: soak.Unseen(gate.Window{Start: state.SoakSince, End: now}, err),
+		}
+	}
+	return soak.Look(ctx, spec, pods, prometheus, state, now)
+}
