@@ -12,8 +12,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
-// look reads the ledger at the beginning of a run, before the resources are made: whether something has interrupted the update before,
-// and whether a checkpoint is due.
+// look reads the ledger at the beginning of a run, before the resources are made: whether something has interrupted
+// the update before, and whether a checkpoint is due.
 func (s *shift) look(ctx context.Context) error {
 	if s.settings.IsSingle() {
 		return nil
@@ -28,9 +28,10 @@ func (s *shift) look(ctx context.Context) error {
 	return s.checkpoint(ctx, state)
 }
 
-// checkpoint takes the soak's scheduled look, when one is due and the update is to leave the position as it is: an update that
-// changes nothing calls no hook. One that asks to advance looks at the same evidence in any case. A canary that is shown to be bad is
-// rolled back, and the update fails; whatever keeps from looking is told and keeps nobody from updating.
+// checkpoint takes the soak's scheduled look, when one is due and the update is to leave the position as it is: an
+// update that changes nothing calls no hook. One that asks to advance looks at the same evidence in any case. A
+// canary that is shown to be bad is rolled back, and the update fails; whatever keeps from looking is told and keeps
+// nobody from updating.
 func (s *shift) checkpoint(ctx context.Context, state ledger.State) error {
 	if s.dryRun || !s.canary.isKnown() || !s.stable.isKnown() {
 		return nil
@@ -53,7 +54,8 @@ func (s *shift) checkpoint(ctx context.Context, state ledger.State) error {
 	text := fmt.Sprintf("checkpoint at %d %%: %s, %s", state.Weight, look.Evaluation.Verdict(), look)
 	switch look.Evaluation.Verdict() {
 	case gate.Fail:
-		outcome := s.rollBack(ctx, state.Image, state.Release, "a checkpoint of the soak failed: "+look.Evaluation.Reasons(gate.Fail),
+		outcome := s.rollBack(ctx, state.Image, state.Release,
+			"a checkpoint of the soak failed: "+look.Evaluation.Reasons(gate.Fail),
 			map[string]string{"soak": look.Evaluation.String()})
 		return fmt.Errorf("%s\n%s", text, outcome)
 	case gate.Error:

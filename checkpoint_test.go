@@ -23,14 +23,17 @@ func TestCheckpointOfAnUnchangedPosition(t *testing.T) {
 		told   string
 		warned string
 	}{
-		{name: "due", to: 10, now: hour, wrote: "shift-reached checkpoint", told: "checkpoint at 10 %: pass, soaked 59 min 30 s of 48 h 0 min"},
+		{name: "due", to: 10, now: hour, wrote: "shift-reached checkpoint",
+			told: "checkpoint at 10 %: pass, soaked 59 min 30 s of 48 h 0 min"},
 		{name: "not due", to: 10, now: born.Add(10 * time.Minute), wrote: "shift-reached"},
 		{name: "a preview", to: 10, now: hour, dryRun: true, wrote: "shift-reached"},
 		{name: "an advance looks by itself", to: 30, now: hour, wrote: "shift-reached"},
 		{name: "the way down needs none", to: 0, now: hour, wrote: "shift-reached"},
 		{name: "an illegal move", to: 100, now: hour, wrote: "shift-reached"},
-		{name: "blind", to: 10, now: hour, served: served{offline: true}, wrote: "shift-reached checkpoint", warned: "cannot be reached"},
-		{name: "bad", to: 10, now: hour, served: served{failing: 0.05}, wrote: "shift-reached checkpoint rollback-begun rolled-back",
+		{name: "blind", to: 10, now: hour, served: served{offline: true}, wrote: "shift-reached checkpoint",
+			warned: "cannot be reached"},
+		{name: "bad", to: 10, now: hour, served: served{failing: 0.05},
+			wrote: "shift-reached checkpoint rollback-begun rolled-back",
 			fails: "checkpoint at 10 %: fail"},
 	}
 	for _, tt := range tests {
@@ -48,7 +51,8 @@ func TestCheckpointOfAnUnchangedPosition(t *testing.T) {
 			if told := strings.Join(tr.heard.infos, "\n"); (told == "") != (tt.told == "") || !strings.Contains(told, tt.told) {
 				t.Errorf("told %q, want %q", told, tt.told)
 			}
-			if warned := strings.Join(tr.heard.warnings, "\n"); (warned == "") != (tt.warned == "") || !strings.Contains(warned, tt.warned) {
+			if warned := strings.Join(tr.heard.warnings, "\n"); (warned == "") != (tt.warned == "") ||
+				!strings.Contains(warned, tt.warned) {
 				t.Errorf("warned %q, want %q", warned, tt.warned)
 			}
 		})

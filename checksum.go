@@ -9,8 +9,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// checksum covers every value that reaches the pods through a Secret or the ConfigMap. All secrets are hashed together, so
-// that it gives no way of trying values for one of them.
+// checksum covers every value that reaches the pods through a Secret or the ConfigMap. All secrets are hashed
+// together, so that it gives no way of trying values for one of them.
 func checksum(s *settings.Settings) (string, error) {
 	revealed := map[string]map[string]string{}
 	for name, entries := range s.Secrets {

@@ -84,7 +84,8 @@ func realEdges() edges {
 }
 
 func resolveImage(ctx context.Context, reference string, registry settings.Registry) (string, error) {
-	ref, err := image.Resolve(ctx, reference, image.Options{Username: registry.Username, Password: registry.Password.Reveal()})
+	ref, err := image.Resolve(ctx, reference, image.Options{Username: registry.Username,
+		Password: registry.Password.Reveal()})
 	return ref.String(), err
 }
 
@@ -99,8 +100,8 @@ func (c configuration) IsSecret(key string) bool {
 	return c.ctx.IsConfigSecret(c.ctx.Project() + ":" + key)
 }
 
-// Keys lists the keys of the program's own namespace. The SDK has no list; the engine hands the whole configuration over in
-// the environment.
+// Keys lists the keys of the program's own namespace. The SDK has no list; the engine hands the whole configuration
+// over in the environment.
 func (c configuration) Keys() []string {
 	var values map[string]string
 	if err := json.Unmarshal([]byte(os.Getenv(pulumi.EnvConfig)), &values); err != nil {

@@ -21,9 +21,10 @@ func own(ctx context.Context, s *settings.Settings, pods soak.Pods, found gate.E
 	return found
 }
 
-// bake watches the subject's metrics, tells of every look, and gives the last one. It begins two scrapes after it is called: by then Prometheus has
-// counted the smoke suite's own requests, so that they are no evidence.
-func bake(ctx context.Context, s *settings.Settings, querier gate.Querier, clock gate.Clock, onLook func(gate.Evaluation)) gate.Evaluation {
+// bake watches the subject's metrics, tells of every look, and gives the last one. It begins two scrapes after it is
+// called: by then Prometheus has counted the smoke suite's own requests, so that they are no evidence.
+func bake(ctx context.Context, s *settings.Settings, querier gate.Querier, clock gate.Clock,
+	onLook func(gate.Evaluation)) gate.Evaluation {
 	select {
 	case <-ctx.Done():
 	case <-clock.After(2 * time.Duration(s.Metrics.Interval)):
@@ -33,7 +34,8 @@ func bake(ctx context.Context, s *settings.Settings, querier gate.Querier, clock
 	if s.HasCanary() {
 		question.Stable = spec.Beside(s.Position().Weight)
 	}
-	config := gate.BakeConfig{Duration: time.Duration(s.Bake.Duration), Interval: time.Duration(s.Bake.Interval), OnLook: onLook}
+	config := gate.BakeConfig{Duration: time.Duration(s.Bake.Duration), Interval: time.Duration(s.Bake.Interval),
+		OnLook: onLook}
 	return gate.Bake(ctx, clock, config, func(ctx context.Context, since time.Time) gate.Evaluation {
 		question.Window = gate.Window{Start: since, End: clock.Now()}
 		return gate.Evaluate(ctx, querier, question)

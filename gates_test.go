@@ -33,9 +33,11 @@ func TestABakeOfAnImpostorIsNoVerdict(t *testing.T) {
 	impostor := disguised{[]corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "shop-v2-x", UID: "9"}}}}
 	end := time.Unix(1700000000, 0)
 	for _, verdict := range []gate.Verdict{gate.Pass, gate.Fail, gate.Inconclusive} {
-		found := gate.Evaluation{Start: end.Add(-time.Minute), End: end, Results: []gate.Result{{Name: "error rate", Verdict: verdict}}}
+		found := gate.Evaluation{Start: end.Add(-time.Minute), End: end,
+			Results: []gate.Result{{Name: "error rate", Verdict: verdict}}}
 		judged := own(t.Context(), canary, impostor, found)
-		if judged.Verdict() != gate.Error || !strings.Contains(judged.Results[0].Reason, "shop-v2-x") || !judged.End.Equal(end) {
+		if judged.Verdict() != gate.Error || !strings.Contains(judged.Results[0].Reason, "shop-v2-x") ||
+			!judged.End.Equal(end) {
 			t.Errorf("%s beside an impostor: %+v", verdict, judged)
 		}
 		if alone := own(t.Context(), canary, disguised{}, found); alone.Verdict() != verdict {

@@ -22,7 +22,8 @@ func checkGateway(ctx context.Context, s *settings.Settings, cluster cluster) er
 		return err
 	}
 	if !slices.Contains(kinds, "HTTPRoute") {
-		return fmt.Errorf("the cluster has no HTTPRoute of %s: install the Gateway API and a controller for it, %s", components.GatewayAPI, without)
+		return fmt.Errorf("the cluster has no HTTPRoute of %s: install the Gateway API and a controller for it, %s",
+			components.GatewayAPI, without)
 	}
 	gateway := s.Gateway.Namespace + "/" + s.Gateway.Name
 	listeners, exists, err := cluster.Listeners(ctx, s.Gateway.Namespace, s.Gateway.Name)
@@ -31,7 +32,8 @@ func checkGateway(ctx context.Context, s *settings.Settings, cluster cluster) er
 	}
 	if !exists {
 		return fmt.Errorf("the cluster has no Gateway %s: look with `kubectl get gateways -A`, and name one with "+
-			"`pulumi config set --path gateway.namespace NAME` and `pulumi config set --path gateway.name NAME`; %s", gateway, without)
+			"`pulumi config set --path gateway.namespace NAME` and `pulumi config set --path gateway.name NAME`; %s", gateway,
+			without)
 	}
 	if section := s.Gateway.SectionName; section != "" && !slices.Contains(listeners, section) {
 		return fmt.Errorf("gateway %s has no listener %q; it has %s: `pulumi config set --path gateway.sectionName NAME`",
@@ -40,8 +42,8 @@ func checkGateway(ctx context.Context, s *settings.Settings, cluster cluster) er
 	return nil
 }
 
-// routed tells whether a route moves requests to the tracks: where traffic is gateway, and until the first update after it was, which
-// removes the route at its end. Who may not look at routes has none.
+// routed tells whether a route moves requests to the tracks: where traffic is gateway, and until the first update
+// after it was, which removes the route at its end. Who may not look at routes has none.
 func routed(ctx context.Context, s *settings.Settings, cluster cluster) (bool, error) {
 	if s.IsGateway() || s.IsSingle() {
 		return s.IsGateway(), nil
@@ -71,7 +73,8 @@ func (s *stack) router() *router {
 func (s *stack) traffic(stable, canary *components.Track, advance *pulumi.ResourceHook) error {
 	args := &components.TrafficArgs{
 		App: s.environment.App, ServiceName: s.settings.ServiceName, Port: int(s.settings.Service.Port),
-		Type: s.settings.Service.Type, NodePort: int(s.settings.Service.NodePort), SessionAffinity: s.settings.Service.SessionAffinity,
+		Type: s.settings.Service.Type, NodePort: int(s.settings.Service.NodePort),
+		SessionAffinity: s.settings.Service.SessionAffinity,
 	}
 	takes := s.stablePods()
 	switch {
@@ -111,7 +114,8 @@ func (s *stack) route(tracks []*components.Track, advance *pulumi.ResourceHook) 
 	}
 	gateway := s.settings.Gateway
 	args := &components.RouteArgs{
-		App: s.environment.App, ServiceName: s.settings.ServiceName, Port: int(s.settings.Service.Port), Weight: s.settings.Position().Weight,
+		App: s.environment.App, ServiceName: s.settings.ServiceName, Port: int(s.settings.Service.Port),
+		Weight:    s.settings.Position().Weight,
 		Gateway:   components.Gateway{Namespace: gateway.Namespace, Name: gateway.Name, SectionName: gateway.SectionName},
 		Hostnames: gateway.Hostnames, Interruption: s.hooks.shift.interruption, Hooks: hooks,
 	}
@@ -123,7 +127,8 @@ func (s *stack) route(tracks []*components.Track, advance *pulumi.ResourceHook) 
 	return err
 }
 
-// autoscale is the autoscaler of a track; nil where there is none. The second result tells that it has pods to choose from.
+// autoscale is the autoscaler of a track; nil where there is none. The second result tells that it has pods to choose
+// from.
 func (s *stack) autoscale(track, deployment string) (*settings.Autoscale, bool, error) {
 	wanted := s.settings.Stable.Autoscale
 	if track == names.Canary {

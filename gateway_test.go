@@ -33,7 +33,8 @@ func TestGatewayAtWeek1(t *testing.T) {
 	if err := w.run(t, "production", gatewayConfig(10)); err != nil {
 		t.Fatal(err)
 	}
-	if stable, canary := w.replicas(t, "kubernetes:apps/v1:Deployment/stable"), w.replicas(t, "kubernetes:apps/v1:Deployment/canary"); stable != 10 || canary != 1 {
+	if stable, canary := w.replicas(t, "kubernetes:apps/v1:Deployment/stable"),
+		w.replicas(t, "kubernetes:apps/v1:Deployment/canary"); stable != 10 || canary != 1 {
 		t.Errorf("%v stable and %v canary pods", stable, canary)
 	}
 	spec := w.inputs[routeKey]["spec"].Mappable()
@@ -49,7 +50,8 @@ func TestGatewayAtWeek1(t *testing.T) {
 	}
 	// Whoever does not come through the Gateway reaches the stable track alone.
 	selector := w.inputs[serviceKey+"traffic"]["spec"].ObjectValue()["selector"].Mappable()
-	if diff := cmp.Diff(map[string]any{"app": "finance-service", "traffic": "enabled", "track": "stable"}, selector); diff != "" {
+	if diff := cmp.Diff(map[string]any{"app": "finance-service", "traffic": "enabled", "track": "stable"},
+		selector); diff != "" {
 		t.Errorf("the Service selects (-want +got):\n%s", diff)
 	}
 }
@@ -80,7 +82,8 @@ func TestTheRecordFollowsTheWayOfTheRequests(t *testing.T) {
 		return w.inputs["kubernetes:core/v1:ConfigMap/release"]["data"].ObjectValue()["checksum"].StringValue()
 	}
 	first := checksum(`{"namespace":"infra","name":"public"}`)
-	if first == checksum(`{"namespace":"infra","name":"inner"}`) || first == checksum(`{"namespace":"infra","name":"public","hostnames":["a.example.com"]}`) {
+	if first == checksum(`{"namespace":"infra","name":"inner"}`) ||
+		first == checksum(`{"namespace":"infra","name":"public","hostnames":["a.example.com"]}`) {
 		t.Error("another way of the requests leaves the record as it was")
 	}
 	if first != checksum(`{"namespace":"infra","name":"public","timeout":"5m"}`) {
@@ -101,8 +104,10 @@ func TestGatewayRefusalsChangeNothing(t *testing.T) {
 			want: []string{"no Gateway infra/public", "kubectl get gateways -A", "pulumi config set --path gateway.name"}},
 		{name: "no such listener", world: func(w *world) { w.gateway.listeners = []string{"secure"} },
 			want: []string{`no listener "web"`, "it has secure", "gateway.sectionName"}},
-		{name: "no name", config: map[string]string{"gateway": `{"namespace":"infra"}`}, want: []string{"gateway.name", "pulumi config set --path gateway.name NAME"}},
-		{name: "autoscaler beside pod counts", config: map[string]string{"traffic": "replicas", "canary": `{"autoscale":{"max":10,"cpuPercent":70}}`},
+		{name: "no name", config: map[string]string{"gateway": `{"namespace":"infra"}`},
+			want: []string{"gateway.name", "pulumi config set --path gateway.name NAME"}},
+		{name: "autoscaler beside pod counts", config: map[string]string{"traffic": "replicas",
+			"canary": `{"autoscale":{"max":10,"cpuPercent":70}}`},
 			want: []string{"canary.autoscale", "pulumi config set traffic gateway"}},
 	}
 	for _, tt := range tests {
@@ -131,7 +136,8 @@ func TestEveryFailingResourceOfTheRouteFailsTheProgram(t *testing.T) {
 	config := gatewayConfig(10)
 	config["canary"] = `{"autoscale":{"max":10,"cpuPercent":70}}`
 	for _, token := range []string{
-		"finance-rollout:index:Route", "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute", "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
+		"finance-rollout:index:Route", "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute",
+		"kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
 	} {
 		w := behindAGateway()
 		w.failing = token
@@ -166,7 +172,8 @@ func TestAutoscaledTracks(t *testing.T) {
 // A route that is left over from gateway mode still gives requests to the tracks.
 func TestRouted(t *testing.T) {
 	ours := map[string]int{"finance-service-stable": 90, "finance-service-canary": 10}
-	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "httproutes"}, "finance-service", errors.New("no such right"))
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "httproutes"}, "finance-service",
+		errors.New("no such right"))
 	tests := []struct {
 		name    string
 		traffic string
@@ -177,10 +184,13 @@ func TestRouted(t *testing.T) {
 		{name: "gateway", traffic: settings.TrafficGateway, want: true},
 		{name: "no Gateway API", traffic: settings.TrafficReplicas, world: func(w *world) { w.kinds = nil }},
 		{name: "no route", traffic: settings.TrafficReplicas},
-		{name: "a route of the stack", traffic: settings.TrafficReplicas, world: func(w *world) { w.gateway.weights = ours }, want: true},
-		{name: "a route of others", traffic: settings.TrafficReplicas, world: func(w *world) { w.gateway.weights = map[string]int{"shop": 1} }},
+		{name: "a route of the stack", traffic: settings.TrafficReplicas, world: func(w *world) { w.gateway.weights = ours },
+			want: true},
+		{name: "a route of others", traffic: settings.TrafficReplicas,
+			world: func(w *world) { w.gateway.weights = map[string]int{"shop": 1} }},
 		{name: "forbidden", traffic: settings.TrafficReplicas, world: func(w *world) { w.gateway.forbidden = forbidden }},
-		{name: "unreachable", traffic: settings.TrafficReplicas, world: func(w *world) { w.gateway.forbidden = context.DeadlineExceeded }, fails: true},
+		{name: "unreachable", traffic: settings.TrafficReplicas,
+			world: func(w *world) { w.gateway.forbidden = context.DeadlineExceeded }, fails: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

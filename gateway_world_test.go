@@ -78,8 +78,8 @@ func gatewayConfig(weight int) map[string]string {
 	return config
 }
 
-// newHooks makes the hooks of a stack with this configuration. The live weights are those of stable and canary; none means that
-// there is no route.
+// newHooks makes the hooks of a stack with this configuration. The live weights are those of stable and canary; none
+// means that there is no route.
 func newHooks(t *testing.T, w *world, config map[string]string, live ...int) *hooks {
 	t.Helper()
 	s, err := settings.Load("production", values(config))
@@ -90,7 +90,8 @@ func newHooks(t *testing.T, w *world, config map[string]string, live ...int) *ho
 		w.gateway.weights = map[string]int{"finance-service-stable": live[0], "finance-service-canary": live[1]}
 	}
 	h := &hooks{settings: s, cluster: w, edges: w.edges()}
-	h.shift = &shift{settings: s, cluster: w, edges: h.edges, say: &heard{}, canary: known(onTrial), stable: known(oldImage)}
+	h.shift = &shift{settings: s, cluster: w, edges: h.edges, say: &heard{}, canary: known(onTrial),
+		stable: known(oldImage)}
 	h.router = (&stack{settings: s, hooks: h}).router()
 	return h
 }

@@ -70,7 +70,8 @@ func (s *stack) guardFiles() map[string]settings.SecretRef {
 // guardConfig is what the guard is told of the rollout. It holds no secret.
 func guardConfig(s *settings.Settings) (guard.Config, error) {
 	config := guard.Config{
-		Format: guard.Format, Spec: rollout.SoakSpec(s), Environment: s.Environment, Release: s.Release, Service: s.ServiceName, Capacity: s.Replicas,
+		Format: guard.Format, Spec: rollout.SoakSpec(s), Environment: s.Environment, Release: s.Release,
+		Service: s.ServiceName, Capacity: s.Replicas,
 		Port: int(s.Container), Path: s.Metrics.Path, Selector: s.Metrics.Selector,
 		Interval: s.Guard.Interval, Alpha: 1 - s.Guard.Confidence,
 		ErrorRate: s.Criteria.RollbackErrorRate, SlowShare: s.Criteria.SlowShare, Latency: s.Criteria.Latency,

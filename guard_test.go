@@ -32,8 +32,10 @@ func TestTheGuardIsToldOfTheRollout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Release != "week1" || config.Spec.Namespace != "vextrus-production" || config.Ledger != "finance-service-ledger" || config.ErrorRate != 0.01 ||
-		config.Capacity != 10 || config.RunbookURL != "https://runbook.example.com" || config.DashboardURL != "https://grafana.example.com/d/finance-week1" {
+	if config.Release != "week1" || config.Spec.Namespace != "vextrus-production" ||
+		config.Ledger != "finance-service-ledger" || config.ErrorRate != 0.01 ||
+		config.Capacity != 10 || config.RunbookURL != "https://runbook.example.com" ||
+		config.DashboardURL != "https://grafana.example.com/d/finance-week1" {
 		t.Errorf("%+v", config)
 	}
 	if alpha := config.Alpha; alpha < 0.99e-4 || alpha > 1.01e-4 {
@@ -44,7 +46,8 @@ func TestTheGuardIsToldOfTheRollout(t *testing.T) {
 			t.Errorf("%s stands in the configuration", secret)
 		}
 	}
-	image := property(t, w.inputs["kubernetes:apps/v1:Deployment/guard"], "spec.template.spec.containers[0].image").StringValue()
+	image := property(t, w.inputs["kubernetes:apps/v1:Deployment/guard"],
+		"spec.template.spec.containers[0].image").StringValue()
 	if !strings.HasPrefix(image, "vextrus/rollout:v1@sha256:") {
 		t.Errorf("the guard runs %s", image)
 	}
@@ -88,7 +91,8 @@ func TestAGuardThatFailsKeepsTheCanaryOut(t *testing.T) {
 		t.Error("a canary that nobody watches")
 	}
 	w = newWorld()
-	if err := w.run(t, "production", guardedConfig("guard", `{"image":"vextrus/missing:v1"}`)); err == nil || !strings.Contains(err.Error(), "config guard.image") {
+	if err := w.run(t, "production", guardedConfig("guard", `{"image":"vextrus/missing:v1"}`)); err == nil ||
+		!strings.Contains(err.Error(), "config guard.image") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -98,7 +102,8 @@ func TestTheGuardMayReachThePods(t *testing.T) {
 	if err := w.run(t, "production", guardedConfig("network", `{"ingressNamespaces":["ingress"]}`)); err != nil {
 		t.Fatal(err)
 	}
-	from := property(t, w.inputs["kubernetes:networking.k8s.io/v1:NetworkPolicy/environment"], "spec.ingress[0].from").ArrayValue()
+	from := property(t, w.inputs["kubernetes:networking.k8s.io/v1:NetworkPolicy/environment"],
+		"spec.ingress[0].from").ArrayValue()
 	if !slices.ContainsFunc(from, func(peer resource.PropertyValue) bool {
 		return strings.Contains(peer.String(), "finance-service-guard")
 	}) {
@@ -112,7 +117,8 @@ func TestTheGuardIsToldHowTheRequestsReachTheCanary(t *testing.T) {
 		if err := w.run(t, "production", config); err != nil {
 			t.Fatal(err)
 		}
-		parsed, err := guard.ParseConfig(w.inputs["kubernetes:core/v1:ConfigMap/guard"]["data"].ObjectValue()[guard.ConfigKey].StringValue())
+		parsed, err := guard.ParseConfig(
+			w.inputs["kubernetes:core/v1:ConfigMap/guard"]["data"].ObjectValue()[guard.ConfigKey].StringValue())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +130,8 @@ func TestTheGuardIsToldHowTheRequestsReachTheCanary(t *testing.T) {
 	byRoute := gatewayConfig(10)
 	byRoute["guard"] = `{"image":"vextrus/rollout:v1"}`
 	config := told(behindAGateway(), byRoute)
-	want := &guard.Route{Name: "finance-service", Weights: map[string]int{"finance-service-stable": 100, "finance-service-canary": 0}}
+	want := &guard.Route{Name: "finance-service", Weights: map[string]int{"finance-service-stable": 100,
+		"finance-service-canary": 0}}
 	if diff := cmp.Diff(want, config.Route); diff != "" || config.Service != "finance-service-canary" {
 		t.Errorf("by a route: service %s (-want +got):\n%s", config.Service, diff)
 	}

@@ -36,8 +36,8 @@ func (h *hooks) info(text string) error { return h.ctx.Log.Info(text, nil) }
 // warn implements speaker.
 func (h *hooks) warn(text string) error { return h.ctx.Log.Warn(text, nil) }
 
-// advance makes the hook in front of whatever moves requests. It runs on preview too, so that a pull request shows what an
-// update would be told.
+// advance makes the hook in front of whatever moves requests. It runs on preview too, so that a pull request shows
+// what an update would be told.
 func (h *hooks) advance() (*pulumi.ResourceHook, error) {
 	hook, err := h.ctx.RegisterResourceHook("advance", func(*pulumi.ResourceHookArgs) error {
 		return h.shift.judge(h.ctx.Context())
@@ -55,9 +55,10 @@ type other struct {
 	replicas   int
 }
 
-// capacity makes the hooks of a track. The advance gate comes first. When the track shrinks, the next hook waits until the requests
-// that it takes are taken elsewhere, so that at every moment the pods that take requests are at least those of the plan. When that
-// does not come about, the track stays as it is and the update fails with what it waited for.
+// capacity makes the hooks of a track. The advance gate comes first. When the track shrinks, the next hook waits
+// until the requests that it takes are taken elsewhere, so that at every moment the pods that take requests are at
+// least those of the plan. When that does not come about, the track stays as it is and the update fails with what it
+// waited for.
 func (h *hooks) capacity(track string, other other, advance *pulumi.ResourceHook) (*pulumi.ResourceHookBinding, error) {
 	hook, err := h.ctx.RegisterResourceHook("capacity-"+track, func(args *pulumi.ResourceHookArgs) error {
 		if track == names.Stable {
@@ -75,24 +76,28 @@ func (h *hooks) capacity(track string, other other, advance *pulumi.ResourceHook
 	}, nil
 }
 
-// beforeRoll stands in front of the stable track when a changed secret or configuration replaces its pods: the canary's are replaced
-// first, so that what a pod cannot start with stops at the few of them. A stable track that grows does not wait, because the canary
-// that shrinks then waits for it.
+// beforeRoll stands in front of the stable track when a changed secret or configuration replaces its pods: the
+// canary's are replaced first, so that what a pod cannot start with stops at the few of them. A stable track that
+// grows does not wait, because the canary that shrinks then waits for it.
 func (h *hooks) beforeRoll(ctx context.Context, args *pulumi.ResourceHookArgs, canary other) error {
 	before, after := rolledBy(args.OldInputs), rolledBy(args.NewInputs)
-	if before == "" || after == "" || before == after || canary.replicas == 0 || podsOf(args.NewInputs) > podsOf(args.OldInputs) {
+	if before == "" || after == "" || before == after || canary.replicas == 0 ||
+		podsOf(args.NewInputs) > podsOf(args.OldInputs) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(h.settings.ProgressLimit))
 	defer cancel()
-	err := h.cluster.WaitDeploymentAnnotated(ctx, h.settings.Namespace, canary.deployment, components.AnnotationChecksum, after, canary.replicas)
+	err := h.cluster.WaitDeploymentAnnotated(ctx, h.settings.Namespace, canary.deployment, components.AnnotationChecksum,
+		after, canary.replicas)
 	if err != nil {
-		return fmt.Errorf("%s keeps its pods, because the canary is not ready with the changed secrets or configuration: %w", args.Name, err)
+		return fmt.Errorf("%s keeps its pods, because the canary is not ready with the changed secrets or configuration: %w",
+			args.Name, err)
 	}
 	return nil
 }
 
-// rolledBy reads the checksum of the secrets and configuration that a Deployment's pods are made with; empty when it is not known.
+// rolledBy reads the checksum of the secrets and configuration that a Deployment's pods are made with; empty when it
+// is not known.
 func rolledBy(deployment resource.PropertyMap) string {
 	path := resource.PropertyPath{"spec", "template", "metadata", "annotations", components.AnnotationChecksum}
 	value, ok := path.Get(resource.NewObjectProperty(deployment))
@@ -102,8 +107,8 @@ func rolledBy(deployment resource.PropertyMap) string {
 	return value.StringValue()
 }
 
-// beforeShrink looks whether the Deployment or the autoscaler of the hook is about to have fewer pods. What counts is how many
-// there are in the cluster: after a rollback those are others than the stack's state tells.
+// beforeShrink looks whether the Deployment or the autoscaler of the hook is about to have fewer pods. What counts is
+// how many there are in the cluster: after a rollback those are others than the stack's state tells.
 func (h *hooks) beforeShrink(ctx context.Context, args *pulumi.ResourceHookArgs, track string, other other) error {
 	live, err := h.cluster.Replicas(ctx, h.settings.Namespace, objectName(args.NewInputs))
 	if err != nil {
@@ -130,8 +135,8 @@ func (h *hooks) beforeShrink(ctx context.Context, args *pulumi.ResourceHookArgs,
 	return nil
 }
 
-// awaitOther waits until the other track is ready at its target size and has its place among the Service's endpoints. Both tracks
-// are updated at the same time, therefore the wait ends.
+// awaitOther waits until the other track is ready at its target size and has its place among the Service's endpoints.
+// Both tracks are updated at the same time, therefore the wait ends.
 func (h *hooks) awaitOther(ctx context.Context, other other) error {
 	if other.replicas == 0 {
 		return nil
@@ -157,7 +162,8 @@ func (h *hooks) selection(takes other, advance *pulumi.ResourceHook) (*pulumi.Re
 		ctx, cancel := context.WithTimeout(h.ctx.Context(), time.Duration(h.settings.ProgressLimit))
 		defer cancel()
 		if err := h.cluster.WaitDeploymentReady(ctx, h.settings.Namespace, takes.deployment, takes.replicas); err != nil {
-			return fmt.Errorf("service %s keeps its selector, because %s is not ready to take requests: %w", h.settings.ServiceName, takes.deployment, err)
+			return fmt.Errorf("service %s keeps its selector, because %s is not ready to take requests: %w",
+				h.settings.ServiceName, takes.deployment, err)
 		}
 		if err := h.shift.latest(ctx); err != nil {
 			return fmt.Errorf("service %s keeps its selector: %w", h.settings.ServiceName, err)
@@ -231,9 +237,9 @@ func podsOf(object resource.PropertyMap) int {
 	return 0
 }
 
-// verify makes the hook of the release record: smoke suite, then bake. It runs before the record is written, so that a
-// release that did not pass is not recorded and an unchanged update runs the gate again. A canary that is shown to be bad is
-// taken out of traffic at once.
+// verify makes the hook of the release record: smoke suite, then bake. It runs before the record is written, so that
+// a release that did not pass is not recorded and an unchanged update runs the gate again. A canary that is shown to
+// be bad is taken out of traffic at once.
 func (h *hooks) verify() (*pulumi.ResourceHookBinding, error) {
 	hook, err := h.ctx.RegisterResourceHook("verify", func(args *pulumi.ResourceHookArgs) error {
 		return h.verifyRelease(h.ctx.Context(), recorded(args.NewInputs, "image"))
@@ -277,9 +283,9 @@ func (h *hooks) verifyRelease(ctx context.Context, image string) error {
 	return h.info(fmt.Sprintf("%s %s passed its gate\n%s", options.Track, options.Release, report))
 }
 
-// asPlanned checks that the tracks have the pods of the position: where the pod count is the weight, another count is another
-// weight than the one that would be recorded. The stack's state does not tell what a rollback or somebody else has scaled. How many
-// pods an autoscaler has is its own affair.
+// asPlanned checks that the tracks have the pods of the position: where the pod count is the weight, another count is
+// another weight than the one that would be recorded. The stack's state does not tell what a rollback or somebody
+// else has scaled. How many pods an autoscaler has is its own affair.
 func (h *hooks) asPlanned(ctx context.Context) error {
 	s := h.settings
 	if s.IsSingle() {
@@ -299,7 +305,8 @@ func (h *hooks) asPlanned(ctx context.Context) error {
 		}
 		// By weights, more pods change no share; an autoscaler that this update takes away may still have them.
 		if live < planned[deployment] || live > planned[deployment] && !s.IsGateway() {
-			return fmt.Errorf("deployment %s/%s has %d pods and shall have %d: somebody else has scaled it; to resolve: pulumi up --refresh",
+			return fmt.Errorf("deployment %s/%s has %d pods and shall have %d: somebody else has scaled it; to resolve: "+
+				"pulumi up --refresh",
 				s.Namespace, deployment, live, planned[deployment])
 		}
 	}
@@ -316,7 +323,8 @@ func (h *hooks) refused(ctx context.Context, refused error, image string) error 
 	if !ok || failure.Report.Verdict != gate.Fail || !h.settings.HasCanary() {
 		return refused
 	}
-	outcome := h.shift.rollBack(ctx, names.Digest(image), h.settings.Release, failure.Summary(), map[string]string{"report": failure.Report.String()})
+	outcome := h.shift.rollBack(ctx, names.Digest(image), h.settings.Release, failure.Summary(),
+		map[string]string{"report": failure.Report.String()})
 	return fmt.Errorf("%w\n%s", refused, outcome)
 }
 

@@ -73,8 +73,8 @@ func (s *stack) staging() error {
 	return nil
 }
 
-// stagingVerified gives the digest of the canary's image when staging has verified it: it has now, or it had when the image was let
-// in and has gone on to another one since. Empty otherwise.
+// stagingVerified gives the digest of the canary's image when staging has verified it: it has now, or it had when the
+// image was let in and has gone on to another one since. Empty otherwise.
 func (s *stack) stagingVerified(image pulumi.StringInput) pulumi.StringInput {
 	return image.ToStringOutput().ApplyT(func(reference string) string {
 		digest := names.Digest(reference)

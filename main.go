@@ -1,5 +1,5 @@
-// Command finance-rollout is the Pulumi program that takes a service from "stable everywhere" to "new release everywhere" in
-// weekly stages. It is run by the Pulumi CLI, not by hand: see README.md.
+// Command finance-rollout is the Pulumi program that takes a service from "stable everywhere" to "new release
+// everywhere" in weekly stages. It is run by the Pulumi CLI, not by hand: see README.md.
 package main
 
 import (

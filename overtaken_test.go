@@ -51,8 +51,10 @@ func TestAnUpdateThatIsOvertakenTakesNothingAwayAndNotesNothing(t *testing.T) {
 			}
 			tr.write(t, entry)
 			before := tr.kinds(t)
-			for what, err := range map[string]error{"capacity": tr.latest(t.Context()), "the position": tr.reached(t.Context())} {
-				if err == nil || !strings.Contains(err.Error(), "moved on by other") || !strings.Contains(err.Error(), "--refresh") {
+			for what, err := range map[string]error{"capacity": tr.latest(t.Context()),
+				"the position": tr.reached(t.Context())} {
+				if err == nil || !strings.Contains(err.Error(), "moved on by other") ||
+					!strings.Contains(err.Error(), "--refresh") {
 					t.Errorf("%s: %v", what, err)
 				}
 			}
@@ -77,7 +79,8 @@ func TestAFailureOfAnOvertakenUpdateRollsNothingBack(t *testing.T) {
 			if !errors.Is(err, failed) || strings.Contains(err.Error(), "moved on by other") != tt.moved {
 				t.Errorf("error %v", err)
 			}
-			if rolledBack := strings.Contains(tr.kinds(t), "rollback"); rolledBack != tt.rolledBack || (len(tr.world.scaled) > 0) != tt.rolledBack {
+			if rolledBack := strings.Contains(tr.kinds(t), "rollback"); rolledBack != tt.rolledBack ||
+				(len(tr.world.scaled) > 0) != tt.rolledBack {
 				t.Errorf("rolled back %v, scaled %v", rolledBack, tr.world.scaled)
 			}
 		})
@@ -141,7 +144,8 @@ func TestAPositionWithOtherPodsThanPlannedIsNotRecorded(t *testing.T) {
 		tr.world.live = live
 		h := &hooks{settings: tr.settings, cluster: tr.world, edges: tr.edges, shift: tr.shift}
 		err := h.asPlanned(t.Context())
-		if (err != nil) != stops || stops && !strings.Contains(err.Error(), "finance-service-stable has 6 pods and shall have 5") {
+		if (err != nil) != stops || stops && !strings.Contains(err.Error(),
+			"finance-service-stable has 6 pods and shall have 5") {
 			t.Errorf("%d pods: %v", live, err)
 		}
 	}

@@ -46,9 +46,11 @@ func TestThePoliciesHoldForWhatTheProgramMakes(t *testing.T) {
 		"week 4":    {stack: "production", config: map[string]string{"week": "4"}},
 		"no canary": {stack: "production", config: map[string]string{"canaryWeight": "0"}},
 		"staging": {stack: "staging", config: map[string]string{
-			"strategy": "single", "replicas": "2", "release": "staging", "serviceName": "finance-service-staging", "namespace": "vextrus-staging",
+			"strategy": "single", "replicas": "2", "release": "staging", "serviceName": "finance-service-staging",
+			"namespace": "vextrus-staging",
 		}},
-		"long shutdown":      {stack: "production", config: map[string]string{"shutdown": `{"gracePeriodSeconds":60,"preStopSeconds":20}`}},
+		"long shutdown": {stack: "production",
+			config: map[string]string{"shutdown": `{"gracePeriodSeconds":60,"preStopSeconds":20}`}},
 		"by a route":         {stack: "production", config: gatewayConfig(30)},
 		"by a route, scaled": {stack: "production", config: autoscaled(gatewayConfig(30))},
 	}

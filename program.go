@@ -70,7 +70,8 @@ func preflight(ctx *pulumi.Context, s *settings.Settings, cluster cluster) error
 		if owner == "" {
 			owner = "somebody else (it has no annotation " + names.Owner + ")"
 		}
-		return fmt.Errorf("namespace %s exists and belongs to %s, not to %s: choose another with `pulumi config set namespace NAME`, "+
+		return fmt.Errorf("namespace %s exists and belongs to %s, not to %s: choose another with `pulumi config set "+
+			"namespace NAME`, "+
 			"or hand it over with `kubectl annotate namespace %s --overwrite %s=%s`",
 			s.Namespace, owner, self, s.Namespace, names.Owner, self)
 	}
@@ -228,7 +229,8 @@ func (s *stack) namedSecrets() map[string]map[string]settings.Secret {
 }
 
 // tracks makes the Deployments. On a stack with one track the canary is nil.
-func (s *stack) tracks(image, stableImage pulumi.StringInput, advance *pulumi.ResourceHook) (stable, canary *components.Track, err error) {
+func (s *stack) tracks(image, stableImage pulumi.StringInput, advance *pulumi.ResourceHook) (stable,
+	canary *components.Track, err error) {
 	position := s.settings.Position()
 	if s.settings.IsSingle() {
 		stable, err = s.track("stable", s.settings.ServiceName, names.Stable, s.settings.Release, image, position.Stable, nil)
@@ -242,7 +244,8 @@ func (s *stack) tracks(image, stableImage pulumi.StringInput, advance *pulumi.Re
 	if err != nil {
 		return nil, nil, err
 	}
-	stable, err = s.track("stable", s.stablePods().deployment, names.Stable, s.settings.StableLabel, stableImage, position.Stable, stableHooks)
+	stable, err = s.track("stable", s.stablePods().deployment, names.Stable, s.settings.StableLabel, stableImage,
+		position.Stable, stableHooks)
 	if err != nil || image == nil {
 		return stable, nil, err
 	}
@@ -250,7 +253,8 @@ func (s *stack) tracks(image, stableImage pulumi.StringInput, advance *pulumi.Re
 	if err != nil {
 		return nil, nil, err
 	}
-	canary, err = s.track("canary", s.canaryPods().deployment, names.Canary, s.settings.Release, image, position.Canary, canaryHooks, guard...)
+	canary, err = s.track("canary", s.canaryPods().deployment, names.Canary, s.settings.Release, image, position.Canary,
+		canaryHooks, guard...)
 	return stable, canary, err
 }
 
@@ -271,7 +275,8 @@ func (s *stack) canaryPods() other {
 	}
 }
 
-func (s *stack) track(name, deployment, track, version string, image pulumi.StringInput, replicas int, hooks *pulumi.ResourceHookBinding,
+func (s *stack) track(name, deployment, track, version string, image pulumi.StringInput, replicas int,
+	hooks *pulumi.ResourceHookBinding,
 	after ...pulumi.Resource) (*components.Track, error) {
 	autoscale, autoscaled, err := s.autoscale(track, deployment)
 	if err != nil {
@@ -285,7 +290,8 @@ func (s *stack) track(name, deployment, track, version string, image pulumi.Stri
 		App: s.environment.App, Name: deployment, Track: track, Version: version, Image: image, Replicas: replicas,
 		Autoscale: autoscale, Autoscaled: autoscaled,
 		Port: int(s.settings.Container), Pod: s.podSpec(track), ServiceAccount: s.environment.ServiceAccount,
-		Checksum: s.checksum, StagingVerified: verified, ProgressTimeout: time.Duration(s.settings.ProgressLimit), Hooks: hooks,
+		Checksum: s.checksum, StagingVerified: verified, ProgressTimeout: time.Duration(s.settings.ProgressLimit),
+		Hooks:     hooks,
 		DependsOn: append(s.gated[:2:2], after...), Interruption: s.hooks.shift.interruption,
 	}, s.provider)
 	if err == nil {
@@ -337,10 +343,13 @@ func (s *stack) monitoring() (*components.Monitoring, error) {
 
 func alertParams(s *settings.Settings) alerts.Params {
 	return alerts.Params{
-		App: s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release, Deployment: names.CanaryDeployment(s.App, s.Release),
+		App: s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release,
+		Deployment:    names.CanaryDeployment(s.App, s.Release),
 		RequestsTotal: s.Metrics.RequestsTotal, StatusLabel: s.Metrics.StatusLabel, ErrorPattern: s.Metrics.ErrorPattern,
-		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector, ErrorRate: s.Criteria.RollbackErrorRate, Latency: time.Duration(s.Criteria.Latency),
-		Guarded: s.IsGuarded(), MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(), DashboardURL: s.DashboardURL, RunbookURL: s.RunbookURL,
+		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector, ErrorRate: s.Criteria.RollbackErrorRate,
+		Latency: time.Duration(s.Criteria.Latency),
+		Guarded: s.IsGuarded(), MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(),
+		DashboardURL: s.DashboardURL, RunbookURL: s.RunbookURL,
 	}
 }
 
@@ -358,8 +367,9 @@ func (s *stack) release(stable, canary *components.Track) (*components.Release, 
 		return nil, err
 	}
 	return components.NewRelease(s.ctx, "release", &components.ReleaseArgs{
-		App: s.environment.App, Name: names.Record(s.settings.App), Release: s.settings.Release, Position: s.settings.Position(),
-		Image: image, StableImage: stable.Image, Checksum: checksum, Interruption: s.hooks.shift.interruption,
+		App: s.environment.App, Name: names.Record(s.settings.App), Release: s.settings.Release,
+		Position: s.settings.Position(),
+		Image:    image, StableImage: stable.Image, Checksum: checksum, Interruption: s.hooks.shift.interruption,
 		DependsOn: s.gated, Hooks: verify,
 	}, s.provider)
 }
@@ -375,8 +385,8 @@ func (s *stack) releaseChecksum() (string, error) {
 	return digest(judged...)
 }
 
-// export gives the stack's outputs. They come from the release record, which tells what was reached and not what was asked
-// for.
+// export gives the stack's outputs. They come from the release record, which tells what was reached and not what was
+// asked for.
 func (s *stack) export(release *components.Release, monitoring *components.Monitoring) {
 	s.ctx.Export("release", release.Name)
 	s.ctx.Export("week", release.Week)

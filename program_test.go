@@ -27,7 +27,8 @@ func TestProductionAtWeek1(t *testing.T) {
 		t.Errorf("%v stable and %v canary pods", stable, canary)
 	}
 	record := w.inputs["kubernetes:core/v1:ConfigMap/release"]["data"].ObjectValue()
-	if record["weight"].StringValue() != "10" || !strings.Contains(record["image"].StringValue(), "v2@sha256:") || !strings.Contains(record["stableImage"].StringValue(), "v1@sha256:") {
+	if record["weight"].StringValue() != "10" || !strings.Contains(record["image"].StringValue(), "v2@sha256:") ||
+		!strings.Contains(record["stableImage"].StringValue(), "v1@sha256:") {
 		t.Errorf("record %v", record)
 	}
 	for _, name := range []string{"finance-db-production", "finance-secrets-production"} {
@@ -40,7 +41,8 @@ func TestProductionAtWeek1(t *testing.T) {
 func TestStagingHasOneTrack(t *testing.T) {
 	w := newWorld()
 	config := productionConfig()
-	maps.Copy(config, map[string]string{"strategy": "single", "replicas": "2", "release": "staging", "serviceName": "finance-service-staging", "namespace": "vextrus-staging"})
+	maps.Copy(config, map[string]string{"strategy": "single", "replicas": "2", "release": "staging",
+		"serviceName": "finance-service-staging", "namespace": "vextrus-staging"})
 	delete(config, "stableImage")
 	if err := w.run(t, "staging", config); err != nil {
 		t.Fatal(err)
@@ -75,16 +77,22 @@ func TestRefusalsChangeNothing(t *testing.T) {
 		config map[string]string
 		want   []string
 	}{
-		{name: "unreachable cluster", world: func(w *world) { w.offline = errors.New("the API server does not answer") }, want: []string{"does not answer"}},
+		{name: "unreachable cluster", world: func(w *world) { w.offline = errors.New("the API server does not answer") },
+			want: []string{"does not answer"}},
 		{name: "wrong context", config: map[string]string{"kubeContext": "nowhere"}, want: []string{"nowhere"}},
 		{name: "foreign namespace", world: func(w *world) {
 			w.owner = &kube.Namespace{Annotations: map[string]string{names.Owner: "other/production"}}
 		}, want: []string{"vextrus-production", "other/production", "finance-rollout/production", "kubectl annotate"}},
-		{name: "unmarked namespace", world: func(w *world) { w.owner = &kube.Namespace{} }, want: []string{"somebody else", "kubectl annotate"}},
-		{name: "no operator", world: func(w *world) { w.kinds = nil }, want: []string{"ServiceMonitor", "monitoring.enabled false"}},
-		{name: "tag that does not resolve", config: map[string]string{"image": "vextrus/missing:v9"}, want: []string{"config image", "vextrus/missing:v9"}},
-		{name: "stable tag that does not resolve", config: map[string]string{"stableImage": "vextrus/missing:v9"}, want: []string{"config stableImage"}},
-		{name: "weight", config: map[string]string{"canaryWeight": "33"}, want: []string{"canaryWeight", "33", "30 %", "40 %"}},
+		{name: "unmarked namespace", world: func(w *world) { w.owner = &kube.Namespace{} },
+			want: []string{"somebody else", "kubectl annotate"}},
+		{name: "no operator", world: func(w *world) { w.kinds = nil },
+			want: []string{"ServiceMonitor", "monitoring.enabled false"}},
+		{name: "tag that does not resolve", config: map[string]string{"image": "vextrus/missing:v9"},
+			want: []string{"config image", "vextrus/missing:v9"}},
+		{name: "stable tag that does not resolve", config: map[string]string{"stableImage": "vextrus/missing:v9"},
+			want: []string{"config stableImage"}},
+		{name: "weight", config: map[string]string{"canaryWeight": "33"},
+			want: []string{"canaryWeight", "33", "30 %", "40 %"}},
 		{name: "unknown key", config: map[string]string{"canaryWieght": "30"}, want: []string{"canaryWieght", "no such key"}},
 	}
 	for _, tt := range tests {
@@ -230,7 +238,8 @@ func TestAShrinkingTrackWaitsForTheOther(t *testing.T) {
 		{name: "grows", before: 1, after: 3, other: 7},
 		{name: "stays", before: 9, after: 9, other: 1},
 		{name: "shrinks beside a track without pods", before: 10, after: 9, other: 0},
-		{name: "the other never gets ready", before: 9, after: 7, other: 3, unready: errors.New("1 of 3 ready"), waits: true, fails: true},
+		{name: "the other never gets ready", before: 9, after: 7, other: 3, unready: errors.New("1 of 3 ready"), waits: true,
+			fails: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -248,10 +257,12 @@ func TestAShrinkingTrackWaitsForTheOther(t *testing.T) {
 			if want := fmt.Sprintf("vextrus-production/finance-service-week1: %d", tt.other); tt.waits && w.awaited[0] != want {
 				t.Errorf("waited for %s, want %s", w.awaited[0], want)
 			}
-			if want := fmt.Sprintf("endpoints of %s: %d", h.settings.ServiceName, tt.other); tt.waits && !tt.fails && !slices.Contains(w.awaited, want) {
+			if want := fmt.Sprintf("endpoints of %s: %d", h.settings.ServiceName, tt.other); tt.waits && !tt.fails &&
+				!slices.Contains(w.awaited, want) {
 				t.Errorf("waited for %v and not for the endpoints", w.awaited)
 			}
-			if tt.fails && (!strings.Contains(err.Error(), "stays at 9 pods") || !strings.Contains(err.Error(), "1 of 3 ready")) {
+			if tt.fails && (!strings.Contains(err.Error(), "stays at 9 pods") ||
+				!strings.Contains(err.Error(), "1 of 3 ready")) {
 				t.Errorf("the error does not tell what it waited for: %v", err)
 			}
 		})

@@ -36,7 +36,8 @@ func TestTheCanaryTakesAChangedSecretFirst(t *testing.T) {
 		"unchanged":               {before: deployment(9, "old"), after: deployment(9, "old"), canary: 1},
 		"not known":               {before: deployment(9, ""), after: deployment(9, "new"), canary: 1},
 		"the canary does not start with it": {
-			before: deployment(9, "old"), after: deployment(9, "new"), canary: 1, unready: errors.New("CrashLoopBackOff"), waits: true, fails: true,
+			before: deployment(9, "old"), after: deployment(9, "new"), canary: 1, unready: errors.New("CrashLoopBackOff"),
+			waits: true, fails: true,
 		},
 	}
 	for name, tt := range tests {
@@ -47,13 +48,17 @@ func TestTheCanaryTakesAChangedSecretFirst(t *testing.T) {
 			h.settings.Namespace = "vextrus-production"
 			args := &pulumi.ResourceHookArgs{Name: "stable", OldInputs: tt.before, NewInputs: tt.after}
 			err := h.beforeRoll(t.Context(), args, other{deployment: "finance-service-week1", replicas: tt.canary})
-			if waited := slices.ContainsFunc(w.awaited, func(what string) bool { return strings.HasSuffix(what, "with new") }); waited != tt.waits {
+			if waited := slices.ContainsFunc(w.awaited, func(what string) bool {
+				return strings.HasSuffix(what,
+					"with new")
+			}); waited != tt.waits {
 				t.Errorf("waited for %v", w.awaited)
 			}
 			if (err != nil) != tt.fails {
 				t.Errorf("error %v", err)
 			}
-			if tt.fails && (!strings.Contains(err.Error(), "stable keeps its pods") || !strings.Contains(err.Error(), "CrashLoopBackOff")) {
+			if tt.fails && (!strings.Contains(err.Error(), "stable keeps its pods") ||
+				!strings.Contains(err.Error(), "CrashLoopBackOff")) {
 				t.Errorf("the error does not tell what it waited for: %v", err)
 			}
 		})

@@ -16,7 +16,8 @@ import (
 type routes interface {
 	// Listeners names the listeners of a Gateway. The second result is false when it does not exist.
 	Listeners(ctx context.Context, namespace, gateway string) ([]string, bool, error)
-	// RouteWeights gives the weights of a route's backends by the names of their Services; nil when there is no such route.
+	// RouteWeights gives the weights of a route's backends by the names of their Services; nil when there is no such
+	// route.
 	RouteWeights(ctx context.Context, namespace, route string) (map[string]int, error)
 	// SetRouteWeights changes the weights of a route and nothing else of it.
 	SetRouteWeights(ctx context.Context, namespace, route string, weights map[string]int) error
@@ -26,10 +27,11 @@ type routes interface {
 	WaitDeploymentRuns(ctx context.Context, namespace, deployment, digest string, replicas int) error
 }
 
-// router moves the requests by the weights of the route. It does so before the resources that need it are updated, and not by
-// the update of the route itself: the route depends on the tracks, so that its update comes after theirs, but a track may lose
-// pods only when its lower weight is in force. A shift that the Gateway does not accept is taken back, and the step that asked for
-// it fails, so that the stack's state and the cluster both keep the weights of before.
+// router moves the requests by the weights of the route. It does so before the resources that need it are updated,
+// and not by the update of the route itself: the route depends on the tracks, so that its update comes after theirs,
+// but a track may lose pods only when its lower weight is in force. A shift that the Gateway does not accept is taken
+// back, and the step that asked for it fails, so that the stack's state and the cluster both keep the weights of
+// before.
 type router struct {
 	settings *settings.Settings
 	cluster  cluster
@@ -59,9 +61,10 @@ func (r *router) shiftOnce(ctx context.Context) error {
 	return r.result
 }
 
-// bring makes the weights of the plan those that are in force: it waits for the track that gets more requests, changes the
-// weights and waits until the Gateway has accepted them. What does not come about in time is taken back, and so is what somebody
-// else has overtaken meanwhile. Where there is no route yet, there is nothing to do. It may be called again.
+// bring makes the weights of the plan those that are in force: it waits for the track that gets more requests,
+// changes the weights and waits until the Gateway has accepted them. What does not come about in time is taken back,
+// and so is what somebody else has overtaken meanwhile. Where there is no route yet, there is nothing to do. It may
+// be called again.
 func (r *router) bring(ctx context.Context) error {
 	live, err := r.live(ctx)
 	if err != nil || live == nil {
@@ -71,8 +74,8 @@ func (r *router) bring(ctx context.Context) error {
 	if err := r.awaitRising(ctx, live, target); err != nil {
 		return fmt.Errorf("the route keeps its weights: %w", err)
 	}
-	// Asked before and after: a rollback notes its intent first and changes the weights then, so that whichever of the two comes
-	// last, it is seen.
+	// Asked before and after: a rollback notes its intent first and changes the weights then, so that whichever of the
+	// two comes last, it is seen.
 	if err := r.mayRise(ctx); err != nil {
 		return r.takeBack(ctx, err)
 	}
@@ -85,8 +88,8 @@ func (r *router) bring(ctx context.Context) error {
 	return nil
 }
 
-// settled waits until every track that gets requests is ready for them, and the weights are in force. It is for when all resources
-// are updated: before, a track may itself wait for the shift.
+// settled waits until every track that gets requests is ready for them, and the weights are in force. It is for when
+// all resources are updated: before, a track may itself wait for the shift.
 func (r *router) settled(ctx context.Context) error {
 	if err := r.awaitRising(ctx, nil, r.target()); err != nil {
 		return err
@@ -119,8 +122,8 @@ func (r *router) remember(weights map[string]int) {
 	}
 }
 
-// awaitRising waits until every track that gets a greater share is ready for it. A track whose share falls or stays takes its
-// requests already, and may itself wait for this shift.
+// awaitRising waits until every track that gets a greater share is ready for it. A track whose share falls or stays
+// takes its requests already, and may itself wait for this shift.
 func (r *router) awaitRising(ctx context.Context, live, target map[string]int) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.settings.ProgressLimit))
 	defer cancel()
@@ -130,7 +133,8 @@ func (r *router) awaitRising(ctx context.Context, live, target map[string]int) e
 			continue
 		}
 		if err := r.awaitTrack(ctx, track, service); err != nil {
-			return fmt.Errorf("%s is not ready for %d %% of the requests: %w", r.tracks[service].deployment, target[service], err)
+			return fmt.Errorf("%s is not ready for %d %% of the requests: %w", r.tracks[service].deployment, target[service],
+				err)
 		}
 	}
 	return nil
@@ -158,8 +162,8 @@ func (r *router) apply(ctx context.Context, weights map[string]int) error {
 	return r.cluster.WaitRoute(ctx, r.settings.Namespace, r.settings.ServiceName, weights)
 }
 
-// takeBack brings the weights of before back after a shift that failed, even when the context is done; those of whoever has moved
-// the rollout meanwhile, when they give the canary less.
+// takeBack brings the weights of before back after a shift that failed, even when the context is done; those of
+// whoever has moved the rollout meanwhile, when they give the canary less.
 func (r *router) takeBack(ctx context.Context, failed error) error {
 	r.mu.Lock()
 	to := maps.Clone(r.before)
@@ -172,14 +176,15 @@ func (r *router) takeBack(ctx context.Context, failed error) error {
 		return fmt.Errorf("the route has the weights of before: %w", failed)
 	}
 	if err := r.apply(context.WithoutCancel(ctx), to); err != nil {
-		return errors.Join(failed, fmt.Errorf("set back to %d %% for the canary, which was not accepted either: %w", to[canary], err))
+		return errors.Join(failed, fmt.Errorf("set back to %d %% for the canary, which was not accepted either: %w",
+			to[canary], err))
 	}
 	return fmt.Errorf("the route is at %d %% for the canary: %w", to[canary], failed)
 }
 
-// beforeRoute is what must be so before the provider makes or changes the route: the weights are in force, so that it only notes
-// them. A route that is new, or that is attached elsewhere by this change, has no Gateway yet that could accept them; it needs
-// tracks that are ready, and if a new one is not accepted, the canary is to get nothing by it.
+// beforeRoute is what must be so before the provider makes or changes the route: the weights are in force, so that it
+// only notes them. A route that is new, or that is attached elsewhere by this change, has no Gateway yet that could
+// accept them; it needs tracks that are ready, and if a new one is not accepted, the canary is to get nothing by it.
 func (r *router) beforeRoute(ctx context.Context, elsewhere bool) error {
 	live, err := r.live(ctx)
 	if err != nil {
@@ -192,9 +197,9 @@ func (r *router) beforeRoute(ctx context.Context, elsewhere bool) error {
 	return r.awaitRising(ctx, live, r.target())
 }
 
-// beforeShrink is what must be so before a track loses pods: if its share of the requests falls too, the lower one must be in
-// force. A track whose share rises needs no fewer pods later than now, and the shift waits for it. The result is false when there
-// is no route yet, so that the requests come another way.
+// beforeShrink is what must be so before a track loses pods: if its share of the requests falls too, the lower one
+// must be in force. A track whose share rises needs no fewer pods later than now, and the shift waits for it. The
+// result is false when there is no route yet, so that the requests come another way.
 func (r *router) beforeShrink(ctx context.Context, track string) (routed bool, err error) {
 	live, err := r.live(ctx)
 	if err != nil || live == nil {

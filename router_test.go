@@ -41,17 +41,25 @@ func TestMovesThroughAGateway(t *testing.T) {
 		want []string
 	}{
 		{name: "the first canary, with a new route", weight: 10, want: []string{stableReady, fmt.Sprintf(canaryReady, 1)}},
-		{name: "enter", weight: 10, live: []int{100, 0}, want: []string{fmt.Sprintf(canaryReady, 1), "set 90/10", "accepted 90/10"}},
-		{name: "advance", weight: 30, live: []int{90, 10}, want: []string{fmt.Sprintf(canaryReady, 3), "set 70/30", "accepted 70/30"}},
-		{name: "any whole percent", weight: 33, live: []int{70, 30}, want: []string{fmt.Sprintf(canaryReady, 4), "set 67/33", "accepted 67/33"}},
-		{name: "everything", weight: 100, live: []int{40, 60}, want: []string{fmt.Sprintf(canaryReady, 10), "set 0/100", "accepted 0/100"}},
+		{name: "enter", weight: 10, live: []int{100, 0}, want: []string{fmt.Sprintf(canaryReady, 1), "set 90/10",
+			"accepted 90/10"}},
+		{name: "advance", weight: 30, live: []int{90, 10}, want: []string{fmt.Sprintf(canaryReady, 3), "set 70/30",
+			"accepted 70/30"}},
+		{name: "any whole percent", weight: 33, live: []int{70, 30},
+			want: []string{fmt.Sprintf(canaryReady, 4), "set 67/33", "accepted 67/33"}},
+		{name: "everything", weight: 100, live: []int{40, 60}, want: []string{fmt.Sprintf(canaryReady, 10), "set 0/100",
+			"accepted 0/100"}},
 		{name: "stay", weight: 10, live: []int{90, 10}, want: []string{"accepted 90/10"}},
 		{name: "resume", weight: 30, live: []int{70, 30}, want: []string{"accepted 70/30"}},
-		{name: "retreat", weight: 10, live: []int{70, 30}, shrinks: "canary", want: []string{stableReady, "set 90/10", "accepted 90/10"}},
-		{name: "retreat to nothing", weight: 0, live: []int{40, 60}, shrinks: "canary", want: []string{stableReady, "set 100/0", "accepted 100/0"}},
-		{name: "settle after a rollback", weight: 0, live: []int{100, 0}, shrinks: "canary", want: []string{"accepted 100/0"}},
+		{name: "retreat", weight: 10, live: []int{70, 30}, shrinks: "canary",
+			want: []string{stableReady, "set 90/10", "accepted 90/10"}},
+		{name: "retreat to nothing", weight: 0, live: []int{40, 60}, shrinks: "canary",
+			want: []string{stableReady, "set 100/0", "accepted 100/0"}},
+		{name: "settle after a rollback", weight: 0, live: []int{100, 0}, shrinks: "canary",
+			want: []string{"accepted 100/0"}},
 		// The stable track has its new image, and all its pods run it, before it gets a request.
-		{name: "finish", weight: 0, live: []int{0, 100}, shrinks: "canary", want: []string{stableReady, "set 100/0", "accepted 100/0"}},
+		{name: "finish", weight: 0, live: []int{0, 100}, shrinks: "canary",
+			want: []string{stableReady, "set 100/0", "accepted 100/0"}},
 		{name: "fewer stable pods up", weight: 30, live: []int{90, 10}, shrinks: "stable",
 			change: func(c map[string]string) { c["gateway"] = `{"namespace":"infra","name":"public","stableReplicas":2}` },
 			want:   []string{fmt.Sprintf(canaryReady, 3), "set 70/30", "accepted 70/30"}},
@@ -102,7 +110,8 @@ func TestARisingTrackHasItsEndpoints(t *testing.T) {
 func TestATrackWhoseShareRisesMayShrink(t *testing.T) {
 	w := newWorld()
 	h := newHooks(t, w, gatewayConfig(10), 70, 30)
-	if err := h.beforeShrink(t.Context(), shrinking("stable", 12, 10), names.Stable, other{}); err != nil || len(w.gateway.calls) > 0 {
+	if err := h.beforeShrink(t.Context(), shrinking("stable", 12, 10), names.Stable, other{}); err != nil ||
+		len(w.gateway.calls) > 0 {
 		t.Errorf("called %v, error %v", w.gateway.calls, err)
 	}
 }
@@ -117,19 +126,28 @@ func TestAShiftThatFailsLeavesTheRequestsWhereTheyWere(t *testing.T) {
 		ends   []int
 		want   []string
 	}{
-		{name: "the canary is not ready", weight: 30, live: []int{90, 10}, world: func(w *world) { w.unready = errors.New("1 of 3 ready") },
-			calls: []string{fmt.Sprintf(canaryReady, 3)}, ends: []int{90, 10}, want: []string{"keeps its weights", "finance-service-v2 is not ready for 30 %", "1 of 3 ready"}},
-		{name: "not accepted", weight: 30, live: []int{90, 10}, world: func(w *world) { w.gateway.refuses = []string{"70/30"} },
+		{name: "the canary is not ready", weight: 30, live: []int{90, 10},
+			world: func(w *world) { w.unready = errors.New("1 of 3 ready") },
+			calls: []string{fmt.Sprintf(canaryReady, 3)}, ends: []int{90, 10},
+			want: []string{"keeps its weights", "finance-service-v2 is not ready for 30 %", "1 of 3 ready"}},
+		{name: "not accepted", weight: 30, live: []int{90, 10},
+			world: func(w *world) { w.gateway.refuses = []string{"70/30"} },
 			calls: []string{fmt.Sprintf(canaryReady, 3), "set 70/30", "set 90/10", "accepted 90/10"}, ends: []int{90, 10},
 			want: []string{"at 10 % for the canary", "Accepted is False"}},
-		{name: "nothing is accepted", weight: 30, live: []int{90, 10}, world: func(w *world) { w.gateway.refuses = []string{"70/30", "90/10"} },
-			calls: []string{fmt.Sprintf(canaryReady, 3), "set 70/30", "set 90/10"}, ends: []int{90, 10}, want: []string{"not accepted either", "Accepted is False"}},
-		{name: "down is not accepted", weight: 0, live: []int{70, 30}, world: func(w *world) { w.gateway.refuses = []string{"100/0"} },
-			calls: []string{stableReady, "set 100/0", "set 70/30", "accepted 70/30"}, ends: []int{70, 30}, want: []string{"at 30 % for the canary"}},
-		{name: "a route that has them already is not accepted", weight: 30, live: []int{70, 30}, world: func(w *world) { w.gateway.refuses = []string{"70/30"} },
-			ends: []int{70, 30}, want: []string{"has the weights of before", "Accepted is False"}},
-		{name: "forbidden", weight: 30, live: []int{90, 10}, world: func(w *world) { w.gateway.forbidden = errors.New("no such right") },
-			ends: []int{90, 10}, want: []string{"no such right"}},
+		{name: "nothing is accepted", weight: 30, live: []int{90, 10},
+			world: func(w *world) { w.gateway.refuses = []string{"70/30", "90/10"} },
+			calls: []string{fmt.Sprintf(canaryReady, 3), "set 70/30", "set 90/10"}, ends: []int{90, 10},
+			want: []string{"not accepted either", "Accepted is False"}},
+		{name: "down is not accepted", weight: 0, live: []int{70, 30},
+			world: func(w *world) { w.gateway.refuses = []string{"100/0"} },
+			calls: []string{stableReady, "set 100/0", "set 70/30", "accepted 70/30"}, ends: []int{70, 30},
+			want: []string{"at 30 % for the canary"}},
+		{name: "a route that has them already is not accepted", weight: 30, live: []int{70, 30},
+			world: func(w *world) { w.gateway.refuses = []string{"70/30"} },
+			ends:  []int{70, 30}, want: []string{"has the weights of before", "Accepted is False"}},
+		{name: "forbidden", weight: 30, live: []int{90, 10},
+			world: func(w *world) { w.gateway.forbidden = errors.New("no such right") },
+			ends:  []int{90, 10}, want: []string{"no such right"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -145,7 +163,8 @@ func TestAShiftThatFailsLeavesTheRequestsWhereTheyWere(t *testing.T) {
 			if diff := cmp.Diff(tt.calls, w.gateway.calls); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
-			if got := w.gateway.weights; got["finance-service-stable"] != tt.ends[0] || got["finance-service-canary"] != tt.ends[1] {
+			if got := w.gateway.weights; got["finance-service-stable"] != tt.ends[0] ||
+				got["finance-service-canary"] != tt.ends[1] {
 				t.Errorf("the route ends at %v, want %v", got, tt.ends)
 			}
 			// The track that asks next hears the same, and tries nothing of its own.
@@ -178,18 +197,22 @@ func TestANewRouteThatIsNotAcceptedGivesTheCanaryNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.gateway.weights, w.gateway.refuses = h.router.target(), []string{"90/10"} // the provider makes it
-	if err := h.verifyRelease(t.Context(), "vextrus/finance@"+onTrial); err == nil || !strings.Contains(err.Error(), "Accepted is False") {
+	if err := h.verifyRelease(t.Context(), "vextrus/finance@"+onTrial); err == nil ||
+		!strings.Contains(err.Error(), "Accepted is False") {
 		t.Errorf("error %v", err)
 	}
 	if got := route(w.gateway.weights); got != "100/0" {
 		t.Errorf("the route ends at %s", got)
 	}
-	// The next update finds nothing to do for the route itself, and brings the weights. There is no Prometheus in this test.
+	// The next update finds nothing to do for the route itself, and brings the weights. There is no Prometheus in this
+	// test.
 	w.gateway.refuses, w.gateway.calls = nil, nil
-	if err := newHooks(t, w, onePod(), 100, 0).verifyRelease(t.Context(), "vextrus/finance@"+onTrial); err == nil || !strings.Contains(err.Error(), "no Prometheus") {
+	if err := newHooks(t, w, onePod(), 100, 0).verifyRelease(t.Context(), "vextrus/finance@"+onTrial); err == nil ||
+		!strings.Contains(err.Error(), "no Prometheus") {
 		t.Errorf("error %v", err)
 	}
-	want := []string{"finance-service-stable: 1 of " + oldImage, fmt.Sprintf(canaryReady, 1), fmt.Sprintf(canaryReady, 1), "set 90/10", "accepted 90/10"}
+	want := []string{"finance-service-stable: 1 of " + oldImage, fmt.Sprintf(canaryReady, 1), fmt.Sprintf(canaryReady, 1),
+		"set 90/10", "accepted 90/10"}
 	if diff := cmp.Diff(want, w.gateway.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
@@ -222,14 +245,16 @@ func TestAttached(t *testing.T) {
 	if attached(at("public", "a.example.com", 30)) != before {
 		t.Error("another weight counts as another place")
 	}
-	for _, other := range []resource.PropertyMap{at("inner", "a.example.com", 10), at("public", "b.example.com", 10), nil} {
+	for _, other := range []resource.PropertyMap{at("inner", "a.example.com", 10), at("public", "b.example.com", 10),
+		nil} {
 		if attached(other) == before {
 			t.Errorf("%v counts as the same place", other)
 		}
 	}
 }
 
-// Nothing is looked at before the Gateway has accepted the weights, and with fewer pods than the plan's nothing is either.
+// Nothing is looked at before the Gateway has accepted the weights, and with fewer pods than the plan's nothing is
+// either.
 func TestVerifyWaitsForTheRoute(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -258,7 +283,8 @@ func TestVerifyWaitsForTheRoute(t *testing.T) {
 	}
 }
 
-// Somebody who rolls back, or goes down, while this update goes up is not overruled, whichever of the two writes the weights last.
+// Somebody who rolls back, or goes down, while this update goes up is not overruled, whichever of the two writes the
+// weights last.
 func TestWhoeverGoesDownMeanwhileIsNotOverruled(t *testing.T) {
 	rollback := ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard", Release: "v2", Image: onTrial, From: 10}
 	tests := []struct {
@@ -270,9 +296,12 @@ func TestWhoeverGoesDownMeanwhileIsNotOverruled(t *testing.T) {
 		weight int
 		ends   string
 	}{
-		{name: "rolled back before the weights rise", when: "wait", other: rollback, live: []int{100, 0}, weight: 10, ends: "100/0"},
-		{name: "rolled back while they rise", when: "accept", other: rollback, live: []int{100, 0}, weight: 10, ends: "100/0"},
-		{name: "rolled back while they stay", when: "accept", other: rollback, live: []int{90, 10}, weight: 10, ends: "100/0"},
+		{name: "rolled back before the weights rise", when: "wait", other: rollback, live: []int{100, 0}, weight: 10,
+			ends: "100/0"},
+		{name: "rolled back while they rise", when: "accept", other: rollback, live: []int{100, 0}, weight: 10,
+			ends: "100/0"},
+		{name: "rolled back while they stay", when: "accept", other: rollback, live: []int{90, 10}, weight: 10,
+			ends: "100/0"},
 		{name: "gone down while they rise", when: "accept", live: []int{95, 5}, weight: 10, ends: "97/3",
 			other: ledger.Entry{Kind: ledger.ShiftBegun, Who: "other", Image: onTrial, Stable: oldImage, From: 5, To: 3}},
 		{name: "gone up while they rise", when: "accept", live: []int{95, 5}, weight: 10, ends: "95/5",
@@ -294,7 +323,8 @@ func TestWhoeverGoesDownMeanwhileIsNotOverruled(t *testing.T) {
 			if tt.when == "wait" && len(w.gateway.calls) == 0 {
 				t.Fatal("nothing was waited for")
 			}
-			if _, overtaken := errors.AsType[*overtakenError](err); !overtaken || !strings.Contains(err.Error(), "by "+tt.other.Who) {
+			if _, overtaken := errors.AsType[*overtakenError](err); !overtaken ||
+				!strings.Contains(err.Error(), "by "+tt.other.Who) {
 				t.Errorf("error %v", err)
 			}
 			if got := route(w.gateway.weights); got != tt.ends {
@@ -304,13 +334,15 @@ func TestWhoeverGoesDownMeanwhileIsNotOverruled(t *testing.T) {
 	}
 }
 
-// A stack that leaves gateway mode still has its route until the end of that update: it may not lose a track that the route uses.
+// A stack that leaves gateway mode still has its route until the end of that update: it may not lose a track that the
+// route uses.
 func TestTheWayBackToPodCounts(t *testing.T) {
 	config := productionConfig()
 	maps.Copy(config, map[string]string{"release": "v2", "canaryWeight": "0"})
 	w := newWorld()
 	h := newHooks(t, w, config, 70, 30)
-	err := h.beforeShrink(t.Context(), shrinking("canary", 3, 0), names.Canary, other{deployment: "finance-service-stable", replicas: 10})
+	err := h.beforeShrink(t.Context(), shrinking("canary", 3, 0), names.Canary,
+		other{deployment: "finance-service-stable", replicas: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,8 +358,10 @@ func TestTheWayBackToPodCounts(t *testing.T) {
 func TestWithoutARouteTheServiceCounts(t *testing.T) {
 	w := newWorld()
 	h := newHooks(t, w, gatewayConfig(10))
-	err := h.beforeShrink(t.Context(), shrinking("canary", 3, 1), names.Canary, other{deployment: "finance-service-stable", replicas: 10})
-	if want := []string{"vextrus-production/finance-service-stable: 10", "endpoints of finance-service: 10"}; err != nil || !slices.Equal(w.awaited, want) {
+	err := h.beforeShrink(t.Context(), shrinking("canary", 3, 1), names.Canary,
+		other{deployment: "finance-service-stable", replicas: 10})
+	if want := []string{"vextrus-production/finance-service-stable: 10", "endpoints of finance-service: 10"}; err != nil ||
+		!slices.Equal(w.awaited, want) {
 		t.Errorf("awaited %v, error %v", w.awaited, err)
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
-// shift is the one move that a run of the program makes. It is judged once, whichever resource asks first, and noted in the
-// ledger when it is let through.
+// shift is the one move that a run of the program makes. It is judged once, whichever resource asks first, and noted
+// in the ledger when it is let through.
 type shift struct {
 	settings *settings.Settings
 	cluster  cluster
@@ -34,11 +34,11 @@ type shift struct {
 
 	once    sync.Once
 	verdict error
-	// begun is the number of the ledger's entry with the shift that this run carries out, 0 when it is to stay where it is. It is
-	// unknown while the ledger could not be read.
+	// begun is the number of the ledger's entry with the shift that this run carries out, 0 when it is to stay where it
+	// is. It is unknown while the ledger could not be read.
 	begun int
-	// interruption is the number of the last entry that left the cluster otherwise than the stack's state tells, and unfinished that of
-	// the shift which was under way when this run began; both are 0 for none.
+	// interruption is the number of the last entry that left the cluster otherwise than the stack's state tells, and
+	// unfinished that of the shift which was under way when this run began; both are 0 for none.
 	interruption, unfinished int
 }
 
@@ -95,8 +95,8 @@ func (p *pending) isKnown() bool {
 
 func (s *shift) store() ledger.Store { return rollout.Ledger(s.cluster, s.settings) }
 
-// entered tells whether the ledger holds that staging had verified the image when it was let in. A ledger that cannot be read
-// holds nothing here: the advance gate says what is wrong with it.
+// entered tells whether the ledger holds that staging had verified the image when it was let in. A ledger that cannot
+// be read holds nothing here: the advance gate says what is wrong with it.
 func (s *shift) entered(ctx context.Context, image string) bool {
 	history, err := ledger.Read(ctx, s.store())
 	return err == nil && slices.ContainsFunc(history.Entries(), func(entry ledger.Entry) bool {
@@ -104,7 +104,8 @@ func (s *shift) entered(ctx context.Context, image string) bool {
 	})
 }
 
-// judge lets the move through or refuses it. On preview nothing is written, and what time or traffic can still cure is a warning.
+// judge lets the move through or refuses it. On preview nothing is written, and what time or traffic can still cure
+// is a warning.
 func (s *shift) judge(ctx context.Context) error {
 	s.once.Do(func() { s.verdict = s.judgeOnce(ctx) })
 	return s.verdict
@@ -155,7 +156,8 @@ func (s *shift) digest(ctx context.Context, track string) (string, error) {
 
 func (s *shift) facts(ctx context.Context, history *ledger.Ledger, target plan.Target) advance.Facts {
 	state, now := history.State(), s.edges.now()
-	return rollout.Facts(s.settings, state, target, s.staging, now, func() advance.Soak { return s.lookAtSoak(ctx, state, now) })
+	return rollout.Facts(s.settings, state, target, s.staging, now,
+		func() advance.Soak { return s.lookAtSoak(ctx, state, now) })
 }
 
 // lookAtSoak gathers the evidence of the stage that the rollout stands at, afresh.
@@ -179,11 +181,13 @@ func (s *shift) preview(decision advance.Decision) error {
 }
 
 // carryOut notes the decision, and rolls back where the evidence asks for it.
-func (s *shift) carryOut(ctx context.Context, history *ledger.Ledger, target plan.Target, decision advance.Decision) error {
+func (s *shift) carryOut(ctx context.Context, history *ledger.Ledger, target plan.Target,
+	decision advance.Decision) error {
 	refused := &advance.RefusedError{Decision: decision}
 	switch {
 	case decision.RollBack:
-		outcome := s.rollBack(ctx, history.State().Image, history.State().Release, "the soak failed: "+decision.Refusals[len(decision.Refusals)-1].Found,
+		outcome := s.rollBack(ctx, history.State().Image, history.State().Release,
+			"the soak failed: "+decision.Refusals[len(decision.Refusals)-1].Found,
 			map[string]string{"soak": decision.Soak.Evaluation.String()})
 		return fmt.Errorf("%w\n%s", refused, outcome)
 	case decision.Extend:
@@ -205,28 +209,33 @@ func (s *shift) carryOut(ctx context.Context, history *ledger.Ledger, target pla
 // extend notes that the soak's time is over without its criteria being met.
 func (s *shift) extend(ctx context.Context, target plan.Target, decision advance.Decision) error {
 	_, err := ledger.Write(ctx, s.store(), s.edges.now, ledger.Entry{
-		Kind: ledger.Extended, Who: s.edges.who(), Image: target.Canary, To: decision.Move.From, Verdict: string(decision.Verdict()),
+		Kind: ledger.Extended, Who: s.edges.who(), Image: target.Canary, To: decision.Move.From,
+		Verdict: string(decision.Verdict()),
 		Reason:  fmt.Sprintf("by %s: %s", s.settings.Soak.Extension, decision.Refusals[0].Found),
 		Numbers: soak.Numbers(decision.Soak.Evaluation), Soaked: int64(decision.Soak.Soaked / time.Second),
 	})
 	return err
 }
 
-// begin notes what was let through. It looks again at what the decision rests on: somebody may have rolled back meanwhile.
-func (s *shift) begin(ctx context.Context, history *ledger.Ledger, target plan.Target, decision advance.Decision) error {
+// begin notes what was let through. It looks again at what the decision rests on: somebody may have rolled back
+// meanwhile.
+func (s *shift) begin(ctx context.Context, history *ledger.Ledger, target plan.Target,
+	decision advance.Decision) error {
 	judged := history.State().Shift()
 	written, err := ledger.Append(ctx, s.store(), s.edges.now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
 		state := current.State()
 		latch, latched := state.Latch(target.Canary)
 		released := latched && latch.Seq == s.settings.Latch.Release
 		if latched && !released && target.Weight > 0 {
-			return nil, fmt.Errorf("the canary was rolled back by %s while the move was judged: %s; look at `pulumi preview`", latch.Who, latch.Reason)
+			return nil, fmt.Errorf("the canary was rolled back by %s while the move was judged: %s; look at `pulumi preview`",
+				latch.Who, latch.Reason)
 		}
 		if decision.Move.Kind != plan.Stay && (standsAt(state, target) || isUnderWay(state, target)) {
 			return nil, nil // somebody else has moved it there, or is about to
 		}
 		if state.Weight != decision.Move.From && decision.Move.Kind != plan.Enter {
-			return nil, fmt.Errorf("the rollout was moved to %d %% while this move was judged: an unchanged `pulumi up` judges it anew", state.Weight)
+			return nil, fmt.Errorf("the rollout was moved to %d %% while this move was judged: an unchanged `pulumi up` "+
+				"judges it anew", state.Weight)
 		}
 		// Whoever goes down need not mind who goes up.
 		if decision.Move.Kind != plan.Retreat {
@@ -243,8 +252,8 @@ func (s *shift) begin(ctx context.Context, history *ledger.Ledger, target plan.T
 	return nil
 }
 
-// latest says no when somebody else has moved the rollout since this run's shift was let through. It is asked before capacity is
-// taken away, because another update or a rollback may count on it.
+// latest says no when somebody else has moved the rollout since this run's shift was let through. It is asked before
+// capacity is taken away, because another update or a rollback may count on it.
 func (s *shift) latest(ctx context.Context) error {
 	if s.begun == unknown || s.settings.IsSingle() {
 		return nil
@@ -260,7 +269,8 @@ func (s *shift) latest(ctx context.Context) error {
 	return overtaken(current, s.begun, target)
 }
 
-// goesOn says no when somebody else has moved the rollout since this run's shift was let through, or has rolled its canary back.
+// goesOn says no when somebody else has moved the rollout since this run's shift was let through, or has rolled its
+// canary back.
 func (s *shift) goesOn(ctx context.Context) error {
 	if err := s.latest(ctx); err != nil {
 		return err
@@ -279,7 +289,8 @@ func (s *shift) goesOn(ctx context.Context) error {
 	return nil
 }
 
-// overtaken is an error when the ledger's shift is another one than the numbered one, unless somebody else has reached the same target.
+// overtaken is an error when the ledger's shift is another one than the numbered one, unless somebody else has
+// reached the same target.
 func overtaken(current *ledger.Ledger, shift int, target plan.Target) error {
 	state := current.State()
 	if shift == unknown || state.Shift() == shift || standsAt(state, target) {
@@ -291,7 +302,8 @@ func overtaken(current *ledger.Ledger, shift int, target plan.Target) error {
 
 // standsAt tells whether the rollout stands at the target and no shift is under way.
 func standsAt(state ledger.State, target plan.Target) bool {
-	return state.Weight == target.Weight && state.Stable == target.Stable && state.Begun == nil && (state.Image == target.Canary || target.Weight == 0)
+	return state.Weight == target.Weight && state.Stable == target.Stable && state.Begun == nil &&
+		(state.Image == target.Canary || target.Weight == 0)
 }
 
 // isUnderWay tells whether a shift to the target was begun and is not completed.
@@ -305,15 +317,18 @@ type overtakenError struct{ by ledger.Entry }
 
 // Error tells who, and what to do.
 func (e *overtakenError) Error() string {
-	return fmt.Sprintf("the rollout was moved on by %s at %s, to %d %% (%s, entry %d of the ledger), while this update was under way: "+
+	return fmt.Sprintf("the rollout was moved on by %s at %s, to %d %% (%s, entry %d of the ledger), while this update "+
+		"was under way: "+
 		"`pulumi up --refresh` goes on from there", e.by.Who, e.by.Time.Format(time.RFC3339), e.by.To, e.by.Kind, e.by.Seq)
 }
 
-func (s *shift) entries(target plan.Target, decision advance.Decision, latch ledger.Entry, released bool) []ledger.Entry {
+func (s *shift) entries(target plan.Target, decision advance.Decision, latch ledger.Entry,
+	released bool) []ledger.Entry {
 	who := s.edges.who()
 	var entries []ledger.Entry
 	if released {
-		entries = append(entries, ledger.Entry{Kind: ledger.LatchReleased, Who: who, Image: target.Canary, Ref: latch.Seq, Reason: s.settings.Latch.Reason})
+		entries = append(entries, ledger.Entry{Kind: ledger.LatchReleased, Who: who, Image: target.Canary, Ref: latch.Seq,
+			Reason: s.settings.Latch.Reason})
 	}
 	if decision.Overridden != nil {
 		entries = append(entries, ledger.Entry{Kind: ledger.Overridden, Who: who, Image: target.Canary, To: target.Weight,
@@ -326,15 +341,18 @@ func (s *shift) entries(target plan.Target, decision advance.Decision, latch led
 	if decision.Move.Kind == plan.Enter {
 		entry := ledger.Entry{Kind: ledger.StagingVerified, Who: who, Image: target.Canary, Stack: s.staging.Stack}
 		if !s.staging.Required {
-			entry.Kind, entry.Stack, entry.Reason = ledger.Overridden, "", "config staging.required is false: no stack has verified the image"
+			entry.Kind, entry.Stack, entry.Reason = ledger.Overridden, "",
+				"config staging.required is false: no stack has verified the image"
 		}
 		entries = append(entries, entry)
 	}
 	if decision.Soak != nil {
 		entries = append(entries, ledger.Entry{Kind: ledger.Verdict, Who: who, Image: target.Canary, To: decision.Move.From,
-			Verdict: string(decision.Verdict()), Numbers: soak.Numbers(decision.Soak.Evaluation), Soaked: int64(decision.Soak.Soaked / time.Second)})
+			Verdict: string(decision.Verdict()), Numbers: soak.Numbers(decision.Soak.Evaluation),
+			Soaked: int64(decision.Soak.Soaked / time.Second)})
 	}
-	return append(entries, ledger.Entry{Kind: ledger.ShiftBegun, Who: who, Release: s.settings.Release, Image: target.Canary, Stable: target.Stable,
+	return append(entries, ledger.Entry{Kind: ledger.ShiftBegun, Who: who, Release: s.settings.Release,
+		Image: target.Canary, Stable: target.Stable,
 		From: decision.Move.From, To: target.Weight, Reason: string(decision.Move.Kind)})
 }
 

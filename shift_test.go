@@ -146,10 +146,13 @@ func TestShift(t *testing.T) {
 		wrote   string
 	}{
 		{name: "soaked", to: 30, stands: 10, now: soaked, wrote: "shift-reached verdict shift-begun"},
-		{name: "too early", to: 30, stands: 10, now: born.Add(31 * time.Hour), refused: "of 48 h 0 min", curable: true, wrote: "shift-reached checkpoint"},
-		{name: "too early, and no checkpoint is due", to: 30, stands: 10, now: born.Add(10 * time.Minute), refused: "of 48 h 0 min", curable: true, wrote: "shift-reached"},
+		{name: "too early", to: 30, stands: 10, now: born.Add(31 * time.Hour), refused: "of 48 h 0 min", curable: true,
+			wrote: "shift-reached checkpoint"},
+		{name: "too early, and no checkpoint is due", to: 30, stands: 10, now: born.Add(10 * time.Minute),
+			refused: "of 48 h 0 min", curable: true, wrote: "shift-reached"},
 		{name: "illegal", to: 60, stands: 10, now: soaked, refused: "no legal move", wrote: "shift-reached"},
-		{name: "blind", to: 30, stands: 10, now: soaked, served: served{offline: true}, refused: "cannot be reached", curable: true, wrote: "shift-reached checkpoint"},
+		{name: "blind", to: 30, stands: 10, now: soaked, served: served{offline: true}, refused: "cannot be reached",
+			curable: true, wrote: "shift-reached checkpoint"},
 		{name: "between target and limit", to: 30, stands: 10, now: soaked, served: served{failing: 0.0075},
 			refused: "criteria not met", curable: true, wrote: "shift-reached extended"},
 		{name: "bad", to: 30, stands: 10, now: soaked, served: served{failing: 0.05},

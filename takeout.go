@@ -8,7 +8,9 @@ import (
 )
 
 // rollBack takes the canary out of traffic and latches its image.
-func (s *shift) rollBack(ctx context.Context, image, release, reason string, evidence map[string]string) rollback.Outcome {
+func (s *shift) rollBack(ctx context.Context, image, release, reason string,
+	evidence map[string]string) rollback.Outcome {
 	recorder := rollout.Recorder(s.store(), s.settings, s.edges.who(), image, release, s.edges.now)
-	return rollback.Run(ctx, s.cluster, recorder, rollout.Rollback(ctx, s.cluster, s.settings, release, reason, evidence, s.edges.now))
+	return rollback.Run(ctx, s.cluster, recorder, rollout.Rollback(ctx, s.cluster, s.settings, release, reason, evidence,
+		s.edges.now))
 }

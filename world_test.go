@@ -52,7 +52,8 @@ func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	}
 	outputs := args.Inputs.Copy()
 	if args.TypeToken == "pulumi:pulumi:StackReference" {
-		outputs["outputs"] = resource.NewObjectProperty(resource.PropertyMap{"verifiedImage": resource.NewStringProperty(w.verified)})
+		outputs["outputs"] = resource.NewObjectProperty(
+			resource.PropertyMap{"verifiedImage": resource.NewStringProperty(w.verified)})
 		return args.Name, outputs, nil
 	}
 	w.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
@@ -155,7 +156,8 @@ func (w *world) Record(context.Context, string, string, map[string]string) error
 
 func newWorld() *world {
 	return &world{
-		kinds: []string{"ServiceMonitor", "PrometheusRule"}, inputs: map[string]resource.PropertyMap{}, ignored: map[string][]string{},
+		kinds: []string{"ServiceMonitor", "PrometheusRule"}, inputs: map[string]resource.PropertyMap{},
+		ignored: map[string][]string{},
 	}
 }
 

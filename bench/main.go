@@ -1,6 +1,7 @@
-// Command bench measures what the program costs its users beside the least that Pulumi costs them, and keeps the result as a
-// dated table in docs/benchmarks.md. It drives the Pulumi CLI as a user does, imports nothing of the product, and needs the local
-// cluster with the demo's production stack: `make bench` sees to the first, `make demo` to the second.
+// Command bench measures what the program costs its users beside the least that Pulumi costs them, and keeps the
+// result as a dated table in docs/benchmarks.md. It drives the Pulumi CLI as a user does, imports nothing of the
+// product, and needs the local cluster with the demo's production stack: `make bench` sees to the first, `make demo`
+// to the second.
 //
 // It fails when something could not be measured, and not when a goal is missed: the table says that.
 package main

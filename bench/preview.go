@@ -46,7 +46,8 @@ func (p pulumi) build(ctx context.Context, pkg string) (time.Duration, error) {
 func measurePreviews(ctx context.Context, production pulumi, runs int) (report, error) {
 	empty := pulumi{measure.Shell{Root: production.Root, Project: filepath.Join(production.Root, ".local", "bench")}}
 	if _, err := production.preview(ctx, "production"); err != nil {
-		return report{}, fmt.Errorf("the production stack of the demo is not deployed as it is configured: run `make demo` first: %w", err)
+		return report{}, fmt.Errorf("the production stack of the demo is not deployed as it is configured: run `make "+
+			"demo` first: %w", err)
 	}
 	if err := deployEmpty(ctx, empty); err != nil {
 		return report{}, errors.Join(err, destroyEmpty(ctx, empty))
@@ -101,8 +102,8 @@ func deployEmpty(ctx context.Context, empty pulumi) error {
 	return err
 }
 
-// emptyProject is the Pulumi.yaml of the empty program. Both programs are built in the same way: where the product's project
-// keeps what it built, so does this one.
+// emptyProject is the Pulumi.yaml of the empty program. Both programs are built in the same way: where the product's
+// project keeps what it built, so does this one.
 func emptyProject(empty pulumi) ([]byte, error) {
 	raw, err := os.ReadFile(filepath.Join(empty.Root, "Pulumi.yaml"))
 	if err != nil {

@@ -32,7 +32,8 @@ func TestTheEmptyProgramIsBuiltAsTheProductIs(t *testing.T) {
 		if err := yaml.Unmarshal(raw, &got); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(map[string]any{"name": "finance-rollout-bench", "runtime": want, "main": "../../bench/empty"}, got); diff != "" {
+		if diff := cmp.Diff(map[string]any{"name": "finance-rollout-bench", "runtime": want, "main": "../../bench/empty"},
+			got); diff != "" {
 			t.Errorf("%s: %s", definition, diff)
 		}
 	}

@@ -33,7 +33,8 @@ func (r report) markdown() string {
 	text.WriteString(measure.Row("`pulumi preview` of one ConfigMap", r.Empty))
 	text.WriteString(measure.Row("`go build` of the first program", r.ProductionBuild))
 	text.WriteString(measure.Row("`go build` of the second program", r.EmptyBuild))
-	fmt.Fprintf(&text, "\nRatio of the previews' medians: **%.2f**. The goal of at most %.1f is %s.\n", r.ratio(), goal, measure.Met(r.ratio() <= goal))
+	fmt.Fprintf(&text, "\nRatio of the previews' medians: **%.2f**. The goal of at most %.1f is %s.\n", r.ratio(), goal,
+		measure.Met(r.ratio() <= goal))
 	text.WriteString(measure.Disturbed(r.Machine))
 	return text.String()
 }

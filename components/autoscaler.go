@@ -6,12 +6,13 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// autoscaler makes the HorizontalPodAutoscaler of the track, where one is wanted. It has the hooks of the track: a lower minimum
-// takes pods away as much as fewer replicas do.
+// autoscaler makes the HorizontalPodAutoscaler of the track, where one is wanted. It has the hooks of the track: a
+// lower minimum takes pods away as much as fewer replicas do.
 //
-// It stays when the track has no pods, and does nothing then: an autoscaler leaves a Deployment with 0 replicas alone, whatever
-// its minimum is. That is what keeps a canary that was rolled back from being scaled up again.
-func (a *TrackArgs) autoscaler(ctx *pulumi.Context, name string, parent pulumi.ResourceOption, deployment *appsv1.Deployment) error {
+// It stays when the track has no pods, and does nothing then: an autoscaler leaves a Deployment with 0 replicas
+// alone, whatever its minimum is. That is what keeps a canary that was rolled back from being scaled up again.
+func (a *TrackArgs) autoscaler(ctx *pulumi.Context, name string, parent pulumi.ResourceOption,
+	deployment *appsv1.Deployment) error {
 	if a.Autoscale == nil {
 		return nil
 	}

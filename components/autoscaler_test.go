@@ -57,7 +57,8 @@ func TestTheReplicasAreTheAutoscalersWhileThereAreAny(t *testing.T) {
 	}{
 		{"first pods", 3, false, false, 3},
 		{"pods of the autoscaler", 3, true, true, 3},
-		// A canary that was rolled back, or went back to 0 %, stays so: an autoscaler leaves a Deployment with 0 replicas alone.
+		// A canary that was rolled back, or went back to 0 %, stays so: an autoscaler leaves a Deployment with 0 replicas
+		// alone.
 		{"no pods", 0, true, false, 2},
 		{"no pods before either", 0, false, false, 2},
 	}
@@ -65,7 +66,8 @@ func TestTheReplicasAreTheAutoscalersWhileThereAreAny(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &recorder{}
 			if err := track(t, r, func(args *TrackArgs) {
-				args.Replicas, args.Autoscaled, args.Autoscale = tt.replicas, tt.autoscaled, &settings.Autoscale{Min: 2, Max: 20, CPUPercent: 70}
+				args.Replicas, args.Autoscaled, args.Autoscale = tt.replicas, tt.autoscaled,
+					&settings.Autoscale{Min: 2, Max: 20, CPUPercent: 70}
 			}); err != nil {
 				t.Fatal(err)
 			}

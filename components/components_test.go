@@ -18,8 +18,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// recorder is the SDK's mock monitor: it keeps the inputs of every resource, gives them back as outputs, and fails those of
-// the type token in failing.
+// recorder is the SDK's mock monitor: it keeps the inputs of every resource, gives them back as outputs, and fails
+// those of the type token in failing.
 type recorder struct {
 	failing string
 
@@ -89,7 +89,8 @@ func defaultPod() PodSpec {
 
 func trackArgs() *TrackArgs {
 	return &TrackArgs{
-		App: app(), Name: "finance-service-week1", Track: names.Canary, Version: "week1", Image: pulumi.String("vextrus/finance@sha256:aa"),
+		App: app(), Name: "finance-service-week1", Track: names.Canary, Version: "week1",
+		Image:    pulumi.String("vextrus/finance@sha256:aa"),
 		Replicas: 1, Port: 3014, Pod: defaultPod(), ServiceAccount: pulumi.String("finance-service"), Checksum: "abc",
 		ProgressTimeout: 10 * time.Minute,
 	}
@@ -97,8 +98,10 @@ func trackArgs() *TrackArgs {
 
 func environmentArgs() *EnvironmentArgs {
 	return &EnvironmentArgs{
-		App: "finance-service", Environment: "production", Namespace: "vextrus-production", Stack: "finance-rollout/production",
-		ContainerPort: 3014, EgressPorts: []int{5432}, IngressNamespaces: []string{"ingress"}, PullSecrets: []string{"registry-production"},
+		App: "finance-service", Environment: "production", Namespace: "vextrus-production",
+		Stack:         "finance-rollout/production",
+		ContainerPort: 3014, EgressPorts: []int{5432}, IngressNamespaces: []string{"ingress"},
+		PullSecrets: []string{"registry-production"},
 	}
 }
 
@@ -129,7 +132,8 @@ func monitoringArgs() *MonitoringArgs {
 		Rules: alerts.Params{
 			App: "finance-service", Environment: "production", Namespace: "vextrus-production", Release: "week1",
 			Deployment: "finance-service-week1", RequestsTotal: d.Metrics.RequestsTotal, StatusLabel: d.Metrics.StatusLabel,
-			ErrorPattern: d.Metrics.ErrorPattern, DurationBucket: d.Metrics.DurationBucket, ErrorRate: 0.01, Latency: 500 * time.Millisecond,
+			ErrorPattern: d.Metrics.ErrorPattern, DurationBucket: d.Metrics.DurationBucket, ErrorRate: 0.01,
+			Latency:     500 * time.Millisecond,
 			MinRequests: 50, DashboardUID: "finance-week1",
 		},
 	}
@@ -137,8 +141,9 @@ func monitoringArgs() *MonitoringArgs {
 
 func releaseArgs() *ReleaseArgs {
 	return &ReleaseArgs{
-		App: app(), Name: "finance-service-release", Release: "week1", Position: plan.Position{Week: 1, Weight: 10, Stable: 9, Canary: 1},
-		Image: pulumi.String("b@sha256:bb"), StableImage: pulumi.String("a@sha256:aa"), Checksum: "abc",
+		App: app(), Name: "finance-service-release", Release: "week1",
+		Position: plan.Position{Week: 1, Weight: 10, Stable: 9, Canary: 1},
+		Image:    pulumi.String("b@sha256:bb"), StableImage: pulumi.String("a@sha256:aa"), Checksum: "abc",
 	}
 }
 
@@ -185,7 +190,8 @@ func TestInputs(t *testing.T) {
 		{typeAccount + "/environment", "imagePullSecrets[0].name", "registry-production"},
 		{typePolicy + "/environment", "spec.policyTypes", []any{"Ingress", "Egress"}},
 		{typePolicy + "/environment", "spec.ingress[0].ports[0].port", 3014.0},
-		{typePolicy + "/environment", `spec.ingress[0].from[0].namespaceSelector.matchLabels["kubernetes.io/metadata.name"]`, "ingress"},
+		{typePolicy + "/environment", `spec.ingress[0].from[0].namespaceSelector.matchLabels["kubernetes.io/metadata.name"]`,
+			"ingress"},
 		{typePolicy + "/environment", "spec.egress[0].ports[0].port", 53.0},
 		{typePolicy + "/environment", "spec.egress[1].ports[0].port", 5432.0},
 		{typeSecret + "/registry-production", "type", "kubernetes.io/dockerconfigjson"},
@@ -195,7 +201,8 @@ func TestInputs(t *testing.T) {
 		{canary, "metadata.name", "finance-service-week1"},
 		{canary, "spec.replicas", 1.0},
 		{canary, "spec.strategy.rollingUpdate.maxUnavailable", 0.0},
-		{canary, "spec.selector.matchLabels", map[string]any{"app": "finance-service", "track": "canary", "version": "week1"}},
+		{canary, "spec.selector.matchLabels", map[string]any{"app": "finance-service", "track": "canary",
+			"version": "week1"}},
 		{canary, "spec.template.metadata.labels.environment", "production"},
 		{canary, "spec.template.metadata.labels.traffic", "enabled"},
 		{canary, `spec.template.metadata.annotations["finance-rollout/config-checksum"]`, "abc"},
@@ -296,8 +303,10 @@ func withoutSecrets(value resource.PropertyValue) resource.PropertyValue {
 
 func TestEveryFailingResourceFailsTheProgram(t *testing.T) {
 	for _, token := range []string{
-		typeNamespace, typeAccount, typePolicy, typeSecret, typeImage, typeDeployment, typeBudget, typeService, typeMonitor, typeRule, typeConfigMap,
-		"finance-rollout:index:Environment", "finance-rollout:index:Secrets", "finance-rollout:index:Image", "finance-rollout:index:Track",
+		typeNamespace, typeAccount, typePolicy, typeSecret, typeImage, typeDeployment, typeBudget, typeService, typeMonitor,
+		typeRule, typeConfigMap,
+		"finance-rollout:index:Environment", "finance-rollout:index:Secrets", "finance-rollout:index:Image",
+		"finance-rollout:index:Track",
 		"finance-rollout:index:Traffic", "finance-rollout:index:Monitoring", "finance-rollout:index:Release",
 	} {
 		t.Run(token, func(t *testing.T) {

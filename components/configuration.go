@@ -32,12 +32,14 @@ type Configuration struct {
 }
 
 // NewConfiguration makes the ConfigMap.
-func NewConfiguration(ctx *pulumi.Context, name string, args *ConfigurationArgs, opts ...pulumi.ResourceOption) (*Configuration, error) {
+func NewConfiguration(ctx *pulumi.Context, name string, args *ConfigurationArgs,
+	opts ...pulumi.ResourceOption) (*Configuration, error) {
 	if err := args.validate(); err != nil {
 		return nil, err
 	}
 	configuration := &Configuration{}
-	if err := ctx.RegisterComponentResource("finance-rollout:index:Configuration", name, configuration, opts...); err != nil {
+	if err := ctx.RegisterComponentResource("finance-rollout:index:Configuration", name, configuration,
+		opts...); err != nil {
 		return nil, err
 	}
 	made, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{

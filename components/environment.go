@@ -50,7 +50,8 @@ type Environment struct {
 }
 
 // NewEnvironment makes the environment.
-func NewEnvironment(ctx *pulumi.Context, name string, args *EnvironmentArgs, opts ...pulumi.ResourceOption) (*Environment, error) {
+func NewEnvironment(ctx *pulumi.Context, name string, args *EnvironmentArgs,
+	opts ...pulumi.ResourceOption) (*Environment, error) {
 	if err := args.validate(); err != nil {
 		return nil, err
 	}
@@ -104,7 +105,8 @@ func pullSecrets(names []string) corev1.LocalObjectReferenceArray {
 	return references
 }
 
-func newNetworkPolicy(ctx *pulumi.Context, name string, app App, args *EnvironmentArgs, parent pulumi.ResourceOption) error {
+func newNetworkPolicy(ctx *pulumi.Context, name string, app App, args *EnvironmentArgs,
+	parent pulumi.ResourceOption) error {
 	dns := networkingv1.NetworkPolicyEgressRuleArgs{Ports: networkingv1.NetworkPolicyPortArray{
 		networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("UDP"), Port: pulumi.Int(53)},
 		networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("TCP"), Port: pulumi.Int(53)},

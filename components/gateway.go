@@ -36,7 +36,8 @@ type RouteArgs struct {
 	Gateway Gateway
 	// Hostnames are the hosts that the route is for; none means all of the listener's.
 	Hostnames []string
-	// Interruption is that of the tracks: with another number the route is written anew, and so are weights that a rollback took.
+	// Interruption is that of the tracks: with another number the route is written anew, and so are weights that a
+	// rollback took.
 	Interruption int
 	// DependsOn are the tracks: the weight changes when they are ready, and not before.
 	DependsOn []pulumi.Resource
@@ -94,7 +95,8 @@ func NewRoute(ctx *pulumi.Context, name string, args *RouteArgs, opts ...pulumi.
 		Kind:        pulumi.String("HTTPRoute"),
 		Metadata:    metadata,
 		OtherFields: kubernetes.UntypedArgs{"spec": args.spec()},
-	}, parent, pulumi.DependsOn(append([]pulumi.Resource{stable, canary}, args.DependsOn...)), pulumi.ResourceHooks(args.Hooks))
+	}, parent, pulumi.DependsOn(append([]pulumi.Resource{stable, canary}, args.DependsOn...)),
+		pulumi.ResourceHooks(args.Hooks))
 	if err != nil {
 		return nil, err
 	}
@@ -105,20 +107,22 @@ func NewRoute(ctx *pulumi.Context, name string, args *RouteArgs, opts ...pulumi.
 	})
 }
 
-// service makes the Service of one track. It selects by the track and not by the release, so that it need not change with the
-// release's name.
-func (a *RouteArgs) service(ctx *pulumi.Context, name, track string, parent pulumi.ResourceOption) (*corev1.Service, error) {
+// service makes the Service of one track. It selects by the track and not by the release, so that it need not change
+// with the release's name.
+func (a *RouteArgs) service(ctx *pulumi.Context, name, track string, parent pulumi.ResourceOption) (*corev1.Service,
+	error) {
 	metadata := a.App.metadata(names.TrackService(a.ServiceName, track))
 	metadata.Labels = a.App.labelsWith(map[string]string{names.Track: track})
-	// The tracks wait for their own pods. A canary may have none, and one that is isolated has none that count: neither is a
-	// reason to wait here.
+	// The tracks wait for their own pods. A canary may have none, and one that is isolated has none that count: neither
+	// is a reason to wait here.
 	metadata.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
 	return corev1.NewService(ctx, names.TrackService(name, track), &corev1.ServiceArgs{
 		Metadata: metadata,
 		Spec: corev1.ServiceSpecArgs{
 			Type: pulumi.String("ClusterIP"),
 			Selector: pulumi.StringMap{
-				names.App: pulumi.String(a.App.Name), names.Track: pulumi.String(track), names.Traffic: pulumi.String(names.Enabled),
+				names.App: pulumi.String(a.App.Name), names.Track: pulumi.String(track),
+				names.Traffic: pulumi.String(names.Enabled),
 			},
 			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
 				Name: pulumi.String(PortName), Port: pulumi.Int(a.Port), TargetPort: pulumi.String(PortName),
@@ -127,7 +131,8 @@ func (a *RouteArgs) service(ctx *pulumi.Context, name, track string, parent pulu
 	}, parent)
 }
 
-// spec is the route's. It holds no value that is known only after the update, so that hooks and previews see the weights.
+// spec is the route's. It holds no value that is known only after the update, so that hooks and previews see the
+// weights.
 func (a *RouteArgs) spec() map[string]any {
 	gateway := map[string]any{"name": a.Gateway.Name, "namespace": a.Gateway.Namespace}
 	if a.Gateway.SectionName != "" {

@@ -15,7 +15,8 @@ const typeRoute = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
 func routeArgs() *RouteArgs {
 	return &RouteArgs{
 		App: app(), ServiceName: "finance-service", Port: 80, Weight: 30,
-		Gateway: Gateway{Namespace: "infra", Name: "public", SectionName: "web"}, Hostnames: []string{"finance.example.com"}, Interruption: 7,
+		Gateway: Gateway{Namespace: "infra", Name: "public", SectionName: "web"}, Hostnames: []string{"finance.example.com"},
+		Interruption: 7,
 	}
 }
 

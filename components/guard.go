@@ -51,8 +51,8 @@ type GuardArgs struct {
 	// Ledger, Service and Deployments are the names of what a rollback touches.
 	Ledger, Service string
 	Deployments     []string
-	// Files are the secrets that the guard's pods hold, by the names above and by the secrets' names in the cluster. The guard
-	// reads them as files: its account may read no Secret.
+	// Files are the secrets that the guard's pods hold, by the names above and by the secrets' names in the cluster. The
+	// guard reads them as files: its account may read no Secret.
 	Files map[string]settings.SecretRef
 	// PullSecrets names the secrets with registry credentials.
 	PullSecrets []string
@@ -75,8 +75,8 @@ func (a *GuardArgs) validate() error {
 	return nil
 }
 
-// Guard is the watcher that takes a bad canary out of traffic: a Deployment that may touch what a rollback touches and nothing
-// else, what it is told of the rollout, and what reaches it.
+// Guard is the watcher that takes a bad canary out of traffic: a Deployment that may touch what a rollback touches
+// and nothing else, what it is told of the rollout, and what reaches it.
 type Guard struct {
 	pulumi.ResourceState
 
@@ -135,12 +135,14 @@ func (a *GuardArgs) deployment(own App, account pulumi.StringInput) *appsv1.Depl
 					ServiceAccountName: account.ToStringOutput(), EnableServiceLinks: pulumi.Bool(false),
 					TerminationGracePeriodSeconds: pulumi.Int(guardGrace),
 					SecurityContext: corev1.PodSecurityContextArgs{
-						RunAsNonRoot: pulumi.Bool(true), RunAsUser: pulumi.Int(user), RunAsGroup: pulumi.Int(user), FsGroup: pulumi.Int(user),
+						RunAsNonRoot: pulumi.Bool(true), RunAsUser: pulumi.Int(user), RunAsGroup: pulumi.Int(user),
+						FsGroup:        pulumi.Int(user),
 						SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
 					},
 					TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{corev1.TopologySpreadConstraintArgs{
-						MaxSkew: pulumi.Int(1), TopologyKey: pulumi.String("kubernetes.io/hostname"), WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
-						LabelSelector: metav1.LabelSelectorArgs{MatchLabels: selector},
+						MaxSkew: pulumi.Int(1), TopologyKey: pulumi.String("kubernetes.io/hostname"),
+						WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
+						LabelSelector:     metav1.LabelSelectorArgs{MatchLabels: selector},
 					}},
 					Volumes: a.volumes(), Containers: corev1.ContainerArray{a.container(own)},
 				},
@@ -150,13 +152,15 @@ func (a *GuardArgs) deployment(own App, account pulumi.StringInput) *appsv1.Depl
 }
 
 func (a *GuardArgs) container(own App) corev1.ContainerArgs {
-	arguments := []string{"guard", "--lease", own.Name, "--listen", fmt.Sprintf(":%d", guardPort), "--leader-label", labelLeader}
+	arguments := []string{"guard", "--lease", own.Name, "--listen", fmt.Sprintf(":%d", guardPort), "--leader-label",
+		labelLeader}
 	mounts := corev1.VolumeMountArray{}
 	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
 		arguments = append(arguments, "--"+name+"-file", guardFiles+"/"+name)
 	}
 	if len(a.Files) > 0 {
-		mounts = append(mounts, corev1.VolumeMountArgs{Name: pulumi.String("files"), MountPath: pulumi.String(guardFiles), ReadOnly: pulumi.Bool(true)})
+		mounts = append(mounts, corev1.VolumeMountArgs{Name: pulumi.String("files"), MountPath: pulumi.String(guardFiles),
+			ReadOnly: pulumi.Bool(true)})
 	}
 	look := func(path string, period, failures int) corev1.ProbeArgs {
 		return corev1.ProbeArgs{
@@ -205,12 +209,14 @@ func (a *GuardArgs) volumes() corev1.VolumeArray {
 }
 
 // newGuardSurroundings makes what reaches the guard and keeps it running.
-func newGuardSurroundings(ctx *pulumi.Context, name string, own App, args *GuardArgs, parent pulumi.ResourceOption) error {
+func newGuardSurroundings(ctx *pulumi.Context, name string, own App, args *GuardArgs,
+	parent pulumi.ResourceOption) error {
 	selector := pulumi.StringMap{names.App: pulumi.String(own.Name)}
 	if args.Replicas > 1 {
 		if _, err := policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
 			Metadata: own.metadata(own.Name),
-			Spec:     policyv1.PodDisruptionBudgetSpecArgs{MaxUnavailable: pulumi.Int(1), Selector: metav1.LabelSelectorArgs{MatchLabels: selector}},
+			Spec: policyv1.PodDisruptionBudgetSpecArgs{MaxUnavailable: pulumi.Int(1),
+				Selector: metav1.LabelSelectorArgs{MatchLabels: selector}},
 		}, parent); err != nil {
 			return err
 		}
@@ -218,11 +224,13 @@ func newGuardSurroundings(ctx *pulumi.Context, name string, own App, args *Guard
 	if err := newIngressPolicy(ctx, name, own, guardPort, parent); err != nil {
 		return err
 	}
-	port := corev1.ServicePortArgs{Name: pulumi.String(PortName), Port: pulumi.Int(guardPort), TargetPort: pulumi.String(PortName)}
+	port := corev1.ServicePortArgs{Name: pulumi.String(PortName), Port: pulumi.Int(guardPort),
+		TargetPort: pulumi.String(PortName)}
 	if _, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
 		Metadata: own.metadata(own.Name),
 		Spec: corev1.ServiceSpecArgs{
-			Selector: pulumi.StringMap{names.App: pulumi.String(own.Name)}, ClusterIP: pulumi.String("None"), Ports: corev1.ServicePortArray{port},
+			Selector: pulumi.StringMap{names.App: pulumi.String(own.Name)}, ClusterIP: pulumi.String("None"),
+			Ports: corev1.ServicePortArray{port},
 		},
 	}, parent); err != nil {
 		return err
@@ -237,7 +245,8 @@ func newGuardSurroundings(ctx *pulumi.Context, name string, own App, args *Guard
 	}
 	_, err := apiextensions.NewCustomResource(ctx, name+"-ServiceMonitor", &apiextensions.CustomResourceArgs{
 		ApiVersion: pulumi.String(MonitoringAPI), Kind: pulumi.String("ServiceMonitor"),
-		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(own.Name), Namespace: own.Namespace, Labels: own.labelsWith(args.Labels)},
+		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(own.Name), Namespace: own.Namespace,
+			Labels: own.labelsWith(args.Labels)},
 		OtherFields: kubernetes.UntypedArgs{"spec": map[string]any{
 			"selector":        map[string]any{"matchLabels": map[string]any{names.App: own.Name}},
 			"podTargetLabels": []any{names.App},

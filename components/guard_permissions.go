@@ -18,8 +18,8 @@ type permission struct {
 	verbs     []string
 }
 
-// permissions are what the guard may do: see everything that it decides on, and write to what a rollback touches. Where the
-// API knows the name beforehand, the rule names it. It may read no Secret.
+// permissions are what the guard may do: see everything that it decides on, and write to what a rollback touches.
+// Where the API knows the name beforehand, the rule names it. It may read no Secret.
 func (a *GuardArgs) permissions(own App) []permission {
 	return []permission{
 		{"", []string{"pods"}, nil, []string{"get", "list", "watch", "patch"}},
@@ -40,7 +40,8 @@ func (a *GuardArgs) permissions(own App) []permission {
 }
 
 // newGuardPermissions makes the account of the guard with its Role.
-func newGuardPermissions(ctx *pulumi.Context, name string, own App, args *GuardArgs, parent pulumi.ResourceOption) (account pulumi.StringInput, binding pulumi.Resource, err error) {
+func newGuardPermissions(ctx *pulumi.Context, name string, own App, args *GuardArgs,
+	parent pulumi.ResourceOption) (account pulumi.StringInput, binding pulumi.Resource, err error) {
 	made, err := corev1.NewServiceAccount(ctx, name, &corev1.ServiceAccountArgs{
 		Metadata: own.metadata(own.Name), ImagePullSecrets: pullSecrets(args.PullSecrets),
 	}, parent)
@@ -77,14 +78,16 @@ func newIngressPolicy(ctx *pulumi.Context, name string, app App, port int, paren
 		Spec: networkingv1.NetworkPolicySpecArgs{
 			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{names.App: pulumi.String(app.Name)}},
 			PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
-			Ingress:     networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{Ports: tcpPorts(port)}},
+			Ingress: networkingv1.NetworkPolicyIngressRuleArray{
+				networkingv1.NetworkPolicyIngressRuleArgs{Ports: tcpPorts(port)}},
 		},
 	}, parent)
 	return err
 }
 
 // newWebhookService leads to the guard that acts.
-func newWebhookService(ctx *pulumi.Context, name string, own App, port corev1.ServicePortArgs, parent pulumi.ResourceOption) error {
+func newWebhookService(ctx *pulumi.Context, name string, own App, port corev1.ServicePortArgs,
+	parent pulumi.ResourceOption) error {
 	metadata := own.metadata(own.Name + "-webhook")
 	// Which pod acts is decided after the Service is made.
 	metadata.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
@@ -92,7 +95,8 @@ func newWebhookService(ctx *pulumi.Context, name string, own App, port corev1.Se
 	_, err := corev1.NewService(ctx, name+"-webhook", &corev1.ServiceArgs{
 		Metadata: metadata,
 		Spec: corev1.ServiceSpecArgs{
-			Selector: pulumi.StringMap{names.App: pulumi.String(own.Name), labelLeader: pulumi.String("true")}, Ports: corev1.ServicePortArray{port},
+			Selector: pulumi.StringMap{names.App: pulumi.String(own.Name), labelLeader: pulumi.String("true")},
+			Ports:    corev1.ServicePortArray{port},
 		},
 	}, parent)
 	return err

@@ -19,9 +19,11 @@ const (
 func guardArgs() *GuardArgs {
 	return &GuardArgs{
 		App: app(), Image: "vextrus/rollout@sha256:cc", Replicas: 2, Config: `{"format":1}`, ConfigKey: "rollout.json",
-		Ledger: "finance-service-ledger", Service: "finance-service", Deployments: []string{"finance-service-stable", "finance-service-week1"},
+		Ledger: "finance-service-ledger", Service: "finance-service",
+		Deployments: []string{"finance-service-stable", "finance-service-week1"},
 		Files: map[string]settings.SecretRef{
-			GuardWebhookToken: {Secret: "guard-production", Key: "webhook"}, GuardSmokeKey: {Secret: "finance-secrets-production", Key: "jwt-secret"},
+			GuardWebhookToken: {Secret: "guard-production", Key: "webhook"},
+			GuardSmokeKey:     {Secret: "finance-secrets-production", Key: "jwt-secret"},
 		},
 		PullSecrets: []string{"registry-production"}, Monitored: true, Labels: map[string]string{"release": "prometheus"},
 	}
@@ -71,7 +73,8 @@ func TestGuardInputs(t *testing.T) {
 		}
 	}
 	arguments := fmt.Sprint(r.path(t, typeDeployment+"/guard", pod+"containers[0].args"))
-	if !strings.Contains(arguments, "--webhook-token-file /etc/guard/webhook-token") || !strings.Contains(arguments, "--smoke-key-file /etc/guard/smoke-key") {
+	if !strings.Contains(arguments, "--webhook-token-file /etc/guard/webhook-token") ||
+		!strings.Contains(arguments, "--smoke-key-file /etc/guard/smoke-key") {
 		t.Errorf("arguments %s", arguments)
 	}
 	// The app's Service and its ServiceMonitor select by this label.
@@ -83,7 +86,8 @@ func TestGuardInputs(t *testing.T) {
 // The guard may touch what a rollback touches, and nothing else.
 func TestGuardPermissions(t *testing.T) {
 	for _, rule := range guardArgs().permissions(App{Name: "finance-service-guard"}) {
-		if slices.Contains(rule.resources, "secrets") || slices.Contains(rule.resources, "*") || slices.Contains(rule.verbs, "*") || slices.Contains(rule.resources, "pods/exec") {
+		if slices.Contains(rule.resources, "secrets") || slices.Contains(rule.resources, "*") ||
+			slices.Contains(rule.verbs, "*") || slices.Contains(rule.resources, "pods/exec") {
 			t.Errorf("too much: %+v", rule)
 		}
 		writes := slices.ContainsFunc(rule.verbs, func(v string) bool { return v == "update" || v == "patch" })
@@ -100,12 +104,14 @@ func TestGuardWithoutWhatIsOptional(t *testing.T) {
 	if err := run(t, r, newGuard(args)); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{typeService + "/guard-webhook", typeMonitor + "/guard-ServiceMonitor", typeBudget + "/guard"} {
+	for _, key := range []string{typeService + "/guard-webhook", typeMonitor + "/guard-ServiceMonitor", typeBudget +
+		"/guard"} {
 		if _, made := r.inputs[key]; made {
 			t.Errorf("%s is made", key)
 		}
 	}
-	if arguments := fmt.Sprint(r.path(t, typeDeployment+"/guard", "spec.template.spec.containers[0].args")); strings.Contains(arguments, "file") {
+	if arguments := fmt.Sprint(r.path(t, typeDeployment+"/guard",
+		"spec.template.spec.containers[0].args")); strings.Contains(arguments, "file") {
 		t.Errorf("arguments %s", arguments)
 	}
 }
@@ -131,7 +137,8 @@ func TestGuardRefuses(t *testing.T) {
 }
 
 func TestGuardFailsWithAnyOfItsResources(t *testing.T) {
-	for _, failing := range []string{typeConfigMap, typeAccount, typeRole, typeBinding, typeDeployment, typeBudget, typePolicy, typeService, typeMonitor} {
+	for _, failing := range []string{typeConfigMap, typeAccount, typeRole, typeBinding, typeDeployment, typeBudget,
+		typePolicy, typeService, typeMonitor} {
 		t.Run(failing, func(t *testing.T) {
 			if err := run(t, &recorder{failing: failing}, newGuard(guardArgs())); err == nil {
 				t.Error("accepted")

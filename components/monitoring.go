@@ -38,7 +38,8 @@ func (a *MonitoringArgs) validate() error {
 	return nil
 }
 
-// Monitoring is what makes the tracks comparable: the scrape of both, recording rules and alerts by track, and a dashboard.
+// Monitoring is what makes the tracks comparable: the scrape of both, recording rules and alerts by track, and a
+// dashboard.
 type Monitoring struct {
 	pulumi.ResourceState
 
@@ -47,7 +48,8 @@ type Monitoring struct {
 }
 
 // NewMonitoring makes the ServiceMonitor, the PrometheusRule and the dashboard.
-func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts ...pulumi.ResourceOption) (*Monitoring, error) {
+func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts ...pulumi.ResourceOption) (*Monitoring,
+	error) {
 	if err := args.validate(); err != nil {
 		return nil, err
 	}
@@ -79,11 +81,13 @@ func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts 
 	if err != nil {
 		return nil, err
 	}
-	monitoring.DashboardUID = dashboard.ID().ApplyT(func(pulumi.ID) string { return args.Rules.DashboardUID }).(pulumi.StringOutput)
+	monitoring.DashboardUID = dashboard.ID().ApplyT(
+		func(pulumi.ID) string { return args.Rules.DashboardUID }).(pulumi.StringOutput)
 	return monitoring, ctx.RegisterResourceOutputs(monitoring, pulumi.Map{"dashboardUID": monitoring.DashboardUID})
 }
 
-func newCustom(ctx *pulumi.Context, name, kind string, args *MonitoringArgs, spec map[string]any, parent pulumi.ResourceOption) error {
+func newCustom(ctx *pulumi.Context, name, kind string, args *MonitoringArgs, spec map[string]any,
+	parent pulumi.ResourceOption) error {
 	_, err := apiextensions.NewCustomResource(ctx, name+"-"+kind, &apiextensions.CustomResourceArgs{
 		ApiVersion: pulumi.String(MonitoringAPI),
 		Kind:       pulumi.String(kind),
@@ -97,10 +101,12 @@ func newCustom(ctx *pulumi.Context, name, kind string, args *MonitoringArgs, spe
 
 func (a *MonitoringArgs) serviceMonitor() map[string]any {
 	return map[string]any{
-		"selector":        map[string]any{"matchLabels": map[string]any{names.App: a.App.Name, names.Environment: a.App.Environment}},
+		"selector": map[string]any{"matchLabels": map[string]any{names.App: a.App.Name,
+			names.Environment: a.App.Environment}},
 		"podTargetLabels": []any{names.App, names.Track, names.Version},
 		"endpoints": []any{map[string]any{
-			"port": PortName, "path": a.Metrics.Path, "interval": a.Metrics.Interval.String(), "scrapeTimeout": a.Metrics.Interval.String(),
+			"port": PortName, "path": a.Metrics.Path, "interval": a.Metrics.Interval.String(),
+			"scrapeTimeout": a.Metrics.Interval.String(),
 		}},
 	}
 }

@@ -37,8 +37,8 @@ func (a App) metadata(name string) metav1.ObjectMetaArgs {
 	return metav1.ObjectMetaArgs{Name: pulumi.String(name), Namespace: a.Namespace, Labels: a.labels()}
 }
 
-// takenBack are the annotations of what a rollback changes in the cluster, or a person: replicas, the selector of the Service, the weights
-// of a route. The next update takes the field back and fails on no conflict.
+// takenBack are the annotations of what a rollback changes in the cluster, or a person: replicas, the selector of the
+// Service, the weights of a route. The next update takes the field back and fails on no conflict.
 func takenBack() pulumi.StringMap {
 	return pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")}
 }

@@ -39,9 +39,9 @@ func (a *ReleaseArgs) validate() error {
 	return nil
 }
 
-// Release is the record of what passed its gates: which image stands at which weight. It is written last and only when the
-// verify hook has passed, and the stack's outputs are read from it, so that they never tell of a position that was asked for
-// and not reached.
+// Release is the record of what passed its gates: which image stands at which weight. It is written last and only
+// when the verify hook has passed, and the stack's outputs are read from it, so that they never tell of a position
+// that was asked for and not reached.
 type Release struct {
 	pulumi.ResourceState
 

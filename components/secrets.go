@@ -40,8 +40,8 @@ func (a *SecretsArgs) validate() error {
 	return nil
 }
 
-// Secrets are the stack's secrets in the cluster. Their values are Pulumi secrets all the way: encrypted in the stack's file
-// and in its state, and never shown in a diff.
+// Secrets are the stack's secrets in the cluster. Their values are Pulumi secrets all the way: encrypted in the
+// stack's file and in its state, and never shown in a diff.
 type Secrets struct {
 	pulumi.ResourceState
 

@@ -30,8 +30,9 @@ type TrackArgs struct {
 	Replicas int
 	// Autoscale lets an autoscaler choose the pods; nil for none.
 	Autoscale *settings.Autoscale
-	// Autoscaled tells that the autoscaler has pods to choose from already: the Deployment's replicas are its own then, and are left
-	// as they are. The first ones are made by the Deployment, because an autoscaler leaves one without pods alone.
+	// Autoscaled tells that the autoscaler has pods to choose from already: the Deployment's replicas are its own then,
+	// and are left as they are. The first ones are made by the Deployment, because an autoscaler leaves one without pods
+	// alone.
 	Autoscaled bool
 	// Port is the container's port.
 	Port int
@@ -41,8 +42,9 @@ type TrackArgs struct {
 	ServiceAccount pulumi.StringInput
 	// Checksum changes when a secret or a configuration value changes; the pods are replaced then.
 	Checksum string
-	// Interruption is the number of the ledger's last entry after which the cluster is otherwise than the stack's state tells, 0 for none.
-	// With another number the Deployment is written anew, and so are the pods that a rollback took from it.
+	// Interruption is the number of the ledger's last entry after which the cluster is otherwise than the stack's state
+	// tells, 0 for none. With another number the Deployment is written anew, and so are the pods that a rollback took
+	// from it.
 	Interruption int
 	// StagingVerified is the digest of the image when staging has verified it, for the policies to see; nil for none.
 	StagingVerified pulumi.StringInput
@@ -77,7 +79,8 @@ func (a *TrackArgs) validate() error {
 	case a.Replicas < 0:
 		return fmt.Errorf("track: Replicas is %d: allowed is 0 or more", a.Replicas)
 	case a.Autoscale != nil && (a.Autoscale.Max < max(a.Replicas, 1) || a.Autoscale.CPUPercent < 1):
-		return fmt.Errorf("track: Autoscale is %+v: Max must be at least Replicas, which is %d, and CPUPercent at least 1", *a.Autoscale, a.Replicas)
+		return fmt.Errorf("track: Autoscale is %+v: Max must be at least Replicas, which is %d, and CPUPercent at least 1",
+			*a.Autoscale, a.Replicas)
 	}
 	return nil
 }

@@ -42,8 +42,8 @@ func (a *TrafficArgs) validate() error {
 	return nil
 }
 
-// Traffic is how requests reach the tracks: one Service over the pods of both, so that the share of a track is its share of
-// the pods. At 100 % it selects the canary's alone, so that the stable pods that stand by get none.
+// Traffic is how requests reach the tracks: one Service over the pods of both, so that the share of a track is its
+// share of the pods. At 100 % it selects the canary's alone, so that the stable pods that stand by get none.
 type Traffic struct {
 	pulumi.ResourceState
 
@@ -64,7 +64,8 @@ func NewTraffic(ctx *pulumi.Context, name string, args *TrafficArgs, opts ...pul
 	if args.SessionAffinity {
 		affinity = "ClientIP"
 	}
-	port := corev1.ServicePortArgs{Name: pulumi.String(PortName), Port: pulumi.Int(args.Port), TargetPort: pulumi.String(PortName)}
+	port := corev1.ServicePortArgs{Name: pulumi.String(PortName), Port: pulumi.Int(args.Port),
+		TargetPort: pulumi.String(PortName)}
 	if args.NodePort != 0 {
 		port.NodePort = pulumi.Int(args.NodePort)
 	}

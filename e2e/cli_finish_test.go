@@ -9,8 +9,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// commandFinish takes the release from nothing to the end. On the way it is rolled back from 100 %, where the Service selects the canary
-// alone: the updates after that take the Service back from the rollback.
+// commandFinish takes the release from nothing to the end. On the way it is rolled back from 100 %, where the Service
+// selects the canary alone: the updates after that take the Service back from the rollback.
 func commandFinish(t *testing.T, c *cluster) {
 	image, err := c.pulumi(t, "config", "get", "image", "--stack", "staging")
 	if err != nil {
@@ -23,7 +23,8 @@ func commandFinish(t *testing.T, c *cluster) {
 	override := []string{"--override", "the test does not wait", "--yes"}
 	toTheTop := func() {
 		for _, weight := range []string{"30", "60", "100"} {
-			c.expect(t, terminal.ExitDone, append([]string{"advance", "-s", "production", "--to", weight}, override...), "its soak begins")
+			c.expect(t, terminal.ExitDone, append([]string{"advance", "-s", "production", "--to", weight}, override...),
+				"its soak begins")
 		}
 	}
 	toTheTop()
@@ -34,7 +35,8 @@ func commandFinish(t *testing.T, c *cluster) {
 	c.expect(t, terminal.ExitDone, append([]string{"finish", "-s", "production"}, override...), "against: ")
 	c.expectTracks(t, 10, 0)
 	c.expectStanding(t, terminal.ExitDone, "idle", 10, 0)
-	if stable, err := c.pulumi(t, "config", "get", "stableImage", "--stack", "production"); err != nil || strings.TrimSpace(stable) != image {
+	if stable, err := c.pulumi(t, "config", "get", "stableImage", "--stack", "production"); err != nil ||
+		strings.TrimSpace(stable) != image {
 		t.Errorf("the stable image is %q, want %q: %v", strings.TrimSpace(stable), image, err)
 	}
 	if output, err := c.pulumi(t, "preview", "--stack", "production", "--refresh", "--expect-no-changes"); err != nil {

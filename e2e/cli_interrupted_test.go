@@ -15,14 +15,17 @@ import (
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// commandInterrupted gives the canary more requests, is interrupted in the middle of it, and goes on. A second operator is told who is at it.
+// commandInterrupted gives the canary more requests, is interrupted in the middle of it, and goes on. A second
+// operator is told who is at it.
 func commandInterrupted(t *testing.T, c *cluster) {
 	mark := c.mark(t)
 	up := []string{"advance", "-s", "production", "--to", "60", "--override", "the test does not wait", "--yes"}
 	first := c.begin(t, filepath.Join(c.root, ".local", "bin", "rollout"), up...)
 	eventually(t, "the first operator is at it", func() bool {
-		lease, err := c.kubernetes.CoordinationV1().Leases(c.production).Get(t.Context(), names.OperatorLease("finance-service"), metav1.GetOptions{})
-		return err == nil && lease.Spec.HolderIdentity != nil && strings.Contains(*lease.Spec.HolderIdentity, "rollout advance")
+		lease, err := c.kubernetes.CoordinationV1().Leases(c.production).Get(t.Context(),
+			names.OperatorLease("finance-service"), metav1.GetOptions{})
+		return err == nil && lease.Spec.HolderIdentity != nil && strings.Contains(*lease.Spec.HolderIdentity,
+			"rollout advance")
 	})
 	c.expect(t, terminal.ExitFailed, up, "another operator changes this rollout", "(rollout advance, process ")
 	eventually(t, "the move is let through", func() bool { return len(c.noted(t, mark, ledger.ShiftBegun)) > 0 })
@@ -33,12 +36,14 @@ func commandInterrupted(t *testing.T, c *cluster) {
 	if code := first.command.ProcessState.ExitCode(); code != terminal.ExitFailed {
 		t.Errorf("the interrupted command ends with %d: %v", code, err)
 	}
-	for _, word := range []string{"interrupted: Pulumi begins nothing more", "was interrupted", "where it stands now: rollout status -s production"} {
+	for _, word := range []string{"interrupted: Pulumi begins nothing more", "was interrupted",
+		"where it stands now: rollout status -s production"} {
 		if !strings.Contains(output, word) {
 			t.Errorf("the interrupted command does not say %q:\n%s", word, tail(output))
 		}
 	}
-	if standing, _ := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s", "production"); !strings.Contains(standing, "SHIFTING") ||
+	if standing, _ := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s",
+		"production"); !strings.Contains(standing, "SHIFTING") ||
 		!strings.Contains(standing, "the shift from 30 % to 60 % was let through") {
 		t.Errorf("status after the interruption:\n%s", standing)
 	}

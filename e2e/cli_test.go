@@ -65,7 +65,8 @@ func (c *cluster) rollout(t *testing.T, code int, args ...string) string {
 	c.logged.Write(output)
 	c.logged.WriteString(progress.String())
 	if got := command.ProcessState.ExitCode(); got != code {
-		t.Fatalf("rollout %s ends with %d, want %d: %v\n%s%s", strings.Join(args, " "), got, code, err, output, tail(progress.String()))
+		t.Fatalf("rollout %s ends with %d, want %d: %v\n%s%s", strings.Join(args, " "), got, code, err, output,
+			tail(progress.String()))
 	}
 	return string(output) + progress.String()
 }
@@ -98,13 +99,15 @@ func (c *cluster) expectStanding(t *testing.T, code int, phase string, stable, c
 	t.Helper()
 	var found standingOf
 	eventually(t, "the phase is "+phase+", and the pods that leave are gone", func() bool {
-		command := exec.CommandContext(t.Context(), filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s", "production", "-o", "json")
+		command := exec.CommandContext(t.Context(), filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s",
+			"production", "-o", "json")
 		command.Env = c.env
 		output, _ := command.Output()
 		if err := json.Unmarshal(output, &found); err != nil {
 			t.Fatalf("status: %v\n%s", err, output)
 		}
-		return command.ProcessState.ExitCode() == code && found.Phase == phase && found.Tracks[0].Taking == stable && found.Tracks[1].Taking == canary
+		return command.ProcessState.ExitCode() == code && found.Phase == phase && found.Tracks[0].Taking == stable &&
+			found.Tracks[1].Taking == canary
 	})
 }
 
@@ -113,11 +116,13 @@ func commandStatus(t *testing.T, c *cluster) {
 		output, err := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s", "production")
 		return err == nil && strings.Contains(output, "P95 latency")
 	})
-	c.expect(t, terminal.ExitDone, []string{"status", "-s", "production"}, "SOAKING", "week1 is watched at 10 %", "9 of 9", "1 of 1", "error rate", "shift-reached")
+	c.expect(t, terminal.ExitDone, []string{"status", "-s", "production"}, "SOAKING", "week1 is watched at 10 %", "9 of 9",
+		"1 of 1", "error rate", "shift-reached")
 	c.expectStanding(t, terminal.ExitDone, "soaking", 9, 1)
 	c.expect(t, terminal.ExitDone, []string{"status", "-s", "staging"}, "SINGLE TRACK", "2 of 2")
 	// A terminal that answers no question about its colours is asked none: the question would cost five seconds.
-	if output, err := c.run(t, "script", "-qec", "env -u NO_COLOR -u CI TERM=xterm-256color "+filepath.Join(c.root, ".local", "bin", "rollout")+" status -s staging", "/dev/null"); err != nil ||
+	if output, err := c.run(t, "script", "-qec", "env -u NO_COLOR -u CI TERM=xterm-256color "+filepath.Join(c.root,
+		".local", "bin", "rollout")+" status -s staging", "/dev/null"); err != nil ||
 		strings.Contains(output, "\x1b]11;?") || !strings.Contains(output, "\x1b[") {
 		t.Errorf("on a terminal: %v\n%q", err, output)
 	}
@@ -136,7 +141,8 @@ func commandRefusals(t *testing.T, c *cluster) {
 	}{
 		{terminal.ExitUsage, []string{"status", "-s", "prod"}, "it has production, staging"},
 		{terminal.ExitUsage, []string{"rollback", "-s", "production", "--release", "v9"}, "there are week1"},
-		{terminal.ExitUsage, []string{"rollback", "-s", "production", "--option", "undo", "--to-revision", "7"}, "no revision 7"},
+		{terminal.ExitUsage, []string{"rollback", "-s", "production", "--option", "undo", "--to-revision", "7"},
+			"no revision 7"},
 		{terminal.ExitUsage, []string{"rollback", "-s", "production"}, "give --yes"},
 		{terminal.ExitUsage, []string{"rollback", "-s", "staging"}, "one track and no canary"},
 		{terminal.ExitUsage, []string{"resume", "-s", "production", "--reason", "x", "--yes"}, "no latch"},
@@ -173,8 +179,10 @@ func commandSmoke(t *testing.T, c *cluster) {
 }
 
 func commandRehearse(t *testing.T, c *cluster) {
-	c.expect(t, terminal.ExitDone, []string{"rehearse", "-s", "production", "--yes"}, "no endpoint is left", "was out of traffic after")
-	c.expect(t, terminal.ExitDone, []string{"attest", "security-audit", "-s", "production", "--ref", "audit-7", "--until", "30d"}, "attested security-audit")
+	c.expect(t, terminal.ExitDone, []string{"rehearse", "-s", "production", "--yes"}, "no endpoint is left",
+		"was out of traffic after")
+	c.expect(t, terminal.ExitDone, []string{"attest", "security-audit", "-s", "production", "--ref", "audit-7", "--until",
+		"30d"}, "attested security-audit")
 	history := c.history(t)
 	if rehearsal, found := history.Rehearsal(); !found || rehearsal.Verdict != "pass" || rehearsal.Stack != "staging" {
 		t.Errorf("the ledger holds the rehearsal %+v", rehearsal)
@@ -182,13 +190,14 @@ func commandRehearse(t *testing.T, c *cluster) {
 	if audit, found := history.Attestation("security-audit"); !found || audit.Link != "audit-7" || audit.Until == nil {
 		t.Errorf("the ledger holds the attestation %+v", audit)
 	}
-	if output, err := c.run(t, "kubectl", "get", "deployments", "-n", c.staging, "-o", "name"); err != nil || strings.Contains(output, "drill") {
+	if output, err := c.run(t, "kubectl", "get", "deployments", "-n", c.staging, "-o", "name"); err != nil ||
+		strings.Contains(output, "drill") {
 		t.Errorf("the drill left something behind: %v\n%s", err, output)
 	}
 }
 
-// commandAdvance goes on to 30 % as soon as the soak lets it. On a busy machine the evidence may turn between the command's look and the
-// hook's: then the update is refused, and nothing is changed.
+// commandAdvance goes on to 30 % as soon as the soak lets it. On a busy machine the evidence may turn between the
+// command's look and the hook's: then the update is refused, and nothing is changed.
 func commandAdvance(t *testing.T, c *cluster) {
 	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(3 * time.Second) {
 		output, err := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "advance", "-s", "production", "--yes")
@@ -196,7 +205,8 @@ func commandAdvance(t *testing.T, c *cluster) {
 			break
 		}
 		exit, ok := errors.AsType[*exec.ExitError](err)
-		refused := ok && (exit.ExitCode() == terminal.ExitUnknown || strings.Contains(output, "nothing was moved, and the configuration is as before"))
+		refused := ok && (exit.ExitCode() == terminal.ExitUnknown ||
+			strings.Contains(output, "nothing was moved, and the configuration is as before"))
 		if !refused || time.Now().After(deadline) {
 			t.Fatalf("rollout advance: %v\n%s", err, tail(output))
 		}
@@ -205,18 +215,21 @@ func commandAdvance(t *testing.T, c *cluster) {
 	c.expectStanding(t, terminal.ExitDone, "soaking", 7, 3)
 }
 
-// rollBack rolls back and expects the canary's endpoints to be gone, the state settled in that phase and the report written.
+// rollBack rolls back and expects the canary's endpoints to be gone, the state settled in that phase and the report
+// written.
 func (c *cluster) rollBack(t *testing.T, phase string, args ...string) {
 	t.Helper()
 	report := filepath.Join(t.TempDir(), "report.md")
-	args = append([]string{"rollback", "-s", "production", "--yes", "--watch", "0s", "--reason", "the test wants it", "--report", report}, args...)
+	args = append([]string{"rollback", "-s", "production", "--yes", "--watch", "0s", "--reason", "the test wants it",
+		"--report", report}, args...)
 	c.expect(t, terminal.ExitDone, args, "no endpoint is left", "is out of traffic after", "nothing is left to do")
 	c.expectStanding(t, terminal.ExitDone, phase, 10, 0)
 	if output, err := c.pulumi(t, "preview", "--stack", "production", "--refresh", "--expect-no-changes"); err != nil {
 		t.Errorf("the stack is at another position: %v\n%s", err, tail(output))
 	}
 	document, err := os.ReadFile(report)
-	if err != nil || !strings.Contains(string(document), "the test wants it") || !strings.Contains(string(document), "Smoke suite on the stable track: pass") {
+	if err != nil || !strings.Contains(string(document), "the test wants it") ||
+		!strings.Contains(string(document), "Smoke suite on the stable track: pass") {
 		t.Errorf("the report: %v\n%s", err, document)
 	}
 }
@@ -224,8 +237,10 @@ func (c *cluster) rollBack(t *testing.T, phase string, args ...string) {
 // bringBack releases the latch and gives the canary its first requests again.
 func (c *cluster) bringBack(t *testing.T) {
 	t.Helper()
-	c.expect(t, terminal.ExitDone, []string{"resume", "-s", "production", "--reason", "the test goes on", "--yes"}, "is released")
-	c.expect(t, terminal.ExitDone, []string{"advance", "-s", "production", "--to", "10", "--yes"}, "passed its gate", "its soak begins")
+	c.expect(t, terminal.ExitDone, []string{"resume", "-s", "production", "--reason", "the test goes on", "--yes"},
+		"is released")
+	c.expect(t, terminal.ExitDone, []string{"advance", "-s", "production", "--to", "10", "--yes"}, "passed its gate",
+		"its soak begins")
 	c.expectTracks(t, 9, 1)
 }
 
@@ -235,8 +250,10 @@ func commandScale(t *testing.T, c *cluster) {
 	c.expectTracks(t, 10, 0)
 	c.expectRollback(t, mark, "the test wants it")
 	c.expectEvidence(t, "the test wants it")
-	c.expect(t, terminal.ExitDone, []string{"evidence", "get", "-s", "production"}, "the test wants it", "finance-service-week1-")
-	c.expect(t, terminal.ExitFailed, []string{"advance", "-s", "production", "--to", "10", "--yes"}, "latched", "the test wants it")
+	c.expect(t, terminal.ExitDone, []string{"evidence", "get", "-s", "production"}, "the test wants it",
+		"finance-service-week1-")
+	c.expect(t, terminal.ExitFailed, []string{"advance", "-s", "production", "--to", "10", "--yes"}, "latched",
+		"the test wants it")
 	c.expect(t, terminal.ExitDone, []string{"rollback", "-s", "production", "--yes"}, "nothing to roll back")
 	c.bringBack(t)
 }
@@ -256,7 +273,8 @@ func commandUndo(t *testing.T, c *cluster) {
 	c.up(t, "production")
 	// The image that it went back to is not latched, and waits for an advance.
 	c.rollBack(t, "idle", "--option", "undo")
-	if output, err := c.run(t, "kubectl", "get", "deployment", "finance-service-week1", "-n", c.production, "-o", "yaml"); err != nil ||
+	if output, err := c.run(t, "kubectl", "get", "deployment", "finance-service-week1", "-n", c.production, "-o",
+		"yaml"); err != nil ||
 		strings.Contains(output, "LEFTOVER") || !strings.Contains(output, "image: "+before) {
 		t.Errorf("the undo left a variable of the older revision behind, or another image: %v\n%s", err, tail(output))
 	}
@@ -267,7 +285,8 @@ func commandUndo(t *testing.T, c *cluster) {
 	c.expectTracks(t, 9, 1)
 }
 
-// commandWithoutPulumi takes the canary out where the stack cannot be decrypted, says what is left, and settles when it is asked again.
+// commandWithoutPulumi takes the canary out where the stack cannot be decrypted, says what is left, and settles when
+// it is asked again.
 func commandWithoutPulumi(t *testing.T, c *cluster) {
 	env := c.env
 	c.env = append(slices.Clone(env), "PULUMI_CONFIG_PASSPHRASE=wrong")
@@ -276,14 +295,16 @@ func commandWithoutPulumi(t *testing.T, c *cluster) {
 	c.env = env
 	c.expectTracks(t, 10, 0)
 	c.expectStanding(t, terminal.ExitFailed, "rolled back", 10, 0)
-	c.expect(t, terminal.ExitDone, []string{"rollback", "-s", "production", "--yes", "--watch", "0s", "--report", "-"}, "nothing is left to do")
+	c.expect(t, terminal.ExitDone, []string{"rollback", "-s", "production", "--yes", "--watch", "0s", "--report", "-"},
+		"nothing is left to do")
 	c.expectStanding(t, terminal.ExitDone, "rolled back", 10, 0)
 	c.bringBack(t)
 }
 
 func commandDelete(t *testing.T, c *cluster) {
 	c.rollBack(t, "rolled back", "--option", "delete")
-	if output, err := c.run(t, "kubectl", "get", "deployments", "-n", c.production, "-o", "name"); err != nil || strings.Contains(output, "week1") {
+	if output, err := c.run(t, "kubectl", "get", "deployments", "-n", c.production, "-o", "name"); err != nil ||
+		strings.Contains(output, "week1") {
 		t.Errorf("the canary's Deployment is still there: %v\n%s", err, output)
 	}
 	if image := c.committedImage(t); image != "" {

@@ -31,8 +31,8 @@ func (c *cluster) ready(t *testing.T, deployment string) (desired, ready int) {
 	return int(*found.Spec.Replicas), int(found.Status.ReadyReplicas)
 }
 
-// expectTracks fails the test unless the tracks shall have that many pods, and soon have them: those that leave count as ready
-// for a moment.
+// expectTracks fails the test unless the tracks shall have that many pods, and soon have them: those that leave count
+// as ready for a moment.
 func (c *cluster) expectTracks(t *testing.T, stable, canary int) {
 	t.Helper()
 	for deployment, want := range map[string]int{"finance-service-stable": stable, "finance-service-week1": canary} {
@@ -61,7 +61,8 @@ func (c *cluster) generations(t *testing.T) map[string]int64 {
 	return generations
 }
 
-// watchCapacity looks at the ready pods that take traffic until it is ended, and fails the test when they were ever fewer than planned.
+// watchCapacity looks at the ready pods that take traffic until it is ended, and fails the test when they were ever
+// fewer than planned.
 func (c *cluster) watchCapacity(t *testing.T) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -69,7 +70,8 @@ func (c *cluster) watchCapacity(t *testing.T) (end func()) {
 	var done sync.WaitGroup
 	done.Go(func() {
 		for ctx.Err() == nil {
-			pods, err := c.kubernetes.CoreV1().Pods(c.production).List(ctx, metav1.ListOptions{LabelSelector: "app=finance-service,traffic=enabled"})
+			pods, err := c.kubernetes.CoreV1().Pods(c.production).List(ctx,
+				metav1.ListOptions{LabelSelector: "app=finance-service,traffic=enabled"})
 			if err == nil {
 				fewest, looks = min(fewest, countReady(pods.Items)), looks+1
 			}
@@ -172,7 +174,8 @@ func (c *cluster) customersAt(t *testing.T, entrance door, perSecond int) *custo
 			sent.requests++
 			sent.byPod[result.Headers.Get("X-Served-By")]++
 			if result.Error != "" {
-				sent.failures = append(sent.failures, fmt.Sprintf("after %s: %s", result.Timestamp.Sub(begin).Round(time.Millisecond), result.Error))
+				sent.failures = append(sent.failures, fmt.Sprintf("after %s: %s",
+					result.Timestamp.Sub(begin).Round(time.Millisecond), result.Error))
 			}
 		}
 	}()
@@ -180,12 +183,13 @@ func (c *cluster) customersAt(t *testing.T, entrance door, perSecond int) *custo
 	return sent
 }
 
-// awaitService waits until the Service has endpoints and kube-proxy its rules for them. A connection to the node port before that
-// leaves an entry in the kernel's connection tracking that no rule translates; for two minutes every connection which happens
-// to have the same source port follows that entry and is refused.
+// awaitService waits until the Service has endpoints and kube-proxy its rules for them. A connection to the node port
+// before that leaves an entry in the kernel's connection tracking that no rule translates; for two minutes every
+// connection which happens to have the same source port follows that entry and is refused.
 func (c *cluster) awaitService(ctx context.Context) bool {
 	for {
-		list, err := c.kubernetes.DiscoveryV1().EndpointSlices(c.production).List(ctx, metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
+		list, err := c.kubernetes.DiscoveryV1().EndpointSlices(c.production).List(ctx,
+			metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
 		pause := 500 * time.Millisecond
 		ready := err == nil && len(list.Items) > 0 && len(list.Items[0].Endpoints) > 0
 		if ready {

@@ -51,7 +51,8 @@ type broken struct {
 	prometheus soak.Server
 }
 
-// TestDiagnose sets every situation up at the same time, each in a Deployment of its own, and expects its cause as the first finding.
+// TestDiagnose sets every situation up at the same time, each in a Deployment of its own, and expects its cause as
+// the first finding.
 func TestDiagnose(t *testing.T) {
 	b := openBroken(t)
 	root, err := filepath.Abs("..")
@@ -95,7 +96,8 @@ func openBroken(t *testing.T) *broken {
 	t.Helper()
 	kubeconfig := os.Getenv("KUBECONFIG")
 	if kubeconfig == "" {
-		t.Fatal("the environment does not describe the local cluster: run `make e2e`, or `make cluster` and `. .local/env` first")
+		t.Fatal("the environment does not describe the local cluster: run `make e2e`, or `make cluster` and `. " +
+			".local/env` first")
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
@@ -106,7 +108,8 @@ func openBroken(t *testing.T) *broken {
 	if b.product, err = kube.New(kube.Options{Kubeconfig: kubeconfig}); err != nil {
 		t.Fatal(err)
 	}
-	if b.prometheus, err = prometheus.Connect(endpoint.Way{Proxy: b.product}, os.Getenv("FINANCE_ROLLOUT_PROMETHEUS")); err != nil {
+	if b.prometheus, err = prometheus.Connect(endpoint.Way{Proxy: b.product},
+		os.Getenv("FINANCE_ROLLOUT_PROMETHEUS")); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -142,14 +145,16 @@ func (b *broken) setUp(t *testing.T, root string) (image string) {
 		return err
 	})
 	t.Cleanup(func() { removeNamespace(ctx, t, b.kubernetes, diagnoseNamespace) })
-	superuser(t, "DROP DATABASE IF EXISTS "+fullDatabase, "CREATE DATABASE "+fullDatabase+" OWNER ledgerapp CONNECTION LIMIT 0")
+	superuser(t, "DROP DATABASE IF EXISTS "+fullDatabase,
+		"CREATE DATABASE "+fullDatabase+" OWNER ledgerapp CONNECTION LIMIT 0")
 	t.Cleanup(func() { superuser(t, "DROP DATABASE IF EXISTS "+fullDatabase+" WITH (FORCE)") })
 	for name, data := range map[string]map[string]string{
 		"finance-db-e2e":      {"host": "postgres.data.svc", "username": "ledgerapp", "password": databasePassword(t)},
 		"finance-secrets-e2e": {"jwt-secret": diagnoseKey},
 	} {
 		create(t, func() error {
-			_, err := b.kubernetes.CoreV1().Secrets(diagnoseNamespace).Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: data}, metav1.CreateOptions{})
+			_, err := b.kubernetes.CoreV1().Secrets(diagnoseNamespace).Create(ctx,
+				&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: data}, metav1.CreateOptions{})
 			return err
 		})
 	}
@@ -157,7 +162,8 @@ func (b *broken) setUp(t *testing.T, root string) (image string) {
 		_, err := b.kubernetes.CoreV1().ResourceQuotas(diagnoseNamespace).Create(ctx, &corev1.ResourceQuota{
 			ObjectMeta: metav1.ObjectMeta{Name: "no-best-effort"},
 			Spec: corev1.ResourceQuotaSpec{
-				Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}, Scopes: []corev1.ResourceQuotaScope{corev1.ResourceQuotaScopeBestEffort},
+				Hard:   corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")},
+				Scopes: []corev1.ResourceQuotaScope{corev1.ResourceQuotaScopeBestEffort},
 			},
 		}, metav1.CreateOptions{})
 		return err
@@ -228,7 +234,8 @@ func (b *broken) deploy(t *testing.T, root string) (image string) {
 // load sends requests to the pods that shall fail or be slow at them, and to the healthy one, until the test ends.
 func (b *broken) load(t *testing.T) {
 	t.Helper()
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "e2e", "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte(diagnoseKey))
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "e2e",
+		"exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte(diagnoseKey))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,8 +271,8 @@ func (b *broken) load(t *testing.T) {
 	time.Sleep(window)
 }
 
-// awaitScrape waits until Prometheus has found the pods: when it misses that its configuration changed, it looks for itself every three
-// minutes.
+// awaitScrape waits until Prometheus has found the pods: when it misses that its configuration changed, it looks for
+// itself every three minutes.
 func (b *broken) awaitScrape(t *testing.T) {
 	t.Helper()
 	query := fmt.Sprintf("up{namespace=%q,version=%q}", diagnoseNamespace, wellDeployment)
@@ -285,7 +292,8 @@ func (b *broken) address(t *testing.T, deployment string) string {
 	t.Helper()
 	address := ""
 	eventually(t, "a ready pod of "+deployment, func() bool {
-		pods, err := b.kubernetes.CoreV1().Pods(diagnoseNamespace).List(t.Context(), metav1.ListOptions{LabelSelector: names.Version + "=" + deployment})
+		pods, err := b.kubernetes.CoreV1().Pods(diagnoseNamespace).List(t.Context(),
+			metav1.ListOptions{LabelSelector: names.Version + "=" + deployment})
 		if err != nil || countReady(pods.Items) == 0 {
 			return false
 		}

@@ -114,8 +114,12 @@ func (e *edge) watchOrder(t *testing.T) (end func() []string) {
 	done.Go(func() {
 		for ctx.Err() == nil {
 			before, err1 := e.client.RouteWeights(ctx, e.production, "finance-service")
-			pods, err2 := e.client.AllPods(ctx, e.production, map[string]string{"app": "finance-service", "track": "canary", "traffic": "enabled"})
-			pods = slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil || kube.Problem(&pod) != "" })
+			pods, err2 := e.client.AllPods(ctx, e.production, map[string]string{"app": "finance-service", "track": "canary",
+				"traffic": "enabled"})
+			pods = slices.DeleteFunc(pods, func(pod corev1.Pod) bool {
+				return pod.DeletionTimestamp != nil ||
+					kube.Problem(&pod) != ""
+			})
 			after, err3 := e.client.RouteWeights(ctx, e.production, "finance-service")
 			if err1 == nil && err2 == nil && err3 == nil && maps.Equal(before, after) {
 				looks++

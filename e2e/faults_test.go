@@ -112,7 +112,8 @@ func (c *cluster) livenessOnly(t *testing.T) {
 	c.set(t, "smoke.suite", suite)
 }
 
-// upUntil updates the production stack again and again until what it prints holds the words, and gives that. The update must fail.
+// upUntil updates the production stack again and again until what it prints holds the words, and gives that. The
+// update must fail.
 func (c *cluster) upUntil(t *testing.T, words ...string) string {
 	t.Helper()
 	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(3 * time.Second) {
@@ -154,15 +155,18 @@ func (c *cluster) unlatch(t *testing.T) {
 	c.expectNoted(t, mark, ledger.LatchReleased, ledger.StagingVerified, ledger.ShiftBegun, ledger.ShiftReached)
 }
 
-// slowCanary is slow from its start. The bake shows it and leaves it to a person: slowness holds a release back, and takes none out.
+// slowCanary is slow from its start. The bake shows it and leaves it to a person: slowness holds a release back, and
+// takes none out.
 func slowCanary(t *testing.T, c *cluster) {
 	mark := c.mark(t)
 	sent := c.customers(t, 50)
 	t.Run("bake", func(t *testing.T) {
 		c.livenessOnly(t) // the suite has a check of its own for latency
 		c.config(t, "canary.env.FAULTS", "latency=700ms,latency-share=0.5")
-		output := c.refused(t, "verdict inconclusive", "P95 latency: ", "took longer than 500ms", "manual review", "nothing speaks against the release")
-		if !regexp.MustCompile(`error rate +(pass|inconclusive) +0 `).MatchString(output) || strings.Contains(output, "rolled back") {
+		output := c.refused(t, "verdict inconclusive", "P95 latency: ", "took longer than 500ms", "manual review",
+			"nothing speaks against the release")
+		if !regexp.MustCompile(`error rate +(pass|inconclusive) +0 `).MatchString(output) ||
+			strings.Contains(output, "rolled back") {
 			t.Errorf("a slow canary is said to fail requests, or is rolled back:\n%s", tail(output))
 		}
 	})
@@ -176,8 +180,8 @@ func slowCanary(t *testing.T, c *cluster) {
 	sent.expectAnswers(t)
 }
 
-// canaryThatGoesBad was good when it was baked. An update that changes nothing takes the checkpoint that is due, and the canary
-// out; before that it notes one that passes.
+// canaryThatGoesBad was good when it was baked. An update that changes nothing takes the checkpoint that is due, and
+// the canary out; before that it notes one that passes.
 func canaryThatGoesBad(t *testing.T, c *cluster) {
 	mark := c.mark(t)
 	c.customers(t, 50) // a part of their requests fails
@@ -186,14 +190,16 @@ func canaryThatGoesBad(t *testing.T, c *cluster) {
 		t.Errorf("an unchanged update takes no checkpoint:\n%s", tail(output))
 	}
 	checkpoints := c.noted(t, mark)
-	if len(checkpoints) != 1 || checkpoints[0].Kind != ledger.Checkpoint || len(checkpoints[0].Numbers) < 4 || checkpoints[0].Numbers[0].N == 0 {
+	if len(checkpoints) != 1 || checkpoints[0].Kind != ledger.Checkpoint || len(checkpoints[0].Numbers) < 4 ||
+		checkpoints[0].Numbers[0].N == 0 {
 		t.Errorf("noted %+v", checkpoints)
 	}
 	c.fault(t, "track=canary", "errors=0.3")
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(3 * time.Second) {
 		output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
 		if err != nil {
-			if !strings.Contains(output, "checkpoint at 10 %: fail") || !strings.Contains(output, "the share is above the rollback limit") {
+			if !strings.Contains(output, "checkpoint at 10 %: fail") ||
+				!strings.Contains(output, "the share is above the rollback limit") {
 				t.Errorf("the update fails otherwise: %s", tail(output))
 			}
 			break
@@ -209,7 +215,8 @@ func canaryThatGoesBad(t *testing.T, c *cluster) {
 	c.expectEvidence(t, "error rate")
 }
 
-// tooLittleEvidence has been soaked for long enough with too few requests: nothing is rolled back, and the soak is extended.
+// tooLittleEvidence has been soaked for long enough with too few requests: nothing is rolled back, and the soak is
+// extended.
 func tooLittleEvidence(t *testing.T, c *cluster) {
 	c.set(t, "soak.extension", "1h") // more than the slowest machine takes for the rest
 	few := c.customers(t, 50)
@@ -222,7 +229,8 @@ func tooLittleEvidence(t *testing.T, c *cluster) {
 		output = c.upUntil(t, "criteria not met")
 	}
 	extended := c.expectNoted(t, mark, ledger.Extended)
-	if len(extended) == 1 && (extended[0].Verdict != "inconclusive" || extended[0].Soaked < 20 || !strings.Contains(extended[0].Reason, "by 1h")) {
+	if len(extended) == 1 && (extended[0].Verdict != "inconclusive" || extended[0].Soaked < 20 ||
+		!strings.Contains(extended[0].Reason, "by 1h")) {
 		t.Errorf("extended with %s after %d s: %s", extended[0].Verdict, extended[0].Soaked, extended[0].Reason)
 	}
 	c.refused(t, "soak too short", "of 1 h 0 min", "criteria not met")
@@ -246,7 +254,8 @@ func failingDependency(t *testing.T, c *cluster) {
 	c.fault(t, "app=finance-service", "")
 	c.expectTracks(t, 9, 1)
 	c.expectEndpoints(t, 9, 1)
-	if moves := c.noted(t, mark, ledger.RollbackBegun, ledger.RolledBack, ledger.ShiftBegun, ledger.ShiftReached); len(moves) > 0 {
+	if moves := c.noted(t, mark, ledger.RollbackBegun, ledger.RolledBack, ledger.ShiftBegun,
+		ledger.ShiftReached); len(moves) > 0 {
 		t.Errorf("the ledger tells of moves:\n%s", c.history(t))
 	}
 	looks := c.noted(t, mark, ledger.Checkpoint, ledger.Extended)
@@ -256,19 +265,21 @@ func failingDependency(t *testing.T, c *cluster) {
 	c.config(t, "canaryWeight", "10")
 }
 
-// dependencyDown takes the database from both tracks, so that the smoke suite cannot pass: the stable track fails the same checks,
-// and the canary stays.
+// dependencyDown takes the database from both tracks, so that the smoke suite cannot pass: the stable track fails the
+// same checks, and the canary stays.
 func dependencyDown(t *testing.T, c *cluster) {
 	mark := c.mark(t)
 	sent := c.customers(t, 50)
 	host := func(name string) {
 		t.Helper()
-		if output, err := c.pulumi(t, "config", "set", "--secret", "--stack", "production", "--path", "secrets.finance-db.host", name); err != nil {
+		if output, err := c.pulumi(t, "config", "set", "--secret", "--stack", "production", "--path",
+			"secrets.finance-db.host", name); err != nil {
 			t.Fatalf("%v\n%s", err, output)
 		}
 	}
 	host("nowhere.invalid")
-	output := c.refused(t, "verdict inconclusive", "dependencies", "the stable track fails the same checks", "not the canary")
+	output := c.refused(t, "verdict inconclusive", "dependencies", "the stable track fails the same checks",
+		"not the canary")
 	if strings.Contains(output, "rolled back") {
 		t.Errorf("the canary is blamed:\n%s", tail(output))
 	}
@@ -282,30 +293,35 @@ func dependencyDown(t *testing.T, c *cluster) {
 	sent.expectAnswers(t)
 }
 
-// prometheusAway asks to advance while Prometheus is away: nobody can look, so nothing is moved. The time does not count as soaked.
+// prometheusAway asks to advance while Prometheus is away: nobody can look, so nothing is moved. The time does not
+// count as soaked.
 func prometheusAway(t *testing.T, c *cluster) {
 	c.customers(t, 100)
 	c.newSoak(t)
 	mark := c.mark(t)
 	scale := func(replicas int) {
 		t.Helper()
-		if output, err := c.run(t, "kubectl", "patch", "prometheus", "local", "-n", "monitoring", "--type", "merge", "-p", fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas)); err != nil {
+		if output, err := c.run(t, "kubectl", "patch", "prometheus", "local", "-n", "monitoring", "--type", "merge", "-p",
+			fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas)); err != nil {
 			t.Fatalf("%v\n%s", err, output)
 		}
 		eventually(t, fmt.Sprintf("Prometheus has %d pods", replicas), func() bool {
-			found, err := c.kubernetes.AppsV1().StatefulSets("monitoring").Get(t.Context(), "prometheus-local", metav1.GetOptions{})
+			found, err := c.kubernetes.AppsV1().StatefulSets("monitoring").Get(t.Context(), "prometheus-local",
+				metav1.GetOptions{})
 			return err == nil && int(found.Status.Replicas) == replicas && int(found.Status.ReadyReplicas) == replicas
 		})
 	}
 	t.Cleanup(func() {
-		_, _ = c.run(t, "kubectl", "patch", "prometheus", "local", "-n", "monitoring", "--type", "merge", "-p", `{"spec":{"replicas":1}}`)
+		_, _ = c.run(t, "kubectl", "patch", "prometheus", "local", "-n", "monitoring", "--type", "merge", "-p",
+			`{"spec":{"replicas":1}}`)
 	})
 	scale(0)
 	gone := time.Now()
 	c.config(t, "canaryWeight", "30")
 	c.refused(t, "no evidence", "prometheus", "make Prometheus answer")
 	output, err := c.pulumi(t, "preview", "--stack", "production")
-	if err != nil || !strings.Contains(output, "an update now would be refused") || !strings.Contains(output, "no evidence") {
+	if err != nil || !strings.Contains(output, "an update now would be refused") ||
+		!strings.Contains(output, "no evidence") {
 		t.Errorf("the preview without Prometheus: %v\n%s", err, tail(output))
 	}
 	c.expectTracks(t, 9, 1)

@@ -22,8 +22,8 @@ metadata: {name: silent, namespace: %s}
 spec: {gatewayClassName: nobody, listeners: [{name: web, protocol: HTTP, port: 18080, allowedRoutes: {namespaces: {from: All}}}]}
 `
 
-// TestGateway takes a release up and down by the weights of a route through a real Gateway. Its parts build on each other and run
-// in order.
+// TestGateway takes a release up and down by the weights of a route through a real Gateway. Its parts build on each
+// other and run in order.
 func TestGateway(t *testing.T) {
 	t.Parallel()
 	address := os.Getenv("FINANCE_ROLLOUT_GATEWAY")
@@ -66,19 +66,22 @@ func gatewayRefusals(t *testing.T, e *edge) {
 	for path, value := range map[string]string{"canary.autoscale.max": "10", "canary.autoscale.cpuPercent": "70"} {
 		e.config(t, path, value)
 	}
-	if output, err := e.pulumi(t, "preview", "--stack", "production"); err == nil || !strings.Contains(output, "canary.autoscale") || !strings.Contains(output, "traffic gateway") {
+	if output, err := e.pulumi(t, "preview", "--stack", "production"); err == nil ||
+		!strings.Contains(output, "canary.autoscale") || !strings.Contains(output, "traffic gateway") {
 		t.Errorf("an autoscaler beside pod counts: %v\n%s", err, tail(output))
 	}
 	e.dropCanaryConfig(t)
 	e.config(t, "traffic", "gateway")
-	if output, err := e.pulumi(t, "preview", "--stack", "production"); err == nil || !strings.Contains(output, "pulumi config set --path gateway.name NAME") {
+	if output, err := e.pulumi(t, "preview", "--stack", "production"); err == nil ||
+		!strings.Contains(output, "pulumi config set --path gateway.name NAME") {
 		t.Errorf("no Gateway: %v\n%s", err, tail(output))
 	}
 	e.config(t, "gateway.namespace", "gateway")
 	e.config(t, "gateway.name", "nothing")
 	e.config(t, "gateway.hostnames[0]", gatewayHost)
 	e.config(t, "gateway.timeout", "10s")
-	if output, err := e.pulumi(t, "preview", "--stack", "production"); err == nil || !strings.Contains(output, "no Gateway gateway/nothing") {
+	if output, err := e.pulumi(t, "preview", "--stack", "production"); err == nil ||
+		!strings.Contains(output, "no Gateway gateway/nothing") {
 		t.Errorf("a Gateway that does not exist: %v\n%s", err, tail(output))
 	}
 	if generations := e.generations(t); len(generations) > 0 {
@@ -86,7 +89,8 @@ func gatewayRefusals(t *testing.T, e *edge) {
 	}
 }
 
-// silent makes the stack behind a Gateway that nobody serves: nothing counts as shifted, and the canary is left without a weight.
+// silent makes the stack behind a Gateway that nobody serves: nothing counts as shifted, and the canary is left
+// without a weight.
 func silent(t *testing.T, e *edge) {
 	manifest := e.dir + "/silent.yaml"
 	if err := os.WriteFile(manifest, fmt.Appendf(nil, silentGateway, e.staging), 0o600); err != nil {
@@ -115,7 +119,8 @@ func week1ByWeight(t *testing.T, e *edge) {
 	}
 	e.expectTracks(t, 10, 1)
 	e.expectInForce(t, 10)
-	if outputs := e.outputs(t); outputs["weight"] != 10.0 || outputs["stableReplicas"] != 10.0 || outputs["canaryReplicas"] != 1.0 {
+	if outputs := e.outputs(t); outputs["weight"] != 10.0 || outputs["stableReplicas"] != 10.0 ||
+		outputs["canaryReplicas"] != 1.0 {
 		t.Errorf("outputs %v", outputs)
 	}
 	if text, err := e.pulumi(t, "preview", "--stack", "production", "--expect-no-changes"); err != nil {
@@ -166,7 +171,8 @@ func upAndDown(t *testing.T, e *edge) {
 	}
 }
 
-// notAccepted keeps the Gateway from reporting. It is no proof of a shift that the weights are stored: they are taken back.
+// notAccepted keeps the Gateway from reporting. It is no proof of a shift that the weights are stored: they are taken
+// back.
 func notAccepted(t *testing.T, e *edge) {
 	sent := e.customers(t, 100)
 	restore := e.muteGateway(t)
@@ -183,11 +189,13 @@ func notAccepted(t *testing.T, e *edge) {
 	sent.expectAnswers(t)
 }
 
-// failingSmokeCheckByWeight takes a canary out that fails a check: its weight is gone before its pods are, and it answers no more.
+// failingSmokeCheckByWeight takes a canary out that fails a check: its weight is gone before its pods are, and it
+// answers no more.
 func failingSmokeCheckByWeight(t *testing.T, e *edge) {
 	sent := e.customers(t, 50)
 	e.config(t, "canary.env.FAULTS", "csrf")
-	e.refused(t, "canary week1", "1 of 12 smoke tests did not pass", "rolled back", "accepted by its Gateway", "no endpoint is left")
+	e.refused(t, "canary week1", "1 of 12 smoke tests did not pass", "rolled back", "accepted by its Gateway",
+		"no endpoint is left")
 	e.expectInForce(t, 0)
 	e.expectTracks(t, 10, 0)
 	after := e.customers(t, 50)
@@ -209,7 +217,8 @@ func failingSmokeCheckByWeight(t *testing.T, e *edge) {
 // autoscaler gives the canary one: its least is raised by the autoscaler and not by the stack, and at 0 % it rests.
 func autoscaler(t *testing.T, e *edge) {
 	e.withoutBake(t)
-	for path, value := range map[string]string{"canary.autoscale.min": "2", "canary.autoscale.max": "10", "canary.autoscale.cpuPercent": "80"} {
+	for path, value := range map[string]string{"canary.autoscale.min": "2", "canary.autoscale.max": "10",
+		"canary.autoscale.cpuPercent": "80"} {
 		e.config(t, path, value)
 	}
 	e.up(t, "production")
@@ -235,8 +244,8 @@ func autoscaler(t *testing.T, e *edge) {
 	e.expectTracks(t, 10, 1)
 }
 
-// toTheEnd takes the canary to 100 % and finishes under load. What is looked at here is the order; the whole suite and the bake of
-// twenty pods on a small machine would make it wait for nothing.
+// toTheEnd takes the canary to 100 % and finishes under load. What is looked at here is the order; the whole suite
+// and the bake of twenty pods on a small machine would make it wait for nothing.
 func toTheEnd(t *testing.T, e *edge) {
 	e.withoutBake(t)
 	e.livenessOnly(t)

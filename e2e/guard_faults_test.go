@@ -56,8 +56,10 @@ func (g *guarded) webhook(t *testing.T) {
 	}
 	alert := func(name, fingerprint, release string) map[string]any {
 		return map[string]any{
-			"status": "firing", "fingerprint": fingerprint, "startsAt": time.Now().UTC(), "annotations": map[string]string{"summary": "the test says so"},
-			"labels": map[string]string{"alertname": name, "action": "rollback", "app": g.App, "release": release, "namespace": g.Namespace},
+			"status": "firing", "fingerprint": fingerprint, "startsAt": time.Now().UTC(),
+			"annotations": map[string]string{"summary": "the test says so"},
+			"labels": map[string]string{"alertname": name, "action": "rollback", "app": g.App, "release": release,
+				"namespace": g.Namespace},
 		}
 	}
 	body := func(alerts ...map[string]any) string {
@@ -129,8 +131,10 @@ func (g *guarded) twoAtOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 2 {
 		group.Go(func() {
-			rollback.Run(ctx, g.Cluster, rollback.InLedger{Store: g.Ledger(), Now: time.Now, Who: fmt.Sprint("operator ", i), Image: image, Release: g.Release}, rollback.Options{
-				Namespace: g.Namespace, App: g.App, Service: g.App, Canary: map[string]string{names.App: g.App, names.Track: names.Canary},
+			rollback.Run(ctx, g.Cluster, rollback.InLedger{Store: g.Ledger(), Now: time.Now, Who: fmt.Sprint("operator ", i),
+				Image: image, Release: g.Release}, rollback.Options{
+				Namespace: g.Namespace, App: g.App, Service: g.App, Canary: map[string]string{names.App: g.App,
+					names.Track: names.Canary},
 				Deployment: g.CanaryDeployment(), StableDeployment: g.StableDeployment(), Capacity: 10,
 				LabelKey: names.Traffic, LabelValue: names.Isolated, Reason: "by hand", Now: time.Now,
 			})
@@ -167,7 +171,8 @@ func (g *guarded) rollbacks(t *testing.T) int {
 // killed ends the guard that acts with SIGKILL as soon as it has begun a rollback, and some time after that.
 func (g *guarded) killed(t *testing.T) {
 	g.customers(t)
-	for _, delay := range []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 3 * time.Second} {
+	for _, delay := range []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second,
+		3 * time.Second} {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		before := g.rollbacks(t)
 		g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
@@ -214,8 +219,8 @@ func kill(t *testing.T, pod string) {
 	t.Errorf("pod %s has no process on this machine", pod)
 }
 
-// apiServerAway stops the API server: for a while beside a healthy canary, which stays, and for a minute right after a canary
-// turned bad, which the guard sees and cannot write down until the API server is back.
+// apiServerAway stops the API server: for a while beside a healthy canary, which stays, and for a minute right after
+// a canary turned bad, which the guard sees and cannot write down until the API server is back.
 func (g *guarded) apiServerAway(t *testing.T) {
 	g.customers(t)
 	g.enter(t, healthy)
@@ -231,7 +236,8 @@ func (g *guarded) apiServerAway(t *testing.T) {
 	}
 }
 
-// withoutAPIServer stops the local cluster's API server for a while, as a hanging machine does: connections stay open and nobody answers.
+// withoutAPIServer stops the local cluster's API server for a while, as a hanging machine does: connections stay open
+// and nobody answers.
 func (g *guarded) withoutAPIServer(t *testing.T, away time.Duration) {
 	t.Helper()
 	binary, err := filepath.EvalSymlinks(filepath.Join(g.root, ".local", "bin", "kube-apiserver"))
@@ -277,7 +283,8 @@ func (g *guarded) prometheusAway(t *testing.T) {
 			t.Fatal(err)
 		}
 		config.Data["rollout.json"] = text
-		if _, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Update(t.Context(), config, metav1.UpdateOptions{FieldManager: "e2e"}); err != nil {
+		if _, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Update(t.Context(), config,
+			metav1.UpdateOptions{FieldManager: "e2e"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -27,7 +27,8 @@ type guarded struct {
 	secret []byte
 }
 
-// TestGuard brings canaries into trouble beside a running guard, and the guard too. Its parts build on each other and run in order.
+// TestGuard brings canaries into trouble beside a running guard, and the guard too. Its parts build on each other and
+// run in order.
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	c := open(t, "-guarded", 30580)
@@ -35,7 +36,8 @@ func TestGuard(t *testing.T) {
 	c.config(t, "bake.duration", "0s")
 	c.config(t, "soak.duration", "48h")
 	c.config(t, "guard.webhookToken", "guard/webhook")
-	if output, err := c.pulumi(t, "config", "set", "--stack", "production", "--secret", "--path", "secrets.guard.webhook", "--", webhookToken); err != nil {
+	if output, err := c.pulumi(t, "config", "set", "--stack", "production", "--secret", "--path", "secrets.guard.webhook",
+		"--", webhookToken); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	c.up(t, "staging")
@@ -74,9 +76,12 @@ func TestGuard(t *testing.T) {
 func (g *guarded) permissions(t *testing.T) {
 	account := fmt.Sprintf("system:serviceaccount:%s:finance-service-guard", g.Namespace)
 	for question, want := range map[string]string{
-		"patch pods": "yes", "patch deployments.apps/other --subresource=scale": "no", "patch deployments.apps/finance-service-week1 --subresource=scale": "yes",
-		"get secrets": "no", "list secrets": "no", "create pods": "no", "delete pods": "no", "patch deployments.apps": "no", "create pods/exec": "no",
-		"update configmaps/finance-service-config": "no", "update configmaps/finance-service-ledger": "yes", "list pods -n kube-system": "no",
+		"patch pods": "yes", "patch deployments.apps/other --subresource=scale": "no",
+		"patch deployments.apps/finance-service-week1 --subresource=scale": "yes",
+		"get secrets": "no", "list secrets": "no", "create pods": "no", "delete pods": "no", "patch deployments.apps": "no",
+		"create pods/exec":                         "no",
+		"update configmaps/finance-service-config": "no", "update configmaps/finance-service-ledger": "yes",
+		"list pods -n kube-system": "no",
 	} {
 		args := append([]string{"auth", "can-i", "--as", account, "-n", g.Namespace}, strings.Fields(question)...)
 		output, _ := g.run(t, "kubectl", args...)
@@ -97,8 +102,8 @@ func (g *guarded) customers(t *testing.T) *fixture.Customers {
 	return sent
 }
 
-// expectOut waits until the canary is out of the endpoints, its image latched, its pods gone, stable whole and the outcome
-// recorded.
+// expectOut waits until the canary is out of the endpoints, its image latched, its pods gone, stable whole and the
+// outcome recorded.
 func (g *guarded) expectOut(t *testing.T) ledger.Entry {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
@@ -168,7 +173,8 @@ func (g *guarded) aThirdFails(t *testing.T) {
 
 func (g *guarded) hasEvent(t *testing.T, reason string) bool {
 	t.Helper()
-	events, err := g.Client.CoreV1().Events(g.Namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=" + reason})
+	events, err := g.Client.CoreV1().Events(g.Namespace).List(t.Context(),
+		metav1.ListOptions{FieldSelector: "reason=" + reason})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,8 +226,12 @@ func (g *guarded) bothFail(t *testing.T) {
 	time.Sleep(5 * time.Second)
 	g.expectIn(t)
 	eventually(t, "the outage is reported as shared", func() bool {
-		events, err := g.Client.CoreV1().Events(g.Namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=CanaryNeedsReview"})
-		return err == nil && slices.ContainsFunc(events.Items, func(e corev1.Event) bool { return strings.Contains(e.Message, "what both depend on fails") })
+		events, err := g.Client.CoreV1().Events(g.Namespace).List(t.Context(),
+			metav1.ListOptions{FieldSelector: "reason=CanaryNeedsReview"})
+		return err == nil && slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+			return strings.Contains(e.Message,
+				"what both depend on fails")
+		})
 	})
 }
 
@@ -273,7 +283,8 @@ func (g *guarded) healthyStays(t *testing.T) {
 	}
 }
 
-// nextUpdate hears of the rollback, from the preview and from the update, and brings the canary back only when it is told to.
+// nextUpdate hears of the rollback, from the preview and from the update, and brings the canary back only when it is
+// told to.
 func (g *guarded) nextUpdate(t *testing.T) {
 	g.customers(t)
 	g.enter(t, map[string]string{"FAULTS": "errors=0.33"})

@@ -16,7 +16,8 @@ import (
 // history is the ledger of the production stack. Reading it checks its checksums.
 func (c *cluster) history(t *testing.T) *ledger.Ledger {
 	t.Helper()
-	found, err := c.kubernetes.CoreV1().ConfigMaps(c.production).Get(t.Context(), "finance-service-ledger", metav1.GetOptions{})
+	found, err := c.kubernetes.CoreV1().ConfigMaps(c.production).Get(t.Context(), "finance-service-ledger",
+		metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,12 +43,14 @@ func (c *cluster) noted(t *testing.T, mark int, kinds ...ledger.Kind) []ledger.E
 	})
 }
 
-// expectNoted fails the test unless the entries after a mark are of exactly these kinds. Two do not count, since it depends on the
-// machine's speed how many are there by now: checkpoints, and what the guard says of the stable track some time after a rollback.
+// expectNoted fails the test unless the entries after a mark are of exactly these kinds. Two do not count, since it
+// depends on the machine's speed how many are there by now: checkpoints, and what the guard says of the stable track
+// some time after a rollback.
 func (c *cluster) expectNoted(t *testing.T, mark int, want ...ledger.Kind) []ledger.Entry {
 	t.Helper()
 	entries := slices.DeleteFunc(c.noted(t, mark), func(entry ledger.Entry) bool {
-		return entry.Kind == ledger.Checkpoint || (entry.Kind == ledger.Verdict || entry.Kind == ledger.Watched) && strings.HasPrefix(entry.Who, "guard/")
+		return entry.Kind == ledger.Checkpoint || (entry.Kind == ledger.Verdict || entry.Kind == ledger.Watched) &&
+			strings.HasPrefix(entry.Who, "guard/")
 	})
 	var got []ledger.Kind
 	for _, entry := range entries {
@@ -63,7 +66,8 @@ func (c *cluster) expectNoted(t *testing.T, mark int, want ...ledger.Kind) []led
 func (c *cluster) expectRollback(t *testing.T, mark int, reason string) {
 	t.Helper()
 	entries := c.expectNoted(t, mark, ledger.RollbackBegun, ledger.RolledBack)
-	if len(entries) == 2 && (!strings.Contains(entries[0].Reason, reason) || !strings.Contains(entries[1].Reason, "evidence in")) {
+	if len(entries) == 2 && (!strings.Contains(entries[0].Reason, reason) ||
+		!strings.Contains(entries[1].Reason, "evidence in")) {
 		t.Errorf("the rollback is noted as %q and %q", entries[0].Reason, entries[1].Reason)
 	}
 }

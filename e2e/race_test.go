@@ -38,7 +38,8 @@ type started struct {
 // start begins an update of the production stack.
 func (c *cluster) start(t *testing.T) *started {
 	t.Helper()
-	return c.begin(t, "pulumi", "--color", "never", "--non-interactive", "up", "--stack", "production", "--yes", "--skip-preview")
+	return c.begin(t, "pulumi", "--color", "never", "--non-interactive", "up", "--stack", "production", "--yes",
+		"--skip-preview")
 }
 
 // begin starts a command and does not wait for its end.
@@ -121,7 +122,8 @@ func (c *cluster) settle(t *testing.T) {
 func (c *cluster) expectShift(t *testing.T, mark, weight int) {
 	t.Helper()
 	moves := c.noted(t, mark, ledger.ShiftBegun, ledger.ShiftReached)
-	if len(moves) != 2 || moves[0].Kind != ledger.ShiftBegun || moves[1].Kind != ledger.ShiftReached || moves[0].To != weight || moves[1].To != weight {
+	if len(moves) != 2 || moves[0].Kind != ledger.ShiftBegun || moves[1].Kind != ledger.ShiftReached ||
+		moves[0].To != weight || moves[1].To != weight {
 		t.Errorf("the shift to %d %% is not noted once as begun and once as reached:\n%s", weight, c.history(t))
 	}
 }
@@ -160,13 +162,15 @@ func (c *cluster) other(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	other := &cluster{root: c.root, dir: dir, kubernetes: c.kubernetes, nodePort: c.nodePort, staging: c.staging, production: c.production}
-	other.env = append(os.Environ(), "PULUMI_OPTION_CWD="+dir, "PULUMI_BACKEND_URL=file://"+filepath.Join(dir, "state"), "ROLLOUT_USER=other")
+	other := &cluster{root: c.root, dir: dir, kubernetes: c.kubernetes, nodePort: c.nodePort, staging: c.staging,
+		production: c.production}
+	other.env = append(os.Environ(), "PULUMI_OPTION_CWD="+dir, "PULUMI_BACKEND_URL=file://"+filepath.Join(dir, "state"),
+		"ROLLOUT_USER=other")
 	return other
 }
 
-// twoStates lets two operators update at once. When both want the same, it is noted once. When one goes on and the other
-// back, the one who goes back wins.
+// twoStates lets two operators update at once. When both want the same, it is noted once. When one goes on and the
+// other back, the one who goes back wins.
 func twoStates(t *testing.T, c *cluster) {
 	sent := c.customers(t, 50)
 	whole := c.watchCapacity(t)
@@ -201,7 +205,8 @@ func twoStates(t *testing.T, c *cluster) {
 		c.expectTracks(t, 10, 0)
 		c.expectEndpoints(t, 10, 0)
 		moves := c.noted(t, mark, ledger.ShiftBegun, ledger.ShiftReached)
-		if len(moves) != 3 || moves[0].To != 60 || moves[1].To != 0 || moves[2].To != 0 || moves[2].Kind != ledger.ShiftReached || moves[2].Who != "other" {
+		if len(moves) != 3 || moves[0].To != 60 || moves[1].To != 0 || moves[2].To != 0 ||
+			moves[2].Kind != ledger.ShiftReached || moves[2].Who != "other" {
 			t.Errorf("the ledger:\n%s", c.history(t))
 		}
 	})
@@ -219,7 +224,8 @@ func killed(t *testing.T, c *cluster) {
 	c.emergency(t, "30")
 	first := c.start(t)
 	eventually(t, "the canary grows", func() bool {
-		canary, err := c.kubernetes.AppsV1().Deployments(c.production).Get(t.Context(), "finance-service-week1", metav1.GetOptions{})
+		canary, err := c.kubernetes.AppsV1().Deployments(c.production).Get(t.Context(), "finance-service-week1",
+			metav1.GetOptions{})
 		return err == nil && *canary.Spec.Replicas == 3
 	})
 	first.kill(t)
@@ -250,7 +256,8 @@ func rolledBackAndRefreshed(t *testing.T, c *cluster) {
 	c.dropCanaryConfig(t)
 	for _, args := range [][]string{{"up"}, {"refresh"}, {"up"}, {"up", "--refresh"}} {
 		output, err := c.pulumi(t, append(args, "--stack", "production", "--yes", "--skip-preview")...)
-		if args[0] == "up" && (err == nil || !strings.Contains(output, "was rolled back")) || args[0] == "refresh" && err != nil {
+		if args[0] == "up" && (err == nil || !strings.Contains(output, "was rolled back")) || args[0] == "refresh" &&
+			err != nil {
 			t.Errorf("pulumi %s: %v\n%s", strings.Join(args, " "), err, tail(output))
 		}
 		c.expectEndpoints(t, 10, 0)
@@ -291,7 +298,8 @@ func rolledBackAndRefreshed(t *testing.T, c *cluster) {
 func (c *cluster) push(t *testing.T, version string) string {
 	t.Helper()
 	binary := filepath.Join(c.dir, "finance-service-"+version)
-	if output, err := c.run(t, "go", "build", "-buildvcs=false", "-ldflags", "-s -w -X main.version="+version, "-o", binary, "./examples/finance-service"); err != nil {
+	if output, err := c.run(t, "go", "build", "-buildvcs=false", "-ldflags", "-s -w -X main.version="+version, "-o",
+		binary, "./examples/finance-service"); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	reference, err := c.run(t, filepath.Join(c.root, ".local", "bin", "local"), "push", "--root", c.root,

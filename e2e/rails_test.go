@@ -15,8 +15,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/prcomment"
 )
 
-// TestRails takes a release into production between the guard rails: policies, what a pull request shows, rights that read only,
-// and a rotated secret. Its parts build on each other and run in order.
+// TestRails takes a release into production between the guard rails: policies, what a pull request shows, rights that
+// read only, and a rotated secret. Its parts build on each other and run in order.
 func TestRails(t *testing.T) {
 	t.Parallel()
 	c := open(t, "-rails", 30780)
@@ -60,8 +60,8 @@ func copyFile(t *testing.T, from, to string) {
 
 func (c *cluster) pack() string { return filepath.Join(c.root, "policies") }
 
-// beforeStaging: an image that staging has not seen is refused by the gate, in front of the first track already, so that the policies do
-// not even see the canary; they break nothing of their own.
+// beforeStaging: an image that staging has not seen is refused by the gate, in front of the first track already, so
+// that the policies do not even see the canary; they break nothing of their own.
 func beforeStaging(t *testing.T, c *cluster) {
 	output, err := c.pulumi(t, "preview", "--stack", "production", "--policy-pack", c.pack())
 	if err == nil {
@@ -77,7 +77,8 @@ func beforeStaging(t *testing.T, c *cluster) {
 
 func upByThePolicies(t *testing.T, c *cluster) {
 	for _, stack := range []string{"staging", "production"} {
-		if output, err := c.pulumi(t, "up", "--stack", stack, "--yes", "--skip-preview", "--policy-pack", c.pack()); err != nil {
+		if output, err := c.pulumi(t, "up", "--stack", stack, "--yes", "--skip-preview", "--policy-pack",
+			c.pack()); err != nil {
 			t.Fatalf("pulumi up -s %s: %v\n%s", stack, err, tail(output))
 		}
 		output, err := c.pulumi(t, "preview", "--stack", stack, "--policy-pack", c.pack(), "--expect-no-changes")
@@ -108,9 +109,11 @@ func brokenPolicies(t *testing.T, c *cluster) {
 			want: []string{"[advisory]  credential-in-env"}, passes: true},
 		{name: "every origin", path: "secrets.finance-secrets.cors-origin", value: "*", secret: true,
 			want: []string{"[mandatory]  cors-origin ", "lets every site in by *"}},
-		{name: "an event store in the open", path: "secrets.finance-secrets.eventstore-connection", value: "esdb://es:2113?tls=false", secret: true,
+		{name: "an event store in the open", path: "secrets.finance-secrets.eventstore-connection",
+			value: "esdb://es:2113?tls=false", secret: true,
 			want: []string{"[mandatory]  eventstore-tls", "?tls=true"}},
-		{name: "no monitoring", path: "monitoring.enabled", value: "false", want: []string{"[mandatory]  canary-scraped", "[mandatory]  canary-alerts"}},
+		{name: "no monitoring", path: "monitoring.enabled", value: "false",
+			want: []string{"[mandatory]  canary-scraped", "[mandatory]  canary-alerts"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,7 +123,8 @@ func brokenPolicies(t *testing.T, c *cluster) {
 			} else {
 				c.config(t, tt.path, tt.value)
 			}
-			output, err := c.pulumi(t, append([]string{"preview", "--stack", "production", "--policy-pack", c.pack()}, tt.args...)...)
+			output, err := c.pulumi(t, append([]string{"preview", "--stack", "production", "--policy-pack", c.pack()},
+				tt.args...)...)
 			if (err == nil) != tt.passes {
 				t.Errorf("the preview ends with %v:\n%s", err, tail(output))
 			}
@@ -137,12 +141,14 @@ func brokenPolicies(t *testing.T, c *cluster) {
 	}
 }
 
-// notSeenInStaging: where the gate is told not to ask for staging, the policy does, of the image and not of the setting.
+// notSeenInStaging: where the gate is told not to ask for staging, the policy does, of the image and not of the
+// setting.
 func notSeenInStaging(t *testing.T, c *cluster) {
 	c.keepStack(t)
 	c.config(t, "staging.required", "false")
 	verified, err := c.pulumi(t, "preview", "--stack", "production", "--policy-pack", c.pack())
-	if err != nil || strings.Contains(verified, "staging-verified") || !strings.Contains(verified, "finance-rollout@v1.0.0") {
+	if err != nil || strings.Contains(verified, "staging-verified") ||
+		!strings.Contains(verified, "finance-rollout@v1.0.0") {
 		t.Errorf("staging's word for the image is in the ledger, and the preview ends with %v:\n%s", err, tail(verified))
 	}
 	other, err := c.pulumi(t, "config", "get", "--stack", "production", "stableImage")
@@ -165,7 +171,8 @@ func notSeenInStaging(t *testing.T, c *cluster) {
 		if (err == nil) != tt.passes {
 			t.Errorf("%s ends with %v:\n%s", tt.command[0], err, tail(output))
 		}
-		for _, word := range []string{tt.says, "staging has not verified " + digest, "run `pulumi up -s staging` with this image first"} {
+		for _, word := range []string{tt.says, "staging has not verified " + digest,
+			"run `pulumi up -s staging` with this image first"} {
 			if !strings.Contains(output, word) {
 				t.Errorf("%s does not say %q:\n%s", tt.command[0], word, tail(output))
 			}
@@ -195,7 +202,8 @@ func (c *cluster) keepStack(t *testing.T) {
 // secret sets a secret of the production stack by the command's input, which no list of processes shows.
 func (c *cluster) secret(t *testing.T, path, value string) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "pulumi", "config", "set", "--non-interactive", "--secret", "--stack", "production", "--path", path)
+	command := exec.CommandContext(t.Context(), "pulumi", "config", "set", "--non-interactive", "--secret", "--stack",
+		"production", "--path", path)
 	command.Dir, command.Env, command.Stdin = c.root, c.env, strings.NewReader(value)
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("pulumi config set --secret %s: %v\n%s", path, err, output)
@@ -205,7 +213,8 @@ func (c *cluster) secret(t *testing.T, path, value string) {
 // events previews the production stack as the workflow of a pull request does.
 func (c *cluster) events(t *testing.T) (string, error) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "pulumi", "preview", "--stack", "production", "--non-interactive", "--json", "--policy-pack", c.pack())
+	command := exec.CommandContext(t.Context(), "pulumi", "preview", "--stack", "production", "--non-interactive",
+		"--json", "--policy-pack", c.pack())
 	command.Dir, command.Env = c.root, append(slices.Clone(c.env), "PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true")
 	var problem strings.Builder
 	command.Stderr = &problem
@@ -238,9 +247,11 @@ func pullRequest(t *testing.T, c *cluster) {
 	}
 	comment := c.comment(t, events)
 	for _, word := range []string{
-		prcomment.Marker, "<code>production</code>: an update would be refused now; time or traffic can still cure it", "advance from 10 % to 30 %",
+		prcomment.Marker, "<code>production</code>: an update would be refused now; time or traffic can still cure it",
+		"advance from 10 % to 30 %",
 		"<code>Deployment stable</code> | <code>spec.replicas</code> | <code>9</code> | <code>7</code>",
-		"<code>Deployment canary</code> | <code>spec.replicas</code> | <code>1</code> | <code>3</code>", "<code>30</code>", "3 to <code>update</code>",
+		"<code>Deployment canary</code> | <code>spec.replicas</code> | <code>1</code> | <code>3</code>", "<code>30</code>",
+		"3 to <code>update</code>",
 	} {
 		if !strings.Contains(comment, word) {
 			t.Errorf("the comment does not hold %q:\n%s", word, comment)
@@ -252,8 +263,10 @@ func pullRequest(t *testing.T, c *cluster) {
 func readOnlyPreview(t *testing.T, c *cluster) {
 	kubeconfig := c.previewer(t)
 	for right, want := range map[string]string{
-		"get configmaps": "yes", "list pods": "yes", "get secrets": "no", "list secrets": "no", "patch deployments": "no", "create deployments": "no",
-		"delete pods": "no", "create configmaps": "no", "update configmaps": "no", "create pods/exec": "no", "create pods/portforward": "no",
+		"get configmaps": "yes", "list pods": "yes", "get secrets": "no", "list secrets": "no", "patch deployments": "no",
+		"create deployments": "no",
+		"delete pods":        "no", "create configmaps": "no", "update configmaps": "no", "create pods/exec": "no",
+		"create pods/portforward": "no",
 	} {
 		args := append([]string{"--kubeconfig", kubeconfig, "auth", "can-i", "-n", c.production}, strings.Fields(right)...)
 		if output, _ := c.run(t, "kubectl", args...); strings.TrimSpace(output) != want {
@@ -277,7 +290,8 @@ func readOnlyPreview(t *testing.T, c *cluster) {
 	if diff := cmp.Diff(changesOf(t, everything), changesOf(t, reading)); diff != "" {
 		t.Errorf("rights that read only show other changes (-all +reading):\n%s", diff)
 	}
-	if output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview"); err == nil || !strings.Contains(output, "forbidden") {
+	if output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview"); err == nil ||
+		!strings.Contains(output, "forbidden") {
 		t.Errorf("an update with rights that read only ends with %v:\n%s", err, tail(output))
 	}
 }
@@ -288,7 +302,10 @@ func changesOf(t *testing.T, events string) []prcomment.Change {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.SortFunc(preview.Changes, func(a, b prcomment.Change) int { return strings.Compare(a.Type+a.Name, b.Type+b.Name) })
+	slices.SortFunc(preview.Changes, func(a, b prcomment.Change) int {
+		return strings.Compare(a.Type+a.Name,
+			b.Type+b.Name)
+	})
 	return preview.Changes
 }
 
@@ -300,7 +317,8 @@ func (c *cluster) previewer(t *testing.T) string {
 		t.Fatal(err)
 	}
 	// The names of the cluster-wide roles are the test's own, so that nothing of a user's is touched.
-	roles := strings.NewReplacer("finance-rollout-", "finance-rollout-rails-", "vextrus-production", c.production).Replace(string(rbac))
+	roles := strings.NewReplacer("finance-rollout-", "finance-rollout-rails-", "vextrus-production",
+		c.production).Replace(string(rbac))
 	file := filepath.Join(t.TempDir(), "rbac.yaml")
 	if err := os.WriteFile(file, []byte(roles), 0o600); err != nil {
 		t.Fatal(err)
@@ -321,12 +339,16 @@ func (c *cluster) previewer(t *testing.T) string {
 	})
 	account := c.production + ":previewer"
 	kubectl("create", "serviceaccount", "-n", c.production, "previewer")
-	kubectl("create", "rolebinding", "-n", c.production, "rails-preview", "--clusterrole=finance-rollout-rails-preview", "--serviceaccount="+account)
-	kubectl("create", "clusterrolebinding", "rails-preview", "--clusterrole=finance-rollout-rails-preview-namespace", "--serviceaccount="+account)
-	kubectl("create", "rolebinding", "-n", "monitoring", "rails-preview", "--clusterrole=finance-rollout-rails-prometheus", "--serviceaccount="+account)
+	kubectl("create", "rolebinding", "-n", c.production, "rails-preview", "--clusterrole=finance-rollout-rails-preview",
+		"--serviceaccount="+account)
+	kubectl("create", "clusterrolebinding", "rails-preview", "--clusterrole=finance-rollout-rails-preview-namespace",
+		"--serviceaccount="+account)
+	kubectl("create", "rolebinding", "-n", "monitoring", "rails-preview", "--clusterrole=finance-rollout-rails-prometheus",
+		"--serviceaccount="+account)
 	token := kubectl("create", "token", "-n", c.production, "previewer", "--duration=1h")
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(kubeconfig, []byte(kubectl("config", "view", "--raw", "--minify", "--flatten")), 0o600); err != nil {
+	if err := os.WriteFile(kubeconfig, []byte(kubectl("config", "view", "--raw", "--minify", "--flatten")),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	user := kubectl("--kubeconfig", kubeconfig, "config", "view", "-o", "jsonpath={.users[0].name}")

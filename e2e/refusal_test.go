@@ -66,7 +66,8 @@ func (c *cluster) committedImage(t *testing.T) string {
 // changedSecret replaces the pods of both tracks without a moment of lost capacity.
 func changedSecret(t *testing.T, c *cluster) {
 	before := c.generations(t)
-	if output, err := c.pulumi(t, "config", "set", "--secret", "--stack", "production", "--path", "secrets.finance-secrets.eventstore-connection", "memory://rotated"); err != nil {
+	if output, err := c.pulumi(t, "config", "set", "--secret", "--stack", "production", "--path",
+		"secrets.finance-secrets.eventstore-connection", "memory://rotated"); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	c.customers(t, 30)

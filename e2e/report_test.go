@@ -35,8 +35,9 @@ const (
 	reportOwner   = "finance-rollout/" + reportStack
 )
 
-// commands runs the rollout command against the namespace of the situations, as an operator does: its stack is a file, its canary the
-// Deployment that answers with errors, beside the healthy one. The parts of TestDiagnose have looked at the same by the packages.
+// commands runs the rollout command against the namespace of the situations, as an operator does: its stack is a
+// file, its canary the Deployment that answers with errors, beside the healthy one. The parts of TestDiagnose have
+// looked at the same by the packages.
 func commands(t *testing.T, b *broken, root, image string) {
 	cli := &command{dir: project(t, root, image), binary: filepath.Join(t.TempDir(), "rollout")}
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", cli.binary, "./cmd/rollout")
@@ -51,12 +52,14 @@ func commands(t *testing.T, b *broken, root, image string) {
 	_, err := ledger.Write(t.Context(), store, func() time.Time { return began },
 		ledger.Entry{Kind: ledger.ShiftBegun, Who: "e2e", Release: reportRelease, Image: digest, Stable: digest, To: 10},
 		ledger.Entry{Kind: ledger.ShiftReached, Who: "e2e", Release: reportRelease, Image: digest, Stable: digest, To: 10},
-		ledger.Entry{Kind: ledger.Attested, Who: "e2e", Name: "security-audit", Link: "<script>document.title='run'</script>"})
+		ledger.Entry{Kind: ledger.Attested, Who: "e2e", Name: "security-audit",
+			Link: "<script>document.title='run'</script>"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = ledger.Write(t.Context(), store, time.Now,
-		ledger.Entry{Kind: ledger.Checkpoint, Who: "e2e", Release: reportRelease, Image: digest, From: 10, To: 10, Verdict: "inconclusive", Soaked: 60,
+		ledger.Entry{Kind: ledger.Checkpoint, Who: "e2e", Release: reportRelease, Image: digest, From: 10, To: 10,
+			Verdict: "inconclusive", Soaked: 60,
 			Numbers: []ledger.Number{{Name: "error rate", Verdict: "inconclusive", N: 480, K: 144, Lower: 0.2, Upper: 1}}})
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +91,8 @@ func (c *command) run(t *testing.T, args ...string) (output string, code int) {
 	return printed.String(), code
 }
 
-// project is a Pulumi project with a stack for the namespace of the situations. Its secrets are marks that nobody can decrypt.
+// project is a Pulumi project with a stack for the namespace of the situations. Its secrets are marks that nobody can
+// decrypt.
 func project(t *testing.T, root, image string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -128,7 +132,8 @@ func diagnoseCommand(t *testing.T, cli *command) {
 		t.Fatalf("exit code %d, %v\n%s", code, err, output)
 	}
 	// The stack's canary is called after its release, and no Deployment is called so.
-	if len(found.Findings) == 0 || found.Findings[0].Cause != diagnose.CauseNoDeployment || found.Findings[0].Workload != diagnoseApp+"-"+reportRelease {
+	if len(found.Findings) == 0 || found.Findings[0].Cause != diagnose.CauseNoDeployment ||
+		found.Findings[0].Workload != diagnoseApp+"-"+reportRelease {
 		t.Errorf("%s", found)
 	}
 }
@@ -152,7 +157,8 @@ func reportCommand(t *testing.T, cli *command) {
 		return bytes.Count(text, []byte("<polyline")) >= 6
 	})
 	markdown, code := cli.run(t, "report")
-	for _, word := range []string{"# Deployment log: finance-service " + strings.ReplaceAll(reportRelease, "_", `\_`), "At 10 % since", "| error rate | inconclusive | 144 | 480 | 30 % |", "| Error rate | canary | "} {
+	for _, word := range []string{"# Deployment log: finance-service " + strings.ReplaceAll(reportRelease, "_", `\_`),
+		"At 10 % since", "| error rate | inconclusive | 144 | 480 | 30 % |", "| Error rate | canary | "} {
 		if code != 0 || !strings.Contains(markdown, word) {
 			t.Errorf("exit code %d, and the report does not say %q:\n%s", code, word, markdown)
 		}
@@ -182,7 +188,8 @@ func reportCommand(t *testing.T, cli *command) {
 
 // browser are the arguments of a browser that needs no screen, writes into the folder alone and reaches nobody.
 func browser(dir string, args ...string) []string {
-	return append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--user-data-dir=" + filepath.Join(dir, "profile"),
+	return append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--user-data-dir=" +
+		filepath.Join(dir, "profile"),
 		"--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1000,1800"}, args...)
 }
 
@@ -190,7 +197,8 @@ func browser(dir string, args ...string) []string {
 func drawn(t *testing.T, dir, page string) {
 	t.Helper()
 	picture := filepath.Join(dir, "page.png")
-	if output, err := exec.CommandContext(t.Context(), "chromium", browser(dir, "--screenshot="+picture, "file://"+page)...).CombinedOutput(); err != nil {
+	if output, err := exec.CommandContext(t.Context(), "chromium",
+		browser(dir, "--screenshot="+picture, "file://"+page)...).CombinedOutput(); err != nil {
 		t.Fatalf("chromium: %v\n%s", err, output)
 	}
 	file, err := os.Open(picture)
@@ -229,10 +237,14 @@ func preflightCommand(t *testing.T, cli *command) {
 		}
 	}
 	for name, want := range map[string]preflight.State{
-		"cluster": preflight.OK, "permissions": preflight.OK, "namespace": preflight.OK, "image": preflight.OK, "stable image": preflight.OK,
-		"secret finance-db-e2e": preflight.OK, "secret finance-secrets-e2e": preflight.Failed, "prometheus": preflight.OK, "rules": preflight.Skipped,
-		"metrics": preflight.OK, "alertmanager": preflight.OK, "grafana": preflight.Skipped, "otlp endpoint": preflight.Failed, "staging": preflight.Skipped,
-		"latch": preflight.OK, "stable version": preflight.OK, "security audit": preflight.OK, "sign-off": preflight.Failed, "rollback rehearsal": preflight.Failed,
+		"cluster": preflight.OK, "permissions": preflight.OK, "namespace": preflight.OK, "image": preflight.OK,
+		"stable image":          preflight.OK,
+		"secret finance-db-e2e": preflight.OK, "secret finance-secrets-e2e": preflight.Failed, "prometheus": preflight.OK,
+		"rules":   preflight.Skipped,
+		"metrics": preflight.OK, "alertmanager": preflight.OK, "grafana": preflight.Skipped,
+		"otlp endpoint": preflight.Failed, "staging": preflight.Skipped,
+		"latch": preflight.OK, "stable version": preflight.OK, "security audit": preflight.OK, "sign-off": preflight.Failed,
+		"rollback rehearsal": preflight.Failed,
 	} {
 		if states[name] != want {
 			t.Errorf("%s is %q, want %q", name, states[name], want)

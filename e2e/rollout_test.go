@@ -19,8 +19,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
-// TestRollout takes a release through staging into production, up and down, with everything that can go wrong on the way.
-// Its parts build on each other and run in order.
+// TestRollout takes a release through staging into production, up and down, with everything that can go wrong on the
+// way. Its parts build on each other and run in order.
 func TestRollout(t *testing.T) {
 	t.Parallel()
 	c := open(t, "-e2e", 30180)
@@ -59,7 +59,8 @@ func staging(t *testing.T, c *cluster) {
 			t.Errorf("the up of staging does not say %q:\n%s", word, tail(output))
 		}
 	}
-	deployment, err := c.kubernetes.AppsV1().Deployments(c.staging).Get(t.Context(), "finance-service-staging", metav1.GetOptions{})
+	deployment, err := c.kubernetes.AppsV1().Deployments(c.staging).Get(t.Context(), "finance-service-staging",
+		metav1.GetOptions{})
 	if err != nil || deployment.Status.ReadyReplicas != 2 {
 		t.Errorf("%d ready pods: %v", deployment.Status.ReadyReplicas, err)
 	}
@@ -75,7 +76,8 @@ func week1(t *testing.T, c *cluster) {
 	}
 	c.expectTracks(t, 9, 1)
 	outputs := c.outputs(t)
-	if outputs["weight"] != 10.0 || outputs["week"] != 1.0 || outputs["release"] != "week1" || !strings.Contains(outputs["verifiedImage"].(string), "@sha256:") {
+	if outputs["weight"] != 10.0 || outputs["week"] != 1.0 || outputs["release"] != "week1" ||
+		!strings.Contains(outputs["verifiedImage"].(string), "@sha256:") {
 		t.Errorf("outputs %v", outputs)
 	}
 	if text, err := c.pulumi(t, "preview", "--stack", "production", "--expect-no-changes"); err != nil {
@@ -110,7 +112,8 @@ func monitoring(t *testing.T, c *cluster) {
 				loaded[group.Name] = len(group.Rules)
 			}
 		}
-		return cmp.Equal(loaded, map[string]int{"finance-service-production.recording": 3, "finance-service-production.alerts": 9})
+		return cmp.Equal(loaded, map[string]int{"finance-service-production.recording": 3,
+			"finance-service-production.alerts": 9})
 	})
 }
 
@@ -135,12 +138,13 @@ func share(t *testing.T, c *cluster) {
 	sent.expectAnswers(t)
 }
 
-// failingSmokeCheck takes a canary out that fails a check: no pod of it is left in traffic, its image stays out until the latch is
-// released, and what explains it is kept.
+// failingSmokeCheck takes a canary out that fails a check: no pod of it is left in traffic, its image stays out until
+// the latch is released, and what explains it is kept.
 func failingSmokeCheck(t *testing.T, c *cluster) {
 	sent := c.customers(t, 50)
 	c.config(t, "canary.env.FAULTS", "csrf")
-	c.refused(t, "canary week1", "1 of 12 smoke tests did not pass", "csrf", "Failed: 1", "rolled back", "no endpoint is left")
+	c.refused(t, "canary week1", "1 of 12 smoke tests did not pass", "csrf", "Failed: 1", "rolled back",
+		"no endpoint is left")
 	c.expectTracks(t, 10, 0)
 	refusal := c.refused(t, "refused", "was rolled back", "csrf", "canaryWeight 0")
 	if strings.Contains(refusal, "passed its gate") {
@@ -150,7 +154,8 @@ func failingSmokeCheck(t *testing.T, c *cluster) {
 		t.Errorf("a refresh brings a rolled-back image back:\n%s", tail(output))
 	}
 	c.expectTracks(t, 10, 0)
-	if output, err := c.pulumi(t, "preview", "--stack", "production", "--refresh"); err == nil || !strings.Contains(output, "was rolled back") {
+	if output, err := c.pulumi(t, "preview", "--stack", "production", "--refresh"); err == nil ||
+		!strings.Contains(output, "was rolled back") {
 		t.Errorf("the preview does not tell of the rollback: %v\n%s", err, tail(output))
 	}
 	c.expectEvidence(t, "csrf")
@@ -172,7 +177,8 @@ func (c *cluster) dropCanaryConfig(t *testing.T) {
 // expectEvidence checks that the newest evidence tells of the reason.
 func (c *cluster) expectEvidence(t *testing.T, reason string) {
 	t.Helper()
-	kept, err := c.kubernetes.CoreV1().ConfigMaps(c.production).List(t.Context(), metav1.ListOptions{LabelSelector: "finance-rollout/purpose=evidence"})
+	kept, err := c.kubernetes.CoreV1().ConfigMaps(c.production).List(t.Context(),
+		metav1.ListOptions{LabelSelector: "finance-rollout/purpose=evidence"})
 	if err != nil || len(kept.Items) == 0 {
 		t.Fatalf("%d pieces of evidence: %v", len(kept.Items), err)
 	}
@@ -241,7 +247,8 @@ func tooEarly(t *testing.T, c *cluster) {
 	}
 	c.refused(t, "soak too short", "of 1 h ", "wait for")
 	c.config(t, "canaryWeight", "60")
-	if output, err := c.pulumi(t, "preview", "--stack", "production"); err == nil || !strings.Contains(output, "up to 30 %") {
+	if output, err := c.pulumi(t, "preview", "--stack", "production"); err == nil ||
+		!strings.Contains(output, "up to 30 %") {
 		t.Errorf("the preview of an illegal move: %v\n%s", err, tail(output))
 	}
 	c.expectTracks(t, 9, 1)
@@ -262,7 +269,8 @@ func advance(t *testing.T, c *cluster) {
 			t.Errorf("the outputs tell of weight %v", got)
 		}
 	}
-	endpoints, err := c.kubernetes.DiscoveryV1().EndpointSlices(c.production).List(t.Context(), metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
+	endpoints, err := c.kubernetes.DiscoveryV1().EndpointSlices(c.production).List(t.Context(),
+		metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +302,8 @@ func (c *cluster) upWhenSoaked(t *testing.T) {
 		switch {
 		case err == nil:
 			return
-		case time.Now().After(deadline), !strings.Contains(output, "soak too short") && !strings.Contains(output, "more requests"):
+		case time.Now().After(deadline), !strings.Contains(output, "soak too short") &&
+			!strings.Contains(output, "more requests"):
 			t.Fatalf("pulumi up -s production: %v\n%s", err, tail(output))
 		}
 		time.Sleep(5 * time.Second)

@@ -20,8 +20,8 @@ import (
 // rotated is the value of a secret that the test rotates in. It stands nowhere else.
 const rotated = "memory://rotated-6f1d2c9b7a"
 
-// rotatedSecret: a rotated secret replaces the pods of the canary first and of the stable track then, without a moment of lost
-// capacity, and the soak's clock goes on.
+// rotatedSecret: a rotated secret replaces the pods of the canary first and of the stable track then, without a
+// moment of lost capacity, and the soak's clock goes on.
 func rotatedSecret(t *testing.T, c *cluster) {
 	before, generations := c.state(t), c.generations(t)
 	c.secret(t, "secrets.finance-secrets.eventstore-connection", rotated)
@@ -41,15 +41,18 @@ func rotatedSecret(t *testing.T, c *cluster) {
 	}
 	c.expectTracks(t, 9, 1)
 	after := c.state(t)
-	if before.SoakSince.IsZero() || !after.SoakSince.Equal(before.SoakSince) || after.Weight != 10 || after.Image != before.Image {
-		t.Errorf("the soak began at %v, and after the rotation at %v (weight %d)", before.SoakSince, after.SoakSince, after.Weight)
+	if before.SoakSince.IsZero() || !after.SoakSince.Equal(before.SoakSince) || after.Weight != 10 ||
+		after.Image != before.Image {
+		t.Errorf("the soak began at %v, and after the rotation at %v (weight %d)", before.SoakSince, after.SoakSince,
+			after.Weight)
 	}
 }
 
 // state is where the rollout stands by its ledger.
 func (c *cluster) state(t *testing.T) ledger.State {
 	t.Helper()
-	found, err := c.kubernetes.CoreV1().ConfigMaps(c.production).Get(t.Context(), "finance-service-ledger", metav1.GetOptions{})
+	found, err := c.kubernetes.CoreV1().ConfigMaps(c.production).Get(t.Context(), "finance-service-ledger",
+		metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +71,8 @@ func (c *cluster) watchRoll(t *testing.T) (end func() string) {
 	var done sync.WaitGroup
 	done.Go(func() {
 		for ctx.Err() == nil && problem == "" {
-			list, err := c.kubernetes.AppsV1().Deployments(c.production).List(ctx, metav1.ListOptions{LabelSelector: "app=finance-service"})
+			list, err := c.kubernetes.AppsV1().Deployments(c.production).List(ctx,
+				metav1.ListOptions{LabelSelector: "app=finance-service"})
 			rolledStable, canaryDone := false, false
 			for i := range list.Items {
 				d := &list.Items[i]
@@ -77,7 +81,8 @@ func (c *cluster) watchRoll(t *testing.T) (end func() string) {
 				case "finance-service-stable":
 					rolledStable = changed
 				case "finance-service-week1":
-					canaryDone = changed && d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedReplicas == 1 && d.Status.Replicas == 1 && d.Status.ReadyReplicas == 1
+					canaryDone = changed && d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedReplicas == 1 &&
+						d.Status.Replicas == 1 && d.Status.ReadyReplicas == 1
 				}
 			}
 			if looks++; err == nil && rolledStable && !canaryDone {
@@ -152,7 +157,8 @@ func (c *cluster) secretValues(t *testing.T) []string {
 	return values
 }
 
-// noSecretInAnyPlace looks for every secret in use, plain and as the cluster encodes it, in all that was printed and stored.
+// noSecretInAnyPlace looks for every secret in use, plain and as the cluster encodes it, in all that was printed and
+// stored.
 func noSecretInAnyPlace(t *testing.T, c *cluster) {
 	places := map[string]string{}
 	add := func(place, text string, err error) {

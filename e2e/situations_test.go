@@ -31,7 +31,8 @@ type situation struct {
 	// change breaks the pods of a Deployment that is well.
 	change func(b *brokenPods, pod *corev1.PodSpec)
 	labels map[string]string
-	// load asks the pod for something again and again, so that it has something to fail or be slow at; perSecond is how often.
+	// load asks the pod for something again and again, so that it has something to fail or be slow at; perSecond is how
+	// often.
 	load      string
 	perSecond int
 }
@@ -57,7 +58,8 @@ func fromSecret(pod *corev1.PodSpec, name, secret, key string) {
 	variable(pod, name, "")
 	for i := range pod.Containers[0].Env {
 		if v := &pod.Containers[0].Env[i]; v.Name == name {
-			v.ValueFrom = &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: key}}
+			v.ValueFrom = &corev1.EnvVarSource{
+				SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: key}}
 		}
 	}
 }
@@ -76,13 +78,18 @@ var situations = []situation{
 		fromSecret(pod, "DATABASE_PASSWORD", "finance-db-e2e", "passphrase")
 	}},
 	{name: "configmap", cause: diagnose.CauseConfigMap, change: func(_ *brokenPods, pod *corev1.PodSpec) {
-		pod.Containers[0].EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "absent"}}}}
+		pod.Containers[0].EnvFrom = []corev1.EnvFromSource{
+			{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "absent"}}}}
 	}},
 	{name: "volume", cause: diagnose.CauseSecret, change: func(_ *brokenPods, pod *corev1.PodSpec) {
-		pod.Volumes = []corev1.Volume{{Name: "keys", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "absent-keys"}}}}
+		pod.Volumes = []corev1.Volume{{Name: "keys",
+			VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "absent-keys"}}}}
 		pod.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "keys", MountPath: "/keys"}}
 	}},
-	{name: "image", cause: diagnose.CauseImageMissing, change: func(b *brokenPods, pod *corev1.PodSpec) { pod.Containers[0].Image = b.prefix + ":never-built" }},
+	{name: "image", cause: diagnose.CauseImageMissing, change: func(b *brokenPods,
+		pod *corev1.PodSpec) {
+		pod.Containers[0].Image = b.prefix + ":never-built"
+	}},
 	{name: "registry", cause: diagnose.CauseRegistry, change: func(_ *brokenPods, pod *corev1.PodSpec) {
 		pod.Containers[0].Image = "localhost:5999/vextrus/finance:v2"
 	}},
@@ -95,7 +102,8 @@ var situations = []situation{
 		variable(pod, "JWT_SECRET", "")
 	}},
 	{name: "liveness", cause: diagnose.CauseLiveness, change: func(_ *brokenPods, pod *corev1.PodSpec) {
-		pod.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: get("/alive", 3014), PeriodSeconds: 1, FailureThreshold: 3}
+		pod.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: get("/alive", 3014), PeriodSeconds: 1,
+			FailureThreshold: 3}
 	}},
 	{name: "readiness-path", cause: diagnose.CauseReadiness, change: func(_ *brokenPods, pod *corev1.PodSpec) {
 		pod.Containers[0].ReadinessProbe.ProbeHandler = get("/ready", 3014)
@@ -105,41 +113,69 @@ var situations = []situation{
 	}},
 	{name: "startup", cause: diagnose.CauseStartup, change: func(_ *brokenPods, pod *corev1.PodSpec) {
 		variable(pod, "FAULTS", "not-live")
-		pod.Containers[0].StartupProbe = &corev1.Probe{ProbeHandler: get("/health/live", 3014), PeriodSeconds: 1, FailureThreshold: 600}
+		pod.Containers[0].StartupProbe = &corev1.Probe{ProbeHandler: get("/health/live", 3014), PeriodSeconds: 1,
+			FailureThreshold: 600}
 	}},
 	{name: "unschedulable", cause: diagnose.CauseUnschedulable, change: func(_ *brokenPods, pod *corev1.PodSpec) {
 		pod.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse("500")
 		pod.Containers[0].Resources.Limits = nil
 	}},
-	{name: "pod-security", cause: diagnose.CausePodSecurity, change: func(_ *brokenPods, pod *corev1.PodSpec) { pod.HostNetwork = true }},
-	{name: "service-account", cause: diagnose.CauseServiceAccount, change: func(_ *brokenPods, pod *corev1.PodSpec) { pod.ServiceAccountName = "absent" }},
-	{name: "quota", cause: diagnose.CauseQuota, change: func(_ *brokenPods, pod *corev1.PodSpec) { pod.Containers[0].Resources = corev1.ResourceRequirements{} }},
-	{name: "command", cause: diagnose.CauseCommand, change: func(_ *brokenPods, pod *corev1.PodSpec) { pod.Containers[0].Command = []string{"/bin/financed"} }},
-	{name: "crash", cause: diagnose.CauseCrash, change: func(_ *brokenPods, pod *corev1.PodSpec) { variable(pod, "FAULTS", "crash=2s") }},
-	{name: "database-host", cause: diagnose.CauseUnknownName, change: func(_ *brokenPods, pod *corev1.PodSpec) { variable(pod, "DATABASE_HOST", "postgres.nowhere.svc") }},
+	{name: "pod-security", cause: diagnose.CausePodSecurity, change: func(_ *brokenPods,
+		pod *corev1.PodSpec) {
+		pod.HostNetwork = true
+	}},
+	{name: "service-account", cause: diagnose.CauseServiceAccount,
+		change: func(_ *brokenPods, pod *corev1.PodSpec) { pod.ServiceAccountName = "absent" }},
+	{name: "quota", cause: diagnose.CauseQuota, change: func(_ *brokenPods,
+		pod *corev1.PodSpec) {
+		pod.Containers[0].Resources = corev1.ResourceRequirements{}
+	}},
+	{name: "command", cause: diagnose.CauseCommand, change: func(_ *brokenPods,
+		pod *corev1.PodSpec) {
+		pod.Containers[0].Command = []string{"/bin/financed"}
+	}},
+	{name: "crash", cause: diagnose.CauseCrash, change: func(_ *brokenPods,
+		pod *corev1.PodSpec) {
+		variable(pod, "FAULTS", "crash=2s")
+	}},
+	{name: "database-host", cause: diagnose.CauseUnknownName, change: func(_ *brokenPods,
+		pod *corev1.PodSpec) {
+		variable(pod, "DATABASE_HOST", "postgres.nowhere.svc")
+	}},
 	{name: "database-port", cause: diagnose.CauseUnreachable, change: func(_ *brokenPods, pod *corev1.PodSpec) {
 		variable(pod, "DATABASE_HOST", "127.0.0.1")
 	}},
 	{name: "database-password", cause: diagnose.CauseCredentials, change: func(_ *brokenPods, pod *corev1.PodSpec) {
 		variable(pod, "DATABASE_PASSWORD", "not-the-password")
 	}},
-	{name: "database-name", cause: diagnose.CauseNoDatabase, change: func(_ *brokenPods, pod *corev1.PodSpec) { variable(pod, "DATABASE_NAME", "vextrus_absent") }},
-	{name: "connections", cause: diagnose.CauseConnections, change: func(_ *brokenPods, pod *corev1.PodSpec) { variable(pod, "DATABASE_NAME", fullDatabase) }},
+	{name: "database-name", cause: diagnose.CauseNoDatabase, change: func(_ *brokenPods,
+		pod *corev1.PodSpec) {
+		variable(pod, "DATABASE_NAME", "vextrus_absent")
+	}},
+	{name: "connections", cause: diagnose.CauseConnections, change: func(_ *brokenPods,
+		pod *corev1.PodSpec) {
+		variable(pod, "DATABASE_NAME", fullDatabase)
+	}},
 	{name: "event-store", cause: diagnose.CauseUnreachable, change: func(_ *brokenPods, pod *corev1.PodSpec) {
 		variable(pod, "EVENTSTORE_CONNECTION_STRING", "esdb://127.0.0.1:2113?tls=false")
 	}},
-	{name: "errors", cause: diagnose.CauseErrors, load: graphQL, perSecond: 8, change: func(_ *brokenPods, pod *corev1.PodSpec) { variable(pod, "FAULTS", "errors=0.3") }},
-	{name: "throttled", cause: diagnose.CauseThrottled, load: invoices, perSecond: 30, change: func(_ *brokenPods, pod *corev1.PodSpec) {
-		pod.Containers[0].Resources.Limits[corev1.ResourceCPU] = resource.MustParse("10m")
-		pod.Containers[0].LivenessProbe = nil
-	}},
-	{name: "slow", cause: diagnose.CauseSlow, load: graphQL, perSecond: 8, change: func(_ *brokenPods, pod *corev1.PodSpec) { variable(pod, "FAULTS", "latency=800ms") }},
-	{name: "slow-database", cause: diagnose.CauseSlowDependency, load: invoices, perSecond: 8, change: func(b *brokenPods, pod *corev1.PodSpec) {
-		host, port, _ := strings.Cut(b.proxy, ":")
-		variable(pod, "DATABASE_HOST", host)
-		variable(pod, "DATABASE_PORT", port)
-	}},
-	{name: "isolated", cause: diagnose.CauseIsolated, labels: map[string]string{names.Traffic: names.Isolated}, change: func(*brokenPods, *corev1.PodSpec) {}},
+	{name: "errors", cause: diagnose.CauseErrors, load: graphQL, perSecond: 8,
+		change: func(_ *brokenPods, pod *corev1.PodSpec) { variable(pod, "FAULTS", "errors=0.3") }},
+	{name: "throttled", cause: diagnose.CauseThrottled, load: invoices, perSecond: 30,
+		change: func(_ *brokenPods, pod *corev1.PodSpec) {
+			pod.Containers[0].Resources.Limits[corev1.ResourceCPU] = resource.MustParse("10m")
+			pod.Containers[0].LivenessProbe = nil
+		}},
+	{name: "slow", cause: diagnose.CauseSlow, load: graphQL, perSecond: 8,
+		change: func(_ *brokenPods, pod *corev1.PodSpec) { variable(pod, "FAULTS", "latency=800ms") }},
+	{name: "slow-database", cause: diagnose.CauseSlowDependency, load: invoices, perSecond: 8,
+		change: func(b *brokenPods, pod *corev1.PodSpec) {
+			host, port, _ := strings.Cut(b.proxy, ":")
+			variable(pod, "DATABASE_HOST", host)
+			variable(pod, "DATABASE_PORT", port)
+		}},
+	{name: "isolated", cause: diagnose.CauseIsolated, labels: map[string]string{names.Traffic: names.Isolated},
+		change: func(*brokenPods, *corev1.PodSpec) {}},
 }
 
 func get(path string, port int) corev1.ProbeHandler {
@@ -151,23 +187,30 @@ const diagnoseApp = "finance-service"
 // deployment is a healthy one of the example service.
 func (b *brokenPods) deployment(name string) *appsv1.Deployment {
 	one, no, yes := int32(1), false, true
-	labels := map[string]string{names.App: diagnoseApp, names.Track: names.Canary, names.Version: name, names.Traffic: names.Enabled}
+	labels := map[string]string{names.App: diagnoseApp, names.Track: names.Canary, names.Version: name,
+		names.Traffic: names.Enabled}
 	pod := corev1.PodSpec{
 		AutomountServiceAccountToken: &no, TerminationGracePeriodSeconds: new(int64),
-		SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: &yes, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
+		SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: &yes,
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
 		Containers: []corev1.Container{{
 			Name: "app", Image: b.image, Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 3014}},
-			SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: &no, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
+			SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: &no,
+				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
 			Resources: corev1.ResourceRequirements{
-				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("5m"), corev1.ResourceMemory: resource.MustParse("24Mi")},
-				Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
+				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("5m"),
+					corev1.ResourceMemory: resource.MustParse("24Mi")},
+				Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"),
+					corev1.ResourceMemory: resource.MustParse("128Mi")},
 			},
 			ReadinessProbe: &corev1.Probe{ProbeHandler: get("/health/ready", 3014), PeriodSeconds: 1, FailureThreshold: 3},
-			LivenessProbe:  &corev1.Probe{ProbeHandler: get("/health/live", 3014), PeriodSeconds: 5, FailureThreshold: 12, TimeoutSeconds: 5},
+			LivenessProbe: &corev1.Probe{ProbeHandler: get("/health/live", 3014), PeriodSeconds: 5, FailureThreshold: 12,
+				TimeoutSeconds: 5},
 		}},
 	}
 	for name, value := range map[string]string{
-		"NODE_ENV": "production", "DATABASE_NAME": "vextrus_finance_staging", "CORS_ORIGIN": "https://app.vextrus.example", "EVENTSTORE_CONNECTION_STRING": "memory://",
+		"NODE_ENV": "production", "DATABASE_NAME": "vextrus_finance_staging", "CORS_ORIGIN": "https://app.vextrus.example",
+		"EVENTSTORE_CONNECTION_STRING": "memory://",
 	} {
 		variable(&pod, name, value)
 	}
@@ -178,7 +221,8 @@ func (b *brokenPods) deployment(name string) *appsv1.Deployment {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
 		Spec: appsv1.DeploymentSpec{
-			Replicas: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{names.App: diagnoseApp, names.Version: name}},
+			Replicas: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{names.App: diagnoseApp,
+				names.Version: name}},
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
 		},
 	}
@@ -190,7 +234,8 @@ const fullDatabase = "vextrus_diagnose_e2e"
 // superuser runs SQL as the database's superuser, whom only this machine's user postgres may be.
 func superuser(t *testing.T, statements ...string) {
 	t.Helper()
-	args := []string{"-u", "postgres", "--", "psql", "-h", "/run/finance-rollout-local/postgres", "-U", "postgres", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres"}
+	args := []string{"-u", "postgres", "--", "psql", "-h", "/run/finance-rollout-local/postgres", "-U", "postgres", "-X",
+		"-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres"}
 	for _, statement := range statements {
 		args = append(args, "-c", statement)
 	}
@@ -199,8 +244,8 @@ func superuser(t *testing.T, statements ...string) {
 	}
 }
 
-// slowProxy forwards connections to an address. Once one is established, its answers come later. It listens on the node's address, where pods reach
-// this machine, until the test ends.
+// slowProxy forwards connections to an address. Once one is established, its answers come later. It listens on the
+// node's address, where pods reach this machine, until the test ends.
 func slowProxy(t *testing.T, node, upstream string, delay time.Duration) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", net.JoinHostPort(node, "0"))
@@ -252,7 +297,8 @@ func databasePassword(t *testing.T) string {
 	t.Helper()
 	raw, err := os.ReadFile(os.Getenv("FINANCE_ROLLOUT_DB_PASSWORD_FILE"))
 	if err != nil {
-		t.Fatalf("the environment does not describe the local cluster: %v: run `make e2e`, or `make cluster` and `. .local/env` first", err)
+		t.Fatalf("the environment does not describe the local cluster: %v: run `make e2e`, or `make cluster` and `. "+
+			".local/env` first", err)
 	}
 	return strings.TrimSpace(string(raw))
 }
@@ -286,17 +332,20 @@ func during(ctx context.Context, perSecond int, ask func(context.Context)) (wait
 	return running.Wait
 }
 
-// pushService builds the example service and pushes it to the local registry; it gives the reference by digest and the repository.
+// pushService builds the example service and pushes it to the local registry; it gives the reference by digest and
+// the repository.
 func pushService(t *testing.T, root string) (image, repository string) {
 	t.Helper()
 	repository = os.Getenv("FINANCE_ROLLOUT_REGISTRY") + "/vextrus/finance"
 	binary := t.TempDir() + "/finance-service"
-	build := exec.Command("go", "build", "-buildvcs=false", "-ldflags", "-s -w -X main.version=v2", "-o", binary, "./examples/finance-service")
+	build := exec.Command("go", "build", "-buildvcs=false", "-ldflags", "-s -w -X main.version=v2", "-o", binary,
+		"./examples/finance-service")
 	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the example service: %v\n%s", err, output)
 	}
-	push := exec.Command(root+"/.local/bin/local", "push", "--binary", binary, "--name", "vextrus/finance", "--tag", "e2e", "--entrypoint", "/bin/finance-service")
+	push := exec.Command(root+"/.local/bin/local", "push", "--binary", binary, "--name", "vextrus/finance", "--tag", "e2e",
+		"--entrypoint", "/bin/finance-service")
 	push.Dir = root
 	output, err := push.Output()
 	if err != nil {

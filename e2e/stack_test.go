@@ -33,8 +33,8 @@ type cluster struct {
 	logged bytes.Buffer
 }
 
-// open derives stacks for a test on the cluster that the environment of `make e2e` describes. The suffix of the namespaces and the
-// two node ports from nodePort on keep them apart from those of the demo and of other tests.
+// open derives stacks for a test on the cluster that the environment of `make e2e` describes. The suffix of the
+// namespaces and the two node ports from nodePort on keep them apart from those of the demo and of other tests.
 func open(t *testing.T, suffix string, nodePort int) *cluster {
 	t.Helper()
 	root, err := filepath.Abs("..")
@@ -43,7 +43,8 @@ func open(t *testing.T, suffix string, nodePort int) *cluster {
 	}
 	kubeconfig := os.Getenv("KUBECONFIG")
 	if kubeconfig == "" || os.Getenv("PULUMI_CONFIG_PASSPHRASE") == "" {
-		t.Fatal("the environment does not describe the local cluster: run `make e2e`, or `make cluster` and `. .local/env` first")
+		t.Fatal("the environment does not describe the local cluster: run `make e2e`, or `make cluster` and `. " +
+			".local/env` first")
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
@@ -60,7 +61,8 @@ func open(t *testing.T, suffix string, nodePort int) *cluster {
 	}
 	c.env = append(os.Environ(), "PULUMI_OPTION_CWD="+dir, "PULUMI_BACKEND_URL=file://"+filepath.Join(dir, "state"))
 	c.destroyLeftovers(t)
-	if output, err := c.run(t, filepath.Join(root, ".local", "bin", "local"), "stacks", "--root", root, "--dir", dir, "--suffix", suffix, "--node-port", fmt.Sprint(nodePort)); err != nil {
+	if output, err := c.run(t, filepath.Join(root, ".local", "bin", "local"), "stacks", "--root", root, "--dir", dir,
+		"--suffix", suffix, "--node-port", fmt.Sprint(nodePort)); err != nil {
 		t.Fatalf("derive stacks: %v\n%s", err, output)
 	}
 	return c
@@ -69,7 +71,8 @@ func open(t *testing.T, suffix string, nodePort int) *cluster {
 // destroyLeftovers removes what a killed run left behind.
 func (c *cluster) destroyLeftovers(t *testing.T) {
 	t.Helper()
-	if output, err := c.run(t, "kubectl", "delete", "namespace", "--ignore-not-found", c.staging, c.production, "--timeout=120s"); err != nil {
+	if output, err := c.run(t, "kubectl", "delete", "namespace", "--ignore-not-found", c.staging, c.production,
+		"--timeout=120s"); err != nil {
 		t.Fatalf("remove leftovers: %v\n%s", err, output)
 	}
 	if err := os.RemoveAll(c.dir); err != nil {

@@ -83,7 +83,8 @@ func TestMakeFuzzRunsEveryFuzzTest(t *testing.T) {
 		t.Errorf("fuzz tests (-there are +are run):\n%s", diff)
 	}
 	for _, parser := range []string{
-		"internal/settings FuzzLoad", "internal/smoke FuzzParse", "internal/ledger FuzzParse", "internal/guard FuzzWebhook", "internal/guard FuzzRead",
+		"internal/settings FuzzLoad", "internal/smoke FuzzParse", "internal/ledger FuzzParse", "internal/guard FuzzWebhook",
+		"internal/guard FuzzRead",
 		"internal/cli/simulate FuzzCSV",
 	} {
 		if !slices.Contains(run, "./"+parser) {

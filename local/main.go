@@ -42,7 +42,8 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	var checkout string
-	root.PersistentFlags().StringVar(&checkout, "root", "", "the checkout to work in (default: the one around the current directory)")
+	root.PersistentFlags().StringVar(&checkout, "root", "",
+		"the checkout to work in (default: the one around the current directory)")
 	open := func() (*cluster.Cluster, error) { return openCluster(checkout) }
 	root.AddCommand(
 		toolsCommand(open), upCommand(open), downCommand(open), statusCommand(open), envCommand(open), pushCommand(open),
@@ -109,7 +110,8 @@ func upCommand(open opener) *cobra.Command {
 
 // gatewayFlag lets a command that starts the cluster add the Gateway.
 func gatewayFlag(cmd *cobra.Command, options *cluster.Options) {
-	cmd.Flags().BoolVar(&options.Gateway, "gateway", false, "also run Traefik as a Gateway of the Gateway API; it is built when it is missing")
+	cmd.Flags().BoolVar(&options.Gateway, "gateway", false,
+		"also run Traefik as a Gateway of the Gateway API; it is built when it is missing")
 }
 
 func downCommand(open opener) *cobra.Command {
@@ -133,7 +135,8 @@ func downCommand(open opener) *cobra.Command {
 			return c.Down(cmd.Context(), keep)
 		},
 	}
-	cmd.Flags().BoolVar(&reset, "reset", false, "also delete all data: cluster, database, registry and local Pulumi stacks; keep tools and secrets")
+	cmd.Flags().BoolVar(&reset, "reset", false, "also delete all data: cluster, database, registry and local Pulumi "+
+		"stacks; keep tools and secrets")
 	cmd.Flags().BoolVar(&purge, "purge", false, "also delete .local wholly, the built tools included")
 	return cmd
 }

@@ -34,7 +34,8 @@ func pushCommand(open opener) *cobra.Command {
 				entrypoint = "/bin/" + filepath.Base(binary)
 			}
 			if !path.IsAbs(entrypoint) {
-				return fmt.Errorf("--entrypoint %q: give an absolute path inside the image, such as /bin/%s", entrypoint, filepath.Base(binary))
+				return fmt.Errorf("--entrypoint %q: give an absolute path inside the image, such as /bin/%s", entrypoint,
+					filepath.Base(binary))
 			}
 			built, err := images.Image{Binary: binary, Path: entrypoint}.Build()
 			if err != nil {

@@ -41,8 +41,8 @@ func runCommand(open opener) *cobra.Command {
 	return cmd
 }
 
-// runWith runs a command in the environment that the file describes. When the context ends, the command and all that it started
-// get an interrupt and the time of grace. Nothing of it outlives the call.
+// runWith runs a command in the environment that the file describes. When the context ends, the command and all that
+// it started get an interrupt and the time of grace. Nothing of it outlives the call.
 func runWith(ctx context.Context, envFile string, grace time.Duration, args []string) error {
 	source := append([]string{"-c", `. "$0" && exec "$@"`, envFile}, args...)
 	cmd := exec.CommandContext(ctx, "/bin/sh", source...)

@@ -53,7 +53,8 @@ func TestRunInterruptsTheCommandAndItsChildren(t *testing.T) {
 			}
 		}
 	}()
-	answer, err := shell(ctx, t, patience, dir, `trap 'echo interrupted >"$DIR/answer"; exit 3' INT; : >"$DIR/ready"; sleep 300`)
+	answer, err := shell(ctx, t, patience, dir,
+		`trap 'echo interrupted >"$DIR/answer"; exit 3' INT; : >"$DIR/ready"; sleep 300`)
 	if answer != "interrupted" || err == nil {
 		t.Errorf("the command noted %q, error %v", answer, err)
 	}

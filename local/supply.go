@@ -21,8 +21,10 @@ func vulnerabilitiesCommand(open opener) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "vulnerabilities [--db URL]",
 		Short: "Look for known vulnerabilities in what the code calls; those that stay are listed in .govulncheck.yaml",
-		Long: "Look for known vulnerabilities in what the code calls; those that stay are listed with their reasons in .govulncheck.yaml.\n\n" +
-			"The database is that of the pinned module golang.org/x/vulndb, so that the check needs no other network and gives the same\n" +
+		Long: "Look for known vulnerabilities in what the code calls; those that stay are listed with their reasons in " +
+			".govulncheck.yaml.\n\n" +
+			"The database is that of the pinned module golang.org/x/vulndb, so that the check needs no other network and " +
+			"gives the same\n" +
 			"answer tomorrow. --db https://vuln.go.dev asks for what became known since.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,7 +66,8 @@ func vulnerabilitiesCommand(open opener) *cobra.Command {
 
 // pinnedDatabase gives the folder of the vulnerability database that go.mod of the tool pins, as an address.
 func pinnedDatabase(ctx context.Context, root string) (string, error) {
-	text, err := run(ctx, filepath.Join(root, "local", "tools", "govulncheck"), "go", "mod", "download", "-json", "golang.org/x/vulndb")
+	text, err := run(ctx, filepath.Join(root, "local", "tools", "govulncheck"), "go", "mod", "download", "-json",
+		"golang.org/x/vulndb")
 	if err != nil {
 		return "", err
 	}
@@ -97,7 +100,8 @@ func releaseCommand(open opener) *cobra.Command {
 				Root: c.Root(), Out: out, Package: "./cmd/rollout", Name: "rollout", Platforms: release.Platforms,
 				ImagePackage: "./cmd/guard", ImageName: "rollout-guard",
 				Materials: func(ctx context.Context, binary, file string) error {
-					_, err := run(ctx, c.Root(), c.Binary("cyclonedx-gomod"), "bin", "-json", "-noserial", "-notimestamp", "-output", file, binary)
+					_, err := run(ctx, c.Root(), c.Binary("cyclonedx-gomod"), "bin", "-json", "-noserial", "-notimestamp", "-output",
+						file, binary)
 					return err
 				},
 				Say: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) },

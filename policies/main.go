@@ -36,8 +36,8 @@ func pack(ctx *pulumi.Context) (policyx.PolicyPack, error) {
 	return policyx.NewPolicyPack("finance-rollout", version, policyx.EnforcementLevelMandatory, policies)
 }
 
-// guardWanted reads the stack's setting of the guard: it is wanted unless it is turned off. A program without the setting, which is
-// another one, has none to ask for.
+// guardWanted reads the stack's setting of the guard: it is wanted unless it is turned off. A program without the
+// setting, which is another one, has none to ask for.
 func guardWanted(setting string) bool {
 	guard := struct {
 		Enabled bool `json:"enabled"`
@@ -85,7 +85,8 @@ func seen(r policyx.AnalyzerResource) policy.Resource {
 	return policy.Resource{Type: r.Type, Name: r.Name, URN: r.URN, Properties: r.Properties}
 }
 
-// schema describes the limits of a policy, for the CLI to check what is configured. Lists are []any: nothing else can be sent.
+// schema describes the limits of a policy, for the CLI to check what is configured. Lists are []any: nothing else can
+// be sent.
 func schema(p policy.Policy) *policyx.ConfigSchema {
 	if len(p.Limits) == 0 {
 		return nil

@@ -18,7 +18,8 @@ func (r *reported) ReportViolation(message, urn string) { *r = append(*r, urn+":
 func TestEveryPolicyIsWired(t *testing.T) {
 	for _, p := range policy.All(policy.Facts{GuardWanted: true}) {
 		wired := wire(p)
-		if wired.Name() != p.Name || wired.Description() != p.Description || wired.EnforcementLevel() != policyx.EnforcementLevelMandatory {
+		if wired.Name() != p.Name || wired.Description() != p.Description ||
+			wired.EnforcementLevel() != policyx.EnforcementLevelMandatory {
 			t.Errorf("%s is wired as %s at level %d", p.Name, wired.Name(), wired.EnforcementLevel())
 		}
 		if schema := wired.ConfigSchema(); schema != nil {
@@ -36,16 +37,19 @@ func TestEveryPolicyIsWired(t *testing.T) {
 
 func TestViolationsAreReported(t *testing.T) {
 	var found reported
-	service := policyx.AnalyzerResource{Type: "kubernetes:core/v1:Service", URN: "urn:s", Properties: property.NewMap(map[string]property.Value{
-		"metadata": property.New(map[string]property.Value{"labels": property.New(map[string]property.Value{"token": property.New("abcdef")})}),
-	})}
+	service := policyx.AnalyzerResource{Type: "kubernetes:core/v1:Service", URN: "urn:s",
+		Properties: property.NewMap(map[string]property.Value{
+			"metadata": property.New(
+				map[string]property.Value{"labels": property.New(map[string]property.Value{"token": property.New("abcdef")})}),
+		})}
 	for _, p := range policy.All(policy.Facts{}) {
 		var err error
 		switch wired := wire(p).(type) {
 		case policyx.ResourceValidationPolicy:
 			err = wired.Validate(t.Context(), policyx.ResourceValidationArgs{Manager: &found, Resource: service})
 		case policyx.StackValidationPolicy:
-			err = wired.Validate(t.Context(), policyx.StackValidationArgs{Manager: &found, Resources: []policyx.AnalyzerResource{service}})
+			err = wired.Validate(t.Context(), policyx.StackValidationArgs{Manager: &found,
+				Resources: []policyx.AnalyzerResource{service}})
 		}
 		if err != nil {
 			t.Errorf("%s: %v", p.Name, err)

@@ -1,5 +1,5 @@
-// Command empty is the yardstick of the preview benchmark: the smallest Pulumi program that talks to the same cluster through
-// the same provider, and makes one ConfigMap. It imports nothing of the product.
+// Command empty is the yardstick of the preview benchmark: the smallest Pulumi program that talks to the same cluster
+// through the same provider, and makes one ConfigMap. It imports nothing of the product.
 package main
 
 import (
@@ -11,7 +11,8 @@ import (
 
 func main() {
 	pulumi.Run(func(ctx *pulumi.Context) error {
-		provider, err := kubernetes.NewProvider(ctx, "cluster", &kubernetes.ProviderArgs{EnableServerSideApply: pulumi.Bool(true)})
+		provider, err := kubernetes.NewProvider(ctx, "cluster",
+			&kubernetes.ProviderArgs{EnableServerSideApply: pulumi.Bool(true)})
 		if err != nil {
 			return err
 		}

@@ -32,14 +32,16 @@ func (b *bench) config(ctx context.Context) (*corev1.ConfigMap, guard.Config, er
 	return found, config, nil
 }
 
-// limits checks that the guard judges by the limit that the goals are for: the demo's own stacks are judged more leniently.
+// limits checks that the guard judges by the limit that the goals are for: the demo's own stacks are judged more
+// leniently.
 func (b *bench) limits(ctx context.Context) error {
 	_, config, err := b.config(ctx)
 	if err != nil {
 		return err
 	}
 	if config.ErrorRate != rollbackLimit {
-		return fmt.Errorf("the guard of %s takes a canary out above %g %% of errors, and the goals are for %g %%: set criteria.errorRate to 0.005 and "+
+		return fmt.Errorf("the guard of %s takes a canary out above %g %% of errors, and the goals are for %g %%: set "+
+			"criteria.errorRate to 0.005 and "+
 			"criteria.rollbackErrorRate to %g in the stack's configuration, bake.duration to 0s, and run `pulumi up`",
 			b.stack.Namespace, 100*config.ErrorRate, 100*rollbackLimit, rollbackLimit)
 	}
@@ -77,7 +79,8 @@ func (b *bench) configure(ctx context.Context, text string) error {
 			return err
 		}
 		found.Data[guard.ConfigKey] = text
-		_, err = b.stack.Client.CoreV1().ConfigMaps(b.stack.Namespace).Update(ctx, found, metav1.UpdateOptions{FieldManager: "bench"})
+		_, err = b.stack.Client.CoreV1().ConfigMaps(b.stack.Namespace).Update(ctx, found,
+			metav1.UpdateOptions{FieldManager: "bench"})
 		return err
 	})
 }

@@ -41,8 +41,8 @@ const (
 	badShare = 10
 )
 
-// fleet is many rollouts, whose pods are addresses of the loopback network that serve metrics as the example service does. The API
-// server is a small one in memory; the guard is the real program.
+// fleet is many rollouts, whose pods are addresses of the loopback network that serve metrics as the example service
+// does. The API server is a small one in memory; the guard is the real program.
 type fleet struct {
 	size int
 	api  *miniapi.Server
@@ -100,14 +100,16 @@ func measureFleet(ctx context.Context, dir, binary string, size int) (fleetResul
 		return fleetResult{}, err
 	}
 	kubeconfig := filepath.Join(dir, fmt.Sprintf("kubeconfig-%d", size))
-	text := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: fleet\nclusters: [{name: fleet, cluster: {server: 'http://127.0.0.1:%d'}}]\n"+
+	text := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: fleet\nclusters: [{name: fleet, cluster: "+
+		"{server: 'http://127.0.0.1:%d'}}]\n"+
 		"contexts: [{name: fleet, context: {cluster: fleet, user: fleet}}]\nusers: [{name: fleet, user: {}}]\n", f.port)
 	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
 		return fleetResult{}, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	process := exec.CommandContext(ctx, binary, "guard", "--kubeconfig", kubeconfig, "--namespace", fleetSpace, "--listen", "127.0.0.1:0", "--identity", "bench")
+	process := exec.CommandContext(ctx, binary, "guard", "--kubeconfig", kubeconfig, "--namespace", fleetSpace, "--listen",
+		"127.0.0.1:0", "--identity", "bench")
 	process.Env = append(os.Environ(), "GOGC=50", "GOMEMLIMIT=128MiB")
 	if size == 1 {
 		process.Env = append(process.Env, "GOMEMLIMIT=40MiB")
@@ -203,7 +205,8 @@ func (f *fleet) serve(ctx context.Context) (stop func(), err error) {
 		return nil, errors.New("a TCP listener without a TCP address")
 	}
 	f.port = addr.Port
-	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
 		if err != nil || !net.ParseIP(host).IsLoopback() {
 			w.WriteHeader(http.StatusForbidden)
@@ -226,7 +229,8 @@ func (r *recorded) Header() http.Header         { return http.Header{} }
 func (r *recorded) WriteHeader(int)             {}
 func (r *recorded) Write(p []byte) (int, error) { return r.text.Write(p) }
 
-// metrics are those of a pod that answers 10 requests a second: 0.3 % of them fail, and a third once its canary has turned bad.
+// metrics are those of a pod that answers 10 requests a second: 0.3 % of them fail, and a third once its canary has
+// turned bad.
 func (f *fleet) metrics(w http.ResponseWriter, r *http.Request) {
 	host, _, err := net.SplitHostPort(r.Host)
 	parts := strings.Split(host, ".")
@@ -244,8 +248,10 @@ func (f *fleet) metrics(w http.ResponseWriter, r *http.Request) {
 	if pod == fleetStable+1 && rollout <= max(f.size/badShare, 1) && !turned.IsZero() {
 		bad += int(time.Since(turned).Seconds() * 10 / 3)
 	}
-	fmt.Fprintf(w, "%s# TYPE http_requests_total counter\nhttp_requests_total{code=\"200\",path=\"/graphql\"} %d\nhttp_requests_total{code=\"500\",path=\"/graphql\"} %d\n", f.page, requests-bad, bad)
-	for _, bound := range []string{"0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "0.75", "1", "2.5", "5", "10", "+Inf"} {
+	fmt.Fprintf(w, "%s# TYPE http_requests_total counter\nhttp_requests_total{code=\"200\",path=\"/graphql\"} "+
+		"%d\nhttp_requests_total{code=\"500\",path=\"/graphql\"} %d\n", f.page, requests-bad, bad)
+	for _, bound := range []string{"0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "0.75", "1", "2.5", "5", "10",
+		"+Inf"} {
 		fmt.Fprintf(w, "http_request_duration_seconds_bucket{code=\"200\",path=\"/graphql\",le=%q} %d\n", bound, requests)
 	}
 }
@@ -266,8 +272,10 @@ func (f *fleet) fill() error {
 		f.track(app, names.StableDeployment(app), names.Stable, "stable", i, 0, fleetStable)
 		f.track(app, app+"-v2", names.Canary, "v2", i, fleetStable, 1)
 		config := guard.Config{
-			Format: guard.Format, Environment: "production", Release: "v2", Service: app, Capacity: fleetStable + 1, Port: f.port, Path: "/metrics",
-			Selector: map[string]string{"path": "/graphql"}, Interval: 1e9, Alpha: guard.DefaultAlpha, ErrorRate: 0.01, SlowShare: 0.05, Latency: 500e6,
+			Format: guard.Format, Environment: "production", Release: "v2", Service: app, Capacity: fleetStable + 1,
+			Port: f.port, Path: "/metrics",
+			Selector: map[string]string{"path": "/graphql"}, Interval: 1e9, Alpha: guard.DefaultAlpha, ErrorRate: 0.01,
+			SlowShare: 0.05, Latency: 500e6,
 			Ledger: names.Ledger(app),
 		}
 		config.Spec.Namespace, config.Spec.App, config.Spec.Metrics = fleetSpace, app, gate.DefaultMetrics()
@@ -277,8 +285,9 @@ func (f *fleet) fill() error {
 			return err
 		}
 		f.api.Put("configmaps", &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Name: names.Guard(app), Labels: map[string]string{guard.ConfigLabel: guard.ConfigValue}},
-			Data:       map[string]string{guard.ConfigKey: string(raw)},
+			ObjectMeta: metav1.ObjectMeta{Name: names.Guard(app),
+				Labels: map[string]string{guard.ConfigLabel: guard.ConfigValue}},
+			Data: map[string]string{guard.ConfigKey: string(raw)},
 		})
 	}
 	return nil
@@ -298,8 +307,9 @@ func (f *fleet) track(app, name, track, version string, rollout, from, count int
 	}
 	f.api.Put("deployments", &appsv1.Deployment{
 		ObjectMeta: meta(name, "", ""),
-		Spec:       appsv1.DeploymentSpec{Replicas: &replicas, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: containers}}},
-		Status:     appsv1.DeploymentStatus{ReadyReplicas: replicas, UpdatedReplicas: replicas},
+		Spec: appsv1.DeploymentSpec{Replicas: &replicas,
+			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: containers}}},
+		Status: appsv1.DeploymentStatus{ReadyReplicas: replicas, UpdatedReplicas: replicas},
 	})
 	f.api.Put("replicasets", &appsv1.ReplicaSet{ObjectMeta: meta(name+"-abc", "Deployment", name)})
 	for i := range count {
@@ -308,11 +318,14 @@ func (f *fleet) track(app, name, track, version string, rollout, from, count int
 			Spec:       corev1.PodSpec{NodeName: "node", Containers: containers},
 			Status: corev1.PodStatus{
 				Phase: corev1.PodRunning, PodIP: address(rollout, from+i),
-				Conditions:        []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}},
-				ContainerStatuses: []corev1.ContainerStatus{{Name: "app", Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}}}},
+				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue,
+					LastTransitionTime: metav1.Now()}},
+				ContainerStatuses: []corev1.ContainerStatus{{Name: "app", Ready: true,
+					State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}}}},
 			},
 		}
-		pod.Labels = map[string]string{names.App: app, names.Track: track, names.Version: version, names.Traffic: names.Enabled}
+		pod.Labels = map[string]string{names.App: app, names.Track: track, names.Version: version,
+			names.Traffic: names.Enabled}
 		f.api.Put("pods", pod)
 	}
 }

@@ -1,6 +1,6 @@
-// Command guard measures how long a bad canary stays in traffic beside a running guard, and how many failed answers reach clients
-// until it is out, and keeps the result as a dated table in docs/benchmarks.md. It needs the local cluster with a production
-// stack whose guard runs: `make demo` makes one.
+// Command guard measures how long a bad canary stays in traffic beside a running guard, and how many failed answers
+// reach clients until it is out, and keeps the result as a dated table in docs/benchmarks.md. It needs the local
+// cluster with a production stack whose guard runs: `make demo` makes one.
 //
 // It fails when something could not be measured, and not when a goal is missed: the table says that.
 package main
@@ -44,12 +44,17 @@ func parse() options {
 	flag.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "the cluster")
 	flag.StringVar(&o.namespace, "namespace", "vextrus-production", "namespace of the production stack")
 	flag.IntVar(&o.port, "node-port", 30080, "node port of its Service")
-	flag.StringVar(&o.secret, "secret", filepath.Join(".local", "secrets", "jwt-secret"), "file with the secret that signs the customers' tokens")
+	flag.StringVar(&o.secret, "secret", filepath.Join(".local", "secrets", "jwt-secret"),
+		"file with the secret that signs the customers' tokens")
 	flag.IntVar(&o.rate, "rate", 100, "requests a second, each over a connection of its own")
 	flag.IntVar(&o.runs, "runs", 0, "runs of each scenario; 0 for its own number")
-	flag.StringVar(&o.scenarios, "scenarios", "", "names of the scenarios, separated by commas; empty for all: "+strings.Join(append(scenarioNames(), footprint+" (alone)"), ", "))
-	flag.StringVar(&o.beside, "beside", "", "further stacks, as namespace:node-port separated by commas: runs of an hour are made in all of them at the same time")
-	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"), "the file whose sections are replaced; empty for none")
+	flag.StringVar(&o.scenarios, "scenarios", "",
+		"names of the scenarios, separated by commas; empty for all: "+strings.Join(append(scenarioNames(),
+			footprint+" (alone)"), ", "))
+	flag.StringVar(&o.beside, "beside", "", "further stacks, as namespace:node-port separated by commas: runs of an "+
+		"hour are made in all of them at the same time")
+	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"),
+		"the file whose sections are replaced; empty for none")
 	flag.Parse()
 	return o
 }

@@ -35,8 +35,8 @@ func processorTime(pid int) (time.Duration, error) {
 	return total, nil
 }
 
-// memory is what a process has resident, in MiB: pages of its own, which is what a container's RSS counts, and all pages, those of
-// its binary among them, which all guards on a node share.
+// memory is what a process has resident, in MiB: pages of its own, which is what a container's RSS counts, and all
+// pages, those of its binary among them, which all guards on a node share.
 func memory(pid int) (own, all float64, err error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -56,17 +56,23 @@ func memory(pid int) (own, all float64, err error) {
 // fleetSection is the section of the document.
 func fleetSection(results []fleetResult) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "### Guard: footprint\n\n%s, %d cores, Go %s. The guard's real program beside an API server in memory; each rollout has %d stable pods and a canary that\n"+
-		"serve the metrics of the example service, scraped every second. Then the canary of every tenth rollout fails a third of its 10 requests/s, all from the same\nmoment on, and all of them must be isolated within the same second. Resident memory is the process's VmRSS, the pages of the binary included; beside it, what\nis its own, which a container's RSS counts.\n\n",
+	fmt.Fprintf(&text, "### Guard: footprint\n\n%s, %d cores, Go %s. The guard's real program beside an API server in "+
+		"memory; each rollout has %d stable pods and a canary that\n"+
+		"serve the metrics of the example service, scraped every second. Then the canary of every tenth rollout fails a "+
+		"third of its 10 requests/s, all from the same\nmoment on, and all of them must be isolated within the same "+
+		"second. Resident memory is the process's VmRSS, the pages of the binary included; beside it, what\nis its own, "+
+		"which a container's RSS counts.\n\n",
 		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), fleetStable)
-	text.WriteString("| rollouts | resident memory at most | goal | of it its own | processor | goal | isolated | first | last | goal |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	text.WriteString("| rollouts | resident memory at most | goal | of it its own | processor | goal | isolated | " +
+		"first | last | goal |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range results {
 		memory, processor := "150 MiB, "+verdict(r.all <= 150), "none"
 		if r.size == 1 {
 			memory, processor = "40 MiB, "+verdict(r.all <= 40), "1 % of a core, "+verdict(r.processor <= 0.01)
 		}
 		fmt.Fprintf(&text, "| %d | %.1f MiB | %s | %.1f MiB | %.2f %% of a core | %s | %d of %d | %.2f s | %.2f s | %s |\n",
-			r.size, r.all, memory, r.own, 100*r.processor, processor, r.decided, r.bad, r.first.Seconds(), r.last.Seconds(), verdict(r.last-r.first <= time.Second))
+			r.size, r.all, memory, r.own, 100*r.processor, processor, r.decided, r.bad, r.first.Seconds(), r.last.Seconds(),
+			verdict(r.last-r.first <= time.Second))
 	}
 	return text.String()
 }

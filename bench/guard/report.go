@@ -29,7 +29,8 @@ func (r result) markdown(o options) string {
 		together = fmt.Sprintf(", %d at a time in stacks of their own", r.beside)
 	}
 	fmt.Fprintf(&text, "### Guard: %s\n\n%s, %d cores, Go %s, %d requests/s without keep-alive, %d runs%s.\n\n",
-		s.title, r.date.Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), o.rate, len(r.runs), together)
+		s.title, r.date.Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), o.rate,
+		len(r.runs), together)
 	var took []time.Duration
 	var failed []int
 	stayed := 0
@@ -45,7 +46,8 @@ func (r result) markdown(o options) string {
 	if s.stays {
 		fmt.Fprintf(&text, "| rolled back | %d of %d | | | none | %s |\n", len(took), len(r.runs), verdict(len(took) == 0))
 		slices.Sort(failed)
-		fmt.Fprintf(&text, "| failed answers that reached clients | %d | %d | %d | | |\n", failed[len(failed)/2], failed[0], failed[len(failed)-1])
+		fmt.Fprintf(&text, "| failed answers that reached clients | %d | %d | %d | | |\n", failed[len(failed)/2], failed[0],
+			failed[len(failed)-1])
 		return text.String()
 	}
 	if len(took) > 0 {
@@ -62,7 +64,8 @@ func (r result) markdown(o options) string {
 		goal = fmt.Sprintf("median at most %d, never above %d", s.answers, s.most)
 		met = verdict(median <= s.answers && worst <= s.most)
 	}
-	fmt.Fprintf(&text, "| failed answers that reached clients | %d | %d | %d | %s | %s |\n", median, failed[0], worst, goal, met)
+	fmt.Fprintf(&text, "| failed answers that reached clients | %d | %d | %d | %s | %s |\n", median, failed[0], worst,
+		goal, met)
 	if stayed > 0 {
 		fmt.Fprintf(&text, "\nIn %d of %d runs the canary was not out after %v.\n", stayed, len(r.runs), s.limit)
 	}

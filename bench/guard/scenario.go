@@ -27,7 +27,8 @@ type scenario struct {
 	limit time.Duration
 	// stays tells that the canary must not be rolled back, long that its runs are made in several stacks at the same time.
 	stays, long bool
-	// fast tells that the guard's own eyes are measured: it is kept from Prometheus, whose alerts still tell of the run before.
+	// fast tells that the guard's own eyes are measured: it is kept from Prometheus, whose alerts still tell of the run
+	// before.
 	fast bool
 	// median and worst are the goals for the time, answers and most for the failed answers; 0 for none.
 	median, worst time.Duration
@@ -38,16 +39,23 @@ type scenario struct {
 
 func scenarios() []scenario {
 	return []scenario{
-		{name: "errors-33", title: "33 % of the canary's answers are 500", faults: "errors=0.33", fast: true, runs: 5, limit: 30 * time.Second,
+		{name: "errors-33", title: "33 % of the canary's answers are 500", faults: "errors=0.33", fast: true, runs: 5,
+			limit:  30 * time.Second,
 			median: 3 * time.Second, worst: 5 * time.Second, answers: 10, most: 30},
-		{name: "errors-5", title: "5 % are 500", faults: "errors=0.05", fast: true, runs: 5, limit: 3 * time.Minute, median: 40 * time.Second, worst: 90 * time.Second},
-		{name: "errors-1.5", title: "1.5 % are 500", faults: "errors=0.015", runs: 5, limit: 15 * time.Minute, worst: 10 * time.Minute},
-		{name: "crash-loop", title: "crash loop, from the kubelet's report to the isolated pod", fast: true, runs: 5, limit: 2 * time.Minute, worst: 3 * time.Second,
+		{name: "errors-5", title: "5 % are 500", faults: "errors=0.05", fast: true, runs: 5, limit: 3 * time.Minute,
+			median: 40 * time.Second, worst: 90 * time.Second},
+		{name: "errors-1.5", title: "1.5 % are 500", faults: "errors=0.015", runs: 5, limit: 15 * time.Minute,
+			worst: 10 * time.Minute},
+		{name: "crash-loop", title: "crash loop, from the kubelet's report to the isolated pod", fast: true, runs: 5,
+			limit: 2 * time.Minute, worst: 3 * time.Second,
 			begin: crashLoop},
-		{name: "readiness", title: "readiness lost, from the kubelet's report to the isolated pod", fast: true, runs: 5, limit: time.Minute, worst: 3 * time.Second,
+		{name: "readiness", title: "readiness lost, from the kubelet's report to the isolated pod", fast: true, runs: 5,
+			limit: time.Minute, worst: 3 * time.Second,
 			begin: readinessLost},
-		{name: "healthy", title: "0.3 % are 500, for one hour", faults: "errors=0.003", runs: 3, limit: time.Hour, stays: true, long: true},
-		{name: "shared", title: "everything fails in both tracks for 30 s", runs: 5, limit: 45 * time.Second, stays: true, begin: sharedOutage},
+		{name: "healthy", title: "0.3 % are 500, for one hour", faults: "errors=0.003", runs: 3, limit: time.Hour,
+			stays: true, long: true},
+		{name: "shared", title: "everything fails in both tracks for 30 s", runs: 5, limit: 45 * time.Second, stays: true,
+			begin: sharedOutage},
 	}
 }
 
@@ -78,7 +86,8 @@ func choose(text string) ([]scenario, error) {
 type outcome struct {
 	// took is the time until the canary was out; negative when it stayed.
 	took time.Duration
-	// failed are the failed answers that clients got, from the beginning of the fault to some seconds after the canary was out.
+	// failed are the failed answers that clients got, from the beginning of the fault to some seconds after the canary
+	// was out.
 	failed int
 	// requests are all of them, in the whole run.
 	requests int
@@ -123,7 +132,8 @@ func (b *bench) measure(ctx context.Context, s scenario) (result, error) {
 		for _, run := range runs {
 			found.runs = append(found.runs, run)
 			fmt.Printf("%s %d/%d: %v, %d of %d answers failed, %.1f %% came from the canary: %s\n",
-				s.name, len(found.runs), s.runs, run.took.Round(time.Millisecond), run.failed, run.requests, 100*run.share, run.reason)
+				s.name, len(found.runs), s.runs, run.took.Round(time.Millisecond), run.failed, run.requests, 100*run.share,
+				run.reason)
 		}
 	}
 	return found, nil
@@ -171,9 +181,10 @@ func (b *bench) once(ctx context.Context, s scenario) (outcome, error) {
 	}
 }
 
-// outcome reads what became of a run, once the guard has carried its rollback through: the next run would take the pods away that it
-// waits for.
-func (b *bench) outcome(ctx context.Context, customers *fixture.Customers, since time.Time, took time.Duration) (outcome, error) {
+// outcome reads what became of a run, once the guard has carried its rollback through: the next run would take the
+// pods away that it waits for.
+func (b *bench) outcome(ctx context.Context, customers *fixture.Customers, since time.Time,
+	took time.Duration) (outcome, error) {
 	requests, canary := customers.Answered(b.stack.CanaryDeployment() + "-")
 	failed := len(customers.Failures(since))
 	var state ledger.State
@@ -198,8 +209,8 @@ func (b *bench) outcome(ctx context.Context, customers *fixture.Customers, since
 	return found, nil
 }
 
-// reported measures a fault that the kubelet reports: from the report to the moment in which no pod of the canary carries the label
-// that lets it take requests.
+// reported measures a fault that the kubelet reports: from the report to the moment in which no pod of the canary
+// carries the label that lets it take requests.
 func (b *bench) reported(ctx context.Context, s scenario, customers *fixture.Customers) (outcome, error) {
 	began, err := s.begin(ctx, b)
 	if err != nil {
@@ -281,7 +292,8 @@ func sharedOutage(ctx context.Context, b *bench) (time.Time, error) {
 	if _, err := b.stack.Enter(ctx, map[string]string{"FAULTS": "", "FAULTS_ENABLED": "true"}); err != nil {
 		return time.Time{}, err
 	}
-	if err := b.stack.Cluster.WaitDeploymentReady(ctx, b.stack.Namespace, b.stack.StableDeployment(), b.stack.Stable); err != nil {
+	if err := b.stack.Cluster.WaitDeploymentReady(ctx, b.stack.Namespace, b.stack.StableDeployment(),
+		b.stack.Stable); err != nil {
 		return time.Time{}, err
 	}
 	time.Sleep(5 * time.Second)

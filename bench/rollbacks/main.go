@@ -1,6 +1,7 @@
-// Command rollbacks measures how long the canary stays in traffic once an operator rolls back, by each option of `rollout rollback` and
-// by the guide's kubectl command for the same, in turn, and how long `rollout status` takes. It drives the commands as a user
-// does, on stacks of its own on the local cluster, and keeps the result as a dated table in docs/benchmarks.md.
+// Command rollbacks measures how long the canary stays in traffic once an operator rolls back, by each option of
+// `rollout rollback` and by the guide's kubectl command for the same, in turn, and how long `rollout status` takes.
+// It drives the commands as a user does, on stacks of its own on the local cluster, and keeps the result as a dated
+// table in docs/benchmarks.md.
 //
 // It fails when something could not be measured, and not when a goal is missed: the table says that.
 package main
@@ -40,11 +41,14 @@ func parse() (options, error) {
 	var o options
 	flag.IntVar(&o.runs, "runs", 5, "rollbacks by each option and each way; odd")
 	flag.IntVar(&o.looks, "looks", 9, "how often `rollout status` is timed; odd")
-	flag.IntVar(&o.nodePort, "node-port", 30740, "the node port of the stack's own Service; that of its staging is the next")
-	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"), "the file whose section is replaced; empty for none")
+	flag.IntVar(&o.nodePort, "node-port", 30740, "the node port of the stack's own Service; that of its staging is the "+
+		"next")
+	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"),
+		"the file whose section is replaced; empty for none")
 	flag.Parse()
 	if o.runs < 1 || o.runs%2 == 0 || o.looks < 1 || o.looks%2 == 0 {
-		return o, fmt.Errorf("-runs is %d and -looks %d: allowed are odd numbers, so that the median is a run", o.runs, o.looks)
+		return o, fmt.Errorf("-runs is %d and -looks %d: allowed are odd numbers, so that the median is a run", o.runs,
+			o.looks)
 	}
 	return o, nil
 }

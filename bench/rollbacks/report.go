@@ -42,8 +42,10 @@ func (r report) markdown() string {
 		slowest = max(slowest, slices.Max(row.ours))
 	}
 	text.WriteString(measure.Row("`rollout status`", r.status))
-	fmt.Fprintf(&text, "\nThe goal of at most %.0f s for every rollback is %s; the goal of at most %.0f s for `rollout status` (median) is %s.\n",
-		mostOut.Seconds(), measure.Met(slowest <= mostOut), mostStatus.Seconds(), measure.Met(measure.Median(r.status) <= mostStatus))
+	fmt.Fprintf(&text, "\nThe goal of at most %.0f s for every rollback is %s; the goal of at most %.0f s for `rollout "+
+		"status` (median) is %s.\n",
+		mostOut.Seconds(), measure.Met(slowest <= mostOut), mostStatus.Seconds(),
+		measure.Met(measure.Median(r.status) <= mostStatus))
 	text.WriteString(measure.Disturbed(r.machine))
 	return text.String()
 }

@@ -78,12 +78,14 @@ func (s *stack) options() []option {
 }
 
 // both brings the canary in and rolls it back, once by each way.
-func (s *stack) both(ctx context.Context, name string, enter func(context.Context) error, kubectl ...string) (ours, theirs time.Duration, err error) {
+func (s *stack) both(ctx context.Context, name string, enter func(context.Context) error, kubectl ...string) (ours,
+	theirs time.Duration, err error) {
 	if err := enter(ctx); err != nil {
 		return 0, 0, err
 	}
 	ours, err = s.untilOut(ctx, func() error {
-		return s.rollout(ctx, "rollback", "-s", "production", "--yes", "--option", name, "--watch", "0s", "--report", "-", "--reason", "the benchmark")
+		return s.rollout(ctx, "rollback", "-s", "production", "--yes", "--option", name, "--watch", "0s", "--report", "-",
+			"--reason", "the benchmark")
 	})
 	if err != nil {
 		return 0, 0, err
@@ -99,7 +101,8 @@ func (s *stack) both(ctx context.Context, name string, enter func(context.Contex
 		return 0, 0, err
 	}
 	// What kubectl owns of the Deployment now is gone with it.
-	_, err = s.Run(ctx, "kubectl", "--namespace", s.Namespace, "delete", "deployment", s.CanaryDeployment(), "--ignore-not-found")
+	_, err = s.Run(ctx, "kubectl", "--namespace", s.Namespace, "delete", "deployment", s.CanaryDeployment(),
+		"--ignore-not-found")
 	return ours, theirs, err
 }
 
@@ -136,8 +139,8 @@ func (s *stack) enterWith(ctx context.Context, image string) error {
 	return s.Cluster.WaitDeploymentReady(ctx, s.Namespace, s.CanaryDeployment(), s.Canary)
 }
 
-// untilOut begins a rollback and tells how long after that no pod that the canary has now gets requests any more. It returns when the
-// command has ended.
+// untilOut begins a rollback and tells how long after that no pod that the canary has now gets requests any more. It
+// returns when the command has ended.
 func (s *stack) untilOut(ctx context.Context, begin func() error) (time.Duration, error) {
 	prefix, err := s.revision(ctx)
 	if err != nil {

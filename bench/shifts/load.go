@@ -21,7 +21,8 @@ type answer struct {
 	failed string // why it failed; empty when it did not
 }
 
-// load are requests that are sent at a steady rate, each on a connection of its own, because a kept one would stay with one pod.
+// load are requests that are sent at a steady rate, each on a connection of its own, because a kept one would stay
+// with one pod.
 type load struct {
 	attacker *vegeta.Attacker
 	done     chan struct{}
@@ -72,8 +73,8 @@ func (l *load) end() []answer {
 	return l.answers
 }
 
-// count counts the answers to the requests that were sent between two times, and those of them that came from the canary. Requests
-// that failed came from nobody.
+// count counts the answers to the requests that were sent between two times, and those of them that came from the
+// canary. Requests that failed came from nobody.
 func count(answers []answer, from, to time.Time) (all, fromCanary int) {
 	for _, a := range answers {
 		if a.failed != "" || a.sent.Before(from) || !a.sent.Before(to) {

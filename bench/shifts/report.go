@@ -14,8 +14,8 @@ const (
 	mostExtra = 2 * time.Second
 	// mostOff is how far the share may be from the weight in gateway mode.
 	mostOff = 0.01
-	// mostDeviations is how many standard errors of the sample the share may be from the weight in replicas mode: further off is one
-	// sample in 370 by chance.
+	// mostDeviations is how many standard errors of the sample the share may be from the weight in replicas mode:
+	// further off is one sample in 370 by chance.
 	mostDeviations = 3
 )
 
@@ -24,8 +24,8 @@ type updatesReport struct {
 	Mode    string
 	Date    time.Time
 	Machine measure.Machine
-	// Shift are updates from 10 to 30 % without a bake, Baked those with one of that length; Kubectl does the same to the pods, Unchanged
-	// changes nothing.
+	// Shift are updates from 10 to 30 % without a bake, Baked those with one of that length; Kubectl does the same to
+	// the pods, Unchanged changes nothing.
 	Shift, Baked, Kubectl, Unchanged []time.Duration
 	Bake                             time.Duration
 }
@@ -44,9 +44,11 @@ func (r updatesReport) markdown() string {
 	text.WriteString(measure.Row("`kubectl scale` and `kubectl rollout status` of both Deployments", r.Kubectl))
 	text.WriteString(measure.Row("`pulumi up`, unchanged", r.Unchanged))
 	text.WriteString(measure.Row(fmt.Sprintf("`pulumi up`, `bake.duration` %s", r.Bake), r.Baked))
-	fmt.Fprintf(&text, "\nWithout a bake the update takes **%.2f s** more than kubectl and an unchanged update together (medians). "+
+	fmt.Fprintf(&text, "\nWithout a bake the update takes **%.2f s** more than kubectl and an unchanged update "+
+		"together (medians). "+
 		"The goal of at most %.0f s is %s.\nThe bake of %s adds %.2f s.\n",
-		r.extra().Seconds(), mostExtra.Seconds(), measure.Met(r.extra() <= mostExtra), r.Bake, (measure.Median(r.Baked) - measure.Median(r.Shift)).Seconds())
+		r.extra().Seconds(), mostExtra.Seconds(), measure.Met(r.extra() <= mostExtra), r.Bake,
+		(measure.Median(r.Baked) - measure.Median(r.Shift)).Seconds())
 	text.WriteString(measure.Disturbed(r.Machine))
 	return text.String()
 }
@@ -94,7 +96,8 @@ type stagesReport struct {
 func (r stagesReport) markdown() string {
 	var text strings.Builder
 	text.WriteString(measure.Title(fmt.Sprintf("Shifts under load, traffic by %s", r.Mode), r.Date, r.Machine))
-	fmt.Fprintf(&text, "%d requests a second, each on a connection of its own, while `pulumi up` shifts 10 -> 30 -> 60 -> 100 -> 0 %%.\n\n", r.PerSecond)
+	fmt.Fprintf(&text, "%d requests a second, each on a connection of its own, while `pulumi up` shifts 10 -> 30 -> 60 "+
+		"-> 100 -> 0 %%.\n\n", r.PerSecond)
 	text.WriteString("| run | requests | failed |\n|---|---|---|\n")
 	failed, why := 0, ""
 	for i, one := range r.Runs {
@@ -104,7 +107,8 @@ func (r stagesReport) markdown() string {
 		}
 	}
 	fmt.Fprintf(&text, "\n**%d** requests failed%s. The goal of 0 is %s.\n\n", failed, why, measure.Met(failed == 0))
-	text.WriteString("| weight | requests counted | at the canary | share | off by | standard error | z |\n|---|---|---|---|---|---|---|\n")
+	text.WriteString("| weight | requests counted | at the canary | share | off by | standard error | z " +
+		"|\n|---|---|---|---|---|---|---|\n")
 	met := true
 	for _, s := range r.Shares {
 		fmt.Fprintf(&text, "| %d %% | %d | %d | %.2f %% | %+.2f points | %.2f points | %+.1f |\n",

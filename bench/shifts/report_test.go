@@ -59,12 +59,14 @@ func TestStagesReport(t *testing.T) {
 		"200 requests a second, each on a connection of its own, while `pulumi up` shifts 10 -> 30 -> 60 -> 100 -> 0 %.", "",
 		"| run | requests | failed |", "|---|---|---|", "| 1 | 30000 | 0 |", "| 2 | 29000 | 0 |", "",
 		"**0** requests failed. The goal of 0 is met.", "",
-		"| weight | requests counted | at the canary | share | off by | standard error | z |", "|---|---|---|---|---|---|---|",
+		"| weight | requests counted | at the canary | share | off by | standard error | z |",
+		"|---|---|---|---|---|---|---|",
 		"| 10 % | 20000 | 2040 | 10.20 % | +0.20 points | 0.21 points | +0.9 |",
 		"| 30 % | 20000 | 5900 | 29.50 % | -0.50 points | 0.32 points | -1.5 |",
 		"| 60 % | 20000 | 12050 | 60.25 % | +0.25 points | 0.35 points | +0.7 |",
 		"| 100 % | 20000 | 20000 | 100.00 % | +0.00 points | 0.00 points | +0.0 |", "",
-		"Counted while the weight stands still. The goal of a share within the sampling error, 3 standard errors at most, is met.", "",
+		"Counted while the weight stands still. The goal of a share within the sampling error, 3 standard errors at most, " +
+			"is met.", "",
 	}, "\n")
 	if diff := cmp.Diff(want, stagesSample(modeReplicas).markdown()); diff != "" {
 		t.Error(diff)
@@ -86,12 +88,13 @@ func TestStagesReportSaysWhatCountsAgainstIt(t *testing.T) {
 		report stagesReport
 		want   string
 	}{
-		"failures":    {failing, "**2** requests failed, the last one with: connection refused. The goal of 0 is missed"},
-		"a share":     {off, "at most, is missed"},
-		"at 100 %":    {stray, "at most, is missed"},
-		"a gateway":   {gateway, "within 1 point is met"},
-		"a wide one":  {wide, "within 1 point is missed"},
-		"a busy time": {func() stagesReport { busy := stagesSample(modeReplicas); busy.Machine.Load = 3; return busy }(), "load average was 3.0"},
+		"failures":   {failing, "**2** requests failed, the last one with: connection refused. The goal of 0 is missed"},
+		"a share":    {off, "at most, is missed"},
+		"at 100 %":   {stray, "at most, is missed"},
+		"a gateway":  {gateway, "within 1 point is met"},
+		"a wide one": {wide, "within 1 point is missed"},
+		"a busy time": {func() stagesReport { busy := stagesSample(modeReplicas); busy.Machine.Load = 3; return busy }(),
+			"load average was 3.0"},
 	} {
 		if got := tt.report.markdown(); !strings.Contains(got, tt.want) {
 			t.Errorf("%s: no %q in:\n%s", name, tt.want, got)
@@ -105,7 +108,8 @@ func TestStagesReportSaysWhatCountsAgainstIt(t *testing.T) {
 func TestCountLooksAtTheWindowAndAtAnswersOnly(t *testing.T) {
 	at := func(second int) time.Time { return day.Add(time.Duration(second) * time.Second) }
 	answers := []answer{
-		{sent: at(0), canary: true}, {sent: at(1), canary: true}, {sent: at(2)}, {sent: at(3), failed: "refused"}, {sent: at(4), canary: true}, {sent: at(5)},
+		{sent: at(0), canary: true}, {sent: at(1), canary: true}, {sent: at(2)}, {sent: at(3), failed: "refused"},
+		{sent: at(4), canary: true}, {sent: at(5)},
 	}
 	if all, fromCanary := count(answers, at(1), at(5)); all != 3 || fromCanary != 2 {
 		t.Errorf("%d of %d", fromCanary, all)

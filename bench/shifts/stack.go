@@ -37,9 +37,10 @@ func deploy(ctx context.Context, root string, o options) (*stack, error) {
 	if s.secret, err = os.ReadFile(filepath.Join(root, ".local", "secrets", "jwt-secret")); err != nil {
 		return s, fmt.Errorf("there is no local cluster: run `make cluster`: %w", err)
 	}
-	// Evidence takes time, which is not what is measured: an override lets every shift through. An unchanged update finds no
-	// checkpoint to take in a soak that is as long as a real one.
-	settings := []string{"bake.duration=0s", "soak.duration=48h", "override.reason=the benchmark waits for no evidence", "traffic=" + o.mode}
+	// Evidence takes time, which is not what is measured: an override lets every shift through. An unchanged update
+	// finds no checkpoint to take in a soak that is as long as a real one.
+	settings := []string{"bake.duration=0s", "soak.duration=48h", "override.reason=the benchmark waits for no evidence",
+		"traffic=" + o.mode}
 	for _, setting := range append(settings, o.config...) {
 		if err := s.set(ctx, setting); err != nil {
 			return s, err
@@ -83,12 +84,14 @@ func (s *stack) scale(ctx context.Context, stablePods, canaryPods int) (time.Dur
 			pods       int
 		}{{canary, canaryPods}, {stable, stablePods}}
 		for _, track := range tracks {
-			if _, err := s.kubectl(ctx, "scale", "deployment", track.deployment, "--namespace", production, "--replicas", strconv.Itoa(track.pods)); err != nil {
+			if _, err := s.kubectl(ctx, "scale", "deployment", track.deployment, "--namespace", production, "--replicas",
+				strconv.Itoa(track.pods)); err != nil {
 				return err
 			}
 		}
 		for _, track := range tracks {
-			if _, err := s.kubectl(ctx, "rollout", "status", "deployment", track.deployment, "--namespace", production, "--timeout=2m"); err != nil {
+			if _, err := s.kubectl(ctx, "rollout", "status", "deployment", track.deployment, "--namespace", production,
+				"--timeout=2m"); err != nil {
 				return err
 			}
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// scraped waits until Prometheus reads the pods of both tracks: the configuration of a new ServiceMonitor reaches it up to two
-// minutes late, and a bake that is timed before that finds nothing.
+// scraped waits until Prometheus reads the pods of both tracks: the configuration of a new ServiceMonitor reaches it
+// up to two minutes late, and a bake that is timed before that finds nothing.
 func (s *stack) scraped(ctx context.Context) error {
 	address, err := s.Run(ctx, "printenv", "FINANCE_ROLLOUT_PROMETHEUS")
 	if err != nil {

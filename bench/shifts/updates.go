@@ -13,8 +13,8 @@ const bakeLoad = 50
 // bakeDuration is how long the canary is baked in the rounds with a bake.
 const bakeDuration = 20 * time.Second
 
-// timeUpdates times an update from 10 to 30 % beside kubectl doing the same to the same pods and beside an unchanged update, in turn, so
-// that whatever else the machine does meets all of them.
+// timeUpdates times an update from 10 to 30 % beside kubectl doing the same to the same pods and beside an unchanged
+// update, in turn, so that whatever else the machine does meets all of them.
 func timeUpdates(ctx context.Context, s *stack, o options) (updatesReport, error) {
 	report := updatesReport{Mode: o.mode, Bake: bakeDuration}
 	for i := range o.rounds {
@@ -23,7 +23,8 @@ func timeUpdates(ctx context.Context, s *stack, o options) (updatesReport, error
 			into *[]time.Duration
 			take func(context.Context, *stack, options) (time.Duration, error)
 		}{
-			{&report.Unchanged, unchanged}, {&report.Shift, shiftWithoutBake}, {&report.Kubectl, byKubectl}, {&report.Baked, shiftWithBake},
+			{&report.Unchanged, unchanged}, {&report.Shift, shiftWithoutBake}, {&report.Kubectl, byKubectl},
+			{&report.Baked, shiftWithBake},
 		} {
 			took, err := measure.take(ctx, s, o)
 			if err != nil {

@@ -20,13 +20,15 @@ const (
 	soakLength = 48 * time.Hour
 )
 
-// guarded tells what the guard's detector promises: how often it rolls a healthy release back in a soak, and how soon it sees one that
-// turns bad, at the beginning and after 40 hours.
+// guarded tells what the guard's detector promises: how often it rolls a healthy release back in a soak, and how soon
+// it sees one that turns bad, at the beginning and after 40 hours.
 func guarded(trials int) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "\n## The guard's detector\n\nRollback limit 1 %%, alpha %g, %d simulated soaks of 48 hours for each row, looked at every %v, at a true error rate of 0.3 %%. The goal\n"+
+	fmt.Fprintf(&text, "\n## The guard's detector\n\nRollback limit 1 %%, alpha %g, %d simulated soaks of 48 hours for "+
+		"each row, looked at every %v, at a true error rate of 0.3 %%. The goal\n"+
 		"is at most 0.1 %% of the soaks.\n\n", guardAlpha, trials, guardLook)
-	text.WriteString("| requests in 5 minutes at the canary | rolled back | with 95 % confidence at most |\n|---|---|---|\n")
+	text.WriteString("| requests in 5 minutes at the canary | rolled back | with 95 % confidence at most " +
+		"|\n|---|---|---|\n")
 	for _, rate := range []int{100, 600, 3000} {
 		source := rand.NewPCG(seed, uint64(rate)) //nolint:gosec // a rate is above 0
 		rolledBack := int64(0)
@@ -38,7 +40,8 @@ func guarded(trials int) string {
 		_, most := gate.Interval(int64(trials), rolledBack, 0.9)
 		fmt.Fprintf(&text, "| %d | %.2f %% | %.2f %% |\n", rate, 100*float64(rolledBack)/float64(trials), 100*most)
 	}
-	text.WriteString("\n10 requests/s at the canary, looked at after every second: time until a rollback.\n\n| the canary turns bad | true error rate | median | 9 of 10 within |\n|---|---|---|---|\n")
+	text.WriteString("\n10 requests/s at the canary, looked at after every second: time until a rollback.\n\n| the " +
+		"canary turns bad | true error rate | median | 9 of 10 within |\n|---|---|---|---|\n")
 	for _, begins := range []time.Duration{0, 40 * time.Hour} {
 		for _, rate := range []float64{0.33, 0.05, 0.03} {
 			median, p90 := delays(begins, rate, 400)

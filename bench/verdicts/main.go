@@ -1,6 +1,6 @@
-// Command verdicts simulates what the gate's statistics promise, with the gate's own code: how often a healthy release is rolled
-// back in a soak, and how many requests a verdict takes. It needs no cluster and keeps the result as a dated table in
-// docs/benchmarks.md. The seed is fixed, so that it can be repeated.
+// Command verdicts simulates what the gate's statistics promise, with the gate's own code: how often a healthy
+// release is rolled back in a soak, and how many requests a verdict takes. It needs no cluster and keeps the result
+// as a dated table in docs/benchmarks.md. The seed is fixed, so that it can be repeated.
 package main
 
 import (
@@ -77,9 +77,12 @@ func simulate(draw distuv.Binomial, perLook int64, alpha float64) soak {
 
 func falseRollbacks(trials int) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "## False rollbacks of a healthy release\n\n%s, Go %s, seed %d, %d simulated soaks of 48 hours for each row, looked at every 15 s, at a true error\nrate of 0.3 %% "+
-		"and a rollback limit of 1 %%. The goal is at most 0.1 %% of the soaks.\n\n", time.Now().UTC().Format(time.DateOnly), strings.TrimPrefix(runtime.Version(), "go"), seed, trials)
-	text.WriteString("| requests in 5 minutes | the gate | with 95 % confidence at most | any 5 minutes above 1 % | above 1 % for 5 minutes on end |\n|---|---|---|---|---|\n")
+	fmt.Fprintf(&text, "## False rollbacks of a healthy release\n\n%s, Go %s, seed %d, %d simulated soaks of 48 hours "+
+		"for each row, looked at every 15 s, at a true error\nrate of 0.3 %% "+
+		"and a rollback limit of 1 %%. The goal is at most 0.1 %% of the soaks.\n\n", time.Now().UTC().Format(time.DateOnly),
+		strings.TrimPrefix(runtime.Version(), "go"), seed, trials)
+	text.WriteString("| requests in 5 minutes | the gate | with 95 % confidence at most | any 5 minutes above 1 % | " +
+		"above 1 % for 5 minutes on end |\n|---|---|---|---|---|\n")
 	for _, rate := range []int64{100, 600, 1500} {
 		perLook := rate / looksPerWindow
 		draw := distuv.Binomial{N: float64(perLook), P: 0.003, Src: rand.New(rand.NewPCG(seed, uint64(rate)))} //nolint:gosec // a simulation is to be repeatable
@@ -94,7 +97,8 @@ func falseRollbacks(trials int) string {
 		}
 		_, most := gate.Interval(int64(trials), counted[0], 0.9)
 		share := func(count int64) string { return fmt.Sprintf("%.2f %%", 100*float64(count)/float64(trials)) }
-		fmt.Fprintf(&text, "| %d | %s | %.2f %% | %s | %s |\n", rate, share(counted[0]), 100*most, share(counted[1]), share(counted[2]))
+		fmt.Fprintf(&text, "| %d | %s | %.2f %% | %s | %s |\n", rate, share(counted[0]), 100*most, share(counted[1]),
+			share(counted[2]))
 	}
 	return text.String()
 }
@@ -124,7 +128,8 @@ func quantiles(values []int64) (median, p90, mean float64) {
 
 func requestsToPass(trials int) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "\n## Requests until a pass\n\nTarget 0.5 %%, confidence %.0f %%, %d trials for each row, looked at after every 10 requests.\n\n", 100*(1-gate.DefaultPassAlpha), trials)
+	fmt.Fprintf(&text, "\n## Requests until a pass\n\nTarget 0.5 %%, confidence %.0f %%, %d trials for each row, "+
+		"looked at after every 10 requests.\n\n", 100*(1-gate.DefaultPassAlpha), trials)
 	text.WriteString("| true error rate | median | 9 of 10 within | mean |\n|---|---|---|---|\n")
 	for _, rate := range []float64{0, 0.001, 0.002} {
 		source := rand.New(rand.NewPCG(seed, math.Float64bits(rate))) //nolint:gosec // a simulation is to be repeatable
@@ -142,7 +147,8 @@ func requestsToPass(trials int) string {
 
 func requestsToFail(trials int) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "\n## Requests until a fail\n\nRollback limit 1 %%, alpha %g, %d trials for each row, looked at after every request. Wald's test knows the true rate, which nobody\ndoes; "+
+	fmt.Fprintf(&text, "\n## Requests until a fail\n\nRollback limit 1 %%, alpha %g, %d trials for each row, looked at "+
+		"after every request. Wald's test knows the true rate, which nobody\ndoes; "+
 		"both reject at the same level. The goal is a mean of at most 1.25 times its.\n\n", gate.DefaultAlpha, trials)
 	text.WriteString("| true error rate | median | mean | Wald's mean | ratio |\n|---|---|---|---|---|\n")
 	for _, rate := range []float64{0.02, 0.03, 0.10, 0.33} {

@@ -1,5 +1,5 @@
-// Command guard is what the guard's image holds: `rollout guard`, under the same name and with the same flags, without the rest of the
-// operator's command.
+// Command guard is what the guard's image holds: `rollout guard`, under the same name and with the same flags,
+// without the rest of the operator's command.
 package main
 
 import (

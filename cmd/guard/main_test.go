@@ -14,14 +14,16 @@ func TestRun(t *testing.T) {
 		code int
 		want string
 	}{
-		"help":            {[]string{"guard", "--help"}, 0, ""},
-		"no namespace":    {[]string{"guard", "--identity", "one"}, 1, "give --namespace"},
-		"no cluster":      {[]string{"guard", "--identity", "one", "--namespace", "shop", "--kubeconfig", "/nowhere"}, 1, "/nowhere"},
+		"help":         {[]string{"guard", "--help"}, 0, ""},
+		"no namespace": {[]string{"guard", "--identity", "one"}, 1, "give --namespace"},
+		"no cluster": {[]string{"guard", "--identity", "one", "--namespace", "shop", "--kubeconfig", "/nowhere"}, 1,
+			"/nowhere"},
 		"another command": {[]string{"rollback"}, 1, "unknown command"},
 		"hostile":         {[]string{"guard", "--\x1b[2J"}, 1, "[2J"},
 	} {
 		var problems bytes.Buffer
-		if code := run(t.Context(), tt.args, &problems); code != tt.code || !strings.Contains(problems.String(), tt.want) || strings.Contains(problems.String(), "\x1b") {
+		if code := run(t.Context(), tt.args, &problems); code != tt.code || !strings.Contains(problems.String(), tt.want) ||
+			strings.Contains(problems.String(), "\x1b") {
 			t.Errorf("%s: %d, %q", name, code, problems.String())
 		}
 	}

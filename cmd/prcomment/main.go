@@ -1,5 +1,6 @@
-// Command prcomment writes the comment on a pull request: it reads the previews of the stacks, each as STACK=FILE with the output of
-// `pulumi preview --json`, and prints Markdown. The workflow .github/workflows/preview.yaml calls it and posts what it prints.
+// Command prcomment writes the comment on a pull request: it reads the previews of the stacks, each as STACK=FILE
+// with the output of `pulumi preview --json`, and prints Markdown. The workflow .github/workflows/preview.yaml calls
+// it and posts what it prints.
 package main
 
 import (

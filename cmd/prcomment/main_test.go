@@ -22,14 +22,16 @@ func run(args ...string) (string, error) {
 
 func TestStacksThatCannotBeReadAreTold(t *testing.T) {
 	good := filepath.Join(t.TempDir(), "staging.json")
-	if err := os.WriteFile(good, []byte(`{"summaryEvent":{"resourceChanges":{"same":22},"result":"succeeded"}}`), 0o600); err != nil {
+	if err := os.WriteFile(good, []byte(`{"summaryEvent":{"resourceChanges":{"same":22},"result":"succeeded"}}`),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, err := run("--commit", "0123", "staging="+good, "production="+good+".missing")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{prcomment.Marker, "0123", "<code>staging</code>: nothing to change", "<code>production</code>: no preview", "no such file"} {
+	for _, word := range []string{prcomment.Marker, "0123", "<code>staging</code>: nothing to change",
+		"<code>production</code>: no preview", "no such file"} {
 		if !strings.Contains(out, word) {
 			t.Errorf("the comment does not hold %q:\n%s", word, out)
 		}

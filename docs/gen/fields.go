@@ -48,7 +48,10 @@ func writeEntries(text *strings.Builder, path string, value reflect.Value) {
 }
 
 func sortedKeys(value reflect.Value) []reflect.Value {
-	return slices.SortedFunc(slices.Values(value.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	return slices.SortedFunc(slices.Values(value.MapKeys()), func(a,
+		b reflect.Value) int {
+		return strings.Compare(a.String(), b.String())
+	})
 }
 
 // typeName is how the reference calls a type.

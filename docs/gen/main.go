@@ -1,5 +1,6 @@
-// Command gen writes docs/configuration.md: every key of Pulumi.yaml with its type, default and meaning, and every field of the
-// keys that are objects, from the types that read them and meanings.yaml. A test keeps the committed file equal to what it writes.
+// Command gen writes docs/configuration.md: every key of Pulumi.yaml with its type, default and meaning, and every
+// field of the keys that are objects, from the types that read them and meanings.yaml. A test keeps the committed
+// file equal to what it writes.
 //
 // It may import internal/settings, and nothing else of the product.
 package main

@@ -29,7 +29,8 @@ func main() {
 	}
 }
 
-// draw writes the picture of what the demo says from its summary on, without the suite against staging and where to look next.
+// draw writes the picture of what the demo says from its summary on, without the suite against staging and where to
+// look next.
 func draw(in io.Reader, out io.Writer) error {
 	lines, err := summary(in)
 	if err != nil {
@@ -84,7 +85,8 @@ func style(text string) string {
 		return ` fill="#8b949e"`
 	case strings.Contains(text, "   canary   "), strings.Contains(text, " failed  "), strings.Contains(text, " fail  "):
 		return ` fill="` + amber + `"`
-	case strings.HasPrefix(text, "="), strings.HasPrefix(text, "Pods"), strings.HasPrefix(text, "Requests"), strings.HasPrefix(text, "Smoke"), strings.HasPrefix(text, "Metric"):
+	case strings.HasPrefix(text, "="), strings.HasPrefix(text, "Pods"), strings.HasPrefix(text, "Requests"),
+		strings.HasPrefix(text, "Smoke"), strings.HasPrefix(text, "Metric"):
 		return ` font-weight="bold"`
 	}
 	return ""

@@ -31,7 +31,8 @@ func TestDraw(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.ReplaceAll(picture.String(), nbsp, " ")
-	for _, want := range []string{"Pods in production", `fill="#d29922">a     canary   week1`, "in production</text>", "&lt;500ms"} {
+	for _, want := range []string{"Pods in production", `fill="#d29922">a     canary   week1`, "in production</text>",
+		"&lt;500ms"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the picture lacks %q:\n%s", want, text)
 		}

@@ -92,7 +92,8 @@ func TestRun(t *testing.T) {
 	await(t, base+"/health", `"status":"ok"`)
 	await(t, admin+"/faults", `""`)
 
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, admin+"/faults", strings.NewReader(`{"faults":"latency=1s"}`))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, admin+"/faults",
+		strings.NewReader(`{"faults":"latency=1s"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,8 @@ func slowQuery(ctx context.Context, base string) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/graphql", strings.NewReader(`{"query":"{ invoices { id } }"}`))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/graphql",
+		strings.NewReader(`{"query":"{ invoices { id } }"}`))
 	if err != nil {
 		return err
 	}
@@ -134,7 +136,8 @@ func slowQuery(ctx context.Context, base string) error {
 	var body struct {
 		Data struct{ Invoices []any }
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil || resp.StatusCode != http.StatusOK || body.Data.Invoices == nil {
+	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil || resp.StatusCode != http.StatusOK ||
+		body.Data.Invoices == nil {
 		return fmt.Errorf("status %d, body %+v, %w", resp.StatusCode, body, err)
 	}
 	return nil
@@ -142,7 +145,8 @@ func slowQuery(ctx context.Context, base string) error {
 
 func TestRunNamesWhatIsMissing(t *testing.T) {
 	err := run(t.Context(), func(string) (string, bool) { return "", false })
-	const want = "missing: NODE_ENV, DATABASE_HOST, DATABASE_USERNAME, DATABASE_PASSWORD, DATABASE_NAME, JWT_SECRET, EVENTSTORE_CONNECTION_STRING"
+	const want = "missing: NODE_ENV, DATABASE_HOST, DATABASE_USERNAME, DATABASE_PASSWORD, DATABASE_NAME, JWT_SECRET, " +
+		"EVENTSTORE_CONNECTION_STRING"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %q", err, want)
 	}

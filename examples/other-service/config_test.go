@@ -1,5 +1,5 @@
-// Package otherservice_test keeps the example configuration of another service valid: its settings load, and its smoke suite
-// passes a service that behaves and fails one that does not.
+// Package otherservice_test keeps the example configuration of another service valid: its settings load, and its
+// smoke suite passes a service that behaves and fails one that does not.
 package otherservice_test
 
 import (
@@ -66,7 +66,8 @@ func readStack(t *testing.T) stackFile {
 
 func TestSettings(t *testing.T) {
 	stack := readStack(t)
-	if _, err := settings.Load("orders", stack); err == nil || !strings.Contains(err.Error(), "secrets.orders-db.url: missing") {
+	if _, err := settings.Load("orders", stack); err == nil || !strings.Contains(err.Error(),
+		"secrets.orders-db.url: missing") {
 		t.Errorf("without its secret: %v", err)
 	}
 	stack["secrets"] = `{"orders-db":{"url":"postgres://orders@db/orders"}}`
@@ -83,7 +84,8 @@ func TestSettings(t *testing.T) {
 		t.Error(diff)
 	}
 	// Nothing of the finance service is inherited.
-	if diff := cmp.Diff(map[string]settings.SecretRef{"DATABASE_URL": {Secret: "orders-db", Key: "url"}}, s.SecretEnv); diff != "" {
+	if diff := cmp.Diff(map[string]settings.SecretRef{"DATABASE_URL": {Secret: "orders-db", Key: "url"}},
+		s.SecretEnv); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(settings.Values{"PORT": "8080"}, s.Env); diff != "" {
@@ -189,7 +191,8 @@ func TestThePolicyPacksConfiguration(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			container := property.New(map[string]property.Value{"image": property.New("shop/orders@sha256:" + strings.Repeat("1", 64))})
+			container := property.New(map[string]property.Value{"image": property.New("shop/orders@sha256:" +
+				strings.Repeat("1", 64))})
 			image := policy.Resource{Type: "kubernetes:core/v1:Pod", Properties: property.NewMap(map[string]property.Value{
 				"spec": property.New(map[string]property.Value{"containers": property.New([]property.Value{container})}),
 			})}

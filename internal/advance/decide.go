@@ -11,9 +11,9 @@ import (
 
 // Decide judges the move from where the rollout stands to the target.
 //
-// A move that raises nothing needs no evidence: going down, staying and settling at 0 must be possible at any time. Entering
-// needs an open latch and staging's word. Advancing and finishing need the soak of the present stage: its time, and a verdict
-// of pass. A verdict of fail rolls the canary back.
+// A move that raises nothing needs no evidence: going down, staying and settling at 0 must be possible at any time.
+// Entering needs an open latch and staging's word. Advancing and finishing need the soak of the present stage: its
+// time, and a verdict of pass. A verdict of fail rolls the canary back.
 func Decide(f Facts) Decision {
 	move, err := f.Stages.Move(f.Standing, f.Target)
 	decision := Decision{Move: move}
@@ -41,23 +41,28 @@ func (d *Decision) latch(f Facts) {
 		return
 	}
 	d.refuse(CauseLatched,
-		fmt.Sprintf("the canary image %s was rolled back at %s by %s: %s", f.Target.Canary, f.Latch.When.UTC().Format(time.RFC3339), f.Latch.Who, f.Latch.Reason),
-		fmt.Sprintf("settle with `pulumi config set canaryWeight 0`, or set another image; or, when the cause is gone, release the latch with "+
-			"`pulumi config set --path latch.release %d && pulumi config set --path latch.reason WHY && pulumi up`", f.Latch.Entry))
+		fmt.Sprintf("the canary image %s was rolled back at %s by %s: %s", f.Target.Canary,
+			f.Latch.When.UTC().Format(time.RFC3339), f.Latch.Who, f.Latch.Reason),
+		fmt.Sprintf("settle with `pulumi config set canaryWeight 0`, or set another image; or, when the cause is gone, "+
+			"release the latch with "+
+			"`pulumi config set --path latch.release %d && pulumi config set --path latch.reason WHY && pulumi up`",
+			f.Latch.Entry))
 }
 
 func (d *Decision) staging(f Facts) {
 	if !f.Staging.Required {
 		return
 	}
-	resolve := fmt.Sprintf("deploy this image there (`pulumi up -s %s`), or do without by `pulumi config set --path staging.required false`", f.Staging.Stack)
+	resolve := fmt.Sprintf("deploy this image there (`pulumi up -s %s`), or do without by `pulumi config set --path "+
+		"staging.required false`", f.Staging.Stack)
 	switch {
 	case f.Staging.Err != nil:
 		d.refuse(CauseStaging, fmt.Sprintf("stack %s could not be asked: %s", f.Staging.Stack, f.Staging.Err), resolve)
 	case f.Staging.Verified == "":
 		d.refuse(CauseStaging, fmt.Sprintf("stack %s has verified no image yet", f.Staging.Stack), resolve)
 	case f.Staging.Verified != f.Target.Canary:
-		d.refuse(CauseStaging, fmt.Sprintf("the image is %s, but stack %s has verified %s", f.Target.Canary, f.Staging.Stack, f.Staging.Verified), resolve)
+		d.refuse(CauseStaging, fmt.Sprintf("the image is %s, but stack %s has verified %s", f.Target.Canary, f.Staging.Stack,
+			f.Staging.Verified), resolve)
 	}
 }
 
@@ -73,7 +78,8 @@ func (d *Decision) soak(f Facts) {
 	verdict := f.Soak.Evaluation.Verdict()
 	if verdict == gate.Fail {
 		d.RollBack = true
-		d.refuse(CauseFailed, "the evidence shows the canary to be worse than the rollback limit: "+f.Soak.Evaluation.Reasons(gate.Fail),
+		d.refuse(CauseFailed,
+			"the evidence shows the canary to be worse than the rollback limit: "+f.Soak.Evaluation.Reasons(gate.Fail),
 			"the canary is rolled back and latched; set another image")
 		return
 	}

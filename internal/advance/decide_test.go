@@ -20,7 +20,8 @@ const (
 var now = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
 func evaluation(verdict gate.Verdict) gate.Evaluation {
-	return gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: verdict, Reason: "12 of 3000 requests failed"}}}
+	return gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: verdict,
+		Reason: "12 of 3000 requests failed"}}}
 }
 
 // atTen is a rollout that soaked its two days at 10 % and asks for 30 %.
@@ -49,7 +50,8 @@ func TestDecide(t *testing.T) {
 	}{
 		{name: "soaked and passed"},
 		{name: "soak too short", change: func(f *Facts) { f.Soak.Soaked = 31 * time.Hour },
-			causes: []Cause{CauseSoak}, words: []string{"31 h 0 min of 48 h 0 min", "10 %", "wait for 17 h 0 min more", "2026-02-28T08:00:00Z"}},
+			causes: []Cause{CauseSoak}, words: []string{"31 h 0 min of 48 h 0 min", "10 %", "wait for 17 h 0 min more",
+				"2026-02-28T08:00:00Z"}},
 		{name: "extended soak", change: func(f *Facts) { f.Soak.Extensions = 1 },
 			causes: []Cause{CauseSoak}, words: []string{"49 h 0 min of 72 h 0 min"}},
 		{name: "inconclusive at the end", change: func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Inconclusive) },
@@ -70,12 +72,15 @@ func TestDecide(t *testing.T) {
 		{name: "two stages at once", change: func(f *Facts) { f.Target.Weight = 60 },
 			causes: []Cause{CauseIllegal}, words: []string{"10 % -> 60 %", "up to 30 %"}},
 		{name: "latched", change: func(f *Facts) { f.Standing.Weight, f.Target.Weight, f.Soak, f.Latch = 0, 10, nil, latch },
-			causes: []Cause{CauseLatched}, words: []string{"by guard", "33 % of 90", "2026-03-02T08:00:00Z", "latch.release 17", "canaryWeight 0"}},
-		{name: "latched and unchanged", change: func(f *Facts) { f.Target.Weight, f.Latch = 10, latch }, causes: []Cause{CauseLatched}},
+			causes: []Cause{CauseLatched}, words: []string{"by guard", "33 % of 90", "2026-03-02T08:00:00Z", "latch.release 17",
+				"canaryWeight 0"}},
+		{name: "latched and unchanged", change: func(f *Facts) { f.Target.Weight, f.Latch = 10, latch },
+			causes: []Cause{CauseLatched}},
 		{name: "latched, settled at 0", change: func(f *Facts) { f.Target.Weight, f.Latch = 0, latch }},
 		{name: "not verified in staging", change: func(f *Facts) { f.Staging.Verified = newImage },
 			causes: []Cause{CauseStaging}, words: []string{newImage, "pulumi up -s staging"}},
-		{name: "nothing verified in staging", change: func(f *Facts) { f.Staging.Verified = "" }, causes: []Cause{CauseStaging}},
+		{name: "nothing verified in staging", change: func(f *Facts) { f.Staging.Verified = "" },
+			causes: []Cause{CauseStaging}},
 		{name: "staging unreadable", change: func(f *Facts) { f.Staging.Err = errors.New("unknown stack") },
 			causes: []Cause{CauseStaging}, words: []string{"unknown stack"}},
 		{name: "staging not required", change: func(f *Facts) { f.Staging = Staging{} }},
@@ -125,7 +130,8 @@ func TestOverride(t *testing.T) {
 	facts := atTen()
 	facts.Soak.Soaked = time.Hour
 	facts.Override = &Override{Weight: 30, Reason: "regulator's deadline"}
-	if decision := Decide(facts); !decision.Allowed() || decision.Overridden == nil || !strings.Contains(decision.String(), "regulator's deadline") {
+	if decision := Decide(facts); !decision.Allowed() || decision.Overridden == nil ||
+		!strings.Contains(decision.String(), "regulator's deadline") {
 		t.Errorf("the override does not count: %s", decision)
 	}
 	facts.Override.Weight = 60

@@ -1,6 +1,6 @@
-// Package alerts writes the Prometheus rules and the Grafana dashboard of a rollout: recording rules by track, the alerts of
-// the deployment guide, and panels over the same series. It is pure: from Params to documents, importing neither Kubernetes
-// nor Pulumi.
+// Package alerts writes the Prometheus rules and the Grafana dashboard of a rollout: recording rules by track, the
+// alerts of the deployment guide, and panels over the same series. It is pure: from Params to documents, importing
+// neither Kubernetes nor Pulumi.
 //
 // Every alert carries the label "action": rollback asks for the canary to be taken out, review asks a person to look.
 package alerts
@@ -22,8 +22,8 @@ const (
 	ActionReview   = "review"
 )
 
-// LabelConfirm says what has to bear an alert out before the guard rolls back for it: ConfirmCounts its own counts, which it has
-// for the share of errors. An alert without it is believed.
+// LabelConfirm says what has to bear an alert out before the guard rolls back for it: ConfirmCounts its own counts,
+// which it has for the share of errors. An alert without it is believed.
 const (
 	LabelConfirm  = "confirm"
 	ConfirmCounts = "counts"
@@ -35,7 +35,8 @@ type Params struct {
 	App, Environment, Namespace, Release string
 	// Deployment is the name of the canary's Deployment; the names of its pods begin with it.
 	Deployment string
-	// RequestsTotal is the request counter, StatusLabel its label with the status, ErrorPattern the statuses that are errors.
+	// RequestsTotal is the request counter, StatusLabel its label with the status, ErrorPattern the statuses that are
+	// errors.
 	RequestsTotal, StatusLabel, ErrorPattern string
 	// DurationBucket is the histogram of the requests' durations in seconds, by its _bucket series.
 	DurationBucket string
@@ -57,8 +58,10 @@ type Params struct {
 
 func (p Params) validate() error {
 	for name, value := range map[string]string{
-		"App": p.App, "Environment": p.Environment, "Namespace": p.Namespace, "Release": p.Release, "Deployment": p.Deployment,
-		"RequestsTotal": p.RequestsTotal, "StatusLabel": p.StatusLabel, "ErrorPattern": p.ErrorPattern, "DurationBucket": p.DurationBucket,
+		"App": p.App, "Environment": p.Environment, "Namespace": p.Namespace, "Release": p.Release,
+		"Deployment":    p.Deployment,
+		"RequestsTotal": p.RequestsTotal, "StatusLabel": p.StatusLabel, "ErrorPattern": p.ErrorPattern,
+		"DurationBucket": p.DurationBucket,
 	} {
 		if value == "" {
 			return fmt.Errorf("%s is required", name)
@@ -121,7 +124,8 @@ func (p Params) recording() []any {
 			"expr": fmt.Sprintf("sum %s (increase(%s%s[5m]))", byTrack, p.RequestsTotal, p.counted())},
 		map[string]any{"record": recordErrors, "expr": fmt.Sprintf("%s / %s", failures, requests)},
 		map[string]any{"record": recordLatency,
-			"expr": fmt.Sprintf("histogram_quantile(0.95, sum by (namespace, app, track, version, le) (rate(%s%s[5m])))", p.DurationBucket, p.counted())},
+			"expr": fmt.Sprintf("histogram_quantile(0.95, sum by (namespace, app, track, version, le) (rate(%s%s[5m])))",
+				p.DurationBucket, p.counted())},
 	}
 }
 
@@ -146,7 +150,8 @@ func (p Params) alerting() []any {
 			fmt.Sprintf("the canary's P95 was above %s for 5 minutes", p.Latency)),
 		p.alert("CanaryErrorRateWorseThanStable", ActionReview, "5m", worse(recordErrors, fmt.Sprintf("%g", p.ErrorRate/2)),
 			"the canary's error rate was more than 1.5 times that of the stable track for 5 minutes"),
-		p.alert("CanaryLatencyWorseThanStable", ActionReview, "5m", worse(recordLatency, fmt.Sprintf("%g", p.Latency.Seconds()/2)),
+		p.alert("CanaryLatencyWorseThanStable", ActionReview, "5m",
+			worse(recordLatency, fmt.Sprintf("%g", p.Latency.Seconds()/2)),
 			"the canary's P95 was more than 1.5 times that of the stable track for 5 minutes"),
 		p.alert("CanaryCrashLoop", ActionRollback, "0s",
 			fmt.Sprintf("sum by (namespace, pod) (max_over_time(kube_pod_container_status_waiting_reason%s[2m])) > 0", waiting),
@@ -155,7 +160,8 @@ func (p Params) alerting() []any {
 			fmt.Sprintf("sum by (namespace, pod) (increase(kube_pod_container_status_restarts_total%s[15m])) > 0", pods),
 			"a pod of the canary restarted within 15 minutes"),
 		p.alert("CanaryMemoryHigh", ActionReview, "5m",
-			fmt.Sprintf("max by (namespace, pod) (container_memory_working_set_bytes%s) > 0.9 * max by (namespace, pod) (kube_pod_container_resource_limits%s)", pods, memoryLimit),
+			fmt.Sprintf("max by (namespace, pod) (container_memory_working_set_bytes%s) > 0.9 * max by (namespace, pod) "+
+				"(kube_pod_container_resource_limits%s)", pods, memoryLimit),
 			"a pod of the canary uses more than 90 % of its memory limit"),
 	}
 	return append(rules, p.guardAlerts()...)
@@ -175,9 +181,11 @@ func (p Params) guardAlerts() []any {
 	guard := fmt.Sprintf("{namespace=%q,app=%q}", p.Namespace, names.Guard(p.App))
 	blind := fmt.Sprintf("{namespace=%q,rollout=%q}", p.Namespace, p.App)
 	return []any{
-		p.alert("RolloutGuardDown", ActionReview, "2m", fmt.Sprintf("sum by (namespace) (rollout_guard_leader%s) < 1 or absent(rollout_guard_leader%s)", guard, guard),
+		p.alert("RolloutGuardDown", ActionReview, "2m", fmt.Sprintf("sum by (namespace) (rollout_guard_leader%s) < 1 or "+
+			"absent(rollout_guard_leader%s)", guard, guard),
 			"no guard watches the canary: a bad one stays in traffic until somebody acts"),
-		p.alert("RolloutGuardBlind", ActionReview, "1m", fmt.Sprintf("max by (namespace, rollout) (rollout_guard_blind%s) > 0", blind),
+		p.alert("RolloutGuardBlind", ActionReview, "1m",
+			fmt.Sprintf("max by (namespace, rollout) (rollout_guard_blind%s) > 0", blind),
 			"the guard sees nothing of the canary, neither its pods' metrics nor Prometheus"),
 	}
 }

@@ -11,8 +11,10 @@ func params() Params {
 	return Params{
 		App: "finance-service", Environment: "production", Namespace: "vextrus-production", Release: "week1",
 		Deployment: "finance-service-week1", RequestsTotal: "http_requests_total", StatusLabel: "code", ErrorPattern: "5..",
-		DurationBucket: "http_request_duration_seconds_bucket", ErrorRate: 0.01, Latency: 500 * time.Millisecond, MinRequests: 50,
-		DashboardUID: "finance-week1", DashboardURL: "https://grafana.example.com/", RunbookURL: "https://runbook.example.com",
+		DurationBucket: "http_request_duration_seconds_bucket", ErrorRate: 0.01, Latency: 500 * time.Millisecond,
+		MinRequests:  50,
+		DashboardUID: "finance-week1", DashboardURL: "https://grafana.example.com/",
+		RunbookURL: "https://runbook.example.com",
 	}
 }
 
@@ -86,7 +88,8 @@ func TestTheGuidesAlertsAskForTheRightAction(t *testing.T) {
 			t.Errorf("%s: action %v for %v, want %+v", name, labels["action"], rule["for"], want[name])
 		}
 		annotations := rule["annotations"].(map[string]any)
-		if annotations["dashboard_url"] != "https://grafana.example.com/d/finance-week1" || annotations["runbook_url"] != "https://runbook.example.com" {
+		if annotations["dashboard_url"] != "https://grafana.example.com/d/finance-week1" ||
+			annotations["runbook_url"] != "https://runbook.example.com" {
 			t.Errorf("%s: links %v", name, annotations)
 		}
 		if strings.Contains(name, "Rate") && !strings.Contains(rule["expr"].(string), ">= 50") {
@@ -100,7 +103,8 @@ func TestTheGuidesAlertsAskForTheRightAction(t *testing.T) {
 
 func TestNamesOfMetricsAreConfiguration(t *testing.T) {
 	p := params()
-	p.RequestsTotal, p.StatusLabel, p.ErrorPattern, p.DurationBucket = "app_requests", "status", "(5..|429)", "app_seconds_bucket"
+	p.RequestsTotal, p.StatusLabel, p.ErrorPattern, p.DurationBucket = "app_requests", "status", "(5..|429)",
+		"app_seconds_bucket"
 	p.Selector = map[string]string{"path": "/api"}
 	all, err := json.Marshal(rulesOf(t, p))
 	if err != nil {

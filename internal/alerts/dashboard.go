@@ -46,12 +46,15 @@ func Dashboard(p Params) ([]byte, error) {
 	}
 	pods := fmt.Sprintf("{namespace=%q,pod=~%q}", p.Namespace, p.App+"-.*")
 	panels := []panel{
-		p.panel("Requests per second", "reqps", 0, fmt.Sprintf("%s%s / 300", recordRequests, p.selector()), "{{track}} {{version}}"),
+		p.panel("Requests per second", "reqps", 0, fmt.Sprintf("%s%s / 300", recordRequests, p.selector()),
+			"{{track}} {{version}}"),
 		p.panel("Share of the requests", "percentunit", 0,
-			fmt.Sprintf("%s%s / on (namespace, app) group_left () sum by (namespace, app) (%s%s)", recordRequests, p.selector(), recordRequests, p.selector()), "{{track}} {{version}}"),
+			fmt.Sprintf("%s%s / on (namespace, app) group_left () sum by (namespace, app) (%s%s)", recordRequests, p.selector(),
+				recordRequests, p.selector()), "{{track}} {{version}}"),
 		p.panel("Error rate", "percentunit", p.ErrorRate, recordErrors+p.selector(), "{{track}} {{version}}"),
 		p.panel("P95", "s", p.Latency.Seconds(), recordLatency+p.selector(), "{{track}} {{version}}"),
-		p.panel("Restarts in 15 minutes", "short", 1, fmt.Sprintf("sum by (pod) (increase(kube_pod_container_status_restarts_total%s[15m]))", pods), "{{pod}}"),
+		p.panel("Restarts in 15 minutes", "short", 1, fmt.Sprintf("sum by (pod) "+
+			"(increase(kube_pod_container_status_restarts_total%s[15m]))", pods), "{{pod}}"),
 		p.panel("Memory", "bytes", 0, fmt.Sprintf("max by (pod) (container_memory_working_set_bytes%s)", pods), "{{pod}}"),
 	}
 	const width, height = 12, 8

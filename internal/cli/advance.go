@@ -55,7 +55,8 @@ func finishCommand() *cobra.Command {
 		Use:   "finish",
 		Short: "Make the canary's image the stable one, after 100 %",
 		Long: "Make the canary's image the stable one, after 100 %.\n\n" +
-			"It sets stableImage to the image that passed its gate and canaryWeight to 0, and runs `pulumi up`: the stable track\n" +
+			"It sets stableImage to the image that passed its gate and canaryWeight to 0, and runs `pulumi up`: the stable " +
+			"track\n" +
 			"takes the new image and grows to full capacity first, then the canary goes.",
 		Example: "  rollout finish -s production",
 	}
@@ -66,7 +67,8 @@ func finishCommand() *cobra.Command {
 // run gives a command the flags of a move, and a session to make it in.
 func (f *moveFlags) run(cmd *cobra.Command, move func(*session) error) {
 	f.bind(cmd)
-	cmd.Flags().StringVar(&f.override, "override", "", "reason to go against the gate in an emergency; the ledger keeps it")
+	cmd.Flags().StringVar(&f.override, "override", "",
+		"reason to go against the gate in an emergency; the ledger keeps it")
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	cmd.Args = noArguments
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -94,7 +96,8 @@ func (s *session) advance(ctx context.Context, to int, flags moveFlags) error {
 		return terminal.Usage(fmt.Errorf("--to %d: %w", to, err))
 	}
 	if to <= state.Weight && state.Begun == nil {
-		return terminal.Usage(fmt.Errorf("--to %d: the rollout stands at %d %% already; to go down: rollout rollback -s %s, or `pulumi config set canaryWeight %d -s %s && pulumi up -s %s`",
+		return terminal.Usage(fmt.Errorf("--to %d: the rollout stands at %d %% already; to go down: rollout rollback -s "+
+			"%s, or `pulumi config set canaryWeight %d -s %s && pulumi up -s %s`",
 			to, state.Weight, s.stack.Name, to, s.stack.Name, s.stack.Name))
 	}
 	canary, err := s.digest(ctx, "image", s.settings.Image)
@@ -109,7 +112,8 @@ func (s *session) advance(ctx context.Context, to int, flags moveFlags) error {
 	return s.move(ctx, history, plan.Target{Weight: to, Canary: canary, Stable: stable}, config, "advance", flags)
 }
 
-// expressible says what is wrong with a weight, if anything is: where the pods split the requests, they must be able to.
+// expressible says what is wrong with a weight, if anything is: where the pods split the requests, they must be able
+// to.
 func (s *session) expressible(weight int) error {
 	if s.settings.IsGateway() {
 		_, err := plan.Weigh(s.settings.Week, weight, s.settings.Replicas, s.settings.Replicas)
@@ -129,7 +133,8 @@ func next(stages plan.Stages, state ledger.State) (int, error) {
 			return weight, nil
 		}
 	}
-	return 0, terminal.Usage(fmt.Errorf("the rollout stands at %d %%, and there is no further stage: `rollout finish` makes the canary's image the stable one", state.Weight))
+	return 0, terminal.Usage(fmt.Errorf("the rollout stands at %d %%, and there is no further stage: `rollout finish` "+
+		"makes the canary's image the stable one", state.Weight))
 }
 
 // finish makes the canary the stable track.
@@ -140,7 +145,8 @@ func (s *session) finish(ctx context.Context, flags moveFlags) error {
 	}
 	state := history.State()
 	if state.Weight != 100 {
-		return terminal.Usage(fmt.Errorf("the rollout stands at %d %%; it is finished from 100 %%: rollout advance -s %s", state.Weight, s.stack.Name))
+		return terminal.Usage(fmt.Errorf("the rollout stands at %d %%; it is finished from 100 %%: rollout advance -s %s",
+			state.Weight, s.stack.Name))
 	}
 	record, err := s.record(ctx)
 	if err != nil {
@@ -148,7 +154,8 @@ func (s *session) finish(ctx context.Context, flags moveFlags) error {
 	}
 	reference := record["image"]
 	if names.Digest(reference) != state.Image {
-		return fmt.Errorf("the image that passed its gate last is %q, and the ledger has %s at 100 %%: an unchanged `pulumi up -s %s` brings them together",
+		return fmt.Errorf("the image that passed its gate last is %q, and the ledger has %s at 100 %%: an unchanged "+
+			"`pulumi up -s %s` brings them together",
 			reference, state.Image, s.stack.Name)
 	}
 	config := map[string]string{"stableImage": reference, "canaryWeight": "0"}
@@ -161,7 +168,8 @@ func (s *session) digest(ctx context.Context, key, reference string) (string, er
 		return "", terminal.Usage(fmt.Errorf("no %s is configured: pulumi config set %s IMAGE -s %s", key, key, s.stack.Name))
 	}
 	if s.settings.Build.Context != "" && key == "image" {
-		return "", terminal.Usage(errors.New("the image is built by the update, so that the move can be judged by `pulumi up` only"))
+		return "", terminal.Usage(errors.New("the image is built by the update, so that the move can be judged by `pulumi " +
+			"up` only"))
 	}
 	if digest := names.Digest(reference); digest != "" {
 		return digest, nil

@@ -74,9 +74,10 @@ func (s *session) settle(ctx context.Context, config map[string]string) error {
 	}
 }
 
-// smokeStable gives what the update found, which runs the same suite, and runs it where the update did not: two suites in a row
-// would meet the service's limit of requests.
-func (s *session) smokeStable(ctx context.Context, secrets *secretSettings, since time.Time) (string, gate.Verdict, error) {
+// smokeStable gives what the update found, which runs the same suite, and runs it where the update did not: two
+// suites in a row would meet the service's limit of requests.
+func (s *session) smokeStable(ctx context.Context, secrets *secretSettings, since time.Time) (string, gate.Verdict,
+	error) {
 	recorded, _, err := s.cluster.ConfigMap(ctx, s.settings.Namespace, names.Verification(s.settings.App))
 	if err == nil && recorded["track"] == names.Stable {
 		if at, err := time.Parse(time.RFC3339, recorded["time"]); err == nil && !at.Before(since.Truncate(time.Second)) {
@@ -87,7 +88,8 @@ func (s *session) smokeStable(ctx context.Context, secrets *secretSettings, sinc
 	if err != nil {
 		return "", gate.Error, fmt.Errorf("the suite needs the stack's secrets: %w", err)
 	}
-	options, err := rollout.Verification(known, rollout.Subject{Track: names.Stable, Version: known.StableLabel}, "", os.Getenv, s.now)
+	options, err := rollout.Verification(known, rollout.Subject{Track: names.Stable, Version: known.StableLabel}, "",
+		os.Getenv, s.now)
 	if err != nil {
 		return "", gate.Error, err
 	}
@@ -98,7 +100,8 @@ func (s *session) smokeStable(ctx context.Context, secrets *secretSettings, sinc
 	return report.Smoke.String(), report.Verdict, nil
 }
 
-// watchStable looks at the requests of the stable track for a while. It is worse than the limit as soon as the counts prove it.
+// watchStable looks at the requests of the stable track for a while. It is worse than the limit as soon as the counts
+// prove it.
 func (s *session) watchStable(ctx context.Context, limit time.Duration) gate.Evaluation {
 	spec := rollout.SoakSpec(s.settings)
 	question := gate.Question{Metrics: spec.Series(names.Stable, ""), Criteria: spec.Criteria}
@@ -111,7 +114,8 @@ func (s *session) watchStable(ctx context.Context, limit time.Duration) gate.Eva
 		question.Window = gate.Window{Start: since, End: s.now()}
 		server, err := s.prometheus()
 		if err != nil {
-			return gate.Evaluation{Start: since, End: question.Window.End, Results: []gate.Result{{Name: "prometheus", Verdict: gate.Error, Reason: err.Error()}}}
+			return gate.Evaluation{Start: since, End: question.Window.End,
+				Results: []gate.Result{{Name: "prometheus", Verdict: gate.Error, Reason: err.Error()}}}
 		}
 		return gate.Evaluate(ctx, server, question)
 	})

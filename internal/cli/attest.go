@@ -32,7 +32,8 @@ func attestCommand() *cobra.Command {
 		Long: "Record what no program can see in the rollout's ledger, with who, when and until when.\n\n" +
 			"Without a name it lists what was attested. The checklist of `rollout preflight` asks for security-audit,\n" +
 			"database-backup, eventstore-backup and sign-off; any other name is kept as well.",
-		Example: "  rollout attest security-audit -s production --ref https://wiki/audits/2026-03 --note \"score 92, no open findings\" --until 30d\n" +
+		Example: "  rollout attest security-audit -s production --ref https://wiki/audits/2026-03 --note \"score 92, no " +
+			"open findings\" --until 30d\n" +
 			"  rollout attest -s production",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -66,9 +67,11 @@ func attestCommand() *cobra.Command {
 		},
 	}
 	flags.bind(cmd)
-	cmd.Flags().StringVar(&link, "ref", "", "where it is written down: an address, a number, the name of a snapshot (required)")
+	cmd.Flags().StringVar(&link, "ref", "", "where it is written down: an address, a number, the name of a snapshot "+
+		"(required)")
 	cmd.Flags().StringVar(&note, "note", "", "what was found, for example the score and the open findings")
-	cmd.Flags().StringVar(&until, "until", "", "how long it holds: a duration such as 7d or 12h, or a time such as 2026-04-01; empty for without end")
+	cmd.Flags().StringVar(&until, "until", "", "how long it holds: a duration such as 7d or 12h, or a time such as "+
+		"2026-04-01; empty for without end")
 	return cmd
 }
 
@@ -104,7 +107,8 @@ func parseUntil(text string, now time.Time) (time.Time, error) {
 			return end.UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("--until %q: allowed are a duration such as 7d or 12h, a day such as 2026-04-01, or a time such as 2026-04-01T12:00:00Z", text)
+	return time.Time{}, fmt.Errorf("--until %q: allowed are a duration such as 7d or 12h, a day such as 2026-04-01, or "+
+		"a time such as 2026-04-01T12:00:00Z", text)
 }
 
 func (s *session) attest(ctx context.Context, entry ledger.Entry) error {
@@ -138,7 +142,8 @@ func (s *session) listAttestations(ctx context.Context) error {
 			if entry.Until != nil {
 				ends = entry.Until.Format(time.RFC3339)
 			}
-			rows = append(rows, []string{entry.Name, holds, ends, entry.Who, entry.Time.Format(time.RFC3339), entry.Link, entry.Reason})
+			rows = append(rows, []string{entry.Name, holds, ends, entry.Who, entry.Time.Format(time.RFC3339), entry.Link,
+				entry.Reason})
 		}
 		return terminal.Table([]string{"NAME", "HOLDS", "UNTIL", "WHO", "WHEN", "REF", "NOTE"}, rows)
 	})

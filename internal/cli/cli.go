@@ -1,5 +1,5 @@
-// Package cli is the operator's command `rollout`: a file a command, with its flags and its output. The work of a command lies in the package
-// below this one that bears its name.
+// Package cli is the operator's command `rollout`: a file a command, with its flags and its output. The work of a
+// command lies in the package below this one that bears its name.
 package cli
 
 import (

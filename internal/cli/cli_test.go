@@ -26,14 +26,17 @@ func TestExitCodes(t *testing.T) {
 		{"unknown flag", []string{"guard", "--nope"}, terminal.ExitUsage, "--nope"},
 		{"argument too many", []string{"guard", "x"}, terminal.ExitUsage, "takes no arguments"},
 		{"no namespace", []string{"guard", "--identity", "one"}, terminal.ExitUsage, "give --namespace"},
-		{"no cluster", []string{"guard", "--identity", "one", "--namespace", "shop", "--kubeconfig", "/nowhere"}, terminal.ExitFailed, "/nowhere"},
+		{"no cluster", []string{"guard", "--identity", "one", "--namespace", "shop", "--kubeconfig", "/nowhere"},
+			terminal.ExitFailed, "/nowhere"},
 		{"unknown stack", []string{"status", "-s", "prod"}, terminal.ExitUsage, "it has production, staging"},
 		{"no project", []string{"status", "-s", "production", "-C", "/"}, terminal.ExitUsage, "no Pulumi project"},
 		{"unknown output", []string{"status", "-s", "production", "-o", "yaml"}, terminal.ExitUsage, "table, json"},
 		{"too quick", []string{"status", "--interval", "1ms"}, terminal.ExitUsage, "at least"},
-		{"resume without a reason", []string{"resume", "-s", "production", "--reason", " "}, terminal.ExitUsage, "with a reason only"},
+		{"resume without a reason", []string{"resume", "-s", "production", "--reason", " "}, terminal.ExitUsage,
+			"with a reason only"},
 		{"attest without a reference", []string{"attest", "security-audit"}, terminal.ExitUsage, "--ref"},
-		{"attest until yesterday", []string{"attest", "security-audit", "--ref", "x", "--until", "2020-01-01"}, terminal.ExitUsage, "not in the future"},
+		{"attest until yesterday", []string{"attest", "security-audit", "--ref", "x", "--until", "2020-01-01"},
+			terminal.ExitUsage, "not in the future"},
 		{"attest with a wrong name", []string{"attest", "Security Audit", "--ref", "x"}, terminal.ExitUsage, "small letters"},
 		{"attest nothing", []string{"attest", "--ref", "x"}, terminal.ExitUsage, "name what is attested"},
 		{"two stacks", []string{"smoke", "staging", "-s", "production"}, terminal.ExitUsage, "two stacks"},
@@ -95,7 +98,8 @@ func TestCompletion(t *testing.T) {
 
 func TestParseUntil(t *testing.T) {
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	for text, want := range map[string]string{"7d": "2026-03-09T09:00:00Z", "12h": "2026-03-02T21:00:00Z", "2026-04-01": "2026-04-01T00:00:00Z", "2026-04-01T12:00:00+02:00": "2026-04-01T10:00:00Z"} {
+	for text, want := range map[string]string{"7d": "2026-03-09T09:00:00Z", "12h": "2026-03-02T21:00:00Z",
+		"2026-04-01": "2026-04-01T00:00:00Z", "2026-04-01T12:00:00+02:00": "2026-04-01T10:00:00Z"} {
 		if end, err := parseUntil(text, now); err != nil || end.Format(time.RFC3339) != want {
 			t.Errorf("%s ends at %s: %v", text, end, err)
 		}

@@ -31,7 +31,8 @@ func diagnoseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diagnose",
 		Short: "Find out why pods do not start, fail or are slow",
-		Long: "Look at the Deployments, pods, events, logs, the pods' own health reports and Prometheus, and name the likeliest cause\n" +
+		Long: "Look at the Deployments, pods, events, logs, the pods' own health reports and Prometheus, and name the " +
+			"likeliest cause\n" +
 			"first: each with what it was seen by and the command to go on with. It changes nothing, shows no secret, and says\n" +
 			"what it was not allowed to look at.\n\n" +
 			"It ends with 0 when nothing is wrong, with 1 when something is, and with 3 when nothing was found and not\n" +
@@ -69,12 +70,14 @@ func diagnoseCommand() *cobra.Command {
 	}
 	flags.bind(cmd)
 	cmd.Flags().DurationVar(&window, "window", 5*time.Minute, "how far back Prometheus is asked")
-	cmd.Flags().StringVar(&health, "health-path", "/health", "where a pod reports on what it depends on; empty asks no pod")
+	cmd.Flags().StringVar(&health, "health-path", "/health",
+		"where a pod reports on what it depends on; empty asks no pod")
 	return cmd
 }
 
 // snapshotOf reads what there is to see of a stack.
-func snapshotOf(ctx context.Context, stack *stack.Stack, window time.Duration, health string) (diagnose.Snapshot, error) {
+func snapshotOf(ctx context.Context, stack *stack.Stack, window time.Duration, health string) (diagnose.Snapshot,
+	error) {
 	client, err := stack.Connect(ctx)
 	if err != nil {
 		return diagnose.Snapshot{}, err
@@ -84,8 +87,9 @@ func snapshotOf(ctx context.Context, stack *stack.Stack, window time.Duration, h
 	s := stack.Settings
 	spec := rollout.SoakSpec(s)
 	options := live.Options{
-		Stack: stack.Name, Environment: s.Environment, Namespace: s.Namespace, Targets: diagnosed(s), Port: int(s.Container), HealthPath: health,
-		Criteria: spec.Criteria, Window: window, Now: time.Now,
+		Stack: stack.Name, Environment: s.Environment, Namespace: s.Namespace, Targets: diagnosed(s), Port: int(s.Container),
+		HealthPath: health,
+		Criteria:   spec.Criteria, Window: window, Now: time.Now,
 		// The settings hold no secrets here: what looks like one is taken out by its form.
 		Redact: func(text string) string { return rollback.Redact(text, nil) },
 	}

@@ -23,7 +23,8 @@ func rehearseCommand() *cobra.Command {
 		Use:   "rehearse",
 		Short: "Drill a rollback in staging, for real, and record its time",
 		Long: "Drill a rollback in staging, for real, and record its time in the ledger of the stack.\n\n" +
-			"A canary of staging's own image gets requests there beside the track, and is taken out by the same steps as a real\n" +
+			"A canary of staging's own image gets requests there beside the track, and is taken out by the same steps as a " +
+			"real\n" +
 			"one. Then it is deleted; the track is left as it was. Staging is the stack that staging.stack names.",
 		Example: "  rollout rehearse -s production",
 		Args:    noArguments,
@@ -64,9 +65,11 @@ func (s *session) rehearse(cmd *cobra.Command, yes bool) error {
 		return err
 	}
 	if !staging.settings.IsSingle() {
-		return terminal.Usage(fmt.Errorf("stack %s has a canary of its own: a drill is held in a stack with one track, so that it meets no real one", stack.Name))
+		return terminal.Usage(fmt.Errorf("stack %s has a canary of its own: a drill is held in a stack with one track, so "+
+			"that it meets no real one", stack.Name))
 	}
-	question := fmt.Sprintf("Drill a rollback in %s at %s: one pod more for a moment?", staging.settings.Namespace, staging.cluster.Origin())
+	question := fmt.Sprintf("Drill a rollback in %s at %s: one pod more for a moment?", staging.settings.Namespace,
+		staging.cluster.Origin())
 	if err := s.confirm(ctx, yes, question); err != nil {
 		return err
 	}
@@ -89,7 +92,8 @@ func (s *session) rehearse(cmd *cobra.Command, yes bool) error {
 
 func (s *session) recordRehearsal(ctx context.Context, stack, namespace string, result drill.Result) error {
 	verdict := result.Verdict()
-	entry := ledger.Entry{Kind: ledger.Rehearsed, Who: s.who, Stack: stack, Took: result.OutAfter.Milliseconds(), Verdict: string(verdict)}
+	entry := ledger.Entry{Kind: ledger.Rehearsed, Who: s.who, Stack: stack, Took: result.OutAfter.Milliseconds(),
+		Verdict: string(verdict)}
 	if err := result.Outcome.Err(); err != nil {
 		entry.Reason = err.Error()
 	}
@@ -100,7 +104,8 @@ func (s *session) recordRehearsal(ctx context.Context, stack, namespace string, 
 	last, _ := written.Rehearsal()
 	outcome := rehearsed{stack, namespace, verdict, result.OutAfter.Seconds(), result.Unhurt, last.Seq}
 	err = s.output.Print(outcome, func(style terminal.Style) string {
-		text := fmt.Sprintf("the canary was out of traffic after %s; recorded as entry %d", result.OutAfter.Round(time.Millisecond), last.Seq)
+		text := fmt.Sprintf("the canary was out of traffic after %s; recorded as entry %d",
+			result.OutAfter.Round(time.Millisecond), last.Seq)
 		if verdict == gate.Pass {
 			return style.Good(text)
 		}

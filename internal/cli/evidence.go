@@ -19,9 +19,10 @@ func evidenceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "evidence",
 		Short: "Look at what was kept of rolled-back canaries",
-		Long:  "Look at what was kept of rolled-back canaries: logs, events, the state of the pods, and the numbers behind the decision.",
-		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: "Look at what was kept of rolled-back canaries: logs, events, the state of the pods, and the numbers " +
+			"behind the decision.",
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(evidenceListCommand(), evidenceGetCommand())
 	return cmd
@@ -50,9 +51,10 @@ func evidenceGetCommand() *cobra.Command {
 	var flags common
 	var withLogs bool
 	cmd := &cobra.Command{
-		Use:     "get [NAME]",
-		Short:   "Show one piece, by default the newest",
-		Example: "  rollout evidence get -s production --logs\n  rollout evidence get finance-service-evidence-20260302-101500 -s production -o json > evidence.json",
+		Use:   "get [NAME]",
+		Short: "Show one piece, by default the newest",
+		Example: "  rollout evidence get -s production --logs\n  rollout evidence get " +
+			"finance-service-evidence-20260302-101500 -s production -o json > evidence.json",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return terminal.Usage(fmt.Errorf("%s takes one name, got %q", cmd.CommandPath(), args))
@@ -95,7 +97,8 @@ func (s *session) listEvidence(ctx context.Context) error {
 		if err != nil {
 			item.Missing = []string{err.Error()}
 		} else {
-			item.Time, item.Reason, item.Pods, item.Events, item.Missing = evidence.Time, evidence.Reason, len(evidence.Pods), len(evidence.Events), evidence.Missing
+			item.Time, item.Reason, item.Pods, item.Events, item.Missing = evidence.Time, evidence.Reason, len(evidence.Pods),
+				len(evidence.Events), evidence.Missing
 		}
 		list = append(list, item)
 	}
@@ -105,7 +108,8 @@ func (s *session) listEvidence(ctx context.Context) error {
 		}
 		var rows [][]string
 		for _, item := range list {
-			rows = append(rows, []string{item.Name, item.Time.UTC().Format("2006-01-02 15:04:05"), fmt.Sprint(item.Pods), fmt.Sprint(item.Events), sanitize.Line(item.Reason)})
+			rows = append(rows, []string{item.Name, item.Time.UTC().Format("2006-01-02 15:04:05"), fmt.Sprint(item.Pods),
+				fmt.Sprint(item.Events), sanitize.Line(item.Reason)})
 		}
 		return terminal.Table([]string{"NAME", "TIME (UTC)", "PODS", "EVENTS", "REASON"}, rows)
 	})
@@ -126,7 +130,10 @@ func (s *session) getEvidence(ctx context.Context, name string, withLogs bool) e
 		if err != nil {
 			return err
 		}
-		return s.output.Print(evidence, func(style terminal.Style) string { return evidenceText(style, archive.Name, evidence, withLogs) })
+		return s.output.Print(evidence, func(style terminal.Style) string {
+			return evidenceText(style, archive.Name, evidence,
+				withLogs)
+		})
 	}
 	if len(names) == 0 {
 		return terminal.Usage(fmt.Errorf("nothing was kept: no canary was rolled back in %s", s.settings.Namespace))
@@ -136,7 +143,8 @@ func (s *session) getEvidence(ctx context.Context, name string, withLogs bool) e
 
 func evidenceText(style terminal.Style, name string, evidence rollback.Evidence, withLogs bool) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s   %s\n%s\n", style.Bold(name), evidence.Time.UTC().Format("2006-01-02 15:04:05"), sanitize.Text(evidence.Reason))
+	fmt.Fprintf(&out, "%s   %s\n%s\n", style.Bold(name), evidence.Time.UTC().Format("2006-01-02 15:04:05"),
+		sanitize.Text(evidence.Reason))
 	for _, key := range slices.Sorted(maps.Keys(evidence.Numbers)) {
 		fmt.Fprintf(&out, "\n%s\n%s\n", style.Bold(key), sanitize.Text(evidence.Numbers[key]))
 	}
@@ -153,7 +161,8 @@ func evidenceText(style terminal.Style, name string, evidence rollback.Evidence,
 		for _, log := range pod.Logs {
 			lines += strings.Count(log, "\n")
 		}
-		rows = append(rows, []string{pod.Name, state, fmt.Sprint(restarts), fmt.Sprint(lines), strings.Join(pod.Images, ", ")})
+		rows = append(rows, []string{pod.Name, state, fmt.Sprint(restarts), fmt.Sprint(lines),
+			strings.Join(pod.Images, ", ")})
 	}
 	out.WriteString("\n" + terminal.Table([]string{"POD", "STATE", "RESTARTS", "LOG LINES", "IMAGE"}, rows))
 	if len(evidence.Events) > 0 {

@@ -15,8 +15,10 @@ import (
 
 // onStack are the commands on a stack, each with what it cannot do without.
 var onStack = [][]string{
-	{"status"}, {"advance", "--yes"}, {"finish", "--yes"}, {"rollback", "--yes", "--report", "-"}, {"resume", "--reason", "x", "--yes"}, {"rehearse", "--yes"},
-	{"smoke"}, {"logs"}, {"evidence", "list"}, {"evidence", "get"}, {"attest", "security-audit", "--ref", "x"}, {"diagnose"}, {"report"},
+	{"status"}, {"advance", "--yes"}, {"finish", "--yes"}, {"rollback", "--yes", "--report", "-"},
+	{"resume", "--reason", "x", "--yes"}, {"rehearse", "--yes"},
+	{"smoke"}, {"logs"}, {"evidence", "list"}, {"evidence", "get"}, {"attest", "security-audit", "--ref", "x"},
+	{"diagnose"}, {"report"},
 }
 
 // refused runs commands that must end with a code and words, and change nothing.
@@ -49,14 +51,16 @@ func with(commands [][]string, more ...string) [][]string {
 }
 
 func TestEveryCommandRefusesAnUnknownStack(t *testing.T) {
-	newWorld(t).refused(terminal.ExitUsage, []string{`no stack "prod"`, "production, staging"}, with(onStack, "-s", "prod")...)
+	newWorld(t).refused(terminal.ExitUsage, []string{`no stack "prod"`, "production, staging"},
+		with(onStack, "-s", "prod")...)
 }
 
 func TestEveryCommandNamesAClusterThatIsNotThere(t *testing.T) {
 	w := newWorld(t)
 	w.at(10)
 	w.server.Close()
-	w.refused(terminal.ExitFailed, []string{"the API server " + w.server.URL, "does not answer", "check that the cluster runs"}, with(onStack, "-s", "production")...)
+	w.refused(terminal.ExitFailed, []string{"the API server " + w.server.URL, "does not answer",
+		"check that the cluster runs"}, with(onStack, "-s", "production")...)
 }
 
 func TestEveryCommandRefusesAnotherCluster(t *testing.T) {
@@ -70,9 +74,12 @@ func TestEveryCommandRefusesAnotherCluster(t *testing.T) {
 			},
 			[]string{`"elsewhere"`, "here"},
 		},
-		"no such namespace":            {func(w *world) { w.forget("/api/v1/namespaces/orders") }, []string{"there is no namespace orders at", "another cluster", "kubeContext"}},
-		"a namespace of no stack":      {func(w *world) { w.own("orders", "") }, []string{"belongs to no stack", "another cluster"}},
-		"a namespace of another stack": {func(w *world) { w.own("orders", "shop/eu") }, []string{"belongs to shop/eu, not to shop/production", "--stack"}},
+		"no such namespace": {func(w *world) { w.forget("/api/v1/namespaces/orders") },
+			[]string{"there is no namespace orders at", "another cluster", "kubeContext"}},
+		"a namespace of no stack": {func(w *world) { w.own("orders", "") },
+			[]string{"belongs to no stack", "another cluster"}},
+		"a namespace of another stack": {func(w *world) { w.own("orders", "shop/eu") },
+			[]string{"belongs to shop/eu, not to shop/production", "--stack"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -86,11 +93,15 @@ func TestWhatDoesNotExistIsNamedBesideWhatDoes(t *testing.T) {
 	w := newWorld(t)
 	w.at(10)
 	w.refused(terminal.ExitUsage, []string{`release "week9"`, "week1"},
-		[]string{"rollback", "-s", "production", "--release", "week9", "--yes"}, []string{"report", "-s", "production", "--release", "week9"})
-	w.refused(terminal.ExitUsage, []string{"orders-week1 has no revision 7", "1 (orders@" + older + ")", "2 (orders@" + digest + ")"},
+		[]string{"rollback", "-s", "production", "--release", "week9", "--yes"},
+		[]string{"report", "-s", "production", "--release", "week9"})
+	w.refused(terminal.ExitUsage, []string{"orders-week1 has no revision 7", "1 (orders@" + older + ")", "2 (orders@" +
+		digest + ")"},
 		[]string{"rollback", "-s", "production", "--option", "undo", "--to-revision", "7", "--yes"})
-	w.refused(terminal.ExitUsage, []string{"no latch keeps"}, []string{"resume", "-s", "production", "--reason", "x", "--yes"})
-	w.refused(terminal.ExitUsage, []string{"stands at 10 %", "from 100 %"}, []string{"finish", "-s", "production", "--yes"})
+	w.refused(terminal.ExitUsage, []string{"no latch keeps"}, []string{"resume", "-s", "production", "--reason", "x",
+		"--yes"})
+	w.refused(terminal.ExitUsage, []string{"stands at 10 %", "from 100 %"},
+		[]string{"finish", "-s", "production", "--yes"})
 }
 
 // question waits until a command has asked.
@@ -121,7 +132,8 @@ func (q *question) String() string {
 func TestEveryQuestionCanBeDeclined(t *testing.T) {
 	latched := func(w *world) {
 		w.at(10)
-		w.note(ledger.Entry{Kind: ledger.RollbackBegun, Who: "anna", Release: "week1", Image: digest}, ledger.Entry{Kind: ledger.RolledBack, Who: "anna", Release: "week1", Image: digest})
+		w.note(ledger.Entry{Kind: ledger.RollbackBegun, Who: "anna", Release: "week1", Image: digest},
+			ledger.Entry{Kind: ledger.RolledBack, Who: "anna", Release: "week1", Image: digest})
 	}
 	for name, tt := range map[string]struct {
 		prepare func(*world)
@@ -136,7 +148,8 @@ func TestEveryQuestionCanBeDeclined(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			silent, _ := io.Pipe()
-			for answer, in := range map[string]io.Reader{"no": strings.NewReader("n\n"), "nobody": strings.NewReader(""), "Ctrl-C": silent} {
+			for answer, in := range map[string]io.Reader{"no": strings.NewReader("n\n"), "nobody": strings.NewReader(""),
+				"Ctrl-C": silent} {
 				w := newWorld(t)
 				tt.prepare(w)
 				ctx, interrupt := context.WithCancel(t.Context())
@@ -161,7 +174,8 @@ func TestEveryQuestionCanBeDeclined(t *testing.T) {
 				}
 				code := execute(ctx, root)
 				interrupt()
-				if printed := out.String(); code != want || !strings.Contains(printed, words) || !strings.Contains(printed, tt.asks) {
+				if printed := out.String(); code != want || !strings.Contains(printed, words) ||
+					!strings.Contains(printed, tt.asks) {
 					t.Errorf("%s: exit code %d, want %d with %q and %q:\n%s", answer, code, want, tt.asks, words, printed)
 				}
 				w.expectUnchanged()
@@ -176,13 +190,15 @@ func TestEveryQuestionCanBeDeclined(t *testing.T) {
 const anna = "anna@desk (rollout advance, process 7)"
 
 func TestASecondOperatorIsToldOfTheFirst(t *testing.T) {
-	words := []string{"another operator changes this rollout: " + anna + " is at it, since", "rollout status -s production", "forgotten after 30s"}
+	words := []string{"another operator changes this rollout: " + anna + " is at it, since",
+		"rollout status -s production", "forgotten after 30s"}
 	w := newWorld(t)
 	w.held(anna)
 	w.refused(terminal.ExitFailed, words, []string{"advance", "-s", "production", "--to", "10", "--yes"})
 	w.at(100)
 	w.refused(terminal.ExitFailed, words, []string{"finish", "-s", "production", "--override", "x", "--yes"})
-	w.note(ledger.Entry{Kind: ledger.RollbackBegun, Release: "week1", Image: digest}, ledger.Entry{Kind: ledger.RolledBack, Release: "week1", Image: digest})
+	w.note(ledger.Entry{Kind: ledger.RollbackBegun, Release: "week1", Image: digest},
+		ledger.Entry{Kind: ledger.RolledBack, Release: "week1", Image: digest})
 	w.refused(terminal.ExitFailed, words, []string{"resume", "-s", "production", "--reason", "x", "--yes"})
 	if holder := w.holder(); holder != anna {
 		t.Errorf("%q holds the Lease now", holder)

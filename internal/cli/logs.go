@@ -33,7 +33,8 @@ func logsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs",
 		Short: "Print the logs of the canary's pods",
-		Long: "Print the logs of the canary's pods, each line behind its pod's name; with -o json, each line as an object.\n\n" +
+		Long: "Print the logs of the canary's pods, each line behind its pod's name; with -o json, each line as an " +
+			"object.\n\n" +
 			"Isolated pods are among them: they lost their requests and still run.",
 		Example: "  rollout logs -s production --follow\n  rollout logs -s production --previous --tail 50",
 		Args:    noArguments,
@@ -42,7 +43,8 @@ func logsCommand() *cobra.Command {
 				return terminal.Usage(fmt.Errorf("--track %q: allowed are %s", flags.track, strings.Join(tracks(), ", ")))
 			}
 			if flags.previous && flags.follow {
-				return terminal.Usage(errors.New("a container that has ended writes no more: --previous and --follow exclude each other"))
+				return terminal.Usage(errors.New("a container that has ended writes no more: --previous and --follow exclude " +
+					"each other"))
 			}
 			s, err := flags.begin(cmd)
 			if err != nil {
@@ -76,7 +78,8 @@ func (s *session) logs(ctx context.Context, flags logsFlags) error {
 		return err
 	}
 	if len(pods) == 0 {
-		return terminal.Unknown(fmt.Errorf("the %s track has no pods in %s; what was kept of a rollback: rollout evidence list -s %s", flags.track, s.settings.Namespace, s.stack.Name))
+		return terminal.Unknown(fmt.Errorf("the %s track has no pods in %s; what was kept of a rollback: rollout evidence "+
+			"list -s %s", flags.track, s.settings.Namespace, s.stack.Name))
 	}
 	var writing sync.Mutex
 	var group errgroup.Group
@@ -84,7 +87,8 @@ func (s *session) logs(ctx context.Context, flags logsFlags) error {
 		for _, container := range pods[i].Spec.Containers {
 			pod, name := pods[i].Name, container.Name
 			group.Go(func() error {
-				query := kube.LogQuery{Container: name, Previous: flags.previous, Tail: flags.tail, Since: flags.since, Follow: flags.follow}
+				query := kube.LogQuery{Container: name, Previous: flags.previous, Tail: flags.tail, Since: flags.since,
+					Follow: flags.follow}
 				return s.cluster.EachLogLine(ctx, s.settings.Namespace, pod, query, func(line string) error {
 					writing.Lock()
 					defer writing.Unlock()

@@ -44,25 +44,31 @@ func TestSimulateCommand(t *testing.T) {
 		code int
 		want string
 	}{
-		"rolled back":         {[]string{bad}, terminal.ExitFailed, "outcome: rolled back after 2m0s"},
-		"undecided":           {[]string{good}, terminal.ExitUnknown, "outcome: undecided"},
-		"other limits":        {[]string{bad, "--rollback-error-rate", "0.9", "--bake", "0s"}, terminal.ExitUnknown, "outcome: undecided"},
-		"passed":              {[]string{"--rate", "5", "--errors", "0", "--slow", "0", "--for", "2h", "--soak", "1h"}, terminal.ExitDone, "outcome: passed after"},
-		"many":                {[]string{"--rate", "5", "--errors", "0.4", "--for", "10m", "--runs", "3"}, terminal.ExitDone, "rolled back  guard  3"},
-		"without a guard":     {[]string{"--rate", "5", "--errors", "0.4", "--for", "10m", "--guard=false"}, terminal.ExitFailed, "bake"},
-		"no traffic":          {nil, terminal.ExitUsage, "name a file, or make some up with --rate"},
-		"both":                {[]string{good, "--rate", "1"}, terminal.ExitUsage, "give them, or files"},
-		"wrong line":          {[]string{wrong}, terminal.ExitUsage, "wrong.csv: line 2: k is 2"},
-		"missing file":        {[]string{"/nowhere.csv"}, terminal.ExitUsage, "no such file"},
-		"wrong export":        {[]string{export}, terminal.ExitUsage, `is a "vector", not a matrix`},
-		"two CSV files":       {[]string{good, bad}, terminal.ExitUsage, "several files can only be exports"},
-		"impossible limits":   {[]string{good, "--error-rate", "0.5"}, terminal.ExitUsage, "rollback limit is 0.01"},
-		"impossible traffic":  {[]string{"--rate", "-1"}, terminal.ExitUsage, "-1 requests a second"},
-		"too many runs":       {[]string{"--rate", "1", "--runs", "0"}, terminal.ExitUsage, "--runs 0"},
-		"nothing to keep":     {[]string{"--rate", "1", "--runs", "2", "--save", "x"}, terminal.ExitUsage, "leave --runs out"},
-		"unknown format":      {[]string{good, "-o", "yaml"}, terminal.ExitUsage, `output "yaml"`},
-		"no project to open":  {[]string{good, "-s", "production", "-C", "/"}, terminal.ExitUsage, "no Pulumi project"},
-		"would not overwrite": {[]string{"--rate", "1", "--for", "1m", "--save", good}, terminal.ExitUsage, "name a file that does not exist"},
+		"rolled back": {[]string{bad}, terminal.ExitFailed, "outcome: rolled back after 2m0s"},
+		"undecided":   {[]string{good}, terminal.ExitUnknown, "outcome: undecided"},
+		"other limits": {[]string{bad, "--rollback-error-rate", "0.9", "--bake", "0s"}, terminal.ExitUnknown,
+			"outcome: undecided"},
+		"passed": {[]string{"--rate", "5", "--errors", "0", "--slow", "0", "--for", "2h", "--soak", "1h"},
+			terminal.ExitDone, "outcome: passed after"},
+		"many": {[]string{"--rate", "5", "--errors", "0.4", "--for", "10m", "--runs", "3"}, terminal.ExitDone,
+			"rolled back  guard  3"},
+		"without a guard": {[]string{"--rate", "5", "--errors", "0.4", "--for", "10m", "--guard=false"},
+			terminal.ExitFailed, "bake"},
+		"no traffic":         {nil, terminal.ExitUsage, "name a file, or make some up with --rate"},
+		"both":               {[]string{good, "--rate", "1"}, terminal.ExitUsage, "give them, or files"},
+		"wrong line":         {[]string{wrong}, terminal.ExitUsage, "wrong.csv: line 2: k is 2"},
+		"missing file":       {[]string{"/nowhere.csv"}, terminal.ExitUsage, "no such file"},
+		"wrong export":       {[]string{export}, terminal.ExitUsage, `is a "vector", not a matrix`},
+		"two CSV files":      {[]string{good, bad}, terminal.ExitUsage, "several files can only be exports"},
+		"impossible limits":  {[]string{good, "--error-rate", "0.5"}, terminal.ExitUsage, "rollback limit is 0.01"},
+		"impossible traffic": {[]string{"--rate", "-1"}, terminal.ExitUsage, "-1 requests a second"},
+		"too many runs":      {[]string{"--rate", "1", "--runs", "0"}, terminal.ExitUsage, "--runs 0"},
+		"nothing to keep": {[]string{"--rate", "1", "--runs", "2", "--save", "x"}, terminal.ExitUsage,
+			"leave --runs out"},
+		"unknown format":     {[]string{good, "-o", "yaml"}, terminal.ExitUsage, `output "yaml"`},
+		"no project to open": {[]string{good, "-s", "production", "-C", "/"}, terminal.ExitUsage, "no Pulumi project"},
+		"would not overwrite": {[]string{"--rate", "1", "--for", "1m", "--save", good}, terminal.ExitUsage,
+			"name a file that does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, printed := called(t, append([]string{"simulate"}, tt.args...)...)
@@ -76,7 +82,8 @@ func TestSimulateCommand(t *testing.T) {
 // What was made up can be kept, and judged again with the same outcome; for programs it is JSON.
 func TestSimulatedTrafficIsKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kept.csv")
-	code, first := called(t, "simulate", "--rate", "2", "--errors", "0.001", "--turns", "1h", "--errors-then", "0.4", "--for", "2h", "--save", file, "-o", "json")
+	code, first := called(t, "simulate", "--rate", "2", "--errors", "0.001", "--turns", "1h", "--errors-then", "0.4",
+		"--for", "2h", "--save", file, "-o", "json")
 	if code != terminal.ExitFailed {
 		t.Fatalf("exit code %d:\n%s", code, first)
 	}

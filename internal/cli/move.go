@@ -15,8 +15,10 @@ import (
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// move shows the verdict on a move, asks, sets the configuration and runs the update. A move that is refused changes nothing.
-func (s *session) move(ctx context.Context, history *ledger.Ledger, target plan.Target, config map[string]string, name string, flags moveFlags) error {
+// move shows the verdict on a move, asks, sets the configuration and runs the update. A move that is refused changes
+// nothing.
+func (s *session) move(ctx context.Context, history *ledger.Ledger, target plan.Target, config map[string]string,
+	name string, flags moveFlags) error {
 	release, err := s.alone(ctx, name, false)
 	if err != nil {
 		return err
@@ -36,7 +38,8 @@ func (s *session) move(ctx context.Context, history *ledger.Ledger, target plan.
 		}
 		return endOf(decision)
 	}
-	question := fmt.Sprintf("%s %s in %s at %s: %s?", s.settings.App, s.settings.Release, s.settings.Namespace, s.cluster.Origin(), decision.Move)
+	question := fmt.Sprintf("%s %s in %s at %s: %s?", s.settings.App, s.settings.Release, s.settings.Namespace,
+		s.cluster.Origin(), decision.Move)
 	if err := s.confirm(ctx, flags.yes, question); err != nil {
 		return err
 	}
@@ -78,15 +81,16 @@ func (s *session) show(decision advance.Decision) error {
 	case decision.Allowed() && decision.Overridden != nil:
 		head = style.Warn(fmt.Sprintf("%s is let through by an override, against: %s", decision.Move, causesOf(decision)))
 	case decision.RollBack:
-		head = style.Bad(fmt.Sprintf("%s is refused, and the canary should be rolled back: rollout rollback -s %s", decision.Move, s.stack.Name))
+		head = style.Bad(fmt.Sprintf("%s is refused, and the canary should be rolled back: rollout rollback -s %s",
+			decision.Move, s.stack.Name))
 	case !decision.Allowed():
 		head = style.Bad(decision.Move.String() + " is refused")
 	}
 	return s.output.Text(fmt.Sprintf("%s\n%s\n", head, decision))
 }
 
-// update sets the configuration and runs `pulumi up`. When the update let nothing through, what was configured before is restored, so
-// that a later update does not make a move that nobody thinks of any more.
+// update sets the configuration and runs `pulumi up`. When the update let nothing through, what was configured before
+// is restored, so that a later update does not make a move that nobody thinks of any more.
 func (s *session) update(ctx context.Context, before *ledger.Ledger, config map[string]string) error {
 	restore, err := s.stack.Values(slices.Collect(maps.Keys(config)))
 	if err != nil {

@@ -31,7 +31,8 @@ func TestTheNextWeight(t *testing.T) {
 			t.Errorf("after %d %% comes %d %%, want %d: %v", tt.state.Weight, got, tt.want, err)
 		}
 	}
-	if _, err := next(stages, ledger.State{Weight: 100}); terminal.ExitCode(err) != terminal.ExitUsage || !strings.Contains(err.Error(), "rollout finish") {
+	if _, err := next(stages, ledger.State{Weight: 100}); terminal.ExitCode(err) != terminal.ExitUsage ||
+		!strings.Contains(err.Error(), "rollout finish") {
 		t.Errorf("after 100 %%: %v", err)
 	}
 }
@@ -68,15 +69,18 @@ func TestHowAMoveEnds(t *testing.T) {
 			t.Errorf("%s is told as %+v", name, made)
 		}
 	}
-	if causes := causesOf(refused(advance.CauseSoak, advance.CauseCriteria)); causes != "soak too short, criteria not met" {
+	if causes := causesOf(refused(advance.CauseSoak,
+		advance.CauseCriteria)); causes != "soak too short, criteria not met" {
 		t.Errorf("causes %s", causes)
 	}
 }
 
 func TestEvidenceAsText(t *testing.T) {
 	evidence := rollback.Evidence{
-		Time: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), Reason: "20 of 168 requests failed", Numbers: map[string]string{"counts": "5/40"},
-		Events: []string{"09:00:01 Warning BackOff Pod/shop-v2-x: \x1b[31mrestarting"}, Missing: []string{"previous log of shop-v2-x: gone"},
+		Time: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), Reason: "20 of 168 requests failed",
+		Numbers: map[string]string{"counts": "5/40"},
+		Events:  []string{"09:00:01 Warning BackOff Pod/shop-v2-x: \x1b[31mrestarting"},
+		Missing: []string{"previous log of shop-v2-x: gone"},
 		Pods: []rollback.PodEvidence{{
 			Name: "shop-v2-x", Images: []string{"shop@sha256:aa"}, Logs: map[string]string{"shop": "one\ntwo\x1b]0;title\x07\n"},
 			Status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{
@@ -84,8 +88,10 @@ func TestEvidenceAsText(t *testing.T) {
 			}}},
 		}},
 	}
-	short, long := evidenceText(terminal.Style{}, "shop-evidence-1", evidence, false), evidenceText(terminal.Style{}, "shop-evidence-1", evidence, true)
-	for _, word := range []string{"shop-evidence-1", "2026-03-02 09:00:00", "20 of 168", "5/40", "CrashLoopBackOff", "3", "BackOff Pod/shop-v2-x", "not kept: previous log"} {
+	short, long := evidenceText(terminal.Style{}, "shop-evidence-1", evidence, false),
+		evidenceText(terminal.Style{}, "shop-evidence-1", evidence, true)
+	for _, word := range []string{"shop-evidence-1", "2026-03-02 09:00:00", "20 of 168", "5/40", "CrashLoopBackOff", "3",
+		"BackOff Pod/shop-v2-x", "not kept: previous log"} {
 		if !strings.Contains(short, word) {
 			t.Errorf("%q is not in\n%s", word, short)
 		}
@@ -99,7 +105,8 @@ func TestEvidenceAsText(t *testing.T) {
 }
 
 func TestOneLine(t *testing.T) {
-	text := oneLine(gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: gate.Pass, Reason: strings.Repeat("x", 500)}}})
+	text := oneLine(gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: gate.Pass,
+		Reason: strings.Repeat("x", 500)}}})
 	if !strings.HasPrefix(text, "pass; error rate: xxx") || len([]rune(text)) > 201 || strings.Contains(text, "\n") {
 		t.Errorf("%d runes: %s", len([]rune(text)), text)
 	}
@@ -113,7 +120,8 @@ func TestALogLineIsALine(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &session{output: output}
-	line := logLine{Pod: "shop-v2-x", Line: "\x1b[2K\rshop-stable-y  all good\nshop-stable-z  better\u202e\x1b]8;;https://evil.example\x07"}
+	line := logLine{Pod: "shop-v2-x", Line: "\x1b[2K\rshop-stable-y  all good\nshop-stable-z  " +
+		"better\u202e\x1b]8;;https://evil.example\x07"}
 	if err := s.logLine(line); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +138,8 @@ func TestAnErrorIsPrintedPlain(t *testing.T) {
 	}}
 	root.SetArgs(nil)
 	root.SetErr(&printed)
-	if code := execute(t.Context(), root); code != terminal.ExitFailed || printed.String() != "error: prometheus answered [2J]0;titleok\n" {
+	if code := execute(t.Context(), root); code != terminal.ExitFailed ||
+		printed.String() != "error: prometheus answered [2J]0;titleok\n" {
 		t.Errorf("%d, %q", code, printed.String())
 	}
 }

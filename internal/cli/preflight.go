@@ -27,13 +27,18 @@ func preflightCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preflight",
 		Short: "Go through the checklist before a deployment",
-		Long: "Go through the deployment guide's checklist: the cluster and every permission that is needed, the namespace, secrets,\n" +
-			"images, Prometheus with its targets, rules and metrics, Alertmanager, Grafana, the OTLP endpoint, staging, the latch,\n" +
-			"the stable version, capacity, a rehearsed rollback, backups, and what people attest. Each row says what was found and\n" +
+		Long: "Go through the deployment guide's checklist: the cluster and every permission that is needed, the " +
+			"namespace, secrets,\n" +
+			"images, Prometheus with its targets, rules and metrics, Alertmanager, Grafana, the OTLP endpoint, staging, the " +
+			"latch,\n" +
+			"the stable version, capacity, a rehearsed rollback, backups, and what people attest. Each row says what was " +
+			"found and\n" +
 			"how to fix it. It changes nothing, and no value of a secret leaves the place where it is read.\n\n" +
-			"It ends with 0 when all is in order, with 1 when something is not, and with 3 when something could not be looked at.",
-		Example: "  rollout preflight -s production\n  rollout preflight -s production -o json | jq -r '.rows[] | select(.state != \"ok\") | .name'",
-		Args:    noArguments,
+			"It ends with 0 when all is in order, with 1 when something is not, and with 3 when something could not be " +
+			"looked at.",
+		Example: "  rollout preflight -s production\n  rollout preflight -s production -o json | jq -r '.rows[] | " +
+			"select(.state != \"ok\") | .name'",
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			stack, output, err := flags.open(cmd)
 			if err != nil {
@@ -47,7 +52,8 @@ func preflightCommand() *cobra.Command {
 			if err := output.Print(list, func(style terminal.Style) string { return checklistText(list, style) }); err != nil {
 				return err
 			}
-			return terminal.OfVerdict(map[preflight.State]gate.Verdict{preflight.OK: gate.Pass, preflight.Failed: gate.Fail}[list.State()])
+			return terminal.OfVerdict(map[preflight.State]gate.Verdict{preflight.OK: gate.Pass,
+				preflight.Failed: gate.Fail}[list.State()])
 		},
 	}
 	flags.bind(cmd)

@@ -33,12 +33,15 @@ func reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report",
 		Short: "Write the deployment log of a release",
-		Long: "Write what happened to a release and when, what was decided by which numbers, how requests, errors and latency of both\n" +
+		Long: "Write what happened to a release and when, what was decided by which numbers, how requests, errors and " +
+			"latency of both\n" +
 			"tracks went, what was rolled back, and what is to do next: from the ledger, and from Prometheus for the charts.\n" +
-			"It is Markdown; with --html it is one page with the charts drawn, which needs nothing else. Without Prometheus the\n" +
+			"It is Markdown; with --html it is one page with the charts drawn, which needs nothing else. Without Prometheus " +
+			"the\n" +
 			"report has no charts and says so.",
-		Example: "  rollout report -s production > week1.md\n  rollout report -s production --html --file week1.html\n  rollout report -s production --release week1 -o json",
-		Args:    noArguments,
+		Example: "  rollout report -s production > week1.md\n  rollout report -s production --html --file week1.html\n  " +
+			"rollout report -s production --release week1 -o json",
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if asHTML && flags.format == terminal.FormatJSON {
 				return terminal.Usage(errors.New("--html and -o json are two formats: give one"))
@@ -91,7 +94,8 @@ func reportOf(ctx context.Context, stack *stack.Stack, release string) (*report.
 	}
 	s := stack.Settings
 	if s.IsSingle() {
-		return nil, terminal.Usage(fmt.Errorf("stack %s has one track and keeps no ledger: name a stack with a canary by --stack", stack.Name))
+		return nil, terminal.Usage(fmt.Errorf("stack %s has one track and keeps no ledger: name a stack with a canary by "+
+			"--stack", stack.Name))
 	}
 	history, err := ledger.Read(ctx, rollout.Ledger(client, s))
 	if err != nil {
@@ -133,7 +137,8 @@ func charts(ctx context.Context, client *kube.Client, s *settings.Settings, in r
 		return nil, err
 	}
 	spec := rollout.SoakSpec(s)
-	question := report.Question{Metrics: spec.Metrics, Release: in.Release, Criteria: spec.Criteria, Start: start, End: end, Title: "The whole release"}
+	question := report.Question{Metrics: spec.Metrics, Release: in.Release, Criteria: spec.Criteria, Start: start,
+		End: end, Title: "The whole release"}
 	questions := []report.Question{question}
 	if since, until, part := report.LastSoak(in.Entries, in.Release, end); part {
 		question.Title, question.Start, question.End = "The last soak", since, until

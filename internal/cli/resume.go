@@ -21,7 +21,8 @@ func resumeCommand() *cobra.Command {
 		Use:   "resume",
 		Short: "Release the latch of a rolled-back image",
 		Long: "Release the latch of a rolled-back image, so that it may get requests again.\n\n" +
-			"Nothing else changes: `rollout advance` or `pulumi up` gives it requests, through the gate. Who released the latch\n" +
+			"Nothing else changes: `rollout advance` or `pulumi up` gives it requests, through the gate. Who released the " +
+			"latch\n" +
 			"and why stays in the ledger.",
 		Example: "  rollout resume -s production --reason \"the database was down; the release is not to blame\"",
 		Args:    noArguments,
@@ -38,7 +39,8 @@ func resumeCommand() *cobra.Command {
 	}
 	flags.bind(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why it is safe now (required)")
-	cmd.Flags().StringVar(&imageName, "image", "", "image or digest whose latch is released; empty for the one that is configured")
+	cmd.Flags().StringVar(&imageName, "image", "", "image or digest whose latch is released; empty for the one that is "+
+		"configured")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }
@@ -59,7 +61,8 @@ func (s *session) resume(ctx context.Context, reason, imageName string, yes bool
 		return err
 	}
 	question := fmt.Sprintf("%s (%s) was rolled back at %s by %s: %s\nLet it get requests in %s again, because: %s?",
-		latch.Release, latch.Image, latch.Time.UTC().Format("2006-01-02 15:04:05"), latch.Who, latch.Reason, s.settings.Namespace, reason)
+		latch.Release, latch.Image, latch.Time.UTC().Format("2006-01-02 15:04:05"), latch.Who, latch.Reason,
+		s.settings.Namespace, reason)
 	if err := s.confirm(ctx, yes, question); err != nil {
 		return err
 	}
@@ -73,22 +76,26 @@ func (s *session) resume(ctx context.Context, reason, imageName string, yes bool
 		if now, latched := state.Latch(latch.Image); !latched || now.Seq != latch.Seq {
 			return nil, errors.New("the latch was changed by somebody else meanwhile: look at `rollout status`")
 		}
-		return []ledger.Entry{{Kind: ledger.LatchReleased, Who: s.who, Image: latch.Image, Release: latch.Release, Ref: latch.Seq, Reason: reason}}, nil
+		return []ledger.Entry{{Kind: ledger.LatchReleased, Who: s.who, Image: latch.Image, Release: latch.Release,
+			Ref: latch.Seq, Reason: reason}}, nil
 	})
 	if err != nil {
 		return err
 	}
 	return s.output.Print(resumed{latch, reason}, func(style terminal.Style) string {
 		return style.Good("the latch of "+latch.Image+" is released") +
-			fmt.Sprintf("\nit gets no requests before somebody gives it some: rollout advance -s %s --to %d", s.stack.Name, s.settings.Stages[0])
+			fmt.Sprintf("\nit gets no requests before somebody gives it some: rollout advance -s %s --to %d", s.stack.Name,
+				s.settings.Stages[0])
 	})
 }
 
-// latch finds the latch of an image: of the one that is named, else of the configured one, else of the last that was rolled back.
+// latch finds the latch of an image: of the one that is named, else of the configured one, else of the last that was
+// rolled back.
 func (s *session) latch(history *ledger.Ledger, imageName string) (ledger.Entry, error) {
 	state := history.State()
 	if state.Unfinished != nil {
-		return ledger.Entry{}, fmt.Errorf("the rollback of %s is not finished: first `rollout rollback -s %s`", state.Unfinished.Release, s.stack.Name)
+		return ledger.Entry{}, fmt.Errorf("the rollback of %s is not finished: first `rollout rollback -s %s`",
+			state.Unfinished.Release, s.stack.Name)
 	}
 	digest := names.Digest(imageName)
 	switch {
@@ -104,7 +111,9 @@ func (s *session) latch(history *ledger.Ledger, imageName string) (ledger.Entry,
 		return latch, nil
 	}
 	if last, latched := state.Latch(state.Image); latched && imageName == "" {
-		return ledger.Entry{}, terminal.Usage(fmt.Errorf("the configured image %s has no latch; the one that was rolled back last is %s: name it with --image", digest, last.Image))
+		return ledger.Entry{}, terminal.Usage(fmt.Errorf("the configured image %s has no latch; the one that was rolled "+
+			"back last is %s: name it with --image", digest, last.Image))
 	}
-	return ledger.Entry{}, terminal.Usage(fmt.Errorf("no latch keeps %s out: there is nothing to release; rollout status -s %s", digest, s.stack.Name))
+	return ledger.Entry{}, terminal.Usage(fmt.Errorf("no latch keeps %s out: there is nothing to release; rollout "+
+		"status -s %s", digest, s.stack.Name))
 }

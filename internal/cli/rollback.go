@@ -38,7 +38,8 @@ func rollbackCommand() *cobra.Command {
 		Use:   "rollback",
 		Short: "Take the canary out of traffic and bring the stack to the same position",
 		Long: "Take the canary out of traffic and bring the stack to the same position.\n\n" +
-			"Whatever the option, the image is latched, the canary's pods lose their requests at once, the stable track gets its\n" +
+			"Whatever the option, the image is latched, the canary's pods lose their requests at once, the stable track gets " +
+			"its\n" +
 			"full capacity, and logs and events are kept. Then the option decides about the pods:\n\n" +
 			"  scale   the Deployment stays, without pods\n" +
 			"  delete  the Deployment is deleted, and the stack has no canary image any more\n" +
@@ -65,7 +66,8 @@ func rollbackCommand() *cobra.Command {
 	set.IntVar(&flags.toRevision, "to-revision", 0, "revision that --option undo goes back to; 0 for the one before")
 	set.StringVar(&flags.release, "release", "", "release to roll back; empty for the one that is on trial")
 	set.StringVar(&flags.reason, "reason", "by hand", "why; it is kept in the ledger")
-	set.DurationVar(&flags.watch, "watch", 0, "how long the stable track is watched afterwards (default: the stack's guard.watch)")
+	set.DurationVar(&flags.watch, "watch", 0, "how long the stable track is watched afterwards (default: the stack's "+
+		"guard.watch)")
 	set.StringVar(&flags.report, "report", "", "file of the report; empty for rollback-RELEASE-TIME.md, - for none")
 	set.BoolVarP(&flags.yes, "yes", "y", false, "do not ask")
 	complete(cmd, "option", recovery.OptionNames)
@@ -99,12 +101,15 @@ func runRollback(cmd *cobra.Command, flags rollbackFlags) error {
 		return err
 	}
 	// The record is written by an update that passed: until it says 0, the stack has not followed an earlier rollback.
-	if settled := record["weight"] == "" || record["weight"] == "0"; canary.Out && settled && s.settings.Position().Weight == 0 {
+	if settled := record["weight"] == "" || record["weight"] == "0"; canary.Out && settled &&
+		s.settings.Position().Weight == 0 {
 		return s.output.Print(map[string]any{"nothing": true, "canary": canary}, func(terminal.Style) string {
-			return fmt.Sprintf("there is nothing to roll back: %s has no requests and no pods, and the configuration asks for 0 %%", canary.Release)
+			return fmt.Sprintf("there is nothing to roll back: %s has no requests and no pods, and the configuration asks "+
+				"for 0 %%", canary.Release)
 		})
 	}
-	question := fmt.Sprintf("%s %s has %d %% of the requests and %d pods in %s at %s.\nIts image %s will be latched. In the place of %#q:\nroll back?",
+	question := fmt.Sprintf("%s %s has %d %% of the requests and %d pods in %s at %s.\nIts image %s will be latched. "+
+		"In the place of %#q:\nroll back?",
 		s.settings.App, canary.Release, canary.Weight, canary.Desired, s.settings.Namespace, s.cluster.Origin(), canary.Image,
 		choice.Kubectl(s.settings.Namespace, canary.Deployment))
 	if err := s.confirm(ctx, flags.yes, question); err != nil {
@@ -113,7 +118,8 @@ func runRollback(cmd *cobra.Command, flags rollbackFlags) error {
 	if release, err := s.alone(ctx, "rollback", true); err == nil {
 		defer release()
 	}
-	order := recovery.Order{Stack: s.stack.Name, Namespace: s.settings.Namespace, Who: s.who, Canary: canary, Choice: choice}
+	order := recovery.Order{Stack: s.stack.Name, Namespace: s.settings.Namespace, Who: s.who, Canary: canary,
+		Choice: choice}
 	report := recovery.Run(ctx, order, func(ctx context.Context) rollback.Outcome {
 		return s.takeOut(ctx, order, flags.reason, secrets)
 	}, s.afterwards(order, secrets, flags.watch))
@@ -130,7 +136,8 @@ func runRollback(cmd *cobra.Command, flags rollbackFlags) error {
 func (c *common) emergency(cmd *cobra.Command) (*session, error) {
 	stack, output, err := c.open(cmd)
 	if _, wrong := errors.AsType[*settings.Error](err); wrong && stack != nil && stack.Settings != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the configuration is not valid, and what can be read of it is used: %s\n", sanitize.Text(err.Error()))
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the configuration is not valid, and what can be read of it is used: %s\n",
+			sanitize.Text(err.Error()))
 	} else if err != nil {
 		return nil, err
 	}
@@ -147,7 +154,8 @@ func (s *session) onTrial(ctx context.Context, wanted string) (*ledger.State, re
 		state := history.State()
 		known.State = &state
 	}
-	if known.Deployments, err = s.cluster.Deployments(ctx, s.settings.Namespace, names.CanaryLabels(s.settings.App)); err != nil {
+	if known.Deployments, err = s.cluster.Deployments(ctx, s.settings.Namespace,
+		names.CanaryLabels(s.settings.App)); err != nil {
 		return nil, recovery.Canary{}, err
 	}
 	canary, err := recovery.Find(known)
@@ -158,13 +166,16 @@ func (s *session) onTrial(ctx context.Context, wanted string) (*ledger.State, re
 }
 
 // takeOut is the rollback itself, by the same steps as the guard's.
-func (s *session) takeOut(ctx context.Context, order recovery.Order, reason string, secrets *secretSettings) rollback.Outcome {
-	options := rollout.Rollback(ctx, s.cluster, s.settings, order.Canary.Release, reason, map[string]string{"option": order.Choice.Option}, s.now)
+func (s *session) takeOut(ctx context.Context, order recovery.Order, reason string,
+	secrets *secretSettings) rollback.Outcome {
+	options := rollout.Rollback(ctx, s.cluster, s.settings, order.Canary.Release, reason,
+		map[string]string{"option": order.Choice.Option}, s.now)
 	options.Secrets = secrets.revealed()
 	options.OnStep = func(step rollback.Step) { s.tell("%s", step) }
 	order.Choice.Apply(&options, s.cluster)
 	s.tell("rolling back %s: %s", order.Canary.Release, reason)
-	return rollback.Run(ctx, s.cluster, rollout.Recorder(s.store(), s.settings, s.who, order.Canary.Image, order.Canary.Release, s.now), options)
+	return rollback.Run(ctx, s.cluster, rollout.Recorder(s.store(), s.settings, s.who, order.Canary.Image,
+		order.Canary.Release, s.now), options)
 }
 
 // writeReport keeps the report in a file.
@@ -189,7 +200,8 @@ type secretSettings struct {
 	err      error
 }
 
-// secretsWait is how long a rollback waits for them: known secrets are kept out of the evidence, but no canary is kept in traffic for it.
+// secretsWait is how long a rollback waits for them: known secrets are kept out of the evidence, but no canary is
+// kept in traffic for it.
 const secretsWait = time.Second
 
 func (s *session) fetchSecrets(ctx context.Context) *secretSettings {

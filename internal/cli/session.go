@@ -59,7 +59,8 @@ func connect(cmd *cobra.Command, stack *stack.Stack, output *terminal.Output) (*
 // canaries refuses a stack that has no canary.
 func (s *session) canaries() error {
 	if s.settings.IsSingle() {
-		return terminal.Usage(fmt.Errorf("stack %s has one track and no canary: name the stack that has, with --stack", s.stack.Name))
+		return terminal.Usage(fmt.Errorf("stack %s has one track and no canary: name the stack that has, with --stack",
+			s.stack.Name))
 	}
 	return nil
 }
@@ -90,7 +91,8 @@ func (s *session) tell(format string, args ...any) {
 	fmt.Fprintln(s.progress, sanitize.Text(fmt.Sprintf(format, args...)))
 }
 
-// alone sees to it that no other operator changes the rollout meanwhile. With force somebody else's work is no obstacle, but told.
+// alone sees to it that no other operator changes the rollout meanwhile. With force somebody else's work is no
+// obstacle, but told.
 func (s *session) alone(ctx context.Context, command string, force bool) (release func(), err error) {
 	host, err := os.Hostname()
 	if err != nil {
@@ -109,7 +111,8 @@ func (s *session) alone(ctx context.Context, command string, force bool) (releas
 		s.tell("warning: another operator changes this rollout: %s: it is not waited for", held)
 		return hold(true)
 	default:
-		return nil, fmt.Errorf("another operator changes this rollout: %w: wait for its end, and look at `rollout status -s %s`; one that was killed is forgotten after %s",
+		return nil, fmt.Errorf("another operator changes this rollout: %w: wait for its end, and look at `rollout status "+
+			"-s %s`; one that was killed is forgotten after %s",
 			held, s.stack.Name, kube.HoldFor)
 	}
 }

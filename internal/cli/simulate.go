@@ -38,14 +38,17 @@ func simulateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate [FILE...]",
 		Short: "Run traffic through the gates and show what they would have decided",
-		Long: "Run recorded or made-up traffic through the bake, the soak and the guard, with the code that they run with, and show\n" +
+		Long: "Run recorded or made-up traffic through the bake, the soak and the guard, with the code that they run " +
+			"with, and show\n" +
 			"when the release would have passed, been extended or been rolled back. It is for choosing limits: with --stack\n" +
 			"they are the stack's, without it the guide's, and each can be set to try another one.\n\n" +
-			"FILE is a CSV with the header time,track,n,k,slow (the last column where durations were recorded; time is RFC 3339\n" +
+			"FILE is a CSV with the header time,track,n,k,slow (the last column where durations were recorded; time is RFC " +
+			"3339\n" +
 			"or a duration since the beginning, the end of what is counted; track is canary or stable; k of n requests failed,\n" +
 			"slow of them took longer than the latency limit), or an answer of Prometheus' query_range for the raw counters,\n" +
 			"one file for each metric. Without FILE the traffic is made up by --rate, --errors and the like.\n\n" +
-			"It ends with 0 when the release would have passed, with 1 when it would have been rolled back, and with 3 when the\n" +
+			"It ends with 0 when the release would have passed, with 1 when it would have been rolled back, and with 3 when " +
+			"the\n" +
 			"traffic decides nothing.",
 		Example: "  rollout simulate traffic.csv -s production\n" +
 			"  rollout simulate requests.json durations.json --release week1 --rollback-error-rate 0.02\n" +
@@ -65,7 +68,8 @@ func (f *simulateFlags) bindTraffic(cmd *cobra.Command) {
 	set.Float64Var(&f.made.Canary.Rate, "rate", 0, "made-up traffic: requests of the canary a second")
 	set.Float64Var(&f.made.Canary.Errors, "errors", 0.001, "made-up traffic: share of them that fails")
 	set.Float64Var(&f.made.Canary.Slow, "slow", 0.01, "made-up traffic: share of them that is slow")
-	set.Float64Var(&f.made.Stable.Rate, "stable-rate", 0, "made-up traffic: requests of the stable track a second; 0 for none to compare with")
+	set.Float64Var(&f.made.Stable.Rate, "stable-rate", 0,
+		"made-up traffic: requests of the stable track a second; 0 for none to compare with")
 	set.Float64Var(&f.made.Stable.Errors, "stable-errors", 0.001, "made-up traffic: share of them that fails")
 	set.Float64Var(&f.made.Stable.Slow, "stable-slow", 0.01, "made-up traffic: share of them that is slow")
 	set.DurationVar(&f.made.Turns, "turns", 0, "made-up traffic: when the canary turns into another one; 0 for never")
@@ -89,17 +93,26 @@ func (f *simulateFlags) bindLimits(cmd *cobra.Command) {
 		value := set.Duration(name, 0, usage)
 		f.change[name] = func(s *settings.Settings) { apply(s, model.Duration(*value)) }
 	}
-	share("error-rate", "limit: share of errors that a release stays below (criteria.errorRate)", func(s *settings.Settings, v float64) { s.Criteria.ErrorRate = v })
+	share("error-rate", "limit: share of errors that a release stays below (criteria.errorRate)",
+		func(s *settings.Settings, v float64) { s.Criteria.ErrorRate = v })
 	share("rollback-error-rate", "limit: share of errors above which it is rolled back (criteria.rollbackErrorRate)",
 		func(s *settings.Settings, v float64) { s.Criteria.RollbackErrorRate = v })
-	share("slow-share", "limit: share of slow requests that a release stays below (criteria.slowShare)", func(s *settings.Settings, v float64) { s.Criteria.SlowShare = v })
-	share("confidence", "limit: confidence of a pass at the end of a soak (criteria.confidence)", func(s *settings.Settings, v float64) { s.Criteria.Confidence = v })
-	share("bake-confidence", "limit: confidence of a fail (bake.confidence)", func(s *settings.Settings, v float64) { s.Bake.Confidence = v })
-	share("guard-confidence", "limit: confidence of the guard (guard.confidence)", func(s *settings.Settings, v float64) { s.Guard.Confidence = v })
-	duration("latency", "limit: what makes a request slow (criteria.latency)", func(s *settings.Settings, v model.Duration) { s.Criteria.Latency = v })
-	duration("bake", "limit: length of the bake (bake.duration)", func(s *settings.Settings, v model.Duration) { s.Bake.Duration = v })
-	duration("soak", "limit: length of the soak (soak.duration)", func(s *settings.Settings, v model.Duration) { s.Soak.Duration = v })
-	duration("extension", "limit: by how much a soak is extended (soak.extension)", func(s *settings.Settings, v model.Duration) { s.Soak.Extension = v })
+	share("slow-share", "limit: share of slow requests that a release stays below (criteria.slowShare)",
+		func(s *settings.Settings, v float64) { s.Criteria.SlowShare = v })
+	share("confidence", "limit: confidence of a pass at the end of a soak (criteria.confidence)",
+		func(s *settings.Settings, v float64) { s.Criteria.Confidence = v })
+	share("bake-confidence", "limit: confidence of a fail (bake.confidence)",
+		func(s *settings.Settings, v float64) { s.Bake.Confidence = v })
+	share("guard-confidence", "limit: confidence of the guard (guard.confidence)",
+		func(s *settings.Settings, v float64) { s.Guard.Confidence = v })
+	duration("latency", "limit: what makes a request slow (criteria.latency)",
+		func(s *settings.Settings, v model.Duration) { s.Criteria.Latency = v })
+	duration("bake", "limit: length of the bake (bake.duration)",
+		func(s *settings.Settings, v model.Duration) { s.Bake.Duration = v })
+	duration("soak", "limit: length of the soak (soak.duration)",
+		func(s *settings.Settings, v model.Duration) { s.Soak.Duration = v })
+	duration("extension", "limit: by how much a soak is extended (soak.extension)",
+		func(s *settings.Settings, v model.Duration) { s.Soak.Extension = v })
 	requests := set.Int("min-requests", 0, "limit: requests that a pass of the bake needs (bake.minRequests)")
 	f.change["min-requests"] = func(s *settings.Settings) { s.Bake.MinRequests = *requests }
 	set.BoolVar(&f.guard, "guard", true, "let the guard watch, too")
@@ -144,7 +157,8 @@ func (f *simulateFlags) run(cmd *cobra.Command, files []string) error {
 	if err := output.Print(result, func(terminal.Style) string { return result.String() }); err != nil {
 		return err
 	}
-	return terminal.OfVerdict(map[simulate.Action]gate.Verdict{simulate.Passed: gate.Pass, simulate.RolledBack: gate.Fail}[result.Outcome().Action])
+	return terminal.OfVerdict(map[simulate.Action]gate.Verdict{simulate.Passed: gate.Pass,
+		simulate.RolledBack: gate.Fail}[result.Outcome().Action])
 }
 
 // check finds out what is asked for: files, or traffic that is made up.
@@ -175,7 +189,8 @@ func (f *simulateFlags) limits(s *settings.Settings) simulate.Limits {
 		Bake: gate.BakeConfig{Duration: time.Duration(s.Bake.Duration), Interval: time.Duration(s.Bake.Interval)},
 	}
 	if f.guard {
-		guard, review := gate.ErrorRate(min(s.Criteria.ErrorRate, s.Criteria.RollbackErrorRate), s.Criteria.RollbackErrorRate),
+		guard, review := gate.ErrorRate(min(s.Criteria.ErrorRate, s.Criteria.RollbackErrorRate),
+			s.Criteria.RollbackErrorRate),
 			gate.Latency(time.Duration(s.Criteria.Latency), 1-s.Criteria.SlowShare)
 		guard.Alpha, review.Alpha = 1-s.Guard.Confidence, 1-s.Guard.Confidence
 		limits.Guard, limits.Review = &guard, &review
@@ -214,7 +229,8 @@ func (f *simulateFlags) recording(s *settings.Settings, files []string) (*simula
 	return traffic.Recording(latency)
 }
 
-// export reads answers of Prometheus. A stack's selector holds its namespace and app; without one, whatever there is counts.
+// export reads answers of Prometheus. A stack's selector holds its namespace and app; without one, whatever there is
+// counts.
 func (f *simulateFlags) export(s *settings.Settings, files []string) (*simulate.Recording, error) {
 	metrics := rollout.SoakSpec(s).Metrics
 	if f.stack == "" {
@@ -245,7 +261,8 @@ func save(path string, traffic simulate.Traffic) error {
 }
 
 // many makes traffic up again and again, and counts what came of it.
-func (f *simulateFlags) many(ctx context.Context, output *terminal.Output, limits simulate.Limits, latency time.Duration) error {
+func (f *simulateFlags) many(ctx context.Context, output *terminal.Output, limits simulate.Limits,
+	latency time.Duration) error {
 	var results []simulate.Result
 	for seed := range f.runs {
 		made := f.made

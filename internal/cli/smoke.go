@@ -25,7 +25,8 @@ func smokeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "smoke [STACK]",
 		Short: "Run the smoke suite against the pods of a stack",
-		Long: "Run the smoke suite against the pods of a stack: those of the canary where it has any, else those of the stable track.\n\n" +
+		Long: "Run the smoke suite against the pods of a stack: those of the canary where it has any, else those of the " +
+			"stable track.\n\n" +
 			"Nothing is recorded and nothing changes. It ends with 1 when a check fails, and with 3 when one could not be made.",
 		Example:           "  rollout smoke staging\n  rollout smoke production --track stable",
 		Args:              stackArgument(&flags),

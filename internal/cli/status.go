@@ -33,9 +33,11 @@ func statusCommand() *cobra.Command {
 		Short: "Show where the rollout stands",
 		Long: "Show where the rollout stands, on one screen: tracks and pods, the weight that is asked for, reached and\n" +
 			"measured, the soak with its evidence, alerts, latch, guard, and the last entries of the ledger.\n\n" +
-			"It ends with 0 when the rollout is in order, with 1 when it needs a person, and with 3 when too little could be read.",
-		Example: "  rollout status -s production\n  rollout status -s production --watch\n  rollout status -s production -o json | jq .phase",
-		Args:    noArguments,
+			"It ends with 0 when the rollout is in order, with 1 when it needs a person, and with 3 when too little could be " +
+			"read.",
+		Example: "  rollout status -s production\n  rollout status -s production --watch\n  rollout status -s production " +
+			"-o json | jq .phase",
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if interval < leastInterval {
 				return terminal.Usage(fmt.Errorf("--interval %s: at least %s", interval, leastInterval))

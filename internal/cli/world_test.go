@@ -33,8 +33,8 @@ const (
 	leasePath = "/apis/coordination.k8s.io/v1/namespaces/orders/leases/orders-operator"
 )
 
-// world is a project with two stacks and an API server that keeps objects by their path: as much as a command asks for before it
-// changes something. There is no Pulumi CLI and no Prometheus.
+// world is a project with two stacks and an API server that keeps objects by their path: as much as a command asks
+// for before it changes something. There is no Pulumi CLI and no Prometheus.
 type world struct {
 	t      *testing.T
 	server *httptest.Server
@@ -61,12 +61,15 @@ users: [{name: me, user: {token: secret-token}}]
 contexts: [{name: here, context: {cluster: here, user: me}}]
 `)
 	w.write("Pulumi.yaml", "name: shop\nruntime: go\n")
-	common := "  shop:app: orders\n  shop:kubeconfig: " + filepath.Join(w.dir, "kubeconfig") + "\n  shop:prometheus: http://127.0.0.1:1\n" +
+	common := "  shop:app: orders\n  shop:kubeconfig: " + filepath.Join(w.dir, "kubeconfig") +
+		"\n  shop:prometheus: http://127.0.0.1:1\n" +
 		"  shop:secretEnv: { PASSWORD: db/password }\n  shop:secrets: { db: { password: { secure: not-decrypted } } }\n" +
 		"  shop:smoke: { tokenFrom: \"\", originFrom: \"\" }\n  shop:image: orders@" + digest + "\n"
-	w.write("Pulumi.production.yaml", "config:\n"+common+"  shop:namespace: orders\n  shop:stableImage: orders@"+older+"\n"+
-		"  shop:week: 1\n  shop:replicas: 10\n  shop:staging: { required: false }\n")
-	w.write("Pulumi.staging.yaml", "config:\n"+common+"  shop:namespace: orders-staging\n  shop:strategy: single\n  shop:serviceName: orders-staging\n  shop:replicas: 2\n")
+	w.write("Pulumi.production.yaml",
+		"config:\n"+common+"  shop:namespace: orders\n  shop:stableImage: orders@"+older+"\n"+
+			"  shop:week: 1\n  shop:replicas: 10\n  shop:staging: { required: false }\n")
+	w.write("Pulumi.staging.yaml", "config:\n"+common+"  shop:namespace: orders-staging\n  shop:strategy: single\n  "+
+		"shop:serviceName: orders-staging\n  shop:replicas: 2\n")
 	w.own("orders", "shop/production")
 	w.own("orders-staging", "shop/staging")
 	return w
@@ -109,25 +112,32 @@ func (w *world) put(at string, object any) {
 
 // own marks whose a namespace is.
 func (w *world) own(namespace, owner string) {
-	w.put("/api/v1/namespaces/"+namespace, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Annotations: map[string]string{names.Owner: owner}}})
+	w.put("/api/v1/namespaces/"+namespace, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace,
+		Annotations: map[string]string{names.Owner: owner}}})
 }
 
 // canary is a Deployment of the release week1 at its second revision.
 func (w *world) canary() {
-	labels, replicas, controls := map[string]string{names.App: "orders", names.Track: names.Canary, names.Version: "week1"}, int32(1), true
+	labels, replicas, controls := map[string]string{names.App: "orders", names.Track: names.Canary,
+		names.Version: "week1"}, int32(1), true
 	at := func(image string) corev1.PodTemplateSpec {
-		return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "orders", Image: "orders@" + image}}}}
+		return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "orders", Image: "orders@" + image}}}}
 	}
 	meta := func(name, revision string) metav1.ObjectMeta {
-		return metav1.ObjectMeta{Name: name, Namespace: "orders", Labels: labels, Annotations: map[string]string{"deployment.kubernetes.io/revision": revision}}
+		return metav1.ObjectMeta{Name: name, Namespace: "orders", Labels: labels,
+			Annotations: map[string]string{"deployment.kubernetes.io/revision": revision}}
 	}
 	deployment := appsv1.Deployment{ObjectMeta: meta("orders-week1", "2")}
 	deployment.UID = "canary"
-	deployment.Spec = appsv1.DeploymentSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: at(digest)}
+	deployment.Spec = appsv1.DeploymentSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Template: at(digest)}
 	w.put("/apis/apps/v1/namespaces/orders/deployments/orders-week1", deployment)
 	for revision, image := range map[string]string{"1": older, "2": digest} {
-		set := appsv1.ReplicaSet{ObjectMeta: meta("orders-week1-"+revision, revision), Spec: appsv1.ReplicaSetSpec{Template: at(image)}}
-		set.OwnerReferences = []metav1.OwnerReference{{Kind: "Deployment", Name: deployment.Name, UID: deployment.UID, Controller: &controls}}
+		set := appsv1.ReplicaSet{ObjectMeta: meta("orders-week1-"+revision, revision),
+			Spec: appsv1.ReplicaSetSpec{Template: at(image)}}
+		set.OwnerReferences = []metav1.OwnerReference{{Kind: "Deployment", Name: deployment.Name, UID: deployment.UID,
+			Controller: &controls}}
 		w.put("/apis/apps/v1/namespaces/orders/replicasets/"+set.Name, set)
 	}
 }
@@ -182,7 +192,8 @@ func (w *world) at(weight int) {
 	begun.Kind, reached.Kind = ledger.ShiftBegun, ledger.ShiftReached
 	w.note(begun, reached)
 	w.put("/api/v1/namespaces/orders/configmaps/orders-release", corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: "orders-release"}, Data: map[string]string{"image": "orders@" + digest, "weight": fmt.Sprint(weight)},
+		ObjectMeta: metav1.ObjectMeta{Name: "orders-release"}, Data: map[string]string{"image": "orders@" + digest,
+			"weight": fmt.Sprint(weight)},
 	})
 }
 

@@ -16,8 +16,8 @@ type Way struct {
 	InPod bool
 }
 
-// Client gives an HTTP client and the base address for an endpoint in the form that [Parse] reads. Nothing is asked yet. The client has
-// no timeout: the context of a request bounds it.
+// Client gives an HTTP client and the base address for an endpoint in the form that [Parse] reads. Nothing is asked
+// yet. The client has no timeout: the context of a request bounds it.
 func (w Way) Client(text string) (*http.Client, string, error) {
 	at, err := Parse(text)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package endpoint is the one way from the text of a setting, an address or namespace/service:port, to an HTTP client for it. It imports
-// nothing of the module.
+// Package endpoint is the one way from the text of a setting, an address or namespace/service:port, to an HTTP client
+// for it. It imports nothing of the module.
 package endpoint
 
 import (

@@ -27,8 +27,8 @@ type BakeConfig struct {
 	// Duration is how long to watch; Interval how long to wait between looks. Both must be above 0.
 	Duration time.Duration
 	Interval time.Duration
-	// MaxExtension is how much longer to wait when at the end nothing but requests is missing, or nobody could look. 0 means as
-	// long as Duration; a negative value does not wait.
+	// MaxExtension is how much longer to wait when at the end nothing but requests is missing, or nobody could look. 0
+	// means as long as Duration; a negative value does not wait.
 	MaxExtension time.Duration
 	// LookTimeout bounds one look, by the machine's clock; 0 means 30 seconds.
 	LookTimeout time.Duration
@@ -50,15 +50,18 @@ func (c BakeConfig) extension() time.Duration {
 	}
 }
 
-// Bake looks at the release at every interval, always over the whole time since the bake began, and returns the last look.
+// Bake looks at the release at every interval, always over the whole time since the bake began, and returns the last
+// look.
 //
-// A fail ends it at once. An error is tolerated while time is left. When the last look is an error, or inconclusive only because
-// requests are missing (see [Criterion].MinRequests), the bake is extended by at most MaxExtension, until a look is neither. When
-// the context ends first, the outcome is an error.
-func Bake(ctx context.Context, clock Clock, config BakeConfig, look func(ctx context.Context, since time.Time) Evaluation) Evaluation {
+// A fail ends it at once. An error is tolerated while time is left. When the last look is an error, or inconclusive
+// only because requests are missing (see [Criterion].MinRequests), the bake is extended by at most MaxExtension,
+// until a look is neither. When the context ends first, the outcome is an error.
+func Bake(ctx context.Context, clock Clock, config BakeConfig,
+	look func(ctx context.Context, since time.Time) Evaluation) Evaluation {
 	start := clock.Now()
 	if config.Duration <= 0 || config.Interval <= 0 {
-		return failedBake(start, start, fmt.Errorf("a bake of %v with a look every %v: both must be above 0", config.Duration, config.Interval))
+		return failedBake(start, start, fmt.Errorf("a bake of %v with a look every %v: both must be above 0", config.Duration,
+			config.Interval))
 	}
 	extending := false
 	for {
@@ -86,7 +89,8 @@ func Bake(ctx context.Context, clock Clock, config BakeConfig, look func(ctx con
 	}
 }
 
-func lookOnce(ctx context.Context, config BakeConfig, start time.Time, look func(context.Context, time.Time) Evaluation) Evaluation {
+func lookOnce(ctx context.Context, config BakeConfig, start time.Time,
+	look func(context.Context, time.Time) Evaluation) Evaluation {
 	timeout := config.LookTimeout
 	if timeout <= 0 {
 		timeout = DefaultLookTimeout
@@ -106,8 +110,8 @@ func failedBake(start, now time.Time, err error) Evaluation {
 	return Evaluation{Start: start, End: now, Results: []Result{{Name: "bake", Verdict: Error, Reason: reason}}}
 }
 
-// timeMayDecide tells whether more time alone can lead to a verdict: requests are missing, or nobody could look yet. A pod that
-// was just made is scraped only when Prometheus has found it, which can take longer than a short bake.
+// timeMayDecide tells whether more time alone can lead to a verdict: requests are missing, or nobody could look yet.
+// A pod that was just made is scraped only when Prometheus has found it, which can take longer than a short bake.
 func timeMayDecide(evaluation Evaluation) bool {
 	return evaluation.LacksRequests() || evaluation.Verdict() == Error
 }

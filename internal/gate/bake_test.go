@@ -16,7 +16,8 @@ func outcome(v Verdict) Evaluation {
 
 func lacking() Evaluation {
 	return Evaluation{Results: []Result{
-		{Name: "error rate", Verdict: Inconclusive, N: 3, MinRequests: 10}, {Name: "latency", Verdict: Pass, N: 20, MinRequests: 10},
+		{Name: "error rate", Verdict: Inconclusive, N: 3, MinRequests: 10},
+		{Name: "latency", Verdict: Pass, N: 20, MinRequests: 10},
 	}}
 }
 
@@ -43,7 +44,8 @@ func TestBake(t *testing.T) {
 		{"extended for a configured time", script{0: lacking()}, 90 * time.Second, Inconclusive, 390 * time.Second, 7},
 		{"not extended", script{0: lacking()}, -1, Inconclusive, 5 * time.Minute, 5},
 		{"fail in the extension", script{0: lacking(), 6: outcome(Fail)}, 0, Fail, 6 * time.Minute, 6},
-		{"an error in the extension is tolerated", script{0: lacking(), 6: outcome(Error), 8: outcome(Pass)}, 0, Pass, 8 * time.Minute, 8},
+		{"an error in the extension is tolerated", script{0: lacking(), 6: outcome(Error), 8: outcome(Pass)}, 0, Pass,
+			8 * time.Minute, 8},
 		{"an error at the end of the extension", script{0: lacking(), 6: outcome(Error)}, 0, Error, 10 * time.Minute, 10},
 	}
 	for _, test := range tests {
@@ -88,7 +90,8 @@ func TestBakeEndsWithItsContext(t *testing.T) {
 				}
 				return outcome(Pass)
 			})
-			if got.Verdict() != Error || !strings.Contains(got.Results[0].Reason, "1m30s without a verdict: interrupted by the operator") {
+			if got.Verdict() != Error || !strings.Contains(got.Results[0].Reason,
+				"1m30s without a verdict: interrupted by the operator") {
 				t.Errorf("cancelled during %s: %+v", during, got)
 			}
 		})

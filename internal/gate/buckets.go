@@ -17,18 +17,21 @@ import (
 	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
-// selectBuckets selects, of a classic histogram, the buckets that are counted: the one at the limit, in the histogram's unit, and
-// +Inf. Over two days of many pods the others would be most of what is read.
+// selectBuckets selects, of a classic histogram, the buckets that are counted: the one at the limit, in the
+// histogram's unit, and +Inf. Over two days of many pods the others would be most of what is read.
 //
-// Servers spell a bound differently, and one that was updated differently from one day to the next: Prometheus 3 writes 0.5 where
-// others keep the service's own 0.50 or 5e-1. Therefore the spellings are asked for, and all of a bound are read. A limit that
-// is no bound is an error which names the bounds. Where there is no bound at all, everything is selected, for the caller to miss.
-func selectBuckets(ctx context.Context, querier Querier, metrics Metrics, limit float64, window Window) (string, error) {
+// Servers spell a bound differently, and one that was updated differently from one day to the next: Prometheus 3
+// writes 0.5 where others keep the service's own 0.50 or 5e-1. Therefore the spellings are asked for, and all of a
+// bound are read. A limit that is no bound is an error which names the bounds. Where there is no bound at all,
+// everything is selected, for the caller to miss.
+func selectBuckets(ctx context.Context, querier Querier, metrics Metrics, limit float64, window Window) (string,
+	error) {
 	selector, err := promql.Selector(metrics.DurationBucket, metrics.Selector)
 	if err != nil {
 		return "", err
 	}
-	spellings, err := querier.LabelValues(ctx, model.BucketLabel, selector, window.Start.Add(-metrics.lookback()), window.End)
+	spellings, err := querier.LabelValues(ctx, model.BucketLabel, selector, window.Start.Add(-metrics.lookback()),
+		window.End)
 	if err != nil {
 		return "", err
 	}
@@ -84,7 +87,8 @@ func (e *noBoundError) Error() string {
 		}
 		bounds = strings.Join(texts, ", ")
 	}
-	return fmt.Sprintf("histogram %s has no bucket bound at the latency limit of %s: set the limit to one of its bounds (%s), "+
+	return fmt.Sprintf("histogram %s has no bucket bound at the latency limit of %s: set the limit to one of its "+
+		"bounds (%s), "+
 		"or give the histogram this bucket", e.histogram, inUnit(e.limit, e.unit), bounds)
 }
 
@@ -108,8 +112,8 @@ func withBounds(ctx context.Context, querier Querier, metrics Metrics, window Wi
 	return missing
 }
 
-// oneSpelling is a Querier that gives every bucket bound one spelling, so that a histogram whose bounds were spelled otherwise
-// from some time on stays one.
+// oneSpelling is a Querier that gives every bucket bound one spelling, so that a histogram whose bounds were spelled
+// otherwise from some time on stays one.
 type oneSpelling struct{ Querier }
 
 // Samples implements [Querier].
@@ -127,9 +131,10 @@ func (o oneSpelling) Samples(ctx context.Context, selector string, start, end ti
 		}
 		key := labels.Fingerprint()
 		if known := byLabels[key]; known != nil {
-			known.Values = slices.SortedFunc(slices.Values(slices.Concat(known.Values, series.Values)), func(a, b model.SamplePair) int {
-				return cmp.Compare(a.Timestamp, b.Timestamp)
-			})
+			known.Values = slices.SortedFunc(slices.Values(slices.Concat(known.Values, series.Values)),
+				func(a, b model.SamplePair) int {
+					return cmp.Compare(a.Timestamp, b.Timestamp)
+				})
 			continue
 		}
 		byLabels[key] = &model.SampleStream{Metric: labels, Values: series.Values, Histograms: series.Histograms}

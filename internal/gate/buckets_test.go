@@ -25,11 +25,16 @@ func TestSelectBuckets(t *testing.T) {
 		bounds  []string
 		want    string
 	}{
-		{"normalised", metrics, []string{"+Inf", "0.1", "0.5", "1.0"}, `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"\\+Inf|0\\.5"}`},
-		{"a written zero", metrics, []string{"0.1", "0.50", "Inf"}, `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.50|Inf"}`},
-		{"an exponent", metrics, []string{"5e-1", "+Inf"}, `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"5e-1|\\+Inf"}`},
-		{"several spellings", metrics, []string{"0.5", "0.50", "5e-1", "5", "+Inf"}, `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.5|0\\.50|5e-1|\\+Inf"}`},
-		{"milliseconds", milliseconds, []string{"500", "0.5", "+Inf"}, `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"500|\\+Inf"}`},
+		{"normalised", metrics, []string{"+Inf", "0.1", "0.5", "1.0"},
+			`http_request_duration_seconds_bucket{track="canary",version="week1",le=~"\\+Inf|0\\.5"}`},
+		{"a written zero", metrics, []string{"0.1", "0.50", "Inf"},
+			`http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.50|Inf"}`},
+		{"an exponent", metrics, []string{"5e-1", "+Inf"},
+			`http_request_duration_seconds_bucket{track="canary",version="week1",le=~"5e-1|\\+Inf"}`},
+		{"several spellings", metrics, []string{"0.5", "0.50", "5e-1", "5", "+Inf"},
+			`http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.5|0\\.50|5e-1|\\+Inf"}`},
+		{"milliseconds", milliseconds, []string{"500", "0.5", "+Inf"},
+			`http_request_duration_seconds_bucket{track="canary",version="week1",le=~"500|\\+Inf"}`},
 		{"no other label", bare, []string{"0.5", "+Inf"}, `http_request_duration_seconds_bucket{le=~"0\\.5|\\+Inf"}`},
 		{"no series", metrics, nil, durations},
 	}
@@ -56,10 +61,12 @@ func TestSelectBucketsRefuses(t *testing.T) {
 	}{
 		"limit is no bound": {store{values: map[string][]string{"le " + durations: {"1.0", "+Inf", "0.25", "0.250"}}},
 			[]string{durations, "latency limit of 500ms", "(250ms, 1s)"}},
-		"only +Inf":    {store{values: map[string][]string{"le " + durations: {"+Inf"}}}, []string{"none but +Inf"}},
-		"no number":    {store{values: map[string][]string{"le " + durations: {"fast", "+Inf"}}}, []string{`le="fast"`, "no number"}},
-		"not a number": {store{values: map[string][]string{"le " + durations: {"NaN", "0.5"}}}, []string{`le="NaN"`, "no number"}},
-		"unreachable":  {store{err: errors.New("refused")}, []string{"refused"}},
+		"only +Inf": {store{values: map[string][]string{"le " + durations: {"+Inf"}}}, []string{"none but +Inf"}},
+		"no number": {store{values: map[string][]string{"le " + durations: {"fast", "+Inf"}}},
+			[]string{`le="fast"`, "no number"}},
+		"not a number": {store{values: map[string][]string{"le " + durations: {"NaN", "0.5"}}},
+			[]string{`le="NaN"`, "no number"}},
+		"unreachable": {store{err: errors.New("refused")}, []string{"refused"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := selectBuckets(t.Context(), tt.store, metrics, 0.5, window)
@@ -68,13 +75,15 @@ func TestSelectBucketsRefuses(t *testing.T) {
 	}
 }
 
-// A server that was updated during the soak spells the bounds otherwise from then on: the counters go on, and none begins anew.
+// A server that was updated during the soak spells the bounds otherwise from then on: the counters go on, and none
+// begins anew.
 func TestABoundThatIsSpelledOtherwiseFromSomeTimeOnIsOne(t *testing.T) {
 	read := `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.50|0\\.5|\\+Inf"}`
 	querier := store{
 		values: map[string][]string{"le " + durations: {"0.50", "0.5", "0.1", "+Inf"}},
 		samples: map[string]model.Matrix{
-			read:      {series("le=0.50", -1, 90, 90, 180), series("le=0.5", 2, 270, 350), series("le=+Inf", -1, 100, 100, 200, 300, 400)},
+			read: {series("le=0.50", -1, 90, 90, 180), series("le=0.5", 2, 270, 350),
+				series("le=+Inf", -1, 100, 100, 200, 300, 400)},
 			durations: {series("le=0.5", 0, 1, 2)},
 		},
 	}
@@ -98,7 +107,8 @@ func TestAProcessWithoutTheBucketIsToldItsOwn(t *testing.T) {
 			`le http_request_duration_seconds_bucket{pod="b"}`: {"0.25", "1.0", "+Inf"},
 		},
 		samples: map[string]model.Matrix{read: {
-			series("le=0.5,pod=a", 0, 0, 1, 2, 3, 4), series("le=+Inf,pod=a", 0, 0, 1, 2, 3, 4), series("le=+Inf,pod=b", 0, 0, 1, 2, 3, 4),
+			series("le=0.5,pod=a", 0, 0, 1, 2, 3, 4), series("le=+Inf,pod=a", 0, 0, 1, 2, 3, 4),
+			series("le=+Inf,pod=b", 0, 0, 1, 2, 3, 4),
 		}},
 	}
 	got := Evaluate(t.Context(), querier, Question{

@@ -7,14 +7,15 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// chunk is how much of a window is read at a time, so that two days of samples need neither much memory nor a query that
-// Prometheus refuses.
+// chunk is how much of a window is read at a time, so that two days of samples need neither much memory nor a query
+// that Prometheus refuses.
 const chunk = time.Hour
 
-// chunks reads the window piece by piece. Each series of a piece begins with its last sample before it, however long ago that
-// was, so that the increases of the pieces add up to that of the whole: a counter that was not seen for a while goes on, and is
-// not counted anew. Before the window itself the lookback is searched.
-func chunks(ctx context.Context, querier Querier, selector string, lookback time.Duration, window Window, visit func(matrix model.Matrix, start time.Time) error) error {
+// chunks reads the window piece by piece. Each series of a piece begins with its last sample before it, however long
+// ago that was, so that the increases of the pieces add up to that of the whole: a counter that was not seen for a
+// while goes on, and is not counted anew. Before the window itself the lookback is searched.
+func chunks(ctx context.Context, querier Querier, selector string, lookback time.Duration, window Window,
+	visit func(matrix model.Matrix, start time.Time) error) error {
 	carried := map[model.Fingerprint]model.SamplePair{}
 	from := window.Start.Add(-lookback)
 	for start := window.Start; start.Before(window.End); {

@@ -19,15 +19,16 @@ func (c Counts) rate() float64 {
 // possible tells whether the counts can have been counted.
 func (c Counts) possible() bool { return c.N >= 0 && c.K >= 0 && c.K <= c.N }
 
-// comparisonAlpha is the level of the bounds by which the tracks are compared. It is weaker than that of a fail: what takes the
-// blame from the canary must not need more evidence than what puts it there.
+// comparisonAlpha is the level of the bounds by which the tracks are compared. It is weaker than that of a fail: what
+// takes the blame from the canary must not need more evidence than what puts it there.
 const comparisonAlpha = 0.05
 
-// shared tells whether the stable track is as bad as the canary: its own share is shown to be above the rollback limit, and the
-// canary's is not shown to be above it. Then something that both depend on fails, and taking the canary out would cure nothing.
+// shared tells whether the stable track is as bad as the canary: its own share is shown to be above the rollback
+// limit, and the canary's is not shown to be above it. Then something that both depend on fails, and taking the
+// canary out would cure nothing.
 //
-// A stable track with few requests shows nothing, and takes no blame from a bad canary; neither does one that is bad while the
-// canary is far worse.
+// A stable track with few requests shows nothing, and takes no blame from a bad canary; neither does one that is bad
+// while the canary is far worse.
 func (c Criterion) shared(canary, stable Counts) bool {
 	return LowerBound(stable.N, stable.K, comparisonAlpha) > c.Rollback &&
 		LowerBound(canary.N, canary.K, comparisonAlpha) <= UpperBound(stable.N, stable.K, comparisonAlpha)
@@ -36,8 +37,8 @@ func (c Criterion) shared(canary, stable Counts) bool {
 // Never says that no number of requests decides.
 const Never int64 = -1
 
-// Needed is how many more requests, at the rate of bad ones seen so far, would decide between pass and fail: 0 when they are
-// decided, Never when the rate lies between the target and what can be told apart from the rollback limit.
+// Needed is how many more requests, at the rate of bad ones seen so far, would decide between pass and fail: 0 when
+// they are decided, Never when the rate lies between the target and what can be told apart from the rollback limit.
 func (c Criterion) Needed(counts Counts) int64 {
 	if counts.N == 0 {
 		counts.N = 1 // Nothing bad was seen: that is the rate to go on with.
@@ -73,9 +74,9 @@ func (c Criterion) Needed(counts Counts) int64 {
 
 // Judge judges a soak: the canary's counts, beside those of the stable track over the same time where there are any.
 //
-// It fails when the lower confidence bound of the share is above the rollback limit, unless the stable track is as bad. It
-// passes when the upper confidence bound is below the target. Anything else is inconclusive and says how many more requests at
-// the present rate would decide. Both bounds hold at every look at once.
+// It fails when the lower confidence bound of the share is above the rollback limit, unless the stable track is as
+// bad. It passes when the upper confidence bound is below the target. Anything else is inconclusive and says how many
+// more requests at the present rate would decide. Both bounds hold at every look at once.
 func (c Criterion) Judge(canary Counts, stable *Counts) Result {
 	result, decided := c.look(canary, stable)
 	if decided {
@@ -86,10 +87,12 @@ func (c Criterion) Judge(canary Counts, stable *Counts) Result {
 		return result.is(Pass, "%s; the share is below the target of %s with %s confidence (upper bound %s)",
 			c.counted(canary), percent(c.Target), percent(result.PassConfidence), percent(result.Upper))
 	case result.More == Never:
-		return result.is(Inconclusive, "%s; no number of requests at this rate decides between the target of %s and the rollback limit of %s: manual review",
+		return result.is(Inconclusive, "%s; no number of requests at this rate decides between the target of %s and the "+
+			"rollback limit of %s: manual review",
 			c.counted(canary), percent(c.Target), percent(c.Rollback))
 	default:
-		return result.is(Inconclusive, "%s; the share lies between %s and %s, and the target is %s: about %d more requests at this rate decide",
+		return result.is(Inconclusive, "%s; the share lies between %s and %s, and the target is %s: about %d more "+
+			"requests at this rate decide",
 			c.counted(canary), percent(result.Lower), percent(result.Upper), percent(c.Target), result.More)
 	}
 }

@@ -24,13 +24,16 @@ func TestJudge(t *testing.T) {
 		{name: "few and good", canary: Counts{N: 200}, want: Inconclusive, words: "more requests"},
 		{name: "many and good", canary: Counts{N: 3000, K: 2}, want: Pass, words: "95 % confidence"},
 		{name: "below the target without proof", canary: Counts{N: 1000, K: 4}, want: Inconclusive, words: "more requests"},
-		{name: "between target and limit", canary: Counts{N: 100000, K: 750}, want: Inconclusive, words: "no number of requests"},
+		{name: "between target and limit", canary: Counts{N: 100000, K: 750}, want: Inconclusive,
+			words: "no number of requests"},
 		{name: "bad", canary: Counts{N: 100, K: 33}, want: Fail, words: "lower bound"},
 		{name: "bad beside a good stable", canary: Counts{N: 100, K: 33}, stable: &Counts{N: 900, K: 1}, want: Fail},
 		{name: "bad beside few requests", canary: Counts{N: 100, K: 33}, stable: &Counts{N: 3, K: 1}, want: Fail},
 		{name: "bad beside no requests", canary: Counts{N: 100, K: 33}, stable: &Counts{}, want: Fail},
-		{name: "both bad", canary: Counts{N: 100, K: 33}, stable: &Counts{N: 900, K: 310}, want: Inconclusive, shared: true, words: "310 of 900"},
-		{name: "both down", canary: Counts{N: 100, K: 100}, stable: &Counts{N: 900, K: 900}, want: Inconclusive, shared: true},
+		{name: "both bad", canary: Counts{N: 100, K: 33}, stable: &Counts{N: 900, K: 310}, want: Inconclusive, shared: true,
+			words: "310 of 900"},
+		{name: "both down", canary: Counts{N: 100, K: 100}, stable: &Counts{N: 900, K: 900}, want: Inconclusive,
+			shared: true},
 		{name: "far worse than a bad stable", canary: Counts{N: 1000, K: 500}, stable: &Counts{N: 9000, K: 300}, want: Fail},
 		{name: "impossible", canary: Counts{N: 1, K: 2}, want: Error},
 		{name: "impossible stable", canary: Counts{N: 1}, stable: &Counts{N: 1, K: 2}, want: Error, words: "stable"},
@@ -63,7 +66,8 @@ func TestBoundsSurroundTheShare(t *testing.T) {
 		if above := (upper + 1) / 2; upper < 1 && EValueBelow(n, k, above) < 1/alpha*(1-1e-9) {
 			t.Fatalf("the target %v above the bound %v is not rejected", above, upper)
 		}
-		if below := (share + upper) / 2; upper-share > 1e-9 && below < upper*(1-1e-9) && EValueBelow(n, k, below) >= 1/alpha*(1+1e-9) {
+		if below := (share + upper) / 2; upper-share > 1e-9 && below < upper*(1-1e-9) &&
+			EValueBelow(n, k, below) >= 1/alpha*(1+1e-9) {
 			t.Fatalf("the target %v below the bound %v is rejected", below, upper)
 		}
 	})
@@ -107,7 +111,8 @@ func TestNeeded(t *testing.T) {
 	}
 }
 
-// A release that misses the target passes at most as often as PassAlpha allows, although it is looked at after every batch.
+// A release that misses the target passes at most as often as PassAlpha allows, although it is looked at after every
+// batch.
 func TestAFalsePassIsRareAtEveryLook(t *testing.T) {
 	const trials, looks, batch, target = 400, 400, 50, 0.005
 	source := rand.New(rand.NewPCG(1, 2))

@@ -32,12 +32,13 @@ const (
 	Above = "above"
 )
 
-// QueryCriterion is a condition of the stack's own on one value. It is met when the value is below or above its limit. It rests
-// on no count of events, so it knows no confidence: unmet it is inconclusive, which keeps a release from advancing and never
-// rolls one back.
+// QueryCriterion is a condition of the stack's own on one value. It is met when the value is below or above its
+// limit. It rests on no count of events, so it knows no confidence: unmet it is inconclusive, which keeps a release
+// from advancing and never rolls one back.
 type QueryCriterion struct {
 	Name string
-	// Query is PromQL with one value as its answer. $namespace, $app, $release, $track and $window stand for the rollout's.
+	// Query is PromQL with one value as its answer. $namespace, $app, $release, $track and $window stand for the
+	// rollout's.
 	Query     string
 	Limit     float64
 	Direction string
@@ -66,8 +67,9 @@ func (c QueryCriterion) Evaluate(ctx context.Context, asker Asker, rollout Rollo
 	}
 }
 
-// expand puts the rollout's names into a query. They are quoted as the inside of a PromQL string, so that none reaches beyond it. A name
-// that would end a string in single quotes or backticks is refused: no quoting fits all three.
+// expand puts the rollout's names into a query. They are quoted as the inside of a PromQL string, so that none
+// reaches beyond it. A name that would end a string in single quotes or backticks is refused: no quoting fits all
+// three.
 func (r Rollout) expand(query string, window Window) (string, error) {
 	values := map[string]string{
 		"namespace": r.Namespace, "app": r.App, "release": r.Release, "track": r.Track,

@@ -28,7 +28,8 @@ func counters(matrix model.Matrix) ([]counter, error) {
 	out := make([]counter, 0, len(matrix))
 	for _, series := range matrix {
 		if len(series.Histograms) > 0 {
-			return nil, fmt.Errorf("series %s is a native histogram: a counter or the buckets of a classic histogram are needed", series.Metric)
+			return nil, fmt.Errorf("series %s is a native histogram: a counter or the buckets of a classic histogram are needed",
+				series.Metric)
 		}
 		last := model.Earliest
 		for _, sample := range series.Values {
@@ -58,10 +59,10 @@ func (c counter) resets() []model.Time {
 	return times
 }
 
-// increase is by how much the counter rose from start (exclusive) to its last sample, without extrapolation. Its base is the last
-// sample up to start; a series without one first appeared after start and counts from 0. At a reset the counter began again
-// from 0, so the new value is what was added. resets are those of every series of the same process, because a counter that
-// rose beyond its old value between two scrapes does not show its reset itself.
+// increase is by how much the counter rose from start (exclusive) to its last sample, without extrapolation. Its base
+// is the last sample up to start; a series without one first appeared after start and counts from 0. At a reset the
+// counter began again from 0, so the new value is what was added. resets are those of every series of the same
+// process, because a counter that rose beyond its old value between two scrapes does not show its reset itself.
 func (c counter) increase(start model.Time, resets []model.Time) int64 {
 	var total, base model.SampleValue
 	var baseTime model.Time
@@ -102,7 +103,8 @@ func errorCounts(matrix model.Matrix, start time.Time, statusLabel, pattern stri
 	return n, k, nil
 }
 
-// latencyCounts counts the requests after start and those of them that took longer than limit, which must be a bucket bound.
+// latencyCounts counts the requests after start and those of them that took longer than limit, which must be a bucket
+// bound.
 func latencyCounts(matrix model.Matrix, start time.Time, limit, unit time.Duration) (n, k int64, err error) {
 	series, err := counters(matrix)
 	if err != nil {
@@ -135,7 +137,8 @@ func latencyCounts(matrix model.Matrix, start time.Time, limit, unit time.Durati
 func bucketBound(labels model.Metric) (float64, error) {
 	text, ok := labels[model.BucketLabel]
 	if !ok {
-		return 0, fmt.Errorf("series %s has no label %q: name the metric of a classic histogram's buckets, which ends in _bucket",
+		return 0, fmt.Errorf("series %s has no label %q: name the metric of a classic histogram's buckets, which ends in "+
+			"_bucket",
 			labels, model.BucketLabel)
 	}
 	bound, err := strconv.ParseFloat(string(text), 64)
@@ -158,7 +161,8 @@ func (h *histogram) counts(start model.Time, limit float64, unit time.Duration) 
 	}
 	within, ok := h.bucket(limit)
 	if !ok {
-		return 0, 0, &noBoundError{histogram: h.labels.String(), labels: h.labels, limit: limit, unit: unit, bounds: h.bounds()}
+		return 0, 0, &noBoundError{histogram: h.labels.String(), labels: h.labels, limit: limit, unit: unit,
+			bounds: h.bounds()}
 	}
 	// All buckets belong to one process, so a reset that one of them shows is one of all.
 	resets := slices.Concat(everything.resets(), within.resets())
@@ -203,7 +207,8 @@ var errStale = errors.New("stale")
 // missedScrapes is how many scrapes in a row may be missing.
 const missedScrapes = 3
 
-// fresh checks that the newest sample is not older than three scrapes. An interval of 0 is inferred from the last samples.
+// fresh checks that the newest sample is not older than three scrapes. An interval of 0 is inferred from the last
+// samples.
 func fresh(ctx context.Context, querier Querier, metrics Metrics, selector string, end, newest time.Time) error {
 	age, interval := end.Sub(newest), metrics.ScrapeInterval
 	if interval <= 0 {
@@ -214,7 +219,8 @@ func fresh(ctx context.Context, querier Querier, metrics Metrics, selector strin
 		interval = scrapeInterval(matrix)
 	}
 	if age > missedScrapes*interval {
-		return fmt.Errorf("%w: the newest sample is of %s, %v before the end of the window, more than %d scrapes of %v: is the pod still scraped?",
+		return fmt.Errorf("%w: the newest sample is of %s, %v before the end of the window, more than %d scrapes of %v: "+
+			"is the pod still scraped?",
 			errStale, stamp(newest), age.Round(time.Second), missedScrapes, interval)
 	}
 	return nil

@@ -17,7 +17,8 @@ var t0 = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
 const step = 15 * time.Second
 
-// series makes a series whose first sample lies skip steps after t0 and whose others follow at every step. A NaN is a gap.
+// series makes a series whose first sample lies skip steps after t0 and whose others follow at every step. A NaN is a
+// gap.
 func series(labels string, skip int, values ...float64) *model.SampleStream {
 	stream := &model.SampleStream{Metric: model.Metric{}}
 	for pair := range strings.SplitSeq(labels, ",") {
@@ -27,7 +28,8 @@ func series(labels string, skip int, values ...float64) *model.SampleStream {
 	for i, v := range values {
 		if !math.IsNaN(v) {
 			at := t0.Add(time.Duration(skip+i) * step)
-			stream.Values = append(stream.Values, model.SamplePair{Timestamp: model.TimeFromUnixNano(at.UnixNano()), Value: model.SampleValue(v)})
+			stream.Values = append(stream.Values, model.SamplePair{Timestamp: model.TimeFromUnixNano(at.UnixNano()),
+				Value: model.SampleValue(v)})
 		}
 	}
 	return stream
@@ -55,7 +57,8 @@ func TestErrorCounts(t *testing.T) {
 			series("code=200,pod=a", 0, 0, 90), series("code=500,pod=a", 0, 0, 4), series("code=503,pod=b", 1, 2),
 			series("code=404,pod=b", 1, 4),
 		}, 100, 6},
-		{"the pattern is anchored", model.Matrix{series("code=5000", 1, 1), series("code=1500", 1, 1), series("code=50", 1, 1)}, 3, 0},
+		{"the pattern is anchored", model.Matrix{series("code=5000", 1, 1), series("code=1500", 1, 1),
+			series("code=50", 1, 1)}, 3, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -79,10 +82,13 @@ func TestErrorCountsRefuses(t *testing.T) {
 		{"infinite", model.Matrix{series("code=200", 0, math.Inf(1))}, []string{`code="200"`, "+Inf"}},
 		{"fractions", model.Matrix{series("code=200", 0, 0.5)}, []string{`code="200"`, "0.5", "whole numbers"}},
 		{"beyond exact integers", model.Matrix{series("code=200", 0, 1e300)}, []string{"1e+300"}},
-		{"not a number", model.Matrix{{Metric: model.Metric{"code": "200"}, Values: []model.SamplePair{{Timestamp: 1, Value: model.SampleValue(math.NaN())}}}}, []string{"NaN"}},
-		{"out of order", model.Matrix{{Metric: model.Metric{"code": "200"}, Values: []model.SamplePair{{Timestamp: 2}, {Timestamp: 1}}}}, []string{"out of order"}},
+		{"not a number", model.Matrix{{Metric: model.Metric{"code": "200"},
+			Values: []model.SamplePair{{Timestamp: 1, Value: model.SampleValue(math.NaN())}}}}, []string{"NaN"}},
+		{"out of order", model.Matrix{{Metric: model.Metric{"code": "200"},
+			Values: []model.SamplePair{{Timestamp: 2}, {Timestamp: 1}}}}, []string{"out of order"}},
 		{"native histogram", model.Matrix{native}, []string{"native histogram", `pod="a"`}},
-		{"no status label", model.Matrix{series("status=200,pod=a", 0, 1)}, []string{`no label "code"`, "it has pod, status"}},
+		{"no status label", model.Matrix{series("status=200,pod=a", 0, 1)},
+			[]string{`no label "code"`, "it has pod, status"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -102,15 +108,21 @@ func TestLatencyCounts(t *testing.T) {
 		unit   time.Duration
 		n, k   int64
 	}{
-		{"bounds are numbers", model.Matrix{series("le=5e-1", 0, 0, 90), series("le=+Inf", 0, 0, 100)}, 500 * time.Millisecond, time.Second, 100, 10},
-		{"a written zero", model.Matrix{series("le=0.50", 0, 0, 90), series("le=Inf", 0, 0, 100)}, 500 * time.Millisecond, time.Second, 100, 10},
-		{"a bound that is not exact in binary", model.Matrix{series("le=0.3", 0, 0, 1), series("le=+Inf", 0, 0, 1)}, 300 * time.Millisecond, time.Second, 1, 0},
-		{"milliseconds", model.Matrix{series("le=500", 0, 0, 9), series("le=+Inf", 0, 0, 10)}, 500 * time.Millisecond, time.Millisecond, 10, 1},
+		{"bounds are numbers", model.Matrix{series("le=5e-1", 0, 0, 90), series("le=+Inf", 0, 0, 100)},
+			500 * time.Millisecond, time.Second, 100, 10},
+		{"a written zero", model.Matrix{series("le=0.50", 0, 0, 90), series("le=Inf", 0, 0, 100)}, 500 * time.Millisecond,
+			time.Second, 100, 10},
+		{"a bound that is not exact in binary", model.Matrix{series("le=0.3", 0, 0, 1), series("le=+Inf", 0, 0, 1)},
+			300 * time.Millisecond, time.Second, 1, 0},
+		{"milliseconds", model.Matrix{series("le=500", 0, 0, 9), series("le=+Inf", 0, 0, 10)}, 500 * time.Millisecond,
+			time.Millisecond, 10, 1},
 		{"two pods", model.Matrix{
-			series("le=0.5,pod=a", 0, 0, 9), series("le=+Inf,pod=a", 0, 0, 10), series("le=0.5,pod=b", 1, 1), series("le=+Inf,pod=b", 1, 3),
+			series("le=0.5,pod=a", 0, 0, 9), series("le=+Inf,pod=a", 0, 0, 10), series("le=0.5,pod=b", 1, 1),
+			series("le=+Inf,pod=b", 1, 3),
 		}, 500 * time.Millisecond, time.Second, 13, 3},
 		// The restarted process has served more requests than before, but fewer fast ones: only one bucket shows the reset.
-		{"a reset that one bucket hides", model.Matrix{series("le=0.5", 0, 100, 40), series("le=+Inf", 0, 110, 120)}, 500 * time.Millisecond, time.Second, 120, 80},
+		{"a reset that one bucket hides", model.Matrix{series("le=0.5", 0, 100, 40), series("le=+Inf", 0, 110, 120)},
+			500 * time.Millisecond, time.Second, 120, 80},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -128,7 +140,8 @@ func TestLatencyCountsRefuses(t *testing.T) {
 		matrix model.Matrix
 		want   []string
 	}{
-		{"limit is no bound", model.Matrix{series("le=1,pod=a", 0, 1), series("le=0.25,pod=a", 0, 1), series("le=+Inf,pod=a", 0, 1)},
+		{"limit is no bound", model.Matrix{series("le=1,pod=a", 0, 1), series("le=0.25,pod=a", 0, 1),
+			series("le=+Inf,pod=a", 0, 1)},
 			[]string{`pod="a"`, "latency limit of 500ms", "250ms, 1s"}},
 		{"only +Inf", model.Matrix{series("le=+Inf", 0, 1)}, []string{"none but +Inf"}},
 		{"no +Inf", model.Matrix{series("le=0.5", 0, 1)}, []string{`no bucket with le="+Inf"`}},
@@ -146,8 +159,8 @@ func TestLatencyCountsRefuses(t *testing.T) {
 	}
 }
 
-// A counter that is scraped often enough to show every restart is counted exactly, and however rarely it is scraped, never
-// more than what happened and never less than 0.
+// A counter that is scraped often enough to show every restart is counted exactly, and however rarely it is scraped,
+// never more than what happened and never less than 0.
 func TestIncreaseProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		steps := rapid.SliceOfN(rapid.IntRange(0, 20), 1, 40).Draw(t, "increments")
@@ -201,7 +214,8 @@ func TestFresh(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			metrics := Metrics{ScrapeInterval: test.interval}
-			err := fresh(t.Context(), store{samples: map[string]model.Matrix{requests: matrix}}, metrics, requests, test.end, newest)
+			err := fresh(t.Context(), store{samples: map[string]model.Matrix{requests: matrix}}, metrics, requests, test.end,
+				newest)
 			if (err != nil) != test.stale {
 				t.Fatalf("got %v, want stale: %t", err, test.stale)
 			}

@@ -25,9 +25,10 @@ type Coverage struct {
 	Gaps    []Gap         `json:"gaps,omitempty"`
 }
 
-// Cover finds the gaps in the scraping of a release: times longer than three scrapes without a sample of any of its pods,
-// whatever the reason: a Prometheus that was down, a retention shorter than the window, a pod that nobody scraped. What happened
-// in a gap may still be counted, because counters go on; but the time does not count as watched.
+// Cover finds the gaps in the scraping of a release: times longer than three scrapes without a sample of any of its
+// pods, whatever the reason: a Prometheus that was down, a retention shorter than the window, a pod that nobody
+// scraped. What happened in a gap may still be counted, because counters go on; but the time does not count as
+// watched.
 func Cover(ctx context.Context, querier Querier, metrics Metrics, window Window) (Coverage, error) {
 	selector, err := promql.Selector(metrics.RequestsTotal, metrics.Selector)
 	if err != nil {

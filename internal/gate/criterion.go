@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// DefaultAlpha bounds the probability that a release whose true share of bad events does not exceed the rollback limit is ever
-// failed by a criterion, over all looks together: one in a thousand.
+// DefaultAlpha bounds the probability that a release whose true share of bad events does not exceed the rollback
+// limit is ever failed by a criterion, over all looks together: one in a thousand.
 const DefaultAlpha = 0.001
 
-// DefaultPassAlpha bounds the probability that a release whose true share misses the target ever passes a soak: one in twenty.
+// DefaultPassAlpha bounds the probability that a release whose true share misses the target ever passes a soak: one
+// in twenty.
 const DefaultPassAlpha = 0.05
 
 // displayConfidence is the confidence of the interval that is shown beside a rate.
@@ -48,15 +49,15 @@ type Criterion struct {
 	PassAlpha float64 `json:"passAlpha,omitempty"`
 }
 
-// ErrorRate makes the criterion on the share of requests that failed, for example ErrorRate(0.005, 0.01): target below 0.5 %,
-// rollback above 1 %.
+// ErrorRate makes the criterion on the share of requests that failed, for example ErrorRate(0.005, 0.01): target
+// below 0.5 %, rollback above 1 %.
 func ErrorRate(target, rollback float64) Criterion {
 	return Criterion{Name: "error rate", Kind: KindErrorRate, Target: target, Rollback: rollback}
 }
 
-// Latency makes the criterion that the given quantile of the latency is below limit, for example Latency(500ms, 0.95). It is
-// judged as a share: P95 < 500 ms says the same as fewer than 5 % of the requests above 500 ms. A share clearly above that
-// target fails; set Rollback to tolerate more, or to 1 to leave slowness to a person.
+// Latency makes the criterion that the given quantile of the latency is below limit, for example Latency(500ms,
+// 0.95). It is judged as a share: P95 < 500 ms says the same as fewer than 5 % of the requests above 500 ms. A share
+// clearly above that target fails; set Rollback to tolerate more, or to 1 to leave slowness to a person.
 func Latency(limit time.Duration, quantile float64) Criterion {
 	// Rounded, because 1-0.95 is not 0.05 in binary.
 	target, _ := strconv.ParseFloat(strconv.FormatFloat(1-quantile, 'g', 12, 64), 64)
@@ -114,26 +115,28 @@ func (c Criterion) alpha() float64 {
 
 // Decide judges a bake: k bad events among n requests.
 //
-// It fails when the lower confidence bound of the share is above the rollback limit, be n as small as it may: the test needs
-// no minimum. It passes when n reaches the minimum and the share is below the target. Anything else is inconclusive.
-// Impossible counts are an error.
+// It fails when the lower confidence bound of the share is above the rollback limit, be n as small as it may: the
+// test needs no minimum. It passes when n reaches the minimum and the share is below the target. Anything else is
+// inconclusive. Impossible counts are an error.
 func (c Criterion) Decide(n, k int64) Result { return c.DecideAgainst(Counts{N: n, K: k}, nil) }
 
-// DecideAgainst is Decide beside the stable track's counts over the same time: a canary that is no worse than a stable track
-// which is bad itself does not fail.
+// DecideAgainst is Decide beside the stable track's counts over the same time: a canary that is no worse than a
+// stable track which is bad itself does not fail.
 func (c Criterion) DecideAgainst(canary Counts, stable *Counts) Result {
 	result, decided := c.look(canary, stable)
 	switch {
 	case decided:
 		return result
 	case canary.N < c.MinRequests:
-		return result.is(Inconclusive, "%s, but %d requests are needed to judge; %d more", c.counted(canary), c.MinRequests, c.MinRequests-canary.N)
+		return result.is(Inconclusive, "%s, but %d requests are needed to judge; %d more", c.counted(canary), c.MinRequests,
+			c.MinRequests-canary.N)
 	case canary.N == 0:
 		return result.is(Pass, "no requests seen, none required")
 	case result.Rate < c.Target:
 		return result.is(Pass, "%s, below the target of %s", c.counted(canary), percent(c.Target))
 	default:
-		return result.is(Inconclusive, "%s, not below the target of %s, but not shown to be above the rollback limit of %s either "+
+		return result.is(Inconclusive, "%s, not below the target of %s, but not shown to be above the rollback limit of "+
+			"%s either "+
 			"(lower bound %s): manual review", c.counted(canary), percent(c.Target), percent(c.Rollback), percent(result.Lower))
 	}
 }
@@ -142,7 +145,8 @@ func (c Criterion) DecideAgainst(canary Counts, stable *Counts) Result {
 func (c Criterion) look(canary Counts, stable *Counts) (result Result, decided bool) {
 	result = Result{
 		Name: c.Name, N: canary.N, K: canary.K, Target: c.Target, Rollback: c.Rollback, MinRequests: c.MinRequests,
-		Confidence: 1 - c.alpha(), PassConfidence: 1 - c.passAlpha(), IntervalConfidence: displayConfidence, Upper: 1, Stable: stable,
+		Confidence: 1 - c.alpha(), PassConfidence: 1 - c.passAlpha(), IntervalConfidence: displayConfidence, Upper: 1,
+		Stable: stable,
 	}
 	if err := c.Validate(); err != nil {
 		return result.is(Error, "%v", err), true
@@ -151,7 +155,8 @@ func (c Criterion) look(canary Counts, stable *Counts) (result Result, decided b
 		return result.is(Error, "%d %s of %d requests is no possible count", canary.K, c.events(), canary.N), true
 	}
 	if stable != nil && !stable.possible() {
-		return result.is(Error, "%d %s of %d requests of the stable track is no possible count", stable.K, c.events(), stable.N), true
+		return result.is(Error, "%d %s of %d requests of the stable track is no possible count", stable.K, c.events(),
+			stable.N), true
 	}
 	if canary.N > 0 {
 		result.Rate = canary.rate()
@@ -166,7 +171,8 @@ func (c Criterion) look(canary Counts, stable *Counts) (result Result, decided b
 	}
 	if stable != nil && c.shared(canary, *stable) {
 		result.Shared = true
-		return result.is(Inconclusive, "%s, but so did the stable track's over the same time (%d of %d, %s): what both depend on fails, not the canary",
+		return result.is(Inconclusive, "%s, but so did the stable track's over the same time (%d of %d, %s): what both "+
+			"depend on fails, not the canary",
 			c.counted(canary), stable.K, stable.N, percent(stable.rate())), true
 	}
 	return result.is(Fail, "%s; the share is above the rollback limit of %s with %s confidence (lower bound %s)",

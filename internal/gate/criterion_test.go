@@ -90,7 +90,8 @@ func TestDecideProperties(t *testing.T) {
 func TestLatencyTargets(t *testing.T) {
 	for quantile, want := range map[float64]float64{0.95: 0.05, 0.99: 0.01, 0.9: 0.1, 0.5: 0.5, 0.999: 0.001} {
 		if got := Latency(time.Second, quantile); got.Target != want || got.Rollback != want || got.Validate() != nil {
-			t.Errorf("Latency(1s, %v) has target %v and rollback limit %v (%v), want %v", quantile, got.Target, got.Rollback, got.Validate(), want)
+			t.Errorf("Latency(1s, %v) has target %v and rollback limit %v (%v), want %v", quantile, got.Target, got.Rollback,
+				got.Validate(), want)
 		}
 	}
 	if got := Latency(time.Second, 0.95).Name; got != "P95 latency" {
@@ -107,14 +108,19 @@ func TestCriterionValidate(t *testing.T) {
 		{func(*Criterion) {}, ""},
 		{func(c *Criterion) { c.Rollback = 1 }, ""},
 		{func(c *Criterion) { c.Rollback = c.Target }, ""},
-		{func(c *Criterion) { c.Kind = "errors" }, `criterion "error rate": kind is "errors": must be "error-rate" or "latency"`},
+		{func(c *Criterion) { c.Kind = "errors" },
+			`criterion "error rate": kind is "errors": must be "error-rate" or "latency"`},
 		{func(c *Criterion) { c.Kind = KindLatency }, `criterion "error rate": limit is 0s: must be a duration above 0`},
 		{func(c *Criterion) { c.Target = 0 }, `criterion "error rate": target is 0: must be a share above 0 and below 1`},
-		{func(c *Criterion) { c.Target, c.Rollback = 1, 1 }, `criterion "error rate": target is 1: must be a share above 0 and below 1`},
-		{func(c *Criterion) { c.Rollback = 0.001 }, `criterion "error rate": rollback limit is 0.001: must be a share from the target 0.005 to 1 (1 never fails)`},
-		{func(c *Criterion) { c.Rollback = 2 }, `criterion "error rate": rollback limit is 2: must be a share from the target 0.005 to 1 (1 never fails)`},
+		{func(c *Criterion) { c.Target, c.Rollback = 1, 1 },
+			`criterion "error rate": target is 1: must be a share above 0 and below 1`},
+		{func(c *Criterion) { c.Rollback = 0.001 },
+			`criterion "error rate": rollback limit is 0.001: must be a share from the target 0.005 to 1 (1 never fails)`},
+		{func(c *Criterion) { c.Rollback = 2 },
+			`criterion "error rate": rollback limit is 2: must be a share from the target 0.005 to 1 (1 never fails)`},
 		{func(c *Criterion) { c.MinRequests = -1 }, `criterion "error rate": minimum of requests is -1: must be 0 or more`},
-		{func(c *Criterion) { c.Alpha = 0.6 }, `criterion "error rate": alpha is 0.6: must be above 0 and at most 0.5, or 0 for the default`},
+		{func(c *Criterion) { c.Alpha = 0.6 },
+			`criterion "error rate": alpha is 0.6: must be above 0 and at most 0.5, or 0 for the default`},
 	}
 	for _, test := range tests {
 		c := valid

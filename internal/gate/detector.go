@@ -13,25 +13,25 @@ const (
 	restartScale = 48 * time.Hour
 )
 
-// Detector is the sequential test for a release that may turn bad at any time. [EValue] gathers its evidence from the beginning
-// on: after a day of good answers a burst of errors has to outweigh all of them first. The detector mixes over when the release
-// turned bad, too. It lays half of its stake on the beginning and the rest on every later moment, thinner the later it is, and
-// each part starts its own likelihood ratios at its moment:
+// Detector is the sequential test for a release that may turn bad at any time. [EValue] gathers its evidence from the
+// beginning on: after a day of good answers a burst of errors has to outweigh all of them first. The detector mixes
+// over when the release turned bad, too. It lays half of its stake on the beginning and the rest on every later
+// moment, thinner the later it is, and each part starts its own likelihood ratios at its moment:
 //
 //	M(t) = unspent(t) + sum over starts s <= t of weight(s) * mean over alternatives q of L_q(s, t)
 //
-// While the share of bad events is at most the limit, M is a non-negative supermartingale that starts at 1, as a mixture of
-// supermartingales that begin later. The probability that it ever reaches 1/alpha is at most alpha, whatever the number of
-// looks, however long the release is watched and whenever one stops. What a late start costs is the logarithm of its weight:
-// after 40 hours about 14 more nats than at the beginning without it, which errors of a third of the requests make up with some
-// 16 requests.
+// While the share of bad events is at most the limit, M is a non-negative supermartingale that starts at 1, as a
+// mixture of supermartingales that begin later. The probability that it ever reaches 1/alpha is at most alpha,
+// whatever the number of looks, however long the release is watched and whenever one stops. What a late start costs
+// is the logarithm of its weight: after 40 hours about 14 more nats than at the beginning without it, which errors of
+// a third of the requests make up with some 16 requests.
 //
-// For one alternative the sum over the starts obeys S <- (S + weight) * L, so the state is one number for each alternative. This
-// is the statistic of A. Shiryaev (On optimum methods in quickest detection problems, 1963) with a proper prior; with weights
-// that do not sum up to 1 it would be the one of Shiryaev and S. Roberts, which bounds the mean time between false alarms and
-// not their probability. See J. Shin, A. Ramdas and A. Rinaldo, E-detectors: a nonparametric framework for sequential change
-// detection (2023). The most likely start, which is only reported and compared with the stable track, is that of E. Page's
-// cumulative sums (Continuous inspection schemes, 1954).
+// For one alternative the sum over the starts obeys S <- (S + weight) * L, so the state is one number for each
+// alternative. This is the statistic of A. Shiryaev (On optimum methods in quickest detection problems, 1963) with a
+// proper prior; with weights that do not sum up to 1 it would be the one of Shiryaev and S. Roberts, which bounds the
+// mean time between false alarms and not their probability. See J. Shin, A. Ramdas and A. Rinaldo, E-detectors: a
+// nonparametric framework for sequential change detection (2023). The most likely start, which is only reported and
+// compared with the stable track, is that of E. Page's cumulative sums (Continuous inspection schemes, 1954).
 //
 // A Detector is not safe for concurrent use.
 type Detector struct {
@@ -78,11 +78,13 @@ func laid(age time.Duration) float64 {
 	return (1 - startWeight) * a / (a + scale)
 }
 
-// Observe adds what was counted in the time since the last call: of the canary, and of the stable track beside it. How long that
-// time is may depend on everything that was seen before. Impossible counts are an error and change nothing.
+// Observe adds what was counted in the time since the last call: of the canary, and of the stable track beside it.
+// How long that time is may depend on everything that was seen before. Impossible counts are an error and change
+// nothing.
 func (d *Detector) Observe(elapsed time.Duration, canary, stable Counts) error {
 	if !canary.possible() || !stable.possible() || elapsed < 0 {
-		return fmt.Errorf("%d bad of %d, beside %d of %d, in %v is no possible count", canary.K, canary.N, stable.K, stable.N, elapsed)
+		return fmt.Errorf("%d bad of %d, beside %d of %d, in %v is no possible count", canary.K, canary.N, stable.K, stable.N,
+			elapsed)
 	}
 	weight := laid(d.age+elapsed) - laid(d.age)
 	if d.spent == 0 {
@@ -119,7 +121,8 @@ func addLogs(a, b float64) float64 {
 	return a + math.Log1p(math.Exp(b-a))
 }
 
-// LogEvidence is the natural logarithm of M; it reaches -log(alpha) under the limit with a probability of at most alpha.
+// LogEvidence is the natural logarithm of M; it reaches -log(alpha) under the limit with a probability of at most
+// alpha.
 func (d *Detector) LogEvidence() float64 {
 	total := math.Inf(-1)
 	for i := range d.arms {
@@ -128,8 +131,8 @@ func (d *Detector) LogEvidence() float64 {
 	return addLogs(total-math.Log(float64(len(d.arms))), math.Log(1-d.spent))
 }
 
-// Forget drops the evidence gathered so far and goes on from here. Evidence that is dropped can only make a false alarm less
-// likely. It is for trouble that was found to be shared with the stable track.
+// Forget drops the evidence gathered so far and goes on from here. Evidence that is dropped can only make a false
+// alarm less likely. It is for trouble that was found to be shared with the stable track.
 func (d *Detector) Forget() {
 	for i := range d.arms {
 		d.arms[i].sum, d.arms[i].rise, d.arms[i].run = math.Inf(-1), 0, Run{Since: d.age}
@@ -164,21 +167,23 @@ type Detection struct {
 	Run Run
 }
 
-// Ambiguous tells that the evidence is there, and that the stable track shows too much of the same trouble to blame the canary,
-// and too little to acquit it.
+// Ambiguous tells that the evidence is there, and that the stable track shows too much of the same trouble to blame
+// the canary, and too little to acquit it.
 func (d Detection) Ambiguous(limit float64) bool {
 	return d.Verdict == Fail && d.Run.Stable.rate() > limit
 }
 
-// Detect looks at a detector of the criterion's rollback limit. It fails when the detector's evidence reaches 1/alpha, unless the
-// stable track is as bad over the same time. Anything else is inconclusive: a detector never passes a release.
+// Detect looks at a detector of the criterion's rollback limit. It fails when the detector's evidence reaches
+// 1/alpha, unless the stable track is as bad over the same time. Anything else is inconclusive: a detector never
+// passes a release.
 func (c Criterion) Detect(d *Detector) Detection {
 	run := d.Likely()
 	detection := Detection{Result: c.unknown(), LogEvidence: d.LogEvidence(), Threshold: -math.Log(c.alpha()), Run: run}
 	detection.N, detection.K, detection.Rate, detection.Stable = run.Canary.N, run.Canary.K, run.Canary.rate(), &run.Stable
 	detection.Confidence, detection.Upper = 1-c.alpha(), 1
 	if err := c.Validate(); err != nil || d.limit != c.Rollback {
-		detection.Result = detection.is(Error, "a detector of %v cannot judge the rollback limit %v: %v", d.limit, c.Rollback, err)
+		detection.Result = detection.is(Error, "a detector of %v cannot judge the rollback limit %v: %v", d.limit, c.Rollback,
+			err)
 		return detection
 	}
 	if run.Canary.K > 0 {
@@ -190,12 +195,14 @@ func (c Criterion) Detect(d *Detector) Detection {
 		detection.Result = detection.is(Inconclusive, "%s", c.counted(run.Canary))
 	case c.shared(run.Canary, run.Stable):
 		detection.Shared = true
-		detection.Result = detection.is(Inconclusive, "%s, but so did the stable track's over the same time (%d of %d, %s): what both depend on fails, not the canary",
+		detection.Result = detection.is(Inconclusive, "%s, but so did the stable track's over the same time (%d of %d, "+
+			"%s): what both depend on fails, not the canary",
 			c.counted(run.Canary), run.Stable.K, run.Stable.N, percent(run.Stable.rate()))
 	default:
 		// The evidence of all starts together rejects the limit, and with it every share below.
 		detection.Lower = max(detection.Lower, c.Rollback)
-		detection.Result = detection.is(Fail, "%s, beside %d of %d of the stable track; the share is above the limit of %s with %s confidence (e-value %.3g, lower bound %s)",
+		detection.Result = detection.is(Fail, "%s, beside %d of %d of the stable track; the share is above the limit of "+
+			"%s with %s confidence (e-value %.3g, lower bound %s)",
 			c.counted(run.Canary), run.Stable.K, run.Stable.N, percent(c.Rollback), percent(detection.Confidence),
 			math.Exp(min(detection.LogEvidence, 700)), percent(detection.Lower))
 	}

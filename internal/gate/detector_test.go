@@ -10,9 +10,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// watch lets a detector look every second until the end; rate gives the share of bad events at a time. It tells when the
-// detector rejected, and whether it did.
-func watch(source rand.Source, perLook int64, end time.Duration, alpha float64, rate func(time.Duration) float64) (time.Duration, bool) {
+// watch lets a detector look every second until the end; rate gives the share of bad events at a time. It tells when
+// the detector rejected, and whether it did.
+func watch(source rand.Source, perLook int64, end time.Duration, alpha float64,
+	rate func(time.Duration) float64) (time.Duration, bool) {
 	detector := NewDetector(0.01)
 	for at := time.Second; at <= end; at += time.Second {
 		k := int64(distuv.Binomial{N: float64(perLook), P: rate(at), Src: source}.Rand())
@@ -95,7 +96,8 @@ func TestDetectorWithoutRestartsIsTheMixture(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := math.Log(startWeight*math.Exp(min(logEValue(n, k, 0.01), 700)) + 1 - startWeight)
-		if got := min(detector.LogEvidence(), 700+math.Log(startWeight)); math.Abs(got-want) > 1e-6*math.Max(1, math.Abs(want)) {
+		if got := min(detector.LogEvidence(), 700+math.Log(startWeight)); math.Abs(got-want) > 1e-6*math.Max(1,
+			math.Abs(want)) {
 			t.Errorf("evidence %v, want %v", got, want)
 		}
 	})
@@ -152,9 +154,12 @@ func TestDetect(t *testing.T) {
 		{name: "healthy", canary: Counts{N: 1000, K: 3}, stable: Counts{N: 9000, K: 27}, want: Inconclusive},
 		{name: "a third fails", canary: Counts{N: 21, K: 7}, stable: Counts{N: 189, K: 0}, want: Fail},
 		{name: "a third fails, stable has no requests", canary: Counts{N: 21, K: 7}, want: Fail},
-		{name: "everything fails everywhere", canary: Counts{N: 4, K: 4}, stable: Counts{N: 36, K: 36}, want: Inconclusive, shared: true},
-		{name: "everything fails everywhere, mostly canary", canary: Counts{N: 18, K: 18}, stable: Counts{N: 12, K: 12}, want: Inconclusive, shared: true},
-		{name: "stable is bad and the canary far worse", canary: Counts{N: 100, K: 90}, stable: Counts{N: 900, K: 45}, want: Fail, ambiguous: true},
+		{name: "everything fails everywhere", canary: Counts{N: 4, K: 4}, stable: Counts{N: 36, K: 36}, want: Inconclusive,
+			shared: true},
+		{name: "everything fails everywhere, mostly canary", canary: Counts{N: 18, K: 18}, stable: Counts{N: 12, K: 12},
+			want: Inconclusive, shared: true},
+		{name: "stable is bad and the canary far worse", canary: Counts{N: 100, K: 90}, stable: Counts{N: 900, K: 45},
+			want: Fail, ambiguous: true},
 		{name: "one failure of stable", canary: Counts{N: 8, K: 8}, stable: Counts{N: 1, K: 1}, want: Fail, ambiguous: true},
 	}
 	for _, tt := range tests {
@@ -165,7 +170,8 @@ func TestDetect(t *testing.T) {
 			}
 			got := criterion.Detect(detector)
 			if got.Verdict != tt.want || got.Shared != tt.shared || got.Ambiguous(criterion.Rollback) != tt.ambiguous {
-				t.Errorf("verdict %s, shared %v, ambiguous %v: %s", got.Verdict, got.Shared, got.Ambiguous(criterion.Rollback), got.Reason)
+				t.Errorf("verdict %s, shared %v, ambiguous %v: %s", got.Verdict, got.Shared, got.Ambiguous(criterion.Rollback),
+					got.Reason)
 			}
 			if got.Verdict == Fail && got.Lower < criterion.Rollback {
 				t.Errorf("it fails with the lower bound %v", got.Lower)

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// One more request may not, in expectation, change the evidence when the share is the limit, and must lower it when the share is
-// below. Together with the start at 1 this is all that Ville's inequality needs.
+// One more request may not, in expectation, change the evidence when the share is the limit, and must lower it when
+// the share is below. Together with the start at 1 this is all that Ville's inequality needs.
 func TestEValueIsSupermartingale(t *testing.T) {
 	if got := EValue(0, 0, 0.01); math.Abs(got-1) > 1e-12 {
 		t.Errorf("evidence before the first request is %v, want 1", got)
@@ -33,8 +33,8 @@ func TestEValueIsSupermartingale(t *testing.T) {
 	})
 }
 
-// The share of simulated releases that are ever failed, looked at after every single request, must not exceed alpha. The seed is
-// fixed; the allowance is four standard errors.
+// The share of simulated releases that are ever failed, looked at after every single request, must not exceed alpha.
+// The seed is fixed; the allowance is four standard errors.
 func TestFalseFailsStayBelowAlpha(t *testing.T) {
 	const runs, requests, limit = 1000, 3000, 0.05
 	for _, alpha := range []float64{0.2, 0.05} {
@@ -69,7 +69,8 @@ func everFails(random *rand.Rand, requests int64, share, limit, alpha float64) b
 	return false
 }
 
-// A bad release must be failed soon: the numbers are the mean requests until fail, at the default alpha, with some allowance.
+// A bad release must be failed soon: the numbers are the mean requests until fail, at the default alpha, with some
+// allowance.
 func TestRequestsUntilFail(t *testing.T) {
 	for share, atMost := range map[float64]float64{0.03: 1000, 0.10: 110, 0.33: 25, 0.9: 6} {
 		random := rand.New(rand.NewPCG(3, 4))

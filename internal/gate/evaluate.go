@@ -20,8 +20,8 @@ type Question struct {
 	Window   Window
 }
 
-// Evaluate looks at all criteria for a bake. Whatever keeps it from judging a criterion is the result of that criterion, with
-// verdict Error; nothing else is returned as an error.
+// Evaluate looks at all criteria for a bake. Whatever keeps it from judging a criterion is the result of that
+// criterion, with verdict Error; nothing else is returned as an error.
 func Evaluate(ctx context.Context, querier Querier, question Question) Evaluation {
 	return question.evaluate(ctx, querier, Criterion.DecideAgainst)
 }
@@ -31,7 +31,8 @@ func EvaluateSoak(ctx context.Context, querier Querier, question Question) Evalu
 	return question.evaluate(ctx, querier, Criterion.Judge)
 }
 
-func (q Question) evaluate(ctx context.Context, querier Querier, judge func(Criterion, Counts, *Counts) Result) Evaluation {
+func (q Question) evaluate(ctx context.Context, querier Querier,
+	judge func(Criterion, Counts, *Counts) Result) Evaluation {
 	evaluation := Evaluation{Start: q.Window.Start, End: q.Window.End}
 	for _, criterion := range q.Criteria {
 		evaluation.Results = append(evaluation.Results, q.evaluateOne(ctx, querier, criterion, judge))
@@ -39,7 +40,8 @@ func (q Question) evaluate(ctx context.Context, querier Querier, judge func(Crit
 	return evaluation
 }
 
-func (q Question) evaluateOne(ctx context.Context, querier Querier, criterion Criterion, judge func(Criterion, Counts, *Counts) Result) Result {
+func (q Question) evaluateOne(ctx context.Context, querier Querier, criterion Criterion,
+	judge func(Criterion, Counts, *Counts) Result) Result {
 	failed := criterion.unknown()
 	if err := criterion.Validate(); err != nil {
 		return failed.is(Error, "%v", err)
@@ -62,7 +64,8 @@ func (q Question) evaluateOne(ctx context.Context, querier Querier, criterion Cr
 }
 
 // measure counts the events of a release in the window; query is what was asked.
-func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics, window Window) (counts Counts, query string, err error) {
+func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics, window Window) (counts Counts,
+	query string, err error) {
 	if err := metrics.Validate(); err != nil {
 		return Counts{}, "", err
 	}
@@ -101,7 +104,8 @@ func (c Criterion) beside(ctx context.Context, querier Querier, stable *Metrics,
 }
 
 // read counts the events of a selector's series in the window and shows every piece that it reads.
-func (c Criterion) read(ctx context.Context, querier Querier, metrics Metrics, selector string, window Window, show func(model.Matrix)) (Counts, error) {
+func (c Criterion) read(ctx context.Context, querier Querier, metrics Metrics, selector string, window Window,
+	show func(model.Matrix)) (Counts, error) {
 	if c.Kind == KindLatency {
 		querier = oneSpelling{querier}
 	}
@@ -146,7 +150,8 @@ func (c Criterion) count(matrix model.Matrix, metrics Metrics, start time.Time) 
 }
 
 // seen checks that the window itself holds a sample, and a fresh one.
-func seen(ctx context.Context, querier Querier, metrics Metrics, metric, selector string, window Window, newest time.Time) error {
+func seen(ctx context.Context, querier Querier, metrics Metrics, metric, selector string, window Window,
+	newest time.Time) error {
 	if !newest.After(window.Start) {
 		found, err := missing(ctx, querier, metrics, metric, selector, window)
 		if err != nil {

@@ -57,7 +57,8 @@ func healthy() store {
 
 func TestEvaluate(t *testing.T) {
 	criteria := []Criterion{ErrorRate(0.01, 0.02), needing(Latency(500*time.Millisecond, 0.95), 500)}
-	got := Evaluate(t.Context(), healthy(), Question{Metrics: DefaultMetrics().For("canary", "week1"), Criteria: criteria, Window: window})
+	got := Evaluate(t.Context(), healthy(), Question{Metrics: DefaultMetrics().For("canary", "week1"), Criteria: criteria,
+		Window: window})
 	if got.Verdict() != Inconclusive || !got.LacksRequests() {
 		t.Errorf("verdict %q, lacks requests: %t", got.Verdict(), got.LacksRequests())
 	}
@@ -83,27 +84,34 @@ func TestEvaluateErrors(t *testing.T) {
 		window  Window
 		want    []string
 	}{
-		{"unreachable", store{err: errors.New("prometheus at http://p cannot be reached: refused")}, metrics, window, []string{"http://p", "refused"}},
+		{"unreachable", store{err: errors.New("prometheus at http://p cannot be reached: refused")}, metrics, window,
+			[]string{"http://p", "refused"}},
 		{"no such metric", store{values: map[string][]string{
 			`__name__ {__name__=~".*(http|requests).*"}`: {"http_server_duration", "http_server_requests", "my_requests"},
-		}}, metrics, window, []string{"no sample of " + requests, "no metric http_requests_total", "there are http_server_requests, http_server_duration, my_requests"}},
-		{"nothing similar", store{}, metrics, window, []string{"nor any whose name contains http or requests", "scraped at all?"}},
+		}}, metrics, window, []string{"no sample of " + requests, "no metric http_requests_total",
+			"there are http_server_requests, http_server_duration, my_requests"}},
+		{"nothing similar", store{}, metrics, window, []string{"nor any whose name contains http or requests",
+			"scraped at all?"}},
 		{"other labels", store{values: map[string][]string{
 			"__name__ http_requests_total": {"http_requests_total"}, "track http_requests_total": {"stable"},
-		}}, metrics, window, []string{"not with these labels", "label track has the values stable", "label version has no value"}},
+		}}, metrics, window, []string{"not with these labels", "label track has the values stable",
+			"label version has no value"}},
 		{"no sample in the window", store{
 			samples: map[string]model.Matrix{requests: {series("code=200", -40, 1, 2)}},
 			values:  map[string][]string{"__name__ http_requests_total": {"http_requests_total"}},
 		}, metrics, window, []string{"last sample is of 2026-03-02T08:50:15Z", "10m45s before the end"}},
 		{"stale", store{samples: map[string]model.Matrix{requests: {series("code=200", 0, 1, 2)}}}, metrics,
 			Window{Start: t0, End: t0.Add(time.Minute + step)}, []string{"stale", "more than 3 scrapes of 15s"}},
-		{"another status label", store{samples: map[string]model.Matrix{requests: {series("status=200", 3, 1)}}}, metrics, window, []string{`no label "code"`, "it has status"}},
+		{"another status label", store{samples: map[string]model.Matrix{requests: {series("status=200", 3, 1)}}}, metrics,
+			window, []string{`no label "code"`, "it has status"}},
 		{"an empty window", healthy(), metrics, Window{Start: t0, End: t0}, []string{"is empty"}},
-		{"bad names", healthy(), DefaultMetrics().With(map[string]string{"a-b": "c"}), window, []string{`"a-b"`, "label name"}},
+		{"bad names", healthy(), DefaultMetrics().With(map[string]string{"a-b": "c"}), window,
+			[]string{`"a-b"`, "label name"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := Evaluate(t.Context(), test.store, Question{Metrics: test.metrics, Criteria: []Criterion{ErrorRate(0.005, 0.01)}, Window: test.window})
+			got := Evaluate(t.Context(), test.store, Question{Metrics: test.metrics,
+				Criteria: []Criterion{ErrorRate(0.005, 0.01)}, Window: test.window})
 			if got.Verdict() != Error {
 				t.Fatalf("verdict %q: %+v", got.Verdict(), got)
 			}
@@ -113,11 +121,13 @@ func TestEvaluateErrors(t *testing.T) {
 			}
 		})
 	}
-	invalid := Evaluate(t.Context(), healthy(), Question{Metrics: metrics, Criteria: []Criterion{{Name: "x", Kind: "y"}}, Window: window})
+	invalid := Evaluate(t.Context(), healthy(), Question{Metrics: metrics, Criteria: []Criterion{{Name: "x", Kind: "y"}},
+		Window: window})
 	if invalid.Verdict() != Error || !strings.Contains(invalid.Results[0].Reason, `kind is "y"`) {
 		t.Errorf("invalid criterion: %+v", invalid)
 	}
-	if none := Evaluate(t.Context(), healthy(), Question{Metrics: metrics, Criteria: nil, Window: window}); none.Verdict() != Inconclusive || none.LacksRequests() {
+	if none := Evaluate(t.Context(), healthy(), Question{Metrics: metrics, Criteria: nil,
+		Window: window}); none.Verdict() != Inconclusive || none.LacksRequests() {
 		t.Errorf("no criteria: %+v", none)
 	}
 }
@@ -127,7 +137,8 @@ func TestEvaluateWithoutTraffic(t *testing.T) {
 	idle := store{samples: map[string]model.Matrix{requests: {series("code=200", -1, 7, 7, 7, 7, 7)}}}
 	metrics := DefaultMetrics().For("canary", "week1")
 	for minimum, want := range map[int64]Verdict{0: Pass, 1: Inconclusive} {
-		got := Evaluate(t.Context(), idle, Question{Metrics: metrics, Criteria: []Criterion{needing(ErrorRate(0.005, 0.01), minimum)}, Window: window})
+		got := Evaluate(t.Context(), idle, Question{Metrics: metrics,
+			Criteria: []Criterion{needing(ErrorRate(0.005, 0.01), minimum)}, Window: window})
 		if got.Verdict() != want || got.Results[0].N != 0 {
 			t.Errorf("minimum %d: %+v, want %q", minimum, got, want)
 		}
@@ -135,12 +146,14 @@ func TestEvaluateWithoutTraffic(t *testing.T) {
 }
 
 func TestEvaluationJSON(t *testing.T) {
-	evaluation := Evaluate(t.Context(), healthy(), Question{Metrics: DefaultMetrics().For("canary", "week1"), Criteria: []Criterion{ErrorRate(0.01, 0.02)}, Window: window})
+	evaluation := Evaluate(t.Context(), healthy(), Question{Metrics: DefaultMetrics().For("canary", "week1"),
+		Criteria: []Criterion{ErrorRate(0.01, 0.02)}, Window: window})
 	text, err := json.Marshal(evaluation)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(string(text), `{"verdict":"pass","start":"2026-03-02T09:00:00Z","end":"2026-03-02T09:01:00Z","results":[{"name":"error rate","verdict":"pass","n":191,"k":1,`) {
+	if !strings.HasPrefix(string(text),
+		`{"verdict":"pass","start":"2026-03-02T09:00:00Z","end":"2026-03-02T09:01:00Z","results":[{"name":"error rate","verdict":"pass","n":191,"k":1,`) {
 		t.Errorf("JSON is %s", text)
 	}
 	var back Evaluation

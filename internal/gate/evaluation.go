@@ -60,7 +60,8 @@ type Window struct {
 	Start, End time.Time
 }
 
-// rangeOf is the window's length as a PromQL range: whole seconds, and at least one, since Prometheus refuses a range of nothing.
+// rangeOf is the window's length as a PromQL range: whole seconds, and at least one, since Prometheus refuses a range
+// of nothing.
 func (w Window) rangeOf() string {
 	return model.Duration(max(w.End.Sub(w.Start).Round(time.Second), time.Second)).String()
 }
@@ -105,8 +106,8 @@ func (e Evaluation) LacksRequests() bool {
 	return e.Verdict() == Inconclusive && len(e.Results) > 0
 }
 
-// String is the evaluation as a table for people, followed by the reason of every result and by the queries of those that did
-// not pass.
+// String is the evaluation as a table for people, followed by the reason of every result and by the queries of those
+// that did not pass.
 func (e Evaluation) String() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "gate: %s after %s\n", e.Verdict(), e.End.Sub(e.Start).Round(time.Second))

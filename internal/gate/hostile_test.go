@@ -12,7 +12,8 @@ import (
 func TestBucketsThatAreNoCountsAreErrors(t *testing.T) {
 	for _, value := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, 0.5, 1e300} {
 		matrix := model.Matrix{
-			series("le=+Inf", 0, 100, 200), {Metric: model.Metric{"le": "0.5"}, Values: []model.SamplePair{{Timestamp: 1, Value: model.SampleValue(value)}}},
+			series("le=+Inf", 0, 100, 200), {Metric: model.Metric{"le": "0.5"},
+				Values: []model.SamplePair{{Timestamp: 1, Value: model.SampleValue(value)}}},
 		}
 		if n, k, err := latencyCounts(matrix, t0, 5e8, 1e9); err == nil || !strings.Contains(err.Error(), "whole numbers") {
 			t.Errorf("%v: %d of %d, %v", value, k, n, err)
@@ -20,7 +21,8 @@ func TestBucketsThatAreNoCountsAreErrors(t *testing.T) {
 	}
 }
 
-// Names that would end the string they are put into are quoted in double quotes, and refused for the strings that have no escapes.
+// Names that would end the string they are put into are quoted in double quotes, and refused for the strings that
+// have no escapes.
 func TestNamesStayWithinTheirString(t *testing.T) {
 	query := `max(up{release="$release"}) or max(up{release='$release'})`
 	for _, release := range []string{"week1' or vector(1) or '", "week1` or vector(1)", "\xff"} {

@@ -12,7 +12,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
-// Metrics says how a service calls its metrics and which series belong to the release. [DefaultMetrics] has the usual names.
+// Metrics says how a service calls its metrics and which series belong to the release. [DefaultMetrics] has the usual
+// names.
 type Metrics struct {
 	// RequestsTotal is the counter of requests and StatusLabel its label for the status.
 	RequestsTotal string
@@ -29,12 +30,13 @@ type Metrics struct {
 	Selector map[string]string
 	// ScrapeInterval is how often the pods are scraped; 0 infers it from the samples.
 	ScrapeInterval time.Duration
-	// Lookback is how long before a window the sample that its counts start from may lie; 0 means 5 minutes. A series without
-	// one counts from 0.
+	// Lookback is how long before a window the sample that its counts start from may lie; 0 means 5 minutes. A series
+	// without one counts from 0.
 	Lookback time.Duration
 }
 
-// DefaultMetrics has the names that the Prometheus client libraries and the finance service use, and selects every series.
+// DefaultMetrics has the names that the Prometheus client libraries and the finance service use, and selects every
+// series.
 func DefaultMetrics() Metrics {
 	return Metrics{
 		RequestsTotal: "http_requests_total", StatusLabel: "code", ErrorPattern: "5..",
@@ -75,10 +77,12 @@ func (m Metrics) Validate() error {
 		}
 	}
 	if !model.LegacyValidation.IsValidLabelName(m.StatusLabel) {
-		problems = append(problems, fmt.Errorf("metrics: statusLabel %q is no label name: letters, digits and _ are allowed", m.StatusLabel))
+		problems = append(problems, fmt.Errorf("metrics: statusLabel %q is no label name: letters, digits and _ are allowed",
+			m.StatusLabel))
 	}
 	if m.ErrorPattern == "" {
-		problems = append(problems, errors.New(`metrics: errorPattern is empty: give a regular expression for a status, such as "5.."`))
+		problems = append(problems,
+			errors.New(`metrics: errorPattern is empty: give a regular expression for a status, such as "5.."`))
 	}
 	if _, err := regexp.Compile(anchored(m.ErrorPattern)); err != nil {
 		problems = append(problems, fmt.Errorf("metrics: errorPattern %q: %w", m.ErrorPattern, err))
@@ -105,8 +109,8 @@ func (m Metrics) durationUnit() time.Duration {
 
 func anchored(pattern string) string { return "^(?:" + pattern + ")$" }
 
-// Increase is the query for the requests of each track over the last while before now, as PromQL extrapolates them. It is for showing;
-// the gates count raw samples.
+// Increase is the query for the requests of each track over the last while before now, as PromQL extrapolates them.
+// It is for showing; the gates count raw samples.
 func (m Metrics) Increase(window time.Duration) (string, error) {
 	selector, err := promql.Selector(m.RequestsTotal, m.Selector)
 	if err != nil {

@@ -19,9 +19,10 @@ const (
 	maxListed = 8
 )
 
-// missing says what Prometheus holds in place of a selector's samples, from the general to the particular: whether the metric
-// exists, which values its labels have, and when it was last seen.
-func missing(ctx context.Context, querier Querier, metrics Metrics, metric, selector string, window Window) (string, error) {
+// missing says what Prometheus holds in place of a selector's samples, from the general to the particular: whether
+// the metric exists, which values its labels have, and when it was last seen.
+func missing(ctx context.Context, querier Querier, metrics Metrics, metric, selector string, window Window) (string,
+	error) {
 	start := window.Start.Add(-history)
 	names, err := querier.LabelValues(ctx, "__name__", metric, start, window.End)
 	if err != nil {
@@ -62,7 +63,8 @@ func noMetric(ctx context.Context, querier Querier, metric string, start, end ti
 		return len(slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.Contains(name, w) }))
 	}
 	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(shared(b), shared(a)), cmp.Compare(a, b)) })
-	return fmt.Sprintf("there is no metric %s; there are %s: correct its name, or scrape the pod", metric, some(names)), nil
+	return fmt.Sprintf("there is no metric %s; there are %s: correct its name, or scrape the pod", metric, some(names)),
+		nil
 }
 
 // nameWords are the words of a metric's name that tell what it is about; all of them when none does.
@@ -81,7 +83,8 @@ func nameWords(metric string) []string {
 }
 
 // otherLabels shows which values the labels of the selector have, and those of track and version.
-func otherLabels(ctx context.Context, querier Querier, metrics Metrics, metric string, start, end time.Time) (string, error) {
+func otherLabels(ctx context.Context, querier Querier, metrics Metrics, metric string, start, end time.Time) (string,
+	error) {
 	labels := slices.AppendSeq([]string{metrics.TrackLabel, metrics.VersionLabel}, maps.Keys(metrics.Selector))
 	slices.Sort(labels)
 	var found []string

@@ -85,7 +85,8 @@ func prometheusBinary(t *testing.T) string {
 func startPrometheus(t *testing.T, target string) *product.Client {
 	t.Helper()
 	directory := t.TempDir()
-	config := fmt.Sprintf("global: {scrape_interval: %v, scrape_timeout: %v}\nscrape_configs: [{job_name: service, static_configs: [{targets: [%q]}]}]\n",
+	config := fmt.Sprintf("global: {scrape_interval: %v, scrape_timeout: %v}\nscrape_configs: [{job_name: service, "+
+		"static_configs: [{targets: [%q]}]}]\n",
 		scrape, scrape, strings.TrimPrefix(target, "http://"))
 	if err := os.WriteFile(filepath.Join(directory, "prometheus.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -146,7 +147,8 @@ func counted(t *testing.T, p *product.Client, m Metrics, c Criterion, since time
 	t.Helper()
 	var result Result
 	until(t, func() string {
-		result = Evaluate(t.Context(), p, Question{Metrics: m, Criteria: []Criterion{c}, Window: Window{Start: since, End: time.Now()}}).Results[0]
+		result = Evaluate(t.Context(), p, Question{Metrics: m, Criteria: []Criterion{c},
+			Window: Window{Start: since, End: time.Now()}}).Results[0]
 		if result.N == n && result.K == k {
 			return ""
 		}
@@ -195,7 +197,8 @@ func TestEndToEndPrometheus(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		until(t, func() string {
-			got := Evaluate(t.Context(), server, Question{Metrics: metrics, Criteria: []Criterion{needing(errorRate, 1)}, Window: Window{Start: since, End: time.Now()}})
+			got := Evaluate(t.Context(), server, Question{Metrics: metrics, Criteria: []Criterion{needing(errorRate, 1)},
+				Window: Window{Start: since, End: time.Now()}})
 			if got.LacksRequests() {
 				return ""
 			}
@@ -206,13 +209,15 @@ func TestEndToEndPrometheus(t *testing.T) {
 	t.Run("stale", func(t *testing.T) {
 		exporter.Close()
 		until(t, func() string {
-			got := Evaluate(t.Context(), server, Question{Metrics: metrics, Criteria: []Criterion{errorRate}, Window: Window{Start: start, End: time.Now()}}).Results[0]
+			got := Evaluate(t.Context(), server, Question{Metrics: metrics, Criteria: []Criterion{errorRate},
+				Window: Window{Start: start, End: time.Now()}}).Results[0]
 			if got.Verdict == Error && strings.Contains(got.Reason, "stale") {
 				return ""
 			}
 			return fmt.Sprintf("%+v", got)
 		})
-		got := Evaluate(t.Context(), server, Question{Metrics: metrics, Criteria: []Criterion{errorRate}, Window: Window{Start: time.Now().Add(-time.Millisecond), End: time.Now()}}).Results[0]
+		got := Evaluate(t.Context(), server, Question{Metrics: metrics, Criteria: []Criterion{errorRate},
+			Window: Window{Start: time.Now().Add(-time.Millisecond), End: time.Now()}}).Results[0]
 		testkit.WantError(t, errors.New(got.Reason), "no sample of", "its last sample is of")
 	})
 }
@@ -232,11 +237,13 @@ func refusals(t *testing.T, server *product.Client, metrics Metrics, start time.
 			[]string{"not with these labels", "track has the values canary", "version has the values week1"}},
 		{"a release that tries to inject", metrics.For("canary", `week1"} or vector(1) or up{x="`), ErrorRate(0.005, 0.01),
 			[]string{"not with these labels", "version has the values week1"}},
-		{"no such bucket", metrics, Latency(300*time.Millisecond, 0.95), []string{"latency limit of 300ms", "100ms, 500ms, 1s"}},
+		{"no such bucket", metrics, Latency(300*time.Millisecond, 0.95),
+			[]string{"latency limit of 300ms", "100ms, 500ms, 1s"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := Evaluate(t.Context(), server, Question{Metrics: test.metrics, Criteria: []Criterion{test.criterion}, Window: Window{Start: start, End: time.Now()}})
+			got := Evaluate(t.Context(), server, Question{Metrics: test.metrics, Criteria: []Criterion{test.criterion},
+				Window: Window{Start: start, End: time.Now()}})
 			if got.Verdict() != Error {
 				t.Fatalf("verdict %q: %s", got.Verdict(), got)
 			}

@@ -19,7 +19,8 @@ func TestPiecesAddUpToTheWhole(t *testing.T) {
 		var matrix model.Matrix
 		for pod := range rapid.IntRange(1, 3).Draw(t, "pods") {
 			for _, code := range []string{"200", "500"} {
-				stream := &model.SampleStream{Metric: model.Metric{"code": model.LabelValue(code), "pod": model.LabelValue(rune('a' + pod))}}
+				stream := &model.SampleStream{Metric: model.Metric{"code": model.LabelValue(code),
+					"pod": model.LabelValue(rune('a' + pod))}}
 				value := 0
 				from := rapid.IntRange(-4, samples/2).Draw(t, "from")
 				for i := from; i < samples; i++ {
@@ -32,7 +33,8 @@ func TestPiecesAddUpToTheWhole(t *testing.T) {
 						value += rapid.IntRange(0, 5).Draw(t, "rise")
 					}
 					stream.Values = append(stream.Values, model.SamplePair{
-						Timestamp: model.TimeFromUnixNano(t0.Add(time.Duration(i) * time.Minute).UnixNano()), Value: model.SampleValue(value),
+						Timestamp: model.TimeFromUnixNano(t0.Add(time.Duration(i) * time.Minute).UnixNano()),
+						Value:     model.SampleValue(value),
 					})
 				}
 				matrix = append(matrix, stream)
@@ -42,11 +44,12 @@ func TestPiecesAddUpToTheWhole(t *testing.T) {
 		metrics := DefaultMetrics()
 		querier := store{samples: map[string]model.Matrix{"http_requests_total": matrix}}
 		var pieces Counts
-		err := chunks(context.Background(), querier, "http_requests_total", 5*time.Minute, whole, func(piece model.Matrix, start time.Time) error {
-			n, k, err := errorCounts(piece, start, metrics.StatusLabel, metrics.ErrorPattern)
-			pieces.N, pieces.K = pieces.N+n, pieces.K+k
-			return err
-		})
+		err := chunks(context.Background(), querier, "http_requests_total", 5*time.Minute, whole,
+			func(piece model.Matrix, start time.Time) error {
+				n, k, err := errorCounts(piece, start, metrics.StatusLabel, metrics.ErrorPattern)
+				pieces.N, pieces.K = pieces.N+n, pieces.K+k
+				return err
+			})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +68,8 @@ func TestCoverFindsGaps(t *testing.T) {
 	at := func(minutes ...int) *model.SampleStream {
 		stream := &model.SampleStream{Metric: model.Metric{"code": "200"}}
 		for _, minute := range minutes {
-			stream.Values = append(stream.Values, model.SamplePair{Timestamp: model.TimeFromUnixNano(t0.Add(time.Duration(minute) * time.Minute).UnixNano())})
+			stream.Values = append(stream.Values,
+				model.SamplePair{Timestamp: model.TimeFromUnixNano(t0.Add(time.Duration(minute) * time.Minute).UnixNano())})
 		}
 		return stream
 	}
@@ -126,13 +130,15 @@ func (a answers) Ask(_ context.Context, query string, _ time.Time) (model.Value,
 func vector(values ...float64) model.Vector {
 	var out model.Vector
 	for _, value := range values {
-		out = append(out, &model.Sample{Metric: model.Metric{"alertname": "CanaryErrorRateHigh"}, Value: model.SampleValue(value)})
+		out = append(out, &model.Sample{Metric: model.Metric{"alertname": "CanaryErrorRateHigh"},
+			Value: model.SampleValue(value)})
 	}
 	return out
 }
 
 func TestOwnCriterion(t *testing.T) {
-	about := Rollout{Namespace: `shop"} or vector(1) #`, App: "finance", Release: "v2", Track: "canary", Deployment: "finance-v2"}
+	about := Rollout{Namespace: `shop"} or vector(1) #`, App: "finance", Release: "v2", Track: "canary",
+		Deployment: "finance-v2"}
 	tests := []struct {
 		name      string
 		query     string
@@ -159,7 +165,8 @@ func TestOwnCriterion(t *testing.T) {
 			if query == "" {
 				query = `avg(csat{namespace="$namespace",path=~"a$"})[$window:]`
 			}
-			got := QueryCriterion{Name: "csat", Query: query, Limit: 4.5, Direction: tt.direction}.Evaluate(t.Context(), tt.answer, about, window)
+			got := QueryCriterion{Name: "csat", Query: query, Limit: 4.5, Direction: tt.direction}.Evaluate(t.Context(),
+				tt.answer, about, window)
 			if got.Verdict != tt.want || !strings.Contains(got.Reason, tt.reason) {
 				t.Errorf("%s: %s", got.Verdict, got.Reason)
 			}
@@ -182,19 +189,28 @@ func TestRestarts(t *testing.T) {
 		reason string
 	}{
 		{name: "none", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(0)}, want: Pass},
-		{name: "now", pods: []PodState{{Name: "a", Restarts: 2}}, answer: answers{value: vector(0)}, want: Inconclusive, reason: "2 restarts"},
-		{name: "of a pod that is gone", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(3)}, want: Inconclusive, reason: "3 restarts"},
-		{name: "crash loop", pods: []PodState{{Name: "a"}, {Name: "b", CrashLoop: true, Restarts: 7}}, want: Fail, reason: "pod b"},
-		{name: "without kube-state-metrics", pods: []PodState{{Name: "a"}}, answer: answers{value: vector()}, want: Pass, reason: "API server alone"},
+		{name: "now", pods: []PodState{{Name: "a", Restarts: 2}}, answer: answers{value: vector(0)}, want: Inconclusive,
+			reason: "2 restarts"},
+		{name: "of a pod that is gone", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(3)}, want: Inconclusive,
+			reason: "3 restarts"},
+		{name: "crash loop", pods: []PodState{{Name: "a"}, {Name: "b", CrashLoop: true, Restarts: 7}}, want: Fail,
+			reason: "pod b"},
+		{name: "without kube-state-metrics", pods: []PodState{{Name: "a"}}, answer: answers{value: vector()}, want: Pass,
+			reason: "API server alone"},
 		{name: "offline", answer: answers{err: errors.New("offline")}, want: Error, reason: "offline"},
-		{name: "no number", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(math.NaN())}, want: Error, reason: "NaN restarts"},
-		{name: "without end", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(math.Inf(1))}, want: Error, reason: "+Inf restarts"},
-		{name: "negative", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(-3)}, want: Error, reason: "-3 restarts"},
-		{name: "a part of one", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(0.2)}, want: Inconclusive, reason: "1 restarts"},
+		{name: "no number", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(math.NaN())}, want: Error,
+			reason: "NaN restarts"},
+		{name: "without end", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(math.Inf(1))}, want: Error,
+			reason: "+Inf restarts"},
+		{name: "negative", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(-3)}, want: Error,
+			reason: "-3 restarts"},
+		{name: "a part of one", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(0.2)}, want: Inconclusive,
+			reason: "1 restarts"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Restarts(t.Context(), tt.answer, about, tt.pods, window); got.Verdict != tt.want || !strings.Contains(got.Reason, tt.reason) {
+			if got := Restarts(t.Context(), tt.answer, about, tt.pods, window); got.Verdict != tt.want ||
+				!strings.Contains(got.Reason, tt.reason) {
 				t.Errorf("%s: %s", got.Verdict, got.Reason)
 			}
 		})
@@ -206,7 +222,8 @@ func TestNoRangeIsEmpty(t *testing.T) {
 	asked := ""
 	about := Rollout{Namespace: "shop", App: "finance", Deployment: "finance-v2", Release: "v2"}
 	own := QueryCriterion{Name: "csat", Query: "avg_over_time(csat[$window])", Direction: Above}
-	for length, want := range map[time.Duration]string{0: "[1s]", 300 * time.Millisecond: "[1s]", 1600 * time.Millisecond: "[2s]", 48 * time.Hour: "[2d]"} {
+	for length, want := range map[time.Duration]string{0: "[1s]", 300 * time.Millisecond: "[1s]",
+		1600 * time.Millisecond: "[2s]", 48 * time.Hour: "[2d]"} {
 		short := Window{Start: window.Start, End: window.Start.Add(length)}
 		answer := answers{value: vector(1), asked: &asked}
 		for name, ask := range map[string]func() Result{
@@ -232,7 +249,8 @@ func TestFiring(t *testing.T) {
 			t.Errorf("asked %s without %s", asked, word)
 		}
 	}
-	if got := Firing(t.Context(), answers{value: vector(1)}, about, window); got.Verdict != Inconclusive || !strings.Contains(got.Reason, "CanaryErrorRateHigh") {
+	if got := Firing(t.Context(), answers{value: vector(1)}, about, window); got.Verdict != Inconclusive ||
+		!strings.Contains(got.Reason, "CanaryErrorRateHigh") {
 		t.Errorf("%s: %s", got.Verdict, got.Reason)
 	}
 	if got := Firing(t.Context(), answers{err: errors.New("offline")}, about, window); got.Verdict != Error {

@@ -14,7 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// Compare fails the test when what it got is not what testdata holds under that name. With -update it is written there first.
+// Compare fails the test when what it got is not what testdata holds under that name. With -update it is written
+// there first.
 func Compare(t testing.TB, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)

@@ -46,7 +46,8 @@ func TestCompare(t *testing.T) {
 	if again := compare("below/one.txt", "one\n"); said != "" || again != "" {
 		t.Errorf("of what was written it says %q, then %q", said, again)
 	}
-	if said := compare("below/one.txt", "two\n"); !strings.Contains(said, "one.txt") || !strings.Contains(said, "-update") || !strings.Contains(said, "two") {
+	if said := compare("below/one.txt", "two\n"); !strings.Contains(said, "one.txt") ||
+		!strings.Contains(said, "-update") || !strings.Contains(said, "two") {
 		t.Errorf("of a difference it says %q", said)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/smoke"
 )
 
-// lastPart is the end of the watch by which is judged whether the error rate is back to normal; a shorter watch is judged by its
-// second half.
+// lastPart is the end of the watch by which is judged whether the error rate is back to normal; a shorter watch is
+// judged by its second half.
 const lastPart = 5 * time.Minute
 
 // aftermath is the watch over the stable track after a rollback.
@@ -26,7 +26,8 @@ type aftermath struct {
 	all, last      gate.Counts
 }
 
-// notify pushes an alert about a rollback to Alertmanager, so that the team's own routes bring it to whom they bring others.
+// notify pushes an alert about a rollback to Alertmanager, so that the team's own routes bring it to whom they bring
+// others.
 func (r *runner) notify(ctx context.Context, finding Finding, outcome rollback.Outcome) {
 	if r.config.Alertmanager == "" {
 		return
@@ -48,15 +49,18 @@ func (r *runner) notice(finding Finding, outcome rollback.Outcome) rollback.Noti
 		// The action is none that a guard acts on: it may listen to the same Alertmanager.
 		Labels: map[string]string{
 			"alertname": "CanaryRolledBack", "severity": "critical", "action": "rolled-back", "app": r.config.Spec.App,
-			"environment": r.config.Environment, "namespace": r.config.Spec.Namespace, "release": r.config.Release, "cause": finding.Cause,
+			"environment": r.config.Environment, "namespace": r.config.Spec.Namespace, "release": r.config.Release,
+			"cause": finding.Cause,
 		},
 		Annotations: map[string]string{
-			"summary":     fmt.Sprintf("%s %s (%s) was rolled back: %s", r.config.Spec.App, r.config.Release, r.config.Environment, outcome.Reason),
+			"summary": fmt.Sprintf("%s %s (%s) was rolled back: %s", r.config.Spec.App, r.config.Release,
+				r.config.Environment, outcome.Reason),
 			"description": outcome.String(),
 		},
 		StartsAt: now, EndsAt: now.Add(max(time.Duration(r.config.Watch), lastPart)),
 	}
-	for name, value := range map[string]string{"runbook_url": r.config.RunbookURL, "dashboard_url": r.config.DashboardURL, "evidence": outcome.Evidence} {
+	for name, value := range map[string]string{"runbook_url": r.config.RunbookURL, "dashboard_url": r.config.DashboardURL,
+		"evidence": outcome.Evidence} {
 		if value != "" {
 			notice.Annotations[name] = value
 		}
@@ -89,7 +93,8 @@ func (a *aftermath) count(at time.Time, rise Rise) {
 // verdict tells whether the error rate is back to normal: its share is below the target.
 func (a *aftermath) verdict(target float64) (gate.Verdict, string) {
 	share := func(c gate.Counts) float64 { return float64(c.K) / float64(max(c.N, 1)) }
-	text := fmt.Sprintf("stable failed %d of %d requests since the rollback, %d of %d (%.2f %%) at the end of the watch; normal is below %.2f %%",
+	text := fmt.Sprintf("stable failed %d of %d requests since the rollback, %d of %d (%.2f %%) at the end of the "+
+		"watch; normal is below %.2f %%",
 		a.all.K, a.all.N, a.last.K, a.last.N, 100*share(a.last), 100*target)
 	switch {
 	case a.last.N == 0:
@@ -147,12 +152,14 @@ func (r *runner) smokeStable(ctx context.Context) {
 	var targets []smoke.Target
 	for _, pod := range r.guard.objects.Pods(map[string]string{names.App: r.config.Spec.App, names.Track: names.Stable}) {
 		if isReady(pod) && pod.DeletionTimestamp == nil && len(targets) == 0 {
-			targets = append(targets, smoke.Target{Name: pod.Name, BaseURL: r.address(pod), Client: &http.Client{Timeout: time.Minute}})
+			targets = append(targets, smoke.Target{Name: pod.Name, BaseURL: r.address(pod),
+				Client: &http.Client{Timeout: time.Minute}})
 		}
 	}
 	report := smoke.Run(ctx, suite, targets, values)
 	verdict, kind := gate.Pass, kube.Normal
-	text := fmt.Sprintf("smoke suite %s against stable after the rollback: %d of %d passed", suite.Name, report.Passed, report.Total)
+	text := fmt.Sprintf("smoke suite %s against stable after the rollback: %d of %d passed", suite.Name, report.Passed,
+		report.Total)
 	if !report.OK() {
 		verdict, kind = gate.Inconclusive, kube.Warning
 		for _, failure := range report.Failures() {

@@ -18,7 +18,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
-// startAlertmanager runs a real one whose routes send what is critical to one receiver and what asks for a rollback to the webhook.
+// startAlertmanager runs a real one whose routes send what is critical to one receiver and what asks for a rollback
+// to the webhook.
 func startAlertmanager(t *testing.T, people, hook string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -72,8 +73,8 @@ receivers:
 	}
 }
 
-// TestThroughARealAlertmanager pushes the notice of a rollback, which takes the team's route to people, and an alert that asks for
-// a rollback, which comes back by the webhook.
+// TestThroughARealAlertmanager pushes the notice of a rollback, which takes the team's route to people, and an alert
+// that asks for a rollback, which comes back by the webhook.
 func TestThroughARealAlertmanager(t *testing.T) {
 	var mu sync.Mutex
 	people := 0
@@ -94,12 +95,14 @@ func TestThroughARealAlertmanager(t *testing.T) {
 	config := Config{Environment: "production", Release: "v2", RunbookURL: "https://runbook.example.com"}
 	config.Spec.App, config.Spec.Namespace = "finance", "shop"
 	r := &runner{config: config, guard: &Guard{options: Options{Now: time.Now}}}
-	notice := r.notice(Finding{Cause: CauseErrors}, rollback.Outcome{Reason: "33 of 90 requests failed", Evidence: "finance-evidence-1"})
+	notice := r.notice(Finding{Cause: CauseErrors}, rollback.Outcome{Reason: "33 of 90 requests failed",
+		Evidence: "finance-evidence-1"})
 	if err := manager.Push(ctx, notice); err != nil {
 		t.Fatal(err)
 	}
 	asking := notice
-	asking.Labels = map[string]string{"alertname": "TheTeamsOwn", "action": "rollback", "app": "finance", "release": "v2", "namespace": "shop"}
+	asking.Labels = map[string]string{"alertname": "TheTeamsOwn", "action": "rollback", "app": "finance", "release": "v2",
+		"namespace": "shop"}
 	if err := manager.Push(ctx, asking); err != nil {
 		t.Fatal(err)
 	}

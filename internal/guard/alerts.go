@@ -29,13 +29,15 @@ type Alert struct {
 
 // concerns tells whether the alert is about the rollout and asks for it to be rolled back.
 func (a Alert) concerns(c Config) bool {
-	return a.Labels["action"] == alerts.ActionRollback && a.Labels["app"] == c.Spec.App && a.Labels["release"] == c.Release &&
+	return a.Labels["action"] == alerts.ActionRollback && a.Labels["app"] == c.Spec.App &&
+		a.Labels["release"] == c.Release &&
 		(a.Labels["namespace"] == "" || a.Labels["namespace"] == c.Spec.Namespace)
 }
 
-// judge says what an alert asks for. One about something that began before the evidence on this canary did is about the one before
-// it. One about counts must be borne out by the guard's own, where it has any: the share of errors in five minutes exceeds its limit
-// by chance too often where requests are few. What the guard cannot count, such as an alert of the team's own, is believed.
+// judge says what an alert asks for. One about something that began before the evidence on this canary did is about
+// the one before it. One about counts must be borne out by the guard's own, where it has any: the share of errors in
+// five minutes exceeds its limit by chance too often where requests are few. What the guard cannot count, such as an
+// alert of the team's own, is believed.
 func (a Alert) judge(t *tracker) Finding {
 	finding := Finding{Action: RollBack, Cause: CauseAlert, Subject: a.Name, Reason: "alert " + a.Name + " fires"}
 	if a.Summary != "" {
@@ -53,7 +55,8 @@ func (a Alert) judge(t *tracker) Finding {
 	}
 	if !a.Since.IsZero() && a.Since.Before(t.began) {
 		finding.Action = Review
-		finding.Reason += fmt.Sprintf("; it does so since %s, before this canary took requests", a.Since.UTC().Format(time.RFC3339))
+		finding.Reason += fmt.Sprintf("; it does so since %s, before this canary took requests",
+			a.Since.UTC().Format(time.RFC3339))
 	}
 	return finding
 }
@@ -106,7 +109,8 @@ func (r *runner) alarm(ctx context.Context, firing []Alert) {
 // firing asks for the rollout's alerts that fire and ask for a rollback, with the time at which each became active.
 func firing(ctx context.Context, asker gate.Asker, config Config, now time.Time) ([]Alert, error) {
 	matchers := fmt.Sprintf("action=%q,app=%q,release=%q", alerts.ActionRollback, config.Spec.App, config.Release)
-	answer, err := asker.Ask(ctx, fmt.Sprintf("ALERTS_FOR_STATE{%s} and ignoring(alertstate) ALERTS{alertstate=\"firing\",%s}", matchers, matchers), now)
+	answer, err := asker.Ask(ctx, fmt.Sprintf("ALERTS_FOR_STATE{%s} and ignoring(alertstate) "+
+		"ALERTS{alertstate=\"firing\",%s}", matchers, matchers), now)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// What the guard asks of Prometheus is bounded, whatever way leads there: a canary with ever new labels must not kill its watcher.
+// What the guard asks of Prometheus is bounded, whatever way leads there: a canary with ever new labels must not kill
+// its watcher.
 func TestAnAnswerThatNeverEndsIsAnError(t *testing.T) {
 	page := strings.Repeat(`{"metric":{"user":"x"},"values":[]},`, 1000)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -24,7 +25,8 @@ func TestAnAnswerThatNeverEndsIsAnError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := asked.Samples(t.Context(), "http_requests_total", time.Unix(0, 0), time.Unix(60, 0)); err == nil || !strings.Contains(err.Error(), "longer than 32 MiB") {
+		if _, err := asked.Samples(t.Context(), "http_requests_total", time.Unix(0, 0), time.Unix(60, 0)); err == nil ||
+			!strings.Contains(err.Error(), "longer than 32 MiB") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

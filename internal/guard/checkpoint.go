@@ -16,7 +16,8 @@ import (
 // checkpoint takes the soak's scheduled look when one is due, and does not wait for it.
 func (r *runner) checkpoint(ctx context.Context) {
 	now := r.now()
-	if r.looking || r.state == nil || r.config.Prometheus == "" || r.config.DryRun || !soak.Due(r.config.Spec.Plan, *r.state, now) {
+	if r.looking || r.state == nil || r.config.Prometheus == "" || r.config.DryRun ||
+		!soak.Due(r.config.Spec.Plan, *r.state, now) {
 		return
 	}
 	if now.Sub(r.looked) < spacing(r.config.Spec.Plan, now.Sub(r.state.SoakSince)) {
@@ -36,8 +37,8 @@ func (r *runner) checkpoint(ctx context.Context) {
 	}()
 }
 
-// spacing is the least time between two checkpoints. A soak of a minute, for a demo, has one every second by the schedule's
-// proportions, and goes on like that after its end: the ledger must not be filled with them.
+// spacing is the least time between two checkpoints. A soak of a minute, for a demo, has one every second by the
+// schedule's proportions, and goes on like that after its end: the ledger must not be filled with them.
 func spacing(schedule plan.Soak, elapsed time.Duration) time.Duration {
 	if elapsed > schedule.Required(1) {
 		return 15 * time.Minute
@@ -63,14 +64,16 @@ func (r *runner) note(ctx context.Context, look advance.Soak) error {
 	return err
 }
 
-// extend is the entry of an extension; the second result is false when the soak goes on, has passed, or is extended already.
+// extend is the entry of an extension; the second result is false when the soak goes on, has passed, or is extended
+// already.
 func extend(look advance.Soak, state ledger.State, who string) (ledger.Entry, bool) {
 	over := look.Soaked >= look.Plan.Required(look.Extensions) && look.Extensions == state.Extensions
 	if !over || look.Evaluation.Verdict() != gate.Inconclusive {
 		return ledger.Entry{}, false
 	}
 	return ledger.Entry{
-		Kind: ledger.Extended, Who: who, Release: state.Release, Image: state.Image, To: state.Weight, Verdict: string(gate.Inconclusive),
+		Kind: ledger.Extended, Who: who, Release: state.Release, Image: state.Image, To: state.Weight,
+		Verdict: string(gate.Inconclusive),
 		Reason:  fmt.Sprintf("by %s: %s", look.Plan.Extension, look.Evaluation.Reasons(gate.Inconclusive)),
 		Numbers: soak.Numbers(look.Evaluation), Soaked: int64(look.Soaked / time.Second),
 	}, true
@@ -88,7 +91,8 @@ func (r *runner) judged(ctx context.Context, look advance.Soak, noted error) {
 	case gate.Fail:
 		// What was looked at may be gone by now.
 		if r.state != nil && look.Since.Equal(r.state.SoakSince) && r.tracker != nil {
-			r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseSoak, Subject: r.subject, Reason: "a checkpoint of the soak failed: " + look.Evaluation.Reasons(gate.Fail)})
+			r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseSoak, Subject: r.subject,
+				Reason: "a checkpoint of the soak failed: " + look.Evaluation.Reasons(gate.Fail)})
 		}
 	case gate.Error:
 		r.failed(ctx, SourceSoak, fmt.Errorf("checkpoint: %s", look.Evaluation.Reasons(gate.Error)))

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A node's clock may be set: the world's is, by a minute in both directions, and has no monotonic reading that would hide it.
+// A node's clock may be set: the world's is, by a minute in both directions, and has no monotonic reading that would
+// hide it.
 func TestAClockThatMoves(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -26,7 +27,10 @@ func TestAClockThatMoves(t *testing.T) {
 			}
 			stop()
 			w.customers(2, 1, 0)
-			w.eventually("rolled back", func() bool { return w.out() && strings.HasSuffix(w.kinds(), "rollback-begun rolled-back") })
+			w.eventually("rolled back", func() bool {
+				return w.out() &&
+					strings.HasSuffix(w.kinds(), "rollback-begun rolled-back")
+			})
 		})
 		t.Run(tt.name+", while the canary is bad", func(t *testing.T) {
 			w := newWorld(t, 3, 1)
@@ -34,7 +38,10 @@ func TestAClockThatMoves(t *testing.T) {
 			w.guarded()
 			w.customers(2, 1, 0)
 			w.skew.Store(int64(tt.skew))
-			w.eventually("rolled back", func() bool { return w.out() && strings.HasSuffix(w.kinds(), "rollback-begun rolled-back") })
+			w.eventually("rolled back", func() bool {
+				return w.out() &&
+					strings.HasSuffix(w.kinds(), "rollback-begun rolled-back")
+			})
 		})
 	}
 }

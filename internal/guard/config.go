@@ -35,8 +35,8 @@ type Config struct {
 	Environment string `json:"environment"`
 	Release     string `json:"release"`
 	Service     string `json:"service"`
-	// Route takes the requests away from the canary where a route splits them by weight; nil where its pods alone decide. Service is
-	// the canary's own then.
+	// Route takes the requests away from the canary where a route splits them by weight; nil where its pods alone
+	// decide. Service is the canary's own then.
 	Route *Route `json:"route,omitempty"`
 	// Capacity is how many stable pods take all requests.
 	Capacity int `json:"capacity"`
@@ -61,7 +61,8 @@ type Config struct {
 	RunbookURL   string `json:"runbookURL,omitempty"`
 	// Watch is how long the stable track is watched after a rollback.
 	Watch model.Duration `json:"watch"`
-	// SmokeSuite is the smoke suite that is run against stable after a rollback: its name, or the whole of it as YAML; empty for none.
+	// SmokeSuite is the smoke suite that is run against stable after a rollback: its name, or the whole of it as YAML;
+	// empty for none.
 	SmokeSuite string `json:"smokeSuite,omitempty"`
 	// SmokeOrigin is an origin that CORS must allow, where no secret holds it.
 	SmokeOrigin string `json:"smokeOrigin,omitempty"`
@@ -87,11 +88,13 @@ func ParseConfig(text string) (Config, error) {
 // Validate says what is wrong.
 func (c Config) Validate() error {
 	if c.Format != Format {
-		return fmt.Errorf("the guard's configuration has format %d, this guard reads %d: use the guard that belongs to the program", c.Format, Format)
+		return fmt.Errorf("the guard's configuration has format %d, this guard reads %d: use the guard that belongs to "+
+			"the program", c.Format, Format)
 	}
 	var problems []error
 	for name, value := range map[string]string{
-		"spec.namespace": c.Spec.Namespace, "spec.app": c.Spec.App, "release": c.Release, "service": c.Service, "path": c.Path, "ledger": c.Ledger,
+		"spec.namespace": c.Spec.Namespace, "spec.app": c.Spec.App, "release": c.Release, "service": c.Service,
+		"path": c.Path, "ledger": c.Ledger,
 	} {
 		if value == "" {
 			problems = append(problems, fmt.Errorf("%s is missing", name))

@@ -54,7 +54,8 @@ func (r *runner) notScraped(ctx context.Context, target *target, err error) {
 	r.failed(ctx, SourceTargets, fmt.Errorf("pod %s: %w", target.pod, err))
 	if limited, ok := errors.AsType[*limitedError](err); ok {
 		r.report(ctx, Finding{Action: Review, Cause: CauseLimited, Subject: target.track,
-			Reason: fmt.Sprintf("the fast path is slower: pod %s %s", target.pod, strings.TrimPrefix(limited.Error(), "the pod "))})
+			Reason: fmt.Sprintf("the fast path is slower: pod %s %s", target.pod,
+				strings.TrimPrefix(limited.Error(), "the pod "))})
 	}
 }
 

@@ -32,14 +32,16 @@ type Names struct {
 	// Requests is the counter of requests, Status its label for the status, Error what a bad status matches.
 	Requests, Status string
 	Error            *regexp.Regexp
-	// Bucket is the counter of the histogram's buckets, Limit the bound above which a request is slow, in the histogram's unit.
+	// Bucket is the counter of the histogram's buckets, Limit the bound above which a request is slow, in the
+	// histogram's unit.
 	Bucket string
 	Limit  float64
 	// Selector has the labels that a series must carry to count.
 	Selector map[string]string
 }
 
-// NewNames takes the names as the gate knows them, and the labels that the pods' own series carry. Limit is that of the latency.
+// NewNames takes the names as the gate knows them, and the labels that the pods' own series carry. Limit is that of
+// the latency.
 func NewNames(metrics gate.Metrics, selector map[string]string, limit time.Duration) (*Names, error) {
 	if err := metrics.Validate(); err != nil {
 		return nil, err
@@ -108,8 +110,8 @@ type counters struct {
 // errTooMuch says that an exposition is beyond the bounds.
 var errTooMuch = errors.New("too much")
 
-// read takes an exposition in the text format of Prometheus and gives by how much the counters rose. An error changes nothing: the
-// next look counts what this one could not.
+// read takes an exposition in the text format of Prometheus and gives by how much the counters rose. An error changes
+// nothing: the next look counts what this one could not.
 func (c *counters) read(body io.Reader) (Rise, error) {
 	if c.series == nil {
 		c.series = map[string]*series{}
@@ -144,7 +146,8 @@ func (c *counters) scan(body io.Reader, added *[]string) error {
 				return err
 			}
 			if len(c.series) >= mostSeries {
-				return fmt.Errorf("%w: more than %d series of %s and %s: select fewer by metrics.selector, or give the service fewer labels",
+				return fmt.Errorf("%w: more than %d series of %s and %s: select fewer by metrics.selector, or give the service "+
+					"fewer labels",
 					errTooMuch, mostSeries, c.names.Requests, c.names.Bucket)
 			}
 			known = &series{role: role}
@@ -260,7 +263,8 @@ func (n *Names) role(name string, labels map[string]string) (role, error) {
 	bound, err := strconv.ParseFloat(labels[model.BucketLabel], 64)
 	switch {
 	case err != nil:
-		return ignored, fmt.Errorf("%s has a label %s of %q, which is no number", name, model.BucketLabel, labels[model.BucketLabel])
+		return ignored, fmt.Errorf("%s has a label %s of %q, which is no number", name, model.BucketLabel,
+			labels[model.BucketLabel])
 	case math.IsInf(bound, 1):
 		return everything, nil
 	case math.Abs(bound-n.Limit) <= 1e-9*n.Limit:
@@ -307,14 +311,15 @@ func (c *counters) rise() (Rise, error) {
 	if out.SlowErr = c.slowErr(found); out.SlowErr == nil {
 		out.Slow = gate.Counts{N: int64(sums[everything]), K: int64(sums[everything] - sums[within])}
 		if out.Slow.K < 0 {
-			out.Slow, out.SlowErr = gate.Counts{}, fmt.Errorf("%s counts more requests up to its bound than in all", c.names.Bucket)
+			out.Slow, out.SlowErr = gate.Counts{}, fmt.Errorf("%s counts more requests up to its bound than in all",
+				c.names.Bucket)
 		}
 	}
 	return out, nil
 }
 
-// restarted tells whether the process began again: a counter fell, or one that had counted is gone. All counters are of one
-// process, and one that rose beyond its old value does not show it itself.
+// restarted tells whether the process began again: a counter fell, or one that had counted is gone. All counters are
+// of one process, and one that rose beyond its old value does not show it itself.
 func (c *counters) restarted() bool {
 	for _, s := range c.samples {
 		if s.series.counted && s.value < s.series.count {

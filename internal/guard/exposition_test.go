@@ -23,8 +23,8 @@ func someNames() *Names {
 	}
 }
 
-// exposed is an exposition of the example service: good and bad requests, all and fast ones, and the kubelet's probes, which do not
-// count.
+// exposed is an exposition of the example service: good and bad requests, all and fast ones, and the kubelet's
+// probes, which do not count.
 func exposed(good, bad, all, fast int) string {
 	return fmt.Sprintf(`# HELP http_requests_total HTTP requests answered.
 # TYPE http_requests_total counter
@@ -63,17 +63,22 @@ func TestReadGivesRises(t *testing.T) {
 		fromZero bool
 		looks    []look
 	}{
-		{"a pod that was there before", false, []look{{exposed(100, 10, 110, 100), Rise{}}, {exposed(103, 12, 115, 104), counts(5, 2, 5, 1)}}},
-		{"a pod that began under watch", true, []look{{exposed(6, 3, 9, 9), counts(9, 3, 9, 0)}, {exposed(6, 3, 9, 9), Rise{}}}},
-		{"a process that began again", true, []look{{exposed(6, 3, 9, 9), counts(9, 3, 9, 0)}, {exposed(2, 1, 3, 3), reset(counts(3, 1, 3, 0))}}},
-		{"a restart that one counter hides", true, []look{{exposed(6, 3, 9, 9), counts(9, 3, 9, 0)}, {exposed(8, 1, 9, 9), reset(counts(9, 1, 9, 0))}}},
+		{"a pod that was there before", false, []look{{exposed(100, 10, 110, 100), Rise{}},
+			{exposed(103, 12, 115, 104), counts(5, 2, 5, 1)}}},
+		{"a pod that began under watch", true, []look{{exposed(6, 3, 9, 9), counts(9, 3, 9, 0)},
+			{exposed(6, 3, 9, 9), Rise{}}}},
+		{"a process that began again", true, []look{{exposed(6, 3, 9, 9), counts(9, 3, 9, 0)},
+			{exposed(2, 1, 3, 3), reset(counts(3, 1, 3, 0))}}},
+		{"a restart that one counter hides", true, []look{{exposed(6, 3, 9, 9), counts(9, 3, 9, 0)},
+			{exposed(8, 1, 9, 9), reset(counts(9, 1, 9, 0))}}},
 		{"a restart that only a vanished counter shows", true, []look{
 			{exposed(6, 3, 9, 9), counts(9, 3, 9, 0)},
 			{"http_requests_total{code=\"200\",method=\"post\",path=\"/graphql\"} 8\n", reset(counts(8, 0, 0, 0))},
 		}},
 		{"an error that appears later", false, []look{
 			{"http_requests_total{code=\"200\",path=\"/graphql\"} 5\n", Rise{}},
-			{"http_requests_total{code=\"200\",path=\"/graphql\"} 5\nhttp_requests_total{code=\"500\",path=\"/graphql\"} 2\n", counts(2, 2, 0, 0)},
+			{"http_requests_total{code=\"200\",path=\"/graphql\"} 5\nhttp_requests_total{code=\"500\",path=\"/graphql\"} 2\n",
+				counts(2, 2, 0, 0)},
 		}},
 		{"labels with every character", true, []look{
 			{`http_requests_total{code="500",path="/graphql",q="a}b\"c\\"} 4 1700000000000` + "\n", counts(4, 4, 0, 0)},
@@ -191,8 +196,8 @@ func (g *growing) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// A million series are refused by their number or by their length, with what to do about it, and nothing of them is kept: neither of
-// those that count, nor of those that the selector or another bound of the histogram leaves out.
+// A million series are refused by their number or by their length, with what to do about it, and nothing of them is
+// kept: neither of those that count, nor of those that the selector or another bound of the histogram leaves out.
 func TestAMillionSeriesTakeNoMemory(t *testing.T) {
 	for name, format := range map[string]string{
 		"requests":       "http_requests_total{code=\"200\",path=\"/graphql\",user=\"%d\"} 1\n",
@@ -208,7 +213,8 @@ func TestAMillionSeriesTakeNoMemory(t *testing.T) {
 			known := len(c.series)
 			source := &growing{format: format, left: 1_000_000}
 			_, err := c.read(source)
-			if !errors.Is(err, errTooMuch) || !strings.Contains(err.Error(), "more than 20000 series") && !strings.Contains(err.Error(), "8 MiB") {
+			if !errors.Is(err, errTooMuch) || !strings.Contains(err.Error(), "more than 20000 series") &&
+				!strings.Contains(err.Error(), "8 MiB") {
 				t.Fatalf("after %d series: %v", source.made, err)
 			}
 			if len(c.series) != known || source.left == 0 {
@@ -221,7 +227,8 @@ func TestAMillionSeriesTakeNoMemory(t *testing.T) {
 	}
 }
 
-// The sum of all rises is what the process counted, whatever the looks, as long as no restart falls between two of them.
+// The sum of all rises is what the process counted, whatever the looks, as long as no restart falls between two of
+// them.
 func TestRisesAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := &counters{names: someNames(), fromZero: true}

@@ -15,8 +15,8 @@ type Action string
 const (
 	// RollBack takes the canary out.
 	RollBack Action = "rollback"
-	// Review asks a person to look. The guide rolls back for errors, crash loops and failing health checks, and leaves latency
-	// and single restarts to people; so does the guard.
+	// Review asks a person to look. The guide rolls back for errors, crash loops and failing health checks, and leaves
+	// latency and single restarts to people; so does the guard.
 	Review Action = "review"
 )
 
@@ -59,10 +59,11 @@ type Pods struct {
 
 // Findings judges pods. It is a function of what is given alone.
 //
-// A crash loop rolls back. One restart asks for review, an OOM kill that repeats rolls back. Readiness that was lost rolls back,
-// unless the stable track loses it as well; pods that are being deleted or were never ready do not count, nor do those whose
-// containers are ready while their node is not heard of. An image that cannot be pulled gets no requests and asks for review. A
-// Deployment that makes no progress rolls back when its containers run and do not become ready: its health checks fail.
+// A crash loop rolls back. One restart asks for review, an OOM kill that repeats rolls back. Readiness that was lost
+// rolls back, unless the stable track loses it as well; pods that are being deleted or were never ready do not count,
+// nor do those whose containers are ready while their node is not heard of. An image that cannot be pulled gets no
+// requests and asks for review. A Deployment that makes no progress rolls back when its containers run and do not
+// become ready: its health checks fail.
 func (p Pods) Findings() []Finding {
 	var list []Finding
 	for _, pod := range p.Canary {
@@ -103,13 +104,17 @@ func ofContainer(pod string, status corev1.ContainerStatus) (Finding, bool) {
 		finding.Reason = fmt.Sprintf("pod %s is in a crash loop (%d restarts%s)", pod, status.RestartCount, ended)
 	case killed && status.RestartCount >= 2:
 		finding.Action, finding.Cause = RollBack, CauseOOM
-		finding.Reason = fmt.Sprintf("pod %s was killed again and again for its memory (%d restarts)", pod, status.RestartCount)
+		finding.Reason = fmt.Sprintf("pod %s was killed again and again for its memory (%d restarts)", pod,
+			status.RestartCount)
 	case killed:
-		finding.Cause, finding.Reason = CauseOOM, fmt.Sprintf("pod %s was killed for its memory (%d restarts)", pod, status.RestartCount)
+		finding.Cause, finding.Reason = CauseOOM, fmt.Sprintf("pod %s was killed for its memory (%d restarts)", pod,
+			status.RestartCount)
 	case status.RestartCount > 0:
-		finding.Cause, finding.Reason = CauseRestart, fmt.Sprintf("pod %s restarted (%d times%s)", pod, status.RestartCount, ended)
+		finding.Cause, finding.Reason = CauseRestart, fmt.Sprintf("pod %s restarted (%d times%s)", pod, status.RestartCount,
+			ended)
 	case waiting == "ErrImagePull" || waiting == "ImagePullBackOff" || waiting == "InvalidImageName":
-		finding.Cause, finding.Reason = CauseImage, fmt.Sprintf("pod %s cannot start: %s: %.200s", pod, waiting, status.State.Waiting.Message)
+		finding.Cause, finding.Reason = CauseImage, fmt.Sprintf("pod %s cannot start: %s: %.200s", pod, waiting,
+			status.State.Waiting.Message)
 	default:
 		return Finding{}, false
 	}
@@ -121,7 +126,8 @@ func (p Pods) lost(pod *corev1.Pod) bool {
 	if pod.DeletionTimestamp != nil || !p.WasReady[string(pod.UID)] || isReady(pod) {
 		return false
 	}
-	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil && !s.Ready })
+	return slices.ContainsFunc(pod.Status.ContainerStatuses,
+		func(s corev1.ContainerStatus) bool { return s.State.Running != nil && !s.Ready })
 }
 
 func (p Pods) readiness() []Finding {
@@ -149,7 +155,8 @@ func (p Pods) readiness() []Finding {
 	}
 	if alike > 0 && alike*len(p.Canary) >= known*len(lost)/2 {
 		finding.Action = Review
-		finding.Reason += fmt.Sprintf("; but so it does in %d of %d stable pods: what both depend on fails, not the canary", alike, known)
+		finding.Reason += fmt.Sprintf("; but so it does in %d of %d stable pods: what both depend on fails, not the canary",
+			alike, known)
 	}
 	return []Finding{finding}
 }
@@ -178,7 +185,8 @@ func (p Pods) progress() (Finding, bool) {
 }
 
 func runsUnready(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil && !s.Ready })
+	return slices.ContainsFunc(pod.Status.ContainerStatuses,
+		func(s corev1.ContainerStatus) bool { return s.State.Running != nil && !s.Ready })
 }
 
 func isReady(pod *corev1.Pod) bool {
@@ -187,7 +195,8 @@ func isReady(pod *corev1.Pod) bool {
 	})
 }
 
-// becameUnready tells from a pod's state alone that it had been ready: its readiness changed after its containers had started.
+// becameUnready tells from a pod's state alone that it had been ready: its readiness changed after its containers had
+// started.
 func becameUnready(pod *corev1.Pod) bool {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type != corev1.PodReady || condition.Status == corev1.ConditionTrue {

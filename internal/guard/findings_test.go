@@ -18,10 +18,12 @@ func pod(name string, change ...func(*corev1.Pod)) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)},
 		Status: corev1.PodStatus{
-			Phase:      corev1.PodRunning,
-			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(born)}},
+			Phase: corev1.PodRunning,
+			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue,
+				LastTransitionTime: metav1.NewTime(born)}},
 			ContainerStatuses: []corev1.ContainerStatus{{
-				Name: "app", Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(born)}},
+				Name: "app", Ready: true,
+				State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(born)}},
 			}},
 		},
 	}
@@ -41,7 +43,8 @@ func waits(reason string) func(*corev1.Pod) {
 func restarted(times int32, reason string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		p.Status.ContainerStatuses[0].RestartCount = times
-		p.Status.ContainerStatuses[0].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: reason, ExitCode: 1}
+		p.Status.ContainerStatuses[0].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: reason,
+			ExitCode: 1}
 	}
 }
 
@@ -56,7 +59,8 @@ func lostNode(p *corev1.Pod) { p.Status.Conditions[0].Status = corev1.ConditionF
 func leaves(p *corev1.Pod) { now := metav1.NewTime(born); p.DeletionTimestamp = &now }
 
 func stuck(p *appsv1.Deployment) *appsv1.Deployment {
-	p.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Reason: "ProgressDeadlineExceeded", Status: corev1.ConditionFalse}}
+	p.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing,
+		Reason: "ProgressDeadlineExceeded", Status: corev1.ConditionFalse}}
 	return p
 }
 
@@ -70,33 +74,44 @@ func TestFindings(t *testing.T) {
 	}{
 		{"nobody", Pods{}, ""},
 		{"healthy", Pods{Canary: []*corev1.Pod{pod("c1")}, Stable: healthy, WasReady: ready}, ""},
-		{"crash loop", Pods{Canary: []*corev1.Pod{pod("c1", restarted(3, "Error"), waits("CrashLoopBackOff"))}}, "rollback crash-loop"},
-		{"crash loop of a pod that leaves", Pods{Canary: []*corev1.Pod{pod("c1", restarted(3, "Error"), waits("CrashLoopBackOff"), leaves)}}, ""},
+		{"crash loop", Pods{Canary: []*corev1.Pod{pod("c1", restarted(3, "Error"), waits("CrashLoopBackOff"))}},
+			"rollback crash-loop"},
+		{"crash loop of a pod that leaves", Pods{Canary: []*corev1.Pod{pod("c1", restarted(3, "Error"),
+			waits("CrashLoopBackOff"), leaves)}}, ""},
 		{"one restart", Pods{Canary: []*corev1.Pod{pod("c1", restarted(1, "Error"))}}, "review restart"},
-		{"killed for its memory once", Pods{Canary: []*corev1.Pod{pod("c1", restarted(1, "OOMKilled"))}}, "review oom-killed"},
-		{"killed for its memory twice", Pods{Canary: []*corev1.Pod{pod("c1", restarted(2, "OOMKilled"))}}, "rollback oom-killed"},
-		{"image that cannot be pulled", Pods{Canary: []*corev1.Pod{pod("c1", waits("ImagePullBackOff"))}}, "review image-pull"},
+		{"killed for its memory once", Pods{Canary: []*corev1.Pod{pod("c1", restarted(1, "OOMKilled"))}},
+			"review oom-killed"},
+		{"killed for its memory twice", Pods{Canary: []*corev1.Pod{pod("c1", restarted(2, "OOMKilled"))}},
+			"rollback oom-killed"},
+		{"image that cannot be pulled", Pods{Canary: []*corev1.Pod{pod("c1", waits("ImagePullBackOff"))}},
+			"review image-pull"},
 		{"pod that starts", Pods{Canary: []*corev1.Pod{pod("c3", waits("ContainerCreating"))}, WasReady: ready}, ""},
 		{"never ready", Pods{Canary: []*corev1.Pod{pod("c3", unready)}, WasReady: ready}, ""},
-		{"readiness lost", Pods{Canary: []*corev1.Pod{pod("c1", unready), pod("c2")}, Stable: healthy, WasReady: ready}, "rollback readiness-lost"},
+		{"readiness lost", Pods{Canary: []*corev1.Pod{pod("c1", unready), pod("c2")}, Stable: healthy, WasReady: ready},
+			"rollback readiness-lost"},
 		{"readiness lost by a pod that leaves", Pods{Canary: []*corev1.Pod{pod("c1", unready, leaves)}, WasReady: ready}, ""},
 		{"node lost", Pods{Canary: []*corev1.Pod{pod("c1", lostNode)}, Stable: healthy, WasReady: ready}, ""},
 		{"readiness lost by both tracks", Pods{
-			Canary: []*corev1.Pod{pod("c1", unready)}, Stable: []*corev1.Pod{pod("s1", unready), pod("s2", unready), pod("s3")}, WasReady: ready,
+			Canary: []*corev1.Pod{pod("c1", unready)}, Stable: []*corev1.Pod{pod("s1", unready), pod("s2", unready), pod("s3")},
+			WasReady: ready,
 		}, "review readiness-lost"},
 		{"one of three stable pods is unready too", Pods{
-			Canary: []*corev1.Pod{pod("c1", unready), pod("c2", unready)}, Stable: []*corev1.Pod{pod("s1", unready), pod("s2"), pod("s3")},
+			Canary:   []*corev1.Pod{pod("c1", unready), pod("c2", unready)},
+			Stable:   []*corev1.Pod{pod("s1", unready), pod("s2"), pod("s3")},
 			WasReady: map[string]bool{"c1": true, "c2": true, "s1": true, "s2": true, "s3": true},
 		}, "rollback readiness-lost"},
-		{"no progress, containers run", Pods{Canary: []*corev1.Pod{pod("c3", unready)}, Deployment: stuck(&appsv1.Deployment{})}, "rollback no-progress"},
-		{"no progress, image missing", Pods{Canary: []*corev1.Pod{pod("c3", waits("ErrImagePull"))}, Deployment: stuck(&appsv1.Deployment{})},
+		{"no progress, containers run", Pods{Canary: []*corev1.Pod{pod("c3", unready)},
+			Deployment: stuck(&appsv1.Deployment{})}, "rollback no-progress"},
+		{"no progress, image missing", Pods{Canary: []*corev1.Pod{pod("c3", waits("ErrImagePull"))},
+			Deployment: stuck(&appsv1.Deployment{})},
 			"review image-pull, review no-progress"},
 		{"no progress, no pod", Pods{Deployment: stuck(&appsv1.Deployment{})}, "review no-progress"},
 		{"crash loop of an init container", Pods{Canary: []*corev1.Pod{pod("c1", func(p *corev1.Pod) {
 			p.Status.InitContainerStatuses = []corev1.ContainerStatus{{RestartCount: 4,
 				State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}}}
 		})}}, "rollback crash-loop"},
-		{"stable's crash loop", Pods{Canary: []*corev1.Pod{pod("c1")}, Stable: []*corev1.Pod{pod("s1", waits("CrashLoopBackOff"))}, WasReady: ready}, ""},
+		{"stable's crash loop", Pods{Canary: []*corev1.Pod{pod("c1")},
+			Stable: []*corev1.Pod{pod("s1", waits("CrashLoopBackOff"))}, WasReady: ready}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -220,7 +220,8 @@ func (g *Guard) reconcile(ctx context.Context, running *sync.WaitGroup) {
 	g.metrics.rollouts.Set(float64(len(g.runners)))
 }
 
-func (g *Guard) start(ctx context.Context, running *sync.WaitGroup, found *corev1.ConfigMap, config Config, before *runner) {
+func (g *Guard) start(ctx context.Context, running *sync.WaitGroup, found *corev1.ConfigMap, config Config,
+	before *runner) {
 	config.DryRun = config.DryRun || g.options.DryRun
 	runner, err := newRunner(g, found, config)
 	if err != nil {

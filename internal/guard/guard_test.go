@@ -20,11 +20,17 @@ func TestABadCanaryIsTakenOut(t *testing.T) {
 	w.record(reached())
 	_, registry := w.guarded()
 	w.customers(2, 1, 0)
-	w.eventually("rolled back", func() bool { return w.out() && strings.HasSuffix(w.kinds(), "rollback-begun rolled-back") })
+	w.eventually("rolled back", func() bool {
+		return w.out() &&
+			strings.HasSuffix(w.kinds(), "rollback-begun rolled-back")
+	})
 	w.eventually("the event", func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return slices.ContainsFunc(w.events, func(e string) bool { return strings.HasPrefix(e, "CanaryRolledBack: v2 was rolled back") })
+		return slices.ContainsFunc(w.events, func(e string) bool {
+			return strings.HasPrefix(e,
+				"CanaryRolledBack: v2 was rolled back")
+		})
 	})
 	if count, err := testutil.GatherAndCount(registry, "rollout_guard_rollbacks_total"); err != nil || count != 1 {
 		t.Errorf("%d series of rollbacks, %v", count, err)
@@ -76,8 +82,8 @@ func TestASharedOutageIsReportedAndNotBlamed(t *testing.T) {
 	}
 }
 
-// Between two canaries nobody looks at the stable track. What it counted then is neither a shared outage now nor what it did since a
-// rollback.
+// Between two canaries nobody looks at the stable track. What it counted then is neither a shared outage now nor what
+// it did since a rollback.
 func TestWhatStableFailedBeforeIsNotCounted(t *testing.T) {
 	w := newWorld(t, 3, 0)
 	w.record(reached())
@@ -90,11 +96,15 @@ func TestWhatStableFailedBeforeIsNotCounted(t *testing.T) {
 	w.mu.Unlock()
 	w.changed()
 	w.customers(2, 1, 0)
-	w.eventually("rolled back and watched", func() bool { return w.out() && strings.HasSuffix(w.kinds(), "rollback-begun rolled-back watched") })
+	w.eventually("rolled back and watched", func() bool {
+		return w.out() &&
+			strings.HasSuffix(w.kinds(), "rollback-begun rolled-back watched")
+	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	told := strings.Join(w.events, "\n")
-	if strings.Contains(told, "what both depend on fails") || !strings.Contains(told, "StableIsNormal: stable failed 0 of ") {
+	if strings.Contains(told, "what both depend on fails") || !strings.Contains(told,
+		"StableIsNormal: stable failed 0 of ") {
 		t.Errorf("told:\n%s", told)
 	}
 }
@@ -143,7 +153,8 @@ func TestADryRunOnlyReports(t *testing.T) {
 
 func TestARollbackThatWasBegunIsCarriedThrough(t *testing.T) {
 	w := newWorld(t, 2, 1)
-	w.record(reached(), ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard/another", Release: "v2", Image: image, Reason: "bad"})
+	w.record(reached(), ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard/another", Release: "v2", Image: image,
+		Reason: "bad"})
 	w.guarded()
 	w.eventually("carried through", func() bool { return w.out() && strings.HasSuffix(w.kinds(), "rolled-back") })
 	if strings.Count(w.kinds(), "rollback-begun") != 1 {
@@ -153,7 +164,8 @@ func TestARollbackThatWasBegunIsCarriedThrough(t *testing.T) {
 
 func TestALatchedImageIsKeptOut(t *testing.T) {
 	w := newWorld(t, 3, 0)
-	w.record(reached(), ledger.Entry{Kind: ledger.RollbackBegun, Who: "ci", Release: "v2", Image: image}, ledger.Entry{Kind: ledger.RolledBack, Image: image, Verdict: "complete"})
+	w.record(reached(), ledger.Entry{Kind: ledger.RollbackBegun, Who: "ci", Release: "v2", Image: image},
+		ledger.Entry{Kind: ledger.RolledBack, Image: image, Verdict: "complete"})
 	w.guarded()
 	// An operator scales it up by hand.
 	w.add("finance-v2-9", names.Canary)
@@ -169,7 +181,8 @@ func TestALatchedImageIsKeptOut(t *testing.T) {
 
 func TestARollbackOfAnotherImageIsOnlyRecorded(t *testing.T) {
 	w := newWorld(t, 3, 1)
-	w.record(reached(), ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard/another", Release: "v1", Image: "sha256:9999", Reason: "bad"})
+	w.record(reached(), ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard/another", Release: "v1", Image: "sha256:9999",
+		Reason: "bad"})
 	w.guarded()
 	w.customers(10, 0, 0)
 	w.eventually("recorded", func() bool { return strings.HasSuffix(w.kinds(), "rolled-back") })
@@ -199,7 +212,10 @@ func TestARollbackThatCouldNotDoAStepIsRepeated(t *testing.T) {
 	w.refusals = map[string]int{"finance-stable": 2}
 	w.guarded()
 	w.customers(2, 1, 0)
-	w.eventually("stable is whole", func() bool { return w.out() && strings.HasSuffix(w.kinds(), "rollback-begun rolled-back rolled-back") })
+	w.eventually("stable is whole", func() bool {
+		return w.out() &&
+			strings.HasSuffix(w.kinds(), "rollback-begun rolled-back rolled-back")
+	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.kept != 1 {
@@ -257,7 +273,10 @@ func TestAnImpostorIsReportedAndNotCounted(t *testing.T) {
 	w.eventually("the report", func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return slices.ContainsFunc(w.events, func(e string) bool { return strings.Contains(e, "pod intruder has the canary's labels") })
+		return slices.ContainsFunc(w.events, func(e string) bool {
+			return strings.Contains(e,
+				"pod intruder has the canary's labels")
+		})
 	})
 	time.Sleep(time.Second)
 	if w.out() {

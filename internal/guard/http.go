@@ -19,7 +19,8 @@ func (g *Guard) Handler(gatherer prometheus.Gatherer) http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		silent := g.options.Now().Sub(time.Unix(g.beat.Load(), 0))
 		if g.beat.Load() > 0 && silent > stuckAfter {
-			http.Error(w, fmt.Sprintf("the loop has been silent for %v", silent.Round(time.Second)), http.StatusServiceUnavailable)
+			http.Error(w, fmt.Sprintf("the loop has been silent for %v", silent.Round(time.Second)),
+				http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")

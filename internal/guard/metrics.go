@@ -46,24 +46,30 @@ func newInstruments(registry prometheus.Registerer) *instruments {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollout_guard_" + name, Help: help}, labels)
 	}
 	m := &instruments{
-		leader:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollout_guard_leader", Help: "1 while this guard is the one that acts."}),
-		rollouts:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollout_guard_rollouts", Help: "Rollouts that this guard watches."}),
-		weight:    gauge("weight_percent", "Weight of the canary by the ledger.", "rollout"),
-		verdict:   gauge("verdict", "1 for the present verdict on a criterion, 0 for the others.", "rollout", "criterion", "verdict"),
-		requests:  gauge("requests", "Requests that were counted since the evidence began.", "rollout", "track"),
-		bad:       gauge("failed_requests", "Failed ones among them.", "rollout", "track"),
-		evidence:  gauge("e_value", "Evidence against the canary; 1/alpha is proof.", "rollout", "criterion"),
-		lastLook:  gauge("last_look_timestamp_seconds", "When a source was last seen.", "rollout", "source"),
-		interval:  gauge("scrape_interval_seconds", "Longest time between two scrapes of a pod of the track, which pods that limit their requests make longer.", "rollout", "track"),
-		blind:     gauge("blind", "1 while the guard sees nothing of a canary that takes requests.", "rollout"),
-		dryRun:    gauge("dry_run", "1 where the guard only reports.", "rollout"),
-		latched:   gauge("latched", "1 while the canary's image is latched.", "rollout"),
-		rollbacks: counter("rollbacks_total", "Rollbacks by their cause; those of a dry run have the outcome reported.", "rollout", "cause", "outcome"),
-		findings:  counter("findings_total", "Findings by their cause and what they ask for.", "rollout", "cause", "action"),
-		errors:    counter("source_errors_total", "Failed looks by source.", "rollout", "source"),
-		alerts:    counter("webhook_alerts_total", "Alerts that the webhook took, by what became of them.", "outcome"),
+		leader: prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollout_guard_leader",
+			Help: "1 while this guard is the one that acts."}),
+		rollouts: prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollout_guard_rollouts",
+			Help: "Rollouts that this guard watches."}),
+		weight: gauge("weight_percent", "Weight of the canary by the ledger.", "rollout"),
+		verdict: gauge("verdict", "1 for the present verdict on a criterion, 0 for the others.", "rollout", "criterion",
+			"verdict"),
+		requests: gauge("requests", "Requests that were counted since the evidence began.", "rollout", "track"),
+		bad:      gauge("failed_requests", "Failed ones among them.", "rollout", "track"),
+		evidence: gauge("e_value", "Evidence against the canary; 1/alpha is proof.", "rollout", "criterion"),
+		lastLook: gauge("last_look_timestamp_seconds", "When a source was last seen.", "rollout", "source"),
+		interval: gauge("scrape_interval_seconds", "Longest time between two scrapes of a pod of the track, which pods "+
+			"that limit their requests make longer.", "rollout", "track"),
+		blind:   gauge("blind", "1 while the guard sees nothing of a canary that takes requests.", "rollout"),
+		dryRun:  gauge("dry_run", "1 where the guard only reports.", "rollout"),
+		latched: gauge("latched", "1 while the canary's image is latched.", "rollout"),
+		rollbacks: counter("rollbacks_total", "Rollbacks by their cause; those of a dry run have the outcome reported.",
+			"rollout", "cause", "outcome"),
+		findings: counter("findings_total", "Findings by their cause and what they ask for.", "rollout", "cause", "action"),
+		errors:   counter("source_errors_total", "Failed looks by source.", "rollout", "source"),
+		alerts:   counter("webhook_alerts_total", "Alerts that the webhook took, by what became of them.", "outcome"),
 	}
-	registry.MustRegister(m.leader, m.rollouts, m.weight, m.verdict, m.requests, m.bad, m.evidence, m.lastLook, m.interval, m.blind, m.dryRun,
+	registry.MustRegister(m.leader, m.rollouts, m.weight, m.verdict, m.requests, m.bad, m.evidence, m.lastLook, m.interval,
+		m.blind, m.dryRun,
 		m.latched, m.rollbacks, m.findings, m.errors, m.alerts)
 	return m
 }

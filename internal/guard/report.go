@@ -18,7 +18,8 @@ func (r *runner) judgePods(ctx context.Context) {
 			continue
 		}
 		r.consider(ctx, Finding{Action: Review, Cause: CauseImpostor, Subject: name,
-			Reason: fmt.Sprintf("pod %s has the canary's labels and belongs to no ReplicaSet of %s; it is not counted", name, r.config.canaryDeployment())})
+			Reason: fmt.Sprintf("pod %s has the canary's labels and belongs to no ReplicaSet of %s; it is not counted", name,
+				r.config.canaryDeployment())})
 	}
 	unready := false
 	for _, finding := range r.pods.Findings() {
@@ -70,7 +71,8 @@ func (r *runner) keepOut(ctx context.Context) {
 	}
 }
 
-// patience is how long somebody else's rollback is left to him. A guard that began one and does not act any more is dead or cut off.
+// patience is how long somebody else's rollback is left to him. A guard that began one and does not act any more is
+// dead or cut off.
 func (r *runner) patience(begun *ledger.Entry) time.Duration {
 	switch {
 	case begun == nil:
@@ -148,7 +150,8 @@ func (r *runner) sight(ctx context.Context) {
 	r.guard.metrics.blind.WithLabelValues(r.name).Set(flag(blind))
 	if blind {
 		r.log.ErrorContext(ctx, "blind: nothing is seen of the canary; it stays as it is", "since", r.lastSight)
-		r.announce(ctx, kube.Warning, "GuardBlind", "the guard sees nothing of the canary, neither its pods' metrics nor Prometheus; it stays as it is")
+		r.announce(ctx, kube.Warning, "GuardBlind", "the guard sees nothing of the canary, neither its pods' metrics nor "+
+			"Prometheus; it stays as it is")
 		return
 	}
 	r.log.InfoContext(ctx, "the canary is seen again")

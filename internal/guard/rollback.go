@@ -15,8 +15,8 @@ import (
 // rollbackLimit bounds a whole rollback; its steps have limits of their own.
 const rollbackLimit = 6 * time.Minute
 
-// rollBack takes the canary out, or tells that it would. One that runs is not begun a second time, and one that has failed is tried
-// again by the next look that asks for it.
+// rollBack takes the canary out, or tells that it would. One that runs is not begun a second time, and one that has
+// failed is tried again by the next look that asks for it.
 func (r *runner) rollBack(ctx context.Context, finding Finding) {
 	if r.rolling || r.now().Sub(r.tried) < retryAfterFailure {
 		return
@@ -50,9 +50,11 @@ func (r *runner) rollBack(ctx context.Context, finding Finding) {
 	}()
 }
 
-// carryThrough repeats a rollback that could not do all of its steps, be it that the API server was away, until it has or the context
-// ends. It gives up where another image is on trial since, or somebody has released the latch: these steps would take his pods.
-func (r *runner) carryThrough(ctx context.Context, image string, recorder rollback.InLedger, options rollback.Options, outcome rollback.Outcome) {
+// carryThrough repeats a rollback that could not do all of its steps, be it that the API server was away, until it
+// has or the context ends. It gives up where another image is on trial since, or somebody has released the latch:
+// these steps would take his pods.
+func (r *runner) carryThrough(ctx context.Context, image string, recorder rollback.InLedger, options rollback.Options,
+	outcome rollback.Outcome) {
 	for outcome.Undone() {
 		select {
 		case <-ctx.Done():
@@ -82,7 +84,8 @@ func (r *runner) released(ctx context.Context, image string) bool {
 
 func (r *runner) recorder(image string) rollback.InLedger {
 	return rollback.InLedger{
-		Store: r.store(), Now: r.guard.options.Now, Who: "guard/" + r.guard.options.Identity, Image: image, Release: r.config.Release,
+		Store: r.store(), Now: r.guard.options.Now, Who: "guard/" + r.guard.options.Identity, Image: image,
+		Release: r.config.Release,
 	}
 }
 
@@ -93,11 +96,13 @@ func (r *runner) rollbackOptions(finding Finding) rollback.Options {
 	}
 	capacity := r.config.Capacity
 	// An autoscaler may have found that it takes more pods than the plan says.
-	if stable, exists := r.guard.objects.Deployment(r.config.Spec.Namespace, r.config.stableDeployment()); exists && stable.Spec.Replicas != nil {
+	if stable, exists := r.guard.objects.Deployment(r.config.Spec.Namespace, r.config.stableDeployment()); exists &&
+		stable.Spec.Replicas != nil {
 		capacity = max(capacity, int(*stable.Spec.Replicas))
 	}
 	options := rollback.Options{
-		Namespace: r.config.Spec.Namespace, App: r.config.Spec.App, Service: r.config.Service, Canary: r.config.canaryLabels(),
+		Namespace: r.config.Spec.Namespace, App: r.config.Spec.App, Service: r.config.Service,
+		Canary:     r.config.canaryLabels(),
 		Deployment: r.config.canaryDeployment(), StableDeployment: r.config.stableDeployment(), Capacity: capacity,
 		LabelKey: names.Traffic, LabelValue: names.Isolated,
 		Reason: finding.Reason, Numbers: numbers, Now: r.guard.options.Now,
@@ -136,7 +141,8 @@ func (r *runner) pretend(ctx context.Context, finding Finding, image string) {
 	r.reported[key] = r.now()
 	r.guard.metrics.findings.WithLabelValues(r.name, finding.Cause, string(finding.Action)).Inc()
 	r.guard.metrics.rollbacks.WithLabelValues(r.name, finding.Cause, "reported").Inc()
-	r.log.WarnContext(ctx, "dry run: this would be rolled back", "cause", finding.Cause, "image", image, "reason", finding.Reason)
+	r.log.WarnContext(ctx, "dry run: this would be rolled back", "cause", finding.Cause, "image", image, "reason",
+		finding.Reason)
 	r.announce(ctx, kube.Warning, "WouldRollBack", "dry run: "+finding.Reason)
 }
 
@@ -151,7 +157,8 @@ func (r *runner) closeBook(ctx context.Context, begun ledger.Entry) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		err := recorder.Finish(ctx, rollback.Outcome{Reason: begun.Reason + "; its pods were gone when the rollback was carried on"})
+		err := recorder.Finish(ctx, rollback.Outcome{Reason: begun.Reason +
+			"; its pods were gone when the rollback was carried on"})
 		r.post(func(ctx context.Context) {
 			r.rolling, r.tried = false, r.now()
 			if err != nil {

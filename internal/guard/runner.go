@@ -21,7 +21,8 @@ const (
 	confirmFor = 400 * time.Millisecond
 	// readinessFor is how long a lost readiness is watched before it rolls back: stable's probes may fail a moment later.
 	readinessFor = time.Second
-	// impostorFor is how long a pod is seen without its ReplicaSet before it is called an impostor: the watches of both are not in step.
+	// impostorFor is how long a pod is seen without its ReplicaSet before it is called an impostor: the watches of both
+	// are not in step.
 	impostorFor = 3 * time.Second
 	// retryAfterFailure is the distance between two tries of a rollback.
 	retryAfterFailure = 5 * time.Second
@@ -31,7 +32,8 @@ const (
 	blindAfter = 30 * time.Second
 )
 
-// runner watches one rollout. All of its state is the loop's alone; what happens elsewhere comes to the loop as a function.
+// runner watches one rollout. All of its state is the loop's alone; what happens elsewhere comes to the loop as a
+// function.
 type runner struct {
 	guard   *Guard
 	config  Config
@@ -46,10 +48,11 @@ type runner struct {
 	results chan scraped
 	apply   chan func(context.Context)
 
-	targets   map[string]*target
-	began     bool
-	wasReady  map[string]bool
-	young     map[string]bool // pods that appeared while the rollout was watched, until they are scraped or could have been
+	targets  map[string]*target
+	began    bool
+	wasReady map[string]bool
+	// pods that appeared while the rollout was watched, until they are scraped or could have been
+	young     map[string]bool
 	pods      Pods
 	impostors map[string]time.Time // since when each is seen as one
 	subject   string               // whose evidence the tracker holds: image and weight
@@ -80,10 +83,13 @@ func newRunner(g *Guard, found *corev1.ConfigMap, config Config) (*runner, error
 		return nil, err
 	}
 	return &runner{
-		guard: g, config: config, name: config.Spec.App, version: found.ResourceVersion, text: found.Data[ConfigKey], names: names,
-		log:  g.options.Logger.With("rollout", config.Spec.App, "release", config.Release),
-		done: make(chan struct{}), kick: make(chan struct{}, 1), results: make(chan scraped, 64), apply: make(chan func(context.Context), 16),
-		targets: map[string]*target{}, wasReady: map[string]bool{}, young: map[string]bool{}, reported: map[string]time.Time{},
+		guard: g, config: config, name: config.Spec.App, version: found.ResourceVersion, text: found.Data[ConfigKey],
+		names: names,
+		log:   g.options.Logger.With("rollout", config.Spec.App, "release", config.Release),
+		done:  make(chan struct{}), kick: make(chan struct{}, 1), results: make(chan scraped, 64),
+		apply:   make(chan func(context.Context), 16),
+		targets: map[string]*target{}, wasReady: map[string]bool{}, young: map[string]bool{},
+		reported: map[string]time.Time{},
 	}, nil
 }
 

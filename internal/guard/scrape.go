@@ -20,8 +20,8 @@ const (
 	unsaid = 10 * time.Second
 )
 
-// newScrapeClient makes the client for the pods. They are many and near: connections are kept and small, nothing is compressed, and no
-// proxy or redirect leads elsewhere.
+// newScrapeClient makes the client for the pods. They are many and near: connections are kept and small, nothing is
+// compressed, and no proxy or redirect leads elsewhere.
 func newScrapeClient() *http.Client {
 	return &http.Client{
 		Timeout: scrapeTimeout,
@@ -42,7 +42,8 @@ func (e *limitedError) Error() string {
 }
 
 // fetch reads a pod's exposition into its counters.
-func fetch(ctx context.Context, client *http.Client, address string, into *counters, now func() time.Time) (Rise, error) {
+func fetch(ctx context.Context, client *http.Client, address string, into *counters, now func() time.Time) (Rise,
+	error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return Rise{}, fmt.Errorf("scrape %s: %w", address, err)
@@ -85,12 +86,14 @@ func retryAfter(header string, now time.Time) time.Duration {
 	return min(max(after, time.Second), time.Hour)
 }
 
-// pace is how often a pod is scraped. It begins at the configured interval and learns from refusals what the pod allows.
+// pace is how often a pod is scraped. It begins at the configured interval and learns from refusals what the pod
+// allows.
 type pace struct {
 	interval time.Duration
 	// allowed is how long the pod makes a scrape wait for the next one, 0 while it has refused none.
 	allowed time.Duration
-	// began is when the present window of the pod's limit began as far as is known, answered how many scrapes were answered in it.
+	// began is when the present window of the pod's limit began as far as is known, answered how many scrapes were
+	// answered in it.
 	began    time.Time
 	answered int
 }
@@ -108,8 +111,8 @@ func (p *pace) answer(now time.Time) {
 	p.answered++
 }
 
-// refused learns from a refusal: in the time from the first answered scrape to when the pod answers again, it allows as many as it
-// answered. It gives how long to wait.
+// refused learns from a refusal: in the time from the first answered scrape to when the pod answers again, it allows
+// as many as it answered. It gives how long to wait.
 func (p *pace) refused(now time.Time, after time.Duration) time.Duration {
 	learned := 2 * p.next()
 	if p.answered > 0 {

@@ -42,7 +42,8 @@ func (t *target) wake() {
 // isSlow tells that the pod limits its scrapes.
 func (t *target) isSlow() bool { return t.slow.Load() }
 
-// aim scrapes the pods that take requests: of both tracks while there is a canary, and of stable while it is watched after a rollback.
+// aim scrapes the pods that take requests: of both tracks while there is a canary, and of stable while it is watched
+// after a rollback.
 func (r *runner) aim(ctx context.Context) {
 	wanted := map[string]bool{}
 	if canary := r.inTraffic(); len(canary) > 0 {
@@ -72,7 +73,8 @@ func (r *runner) aim(ctx context.Context) {
 	}
 }
 
-// podImage is the digest that a pod runs in the container that the Deployment names first. A sidecar may stand before it in the pod.
+// podImage is the digest that a pod runs in the container that the Deployment names first. A sidecar may stand before
+// it in the pod.
 func (r *runner) podImage(pod *corev1.Pod) string {
 	if r.pods.Deployment == nil || len(r.pods.Deployment.Spec.Template.Spec.Containers) == 0 {
 		return ""
@@ -86,8 +88,8 @@ func (r *runner) podImage(pod *corev1.Pod) string {
 	return ""
 }
 
-// outgrow forgets the young pods that run: they are scraped by now, or what they count belongs to no watch. One that is young has counted
-// nothing before. By the pods' own times one could not tell: clocks differ.
+// outgrow forgets the young pods that run: they are scraped by now, or what they count belongs to no watch. One that
+// is young has counted nothing before. By the pods' own times one could not tell: clocks differ.
 func (r *runner) outgrow() {
 	for _, pods := range [][]*corev1.Pod{r.pods.Canary, r.pods.Stable} {
 		for _, pod := range pods {

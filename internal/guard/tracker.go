@@ -12,17 +12,19 @@ import (
 )
 
 const (
-	// holdFor is how long a canary is not blamed while the stable track shows some of the same trouble and not enough of it.
+	// holdFor is how long a canary is not blamed while the stable track shows some of the same trouble and not enough of
+	// it.
 	holdFor = 3 * time.Second
 	// bin and bins are the series that are kept for the evidence, and for the look back that an alert is checked against.
 	bin  = 10 * time.Second
 	bins = 60
-	// alertAlpha is the level at which the counts of the last bins must speak against the canary to bear out an alert about them.
+	// alertAlpha is the level at which the counts of the last bins must speak against the canary to bear out an alert
+	// about them.
 	alertAlpha = 5e-4
 )
 
-// tracker is the evidence of one canary: everything that was counted since it began to take requests or its weight last changed. It
-// is not safe for concurrent use.
+// tracker is the evidence of one canary: everything that was counted since it began to take requests or its weight
+// last changed. It is not safe for concurrent use.
 type tracker struct {
 	errorRate, latency gate.Criterion
 	errors, slow       *gate.Detector
@@ -86,8 +88,8 @@ func (t *tracker) point(now time.Time) *point {
 	return &t.recent[len(t.recent)-1]
 }
 
-// look gives the verdict on the errors. A canary that is as bad as the stable track is not blamed, and what was shared is forgotten;
-// while it is unclear which of them is bad, the verdict is held back for some seconds.
+// look gives the verdict on the errors. A canary that is as bad as the stable track is not blamed, and what was
+// shared is forgotten; while it is unclear which of them is bad, the verdict is held back for some seconds.
 func (t *tracker) look(now time.Time) gate.Detection {
 	found := t.errorRate.Detect(t.errors)
 	switch {
@@ -114,15 +116,16 @@ func (t *tracker) warm() bool { return t.errors.LogEvidence() > 0 }
 // slowness gives the verdict on the latency: fail says that a person should look.
 func (t *tracker) slowness() gate.Detection { return t.latency.Detect(t.slow) }
 
-// bearsOut tells whether the counts of the last ten minutes speak against the canary too: the probability of as many bad ones under
-// the limit is at most alertAlpha, and the stable track is not as bad. It asks more than an alert on a rate does, which
-// at a hundred requests in five minutes fires in every other soak of a healthy release.
+// bearsOut tells whether the counts of the last ten minutes speak against the canary too: the probability of as many
+// bad ones under the limit is at most alertAlpha, and the stable track is not as bad. It asks more than an alert on a
+// rate does, which at a hundred requests in five minutes fires in every other soak of a healthy release.
 func (t *tracker) bearsOut() (bool, string) {
 	var canary, stable gate.Counts
 	for _, at := range t.recent {
 		canary, stable = plus(canary, at.canary), plus(stable, at.stable)
 	}
-	text := fmt.Sprintf("%d of %d requests failed in the last %v, beside %d of %d of the stable track", canary.K, canary.N, bin*time.Duration(len(t.recent)), stable.K, stable.N)
+	text := fmt.Sprintf("%d of %d requests failed in the last %v, beside %d of %d of the stable track", canary.K, canary.N,
+		bin*time.Duration(len(t.recent)), stable.K, stable.N)
 	if canary.N == 0 {
 		return false, text
 	}
@@ -151,10 +154,12 @@ func (t *tracker) counted() bool {
 // history are the recent bins as a table.
 func (t *tracker) history() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "since %s; log evidence %.1f\n", t.began.UTC().Format(time.RFC3339), math.Min(t.errors.LogEvidence(), 1e6))
+	fmt.Fprintf(&out, "since %s; log evidence %.1f\n", t.began.UTC().Format(time.RFC3339),
+		math.Min(t.errors.LogEvidence(), 1e6))
 	out.WriteString("time      canary bad/all   stable bad/all\n")
 	for _, at := range t.recent {
-		fmt.Fprintf(&out, "%s  %6d/%-9d  %6d/%-9d\n", at.start.UTC().Format(time.TimeOnly), at.canary.K, at.canary.N, at.stable.K, at.stable.N)
+		fmt.Fprintf(&out, "%s  %6d/%-9d  %6d/%-9d\n", at.start.UTC().Format(time.TimeOnly), at.canary.K, at.canary.N,
+			at.stable.K, at.stable.N)
 	}
 	return out.String()
 }

@@ -67,7 +67,8 @@ func TestTrackerHoldsBackWhileItIsUnclear(t *testing.T) {
 		return tr.look(now)
 	}
 	// An outage of both begins; the canary's counts come first.
-	if found := feed(at(300), gate.Counts{N: 8, K: 8}, gate.Counts{N: 1, K: 1}); found.Verdict != gate.Inconclusive || found.Shared {
+	if found := feed(at(300), gate.Counts{N: 8, K: 8}, gate.Counts{N: 1, K: 1}); found.Verdict != gate.Inconclusive ||
+		found.Shared {
 		t.Errorf("blamed or acquitted at once: %s %s", found.Verdict, found.Reason)
 	}
 	if found := feed(at(1300), gate.Counts{N: 10, K: 10}, gate.Counts{N: 90, K: 90}); !found.Shared {
@@ -95,11 +96,15 @@ func TestAlertsAreBorneOutByCounts(t *testing.T) {
 		labels         map[string]string
 		want           Action
 	}{
-		{name: "1.5 % of enough requests", canary: gate.Counts{N: 200, K: 3}, stable: gate.Counts{N: 1800, K: 2}, labels: labels, want: RollBack},
+		{name: "1.5 % of enough requests", canary: gate.Counts{N: 200, K: 3}, stable: gate.Counts{N: 1800, K: 2},
+			labels: labels, want: RollBack},
 		{name: "none fails", canary: gate.Counts{N: 20}, stable: gate.Counts{N: 180}, labels: labels, want: Review},
-		{name: "stable is as bad", canary: gate.Counts{N: 200, K: 3}, stable: gate.Counts{N: 1800, K: 27}, labels: labels, want: Review},
-		{name: "the team's own", canary: gate.Counts{N: 20}, labels: map[string]string{"action": "rollback"}, since: born.Add(time.Minute), want: RollBack},
-		{name: "one from before", canary: gate.Counts{N: 20}, labels: map[string]string{"action": "rollback"}, since: born.Add(-time.Minute), want: Review},
+		{name: "stable is as bad", canary: gate.Counts{N: 200, K: 3}, stable: gate.Counts{N: 1800, K: 27}, labels: labels,
+			want: Review},
+		{name: "the team's own", canary: gate.Counts{N: 20}, labels: map[string]string{"action": "rollback"},
+			since: born.Add(time.Minute), want: RollBack},
+		{name: "one from before", canary: gate.Counts{N: 20}, labels: map[string]string{"action": "rollback"},
+			since: born.Add(-time.Minute), want: Review},
 		{name: "nothing is counted", labels: labels, since: born.Add(time.Minute), want: RollBack},
 	}
 	for _, tt := range tests {
@@ -120,8 +125,8 @@ func TestAlertsAreBorneOutByCounts(t *testing.T) {
 	}
 }
 
-// Two failures of a hundred requests in five minutes are above 1 %, and happen to one healthy release in four within a quarter of
-// an hour: an alert alone must not roll back for them.
+// Two failures of a hundred requests in five minutes are above 1 %, and happen to one healthy release in four within
+// a quarter of an hour: an alert alone must not roll back for them.
 func TestAFewFailuresDoNotBearAnAlertOut(t *testing.T) {
 	if p := upper(gate.Counts{N: 100, K: 2}, 0.01); p < 0.2 || p > 0.3 {
 		t.Errorf("the tail is %v", p)

@@ -49,11 +49,14 @@ type webhook struct {
 	order []string
 }
 
-func newWebhook(token func() (string, error), leads func() bool, deliver func([]Alert), count func(string, int)) *webhook {
-	return &webhook{token: token, leads: leads, deliver: deliver, count: count, slots: make(chan struct{}, mostAtOnce), seen: map[string]bool{}}
+func newWebhook(token func() (string, error), leads func() bool, deliver func([]Alert),
+	count func(string, int)) *webhook {
+	return &webhook{token: token, leads: leads, deliver: deliver, count: count, slots: make(chan struct{}, mostAtOnce),
+		seen: map[string]bool{}}
 }
 
-// ServeHTTP takes one notification. What a caller sees of a refusal says what is wrong with the request and nothing else.
+// ServeHTTP takes one notification. What a caller sees of a refusal says what is wrong with the request and nothing
+// else.
 func (w *webhook) ServeHTTP(answer http.ResponseWriter, request *http.Request) {
 	select {
 	case w.slots <- struct{}{}:
@@ -101,7 +104,8 @@ func same(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// parsePayload reads a notification: exactly one JSON document of version 4, whose alerts have a status, labels and a start.
+// parsePayload reads a notification: exactly one JSON document of version 4, whose alerts have a status, labels and a
+// start.
 func parsePayload(body io.Reader) (payload, error) {
 	var found payload
 	decoder := json.NewDecoder(body)
@@ -140,7 +144,8 @@ func (w *webhook) take(found payload) {
 			repeated++
 		default:
 			fresh = append(fresh, Alert{
-				Name: clean(alert.Labels["alertname"]), Summary: clean(alert.Annotations["summary"]), Labels: alert.Labels, Since: alert.StartsAt,
+				Name: clean(alert.Labels["alertname"]), Summary: clean(alert.Annotations["summary"]), Labels: alert.Labels,
+				Since: alert.StartsAt,
 			})
 		}
 	}

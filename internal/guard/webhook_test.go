@@ -12,7 +12,8 @@ import (
 )
 
 func notification(alerts ...map[string]any) string {
-	raw, err := json.Marshal(map[string]any{"version": "4", "groupKey": "{}", "status": "firing", "receiver": "guard", "alerts": alerts})
+	raw, err := json.Marshal(map[string]any{"version": "4", "groupKey": "{}", "status": "firing", "receiver": "guard",
+		"alerts": alerts})
 	if err != nil {
 		panic(err)
 	}
@@ -25,7 +26,8 @@ func firingAlert(fingerprint string, change ...string) map[string]any {
 		labels[change[i]] = change[i+1]
 	}
 	return map[string]any{
-		"status": "firing", "labels": labels, "annotations": map[string]string{"summary": "bad"}, "startsAt": born, "endsAt": time.Time{},
+		"status": "firing", "labels": labels, "annotations": map[string]string{"summary": "bad"}, "startsAt": born,
+		"endsAt":      time.Time{},
 		"fingerprint": fingerprint, "generatorURL": "http://prometheus/graph",
 	}
 }
@@ -43,7 +45,8 @@ type hook struct {
 func newHook() *hook {
 	h := &hook{leads: true, counted: map[string]int{}}
 	h.webhook = newWebhook(func() (string, error) { return "t0ken", nil }, func() bool { return h.leads },
-		func(found []Alert) { h.delivered = append(h.delivered, found...) }, func(outcome string, by int) { h.counted[outcome] += by })
+		func(found []Alert) { h.delivered = append(h.delivered, found...) },
+		func(outcome string, by int) { h.counted[outcome] += by })
 	return h
 }
 
@@ -81,7 +84,8 @@ func TestWebhookRefuses(t *testing.T) {
 		{"another version", "Bearer t0ken", strings.Replace(good, `"4"`, `"3"`, 1), false, 400},
 		{"labels of numbers", "Bearer t0ken", strings.Replace(good, `"rollback"`, `7`, 1), false, 400},
 		{"another status", "Bearer t0ken", strings.Replace(good, `"status":"firing"}`, `"status":"odd"}`, 1), false, 400},
-		{"no labels", "Bearer t0ken", `{"version":"4","alerts":[{"status":"firing","startsAt":"2026-03-02T09:00:00Z"}]}`, false, 400},
+		{"no labels", "Bearer t0ken", `{"version":"4","alerts":[{"status":"firing","startsAt":"2026-03-02T09:00:00Z"}]}`,
+			false, 400},
 		{"no start", "Bearer t0ken", `{"version":"4","alerts":[{"status":"firing","labels":{"a":"b"}}]}`, false, 400},
 		{"10 MiB", "Bearer t0ken", `{"version":"` + strings.Repeat("4", 10<<20) + `"}`, false, 413},
 		{"10 MiB of spaces", "Bearer t0ken", good + strings.Repeat(" ", 10<<20), false, 413},
@@ -145,7 +149,8 @@ func TestAlertsConcernTheirRollout(t *testing.T) {
 		change []string
 		want   bool
 	}{
-		{nil, true}, {[]string{"namespace", "shop"}, true}, {[]string{"namespace", "other"}, false}, {[]string{"release", "v3"}, false},
+		{nil, true}, {[]string{"namespace", "shop"}, true}, {[]string{"namespace", "other"}, false},
+		{[]string{"release", "v3"}, false},
 		{[]string{"app", "other"}, false}, {[]string{"action", "review"}, false}, {[]string{"action", "rolled-back"}, false},
 	}
 	for _, tt := range tests {
@@ -158,7 +163,8 @@ func TestAlertsConcernTheirRollout(t *testing.T) {
 
 func TestCleanTamesTextsOfOutside(t *testing.T) {
 	got := clean("a\x1b[31m\nb\xff" + strings.Repeat("é", 300))
-	if strings.ContainsAny(got, "\x1b\n") || !utf8.ValidString(got) || len(got) > 310 || !strings.HasPrefix(got, "a[31m b") {
+	if strings.ContainsAny(got, "\x1b\n") || !utf8.ValidString(got) || len(got) > 310 ||
+		!strings.HasPrefix(got, "a[31m b") {
 		t.Errorf("%q", got)
 	}
 }

@@ -35,7 +35,8 @@ const (
 	space = "shop"
 )
 
-// world is a cluster in memory whose pods really serve their metrics, each at an address of its own of the loopback network.
+// world is a cluster in memory whose pods really serve their metrics, each at an address of its own of the loopback
+// network.
 type world struct {
 	t *testing.T
 
@@ -72,7 +73,8 @@ type service struct{ good, bad int }
 func newWorld(t *testing.T, stable, canary int) *world {
 	t.Helper()
 	w := &world{
-		t: t, pods: map[string]*corev1.Pod{}, service: map[string]*service{}, scaled: map[string]int{"finance-stable": stable, "finance-v2": canary},
+		t: t, pods: map[string]*corev1.Pod{}, service: map[string]*service{},
+		scaled:  map[string]int{"finance-stable": stable, "finance-v2": canary},
 		configs: map[string]map[string]string{}, changed: func() {},
 	}
 	for i := range stable {
@@ -94,7 +96,8 @@ func (w *world) add(name, track string) {
 	}
 	w.port = listener.Addr().(*net.TCPAddr).Port
 	counts := &service{}
-	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
+	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(answer http.ResponseWriter,
+		_ *http.Request) {
 		w.mu.Lock()
 		text := exposed(counts.good, counts.bad, counts.good+counts.bad, counts.good+counts.bad)
 		w.mu.Unlock()
@@ -108,8 +111,10 @@ func (w *world) add(name, track string) {
 	w.service[name] = counts
 	w.pods[name] = pod(name, func(p *corev1.Pod) {
 		p.Namespace = space
-		p.Labels = map[string]string{names.App: "finance", names.Track: track, names.Version: version, names.Traffic: names.Enabled}
-		p.Spec.Containers = []corev1.Container{{Name: "sidecar", Image: "proxy@sha256:5555"}, {Name: "app", Image: "finance@" + image}}
+		p.Labels = map[string]string{names.App: "finance", names.Track: track, names.Version: version,
+			names.Traffic: names.Enabled}
+		p.Spec.Containers = []corev1.Container{{Name: "sidecar", Image: "proxy@sha256:5555"},
+			{Name: "app", Image: "finance@" + image}}
 		p.Status.PodIP = address
 	})
 }
@@ -168,7 +173,8 @@ func (w *world) ConfigMaps(_, value string) []*corev1.ConfigMap {
 	if !exists || value != ConfigValue {
 		return nil
 	}
-	return []*corev1.ConfigMap{{ObjectMeta: metav1.ObjectMeta{Name: "finance-guard", Namespace: space, ResourceVersion: "1"}, Data: data}}
+	return []*corev1.ConfigMap{{ObjectMeta: metav1.ObjectMeta{Name: "finance-guard", Namespace: space,
+		ResourceVersion: "1"}, Data: data}}
 }
 
 func (w *world) ConfigMapVersion(string, string) string {
@@ -205,7 +211,8 @@ func (w *world) DeploymentPods(_ context.Context, _, deployment string) ([]corev
 	return list, nil
 }
 
-func (w *world) LabelPods(_ context.Context, _ string, selector map[string]string, key, value string) ([]string, error) {
+func (w *world) LabelPods(_ context.Context, _ string, selector map[string]string, key, value string) ([]string,
+	error) {
 	found := w.Pods(selector)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -322,8 +329,10 @@ func (w *world) guarded(change ...func(*Config)) (*Guard, *prometheus.Registry) 
 	w.t.Helper()
 	metrics := gate.DefaultMetrics()
 	config := Config{
-		Format: Format, Environment: "production", Release: "v2", Service: "finance", Capacity: 3, Port: w.port, Path: "/metrics",
-		Selector: map[string]string{"path": "/graphql"}, Interval: 200e6, Alpha: DefaultAlpha, ErrorRate: 0.01, SlowShare: 0.05, Latency: 500e6,
+		Format: Format, Environment: "production", Release: "v2", Service: "finance", Capacity: 3, Port: w.port,
+		Path:     "/metrics",
+		Selector: map[string]string{"path": "/graphql"}, Interval: 200e6, Alpha: DefaultAlpha, ErrorRate: 0.01,
+		SlowShare: 0.05, Latency: 500e6,
 		Ledger: "finance-ledger",
 	}
 	config.Spec.Namespace, config.Spec.App, config.Spec.Metrics = space, "finance", metrics
@@ -361,7 +370,8 @@ func (w *world) guarded(change ...func(*Config)) (*Guard, *prometheus.Registry) 
 }
 
 func (w *world) kinds() string {
-	history, err := ledger.Read(context.Background(), ledger.InConfigMap{Cluster: w, Namespace: space, Name: "finance-ledger"})
+	history, err := ledger.Read(context.Background(), ledger.InConfigMap{Cluster: w, Namespace: space,
+		Name: "finance-ledger"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -374,7 +384,8 @@ func (w *world) kinds() string {
 
 func (w *world) record(entries ...ledger.Entry) {
 	w.t.Helper()
-	if _, err := ledger.Write(w.t.Context(), ledger.InConfigMap{Cluster: w, Namespace: space, Name: "finance-ledger"}, time.Now, entries...); err != nil {
+	if _, err := ledger.Write(w.t.Context(), ledger.InConfigMap{Cluster: w, Namespace: space, Name: "finance-ledger"},
+		time.Now, entries...); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -400,7 +411,8 @@ func reached() ledger.Entry {
 	return ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: image, Stable: "sha256:0000", To: 10}
 }
 
-// customers send requests until the test ends; the canary fails the share of bad in good+bad. customersUntil lets the test end them.
+// customers send requests until the test ends; the canary fails the share of bad in good+bad. customersUntil lets the
+// test end them.
 func (w *world) customers(good, bad, stableBad int) { w.customersUntil(good, bad, stableBad) }
 
 func (w *world) customersUntil(good, bad, stableBad int) (end func()) {

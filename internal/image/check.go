@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// Check asks the registry for an image, also where the reference has a digest, and gives the digest that it has. It is for knowing in
-// advance whether a node will be able to pull it.
+// Check asks the registry for an image, also where the reference has a digest, and gives the digest that it has. It
+// is for knowing in advance whether a node will be able to pull it.
 func Check(ctx context.Context, reference string, options Options) (string, error) {
 	pinned, _, err := parse(reference)
 	if err != nil {

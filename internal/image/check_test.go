@@ -13,7 +13,8 @@ func TestCheckAsksForDigestsToo(t *testing.T) {
 	made := image(t, "one", v1.Platform{OS: "linux", Architecture: "amd64"})
 	push(t, host+"/team/app:1", made)
 	want := digestOf(t, made)
-	for _, reference := range []string{host + "/team/app:1", host + "/team/app@" + want, host + "/team/app:whatever@" + want} {
+	for _, reference := range []string{host + "/team/app:1", host + "/team/app@" + want, host + "/team/app:whatever@" +
+		want} {
 		if got, err := Check(t.Context(), reference, Options{}); err != nil || got != want {
 			t.Errorf("%s: %s, %v", reference, got, err)
 		}
@@ -35,7 +36,8 @@ func TestCheckAsksForDigestsToo(t *testing.T) {
 		}
 		return false
 	})
-	if _, err := Check(t.Context(), refusing+"/team/app@"+want, Options{}); err == nil || !strings.Contains(err.Error(), "refuses access") {
+	if _, err := Check(t.Context(), refusing+"/team/app@"+want, Options{}); err == nil ||
+		!strings.Contains(err.Error(), "refuses access") {
 		t.Errorf("%v", err)
 	}
 }

@@ -1,5 +1,5 @@
-// Package image resolves an image reference to the digest that it names now, so that what is deployed cannot change under a
-// tag. It talks to registries and to nothing else: it may import neither Kubernetes nor Pulumi.
+// Package image resolves an image reference to the digest that it names now, so that what is deployed cannot change
+// under a tag. It talks to registries and to nothing else: it may import neither Kubernetes nor Pulumi.
 package image
 
 import (
@@ -26,8 +26,8 @@ type Options struct {
 	// Username and Password authenticate at the registry. Both or neither.
 	Username string
 	Password string
-	// Platform, such as "linux/amd64", resolves an index to the image of that platform. Empty keeps the index: the node then
-	// chooses.
+	// Platform, such as "linux/amd64", resolves an index to the image of that platform. Empty keeps the index: the node
+	// then chooses.
 	Platform string
 	// Timeout bounds the whole resolution; 0 means DefaultTimeout.
 	Timeout time.Duration
@@ -53,8 +53,8 @@ func (r Ref) String() string {
 	return r.Name + ":" + r.Tag + "@" + r.Digest
 }
 
-// Resolve gives the digest that the reference names now. A reference that has a digest already is not asked for: it needs no
-// network. A reference must have a tag or a digest; there is no default tag.
+// Resolve gives the digest that the reference names now. A reference that has a digest already is not asked for: it
+// needs no network. A reference must have a tag or a digest; there is no default tag.
 //
 // Errors name the reference, what the registry answered, and what to do.
 func Resolve(ctx context.Context, reference string, options Options) (Ref, error) {
@@ -86,7 +86,8 @@ func parse(reference string) (Ref, name.Tag, error) {
 	}
 	whole, err := name.ParseReference(reference)
 	if err != nil {
-		return Ref{}, name.Tag{}, fmt.Errorf("image reference %q is malformed: %w: give name:tag or name@sha256:digest", reference, err)
+		return Ref{}, name.Tag{}, fmt.Errorf("image reference %q is malformed: %w: give name:tag or name@sha256:digest",
+			reference, err)
 	}
 	base, digest, hasDigest := strings.Cut(reference, "@")
 	repository, tag := base, ""
@@ -98,7 +99,8 @@ func parse(reference string) (Ref, name.Tag, error) {
 	}
 	asked, ok := whole.(name.Tag)
 	if !ok || tag == "" {
-		return Ref{}, name.Tag{}, fmt.Errorf("image reference %q has neither tag nor digest: a release needs one, for example %s:1.2.3; "+
+		return Ref{}, name.Tag{}, fmt.Errorf("image reference %q has neither tag nor digest: a release needs one, for "+
+			"example %s:1.2.3; "+
 			"there is no default tag, not even latest", reference, repository)
 	}
 	return Ref{Name: repository, Tag: tag}, asked, nil
@@ -110,7 +112,8 @@ func remoteOptions(reference string, options Options) ([]remote.Option, error) {
 	case options.Username != "" && options.Password != "":
 		ask = append(ask, remote.WithAuth(&authn.Basic{Username: options.Username, Password: options.Password}))
 	case options.Username != "" || options.Password != "":
-		return nil, fmt.Errorf("credentials for %q are incomplete: set both username and password, or neither to use those of the "+
+		return nil, fmt.Errorf("credentials for %q are incomplete: set both username and password, or neither to use "+
+			"those of the "+
 			"container tools", reference)
 	default:
 		ask = append(ask, remote.WithAuthFromKeychain(authn.DefaultKeychain))
@@ -118,7 +121,8 @@ func remoteOptions(reference string, options Options) ([]remote.Option, error) {
 	if options.Platform != "" {
 		platform, err := v1.ParsePlatform(options.Platform)
 		if err != nil || platform.OS == "" || platform.Architecture == "" {
-			return nil, fmt.Errorf("platform %q for image %q: want os/architecture, such as linux/amd64", options.Platform, reference)
+			return nil, fmt.Errorf("platform %q for image %q: want os/architecture, such as linux/amd64", options.Platform,
+				reference)
 		}
 		ask = append(ask, remote.WithPlatform(*platform))
 	}
@@ -128,8 +132,9 @@ func remoteOptions(reference string, options Options) ([]remote.Option, error) {
 	return ask, nil
 }
 
-// digest asks with HEAD, which counts against no pull limit, and with GET where a registry does not answer that fully, where it
-// refuses (only the answer to GET says why), or where the manifest must be read to find the platform's image.
+// digest asks with HEAD, which counts against no pull limit, and with GET where a registry does not answer that
+// fully, where it refuses (only the answer to GET says why), or where the manifest must be read to find the
+// platform's image.
 func digest(tag name.Tag, platform bool, ask []remote.Option) (string, error) {
 	if !platform {
 		if descriptor, err := remote.Head(tag, ask...); err == nil {
@@ -157,17 +162,21 @@ func explain(ctx context.Context, reference string, tag name.Tag, err error) err
 	answer, answered := errors.AsType[*transport.Error](err)
 	switch {
 	case !answered && ctx.Err() != nil:
-		return fmt.Errorf("resolve image %q: registry %s: %w: check that it can be reached from here", reference, registry, context.Cause(ctx))
+		return fmt.Errorf("resolve image %q: registry %s: %w: check that it can be reached from here", reference, registry,
+			context.Cause(ctx))
 	case !answered:
-		return fmt.Errorf("resolve image %q: registry %s: %w: check that it can be reached from here and that it has this image",
+		return fmt.Errorf("resolve image %q: registry %s: %w: check that it can be reached from here and that it has this "+
+			"image",
 			reference, registry, err)
 	case answer.StatusCode == http.StatusUnauthorized, answer.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("resolve image %q: registry %s refuses access to %s (status %d): %w: check that the repository exists, and "+
+		return fmt.Errorf("resolve image %q: registry %s refuses access to %s (status %d): %w: check that the repository "+
+			"exists, and "+
 			"give credentials that may read it", reference, registry, tag.RepositoryStr(), answer.StatusCode, err)
 	case answer.StatusCode == http.StatusNotFound:
 		return fmt.Errorf("resolve image %q: registry %s does not have %s:%s: %w: push it, or correct the reference",
 			reference, registry, tag.RepositoryStr(), tag.TagStr(), err)
 	default:
-		return fmt.Errorf("resolve image %q: registry %s answered with status %d: %w: try again later", reference, registry, answer.StatusCode, err)
+		return fmt.Errorf("resolve image %q: registry %s answered with status %d: %w: try again later", reference, registry,
+			answer.StatusCode, err)
 	}
 }

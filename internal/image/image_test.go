@@ -99,9 +99,10 @@ func TestResolve(t *testing.T) {
 
 func TestResolvePinned(t *testing.T) {
 	for reference, want := range map[string]Ref{
-		"unreachable.invalid/a/b@" + someDigest:          {Name: "unreachable.invalid/a/b", Digest: someDigest},
-		"unreachable.invalid:5000/a/b:1.2@" + someDigest: {Name: "unreachable.invalid:5000/a/b", Tag: "1.2", Digest: someDigest},
-		"vextrus/finance@" + someDigest:                  {Name: "vextrus/finance", Digest: someDigest},
+		"unreachable.invalid/a/b@" + someDigest: {Name: "unreachable.invalid/a/b", Digest: someDigest},
+		"unreachable.invalid:5000/a/b:1.2@" + someDigest: {Name: "unreachable.invalid:5000/a/b", Tag: "1.2",
+			Digest: someDigest},
+		"vextrus/finance@" + someDigest: {Name: "vextrus/finance", Digest: someDigest},
 	} {
 		got, err := Resolve(t.Context(), reference, Options{Transport: noNetwork{t}})
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -209,7 +210,8 @@ func TestResolvePlatform(t *testing.T) {
 		t.Fatal(err)
 	}
 	for platform, want := range map[string]string{
-		"": digestOf(t, index), "linux/amd64": digestOf(t, images["linux/amd64"]), "linux/arm64": digestOf(t, images["linux/arm64"]),
+		"": digestOf(t, index), "linux/amd64": digestOf(t, images["linux/amd64"]),
+		"linux/arm64": digestOf(t, images["linux/arm64"]),
 	} {
 		got, err := Resolve(t.Context(), reference, Options{Platform: platform})
 		if err != nil || got.Digest != want {

@@ -1,5 +1,6 @@
-// Package kube is the one place that talks to the Kubernetes API server: pods and their logs, readiness of Deployments, HTTP to
-// pods and Services through the API server. Nothing of it needs the cluster's network to be reachable.
+// Package kube is the one place that talks to the Kubernetes API server: pods and their logs, readiness of
+// Deployments, HTTP to pods and Services through the API server. Nothing of it needs the cluster's network to be
+// reachable.
 //
 // It decides nothing about a release and may import neither Pulumi nor any other package of this module.
 package kube
@@ -31,8 +32,8 @@ const (
 
 // Options choose the cluster.
 type Options struct {
-	// Kubeconfig is the path of a kubeconfig file. Empty uses kubectl's rules: KUBECONFIG, then ~/.kube/config, then, inside a
-	// pod, its service account.
+	// Kubeconfig is the path of a kubeconfig file. Empty uses kubectl's rules: KUBECONFIG, then ~/.kube/config, then,
+	// inside a pod, its service account.
 	Kubeconfig string
 	// Context is the name of a context of the kubeconfig; empty means its current context.
 	Context string
@@ -52,7 +53,8 @@ type Client struct {
 func New(options Options) (*Client, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = options.Kubeconfig
-	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: options.Context})
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules,
+		&clientcmd.ConfigOverrides{CurrentContext: options.Context})
 	file := strings.Join(rules.GetLoadingPrecedence(), ", ")
 	raw, err := loader.RawConfig()
 	if err != nil {
@@ -64,7 +66,8 @@ func New(options Options) (*Client, error) {
 	}
 	config, err := loader.ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("kubeconfig %s, context %q: %w: name a kubeconfig that exists, or set KUBECONFIG", file, context, err)
+		return nil, fmt.Errorf("kubeconfig %s, context %q: %w: name a kubeconfig that exists, or set KUBECONFIG", file,
+			context, err)
 	}
 	origin := fmt.Sprintf("context %q of kubeconfig %s", context, file)
 	if len(raw.Contexts) == 0 {
@@ -77,8 +80,8 @@ func newClient(config *rest.Config, origin string) (*Client, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = userAgent
 	config.WarningHandlerWithContext = rest.NoWarnings{}
-	// The API server shares itself out by priority and fairness. A limit here would let the isolation of one canary wait behind the evidence
-	// of others.
+	// The API server shares itself out by priority and fairness. A limit here would let the isolation of one canary wait
+	// behind the evidence of others.
 	config.QPS = -1
 	clientset, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -95,8 +98,8 @@ func newClient(config *rest.Config, origin string) (*Client, error) {
 	return &Client{config: config, clientset: clientset, dynamic: dynamicClient, transport: transport, origin: origin}, nil
 }
 
-// chooseContext finds the context that is used, and refuses one that does not exist. Without any context the configuration may
-// still be that of a pod; then the name is empty.
+// chooseContext finds the context that is used, and refuses one that does not exist. Without any context the
+// configuration may still be that of a pod; then the name is empty.
 func chooseContext(raw clientcmdapi.Config, wanted, file string) (string, error) {
 	name := wanted
 	if name == "" {
@@ -132,13 +135,14 @@ func (c *Client) Check(ctx context.Context) error {
 	case apierrors.IsUnauthorized(err), apierrors.IsForbidden(err):
 		return fmt.Errorf("the API server %s refuses the credentials of %s: %w: renew them", c.Server(), c.origin, err)
 	default:
-		return fmt.Errorf("the API server %s of %s does not answer: %w: check that the cluster runs and that this is the right one",
+		return fmt.Errorf("the API server %s of %s does not answer: %w: check that the cluster runs and that this is the "+
+			"right one",
 			c.Server(), c.origin, errors.Join(err, lateCause(ctx)))
 	}
 }
 
-// Kinds lists the kinds that the cluster serves of an API group version such as "monitoring.coreos.com/v1": none when the group
-// is not installed.
+// Kinds lists the kinds that the cluster serves of an API group version such as "monitoring.coreos.com/v1": none when
+// the group is not installed.
 func (c *Client) Kinds(ctx context.Context, groupVersion string) ([]string, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -165,8 +169,8 @@ func (c *Client) Kinds(ctx context.Context, groupVersion string) ([]string, erro
 	return kinds, nil
 }
 
-// ServiceProxy gives a transport and a base URL for HTTP to a port of a Service through the API server's service proxy. The
-// transport carries the client's credentials for the API server: use it for this URL alone.
+// ServiceProxy gives a transport and a base URL for HTTP to a port of a Service through the API server's service
+// proxy. The transport carries the client's credentials for the API server: use it for this URL alone.
 func (c *Client) ServiceProxy(namespace, service string, port int) (transport http.RoundTripper, baseURL string) {
 	url := c.clientset.CoreV1().RESTClient().Get().Namespace(namespace).Resource("services").
 		Name(fmt.Sprintf("%s:%d", service, port)).SubResource("proxy").URL()

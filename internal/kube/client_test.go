@@ -71,9 +71,12 @@ func TestNewRefuses(t *testing.T) {
 		options Options
 		want    []string
 	}{
-		{"unknown context", Options{Kubeconfig: staging, Context: "prod"}, []string{`context "prod"`, staging, "it has production, staging"}},
-		{"no current context", Options{Kubeconfig: kubeconfig(t, `""`)}, []string{"no current context", "production, staging"}},
-		{"current context does not exist", Options{Kubeconfig: kubeconfig(t, "gone")}, []string{`context "gone"`, "production, staging"}},
+		{"unknown context", Options{Kubeconfig: staging, Context: "prod"},
+			[]string{`context "prod"`, staging, "it has production, staging"}},
+		{"no current context", Options{Kubeconfig: kubeconfig(t, `""`)},
+			[]string{"no current context", "production, staging"}},
+		{"current context does not exist", Options{Kubeconfig: kubeconfig(t, "gone")},
+			[]string{`context "gone"`, "production, staging"}},
 		{"file does not exist", Options{Kubeconfig: missing}, []string{missing, "no such file"}},
 		{"file is broken", Options{Kubeconfig: broken}, []string{broken}},
 		{"nothing configured", Options{}, []string{missing, "set KUBECONFIG"}},
@@ -92,7 +95,8 @@ func apiServer(t *testing.T, handler http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	client, err := newClient(&rest.Config{Host: server.URL, BearerToken: "secret-token"}, `context "staging" of kubeconfig /config`)
+	client, err := newClient(&rest.Config{Host: server.URL, BearerToken: "secret-token"},
+		`context "staging" of kubeconfig /config`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +123,8 @@ func TestCheck(t *testing.T) {
 	if agent != userAgent {
 		t.Errorf("user agent is %q", agent)
 	}
-	unauthorized := apiServer(t, answer(http.StatusUnauthorized, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}`))
+	unauthorized := apiServer(t, answer(http.StatusUnauthorized,
+		`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}`))
 	testkit.WantError(t, unauthorized.Check(t.Context()), "refuses the credentials", `context "staging"`, "renew them")
 
 	gone := httptest.NewServer(http.NotFoundHandler())
@@ -128,7 +133,8 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testkit.WantError(t, unreachable.Check(t.Context()), "does not answer", gone.URL, `context "staging" of kubeconfig /config`, "connection refused")
+	testkit.WantError(t, unreachable.Check(t.Context()), "does not answer", gone.URL,
+		`context "staging" of kubeconfig /config`, "connection refused")
 }
 
 func TestCheckGivesUpWithItsContext(t *testing.T) {

@@ -66,11 +66,15 @@ func pushServer(t *testing.T) string {
 	if err := writer.Close(); err != nil {
 		t.Fatal(err)
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive.Bytes())), nil })
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser,
+		error) {
+		return io.NopCloser(bytes.NewReader(archive.Bytes())), nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: "amd64", Config: v1.Config{Entrypoint: []string{"/server"}}})
+	image, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: "amd64",
+		Config: v1.Config{Entrypoint: []string{"/server"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,15 +98,17 @@ func pushServer(t *testing.T) string {
 // newNamespace makes a namespace that goes with the test.
 func newNamespace(t *testing.T, client *Client) string {
 	t.Helper()
-	made, err := client.clientset.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		GenerateName: "e2e-kube-", Annotations: map[string]string{"example.com/owner": "e2e"},
-	}}, metav1.CreateOptions{})
+	made, err := client.clientset.CoreV1().Namespaces().Create(t.Context(),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			GenerateName: "e2e-kube-", Annotations: map[string]string{"example.com/owner": "e2e"},
+		}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		now := int64(0)
-		if err := client.clientset.CoreV1().Namespaces().Delete(context.Background(), made.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
+		if err := client.clientset.CoreV1().Namespaces().Delete(context.Background(), made.Name,
+			metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -176,7 +182,8 @@ func TestEndToEndCluster(t *testing.T) {
 	})
 	t.Run("crash loop", func(t *testing.T) { crashEndToEnd(t, client, namespace) })
 	t.Run("image that cannot be pulled", func(t *testing.T) {
-		waitFor(t, client, namespace, "unpullable", "deployment "+namespace+"/unpullable is not ready with 1 pods", "0 of 1 ready", "ImagePull")
+		waitFor(t, client, namespace, "unpullable", "deployment "+namespace+"/unpullable is not ready with 1 pods",
+			"0 of 1 ready", "ImagePull")
 	})
 	t.Run("namespace", func(t *testing.T) {
 		owner, exists, err := client.NamespaceOwner(t.Context(), namespace)
@@ -299,7 +306,10 @@ func waitFor(t *testing.T, client *Client, namespace, name string, parts ...stri
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		err := client.WaitDeploymentReady(ctx, namespace, name, 1)
 		cancel()
-		missing := slices.DeleteFunc(slices.Clone(parts), func(part string) bool { return err != nil && strings.Contains(err.Error(), part) })
+		missing := slices.DeleteFunc(slices.Clone(parts), func(part string) bool {
+			return err != nil &&
+				strings.Contains(err.Error(), part)
+		})
 		if len(missing) == 0 {
 			return
 		}

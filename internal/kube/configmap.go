@@ -15,7 +15,8 @@ import (
 var ErrConflict = errors.New("written by somebody else meanwhile")
 
 // ConfigMap gives the data of a ConfigMap and its resource version; both are empty when it does not exist.
-func (c *Client) ConfigMap(ctx context.Context, namespace, name string) (data map[string]string, version string, err error) {
+func (c *Client) ConfigMap(ctx context.Context, namespace, name string) (data map[string]string, version string,
+	err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	found, err := c.clientset.CoreV1().ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
@@ -39,9 +40,10 @@ func (c *Client) DeleteConfigMap(ctx context.Context, namespace, name string) er
 	return nil
 }
 
-// SwapConfigMap writes the data of a ledger's ConfigMap if its resource version is still the given one; with an empty version the
-// ConfigMap must not exist yet. Otherwise the error is ErrConflict.
-func (c *Client) SwapConfigMap(ctx context.Context, namespace, name string, data map[string]string, version string) error {
+// SwapConfigMap writes the data of a ledger's ConfigMap if its resource version is still the given one; with an empty
+// version the ConfigMap must not exist yet. Otherwise the error is ErrConflict.
+func (c *Client) SwapConfigMap(ctx context.Context, namespace, name string, data map[string]string,
+	version string) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	config := &corev1.ConfigMap{

@@ -31,12 +31,14 @@ func (c *Client) Deployment(ctx context.Context, namespace, name string) (*appsv
 }
 
 // Deployments lists those that carry all the labels, by name. At least one label must be given.
-func (c *Client) Deployments(ctx context.Context, namespace string, selector map[string]string) ([]appsv1.Deployment, error) {
+func (c *Client) Deployments(ctx context.Context, namespace string, selector map[string]string) ([]appsv1.Deployment,
+	error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	set, err := labels.ValidatedSelectorFromSet(selector)
 	if err != nil || set.Empty() {
-		return nil, fmt.Errorf("deployments in %s with labels %v: no valid labels given: %w", namespace, selector, errors.Join(err))
+		return nil, fmt.Errorf("deployments in %s with labels %v: no valid labels given: %w", namespace, selector,
+			errors.Join(err))
 	}
 	list, err := c.clientset.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: set.String()})
 	if err != nil {
@@ -51,7 +53,8 @@ func (c *Client) DeleteDeployment(ctx context.Context, namespace, name string) e
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	background := metav1.DeletePropagationBackground
-	err := c.clientset.AppsV1().Deployments(namespace).Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &background})
+	err := c.clientset.AppsV1().Deployments(namespace).Delete(ctx, name,
+		metav1.DeleteOptions{PropagationPolicy: &background})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("delete deployment %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
 	}
@@ -73,7 +76,8 @@ type Revision struct {
 	template corev1.PodTemplateSpec
 }
 
-// Revisions lists the templates of a Deployment that are still known, the oldest first. One that does not exist has none.
+// Revisions lists the templates of a Deployment that are still known, the oldest first. One that does not exist has
+// none.
 func (c *Client) Revisions(ctx context.Context, namespace, name string) ([]Revision, error) {
 	deployment, exists, err := c.Deployment(ctx, namespace, name)
 	if err != nil || !exists {
@@ -81,9 +85,11 @@ func (c *Client) Revisions(ctx context.Context, namespace, name string) ([]Revis
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	list, err := c.clientset.AppsV1().ReplicaSets(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(deployment.Spec.Selector)})
+	list, err := c.clientset.AppsV1().ReplicaSets(namespace).List(ctx,
+		metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(deployment.Spec.Selector)})
 	if err != nil {
-		return nil, fmt.Errorf("list the revisions of deployment %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
+		return nil, fmt.Errorf("list the revisions of deployment %s/%s: %w", namespace, name,
+			errors.Join(err, lateCause(ctx)))
 	}
 	var revisions []Revision
 	for i := range list.Items {
@@ -92,7 +98,8 @@ func (c *Client) Revisions(ctx context.Context, namespace, name string) ([]Revis
 		if err != nil || !metav1.IsControlledBy(set, deployment) || len(set.Spec.Template.Spec.Containers) == 0 {
 			continue
 		}
-		revision := Revision{Number: number, Image: set.Spec.Template.Spec.Containers[0].Image, Created: set.CreationTimestamp.Time, template: set.Spec.Template}
+		revision := Revision{Number: number, Image: set.Spec.Template.Spec.Containers[0].Image,
+			Created: set.CreationTimestamp.Time, template: set.Spec.Template}
 		revision.Present = set.Annotations[revisionAnnotation] == deployment.Annotations[revisionAnnotation]
 		revisions = append(revisions, revision)
 	}
@@ -103,8 +110,9 @@ func (c *Client) Revisions(ctx context.Context, namespace, name string) ([]Revis
 // undoManager owns what an undo brought into a Deployment.
 const undoManager = fieldManager + "-undo"
 
-// ForgetUndo takes what an undo brought into a Deployment, and nobody else asks for, out of it again: the provider that applies its own
-// template afterwards leaves the fields of others alone, and a variable of the older revision would stay for ever.
+// ForgetUndo takes what an undo brought into a Deployment, and nobody else asks for, out of it again: the provider
+// that applies its own template afterwards leaves the fields of others alone, and a variable of the older revision
+// would stay for ever.
 func (c *Client) ForgetUndo(ctx context.Context, namespace, name string) error {
 	deployment, exists, err := c.Deployment(ctx, namespace, name)
 	if err != nil || !exists {
@@ -119,7 +127,8 @@ func (c *Client) ForgetUndo(ctx context.Context, namespace, name string) error {
 		_, err = client.Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{})
 	}
 	if err == nil {
-		_, err = client.Apply(ctx, applyappsv1.Deployment(name, namespace), metav1.ApplyOptions{FieldManager: undoManager, Force: true})
+		_, err = client.Apply(ctx, applyappsv1.Deployment(name, namespace),
+			metav1.ApplyOptions{FieldManager: undoManager, Force: true})
 	}
 	if err != nil {
 		return fmt.Errorf("forget the undo of deployment %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
@@ -127,8 +136,8 @@ func (c *Client) ForgetUndo(ctx context.Context, namespace, name string) error {
 	return nil
 }
 
-// UndoTo gives a Deployment the template of a revision, and no pods: it changes both in one step, so that no pod of the older template
-// gets requests before somebody lets it.
+// UndoTo gives a Deployment the template of a revision, and no pods: it changes both in one step, so that no pod of
+// the older template gets requests before somebody lets it.
 func (c *Client) UndoTo(ctx context.Context, namespace, name string, revision Revision) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -141,17 +150,21 @@ func (c *Client) UndoTo(ctx context.Context, namespace, name string, revision Re
 	if err != nil {
 		return fmt.Errorf("encode revision %d: %w", revision.Number, err)
 	}
-	_, err = c.clientset.AppsV1().Deployments(namespace).Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: undoManager})
+	_, err = c.clientset.AppsV1().Deployments(namespace).Patch(ctx, name, types.JSONPatchType, patch,
+		metav1.PatchOptions{FieldManager: undoManager})
 	if err != nil {
-		return fmt.Errorf("undo deployment %s/%s to revision %d: %w", namespace, name, revision.Number, errors.Join(err, lateCause(ctx)))
+		return fmt.Errorf("undo deployment %s/%s to revision %d: %w", namespace, name, revision.Number,
+			errors.Join(err, lateCause(ctx)))
 	}
 	return nil
 }
 
-// CreateDeployment makes a Deployment. One of the same name that is being deleted is waited for, until the context ends.
+// CreateDeployment makes a Deployment. One of the same name that is being deleted is waited for, until the context
+// ends.
 func (c *Client) CreateDeployment(ctx context.Context, deployment *appsv1.Deployment) error {
 	return poll(ctx, func() error {
-		_, err := c.clientset.AppsV1().Deployments(deployment.Namespace).Create(ctx, deployment, metav1.CreateOptions{FieldManager: fieldManager})
+		_, err := c.clientset.AppsV1().Deployments(deployment.Namespace).Create(ctx, deployment,
+			metav1.CreateOptions{FieldManager: fieldManager})
 		switch {
 		case err == nil, apierrors.IsAlreadyExists(err):
 			return err

@@ -20,8 +20,8 @@ const (
 	evidenceKey     = "evidence.json.gz"
 )
 
-// SaveEvidence keeps an archive in a ConfigMap and removes the oldest ones of the app beyond keep. Saving under a name that
-// exists is done: a rollback that is repeated collects no second time.
+// SaveEvidence keeps an archive in a ConfigMap and removes the oldest ones of the app beyond keep. Saving under a
+// name that exists is done: a rollback that is repeated collects no second time.
 func (c *Client) SaveEvidence(ctx context.Context, namespace, name, app string, archive []byte, keep int) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()

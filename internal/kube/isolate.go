@@ -20,9 +20,10 @@ func (c *Client) AllPods(ctx context.Context, namespace string, selector map[str
 	return c.allPods(ctx, namespace, selector)
 }
 
-// LabelPods gives every pod that carries all the labels of selector the label key=value, and names those that it changed. A
-// pod that vanishes meanwhile is none.
-func (c *Client) LabelPods(ctx context.Context, namespace string, selector map[string]string, key, value string) ([]string, error) {
+// LabelPods gives every pod that carries all the labels of selector the label key=value, and names those that it
+// changed. A pod that vanishes meanwhile is none.
+func (c *Client) LabelPods(ctx context.Context, namespace string, selector map[string]string, key,
+	value string) ([]string, error) {
 	pods, err := c.allPods(ctx, namespace, selector)
 	if err != nil {
 		return nil, err
@@ -68,7 +69,8 @@ func (c *Client) LabelPod(ctx context.Context, namespace, pod, key, value string
 func (c *Client) patchPod(ctx context.Context, namespace, name string, patch []byte) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	_, err := c.clientset.CoreV1().Pods(namespace).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	_, err := c.clientset.CoreV1().Pods(namespace).Patch(ctx, name, types.MergePatchType, patch,
+		metav1.PatchOptions{FieldManager: fieldManager})
 	return err
 }
 
@@ -80,7 +82,8 @@ func (c *Client) Endpoints(ctx context.Context, namespace, service string) ([]st
 		LabelSelector: discoveryv1.LabelServiceName + "=" + service,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list the endpoints of service %s/%s: %w", namespace, service, errors.Join(err, lateCause(ctx)))
+		return nil, fmt.Errorf("list the endpoints of service %s/%s: %w", namespace, service,
+			errors.Join(err, lateCause(ctx)))
 	}
 	var pods []string
 	for _, slice := range list.Items {
@@ -111,8 +114,10 @@ func (c *Client) OpenService(ctx context.Context, namespace, service, label stri
 	if err != nil {
 		return false, fmt.Errorf("encode selector: %w", err)
 	}
-	if _, err := client.Patch(ctx, service, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager}); err != nil {
-		return false, fmt.Errorf("open service %s/%s to both tracks: %w", namespace, service, errors.Join(err, lateCause(ctx)))
+	if _, err := client.Patch(ctx, service, types.MergePatchType, patch,
+		metav1.PatchOptions{FieldManager: fieldManager}); err != nil {
+		return false, fmt.Errorf("open service %s/%s to both tracks: %w", namespace, service,
+			errors.Join(err, lateCause(ctx)))
 	}
 	return true, nil
 }
@@ -143,7 +148,8 @@ func (c *Client) Scale(ctx context.Context, namespace, deployment string, replic
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("scale deployment %s/%s to %d: %w", namespace, deployment, replicas, errors.Join(err, lateCause(ctx)))
+		return fmt.Errorf("scale deployment %s/%s to %d: %w", namespace, deployment, replicas,
+			errors.Join(err, lateCause(ctx)))
 	}
 	return nil
 }
@@ -161,16 +167,18 @@ func (c *Client) EventTexts(ctx context.Context, namespace, prefix string) ([]st
 	for i := range list.Items {
 		event := &list.Items[i]
 		if len(event.InvolvedObject.Name) >= len(prefix) && event.InvolvedObject.Name[:len(prefix)] == prefix {
-			lines = append(lines, fmt.Sprintf("%s %s %s %s/%s: %.500s", event.LastTimestamp.UTC().Format("15:04:05"), event.Type, event.Reason,
+			lines = append(lines, fmt.Sprintf("%s %s %s %s/%s: %.500s", event.LastTimestamp.UTC().Format("15:04:05"), event.Type,
+				event.Reason,
 				event.InvolvedObject.Kind, event.InvolvedObject.Name, event.Message))
 		}
 	}
 	return lines, nil
 }
 
-// WaitEndpoints waits until the Service sends requests to at least that many pods of the selector. It ends with the context,
-// which needs a deadline to end at all.
-func (c *Client) WaitEndpoints(ctx context.Context, namespace, service string, selector map[string]string, atLeast int) error {
+// WaitEndpoints waits until the Service sends requests to at least that many pods of the selector. It ends with the
+// context, which needs a deadline to end at all.
+func (c *Client) WaitEndpoints(ctx context.Context, namespace, service string, selector map[string]string,
+	atLeast int) error {
 	found := 0
 	err := poll(ctx, func() error {
 		endpoints, err := c.Endpoints(ctx, namespace, service)
@@ -193,7 +201,8 @@ func (c *Client) WaitEndpoints(ctx context.Context, namespace, service string, s
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("service %s/%s does not send requests to %d pods with %v: %w", namespace, service, atLeast, selector, err)
+		return fmt.Errorf("service %s/%s does not send requests to %d pods with %v: %w", namespace, service, atLeast,
+			selector, err)
 	}
 	return nil
 }

@@ -43,7 +43,8 @@ func TestLabelPods(t *testing.T) {
 			t.Errorf("%s carries %s", pods[i].Name, got)
 		}
 	}
-	if changed, err := client.LabelPods(t.Context(), "shop", selector, "traffic", "isolated"); err != nil || len(changed) > 0 {
+	if changed, err := client.LabelPods(t.Context(), "shop", selector, "traffic", "isolated"); err != nil ||
+		len(changed) > 0 {
 		t.Errorf("a second time changes %v, %v", changed, err)
 	}
 }
@@ -57,7 +58,8 @@ func newSlice(name string, pods ...string) *discoveryv1.EndpointSlice {
 		name, unready := strings.CutSuffix(pod, "!")
 		ready := !unready
 		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
-			Conditions: discoveryv1.EndpointConditions{Ready: &ready}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: name},
+			Conditions: discoveryv1.EndpointConditions{Ready: &ready},
+			TargetRef:  &corev1.ObjectReference{Kind: "Pod", Name: name},
 		})
 	}
 	return slice
@@ -76,7 +78,8 @@ func TestEndpoints(t *testing.T) {
 func TestWaitEndpoints(t *testing.T) {
 	stable := map[string]string{"track": "stable"}
 	client := &Client{clientset: fake.NewClientset(
-		newSlice("one", "a", "b", "canary", "c!"), newPod("a", true, stable), newPod("b", true, stable), newPod("c", true, stable),
+		newSlice("one", "a", "b", "canary", "c!"), newPod("a", true, stable), newPod("b", true, stable),
+		newPod("c", true, stable),
 		newPod("canary", true, map[string]string{"track": "canary"}),
 	)}
 	if err := client.WaitEndpoints(t.Context(), "shop", "finance", stable, 2); err != nil {
@@ -128,7 +131,8 @@ func TestConfigMapIsSwappedAndNotOverwritten(t *testing.T) {
 func TestEvidenceIsKeptForTheNewest(t *testing.T) {
 	client := &Client{clientset: fake.NewClientset()}
 	for i := range 7 {
-		if err := client.SaveEvidence(t.Context(), "shop", fmt.Sprintf("finance-evidence-2026030%d", i), "finance", []byte("x"), 5); err != nil {
+		if err := client.SaveEvidence(t.Context(), "shop", fmt.Sprintf("finance-evidence-2026030%d", i), "finance",
+			[]byte("x"), 5); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -141,7 +145,8 @@ func TestEvidenceIsKeptForTheNewest(t *testing.T) {
 			t.Errorf("%s is kept", kept.Name)
 		}
 	}
-	if err := client.SaveEvidence(t.Context(), "shop", "finance-evidence-20260306", "finance", []byte("x"), 5); err != nil {
+	if err := client.SaveEvidence(t.Context(), "shop", "finance-evidence-20260306", "finance", []byte("x"),
+		5); err != nil {
 		t.Errorf("a rollback that is repeated: %v", err)
 	}
 }
@@ -155,10 +160,12 @@ func TestEventTexts(t *testing.T) {
 		}
 	}
 	client := &Client{clientset: fake.NewClientset(
-		event("1", "finance-v2-abc", "BackOff", 5), event("2", "finance-v2-abc", "Failed", 3), event("3", "finance-stable-x", "Killing", 1),
+		event("1", "finance-v2-abc", "BackOff", 5), event("2", "finance-v2-abc", "Failed", 3),
+		event("3", "finance-stable-x", "Killing", 1),
 	)}
 	lines, err := client.EventTexts(t.Context(), "shop", "finance-v2")
-	if err != nil || len(lines) != 2 || !strings.Contains(lines[0], "Failed") || !strings.Contains(lines[1], "09:05:00 Warning BackOff Pod/finance-v2-abc: told") {
+	if err != nil || len(lines) != 2 || !strings.Contains(lines[0], "Failed") ||
+		!strings.Contains(lines[1], "09:05:00 Warning BackOff Pod/finance-v2-abc: told") {
 		t.Errorf("%q, %v", lines, err)
 	}
 }

@@ -27,7 +27,8 @@ type LogQuery struct {
 const longestLine = 64 << 10
 
 // EachLogLine gives the lines of a container's log one by one, without their ends.
-func (c *Client) EachLogLine(ctx context.Context, namespace, pod string, query LogQuery, line func(string) error) error {
+func (c *Client) EachLogLine(ctx context.Context, namespace, pod string, query LogQuery,
+	line func(string) error) error {
 	options := &corev1.PodLogOptions{Container: query.Container, Previous: query.Previous, Follow: query.Follow}
 	if query.Tail > 0 {
 		options.TailLines = &query.Tail

@@ -19,15 +19,18 @@ import (
 func (c *Client) ReplicaSets(ctx context.Context, owner *appsv1.Deployment) ([]appsv1.ReplicaSet, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	list, err := c.clientset.AppsV1().ReplicaSets(owner.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(owner.Spec.Selector)})
+	list, err := c.clientset.AppsV1().ReplicaSets(owner.Namespace).List(ctx,
+		metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(owner.Spec.Selector)})
 	if err != nil {
-		return nil, fmt.Errorf("list the replicasets of %s/%s: %w", owner.Namespace, owner.Name, errors.Join(err, lateCause(ctx)))
+		return nil, fmt.Errorf("list the replicasets of %s/%s: %w", owner.Namespace, owner.Name,
+			errors.Join(err, lateCause(ctx)))
 	}
-	return slices.DeleteFunc(list.Items, func(set appsv1.ReplicaSet) bool { return !metav1.IsControlledBy(&set, owner) }), nil
+	return slices.DeleteFunc(list.Items, func(set appsv1.ReplicaSet) bool { return !metav1.IsControlledBy(&set, owner) }),
+		nil
 }
 
-// PodsOf lists the pods of a Deployment's ReplicaSets, by name. A pod that merely carries their labels is none: anybody who may create a
-// pod in the namespace chooses its labels.
+// PodsOf lists the pods of a Deployment's ReplicaSets, by name. A pod that merely carries their labels is none:
+// anybody who may create a pod in the namespace chooses its labels.
 func (c *Client) PodsOf(ctx context.Context, owner *appsv1.Deployment) ([]corev1.Pod, error) {
 	pods, err := c.listPods(ctx, owner.Namespace, metav1.FormatLabelSelector(owner.Spec.Selector))
 	if err != nil || len(pods) == 0 {
@@ -43,7 +46,8 @@ func (c *Client) PodsOf(ctx context.Context, owner *appsv1.Deployment) ([]corev1
 	}), nil
 }
 
-// DeploymentPods lists the pods of the Deployment of that name as [Client.PodsOf] does. One that does not exist has none.
+// DeploymentPods lists the pods of the Deployment of that name as [Client.PodsOf] does. One that does not exist has
+// none.
 func (c *Client) DeploymentPods(ctx context.Context, namespace, name string) ([]corev1.Pod, error) {
 	owner, exists, err := c.Deployment(ctx, namespace, name)
 	if err != nil || !exists {
@@ -78,7 +82,8 @@ func eventTime(event corev1.Event) time.Time {
 	return cmp.Or(event.LastTimestamp.Time, event.EventTime.Time, event.CreationTimestamp.Time)
 }
 
-// SecretKeys gives the names of the keys of a Secret, sorted, and never a value; the second result is false when it does not exist.
+// SecretKeys gives the names of the keys of a Secret, sorted, and never a value; the second result is false when it
+// does not exist.
 func (c *Client) SecretKeys(ctx context.Context, namespace, name string) ([]string, bool, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()

@@ -20,7 +20,8 @@ import (
 func TestWhatBelongsToADeployment(t *testing.T) {
 	labels := map[string]string{"version": "week1"}
 	deployment := &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "week1", UID: "1"}, Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "week1", UID: "1"},
+		Spec:       appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}},
 	}
 	set := func(name, owner string) *appsv1.ReplicaSet {
 		yes := true
@@ -36,7 +37,8 @@ func TestWhatBelongsToADeployment(t *testing.T) {
 	}
 }
 
-// A pod belongs to a Deployment by way of a ReplicaSet that is the Deployment's, not by what its labels or its owner's name say.
+// A pod belongs to a Deployment by way of a ReplicaSet that is the Deployment's, not by what its labels or its
+// owner's name say.
 func TestPodsThatOnlyWearTheLabels(t *testing.T) {
 	labels := map[string]string{"app": "finance", "track": "canary", "version": "week1"}
 	yes, no := true, false
@@ -49,7 +51,8 @@ func TestPodsThatOnlyWearTheLabels(t *testing.T) {
 	}
 	set := func(name, uid, of string) *appsv1.ReplicaSet {
 		return &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
-			Namespace: "shop", Name: name, UID: types.UID(uid), Labels: labels, OwnerReferences: owner("Deployment", "finance-week1", of, &yes),
+			Namespace: "shop", Name: name, UID: types.UID(uid), Labels: labels,
+			OwnerReferences: owner("Deployment", "finance-week1", of, &yes),
 		}}
 	}
 	pod := func(name string, isReady bool, owners []metav1.OwnerReference) *corev1.Pod {
@@ -74,9 +77,11 @@ func TestPodsThatOnlyWearTheLabels(t *testing.T) {
 		list func() ([]corev1.Pod, error)
 		want []string
 	}{
-		"all":   {func() ([]corev1.Pod, error) { return client.DeploymentPods(t.Context(), "shop", "finance-week1") }, []string{"finance-week1-a", "finance-week1-b", "finance-week1-leaving", "finance-week1-starting"}},
-		"ready": {func() ([]corev1.Pod, error) { return client.ReadyPods(t.Context(), "shop", "finance-week1") }, []string{"finance-week1-a", "finance-week1-b"}},
-		"gone":  {func() ([]corev1.Pod, error) { return client.ReadyPods(t.Context(), "shop", "finance-week2") }, nil},
+		"all": {func() ([]corev1.Pod, error) { return client.DeploymentPods(t.Context(), "shop", "finance-week1") },
+			[]string{"finance-week1-a", "finance-week1-b", "finance-week1-leaving", "finance-week1-starting"}},
+		"ready": {func() ([]corev1.Pod, error) { return client.ReadyPods(t.Context(), "shop", "finance-week1") },
+			[]string{"finance-week1-a", "finance-week1-b"}},
+		"gone": {func() ([]corev1.Pod, error) { return client.ReadyPods(t.Context(), "shop", "finance-week2") }, nil},
 	} {
 		pods, err := tt.list()
 		var names []string
@@ -92,7 +97,8 @@ func TestPodsThatOnlyWearTheLabels(t *testing.T) {
 func TestEventsInOrderOfTime(t *testing.T) {
 	at := func(minute int) time.Time { return time.Date(2026, 3, 2, 9, minute, 0, 0, time.UTC) }
 	event := func(name string, change func(*corev1.Event)) *corev1.Event {
-		e := &corev1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name, CreationTimestamp: metav1.NewTime(at(0))}}
+		e := &corev1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name,
+			CreationTimestamp: metav1.NewTime(at(0))}}
 		change(e)
 		return e
 	}
@@ -119,8 +125,10 @@ func TestEventsInOrderOfTime(t *testing.T) {
 
 func TestKeysWithoutValues(t *testing.T) {
 	client := &Client{clientset: fake.NewClientset(
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "db"}, Data: map[string][]byte{"password": []byte("x"), "host": nil}},
-		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "env", ResourceVersion: "1"}, Data: map[string]string{"LEVEL": "info"}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "db"},
+			Data: map[string][]byte{"password": []byte("x"), "host": nil}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "env", ResourceVersion: "1"},
+			Data: map[string]string{"LEVEL": "info"}},
 	)}
 	keys, exists, err := client.SecretKeys(t.Context(), "n", "db")
 	if err != nil || !exists || !cmp.Equal(keys, []string{"host", "password"}) {
@@ -139,7 +147,10 @@ func TestKeysWithoutValues(t *testing.T) {
 		}
 	}
 	broken := fake.NewClientset()
-	broken.PrependReactor("*", "*", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("no") })
+	broken.PrependReactor("*", "*", func(k8stesting.Action) (bool, runtime.Object, error) {
+		return true, nil,
+			errors.New("no")
+	})
 	client = &Client{clientset: broken}
 	_, _, secretErr := client.SecretKeys(t.Context(), "n", "db")
 	_, eventErr := client.Events(t.Context(), "n")

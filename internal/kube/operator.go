@@ -28,8 +28,10 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s is at it, since %s", e.Holder, e.Since.UTC().Format(time.RFC3339))
 }
 
-// LeaseHolder tells who holds a Lease, and when the holder said so last. Nobody holds one that does not exist or was released.
-func (c *Client) LeaseHolder(ctx context.Context, namespace, name string) (holder string, renewed time.Time, err error) {
+// LeaseHolder tells who holds a Lease, and when the holder said so last. Nobody holds one that does not exist or was
+// released.
+func (c *Client) LeaseHolder(ctx context.Context, namespace, name string) (holder string, renewed time.Time,
+	err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	lease, err := c.clientset.CoordinationV1().Leases(namespace).Get(ctx, name, metav1.GetOptions{})
@@ -48,8 +50,8 @@ func (c *Client) LeaseHolder(ctx context.Context, namespace, name string) (holde
 	return *lease.Spec.HolderIdentity, renewed, nil
 }
 
-// Hold takes a Lease until release is called, and renews it until then. The error is a *HeldError when somebody else holds it. With
-// force it is taken all the same.
+// Hold takes a Lease until release is called, and renews it until then. The error is a *HeldError when somebody else
+// holds it. With force it is taken all the same.
 func (c *Client) Hold(ctx context.Context, namespace, name, identity string, force bool) (release func(), err error) {
 	if err := c.take(ctx, namespace, name, identity, force); err != nil {
 		return nil, err
@@ -85,7 +87,8 @@ func (c *Client) take(ctx context.Context, namespace, name, identity string, for
 	lease, err := client.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
-		lease.Spec = coordinationv1.LeaseSpec{HolderIdentity: &identity, AcquireTime: &now, RenewTime: &now, LeaseDurationSeconds: &seconds}
+		lease.Spec = coordinationv1.LeaseSpec{HolderIdentity: &identity, AcquireTime: &now, RenewTime: &now,
+			LeaseDurationSeconds: &seconds}
 		_, err = client.Create(ctx, lease, metav1.CreateOptions{FieldManager: fieldManager})
 		if apierrors.IsAlreadyExists(err) {
 			return &HeldError{Holder: "somebody else", Since: now.Time}
@@ -113,7 +116,8 @@ func (c *Client) take(ctx context.Context, namespace, name, identity string, for
 // heldBy is who holds a Lease now; nobody when it was released or is old.
 func heldBy(lease *coordinationv1.Lease) (holder string, since time.Time) {
 	spec := lease.Spec
-	if spec.HolderIdentity == nil || *spec.HolderIdentity == "" || spec.RenewTime == nil || time.Since(spec.RenewTime.Time) > HoldFor {
+	if spec.HolderIdentity == nil || *spec.HolderIdentity == "" || spec.RenewTime == nil ||
+		time.Since(spec.RenewTime.Time) > HoldFor {
 		return "", time.Time{}
 	}
 	if spec.AcquireTime != nil {

@@ -20,7 +20,8 @@ func TestOnlyOneOperatorAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = client.Hold(t.Context(), "shop", "finance-operator", "ben", false)
-	if held, ok := errors.AsType[*HeldError](err); !ok || held.Holder != "anna" || !strings.Contains(err.Error(), "anna is at it") {
+	if held, ok := errors.AsType[*HeldError](err); !ok || held.Holder != "anna" ||
+		!strings.Contains(err.Error(), "anna is at it") {
 		t.Errorf("a second operator: %v", err)
 	}
 	byForce, err := client.Hold(t.Context(), "shop", "finance-operator", "ben", true)
@@ -29,7 +30,8 @@ func TestOnlyOneOperatorAtATime(t *testing.T) {
 	}
 	// Who lost it does not take it away from who has it.
 	release()
-	if holder, renewed, err := client.LeaseHolder(t.Context(), "shop", "finance-operator"); err != nil || holder != "ben" || time.Since(renewed) > time.Minute {
+	if holder, renewed, err := client.LeaseHolder(t.Context(), "shop", "finance-operator"); err != nil ||
+		holder != "ben" || time.Since(renewed) > time.Minute {
 		t.Errorf("%q holds it, since %v: %v", holder, renewed, err)
 	}
 	byForce()
@@ -75,29 +77,36 @@ func revised() *fake.Clientset {
 	replicas := int32(1)
 	labels := map[string]string{"app": "finance", "track": "canary"}
 	deployment := &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "finance-v2", UID: "d", Labels: labels, Annotations: map[string]string{revisionAnnotation: "2"}},
-		Spec:       appsv1.DeploymentSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template("finance:2", labels)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "finance-v2", UID: "d", Labels: labels,
+			Annotations: map[string]string{revisionAnnotation: "2"}},
+		Spec: appsv1.DeploymentSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: template("finance:2", labels)},
 	}
 	set := func(name, number, image, owner string) *appsv1.ReplicaSet {
 		own := map[string]string{"app": "finance", "track": "canary", appsv1.DefaultDeploymentUniqueLabelKey: name}
 		isController := true
 		return &appsv1.ReplicaSet{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: own, Annotations: map[string]string{revisionAnnotation: number},
-				OwnerReferences: []metav1.OwnerReference{{Kind: "Deployment", Name: "finance-v2", UID: types.UID(owner), Controller: &isController}}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: own,
+				Annotations: map[string]string{revisionAnnotation: number},
+				OwnerReferences: []metav1.OwnerReference{{Kind: "Deployment", Name: "finance-v2", UID: types.UID(owner),
+					Controller: &isController}}},
 			Spec: appsv1.ReplicaSetSpec{Template: template(image, own)},
 		}
 	}
-	return fake.NewClientset(deployment, set("new", "2", "finance:2", "d"), set("old", "1", "finance:1", "d"), set("other", "7", "finance:7", "another"))
+	return fake.NewClientset(deployment, set("new", "2", "finance:2", "d"), set("old", "1", "finance:1", "d"),
+		set("other", "7", "finance:7", "another"))
 }
 
 func template(image string, labels map[string]string) corev1.PodTemplateSpec {
-	return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "finance", Image: image}}}}
+	return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "finance", Image: image}}}}
 }
 
 func TestRevisionsAndUndo(t *testing.T) {
 	client := &Client{clientset: revised()}
 	revisions, err := client.Revisions(t.Context(), "shop", "finance-v2")
-	if err != nil || len(revisions) != 2 || revisions[0].Number != 1 || revisions[0].Image != "finance:1" || revisions[0].Present || !revisions[1].Present {
+	if err != nil || len(revisions) != 2 || revisions[0].Number != 1 || revisions[0].Image != "finance:1" ||
+		revisions[0].Present || !revisions[1].Present {
 		t.Fatalf("revisions %+v: %v", revisions, err)
 	}
 	if err := client.UndoTo(t.Context(), "shop", "finance-v2", revisions[0]); err != nil {
@@ -145,7 +154,8 @@ func TestEvidenceTheNewestFirst(t *testing.T) {
 		}
 	}
 	found, err := client.Evidence(t.Context(), "shop", "finance")
-	if err != nil || len(found) != 2 || found[0].Name != "finance-evidence-20260302-100000" || string(found[0].Archive) != found[0].Name {
+	if err != nil || len(found) != 2 || found[0].Name != "finance-evidence-20260302-100000" ||
+		string(found[0].Archive) != found[0].Name {
 		t.Errorf("found %v: %v", found, err)
 	}
 }

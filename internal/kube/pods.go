@@ -31,8 +31,8 @@ type Namespace struct {
 	Annotations map[string]string
 }
 
-// NamespaceOwner gives the labels and annotations of a namespace, by which one tells whose it is. The second result is false
-// when the namespace does not exist.
+// NamespaceOwner gives the labels and annotations of a namespace, by which one tells whose it is. The second result
+// is false when the namespace does not exist.
 func (c *Client) NamespaceOwner(ctx context.Context, namespace string) (Namespace, bool, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -77,27 +77,27 @@ func ready(pod *corev1.Pod) bool {
 	})
 }
 
-// WaitDeploymentReady waits until the Deployment's newest template is observed and at least that many pods are of it and
-// ready. A Deployment that does not exist yet is waited for. It ends with the context, which needs a deadline to end at all;
-// the error then says how many pods were ready and what holds the others back.
+// WaitDeploymentReady waits until the Deployment's newest template is observed and at least that many pods are of it
+// and ready. A Deployment that does not exist yet is waited for. It ends with the context, which needs a deadline to
+// end at all; the error then says how many pods were ready and what holds the others back.
 func (c *Client) WaitDeploymentReady(ctx context.Context, namespace, name string, replicas int) error {
 	return c.waitDeployment(ctx, namespace, name, wanted{replicas: replicas})
 }
 
-// WaitDeploymentRuns waits as [Client.WaitDeploymentReady] does for pods with an image of that digest alone: a Deployment that is
-// still to be updated has ready pods too, and one that is being updated has some of each.
+// WaitDeploymentRuns waits as [Client.WaitDeploymentReady] does for pods with an image of that digest alone: a
+// Deployment that is still to be updated has ready pods too, and one that is being updated has some of each.
 func (c *Client) WaitDeploymentRuns(ctx context.Context, namespace, name, digest string, replicas int) error {
 	return c.waitDeployment(ctx, namespace, name, wanted{digest: digest, replicas: replicas})
 }
 
-// WaitDeploymentAnnotated waits as [Client.WaitDeploymentReady] does for pods with that annotation alone: those of a template that was
-// changed, and none of the one before.
+// WaitDeploymentAnnotated waits as [Client.WaitDeploymentReady] does for pods with that annotation alone: those of a
+// template that was changed, and none of the one before.
 func (c *Client) WaitDeploymentAnnotated(ctx context.Context, namespace, name, key, value string, replicas int) error {
 	return c.waitDeployment(ctx, namespace, name, wanted{key: key, value: value, replicas: replicas})
 }
 
-// WaitRolledOut waits as [Client.WaitDeploymentReady] does until the Deployment has all pods it shall have, whatever their number, and none
-// of an earlier template.
+// WaitRolledOut waits as [Client.WaitDeploymentReady] does until the Deployment has all pods it shall have, whatever
+// their number, and none of an earlier template.
 func (c *Client) WaitRolledOut(ctx context.Context, namespace, name string) error {
 	return c.waitDeployment(ctx, namespace, name, wanted{rolledOut: true})
 }
@@ -150,7 +150,8 @@ func (c *Client) waitDeployment(ctx context.Context, namespace, name string, wan
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("deployment %s/%s is not ready with %d pods after %v: %s: %w",
-				namespace, name, wanted.of(last), time.Since(start).Round(time.Second), c.unready(ctx, wanted, last, lookErr), context.Cause(ctx))
+				namespace, name, wanted.of(last), time.Since(start).Round(time.Second), c.unready(ctx, wanted, last, lookErr),
+				context.Cause(ctx))
 		case <-ticker.C:
 		}
 	}
@@ -179,7 +180,8 @@ func (w wanted) lack(d *appsv1.Deployment) string {
 		return fmt.Sprintf("generation %d is not observed yet (observed: %d)", d.Generation, status.ObservedGeneration)
 	case int(status.UpdatedReplicas) < replicas || int(status.ReadyReplicas-old) < replicas:
 		// The status does not tell how many of the newest template are ready: those of earlier ones are taken to be.
-		return fmt.Sprintf("%d of %d ready, %d of the newest template", status.ReadyReplicas, replicas, status.UpdatedReplicas)
+		return fmt.Sprintf("%d of %d ready, %d of the newest template", status.ReadyReplicas, replicas,
+			status.UpdatedReplicas)
 	case (w.digest != "" || w.key != "" || w.rolledOut) && old > 0:
 		return fmt.Sprintf("%d pods of the template before are still there", old)
 	default:
@@ -189,7 +191,8 @@ func (w wanted) lack(d *appsv1.Deployment) string {
 
 // runs tells whether a container of the Deployment's template has an image of that digest.
 func runs(d *appsv1.Deployment, digest string) bool {
-	return slices.ContainsFunc(d.Spec.Template.Spec.Containers, func(c corev1.Container) bool { return strings.HasSuffix(c.Image, "@"+digest) })
+	return slices.ContainsFunc(d.Spec.Template.Spec.Containers,
+		func(c corev1.Container) bool { return strings.HasSuffix(c.Image, "@"+digest) })
 }
 
 // unready says how far a Deployment came that was waited for, and why its pods are not ready.
@@ -232,7 +235,8 @@ func describe(pods []corev1.Pod) string {
 	return out.String()
 }
 
-// Problem says in a few words why a pod is not ready, such as "ImagePullBackOff: …"; nothing when it is ready or being deleted.
+// Problem says in a few words why a pod is not ready, such as "ImagePullBackOff: …"; nothing when it is ready or
+// being deleted.
 func Problem(pod *corev1.Pod) string {
 	if ready(pod) || pod.DeletionTimestamp != nil {
 		return ""
@@ -282,9 +286,11 @@ func reason(reason, message string) string {
 	return fmt.Sprintf("%s: %.300s", reason, message)
 }
 
-// Logs gives the last lines of a container's log, those of the container before its last restart with previous. An empty
-// container name means the pod's only one. A tail of 0 or less gives the whole log; at most the first MiB is read.
-func (c *Client) Logs(ctx context.Context, namespace, pod, container string, previous bool, tail int64) (string, error) {
+// Logs gives the last lines of a container's log, those of the container before its last restart with previous. An
+// empty container name means the pod's only one. A tail of 0 or less gives the whole log; at most the first MiB is
+// read.
+func (c *Client) Logs(ctx context.Context, namespace, pod, container string, previous bool, tail int64) (string,
+	error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	limit := int64(maxLogBytes)
@@ -311,7 +317,8 @@ func (c *Client) Record(ctx context.Context, namespace, name string, data map[st
 	config := applycorev1.ConfigMap(name, namespace).
 		WithLabels(map[string]string{"app.kubernetes.io/managed-by": fieldManager}).
 		WithData(maps.Clone(data))
-	_, err := c.clientset.CoreV1().ConfigMaps(namespace).Apply(ctx, config, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
+	_, err := c.clientset.CoreV1().ConfigMaps(namespace).Apply(ctx, config,
+		metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
 	if err != nil {
 		return fmt.Errorf("write configmap %s/%s: %w", namespace, name, err)
 	}

@@ -29,7 +29,8 @@ func newPod(name string, ready bool, labels map[string]string) *corev1.Pod {
 	}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: labels},
-		Status:     corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: status}}},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady,
+			Status: status}}},
 	}
 }
 
@@ -63,7 +64,8 @@ func newDeployment(generation, observed int64, updated, ready int32) *appsv1.Dep
 	}
 }
 
-// rolling is in the middle of an update: replicas of which some are of the newest template and some, perhaps others, are ready.
+// rolling is in the middle of an update: replicas of which some are of the newest template and some, perhaps others,
+// are ready.
 func rolling(replicas, updated, ready int32) *appsv1.Deployment {
 	made := newDeployment(2, 2, updated, ready)
 	made.Status.Replicas = replicas
@@ -88,7 +90,8 @@ func TestWaitDeploymentReady(t *testing.T) {
 		{"some of the old template", rolling(5, 3, 4), []string{"4 of 3 ready, 3 of the newest template"}},
 		{"enough of the newest", rolling(5, 3, 5), nil},
 		{"not ready", newDeployment(2, 2, 3, 1), []string{
-			"deployment shop/finance is not ready with 3 pods after 10s: 1 of 3 ready, 3 of the newest template", "pod finance-1: ImagePullBackOff: no such tag"}},
+			"deployment shop/finance is not ready with 3 pods after 10s: 1 of 3 ready, 3 of the newest template",
+			"pod finance-1: ImagePullBackOff: no such tag"}},
 		{"missing", nil, []string{"it does not exist"}},
 	}
 	for _, test := range tests {
@@ -248,7 +251,8 @@ func TestWaitDeploymentReadyGoesOn(t *testing.T) {
 func TestWaitDeploymentReadyEndsWhenForbidden(t *testing.T) {
 	clientset := fake.NewClientset()
 	clientset.PrependReactor("get", "deployments", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "deployments"}, "finance", errors.New("no such right"))
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "deployments"}, "finance",
+			errors.New("no such right"))
 	})
 	err := (&Client{clientset: clientset}).WaitDeploymentReady(t.Context(), "shop", "finance", 3)
 	testkit.WantError(t, err, "deployment shop/finance", "no such right")
@@ -267,18 +271,22 @@ func TestProblem(t *testing.T) {
 		{"ready", newPod("a", true, nil).Status, ""},
 		{"probe fails", newPod("a", false, nil).Status, "not ready, phase Running"},
 		{"crash loop", container(corev1.ContainerStatus{
-			State:                corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 10s"}},
+			State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff",
+				Message: "back-off 10s"}},
 			LastTerminationState: died, RestartCount: 3,
 		}), "CrashLoopBackOff: back-off 10s (3 restarts; last: OOMKilled, exit code 137)"},
 		{"died", container(corev1.ContainerStatus{State: died}), "OOMKilled, exit code 137"},
 		{"running again", container(corev1.ContainerStatus{
 			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, LastTerminationState: died, RestartCount: 1,
 		}), "running again (1 restarts; last: OOMKilled, exit code 137)"},
-		{"init container", corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{State: died}}}, "OOMKilled, exit code 137"},
+		{"init container", corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{State: died}}},
+			"OOMKilled, exit code 137"},
 		{"no room", corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{
-			{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/1 nodes: Insufficient cpu"},
+			{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable",
+				Message: "0/1 nodes: Insufficient cpu"},
 		}}, "Unschedulable: 0/1 nodes: Insufficient cpu"},
-		{"evicted", corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "low on disk"}, "Evicted: low on disk"},
+		{"evicted", corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "low on disk"},
+			"Evicted: low on disk"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -295,7 +303,8 @@ func TestDescribeIsShort(t *testing.T) {
 		pods = append(pods, *newPod(fmt.Sprintf("pod-%d", i), i == 0, nil))
 	}
 	got := describe(pods)
-	if strings.Contains(got, "pod-0:") || !strings.Contains(got, "pod-5:") || strings.Contains(got, "pod-6:") || !strings.HasSuffix(got, "; and 3 more pods") {
+	if strings.Contains(got, "pod-0:") || !strings.Contains(got, "pod-5:") || strings.Contains(got, "pod-6:") ||
+		!strings.HasSuffix(got, "; and 3 more pods") {
 		t.Errorf("got %q", got)
 	}
 }

@@ -28,15 +28,17 @@ const (
 	forwardErrorWait = time.Second
 )
 
-// PodClient gives an HTTP client for a port of a pod, and the base URL to use with it. Requests travel through the API server by
-// port-forward, each connection as a stream of its own, kept alive between requests; nothing listens locally. The client follows
-// redirects and has no timeout of its own: give every request a context. It reaches this port whatever host a URL names. end
-// ends all connections.
-func (c *Client) PodClient(ctx context.Context, namespace, pod string, port int) (client *http.Client, baseURL string, end func(), err error) {
+// PodClient gives an HTTP client for a port of a pod, and the base URL to use with it. Requests travel through the
+// API server by port-forward, each connection as a stream of its own, kept alive between requests; nothing listens
+// locally. The client follows redirects and has no timeout of its own: give every request a context. It reaches this
+// port whatever host a URL names. end ends all connections.
+func (c *Client) PodClient(ctx context.Context, namespace, pod string, port int) (client *http.Client, baseURL string,
+	end func(), err error) {
 	if port < 1 || port > 65535 {
 		return nil, "", nil, fmt.Errorf("port %d of pod %s/%s: allowed are 1 to 65535", port, namespace, pod)
 	}
-	target := c.clientset.CoreV1().RESTClient().Post().Namespace(namespace).Resource("pods").Name(pod).SubResource("portforward").URL()
+	target := c.clientset.CoreV1().RESTClient().Post().Namespace(
+		namespace).Resource("pods").Name(pod).SubResource("portforward").URL()
 	forwarder := &forwarder{
 		name: fmt.Sprintf("%s/%s:%d", namespace, pod, port), port: port,
 		dialer: func() (httpstream.Dialer, error) { return streamDialer(c.config, target) },
@@ -118,13 +120,14 @@ func (f *forwarder) dial() (httpstream.Connection, error) {
 		return nil, err
 	}
 	if protocol != portforward.PortForwardProtocolV1Name {
-		return nil, errors.Join(fmt.Errorf("the server speaks %q, not %q", protocol, portforward.PortForwardProtocolV1Name), conn.Close())
+		return nil, errors.Join(fmt.Errorf("the server speaks %q, not %q", protocol, portforward.PortForwardProtocolV1Name),
+			conn.Close())
 	}
 	return conn, nil
 }
 
-// DialContext opens a stream. Its signature is that of http.Transport; where to is already decided. A connection can be lost
-// before anybody notices; a stream that cannot be opened is therefore tried once more, on a new connection.
+// DialContext opens a stream. Its signature is that of http.Transport; where to is already decided. A connection can
+// be lost before anybody notices; a stream that cannot be opened is therefore tried once more, on a new connection.
 func (f *forwarder) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	stream, lost, err := f.openStream(ctx)
 	if err != nil && lost != nil && ctx.Err() == nil {
@@ -254,8 +257,8 @@ type streamAddr string
 func (streamAddr) Network() string  { return "portforward" }
 func (a streamAddr) String() string { return string(a) }
 
-// abandonable runs a function that knows no context, and gives up on it when the context ends. What it yields too late is
-// discarded.
+// abandonable runs a function that knows no context, and gives up on it when the context ends. What it yields too
+// late is discarded.
 func abandonable[T any](ctx context.Context, f func() (T, error), discard func(T)) (T, error) {
 	type outcome struct {
 		value T

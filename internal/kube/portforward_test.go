@@ -23,8 +23,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
-// node is an API server whose port-forward reaches an address, as a kubelet would. It speaks SPDY alone, so that every test also
-// goes through the fallback from WebSockets; the end-to-end tests go the other way.
+// node is an API server whose port-forward reaches an address, as a kubelet would. It speaks SPDY alone, so that
+// every test also goes through the fallback from WebSockets; the end-to-end tests go the other way.
 type node struct {
 	address     atomic.Value // of string
 	connections sync.Map     // of httpstream.Connection
@@ -257,7 +257,8 @@ func TestPodClientClosed(t *testing.T) {
 }
 
 func TestPodClientRefuses(t *testing.T) {
-	missing := apiServer(t, answer(http.StatusNotFound, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"pods \"gone\" not found","reason":"NotFound","code":404}`))
+	missing := apiServer(t, answer(http.StatusNotFound,
+		`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"pods \"gone\" not found","reason":"NotFound","code":404}`))
 	_, _, _, err := missing.PodClient(t.Context(), "shop", "gone", 3014)
 	testkit.WantError(t, err, "port-forward to shop/gone:3014", `pods "gone" not found`)
 	_, _, _, err = missing.PodClient(t.Context(), "shop", "gone", 0)

@@ -50,9 +50,10 @@ func (c *Client) Allowed(ctx context.Context, verb, group, resource, namespace, 
 	return answer.Status.Allowed, nil
 }
 
-// SecretStates gives what judge says of the value of each key of a Secret, and never a value. The second result is false when it
-// does not exist.
-func (c *Client) SecretStates(ctx context.Context, namespace, name string, judge func(value string) string) (map[string]string, bool, error) {
+// SecretStates gives what judge says of the value of each key of a Secret, and never a value. The second result is
+// false when it does not exist.
+func (c *Client) SecretStates(ctx context.Context, namespace, name string,
+	judge func(value string) string) (map[string]string, bool, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	found, err := c.clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
@@ -85,7 +86,8 @@ func (c *Client) Rooms(ctx context.Context) ([]Room, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list nodes: %w", errors.Join(err, lateCause(ctx)))
 	}
-	pods, err := c.clientset.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "status.phase!=Succeeded,status.phase!=Failed"})
+	pods, err := c.clientset.CoreV1().Pods(metav1.NamespaceAll).List(ctx,
+		metav1.ListOptions{FieldSelector: "status.phase!=Succeeded,status.phase!=Failed"})
 	if err != nil {
 		return nil, fmt.Errorf("list the pods of all namespaces: %w", errors.Join(err, lateCause(ctx)))
 	}
@@ -125,7 +127,8 @@ func open(node *corev1.Node) bool {
 	})
 }
 
-// asksFor is what the scheduler counts of a pod: its containers together, or an init container where that asks for more.
+// asksFor is what the scheduler counts of a pod: its containers together, or an init container where that asks for
+// more.
 func asksFor(pod *corev1.Pod) (cpu, memory resource.Quantity) {
 	for _, container := range pod.Spec.Containers {
 		cpu.Add(*container.Resources.Requests.Cpu())
@@ -142,8 +145,8 @@ func asksFor(pod *corev1.Pod) (cpu, memory resource.Quantity) {
 	return cpu, memory
 }
 
-// LastSuccess is when a CronJob, or else a Job, of that name succeeded last: zero when it never did. The second result is false when
-// there is neither.
+// LastSuccess is when a CronJob, or else a Job, of that name succeeded last: zero when it never did. The second
+// result is false when there is neither.
 func (c *Client) LastSuccess(ctx context.Context, namespace, name string) (time.Time, bool, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -165,7 +168,8 @@ func (c *Client) LastSuccess(ctx context.Context, namespace, name string) (time.
 		return time.Time{}, false, fmt.Errorf("get job %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
 	}
 	for _, condition := range job.Status.Conditions {
-		if condition.Type == batchv1.JobComplete && condition.Status == corev1.ConditionTrue && job.Status.CompletionTime != nil {
+		if condition.Type == batchv1.JobComplete && condition.Status == corev1.ConditionTrue &&
+			job.Status.CompletionTime != nil {
 			return job.Status.CompletionTime.Time, true, nil
 		}
 	}

@@ -54,8 +54,9 @@ type backendRef struct {
 	Weight *int64 `json:"weight"`
 }
 
-// RouteWeights gives the weights of the backends of an HTTPRoute, by the names of their Services; nil when there is no such route.
-// A backend that has different weights in two rules of the route is an error, because then there is no one answer.
+// RouteWeights gives the weights of the backends of an HTTPRoute, by the names of their Services; nil when there is
+// no such route. A backend that has different weights in two rules of the route is an error, because then there is no
+// one answer.
 func (c *Client) RouteWeights(ctx context.Context, namespace, name string) (map[string]int, error) {
 	route, err := c.route(ctx, namespace, name)
 	if apierrors.IsNotFound(err) {
@@ -67,9 +68,9 @@ func (c *Client) RouteWeights(ctx context.Context, namespace, name string) (map[
 	return route.weights()
 }
 
-// SetRouteWeights gives the named backends of an HTTPRoute these weights, in every rule that has them, and leaves all else of the
-// route as it is. It returns when the API server has stored them; [Client.WaitRoute] tells when they are in force. A name that
-// is no backend of the route is an error, and nothing is changed then.
+// SetRouteWeights gives the named backends of an HTTPRoute these weights, in every rule that has them, and leaves all
+// else of the route as it is. It returns when the API server has stored them; [Client.WaitRoute] tells when they are
+// in force. A name that is no backend of the route is an error, and nothing is changed then.
 func (c *Client) SetRouteWeights(ctx context.Context, namespace, name string, weights map[string]int) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -88,7 +89,8 @@ func (c *Client) SetRouteWeights(ctx context.Context, namespace, name string, we
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("set weights of httproute %s/%s to %s: %w", namespace, name, formatWeights(weights), errors.Join(err, lateCause(ctx)))
+		return fmt.Errorf("set weights of httproute %s/%s to %s: %w", namespace, name, formatWeights(weights),
+			errors.Join(err, lateCause(ctx)))
 	}
 	return nil
 }
@@ -122,9 +124,10 @@ func setWeights(object *unstructured.Unstructured, weights map[string]int) (chan
 	return changed, unstructured.SetNestedSlice(object.Object, rules, "spec", "rules")
 }
 
-// WaitRoute waits until an HTTPRoute has these weights and every Gateway that it names has accepted just that generation of it, with
-// all backends resolved. Backends that are not named may have any weight. A route that does not exist yet is waited for. It ends
-// with the context, which needs a deadline to end at all; the error then says what is still missing.
+// WaitRoute waits until an HTTPRoute has these weights and every Gateway that it names has accepted just that
+// generation of it, with all backends resolved. Backends that are not named may have any weight. A route that does
+// not exist yet is waited for. It ends with the context, which needs a deadline to end at all; the error then says
+// what is still missing.
 //
 // What a gateway reports is that it took the weights over; how soon its proxies follow is its own affair.
 func (c *Client) WaitRoute(ctx context.Context, namespace, name string, weights map[string]int) error {
@@ -178,7 +181,8 @@ func (r *httpRoute) weights() (map[string]int, error) {
 				weight = int(*backend.Weight)
 			}
 			if before, known := weights[backend.Name]; known && before != weight {
-				return nil, fmt.Errorf("httproute %s/%s gives backend %s weight %d in one rule and %d in another: give it the same in all",
+				return nil, fmt.Errorf("httproute %s/%s gives backend %s weight %d in one rule and %d in another: give it the "+
+					"same in all",
 					r.Metadata.Namespace, r.Metadata.Name, backend.Name, before, weight)
 			}
 			weights[backend.Name] = weight
@@ -219,9 +223,11 @@ func (r *httpRoute) unaccepted(parent parentRef) string {
 			case condition == nil:
 				return fmt.Sprintf("%s has not reported %s", parent, kind)
 			case condition.ObservedGeneration != r.Metadata.Generation:
-				return fmt.Sprintf("%s reports %s of generation %d, the route is at %d", parent, kind, condition.ObservedGeneration, r.Metadata.Generation)
+				return fmt.Sprintf("%s reports %s of generation %d, the route is at %d", parent, kind, condition.ObservedGeneration,
+					r.Metadata.Generation)
 			case condition.Status != metav1.ConditionTrue:
-				return fmt.Sprintf("%s reports that %s is %s: %s", parent, kind, condition.Status, reason(condition.Reason, condition.Message))
+				return fmt.Sprintf("%s reports that %s is %s: %s", parent, kind, condition.Status,
+					reason(condition.Reason, condition.Message))
 			}
 		}
 		return ""

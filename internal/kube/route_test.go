@@ -105,7 +105,8 @@ func TestRouteWeights(t *testing.T) {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 
-	backends(t, route, []any{map[string]any{"name": "a"}}, []any{map[string]any{"name": "a", "weight": int64(1)}, map[string]any{"name": "b", "weight": int64(0)}})
+	backends(t, route, []any{map[string]any{"name": "a"}}, []any{map[string]any{"name": "a", "weight": int64(1)},
+		map[string]any{"name": "b", "weight": int64(0)}})
 	client, _ = withRoute(route)
 	got, err = client.RouteWeights(t.Context(), "shop", "finance")
 	if diff := cmp.Diff(map[string]int{"a": 1, "b": 0}, got); diff != "" || err != nil {
@@ -125,7 +126,8 @@ func TestRouteWeights(t *testing.T) {
 func TestSetRouteWeights(t *testing.T) {
 	before := newRoute(t)
 	client, dynamic := withRoute(before)
-	if err := client.SetRouteWeights(t.Context(), "shop", "finance", map[string]int{"finance-canary": 0, "finance-stable": 100}); err != nil {
+	if err := client.SetRouteWeights(t.Context(), "shop", "finance",
+		map[string]int{"finance-canary": 0, "finance-stable": 100}); err != nil {
 		t.Fatal(err)
 	}
 	after, err := dynamic.Resource(httpRoutes).Namespace("shop").Get(t.Context(), "finance", metav1.GetOptions{})
@@ -157,8 +159,10 @@ func TestSetRouteWeights(t *testing.T) {
 
 func TestSetRouteWeightsRefuses(t *testing.T) {
 	client, dynamic := withRoute(newRoute(t))
-	err := client.SetRouteWeights(t.Context(), "shop", "finance", map[string]int{"finance-stable": 100, "finance-week1": 0})
-	testkit.WantError(t, err, "httproute shop/finance", "finance-stable=100, finance-week1=0", "no backend finance-week1; it has finance-stable, finance-canary")
+	err := client.SetRouteWeights(t.Context(), "shop", "finance",
+		map[string]int{"finance-stable": 100, "finance-week1": 0})
+	testkit.WantError(t, err, "httproute shop/finance", "finance-stable=100, finance-week1=0",
+		"no backend finance-week1; it has finance-stable, finance-canary")
 	for _, action := range dynamic.Actions() {
 		if action.GetVerb() != "get" {
 			t.Errorf("%s although a backend is missing", action.GetVerb())
@@ -248,7 +252,8 @@ func TestWaitRoute(t *testing.T) {
 			condition(t, route, 1, map[string]any{"observedGeneration": int64(3)})
 		}, []string{"reports ResolvedRefs of generation 3, the route is at 4"}},
 		{"not accepted", func(t *testing.T, route *unstructured.Unstructured) {
-			condition(t, route, 0, map[string]any{"status": "False", "reason": "NotAllowedByListeners", "message": "namespace shop"})
+			condition(t, route, 0, map[string]any{"status": "False", "reason": "NotAllowedByListeners",
+				"message": "namespace shop"})
 		}, []string{"Accepted is False: NotAllowedByListeners: namespace shop"}},
 		{"backend missing", func(t *testing.T, route *unstructured.Unstructured) {
 			condition(t, route, 1, map[string]any{"status": "False", "reason": "BackendNotFound"})
@@ -264,7 +269,8 @@ func TestWaitRoute(t *testing.T) {
 			set(t, route, append(parents, map[string]any{"name": "inner"}), "spec", "parentRefs")
 		}, []string{"gateway shop/inner has reported nothing"}},
 		{"other weights", func(t *testing.T, route *unstructured.Unstructured) {
-			backends(t, route, []any{map[string]any{"name": "finance-stable", "weight": int64(100)}, map[string]any{"name": "finance-canary", "weight": int64(0)}})
+			backends(t, route, []any{map[string]any{"name": "finance-stable", "weight": int64(100)},
+				map[string]any{"name": "finance-canary", "weight": int64(0)}})
 		}, []string{"it has finance-canary=0, finance-stable=100"}},
 		{"no such backend", func(t *testing.T, route *unstructured.Unstructured) {
 			backends(t, route, []any{map[string]any{"name": "finance", "weight": int64(1)}})
@@ -280,7 +286,8 @@ func TestWaitRoute(t *testing.T) {
 				client, _ := withRoute(route)
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
-				err := client.WaitRoute(ctx, route.GetNamespace(), "finance", map[string]int{"finance-stable": 90, "finance-canary": 10})
+				err := client.WaitRoute(ctx, route.GetNamespace(), "finance",
+					map[string]int{"finance-stable": 90, "finance-canary": 10})
 				if test.want == nil {
 					if err != nil {
 						t.Error(err)
@@ -320,7 +327,8 @@ func TestWaitRouteGoesOn(t *testing.T) {
 				return true, newRoute(t), nil
 			}
 		})
-		if err := client.WaitRoute(t.Context(), "shop", "finance", map[string]int{"finance-canary": 10}); err != nil || looks != 3 {
+		if err := client.WaitRoute(t.Context(), "shop", "finance", map[string]int{"finance-canary": 10}); err != nil ||
+			looks != 3 {
 			t.Errorf("%v after %d looks, want 3", err, looks)
 		}
 	})
@@ -332,7 +340,8 @@ func TestWaitRouteSaysWhatFailed(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"forbidden", apierrors.NewForbidden(httpRoutes.GroupResource(), "finance", errors.New("no such right")), "no such right"},
+		{"forbidden", apierrors.NewForbidden(httpRoutes.GroupResource(), "finance", errors.New("no such right")),
+			"no such right"},
 		{"missing", apierrors.NewNotFound(httpRoutes.GroupResource(), "finance"), "it does not exist"},
 		{"broken", apierrors.NewInternalError(errors.New("etcd is away")), "etcd is away"},
 	}
@@ -340,10 +349,14 @@ func TestWaitRouteSaysWhatFailed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, dynamic := withRoute()
-				dynamic.PrependReactor("get", "httproutes", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, test.err })
+				dynamic.PrependReactor("get", "httproutes", func(clienttesting.Action) (bool, runtime.Object, error) {
+					return true,
+						nil, test.err
+				})
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
-				testkit.WantError(t, client.WaitRoute(ctx, "shop", "finance", map[string]int{"finance-canary": 0}), "httproute shop/finance", test.want)
+				testkit.WantError(t, client.WaitRoute(ctx, "shop", "finance", map[string]int{"finance-canary": 0}),
+					"httproute shop/finance", test.want)
 			})
 		})
 	}

@@ -16,8 +16,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Objects are the pods, ReplicaSets and Deployments of a namespace and its ConfigMaps with a label, kept at hand by watching. What
-// nobody asks for is not kept. It is safe for concurrent use; what it gives must not be changed.
+// Objects are the pods, ReplicaSets and Deployments of a namespace and its ConfigMaps with a label, kept at hand by
+// watching. What nobody asks for is not kept. It is safe for concurrent use; what it gives must not be changed.
 type Objects struct {
 	pods, replicaSets, deployments, configMaps cache.SharedIndexInformer
 }
@@ -25,9 +25,10 @@ type Objects struct {
 // byApp is the index of the pods by their app label.
 const byApp = "app"
 
-// Watch begins to watch the namespace until the context ends. ConfigMaps are those whose label has one of the values. Changed is
-// called after every change; it must not block.
-func (c *Client) Watch(ctx context.Context, namespace, label string, values []string, changed func()) (*Objects, error) {
+// Watch begins to watch the namespace until the context ends. ConfigMaps are those whose label has one of the values.
+// Changed is called after every change; it must not block.
+func (c *Client) Watch(ctx context.Context, namespace, label string, values []string, changed func()) (*Objects,
+	error) {
 	selector := label + " in (" + strings.Join(values, ",") + ")"
 	if _, err := labels.Parse(selector); err != nil {
 		return nil, fmt.Errorf("watch the configmaps of %s: %w", namespace, err)
@@ -65,7 +66,8 @@ func (o *Objects) all() []cache.SharedIndexInformer {
 	return []cache.SharedIndexInformer{o.pods, o.replicaSets, o.deployments, o.configMaps}
 }
 
-func informer(client rest.Interface, resource, namespace, selector string, example runtime.Object, indexers cache.Indexers) cache.SharedIndexInformer {
+func informer(client rest.Interface, resource, namespace, selector string, example runtime.Object,
+	indexers cache.Indexers) cache.SharedIndexInformer {
 	source := cache.NewFilteredListWatchFromClient(client, resource, namespace, func(options *metav1.ListOptions) {
 		options.LabelSelector, options.FieldSelector = selector, fields.Everything().String()
 	})
@@ -78,11 +80,13 @@ func stripped(object any) (any, error) {
 	case *corev1.Pod:
 		typed.ManagedFields, typed.Annotations = nil, nil
 		for i := range typed.Spec.Containers {
-			typed.Spec.Containers[i] = corev1.Container{Name: typed.Spec.Containers[i].Name, Image: typed.Spec.Containers[i].Image}
+			typed.Spec.Containers[i] = corev1.Container{Name: typed.Spec.Containers[i].Name,
+				Image: typed.Spec.Containers[i].Image}
 		}
 		typed.Spec = corev1.PodSpec{NodeName: typed.Spec.NodeName, Containers: typed.Spec.Containers}
 	case *appsv1.ReplicaSet:
-		typed.ManagedFields, typed.Annotations, typed.Spec, typed.Status = nil, nil, appsv1.ReplicaSetSpec{}, appsv1.ReplicaSetStatus{}
+		typed.ManagedFields, typed.Annotations, typed.Spec, typed.Status = nil, nil, appsv1.ReplicaSetSpec{},
+			appsv1.ReplicaSetStatus{}
 	case *appsv1.Deployment:
 		typed.ManagedFields = nil
 		for i := range typed.Spec.Template.Spec.Containers {
@@ -128,7 +132,8 @@ func (o *Objects) Deployment(namespace, name string) (*appsv1.Deployment, bool) 
 	return deployment, err == nil && exists && ok
 }
 
-// OwnedBy tells whether a pod belongs to a ReplicaSet of the Deployment of that name, and not merely carries its labels.
+// OwnedBy tells whether a pod belongs to a ReplicaSet of the Deployment of that name, and not merely carries its
+// labels.
 func (o *Objects) OwnedBy(pod *corev1.Pod, deployment string) bool {
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil || owner.Kind != "ReplicaSet" {

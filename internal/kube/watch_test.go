@@ -13,12 +13,13 @@ import (
 // stored is an informer that holds objects and watches nothing.
 func stored(t *testing.T, objects ...any) cache.SharedIndexInformer {
 	t.Helper()
-	made := cache.NewSharedIndexInformer(&cache.ListWatch{}, nil, 0, cache.Indexers{byApp: func(object any) ([]string, error) {
-		if pod, ok := object.(*corev1.Pod); ok {
-			return []string{pod.Labels[byApp]}, nil
-		}
-		return nil, nil
-	}})
+	made := cache.NewSharedIndexInformer(&cache.ListWatch{}, nil, 0,
+		cache.Indexers{byApp: func(object any) ([]string, error) {
+			if pod, ok := object.(*corev1.Pod); ok {
+				return []string{pod.Labels[byApp]}, nil
+			}
+			return nil, nil
+		}})
 	for _, object := range objects {
 		kept, err := stripped(object)
 		if err != nil {
@@ -67,15 +68,21 @@ func TestOwnedBy(t *testing.T) {
 
 func TestObjectsKeepWhatIsAskedFor(t *testing.T) {
 	pod := newPod("a", true, map[string]string{"app": "finance", "track": "canary"})
-	pod.Spec.Containers = []corev1.Container{{Name: "app", Image: "finance@sha256:11", Env: []corev1.EnvVar{{Name: "PASSWORD", Value: "s3cr3t"}}}}
-	ledger := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "l", Namespace: "shop", ResourceVersion: "7", Labels: map[string]string{labelPurpose: purposeLedger}}, Data: map[string]string{"history": "x"}}
-	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "g", Namespace: "shop", Labels: map[string]string{labelPurpose: "guard"}}, Data: map[string]string{"rollout.json": "{}"}}
+	pod.Spec.Containers = []corev1.Container{{Name: "app", Image: "finance@sha256:11",
+		Env: []corev1.EnvVar{{Name: "PASSWORD", Value: "s3cr3t"}}}}
+	ledger := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "l", Namespace: "shop", ResourceVersion: "7",
+		Labels: map[string]string{labelPurpose: purposeLedger}}, Data: map[string]string{"history": "x"}}
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "g", Namespace: "shop",
+		Labels: map[string]string{labelPurpose: "guard"}}, Data: map[string]string{"rollout.json": "{}"}}
 	o := &Objects{
-		pods:       stored(t, pod, newPod("b", true, map[string]string{"app": "finance", "track": "stable"}), newPod("c", true, map[string]string{"app": "other", "track": "canary"})),
-		configMaps: stored(t, ledger, config), deployments: stored(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "d", Namespace: "shop"}}),
+		pods: stored(t, pod, newPod("b", true, map[string]string{"app": "finance", "track": "stable"}),
+			newPod("c", true, map[string]string{"app": "other", "track": "canary"})),
+		configMaps: stored(t, ledger, config), deployments: stored(t,
+			&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "d", Namespace: "shop"}}),
 	}
 	found := o.Pods(map[string]string{"app": "finance", "track": "canary"})
-	if len(found) != 1 || found[0].Name != "a" || found[0].Spec.Containers[0].Image != "finance@sha256:11" || len(found[0].Spec.Containers[0].Env) != 0 {
+	if len(found) != 1 || found[0].Name != "a" || found[0].Spec.Containers[0].Image != "finance@sha256:11" ||
+		len(found[0].Spec.Containers[0].Env) != 0 {
 		t.Errorf("%+v", found)
 	}
 	if configs := o.ConfigMaps(labelPurpose, "guard"); len(configs) != 1 || configs[0].Data["rollout.json"] != "{}" {
@@ -94,7 +101,8 @@ func TestObjectsKeepWhatIsAskedFor(t *testing.T) {
 
 func TestOpenService(t *testing.T) {
 	client := &Client{clientset: fake.NewClientset(&corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: "finance", Namespace: "shop"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "finance", "track": "canary"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "finance", Namespace: "shop"},
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "finance", "track": "canary"}},
 	})}
 	for _, want := range []bool{true, false} {
 		if opened, err := client.OpenService(t.Context(), "shop", "finance", "track"); err != nil || opened != want {
@@ -125,7 +133,8 @@ func TestLabelPod(t *testing.T) {
 
 func TestAnnounce(t *testing.T) {
 	client := &Client{clientset: fake.NewClientset()}
-	if err := client.Announce(t.Context(), "shop", "finance-v2", Warning, "CanaryRolledBack", "33 of 90 requests failed"); err != nil {
+	if err := client.Announce(t.Context(), "shop", "finance-v2", Warning, "CanaryRolledBack",
+		"33 of 90 requests failed"); err != nil {
 		t.Fatal(err)
 	}
 	events, err := client.clientset.CoreV1().Events("shop").List(t.Context(), metav1.ListOptions{})
@@ -133,7 +142,8 @@ func TestAnnounce(t *testing.T) {
 		t.Fatalf("%d events, %v", len(events.Items), err)
 	}
 	event := events.Items[0]
-	if event.Type != Warning || event.Reason != "CanaryRolledBack" || event.InvolvedObject.Name != "finance-v2" || event.Message != "33 of 90 requests failed" {
+	if event.Type != Warning || event.Reason != "CanaryRolledBack" || event.InvolvedObject.Name != "finance-v2" ||
+		event.Message != "33 of 90 requests failed" {
 		t.Errorf("%+v", event)
 	}
 }

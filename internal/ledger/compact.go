@@ -6,14 +6,14 @@ import "fmt"
 const (
 	// softLimit is where the checkpoints of soaks that are over get folded.
 	softLimit = 512 << 10
-	// hardLimit is where ordinary entries are refused; the rest is a reserve for rollbacks, which nothing may keep from being
-	// recorded.
+	// hardLimit is where ordinary entries are refused; the rest is a reserve for rollbacks, which nothing may keep from
+	// being recorded.
 	hardLimit    = 768 << 10
 	reserveLimit = 1000 << 10
 )
 
-// fitted is the ledger compacted where it must be. Decisions are never dropped: when nothing can be folded any more, it is an
-// error.
+// fitted is the ledger compacted where it must be. Decisions are never dropped: when nothing can be folded any more,
+// it is an error.
 func (l *Ledger) fitted(safety bool) (*Ledger, error) {
 	if l.size() <= softLimit {
 		return l, nil
@@ -27,14 +27,15 @@ func (l *Ledger) fitted(safety bool) (*Ledger, error) {
 		limit = reserveLimit
 	}
 	if size := folded.size(); size > limit {
-		return nil, fmt.Errorf("%w: %d bytes, and %d are allowed: keep a copy of its ConfigMap elsewhere and delete it; the next shift begins a new one",
+		return nil, fmt.Errorf("%w: %d bytes, and %d are allowed: keep a copy of its ConfigMap elsewhere and delete it; "+
+			"the next shift begins a new one",
 			ErrFull, size, limit)
 	}
 	return folded, nil
 }
 
-// folded puts one entry in the place of each run of checkpoints that belongs to a soak that is over, and makes the checksums
-// anew.
+// folded puts one entry in the place of each run of checkpoints that belongs to a soak that is over, and makes the
+// checksums anew.
 func (l *Ledger) folded() (*Ledger, error) {
 	running := l.soakStart()
 	var kept []Entry

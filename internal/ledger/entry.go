@@ -26,7 +26,8 @@ const (
 	Verdict Kind = "verdict"
 	// Extended: the soak's time was over without its criteria being met.
 	Extended Kind = "extended"
-	// RollbackBegun: the canary is being taken out. It latches the image: a rollback that is interrupted must not be undone.
+	// RollbackBegun: the canary is being taken out. It latches the image: a rollback that is interrupted must not be
+	// undone.
 	RollbackBegun Kind = "rollback-begun"
 	// RolledBack: the canary is out.
 	RolledBack Kind = "rolled-back"
@@ -40,9 +41,11 @@ const (
 	Watched Kind = "watched"
 	// Finished: the canary's image became the stable one.
 	Finished Kind = "finished"
-	// Attested: a person vouches for what no program can see. Name says for what, Link where it is written down, Until how long it holds.
+	// Attested: a person vouches for what no program can see. Name says for what, Link where it is written down, Until
+	// how long it holds.
 	Attested Kind = "attested"
-	// Rehearsed: a rollback was drilled in the named stack, in the time that Took says. Its Verdict is pass when no step failed.
+	// Rehearsed: a rollback was drilled in the named stack, in the time that Took says. Its Verdict is pass when no step
+	// failed.
 	Rehearsed Kind = "rehearsed"
 )
 
@@ -62,8 +65,8 @@ type Entry struct {
 	// From and To are weights in percent.
 	From int `json:"from,omitempty"`
 	To   int `json:"to,omitempty"`
-	// Ref is the Seq of the entry that this one answers: the latch that is released; of a position that is reached, the shift that was
-	// under way when its update began, because an update before did not complete it.
+	// Ref is the Seq of the entry that this one answers: the latch that is released; of a position that is reached, the
+	// shift that was under way when its update began, because an update before did not complete it.
 	Ref int `json:"ref,omitempty"`
 	// Stack is the stack that verified, or in which a rollback was rehearsed.
 	Stack string `json:"stack,omitempty"`
@@ -79,7 +82,8 @@ type Entry struct {
 	Numbers []Number `json:"numbers,omitempty"`
 	// Soaked is the soaked time at a checkpoint or an extension, in seconds.
 	Soaked int64 `json:"soaked,omitempty"`
-	// Folded is how many checkpoints a folded entry stands for; Until is the time of the last. Until is also how long an attestation holds.
+	// Folded is how many checkpoints a folded entry stands for; Until is the time of the last. Until is also how long an
+	// attestation holds.
 	Folded int        `json:"folded,omitempty"`
 	Until  *time.Time `json:"until,omitempty"`
 
@@ -106,7 +110,8 @@ func (e Entry) decision() bool { return e.Kind != Checkpoint }
 // safety tells whether the entry keeps a bad image out. It may use the reserve of the ledger's size.
 func (e Entry) safety() bool { return e.Kind == RollbackBegun || e.Kind == RolledBack }
 
-// sumLength is how many hexadecimal digits of a checksum are kept: it is there against edits by hand, not against forgery.
+// sumLength is how many hexadecimal digits of a checksum are kept: it is there against edits by hand, not against
+// forgery.
 const sumLength = 16
 
 func chain(previous, body string) string {
@@ -131,7 +136,8 @@ func clean(text string) string {
 }
 
 func (e Entry) cleaned() Entry {
-	for _, text := range []*string{&e.Who, &e.Release, &e.Image, &e.Stable, &e.Stack, &e.Name, &e.Link, &e.Verdict, &e.Reason} {
+	for _, text := range []*string{&e.Who, &e.Release, &e.Image, &e.Stable, &e.Stack, &e.Name, &e.Link, &e.Verdict,
+		&e.Reason} {
 		*text = clean(*text)
 	}
 	for i := range e.Numbers {

@@ -46,10 +46,12 @@ func Parse(data map[string]string) (*Ledger, error) {
 	}
 	format, err := strconv.Atoi(data[keyFormat])
 	if err != nil {
-		return nil, fmt.Errorf("%w: its key %s is %q, not a number: restore the ConfigMap from a backup", ErrUnreadable, keyFormat, data[keyFormat])
+		return nil, fmt.Errorf("%w: its key %s is %q, not a number: restore the ConfigMap from a backup", ErrUnreadable,
+			keyFormat, data[keyFormat])
 	}
 	if format > Format {
-		return nil, fmt.Errorf("%w: it is of format %d, this version reads up to %d: use the version that wrote it", ErrNewerFormat, format, Format)
+		return nil, fmt.Errorf("%w: it is of format %d, this version reads up to %d: use the version that wrote it",
+			ErrNewerFormat, format, Format)
 	}
 	ledger, previous := &Ledger{}, ""
 	for number, line := range strings.Split(strings.TrimSuffix(data[keyHistory], "\n"), "\n") {
@@ -61,7 +63,8 @@ func Parse(data map[string]string) (*Ledger, error) {
 			return nil, fmt.Errorf("line %d: %w", number+1, err)
 		}
 		if last := len(ledger.entries); last > 0 && entry.Seq <= ledger.entries[last-1].Seq {
-			return nil, fmt.Errorf("line %d: %w: entry %d follows entry %d", number+1, ErrEdited, entry.Seq, ledger.entries[last-1].Seq)
+			return nil, fmt.Errorf("line %d: %w: entry %d follows entry %d", number+1, ErrEdited, entry.Seq,
+				ledger.entries[last-1].Seq)
 		}
 		ledger.entries, previous = append(ledger.entries, entry), entry.Sum
 	}
@@ -77,7 +80,8 @@ func parseLine(line, previous string) (Entry, error) {
 	}
 	body, sum, ok := cutSum(line)
 	if !ok || sum != entry.Sum || chain(previous, body) != sum {
-		return Entry{}, fmt.Errorf("%w: entry %d (%s) does not fit its checksum: restore the ConfigMap, or delete it to begin anew; "+
+		return Entry{}, fmt.Errorf("%w: entry %d (%s) does not fit its checksum: restore the ConfigMap, or delete it to "+
+			"begin anew; "+
 			"without it nothing is known of latches and soaks", ErrEdited, entry.Seq, entry.Kind)
 	}
 	entry.line = line
@@ -87,8 +91,8 @@ func parseLine(line, previous string) (Entry, error) {
 // sumField begins the last field of a line.
 const sumField = `,"sum":"`
 
-// cutSum splits a line into what its checksum is over and the checksum. It works on the text, so that fields that this version
-// does not know are covered as well.
+// cutSum splits a line into what its checksum is over and the checksum. It works on the text, so that fields that
+// this version does not know are covered as well.
 func cutSum(line string) (body, sum string, ok bool) {
 	at := strings.LastIndex(line, sumField)
 	if at < 0 || !strings.HasSuffix(line, `"}`) {

@@ -97,20 +97,33 @@ func TestState(t *testing.T) {
 		{name: "let through", entries: entered[:1], begun: true},
 		{name: "reached", entries: entered, weight: 10, image: onTrial, soak: 2},
 		{name: "verified again", entries: append(entered[:2:2], reached(onTrial, 10)), weight: 10, image: onTrial, soak: 2},
-		{name: "extended", entries: append(entered[:2:2], Entry{Kind: Extended}), weight: 10, image: onTrial, soak: 2, extensions: 1},
-		{name: "next stage", entries: append(entered[:2:2], Entry{Kind: Extended}, begun(onTrial, 10, 30), reached(onTrial, 30)), weight: 30, image: onTrial, soak: 5},
-		{name: "interrupted", entries: append(entered[:2:2], begun(onTrial, 10, 30)), weight: 10, image: onTrial, soak: 2, begun: true},
-		{name: "other image", entries: append(entered[:2:2], begun(newImage, 0, 10), reached(newImage, 10)), weight: 10, image: newImage, soak: 4},
-		{name: "being rolled back", entries: append(entered[:2:2], Entry{Kind: RollbackBegun, Image: onTrial}), image: onTrial, latched: onTrial},
-		{name: "rolled back", entries: append(entered[:2:2], Entry{Kind: RollbackBegun, Image: onTrial}, Entry{Kind: RolledBack, Image: onTrial}), image: onTrial, latched: onTrial},
-		{name: "rolled back while shifting", entries: append(entered[:2:2], begun(onTrial, 10, 30), Entry{Kind: RolledBack, Image: onTrial}), image: onTrial, latched: onTrial},
-		{name: "rolled back before it was reached", entries: append(entered[:2:2], begun(newImage, 0, 10), Entry{Kind: RollbackBegun, Image: newImage}), image: newImage, latched: newImage},
-		{name: "latch released", entries: append(entered[:2:2], Entry{Kind: RollbackBegun, Image: onTrial}, Entry{Kind: LatchReleased, Ref: 3}), image: onTrial},
-		{name: "another latch released", entries: append(entered[:2:2], Entry{Kind: RollbackBegun, Image: onTrial}, Entry{Kind: LatchReleased, Ref: 2}), image: onTrial, latched: onTrial},
-		{name: "latched anew after a release", entries: append(entered[:2:2], Entry{Kind: RollbackBegun, Image: onTrial}, Entry{Kind: LatchReleased, Ref: 3},
+		{name: "extended", entries: append(entered[:2:2], Entry{Kind: Extended}), weight: 10, image: onTrial, soak: 2,
+			extensions: 1},
+		{name: "next stage", entries: append(entered[:2:2], Entry{Kind: Extended}, begun(onTrial, 10, 30),
+			reached(onTrial, 30)), weight: 30, image: onTrial, soak: 5},
+		{name: "interrupted", entries: append(entered[:2:2], begun(onTrial, 10, 30)), weight: 10, image: onTrial, soak: 2,
+			begun: true},
+		{name: "other image", entries: append(entered[:2:2], begun(newImage, 0, 10), reached(newImage, 10)), weight: 10,
+			image: newImage, soak: 4},
+		{name: "being rolled back", entries: append(entered[:2:2], Entry{Kind: RollbackBegun, Image: onTrial}),
+			image: onTrial, latched: onTrial},
+		{name: "rolled back", entries: append(entered[:2:2], Entry{Kind: RollbackBegun, Image: onTrial},
+			Entry{Kind: RolledBack, Image: onTrial}), image: onTrial, latched: onTrial},
+		{name: "rolled back while shifting", entries: append(entered[:2:2], begun(onTrial, 10, 30),
+			Entry{Kind: RolledBack, Image: onTrial}), image: onTrial, latched: onTrial},
+		{name: "rolled back before it was reached", entries: append(entered[:2:2], begun(newImage, 0, 10),
+			Entry{Kind: RollbackBegun, Image: newImage}), image: newImage, latched: newImage},
+		{name: "latch released", entries: append(entered[:2:2], Entry{Kind: RollbackBegun, Image: onTrial},
+			Entry{Kind: LatchReleased, Ref: 3}), image: onTrial},
+		{name: "another latch released", entries: append(entered[:2:2], Entry{Kind: RollbackBegun, Image: onTrial},
+			Entry{Kind: LatchReleased, Ref: 2}), image: onTrial, latched: onTrial},
+		{name: "latched anew after a release", entries: append(entered[:2:2], Entry{Kind: RollbackBegun, Image: onTrial},
+			Entry{Kind: LatchReleased, Ref: 3},
 			Entry{Kind: RollbackBegun, Image: onTrial}), image: onTrial, latched: onTrial},
-		{name: "finished", entries: append(entered[:2:2], reached(onTrial, 100), Entry{Kind: Finished, Image: onTrial, Stable: onTrial}), image: onTrial, soak: 4, former: stable},
-		{name: "unknown kind", entries: append(entered[:2:2], Entry{Kind: "attested", Image: newImage}), weight: 10, image: onTrial, soak: 2},
+		{name: "finished", entries: append(entered[:2:2], reached(onTrial, 100),
+			Entry{Kind: Finished, Image: onTrial, Stable: onTrial}), image: onTrial, soak: 4, former: stable},
+		{name: "unknown kind", entries: append(entered[:2:2], Entry{Kind: "attested", Image: newImage}), weight: 10,
+			image: onTrial, soak: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -124,7 +137,8 @@ func TestState(t *testing.T) {
 			if s.Weight != tt.weight || s.Image != tt.image || (s.Begun != nil) != tt.begun || s.Extensions != tt.extensions {
 				t.Errorf("%+v", s)
 			}
-			if want := start.Add(time.Duration(tt.soak) * time.Minute); tt.soak > 0 && !s.SoakSince.Equal(want) || tt.soak == 0 && !s.SoakSince.IsZero() {
+			if want := start.Add(time.Duration(tt.soak) * time.Minute); tt.soak > 0 && !s.SoakSince.Equal(want) ||
+				tt.soak == 0 && !s.SoakSince.IsZero() {
 				t.Errorf("the soak began at %v, want %v", s.SoakSince, want)
 			}
 			for _, image := range []string{onTrial, newImage, stable} {
@@ -148,8 +162,14 @@ func TestWhatCannotBeTrustedIsNotOverwritten(t *testing.T) {
 		{"newer format", func(d map[string]string) { d[keyFormat] = "2" }, ErrNewerFormat},
 		{"no format", func(d map[string]string) { delete(d, keyFormat) }, ErrUnreadable},
 		{"no JSON", func(d map[string]string) { d[keyHistory] += "{\n" }, ErrUnreadable},
-		{"edited weight", func(d map[string]string) { d[keyHistory] = strings.Replace(d[keyHistory], `"to":10`, `"to":30`, 1) }, ErrEdited},
-		{"edited checksum", func(d map[string]string) { d[keyHistory] = strings.Replace(d[keyHistory], `"sum":"`, `"sum":"0`, 1) }, ErrEdited},
+		{"edited weight", func(d map[string]string) {
+			d[keyHistory] = strings.Replace(d[keyHistory], `"to":10`, `"to":30`,
+				1)
+		}, ErrEdited},
+		{"edited checksum", func(d map[string]string) {
+			d[keyHistory] = strings.Replace(d[keyHistory], `"sum":"`, `"sum":"0`,
+				1)
+		}, ErrEdited},
 		{"dropped entry", func(d map[string]string) {
 			_, d[keyHistory], _ = strings.Cut(d[keyHistory], "\n")
 		}, ErrEdited},
@@ -249,7 +269,8 @@ func TestCompactionKeepsEveryDecision(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := len(store.data[keyHistory])
-	ledger := write(t, store, now, begun(onTrial, 10, 30), reached(onTrial, 30), Entry{Kind: Checkpoint, To: 30, Verdict: "pass"})
+	ledger := write(t, store, now, begun(onTrial, 10, 30), reached(onTrial, 30),
+		Entry{Kind: Checkpoint, To: 30, Verdict: "pass"})
 	for len(store.data[keyHistory]) >= before {
 		ledger = write(t, store, now, Entry{Kind: Overridden, Reason: strings.Repeat("y", 1900)})
 	}
@@ -280,21 +301,25 @@ func TestAFullLedgerStillTakesRollbacks(t *testing.T) {
 		if i > 1000 {
 			t.Fatal("the ledger has no end")
 		}
-		_, err = Write(t.Context(), store, time.Now, slices.Repeat([]Entry{{Kind: Overridden, Reason: strings.Repeat("y", 3000)}}, 20)...)
+		_, err = Write(t.Context(), store, time.Now, slices.Repeat([]Entry{{Kind: Overridden,
+			Reason: strings.Repeat("y", 3000)}}, 20)...)
 	}
 	if !errors.Is(err, ErrFull) {
 		t.Fatal(err)
 	}
-	ledger := write(t, store, time.Now, Entry{Kind: RollbackBegun, Image: onTrial}, Entry{Kind: RolledBack, Image: onTrial})
+	ledger := write(t, store, time.Now, Entry{Kind: RollbackBegun, Image: onTrial},
+		Entry{Kind: RolledBack, Image: onTrial})
 	if _, latched := ledger.State().Latch(onTrial); !latched {
 		t.Error("not latched")
 	}
 }
 
 func TestTextsFromOutsideAreTamed(t *testing.T) {
-	ledger := write(t, &memory{}, time.Now, Entry{Kind: RolledBack, Reason: "\x1b[31mred\nline\u202e" + strings.Repeat("é", 3000)})
+	ledger := write(t, &memory{}, time.Now, Entry{Kind: RolledBack, Reason: "\x1b[31mred\nline\u202e" +
+		strings.Repeat("é", 3000)})
 	reason := ledger.Entries()[0].Reason
-	if strings.ContainsAny(reason, "\x1b\n\u202e") || len(reason) > longestText+len("…") || !strings.HasPrefix(reason, "[31mred line") {
+	if strings.ContainsAny(reason, "\x1b\n\u202e") || len(reason) > longestText+len("…") ||
+		!strings.HasPrefix(reason, "[31mred line") {
 		t.Errorf("%q", reason[:60])
 	}
 	if text := ledger.String(); strings.Count(text, "\n") != 2 {
@@ -304,7 +329,8 @@ func TestTextsFromOutsideAreTamed(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	store := &memory{}
-	_, err := Write(context.Background(), store, clock(), begun(onTrial, 0, 10), reached(onTrial, 10), Entry{Kind: RollbackBegun, Image: onTrial})
+	_, err := Write(context.Background(), store, clock(), begun(onTrial, 0, 10), reached(onTrial, 10),
+		Entry{Kind: RollbackBegun, Image: onTrial})
 	if err != nil {
 		f.Fatal(err)
 	}

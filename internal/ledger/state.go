@@ -30,9 +30,9 @@ type State struct {
 	interruption int
 }
 
-// Interruption is the number of the last entry that left the cluster otherwise than the update before knows: a rollback, or a shift
-// that its own update did not complete; 0 without any. An update that finds another number than the one before has work to do,
-// whatever the stack's state tells.
+// Interruption is the number of the last entry that left the cluster otherwise than the update before knows: a
+// rollback, or a shift that its own update did not complete; 0 without any. An update that finds another number than
+// the one before has work to do, whatever the stack's state tells.
 func (s State) Interruption() int {
 	if s.Begun != nil {
 		return s.Begun.Seq
@@ -116,8 +116,8 @@ func (s *State) begin(entry Entry) {
 	}
 }
 
-// reach completes a shift. The soak's clock goes on when weight and image are those of before: an update that verifies the same
-// position again, be it for a rotated secret, costs no soaked time.
+// reach completes a shift. The soak's clock goes on when weight and image are those of before: an update that
+// verifies the same position again, be it for a rotated secret, costs no soaked time.
 func (s *State) reach(entry Entry) {
 	if entry.Ref > 0 {
 		s.interruption = entry.Ref

@@ -37,9 +37,10 @@ func load(ctx context.Context, store Store) (*Ledger, string, error) {
 // attempts is how often a write that lost against another one is tried; each time at least one writer succeeds.
 const attempts = 50
 
-// Append adds what decide gives for the ledger as it is. When somebody else writes in between, decide is asked again about what
-// is there then. No entries is no write. It returns the ledger as it was written.
-func Append(ctx context.Context, store Store, now func() time.Time, decide func(current *Ledger) ([]Entry, error)) (*Ledger, error) {
+// Append adds what decide gives for the ledger as it is. When somebody else writes in between, decide is asked again
+// about what is there then. No entries is no write. It returns the ledger as it was written.
+func Append(ctx context.Context, store Store, now func() time.Time,
+	decide func(current *Ledger) ([]Entry, error)) (*Ledger, error) {
 	for attempt := 1; ; attempt++ {
 		ledger, err := appendOnce(ctx, store, now, decide)
 		if !errors.Is(err, ErrConflict) || attempt == attempts {
@@ -53,7 +54,8 @@ func Append(ctx context.Context, store Store, now func() time.Time, decide func(
 	}
 }
 
-func appendOnce(ctx context.Context, store Store, now func() time.Time, decide func(*Ledger) ([]Entry, error)) (*Ledger, error) {
+func appendOnce(ctx context.Context, store Store, now func() time.Time, decide func(*Ledger) ([]Entry, error)) (*Ledger,
+	error) {
 	current, version, err := load(ctx, store)
 	if err != nil {
 		return nil, err

@@ -1,5 +1,6 @@
-// Package names is the one list of the names and labels of a rollout: its Deployments, ConfigMaps, Services and Leases, the labels of its
-// pods and the annotations that mark what it owns. It holds names alone and imports nothing of the module.
+// Package names is the one list of the names and labels of a rollout: its Deployments, ConfigMaps, Services and
+// Leases, the labels of its pods and the annotations that mark what it owns. It holds names alone and imports nothing
+// of the module.
 package names
 
 // Label keys.
@@ -8,8 +9,8 @@ const (
 	Environment = "environment"
 	Track       = "track"
 	Version     = "version"
-	// Traffic decides whether a ready pod gets requests. The Service selects by it and no ReplicaSet does, so that a pod loses its
-	// traffic, and nothing else, when the label is changed.
+	// Traffic decides whether a ready pod gets requests. The Service selects by it and no ReplicaSet does, so that a pod
+	// loses its traffic, and nothing else, when the label is changed.
 	Traffic = "traffic"
 	// ManagedBy marks the objects that the program makes.
 	ManagedBy = "app.kubernetes.io/managed-by"

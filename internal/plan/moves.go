@@ -8,12 +8,12 @@ import (
 
 // Standing is where a rollout is known to stand.
 type Standing struct {
-	// Weight is the canary's share of the requests in percent and Canary the digest of the image that has it; empty when no
-	// canary was ever let in.
+	// Weight is the canary's share of the requests in percent and Canary the digest of the image that has it; empty when
+	// no canary was ever let in.
 	Weight int
 	Canary string
-	// Stable is the digest that the stable track was last known to run; empty before the first update. Former are the digests
-	// that it ran before.
+	// Stable is the digest that the stable track was last known to run; empty before the first update. Former are the
+	// digests that it ran before.
 	Stable string
 	Former []string
 	// Begun is the shift that was let through and not completed, nil when there is none.
@@ -22,7 +22,8 @@ type Standing struct {
 
 // Target is what the configuration asks for.
 type Target struct {
-	// Weight is the canary's share of the requests in percent; Canary and Stable are digests. Canary may be empty at weight 0.
+	// Weight is the canary's share of the requests in percent; Canary and Stable are digests. Canary may be empty at
+	// weight 0.
 	Weight         int
 	Canary, Stable string
 }
@@ -75,8 +76,9 @@ func (e *IllegalError) Error() string {
 	return fmt.Sprintf("%s is no legal move: %s; legal are %s", e.Asked, e.Found, strings.Join(e.Legal, ", or "))
 }
 
-// Move classifies the way from where the rollout stands to the target. Legal are: up to the next stage at most, down to any
-// weight, a new image only from 0 or at the first stage, and after 100 % the finish. Anything else is an *IllegalError.
+// Move classifies the way from where the rollout stands to the target. Legal are: up to the next stage at most, down
+// to any weight, a new image only from 0 or at the first stage, and after 100 % the finish. Anything else is an
+// *IllegalError.
 func (s Stages) Move(at Standing, to Target) (Move, error) {
 	move := Move{From: at.Weight, To: to.Weight}
 	if err := s.stableMove(at, to); err != nil {
@@ -89,7 +91,8 @@ func (s Stages) Move(at Standing, to Target) (Move, error) {
 		move.Kind = Stay
 	case to.Weight == 0:
 		move.Kind = Retreat
-	case at.Begun != nil && at.Begun.Canary == to.Canary && to.Weight == at.Begun.Weight && to.Weight > at.weightOf(to.Canary):
+	case at.Begun != nil && at.Begun.Canary == to.Canary && to.Weight == at.Begun.Weight &&
+		to.Weight > at.weightOf(to.Canary):
 		move.Kind = Resume
 	case at.Canary != to.Canary:
 		return s.enter(at, to, move)
@@ -117,7 +120,8 @@ func (at Standing) weightOf(digest string) int {
 	return 0
 }
 
-// enter judges a new image. It replaces one that has at most the first stage's share; the first stage is also its own most.
+// enter judges a new image. It replaces one that has at most the first stage's share; the first stage is also its own
+// most.
 func (s Stages) enter(at Standing, to Target, move Move) (Move, error) {
 	if at.Weight <= s[0] && to.Weight <= s[0] {
 		move.From, move.Kind = 0, Enter
@@ -130,8 +134,8 @@ func finishes(at Standing, to Target) bool {
 	return to.Weight == 0 && at.Weight == 100 && at.Canary != "" && to.Stable == at.Canary
 }
 
-// stableMove judges the stable image: it changes only by finishing a release, or back to one that it was before. Otherwise an
-// image could reach everybody without ever having been a canary.
+// stableMove judges the stable image: it changes only by finishing a release, or back to one that it was before.
+// Otherwise an image could reach everybody without ever having been a canary.
 func (s Stages) stableMove(at Standing, to Target) error {
 	if at.Stable == "" || to.Stable == at.Stable || finishes(at, to) || slices.Contains(at.Former, to.Stable) {
 		return nil
@@ -144,7 +148,8 @@ func (s Stages) unfinished(at Standing, to Target) error {
 	return &IllegalError{
 		Asked: fmt.Sprintf("%d %% -> %d %%", at.Weight, to.Weight),
 		Found: fmt.Sprintf("the way down from %d %% to %d %% was begun and is not completed", at.Weight, at.Begun.Weight),
-		Legal: []string{fmt.Sprintf("completing it at %d %%", at.Begun.Weight), fmt.Sprintf("staying at %d %%", at.Weight), "any lower weight"},
+		Legal: []string{fmt.Sprintf("completing it at %d %%", at.Begun.Weight), fmt.Sprintf("staying at %d %%", at.Weight),
+			"any lower weight"},
 	}
 }
 

@@ -49,7 +49,8 @@ func TestMove(t *testing.T) {
 		{name: "back in at the first stage", at: at(0, first), to: to(10, first), want: Enter},
 		{name: "back in above the first stage", at: at(0, first), to: to(30, first), err: "an image at 1 to 10 %"},
 		{name: "new image at the first stage", at: at(10, first), to: to(10, second), want: Enter},
-		{name: "new image at a later stage", at: at(30, first), to: to(30, second), err: "a new canary image (sha256:222222222222)"},
+		{name: "new image at a later stage", at: at(30, first), to: to(30, second),
+			err: "a new canary image (sha256:222222222222)"},
 		{name: "new image while going up", at: at(10, first), to: to(30, second), err: "a new canary image"},
 		{name: "new image at 0", at: at(30, first), to: to(0, second), want: Retreat},
 		{name: "interrupted shift goes on", at: begun, to: to(30, first), want: Resume},
@@ -60,10 +61,13 @@ func TestMove(t *testing.T) {
 		{name: "interrupted way down goes on", at: falling, to: to(10, first), want: Retreat},
 		{name: "interrupted way down is given up", at: falling, to: to(30, first), want: Stay},
 		{name: "finish", at: at(100, first), to: Target{Weight: 0, Stable: first, Canary: first}, want: Finish},
-		{name: "finish too early", at: at(60, first), to: Target{Weight: 0, Stable: first, Canary: first}, err: "a new stable image"},
-		{name: "another stable image", at: at(10, first), to: Target{Weight: 10, Canary: first, Stable: second}, err: "a new stable image (sha256:222222222222)"},
+		{name: "finish too early", at: at(60, first), to: Target{Weight: 0, Stable: first, Canary: first},
+			err: "a new stable image"},
+		{name: "another stable image", at: at(10, first), to: Target{Weight: 10, Canary: first, Stable: second},
+			err: "a new stable image (sha256:222222222222)"},
 		{name: "back to the former stable image", at: finished, to: Target{Stable: oldStable}, want: Stay},
-		{name: "next release after a finish", at: finished, to: Target{Weight: 10, Canary: second, Stable: first}, want: Enter},
+		{name: "next release after a finish", at: finished, to: Target{Weight: 10, Canary: second, Stable: first},
+			want: Enter},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

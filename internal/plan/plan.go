@@ -1,6 +1,7 @@
-// Package plan holds the arithmetic of a rollout: weeks and their weights, the legal moves between them, the split of pods
-// between the tracks, the weights that a pod count can express, and the schedule of the soak. It is pure: it imports neither Kubernetes nor Pulumi, reads no clock and talks to
-// nobody, so that every decision can be tested as a function of its arguments.
+// Package plan holds the arithmetic of a rollout: weeks and their weights, the legal moves between them, the split of
+// pods between the tracks, the weights that a pod count can express, and the schedule of the soak. It is pure: it
+// imports neither Kubernetes nor Pulumi, reads no clock and talks to nobody, so that every decision can be tested as
+// a function of its arguments.
 package plan
 
 import (
@@ -8,8 +9,8 @@ import (
 	"math"
 )
 
-// Position is where a rollout stands or shall stand: how many percent of the requests the canary gets, and how many pods
-// of each track make that so.
+// Position is where a rollout stands or shall stand: how many percent of the requests the canary gets, and how many
+// pods of each track make that so.
 type Position struct {
 	// Week is the stage, from 1; 0 for a stack with one track.
 	Week int
@@ -37,10 +38,11 @@ func Single(replicas int) (Position, error) {
 	return Position{Stable: replicas}, nil
 }
 
-// Split divides total pods between the tracks so that the pod count itself gives the canary weight percent of the requests,
-// as one Service over both tracks does. A weight that total pods cannot express exactly is refused, naming the nearest ones
-// that they can: rounding would put another share of the customers on the canary than the one that was reviewed. At 100 % the
-// stable track keeps warm pods without requests, so that going back need not wait for all of them.
+// Split divides total pods between the tracks so that the pod count itself gives the canary weight percent of the
+// requests, as one Service over both tracks does. A weight that total pods cannot express exactly is refused, naming
+// the nearest ones that they can: rounding would put another share of the customers on the canary than the one that
+// was reviewed. At 100 % the stable track keeps warm pods without requests, so that going back need not wait for all
+// of them.
 func Split(week, weight, total, warm int) (Position, error) {
 	if err := checkWeight(weight, total); err != nil {
 		return Position{}, err
@@ -49,16 +51,17 @@ func Split(week, weight, total, warm int) (Position, error) {
 		return Position{Week: week, Weight: weight, Stable: warm, Canary: total, Warm: true}, nil
 	}
 	if weight*total%100 != 0 {
-		return Position{}, fmt.Errorf("%d pods cannot give the canary %d %% of the requests: the nearest weights that they can are %s",
+		return Position{}, fmt.Errorf("%d pods cannot give the canary %d %% of the requests: the nearest weights that "+
+			"they can are %s",
 			total, weight, describeNearest(weight, total))
 	}
 	canary := weight * total / 100
 	return Position{Week: week, Weight: weight, Stable: total - canary, Canary: canary}, nil
 }
 
-// Weigh is the position when the requests are split by weight and not by pod count: each track has the pods that its share of
-// the requests needs, of the total that all of them need, and the stable track never fewer than kept. With the total kept, going
-// back is one change of the weight.
+// Weigh is the position when the requests are split by weight and not by pod count: each track has the pods that its
+// share of the requests needs, of the total that all of them need, and the stable track never fewer than kept. With
+// the total kept, going back is one change of the weight.
 func Weigh(week, weight, total, kept int) (Position, error) {
 	if err := checkWeight(weight, total); err != nil {
 		return Position{}, err
@@ -67,7 +70,8 @@ func Weigh(week, weight, total, kept int) (Position, error) {
 		return Position{}, fmt.Errorf("%d stable pods to keep are out of range: allowed are 0 to %d", kept, total)
 	}
 	needs := func(percent int) int { return (percent*total + 99) / 100 }
-	return Position{Week: week, Weight: weight, Stable: max(kept, needs(100-weight)), Canary: needs(weight), Warm: weight == 100}, nil
+	return Position{Week: week, Weight: weight, Stable: max(kept, needs(100-weight)), Canary: needs(weight),
+		Warm: weight == 100}, nil
 }
 
 func checkWeight(weight, total int) error {
@@ -80,8 +84,8 @@ func checkWeight(weight, total int) error {
 	return nil
 }
 
-// NearestWeights gives the whole-percent weights next to weight that total pods express exactly, lower one first. They are
-// equal when weight itself is one.
+// NearestWeights gives the whole-percent weights next to weight that total pods express exactly, lower one first.
+// They are equal when weight itself is one.
 func NearestWeights(weight, total int) (lower, upper int) {
 	step := 100 / gcd(100, total)
 	lower = weight / step * step

@@ -119,7 +119,8 @@ func TestWeighKeepsStableWhole(t *testing.T) {
 	}
 }
 
-// Whatever is kept, the pods of a track are at least its share of the total, and no more than a pod above it unless they are kept.
+// Whatever is kept, the pods of a track are at least its share of the total, and no more than a pod above it unless
+// they are kept.
 func TestWeighGivesEachTrackItsShare(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		total := rapid.IntRange(1, 1000).Draw(t, "total")
@@ -129,7 +130,8 @@ func TestWeighGivesEachTrackItsShare(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, track := range []struct{ pods, share, kept int }{{position.Stable, 100 - weight, kept}, {position.Canary, weight, 0}} {
+		for _, track := range []struct{ pods, share, kept int }{{position.Stable, 100 - weight, kept},
+			{position.Canary, weight, 0}} {
 			if track.pods*100 < track.share*total || track.pods < track.kept {
 				t.Fatalf("%d pods for %d %% of %d, %d kept", track.pods, track.share, total, track.kept)
 			}

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Soak is how long a stage is watched before the next one, and by how much that grows when its criteria are not met in time.
+// Soak is how long a stage is watched before the next one, and by how much that grows when its criteria are not met
+// in time.
 type Soak struct {
 	Duration, Extension time.Duration
 }
@@ -30,7 +31,8 @@ func (s Soak) Required(extensions int) time.Duration {
 // guideSoak is the soak that the guide's schedule is written for.
 const guideSoak = 48 * time.Hour
 
-// taper is the guide's schedule of checkpoints: the distance between them up to a time after the shift. The last one goes on.
+// taper is the guide's schedule of checkpoints: the distance between them up to a time after the shift. The last one
+// goes on.
 var taper = []struct{ until, every time.Duration }{
 	{time.Hour, 15 * time.Minute},
 	{6 * time.Hour, 30 * time.Minute},
@@ -39,8 +41,8 @@ var taper = []struct{ until, every time.Duration }{
 	{0, 4 * time.Hour},
 }
 
-// Checkpoint gives the time after the shift of the first checkpoint later than elapsed. A soak of another length than 48 hours
-// has the same schedule in proportion, its end being a checkpoint in any case.
+// Checkpoint gives the time after the shift of the first checkpoint later than elapsed. A soak of another length than
+// 48 hours has the same schedule in proportion, its end being a checkpoint in any case.
 func (s Soak) Checkpoint(elapsed time.Duration) time.Duration {
 	scale := func(d time.Duration) time.Duration { return d }
 	if s.Duration > 0 && s.Duration != guideSoak {
@@ -65,7 +67,8 @@ func (s Soak) Checkpoint(elapsed time.Duration) time.Duration {
 	return elapsed
 }
 
-// Due tells whether a checkpoint lies after the last one that was taken and not after now; both are times since the shift.
+// Due tells whether a checkpoint lies after the last one that was taken and not after now; both are times since the
+// shift.
 func (s Soak) Due(last, now time.Duration) bool { return s.Checkpoint(last) <= now }
 
 // Checkpoints lists the checkpoints up to the end.

@@ -36,7 +36,8 @@ func TestAShortSoakHasTheScheduleInProportion(t *testing.T) {
 	soak := Soak{Duration: time.Minute, Extension: time.Minute}
 	points := soak.Checkpoints(time.Minute)
 	if len(points) != 44 || points[len(points)-1] != time.Minute {
-		t.Errorf("%d checkpoints, the last of %d at %v; want 44 with the last at the end", len(points), len(points), points[len(points)-1])
+		t.Errorf("%d checkpoints, the last of %d at %v; want 44 with the last at the end", len(points), len(points),
+			points[len(points)-1])
 	}
 }
 

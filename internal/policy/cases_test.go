@@ -17,8 +17,9 @@ type cases struct {
 	Unknown []map[string]any `json:"unknown"`
 }
 
-// readCases reads testdata/cases. An item is a resource as YAML; or `container` or `pod` for a Deployment around one; or
-// `resources` for several. The text (unknown) stands for an unknown value, and what begins with (secret) is secret.
+// readCases reads testdata/cases. An item is a resource as YAML; or `container` or `pod` for a Deployment around one;
+// or `resources` for several. The text (unknown) stands for an unknown value, and what begins with (secret) is
+// secret.
 func readCases(t *testing.T) map[string]cases {
 	t.Helper()
 	all := map[string]cases{}
@@ -127,7 +128,8 @@ func TestPolicies(t *testing.T) {
 		t.Run(p.Name, func(t *testing.T) {
 			tried := known[p.Name]
 			if len(tried.Pass) == 0 || len(tried.Fail) == 0 || len(tried.Unknown) == 0 {
-				t.Fatalf("testdata/cases holds %d resources that pass, %d that fail and %d that are unknown; at least one of each is needed",
+				t.Fatalf("testdata/cases holds %d resources that pass, %d that fail and %d that are unknown; at least one of "+
+					"each is needed",
 					len(tried.Pass), len(tried.Fail), len(tried.Unknown))
 			}
 			for i, item := range append(tried.Pass, tried.Unknown...) {

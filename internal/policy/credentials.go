@@ -54,8 +54,10 @@ func credentialsInEnv(r Resource, limits Limits) []string {
 		if len(found) == 0 {
 			return ""
 		}
-		return strings.Join(found, "; ") + ": move it into a Secret by `pulumi config set --secret --path secrets.NAME.KEY` " +
-			"and refer to it by `pulumi config set --path secretEnv.VARIABLE NAME/KEY`; then change it, since the stack's file has held it in the open"
+		return strings.Join(found, "; ") +
+			": move it into a Secret by `pulumi config set --secret --path secrets.NAME.KEY` " +
+			"and refer to it by `pulumi config set --path secretEnv.VARIABLE NAME/KEY`; then change it, since the stack's " +
+			"file has held it in the open"
 	})(r, limits)
 }
 
@@ -63,7 +65,8 @@ func credentialsInArgs(r Resource, limits Limits) []string {
 	return eachContainer(func(_ property.Value, c container) string {
 		for _, field := range []string{"command", "args"} {
 			if kind := credentialInWords(items(at(c.Value, field))); kind != "" {
-				return fmt.Sprintf("%s holds %s; let the program read it from an environment variable or a file that a Secret fills", field, kind)
+				return fmt.Sprintf(
+					"%s holds %s; let the program read it from an environment variable or a file that a Secret fills", field, kind)
 			}
 		}
 		return ""
@@ -104,7 +107,8 @@ func credentialsInConfigMap(r Resource, _ Limits) []string {
 			kind = "a Pulumi secret, which a ConfigMap shows in the open"
 		}
 		if kind != "" {
-			messages = append(messages, fmt.Sprintf("entry %s of ConfigMap %s holds %s; move it into a Secret, then change it", key, r.name(), kind))
+			messages = append(messages, fmt.Sprintf("entry %s of ConfigMap %s holds %s; move it into a Secret, then change it",
+				key, r.name(), kind))
 		}
 	}
 	data := r.at("data")
@@ -133,7 +137,8 @@ func credentialsInMetadata(r Resource, _ Limits) []string {
 					kind = "a Pulumi secret"
 				}
 				if kind != "" {
-					messages = append(messages, fmt.Sprintf("%s %s%s holds %s; %s are shown to everybody who may look: remove it, then change it",
+					messages = append(messages, fmt.Sprintf("%s %s%s holds %s; %s are shown to everybody who may look: remove it, "+
+						"then change it",
 						strings.TrimSuffix(field, "s"), key, where, kind, field))
 				}
 			})
@@ -156,7 +161,8 @@ func secretEncrypted(r Resource, _ Limits) []string {
 		}
 		entries(all, func(key string, value property.Value) {
 			if !value.Secret() && !value.IsComputed() {
-				messages = append(messages, fmt.Sprintf("%s.%s of Secret %s is no Pulumi secret, so that it lies in the stack's state in the open; "+
+				messages = append(messages, fmt.Sprintf("%s.%s of Secret %s is no Pulumi secret, so that it lies in the stack's "+
+					"state in the open; "+
 					"set it by `pulumi config set --secret`, or wrap it by pulumi.ToSecret", field, key, r.name()))
 			}
 		})

@@ -32,7 +32,8 @@ var (
 	assignment = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:password|passwd|pwd|passphrase|secret|token|credentials?|` +
 		`(?:api|access|private|secret|account|signing|encryption|master|auth)[_-]?key))["']?\s*[:=]\s*["']?(\$\([^)]*\)|\$\{[^}]*\}|[^\s"';,&(){}\[\]]+)`)
 	// reference is a value that points to a secret, or stands for one that was left out.
-	reference = regexp.MustCompile(`^(?:\$\(.+|\$\{.+|\$[A-Z_]+|<.+|%[svq]|\*+|\[(?:secret|redacted).*|file:.+|(?:/[\w.-]+){2,}/?)$`)
+	reference = regexp.MustCompile(
+		`^(?:\$\(.+|\$\{.+|\$[A-Z_]+|<.+|%[svq]|\*+|\[(?:secret|redacted).*|file:.+|(?:/[\w.-]+){2,}/?)$`)
 )
 
 // credentialIn tells what kind of credential a text holds; empty when it holds none.
@@ -75,13 +76,15 @@ func credentialAs(name, value string) string {
 func harmless(value string) bool {
 	value = strings.TrimSpace(value)
 	switch strings.ToLower(value) {
-	case "", "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "enabled", "disabled", "required", "optional":
+	case "", "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "enabled", "disabled", "required",
+		"optional":
 		return true
 	}
 	return reference.MatchString(value)
 }
 
-// credentialWords end the names of credentials. What follows another word, such as TOKEN_TTL or SECRET_NAME, is about one.
+// credentialWords end the names of credentials. What follows another word, such as TOKEN_TTL or SECRET_NAME, is about
+// one.
 var credentialWords = map[string]bool{
 	"PASSWORD": true, "PASSWD": true, "PWD": true, "PASSPHRASE": true, "PASS": true, "SECRET": true, "TOKEN": true,
 	"CREDENTIAL": true, "CREDENTIALS": true, "APIKEY": true,
@@ -89,8 +92,9 @@ var credentialWords = map[string]bool{
 
 // keyWords make a credential of a name that ends with KEY.
 var keyWords = map[string]bool{
-	"API": true, "ACCESS": true, "PRIVATE": true, "SECRET": true, "ACCOUNT": true, "SIGNING": true, "ENCRYPTION": true, "MASTER": true,
-	"AUTH": true, "JWT": true, "HMAC": true,
+	"API": true, "ACCESS": true, "PRIVATE": true, "SECRET": true, "ACCOUNT": true, "SIGNING": true, "ENCRYPTION": true,
+	"MASTER": true,
+	"AUTH":   true, "JWT": true, "HMAC": true,
 }
 
 // namesCredential tells whether a name is that of a credential, in any of the usual spellings.

@@ -24,7 +24,8 @@ func TestPoliciesAreDocumented(t *testing.T) {
 				t.Errorf("docs/policies.md does not tell the default of %s", limit.Name)
 			}
 		}
-		row := strings.Join(strings.Fields(fmt.Sprintf("| %s | %s | %s | %s |", "`"+p.Name+"`", strings.TrimSuffix(p.Description, "."), kind, strings.Join(limits, ", "))), " ")
+		row := strings.Join(strings.Fields(fmt.Sprintf("| %s | %s | %s | %s |", "`"+p.Name+"`",
+			strings.TrimSuffix(p.Description, "."), kind, strings.Join(limits, ", "))), " ")
 		if !strings.Contains(document, row) {
 			t.Errorf("docs/policies.md does not hold the row\n%s", row)
 		}

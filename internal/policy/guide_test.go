@@ -38,7 +38,8 @@ var flaws = []string{
 	"pod-probes: Deployment finance-service-week1: readinessProbe",
 	"pod-grace-period: Deployment finance-service-week1: takes 30 s of the 30 s",
 	// Credentials in plain sight: the guide's fourth vulnerability.
-	"credential-in-env: Deployment finance-service-stable: JWT_SECRET holds a value in the open; EVENTSTORE_CONNECTION_STRING holds an address with a password",
+	"credential-in-env: Deployment finance-service-stable: JWT_SECRET holds a value in the open; " +
+		"EVENTSTORE_CONNECTION_STRING holds an address with a password",
 	"credential-in-args: Deployment finance-service-week1: command holds a value for --db-password",
 	"credential-in-configmap: ConfigMap finance-config: entry REDIS_PASSWORD",
 	"credential-in-configmap: ConfigMap finance-config: entry TYPEORM_URL",
@@ -100,7 +101,8 @@ func TestTheGuidesOwnPractice(t *testing.T) {
 			continue
 		}
 		missed = slices.Delete(missed, at, at+1)
-		for _, secret := range []string{"Pr0duction-Passw0rd", "change-me-in-production", "changeit", "redis-passw0rd", "dt-0123456789abcdef"} {
+		for _, secret := range []string{"Pr0duction-Passw0rd", "change-me-in-production", "changeit", "redis-passw0rd",
+			"dt-0123456789abcdef"} {
 			if strings.Contains(said, secret) {
 				t.Errorf("the value of a credential is told: %s", said)
 			}

@@ -19,9 +19,10 @@ func imagePolicies() []Policy {
 			Name:        "image-registry",
 			Description: "Images come from allowed registries.",
 			Limits: []Limit{{
-				Name:        "registries",
-				Description: "Allowed beginnings of an image's full name. docker.io/ stands before a name without a registry; the default also allows a registry on the node itself.",
-				Default:     []string{"docker.io/vextrus/", "ghcr.io/vextrus/", "localhost:", "127.0.0.1:"},
+				Name: "registries",
+				Description: "Allowed beginnings of an image's full name. docker.io/ stands before a name without a registry; " +
+					"the default also allows a registry on the node itself.",
+				Default: []string{"docker.io/vextrus/", "ghcr.io/vextrus/", "localhost:", "127.0.0.1:"},
 			}},
 			Resource: imageRegistry,
 		},
@@ -65,7 +66,8 @@ func imageRegistry(r Resource, limits Limits) []string {
 				return ""
 			}
 		}
-		return fmt.Sprintf("image %q comes from %s; allowed are %s: push it there, or add its registry to `registries` of image-registry in the pack's configuration",
+		return fmt.Sprintf("image %q comes from %s; allowed are %s: push it there, or add its registry to `registries` of "+
+			"image-registry in the pack's configuration",
 			image, full[:strings.LastIndex(full, "/")+1], strings.Join(allowed, ", "))
 	})(r, limits)
 }

@@ -18,7 +18,8 @@ func named(t *testing.T, name string) Policy {
 
 func TestConfiguredLimits(t *testing.T) {
 	image := resourceOf(map[string]any{"container": map[string]any{"image": "registry.example.com/finance@sha256:aa"}})
-	weight := resourceOf(map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "data": map[string]any{"weight": "25", "canaryReplicas": "1"}})
+	weight := resourceOf(map[string]any{"apiVersion": "v1", "kind": "ConfigMap",
+		"data": map[string]any{"weight": "25", "canaryReplicas": "1"}})
 	grace := resourceOf(map[string]any{"pod": map[string]any{"containers": []any{map[string]any{
 		"lifecycle": map[string]any{"preStop": map[string]any{"sleep": map[string]any{"seconds": 20.0}}},
 	}}}})
@@ -55,7 +56,8 @@ func TestRefusedLimits(t *testing.T) {
 		configured map[string]any
 		want       string
 	}{
-		"unknown name":    {"image-registry", map[string]any{"registrys": []any{}}, `no limit "registrys": it has registries`},
+		"unknown name": {"image-registry", map[string]any{"registrys": []any{}},
+			`no limit "registrys": it has registries`},
 		"no limits":       {"image-digest", map[string]any{"anything": 1.0}, "it has none"},
 		"word for list":   {"image-registry", map[string]any{"registries": "docker.io/"}, "not a list of words"},
 		"number in list":  {"image-registry", map[string]any{"registries": []any{1.0}}, "not a list of words"},

@@ -22,9 +22,10 @@ func monitoringPolicies(facts Facts) []Policy {
 			Stack:       canaryScraped,
 		},
 		{
-			Name:        "canary-alerts",
-			Description: "A canary has the alerts that ask for a rollback, with the labels that the gates and the guard look for.",
-			Stack:       canaryAlerts,
+			Name: "canary-alerts",
+			Description: "A canary has the alerts that ask for a rollback, with the labels that the gates and the guard look " +
+				"for.",
+			Stack: canaryAlerts,
 		},
 		{
 			Name:        "canary-guarded",
@@ -39,8 +40,10 @@ func canaryScraped(resources []Resource) []Violation {
 	var violations []Violation
 	for _, canary := range canariesOf(resources) {
 		if !scraped(canary, resources) {
-			violations = append(violations, Violation{canary.URN, fmt.Sprintf("no ServiceMonitor reaches the pods of %s, so that its gates and alerts see nothing; "+
-				"turn monitoring on by `pulumi config set --path monitoring.enabled true`, or add a ServiceMonitor that selects a Service over these pods and names its port", canary.name())})
+			violations = append(violations, Violation{canary.URN,
+				fmt.Sprintf("no ServiceMonitor reaches the pods of %s, so that its gates and alerts see nothing; "+
+					"turn monitoring on by `pulumi config set --path monitoring.enabled true`, or add a ServiceMonitor that selects "+
+					"a Service over these pods and names its port", canary.name())})
 		}
 	}
 	return violations
@@ -90,12 +93,14 @@ func canaryAlerts(resources []Resource) []Violation {
 	var violations []Violation
 	for _, canary := range canariesOf(resources) {
 		wanted := map[string]string{
-			"action": "rollback", "severity": "critical", names.App: canary.app, "environment": canary.environment, "release": canary.version,
+			"action": "rollback", "severity": "critical", names.App: canary.app, "environment": canary.environment,
+			"release": canary.version,
 		}
 		for _, name := range rollbackAlerts {
 			if problem := alertProblem(rules, name, wanted); problem != "" {
-				violations = append(violations, Violation{canary.URN, fmt.Sprintf("%s: %s; turn monitoring on by `pulumi config set --path monitoring.enabled true`, "+
-					"or add the alert with these labels", canary.name(), problem)})
+				violations = append(violations, Violation{canary.URN,
+					fmt.Sprintf("%s: %s; turn monitoring on by `pulumi config set --path monitoring.enabled true`, "+
+						"or add the alert with these labels", canary.name(), problem)})
 			}
 		}
 	}
@@ -159,8 +164,10 @@ func canaryGuarded(resources []Resource) []Violation {
 			return named && (!known || pods > 0)
 		})
 		if !guarded {
-			violations = append(violations, Violation{canary.URN, fmt.Sprintf("nothing in the cluster watches %s between two updates: there is no Deployment %s with pods; "+
-				"name the guard's image by `pulumi config set --path guard.image vextrus/rollout:VERSION`, or do without on purpose by `pulumi config set --path guard.enabled false`", canary.name(), names.Guard(canary.app))})
+			violations = append(violations, Violation{canary.URN,
+				fmt.Sprintf("nothing in the cluster watches %s between two updates: there is no Deployment %s with pods; "+
+					"name the guard's image by `pulumi config set --path guard.image vextrus/rollout:VERSION`, or do without on "+
+					"purpose by `pulumi config set --path guard.enabled false`", canary.name(), names.Guard(canary.app))})
 		}
 	}
 	return violations

@@ -43,7 +43,8 @@ func originPolicies() []Policy {
 			Limits: []Limit{environments, {
 				Name:        "names",
 				Description: "Names of variables and entries that hold the connection; case and separators do not matter.",
-				Default:     []string{"EVENTSTORE_CONNECTION_STRING", "EVENTSTORE_CONNECTION", "EVENTSTORE_URL", "KURRENTDB_CONNECTION_STRING"},
+				Default: []string{"EVENTSTORE_CONNECTION_STRING", "EVENTSTORE_CONNECTION", "EVENTSTORE_URL",
+					"KURRENTDB_CONNECTION_STRING"},
 			}, {
 				Name:        "local",
 				Description: "Schemes of an event store inside the process, which no network is between.",
@@ -62,7 +63,8 @@ func environmentOf(r Resource) string {
 	return text(at(r.podLabels(), names.Environment))
 }
 
-// eachSetting calls visit for every named value that reaches a container: variables, and the entries of ConfigMaps and Secrets.
+// eachSetting calls visit for every named value that reaches a container: variables, and the entries of ConfigMaps
+// and Secrets.
 func eachSetting(r Resource, visit func(where, name string, value property.Value)) {
 	switch r.kind() {
 	case "ConfigMap":
@@ -109,7 +111,8 @@ func namedLike(names []string, name string) bool {
 
 // corsOrigin gives no value back: it may come from a Secret.
 func corsOrigin(r Resource, limits Limits) []string {
-	const change = "; name the origins, for example `pulumi config set --secret --path secrets.finance-secrets.cors-origin https://app.vextrus.com`"
+	const change = "; name the origins, for example `pulumi config set --secret --path " +
+		"secrets.finance-secrets.cors-origin https://app.vextrus.com`"
 	return settingsNamed(r, limits, func(value string) string {
 		if strings.TrimSpace(value) == "" {
 			return "is empty, which leaves it to the service whom it lets in" + change
@@ -161,9 +164,11 @@ func corsOriginSet(resources []Resource) []Violation {
 			continue
 		}
 		if known, set := t.hasVariable(resources, "CORS_ORIGIN"); known && !set {
-			violations = append(violations, Violation{t.URN, fmt.Sprintf("no container of %s is given CORS_ORIGIN, which leaves it to the service whom it lets in; "+
-				"set it by `pulumi config set --path secretEnv.CORS_ORIGIN finance-secrets/cors-origin`. "+
-				"A service that no browser talks to turns the policy off by {\"cors-origin-set\": \"disabled\"} in the pack's configuration", t.name())})
+			violations = append(violations, Violation{t.URN,
+				fmt.Sprintf("no container of %s is given CORS_ORIGIN, which leaves it to the service whom it lets in; "+
+					"set it by `pulumi config set --path secretEnv.CORS_ORIGIN finance-secrets/cors-origin`. "+
+					"A service that no browser talks to turns the policy off by {\"cors-origin-set\": \"disabled\"} in the pack's "+
+					"configuration", t.name())})
 		}
 	}
 	return violations

@@ -104,7 +104,8 @@ func readOnlyRoot(_ property.Value, c container) string {
 	if unknown(value) || isTrue(value) {
 		return ""
 	}
-	return "its root file system can be written; set securityContext.readOnlyRootFilesystem to true and mount an emptyDir where it writes"
+	return "its root file system can be written; set securityContext.readOnlyRootFilesystem to true and mount an " +
+		"emptyDir where it writes"
 }
 
 func host(r Resource, _ Limits) []string {
@@ -120,13 +121,15 @@ func host(r Resource, _ Limits) []string {
 	}
 	for _, volume := range items(at(pod, "volumes")) {
 		if path := at(volume, "hostPath"); !missing(path) && !path.IsComputed() {
-			messages = append(messages, fmt.Sprintf("volume %s is a path of the node; use an emptyDir, a ConfigMap, a Secret or a claim", text(at(volume, "name"))))
+			messages = append(messages, fmt.Sprintf("volume %s is a path of the node; use an emptyDir, a ConfigMap, a Secret "+
+				"or a claim", text(at(volume, "name"))))
 		}
 	}
 	for _, c := range allContainers(pod) {
 		for _, port := range items(at(c.Value, "ports")) {
 			if value, ok := number(at(port, "hostPort")); ok && value != 0 {
-				messages = append(messages, fmt.Sprintf("%s: it takes port %v of the node; remove hostPort and use a Service", c.where, value))
+				messages = append(messages, fmt.Sprintf("%s: it takes port %v of the node; remove hostPort and use a Service",
+					c.where, value))
 			}
 		}
 	}
@@ -139,12 +142,16 @@ func serviceAccountToken(r Resource, limits Limits) []string {
 		return nil
 	}
 	mounted := at(pod, "automountServiceAccountToken")
-	declared := slices.ContainsFunc(limits.words("workloads"), func(pattern string) bool { return matches(pattern, r.name()) })
+	declared := slices.ContainsFunc(limits.words("workloads"), func(pattern string) bool {
+		return matches(pattern,
+			r.name())
+	})
 	if unknown(mounted) || isFalse(mounted) || declared || unknown(r.at("metadata", "name")) {
 		return nil
 	}
-	return []string{fmt.Sprintf("the pods of %s get a token of the API server; set automountServiceAccountToken to false, "+
-		"or name the workload in `workloads` of pod-service-account-token in the pack's configuration", r.name())}
+	return []string{
+		fmt.Sprintf("the pods of %s get a token of the API server; set automountServiceAccountToken to false, "+
+			"or name the workload in `workloads` of pod-service-account-token in the pack's configuration", r.name())}
 }
 
 // matches compares a name with a pattern that may begin or end with *.

@@ -76,8 +76,8 @@ func All(facts Facts) []Policy {
 // Limits are the values of a policy's limits, by name.
 type Limits map[string]any
 
-// With gives the policy's limits with the configured values over the defaults. It refuses an unknown name and a value of
-// another kind.
+// With gives the policy's limits with the configured values over the defaults. It refuses an unknown name and a value
+// of another kind.
 func (p Policy) With(configured map[string]any) (Limits, error) {
 	limits := Limits{}
 	for _, limit := range p.Limits {
@@ -160,7 +160,8 @@ type Found struct {
 	Violation
 }
 
-// Check judges resources by all policies with their default limits, each alone and all together, as Pulumi does with the pack.
+// Check judges resources by all policies with their default limits, each alone and all together, as Pulumi does with
+// the pack.
 func Check(facts Facts, resources []Resource) ([]Found, error) {
 	var found []Found
 	for _, policy := range All(facts) {

@@ -37,7 +37,8 @@ func blurredIn(t *rapid.T, properties property.Map) property.Map {
 	return property.NewMap(all)
 }
 
-// What keeps the rules keeps them also while a part of it is not known: else a preview would complain of what an update would not.
+// What keeps the rules keeps them also while a part of it is not known: else a preview would complain of what an
+// update would not.
 func TestNothingUnknownIsAViolation(t *testing.T) {
 	known := readCases(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -82,23 +83,31 @@ func anyValue(depth int) *rapid.Generator[property.Value] {
 }
 
 var keysInUse = []string{
-	"metadata", "spec", "template", "labels", "annotations", "containers", "initContainers", "env", "name", "value", "image", "securityContext",
-	"rules", "backendRefs", "weight", "data", "stringData", "selector", "matchLabels", "groups", "verbs", "resources", "replicas", "lifecycle",
-	"app", "track", "canaryReplicas", "stableReplicas", "endpoints", "ports", "port", "command", "args", "volumes", "roleRef",
+	"metadata", "spec", "template", "labels", "annotations", "containers", "initContainers", "env", "name", "value",
+	"image", "securityContext",
+	"rules", "backendRefs", "weight", "data", "stringData", "selector", "matchLabels", "groups", "verbs", "resources",
+	"replicas", "lifecycle",
+	"app", "track", "canaryReplicas", "stableReplicas", "endpoints", "ports", "port", "command", "args", "volumes",
+	"roleRef",
 }
 
 func TestNoValueMakesAPolicyPanic(t *testing.T) {
 	types := []string{
-		"kubernetes:apps/v1:Deployment", "kubernetes:core/v1:ConfigMap", "kubernetes:core/v1:Secret", "kubernetes:core/v1:Service", "kubernetes:core/v1:Pod",
-		"kubernetes:batch/v1:CronJob", "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute", "kubernetes:monitoring.coreos.com/v1:ServiceMonitor",
-		"kubernetes:monitoring.coreos.com/v1:PrometheusRule", "kubernetes:autoscaling/v2:HorizontalPodAutoscaler", "kubernetes:policy/v1:PodDisruptionBudget",
-		"kubernetes:rbac.authorization.k8s.io/v1:Role", "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding", "pulumi:pulumi:StackReference", "", ":", "kubernetes:",
+		"kubernetes:apps/v1:Deployment", "kubernetes:core/v1:ConfigMap", "kubernetes:core/v1:Secret",
+		"kubernetes:core/v1:Service", "kubernetes:core/v1:Pod",
+		"kubernetes:batch/v1:CronJob", "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute",
+		"kubernetes:monitoring.coreos.com/v1:ServiceMonitor",
+		"kubernetes:monitoring.coreos.com/v1:PrometheusRule", "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
+		"kubernetes:policy/v1:PodDisruptionBudget",
+		"kubernetes:rbac.authorization.k8s.io/v1:Role", "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
+		"pulumi:pulumi:StackReference", "", ":", "kubernetes:",
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		var resources []Resource
 		for range rapid.IntRange(1, 4).Draw(t, "resources") {
 			properties := rapid.MapOfN(rapid.SampledFrom(keysInUse), anyValue(5), 0, 4).Draw(t, "properties")
-			resources = append(resources, Resource{Type: rapid.SampledFrom(types).Draw(t, "type"), Properties: property.NewMap(properties)})
+			resources = append(resources, Resource{Type: rapid.SampledFrom(types).Draw(t, "type"),
+				Properties: property.NewMap(properties)})
 		}
 		found, err := Check(Facts{}, resources)
 		if err != nil {

@@ -58,8 +58,10 @@ func noWildcard(r Resource, _ Limits) []string {
 
 func noSecrets(r Resource, _ Limits) []string {
 	return roleRules(r, func(field, word string) string {
-		if name, _, _ := strings.Cut(word, "/"); field == "resources" && (name == "secrets" || word == "serviceaccounts/token") {
-			return fmt.Sprintf("it allows %s; remove that: pods are given the Secrets that they need as variables or volumes", word)
+		if name, _, _ := strings.Cut(word, "/"); field == "resources" &&
+			(name == "secrets" || word == "serviceaccounts/token") {
+			return fmt.Sprintf("it allows %s; remove that: pods are given the Secrets that they need as variables or volumes",
+				word)
 		}
 		return ""
 	})
@@ -74,7 +76,8 @@ func noBuiltin(r Resource, _ Limits) []string {
 	}
 	name := text(r.at("roleRef", "name"))
 	if slices.Contains(builtin, name) || strings.HasPrefix(name, "system:") {
-		return []string{fmt.Sprintf("%s %s hands out the cluster's role %s; bind a Role that names what is needed", r.kind(), r.name(), name)}
+		return []string{fmt.Sprintf("%s %s hands out the cluster's role %s; bind a Role that names what is needed", r.kind(),
+			r.name(), name)}
 	}
 	return nil
 }

@@ -59,7 +59,8 @@ func probes(r Resource, _ Limits) []string {
 	for _, c := range containersOf(pod, keyContainers) {
 		for _, probe := range []string{"livenessProbe", "readinessProbe"} {
 			if missing(at(c.Value, probe)) {
-				messages = append(messages, fmt.Sprintf("%s: it has no %s, so that the kubelet cannot tell whether it works; set one", c.where, probe))
+				messages = append(messages, fmt.Sprintf("%s: it has no %s, so that the kubelet cannot tell whether it works; "+
+					"set one", c.where, probe))
 			}
 		}
 	}
@@ -85,7 +86,8 @@ func gracePeriod(r Resource, limits Limits) []string {
 	var messages []string
 	for _, c := range containersOf(pod, keyContainers) {
 		if stop, ok := preStop(c); ok && seconds < stop+spare {
-			messages = append(messages, fmt.Sprintf("%s: its preStop hook takes %v s of the %v s that the pod has to end, and open requests need %v more; "+
+			messages = append(messages, fmt.Sprintf("%s: its preStop hook takes %v s of the %v s that the pod has to end, "+
+				"and open requests need %v more; "+
 				"set terminationGracePeriodSeconds to %v or more", c.where, stop, seconds, spare, stop+spare))
 		}
 	}

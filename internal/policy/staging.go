@@ -46,7 +46,8 @@ func stagingVerified(r Resource, limits Limits) []string {
 		if !byDigest || c.where != mainContainer(pod, canaries[0].app) || digest == text(verified) {
 			return ""
 		}
-		return fmt.Sprintf("staging has not verified %s; run `pulumi up -s staging` with this image first, and keep the check on: `pulumi config set --path staging.required true`", digest)
+		return fmt.Sprintf("staging has not verified %s; run `pulumi up -s staging` with this image first, and keep the "+
+			"check on: `pulumi config set --path staging.required true`", digest)
 	})(r, limits)
 }
 

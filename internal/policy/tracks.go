@@ -79,8 +79,8 @@ func ofKind(resources []Resource, kind string) []Resource {
 	return slices.DeleteFunc(slices.Clone(resources), func(r Resource) bool { return r.kind() != kind })
 }
 
-// selects tells whether a selector's labels are among others. An empty selector selects nothing here: it names no track. What
-// is not known may fit.
+// selects tells whether a selector's labels are among others. An empty selector selects nothing here: it names no
+// track. What is not known may fit.
 func selects(selector, labels property.Value) bool {
 	if unknown(selector) {
 		return true
@@ -96,7 +96,10 @@ func selects(selector, labels property.Value) bool {
 
 // routed tells whether weights split the requests rather than pods do.
 func routed(resources []Resource) bool {
-	return slices.ContainsFunc(ofKind(resources, "HTTPRoute"), func(r Resource) bool { return len(backends(r)) > 1 || unknown(r.at("spec")) })
+	return slices.ContainsFunc(ofKind(resources, "HTTPRoute"), func(r Resource) bool {
+		return len(backends(r)) > 1 ||
+			unknown(r.at("spec"))
+	})
 }
 
 func noAutoscaler(resources []Resource) []Violation {
@@ -109,8 +112,9 @@ func noAutoscaler(resources []Resource) []Violation {
 		target := scaler.at("spec", "scaleTargetRef")
 		for _, t := range tracks {
 			if text(at(target, "kind")) == "Deployment" && text(at(target, "name")) == t.name() {
-				violations = append(violations, Violation{scaler.URN, fmt.Sprintf("HorizontalPodAutoscaler %s changes the pods of %s, and with them the canary's share; "+
-					"remove it, or split by weights with `pulumi config set traffic gateway`", scaler.name(), t.name())})
+				violations = append(violations, Violation{scaler.URN,
+					fmt.Sprintf("HorizontalPodAutoscaler %s changes the pods of %s, and with them the canary's share; "+
+						"remove it, or split by weights with `pulumi config set traffic gateway`", scaler.name(), t.name())})
 			}
 		}
 	}
@@ -125,8 +129,9 @@ func disruptionBudget(resources []Resource) []Violation {
 			return selects(budget.at("spec", "selector", "matchLabels"), t.labels)
 		})
 		if !covered {
-			violations = append(violations, Violation{t.URN, fmt.Sprintf("no PodDisruptionBudget selects the pods of %s, so that emptying a node may end them all at once; "+
-				"add one whose selector is that of the Deployment", t.name())})
+			violations = append(violations, Violation{t.URN,
+				fmt.Sprintf("no PodDisruptionBudget selects the pods of %s, so that emptying a node may end them all at once; "+
+					"add one whose selector is that of the Deployment", t.name())})
 		}
 	}
 	return violations
@@ -147,8 +152,9 @@ func splitByPods(resources []Resource) []Violation {
 		// At 100 % the Service selects the canary alone, and the stable pods stand by.
 		case record.weight == 100 && canary > 0, record.weight*(stable+canary) == 100*canary:
 		default:
-			violations = append(violations, Violation{record.URN, fmt.Sprintf("the record says that the canary gets %v %% of the requests, but %v of %v pods give it another share; "+
-				"choose `canaryWeight` or `replicas` so that the pods express it", record.weight, canary, stable+canary)})
+			violations = append(violations, Violation{record.URN,
+				fmt.Sprintf("the record says that the canary gets %v %% of the requests, but %v of %v pods give it another share; "+
+					"choose `canaryWeight` or `replicas` so that the pods express it", record.weight, canary, stable+canary)})
 		}
 	}
 	return violations
@@ -175,8 +181,8 @@ func podsOf(tracks []track, app string) (stable, canary float64, known bool) {
 	return stable, canary, seen[names.Canary] && seen[names.Stable]
 }
 
-// hasVariable tells whether a container of the track is given a variable, by itself or by a ConfigMap or Secret of the stack.
-// It knows nothing while something on the way is not known, or comes from elsewhere.
+// hasVariable tells whether a container of the track is given a variable, by itself or by a ConfigMap or Secret of
+// the stack. It knows nothing while something on the way is not known, or comes from elsewhere.
 func (t track) hasVariable(resources []Resource, name string) (known, set bool) {
 	pod, ok := t.pod()
 	if !ok {

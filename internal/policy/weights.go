@@ -11,7 +11,8 @@ import (
 )
 
 func weightPolicies() []Policy {
-	stages := Limit{Name: "stages", Description: "The weights in percent that a rollout stops at; 0 is always allowed.", Default: defaultStages()}
+	stages := Limit{Name: "stages", Description: "The weights in percent that a rollout stops at; 0 is always allowed.",
+		Default: defaultStages()}
 	return []Policy{
 		{
 			Name:        "weight-on-stage",
@@ -117,11 +118,14 @@ func weightOnStage(r Resource, limits Limits) []string {
 		where = "route " + r.name()
 	}
 	stages := limits.numbers("stages")
-	if !known || weight == 0 || slices.ContainsFunc(stages, func(stage float64) bool { return math.Abs(stage-weight) < 1e-9 }) {
+	if !known || weight == 0 || slices.ContainsFunc(stages,
+		func(stage float64) bool { return math.Abs(stage-weight) < 1e-9 }) {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s gives the canary %v %%, which is no stage; choose one of %s by `pulumi config set canaryWeight N`, "+
-		"or set `stages` of weight-on-stage in the pack's configuration to those of the stack", where, weight, percents(stages))}
+	return []string{fmt.Sprintf("%s gives the canary %v %%, which is no stage; choose one of %s by `pulumi config set "+
+		"canaryWeight N`, "+
+		"or set `stages` of weight-on-stage in the pack's configuration to those of the stack", where, weight,
+		percents(stages))}
 }
 
 func percents(stages []float64) string {
@@ -142,5 +146,6 @@ func routeWeights(r Resource, _ Limits) []string {
 	if !isTracks || !known || total == 100 {
 		return nil
 	}
-	return []string{fmt.Sprintf("the weights of route %s add up to %v, so that none of them is a percentage; make them add up to 100", r.name(), total)}
+	return []string{fmt.Sprintf("the weights of route %s add up to %v, so that none of them is a percentage; make them "+
+		"add up to 100", r.name(), total)}
 }

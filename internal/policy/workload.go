@@ -24,8 +24,8 @@ type container struct {
 	where string
 }
 
-// podTemplate gives what holds metadata and spec of the pods of a workload. The second result is false for other kinds and
-// while the pods are not known.
+// podTemplate gives what holds metadata and spec of the pods of a workload. The second result is false for other
+// kinds and while the pods are not known.
 func (r Resource) podTemplate() (property.Value, bool) {
 	path, ok := templates[r.kind()]
 	if !ok {

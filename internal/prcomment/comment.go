@@ -66,7 +66,10 @@ func headline(stack Stack) string {
 	}
 	mandatory := slices.ContainsFunc(preview.Violations, func(v Violation) bool { return v.Mandatory })
 	failed := slices.ContainsFunc(preview.Diagnostics, func(d Diagnostic) bool { return d.Severity == "error" })
-	later := slices.ContainsFunc(preview.Diagnostics, func(d Diagnostic) bool { return strings.HasPrefix(d.Message, refusedNow) })
+	later := slices.ContainsFunc(preview.Diagnostics, func(d Diagnostic) bool {
+		return strings.HasPrefix(d.Message,
+			refusedNow)
+	})
 	switch {
 	case mandatory && failed:
 		return "an update would be refused, by policy and by the program"
@@ -116,7 +119,8 @@ func (p *Preview) policies(out *strings.Builder, b bounds) {
 			mandatory++
 		}
 	}
-	fmt.Fprintf(out, "**Policies:** %d judged; %d mandatory and %d advisory findings\n\n", p.Policies, mandatory, len(p.Violations)-mandatory)
+	fmt.Fprintf(out, "**Policies:** %d judged; %d mandatory and %d advisory findings\n\n", p.Policies, mandatory,
+		len(p.Violations)-mandatory)
 	out.WriteString("| level | policy | resource | finding |\n|---|---|---|---|\n")
 	for i, violation := range p.Violations {
 		if i == b.rows {
@@ -127,7 +131,8 @@ func (p *Preview) policies(out *strings.Builder, b bounds) {
 		if violation.Mandatory {
 			level = "**mandatory**"
 		}
-		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", level, inline(violation.Policy, b.texts), inline(violation.Resource, b.texts), inline(violation.Message, 3*b.texts))
+		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", level, inline(violation.Policy, b.texts),
+			inline(violation.Resource, b.texts), inline(violation.Message, 3*b.texts))
 	}
 	out.WriteString("\n")
 }
@@ -138,7 +143,8 @@ func (p *Preview) changes(out *strings.Builder, b bounds) {
 		return
 	}
 	fmt.Fprintf(out, "**Changes:** %s\n\n", p.counts())
-	out.WriteString("<details><summary>Resources</summary>\n\n| | resource | property | before | after |\n|---|---|---|---|---|\n")
+	out.WriteString("<details><summary>Resources</summary>\n\n| | resource | property | before | after " +
+		"|\n|---|---|---|---|---|\n")
 	rows := 0
 	for i, change := range p.Changes {
 		if rows >= b.rows {
@@ -163,7 +169,8 @@ func (c Change) write(out *strings.Builder, b bounds) int {
 			fmt.Fprintf(out, "| | | … and %d more | | |\n", len(c.Properties)-i)
 			return i + 1
 		}
-		fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", operation, resource, inline(property.Path, b.texts), inline(property.Before, b.texts), inline(property.After, b.texts))
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", operation, resource, inline(property.Path, b.texts),
+			inline(property.Before, b.texts), inline(property.After, b.texts))
 		operation, resource = "", ""
 	}
 	return len(c.Properties)

@@ -32,18 +32,22 @@ func diagnostic(severity, message string) apitype.EngineEvent {
 
 func violation(level, policy string) apitype.EngineEvent {
 	return apitype.EngineEvent{PolicyEvent: &apitype.PolicyEvent{
-		ResourceURN: "urn:pulumi:production::p::a:b:C$kubernetes:apps/v1:Deployment::canary", EnforcementLevel: level, PolicyName: policy, Message: "found",
+		ResourceURN: "urn:pulumi:production::p::a:b:C$kubernetes:apps/v1:Deployment::canary", EnforcementLevel: level,
+		PolicyName: policy, Message: "found",
 	}}
 }
 
 func summary(result apitype.OperationResult) apitype.EngineEvent {
-	return apitype.EngineEvent{SummaryEvent: &apitype.SummaryEvent{Result: result, ResourceChanges: map[apitype.OpType]int{"update": 1, "same": 20}}}
+	return apitype.EngineEvent{SummaryEvent: &apitype.SummaryEvent{Result: result,
+		ResourceChanges: map[apitype.OpType]int{"update": 1, "same": 20}}}
 }
 
 func step(operation apitype.OpType) apitype.EngineEvent {
 	return apitype.EngineEvent{ResourcePreEvent: &apitype.ResourcePreEvent{Metadata: apitype.StepEventMetadata{
-		Op: operation, Type: "kubernetes:apps/v1:Deployment", URN: "urn:pulumi:production::p::kubernetes:apps/v1:Deployment::canary",
-		Old: &apitype.StepEventStateMetadata{Inputs: map[string]any{"replicas": 1}}, New: &apitype.StepEventStateMetadata{Inputs: map[string]any{"replicas": 3}},
+		Op: operation, Type: "kubernetes:apps/v1:Deployment",
+		URN: "urn:pulumi:production::p::kubernetes:apps/v1:Deployment::canary",
+		Old: &apitype.StepEventStateMetadata{Inputs: map[string]any{"replicas": 1}},
+		New: &apitype.StepEventStateMetadata{Inputs: map[string]any{"replicas": 3}},
 	}}}
 }
 
@@ -61,17 +65,28 @@ func TestHeadline(t *testing.T) {
 		events []apitype.EngineEvent
 		want   string
 	}{
-		"empty":                                {nil, "no preview"},
-		"no change":                            {[]apitype.EngineEvent{step("same"), summary("succeeded")}, "nothing to change"},
-		"change":                               {[]apitype.EngineEvent{step("update"), diagnostic("info", "advance from 10 % to 30 %"), summary("succeeded")}, "an update would go ahead"},
-		"advice":                               {[]apitype.EngineEvent{step("update"), violation("advisory", "canary-guarded"), summary("succeeded")}, "an update would go ahead"},
-		"too early":                            {[]apitype.EngineEvent{step("update"), diagnostic("warning", "an update now would be refused: soak 31 h of 48 h"), summary("succeeded")}, "an update would be refused now; time"},
-		"illegal":                              {[]apitype.EngineEvent{step("update"), diagnostic("error", "before hook \"advance\" failed"), summary("failed")}, "an update would be refused"},
-		"policy":                               {[]apitype.EngineEvent{step("update"), violation("mandatory", "image-digest"), diagnostic("error", "preview failed\n"), summary("failed")}, "refused by policy"},
-		"both":                                 {[]apitype.EngineEvent{violation("mandatory", "image-digest"), diagnostic("error", "illegal"), summary("failed")}, "by policy and by the program"},
-		"an unknown level counts as mandatory": {[]apitype.EngineEvent{violation("remediate", "x"), summary("succeeded")}, "refused by policy"},
-		"broke off":                            {[]apitype.EngineEvent{step("update"), diagnostic("error", "cannot connect")}, "an update would be refused"},
-		"debug":                                {[]apitype.EngineEvent{step("update"), diagnostic("debug", "an update now would be refused"), summary("succeeded")}, "would go ahead"},
+		"empty": {nil, "no preview"},
+		"no change": {[]apitype.EngineEvent{step("same"), summary("succeeded")},
+			"nothing to change"},
+		"change": {[]apitype.EngineEvent{step("update"),
+			diagnostic("info", "advance from 10 % to 30 %"), summary("succeeded")}, "an update would go ahead"},
+		"advice": {[]apitype.EngineEvent{step("update"),
+			violation("advisory", "canary-guarded"), summary("succeeded")}, "an update would go ahead"},
+		"too early": {[]apitype.EngineEvent{step("update"),
+			diagnostic("warning", "an update now would be refused: soak 31 h of 48 h"), summary("succeeded")},
+			"an update would be refused now; time"},
+		"illegal": {[]apitype.EngineEvent{step("update"),
+			diagnostic("error", "before hook \"advance\" failed"), summary("failed")}, "an update would be refused"},
+		"policy": {[]apitype.EngineEvent{step("update"), violation("mandatory", "image-digest"),
+			diagnostic("error", "preview failed\n"), summary("failed")}, "refused by policy"},
+		"both": {[]apitype.EngineEvent{violation("mandatory", "image-digest"),
+			diagnostic("error", "illegal"), summary("failed")}, "by policy and by the program"},
+		"an unknown level counts as mandatory": {[]apitype.EngineEvent{violation("remediate", "x"), summary("succeeded")},
+			"refused by policy"},
+		"broke off": {[]apitype.EngineEvent{step("update"), diagnostic("error", "cannot connect")},
+			"an update would be refused"},
+		"debug": {[]apitype.EngineEvent{step("update"),
+			diagnostic("debug", "an update now would be refused"), summary("succeeded")}, "would go ahead"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +121,8 @@ func TestTheCommentOfAnythingIsBounded(t *testing.T) {
 			}
 			preview.Changes = append(preview.Changes, Change{"update", "t", text("name"), properties})
 		}
-		comment := Comment(text("commit"), []Stack{{Name: text("stack"), Preview: preview}, {Name: "other", Problem: text("problem")}})
+		comment := Comment(text("commit"), []Stack{{Name: text("stack"), Preview: preview},
+			{Name: "other", Problem: text("problem")}})
 		if len(comment) > MostBytes || !utf8.ValidString(comment) || !strings.HasPrefix(comment, Marker+"\n") {
 			t.Fatalf("%d bytes, beginning with %.60q", len(comment), comment)
 		}

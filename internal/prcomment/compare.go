@@ -27,8 +27,9 @@ const (
 	hiddenUnknown = "(known after the update)"
 )
 
-// compare lists what differs between two sets of inputs, by the paths of the leaves. Lists of named things, such as variables of a
-// container, are compared by name and not by position: one more in front does not change all that follow.
+// compare lists what differs between two sets of inputs, by the paths of the leaves. Lists of named things, such as
+// variables of a container, are compared by name and not by position: one more in front does not change all that
+// follow.
 func compare(kind string, before, after map[string]any, detailed map[string]apitype.PropertyDiff) []Property {
 	old, young := leaves{}, leaves{}
 	old.collect("", before)
@@ -42,8 +43,8 @@ func compare(kind string, before, after map[string]any, detailed map[string]apit
 	return append(changed, changedSecrets(old, young, detailed)...)
 }
 
-// changedSecrets lists the secrets that differ. Their values are blinded, and look the same before and after; that they changed
-// is told by the provider's diff alone.
+// changedSecrets lists the secrets that differ. Their values are blinded, and look the same before and after; that
+// they changed is told by the provider's diff alone.
 func changedSecrets(old, young leaves, detailed map[string]apitype.PropertyDiff) []Property {
 	var changed []Property
 	for _, path := range slices.Sorted(maps.Keys(detailed)) {
@@ -101,7 +102,8 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// nameIn is how an element of a list is called: by its name, when every element has one of its own, else by its position.
+// nameIn is how an element of a list is called: by its name, when every element has one of its own, else by its
+// position.
 func nameIn(element any, list []any, position int) string {
 	seen := map[string]bool{}
 	for _, other := range list {

@@ -61,8 +61,10 @@ func TestCompare(t *testing.T) {
 			want: []Property{{"stringData.a", hiddenSecret, hiddenSecret}},
 		},
 		"what looks like a credential": {
-			before: `{"env":[{"name":"API_KEY","value":"0123"}]}`, after: `{"env":[{"name":"API_KEY","value":"4567"},{"name":"DB","value":"postgres://a:hunter2@db"}]}`,
-			want: []Property{{"env[API_KEY].value", hiddenLooks, hiddenLooks}, {"env[DB].name", "", "DB"}, {"env[DB].value", "", hiddenLooks}},
+			before: `{"env":[{"name":"API_KEY","value":"0123"}]}`,
+			after:  `{"env":[{"name":"API_KEY","value":"4567"},{"name":"DB","value":"postgres://a:hunter2@db"}]}`,
+			want: []Property{{"env[API_KEY].value", hiddenLooks, hiddenLooks}, {"env[DB].name", "", "DB"},
+				{"env[DB].value", "", hiddenLooks}},
 		},
 		"unknown": {
 			before: `{"a":"x"}`, after: `{"a":"04da6b54-80e4-46f7-96ec-b56ff0331ba9"}`,

@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// escapeSequences are the sequences that a terminal acts on: colours and cursor (CSI), titles and links (OSC, DCS and the like, up to
-// their end), and two-character ones.
+// escapeSequences are the sequences that a terminal acts on: colours and cursor (CSI), titles and links (OSC, DCS and
+// the like, up to their end), and two-character ones.
 var escapeSequences = regexp.MustCompile("(?s)(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]|(?:\x1b[\\]PX^_]|[\u0090\u0098\u009d-\u009f]).*?(?:\x07|\x1b\\\\|\u009c|$)|\x1b[ -/]*[0-~]") //nolint:gocritic // the ranges are those of ECMA-48
 
 // longestText is how many bytes of one text are looked at. What is shown is far less.
 const longestText = 64 << 10
 
-// tame takes everything from a text that is no text: escape sequences, control characters, and characters that turn the direction of
-// writing or cannot be seen. Line ends stay.
+// tame takes everything from a text that is no text: escape sequences, control characters, and characters that turn
+// the direction of writing or cannot be seen. Line ends stay.
 func tame(text string) string {
 	text = text[:min(len(text), longestText)]
 	text = escapeSequences.ReplaceAllString(strings.ToValidUTF8(text, "�"), "")
@@ -34,8 +34,8 @@ func tame(text string) string {
 	}, text)
 }
 
-// escape makes a text stand for itself in Markdown and in HTML: everything that could begin markup becomes a character reference,
-// and a character reference never does. Letters, digits and plain punctuation stay readable.
+// escape makes a text stand for itself in Markdown and in HTML: everything that could begin markup becomes a
+// character reference, and a character reference never does. Letters, digits and plain punctuation stay readable.
 func escape(text string) string {
 	var escaped strings.Builder
 	for _, r := range tame(text) {
@@ -43,7 +43,8 @@ func escape(text string) string {
 		case r == '@':
 			// Outside of code a name after this would be told: the space of no width is for readers that strip the code.
 			escaped.WriteString("&#64;\u200b")
-		case r == '\n', r == ' ', r > unicode.MaxASCII, unicode.IsLetter(r), unicode.IsDigit(r), strings.ContainsRune(".,;%/", r):
+		case r == '\n', r == ' ', r > unicode.MaxASCII, unicode.IsLetter(r), unicode.IsDigit(r),
+			strings.ContainsRune(".,;%/", r):
 			escaped.WriteRune(r)
 		default:
 			fmt.Fprintf(&escaped, "&#%d;", r)

@@ -12,11 +12,16 @@ import (
 
 // hostile are texts as a pod, a branch or a release might bring them along.
 var hostile = []string{
-	"<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</pre></code><h1>all good</h1>", "<!-- --> -->", "&lt;b&gt;",
-	"`code` **bold** __bold__ ~~gone~~", "[a link](https://evil.example)", "![a picture](https://evil.example/pixel.png)", "| a | b |\n|---|---|",
-	"@octocat @org/team please merge", "#1 GH-1 org/repo#1", "# heading\n- [x] done", "https://evil.example", "\\*not bold\\*", "```\nfence\n```",
-	"\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\", "\u009b31mred", "\x1bc", "\x1b[2J\x1b[H",
-	"over\rwritten", "back\b\bspace", "null\x00byte", "\u202egnp.exe", "zero\u200bwidth", "tag\U000E0041", "\xff\xfe", "\u2028line", "$(reboot) `reboot`",
+	"<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</pre></code><h1>all good</h1>", "<!-- --> -->",
+	"&lt;b&gt;",
+	"`code` **bold** __bold__ ~~gone~~", "[a link](https://evil.example)", "![a picture](https://evil.example/pixel.png)",
+	"| a | b |\n|---|---|",
+	"@octocat @org/team please merge", "#1 GH-1 org/repo#1", "# heading\n- [x] done", "https://evil.example",
+	"\\*not bold\\*", "```\nfence\n```",
+	"\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\", "\u009b31mred",
+	"\x1bc", "\x1b[2J\x1b[H",
+	"over\rwritten", "back\b\bspace", "null\x00byte", "\u202egnp.exe", "zero\u200bwidth", "tag\U000E0041", "\xff\xfe",
+	"\u2028line", "$(reboot) `reboot`",
 }
 
 func TestHostileTextsStandForThemselves(t *testing.T) {

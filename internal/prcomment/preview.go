@@ -44,8 +44,8 @@ type Violation struct {
 // mostBytes is how much of a preview is read. The finance service's takes about 350 kB.
 const mostBytes = 64 << 20
 
-// Read reads the events of `pulumi preview --json`, as it writes them with PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true. Without
-// that variable it leaves out what the policies found, and is refused here.
+// Read reads the events of `pulumi preview --json`, as it writes them with PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true.
+// Without that variable it leaves out what the policies found, and is refused here.
 func Read(r io.Reader) (*Preview, error) {
 	limited := &io.LimitedReader{R: r, N: mostBytes + 1}
 	decoder := json.NewDecoder(limited)
@@ -66,7 +66,8 @@ func Read(r io.Reader) (*Preview, error) {
 		case err != nil:
 			return nil, fmt.Errorf("read the events of the preview: %w", err)
 		case event.Steps != nil:
-			return nil, errors.New("this preview leaves out what the policies found: set PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true for `pulumi preview --json`")
+			return nil, errors.New("this preview leaves out what the policies found: set " +
+				"PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true for `pulumi preview --json`")
 		}
 		preview.add(event.EngineEvent, policies)
 	}
@@ -115,8 +116,8 @@ func note(policies map[string]bool, lists ...[]string) {
 	}
 }
 
-// addDiagnostic keeps what is meant to be read: no debug text, nothing that is shown for a moment, and not that the preview
-// failed, which the summary says too.
+// addDiagnostic keeps what is meant to be read: no debug text, nothing that is shown for a moment, and not that the
+// preview failed, which the summary says too.
 func (p *Preview) addDiagnostic(event apitype.DiagnosticEvent) {
 	message := strings.TrimSpace(event.Message)
 	severity := strings.TrimSuffix(event.Severity, "#err")
@@ -127,7 +128,8 @@ func (p *Preview) addDiagnostic(event apitype.DiagnosticEvent) {
 	if message == "preview failed" {
 		return
 	}
-	p.Diagnostics = append(p.Diagnostics, Diagnostic{Severity: severity, Resource: resourceName(event.URN), Message: message})
+	p.Diagnostics = append(p.Diagnostics, Diagnostic{Severity: severity, Resource: resourceName(event.URN),
+		Message: message})
 }
 
 func (p *Preview) addStep(step apitype.StepEventMetadata) {

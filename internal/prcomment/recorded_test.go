@@ -8,8 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// testdata/week2.json.gz is what `pulumi preview -s production --json --policy-pack policies` printed on the local cluster after
-// `pulumi config set week 2`, with only the paths of the machine replaced; testdata/week2.md is the comment on it.
+// testdata/week2.json.gz is what `pulumi preview -s production --json --policy-pack policies` printed on the local
+// cluster after `pulumi config set week 2`, with only the paths of the machine replaced; testdata/week2.md is the
+// comment on it.
 func TestTheCommentOnWeek2(t *testing.T) {
 	file, err := os.Open("testdata/week2.json.gz")
 	if err != nil {

@@ -100,13 +100,15 @@ func TestOnlyTheCommentJobOfAPreviewMayWrite(t *testing.T) {
 				t.Errorf("job comment has %v", permissions)
 			}
 			for _, step := range fields["steps"].([]any) {
-				if uses, _ := step.(map[string]any)["uses"].(string); strings.Contains(uses, "checkout") || strings.HasPrefix(uses, "./") {
+				if uses, _ := step.(map[string]any)["uses"].(string); strings.Contains(uses, "checkout") ||
+					strings.HasPrefix(uses, "./") {
 					t.Errorf("job comment runs code of the repository: %s", uses)
 				}
 			}
 		}
 	}
-	for _, word := range []string{Marker, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW", "head.repo.full_name == github.repository", "--policy-pack base/policies"} {
+	for _, word := range []string{Marker, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW",
+		"head.repo.full_name == github.repository", "--policy-pack base/policies"} {
 		if !strings.Contains(text, word) {
 			t.Errorf("the workflow does not hold %q", word)
 		}

@@ -18,7 +18,9 @@ func TestAnAnswerWithoutEndIsAnError(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"status":"success","data":{"resultType":"matrix","result":[`)
 		for sent = range 1_000_000 {
-			_, err := fmt.Fprintf(w, `{"metric":{"__name__":"http_requests_total","user":"somebody %d"},"values":[[1767600000,"1"],[1767600015,"2"]]},`, sent)
+			_, err := fmt.Fprintf(w,
+				`{"metric":{"__name__":"http_requests_total","user":"somebody %d"},"values":[[1767600000,"1"],[1767600015,"2"]]},`,
+				sent)
 			if err != nil {
 				return
 			}
@@ -31,7 +33,8 @@ func TestAnAnswerWithoutEndIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = New(client).Samples(t.Context(), "http_requests_total", t0, t0.Add(time.Minute))
-	if err == nil || !strings.Contains(err.Error(), "longer than 32 MiB") || !strings.Contains(err.Error(), "metrics.selector") {
+	if err == nil || !strings.Contains(err.Error(), "longer than 32 MiB") ||
+		!strings.Contains(err.Error(), "metrics.selector") {
 		t.Errorf("error %v", err)
 	}
 	if sent > 900_000 {

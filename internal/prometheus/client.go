@@ -28,8 +28,8 @@ func New(client api.Client) *Client {
 	return &Client{api: promv1.NewAPI(client), address: client.URL("", nil).Redacted()}
 }
 
-// Samples gives the raw samples of the selector's series after start and up to end, by an instant query of a range selector, which gives the samples as they were scraped.
-// Staleness markers are no samples.
+// Samples gives the raw samples of the selector's series after start and up to end, by an instant query of a range
+// selector, which gives the samples as they were scraped. Staleness markers are no samples.
 func (p *Client) Samples(ctx context.Context, selector string, start, end time.Time) (model.Matrix, error) {
 	query := promql.Range(selector, end.Sub(start))
 	value, _, _, err := p.api.Query(ctx, query, end)

@@ -48,7 +48,8 @@ func connect(t *testing.T, address string) *Client {
 func TestPrometheusSamples(t *testing.T) {
 	prometheus, asked := answering(t, http.StatusOK, `{"status":"success","data":{"resultType":"matrix","result":[
 		{"metric":{"__name__":"http_requests_total","code":"200"},"values":[[1772442000,"10"],[1772442015.5,"12"]]}]}}`)
-	got, err := prometheus.Samples(t.Context(), `http_requests_total{track="canary"}`, t0.Add(-5*time.Minute), t0.Add(1500*time.Millisecond))
+	got, err := prometheus.Samples(t.Context(), `http_requests_total{track="canary"}`, t0.Add(-5*time.Minute),
+		t0.Add(1500*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,8 @@ func TestPrometheusSamples(t *testing.T) {
 12 @[1772442015.5]`; got.String() != want {
 		t.Errorf("samples\n%s\nwant\n%s", got, want)
 	}
-	want := url.Values{"path": {"/prefix/api/v1/query"}, "query": {`http_requests_total{track="canary"}[5m1s500ms]`}, "time": {"1772442001.5"}}
+	want := url.Values{"path": {"/prefix/api/v1/query"}, "query": {`http_requests_total{track="canary"}[5m1s500ms]`},
+		"time": {"1772442001.5"}}
 	if diff := cmp.Diff(want, *asked); diff != "" {
 		t.Errorf("asked (-want +got)\n%s", diff)
 	}
@@ -72,7 +74,8 @@ func TestPrometheusLabelValues(t *testing.T) {
 	if diff := cmp.Diff([]string{"stable", "canary"}, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	want := url.Values{"path": {"/prefix/api/v1/label/track/values"}, "match[]": {"http_requests_total"}, "start": {"1772442000"}, "end": {"1772442060"}}
+	want := url.Values{"path": {"/prefix/api/v1/label/track/values"}, "match[]": {"http_requests_total"},
+		"start": {"1772442000"}, "end": {"1772442060"}}
 	if diff := cmp.Diff(want, *asked); diff != "" {
 		t.Errorf("asked (-want +got)\n%s", diff)
 	}
@@ -85,12 +88,19 @@ func TestPrometheusErrors(t *testing.T) {
 		body   string
 		want   []string
 	}{
-		{"bad query", http.StatusBadRequest, `{"status":"error","errorType":"bad_data","error":"parse error"}`, []string{"did not answer the query", "bad_data: parse error"}},
-		{"too many samples", http.StatusUnprocessableEntity, `{"status":"error","errorType":"execution","error":"query processing would load too many samples"}`, []string{"too many samples"}},
-		{"behind a proxy that is not ready", http.StatusServiceUnavailable, "  no endpoints available\n", []string{"the query: server_error: no endpoints available"}},
-		{"behind the API server's proxy", http.StatusNotFound, `{"kind":"Status","message":"services \"nope\" not found","code":404}`, []string{`client_error: services "nope" not found`}},
+		{"bad query", http.StatusBadRequest, `{"status":"error","errorType":"bad_data","error":"parse error"}`,
+			[]string{"did not answer the query", "bad_data: parse error"}},
+		{"too many samples", http.StatusUnprocessableEntity,
+			`{"status":"error","errorType":"execution","error":"query processing would load too many samples"}`,
+			[]string{"too many samples"}},
+		{"behind a proxy that is not ready", http.StatusServiceUnavailable, "  no endpoints available\n",
+			[]string{"the query: server_error: no endpoints available"}},
+		{"behind the API server's proxy", http.StatusNotFound,
+			`{"kind":"Status","message":"services \"nope\" not found","code":404}`,
+			[]string{`client_error: services "nope" not found`}},
 		{"something else entirely", http.StatusOK, `<html>hello</html>`, []string{"bad_response", "invalid character"}},
-		{"a vector", http.StatusOK, `{"status":"success","data":{"resultType":"vector","result":[]}}`, []string{"with a vector, not with raw samples"}},
+		{"a vector", http.StatusOK, `{"status":"success","data":{"resultType":"vector","result":[]}}`,
+			[]string{"with a vector, not with raw samples"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -104,7 +114,8 @@ func TestPrometheusErrors(t *testing.T) {
 func TestPrometheusUnreachable(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	_, err := connect(t, strings.Replace(server.URL, "http://", "http://user:secret@", 1)).LabelValues(t.Context(), "track", "up", t0, t0)
+	_, err := connect(t, strings.Replace(server.URL, "http://", "http://user:secret@", 1)).LabelValues(t.Context(),
+		"track", "up", t0, t0)
 	testkit.WantError(t, err, "user:xxxxx@127.0.0.1", "cannot be reached", "connection refused")
 	if strings.Contains(err.Error(), "secret") {
 		t.Errorf("error shows the password: %v", err)
@@ -118,7 +129,8 @@ func TestPrometheusGivesUpWithItsContext(t *testing.T) {
 	defer close(release)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := connect(t, server.URL).Samples(ctx, "up", t0, t0.Add(time.Minute)); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := connect(t, server.URL).Samples(ctx, "up", t0, t0.Add(time.Minute)); !errors.Is(err,
+		context.DeadlineExceeded) {
 		t.Errorf("error %v, want one for the deadline", err)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/endpoint"
 )
 
-// Connect reaches the server at an endpoint in the form that [endpoint.Parse] reads. Nothing is asked yet: the error is one of the
-// endpoint's form.
+// Connect reaches the server at an endpoint in the form that [endpoint.Parse] reads. Nothing is asked yet: the error
+// is one of the endpoint's form.
 func Connect(way endpoint.Way, text string) (*Client, error) {
 	client, address, err := way.Client(text)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 )
 
 // Range asks a query at every step from start to end. It is for drawing; the gates count raw samples.
-func (p *Client) Range(ctx context.Context, query string, start, end time.Time, step time.Duration) (model.Matrix, error) {
+func (p *Client) Range(ctx context.Context, query string, start, end time.Time, step time.Duration) (model.Matrix,
+	error) {
 	value, _, _, err := p.api.QueryRange(ctx, query, promv1.Range{Start: start, End: end, Step: step})
 	if err != nil {
 		return nil, p.failed(err)

@@ -1,5 +1,5 @@
-// Package promql builds PromQL texts. Gates, alerts, the dashboard and the reports take theirs from here, so that a label or a quantile
-// means the same to all of them. It imports nothing of the module.
+// Package promql builds PromQL texts. Gates, alerts, the dashboard and the reports take theirs from here, so that a
+// label or a quantile means the same to all of them. It imports nothing of the module.
 package promql
 
 import (
@@ -14,8 +14,9 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Selector selects the series of a metric whose labels have exactly the given values. Values are quoted, so that no value reaches beyond
-// its matcher. A metric or label name that PromQL does not allow unquoted, and a value that is not valid UTF-8, is an error.
+// Selector selects the series of a metric whose labels have exactly the given values. Values are quoted, so that no
+// value reaches beyond its matcher. A metric or label name that PromQL does not allow unquoted, and a value that is
+// not valid UTF-8, is an error.
 func Selector(metric string, labels map[string]string) (string, error) {
 	if !model.LegacyValidation.IsValidMetricName(metric) {
 		return "", fmt.Errorf("%q is no metric name: letters, digits, _ and : are allowed", metric)

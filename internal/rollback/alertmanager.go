@@ -58,7 +58,8 @@ func (a Alertmanager) Push(ctx context.Context, notice Notice) error {
 func (a Alertmanager) send(ctx context.Context, body []byte) (again bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, pushLimit, fmt.Errorf("no answer within %v", pushLimit))
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(a.Address, "/")+"/api/v2/alerts", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(a.Address, "/")+"/api/v2/alerts",
+		bytes.NewReader(body))
 	if err != nil {
 		return false, fmt.Errorf("alertmanager %s: %w", a.Address, err)
 	}
@@ -72,5 +73,6 @@ func (a Alertmanager) send(ctx context.Context, body []byte) (again bool, err er
 		return false, nil
 	}
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, 300))
-	return answer.StatusCode >= 500, fmt.Errorf("alertmanager %s answers with status %d: %s", a.Address, answer.StatusCode, strings.TrimSpace(string(text)))
+	return answer.StatusCode >= 500, fmt.Errorf("alertmanager %s answers with status %d: %s", a.Address, answer.StatusCode,
+		strings.TrimSpace(string(text)))
 }

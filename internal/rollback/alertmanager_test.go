@@ -37,12 +37,14 @@ func TestPush(t *testing.T) {
 				tries++
 			}))
 			defer server.Close()
-			notice := Notice{Labels: map[string]string{"alertname": "CanaryRolledBack"}, StartsAt: time.Unix(1, 0).UTC(), EndsAt: time.Unix(2, 0).UTC()}
+			notice := Notice{Labels: map[string]string{"alertname": "CanaryRolledBack"}, StartsAt: time.Unix(1, 0).UTC(),
+				EndsAt: time.Unix(2, 0).UTC()}
 			err := Alertmanager{Client: server.Client(), Address: server.URL + "/"}.Push(t.Context(), notice)
 			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
-			if tries != tt.tries || len(got) != 1 || got[0].Labels["alertname"] != "CanaryRolledBack" || !got[0].StartsAt.Equal(notice.StartsAt) {
+			if tries != tt.tries || len(got) != 1 || got[0].Labels["alertname"] != "CanaryRolledBack" ||
+				!got[0].StartsAt.Equal(notice.StartsAt) {
 				t.Errorf("%d tries, %+v", tries, got)
 			}
 		})
@@ -52,7 +54,8 @@ func TestPush(t *testing.T) {
 func TestPushToNobody(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	if err := (Alertmanager{Client: http.DefaultClient, Address: server.URL}).Push(t.Context(), Notice{}); err == nil || !strings.Contains(err.Error(), "does not take the alert") {
+	if err := (Alertmanager{Client: http.DefaultClient, Address: server.URL}).Push(t.Context(), Notice{}); err == nil ||
+		!strings.Contains(err.Error(), "does not take the alert") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -129,7 +129,8 @@ func (e Evidence) pack(secrets []string) ([]byte, error) {
 			return archive, err
 		}
 		if most == 0 {
-			return nil, fmt.Errorf("the evidence has %d bytes without any log, at most %d can be kept", len(archive), archiveBytes)
+			return nil, fmt.Errorf("the evidence has %d bytes without any log, at most %d can be kept", len(archive),
+				archiveBytes)
 		}
 	}
 }
@@ -152,7 +153,8 @@ func (e Evidence) compress(secrets []string) ([]byte, error) {
 	return archive.Bytes(), nil
 }
 
-// withoutSecrets takes known secrets out of the whole document, wherever in it they stand: a pod's status can quote one too.
+// withoutSecrets takes known secrets out of the whole document, wherever in it they stand: a pod's status can quote
+// one too.
 func withoutSecrets(document []byte, secrets []string) []byte {
 	for _, secret := range secrets {
 		quoted, err := json.Marshal(secret)
@@ -182,15 +184,16 @@ func Unpack(archive []byte) (Evidence, error) {
 
 const redacted = "[redacted]"
 
-// credentials are what looks like one, wherever it stands: the name of a field before its value, bearer tokens, JSON web tokens,
-// and the password of an address.
+// credentials are what looks like one, wherever it stands: the name of a field before its value, bearer tokens, JSON
+// web tokens, and the password of an address.
 var credentials = []struct {
 	pattern *regexp.Regexp
 	with    string
 }{
 	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`), "$1 " + redacted},
 	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*`), redacted},
-	{regexp.MustCompile(`(?i)((?:password|passwd|pwd|secret|token|api[-_]?key)["']?\s*[=:]\s*["']?)[^\s"',;&]+`), "${1}" + redacted},
+	{regexp.MustCompile(`(?i)((?:password|passwd|pwd|secret|token|api[-_]?key)["']?\s*[=:]\s*["']?)[^\s"',;&]+`), "${1}" +
+		redacted},
 	{regexp.MustCompile(`([a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s@]+@`), "${1}" + redacted + "@"},
 }
 

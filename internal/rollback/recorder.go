@@ -8,8 +8,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// InLedger is the Recorder that everybody uses: the rollout's ledger. What one process began there, another one finds and
-// carries through.
+// InLedger is the Recorder that everybody uses: the rollout's ledger. What one process began there, another one finds
+// and carries through.
 type InLedger struct {
 	Store ledger.Store
 	// Now is the clock.
@@ -18,8 +18,8 @@ type InLedger struct {
 	Who string
 	// Image is the digest that is rolled back, Release the name of its release.
 	Image, Release string
-	// Released is the number of the latch that the stack's configuration releases, 0 for none: a rollback after that engages
-	// another one.
+	// Released is the number of the latch that the stack's configuration releases, 0 for none: a rollback after that
+	// engages another one.
 	Released int
 }
 
@@ -38,14 +38,17 @@ func (l InLedger) Begin(ctx context.Context, reason string) error {
 }
 
 func (l InLedger) begun(state ledger.State, reason string) ledger.Entry {
-	return ledger.Entry{Kind: ledger.RollbackBegun, Who: l.Who, Release: l.Release, Image: l.Image, From: state.Weight, Reason: reason}
+	return ledger.Entry{Kind: ledger.RollbackBegun, Who: l.Who, Release: l.Release, Image: l.Image, From: state.Weight,
+		Reason: reason}
 }
 
-// Finish implements Recorder. An intent that could not be noted when the rollback began is noted with the outcome: without it the image
-// would not be latched. A latch has one outcome in the ledger, and a second one only when steps of the first had failed:
-// however often a canary is brought back by hand and taken out again, the ledger does not grow.
+// Finish implements Recorder. An intent that could not be noted when the rollback began is noted with the outcome:
+// without it the image would not be latched. A latch has one outcome in the ledger, and a second one only when steps
+// of the first had failed: however often a canary is brought back by hand and taken out again, the ledger does not
+// grow.
 func (l InLedger) Finish(ctx context.Context, outcome Outcome) error {
-	entry := ledger.Entry{Kind: ledger.RolledBack, Who: l.Who, Release: l.Release, Image: l.Image, Reason: outcome.Reason, Verdict: complete}
+	entry := ledger.Entry{Kind: ledger.RolledBack, Who: l.Who, Release: l.Release, Image: l.Image, Reason: outcome.Reason,
+		Verdict: complete}
 	if outcome.Evidence != "" {
 		entry.Reason += "; evidence in " + outcome.Evidence
 	}

@@ -60,14 +60,16 @@ func TestInLedgerRecordsARollbackOnce(t *testing.T) {
 	}{
 		{"once", []Outcome{done}, []ledger.Kind{ledger.RollbackBegun, ledger.RolledBack}},
 		{"again", []Outcome{done, done, failed}, []ledger.Kind{ledger.RollbackBegun, ledger.RolledBack}},
-		{"completed by a second run", []Outcome{failed, failed, done, done}, []ledger.Kind{ledger.RollbackBegun, ledger.RolledBack, ledger.RolledBack}},
+		{"completed by a second run", []Outcome{failed, failed, done, done},
+			[]ledger.Kind{ledger.RollbackBegun, ledger.RolledBack, ledger.RolledBack}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &store{}
 			recorder := InLedger{Store: s, Now: time.Now, Who: "guard", Image: image, Release: "v2"}
 			for _, outcome := range tt.outcomes {
-				if err := errors.Join(recorder.Begin(t.Context(), outcome.Reason), recorder.Finish(t.Context(), outcome)); err != nil {
+				if err := errors.Join(recorder.Begin(t.Context(), outcome.Reason),
+					recorder.Finish(t.Context(), outcome)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -108,7 +110,8 @@ func TestALatchThatIsBeingReleasedIsEngagedAnew(t *testing.T) {
 	}
 	second := first
 	second.Released = 1
-	if err := errors.Join(second.Begin(t.Context(), "bad again"), second.Finish(t.Context(), Outcome{Reason: "bad again"})); err != nil {
+	if err := errors.Join(second.Begin(t.Context(), "bad again"),
+		second.Finish(t.Context(), Outcome{Reason: "bad again"})); err != nil {
 		t.Fatal(err)
 	}
 	want := []ledger.Kind{ledger.RollbackBegun, ledger.RolledBack, ledger.RollbackBegun, ledger.RolledBack}
@@ -149,7 +152,8 @@ func TestInLedgerDoesNotLatchAgain(t *testing.T) {
 	if err := recorder.Begin(t.Context(), "bad"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ledger.Write(t.Context(), s, time.Now, ledger.Entry{Kind: ledger.LatchReleased, Image: image, Ref: 1, Reason: "mended"}); err != nil {
+	if _, err := ledger.Write(t.Context(), s, time.Now, ledger.Entry{Kind: ledger.LatchReleased, Image: image, Ref: 1,
+		Reason: "mended"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := recorder.Finish(t.Context(), Outcome{Reason: "bad"}); err != nil {

@@ -42,8 +42,9 @@ type Recorder interface {
 // Options say what to roll back.
 type Options struct {
 	Namespace, App, Service string
-	// Canary selects the canary's pods, by their labels: whoever gets the canary's requests loses them, and is in the evidence, whether he
-	// is of its Deployment or only wears its labels. Deployment is theirs, StableDeployment that of the stable track.
+	// Canary selects the canary's pods, by their labels: whoever gets the canary's requests loses them, and is in the
+	// evidence, whether he is of its Deployment or only wears its labels. Deployment is theirs, StableDeployment that of
+	// the stable track.
 	Canary                       map[string]string
 	Deployment, StableDeployment string
 	// Capacity is how many stable pods can take all requests.
@@ -59,7 +60,8 @@ type Options struct {
 	Kept string
 	// Secrets are values that must not stand in the evidence.
 	Secrets []string
-	// Remove takes the canary's pods away when the evidence is kept; nil scales its Deployment to 0. It may be called again.
+	// Remove takes the canary's pods away when the evidence is kept; nil scales its Deployment to 0. It may be called
+	// again.
 	Remove func(ctx context.Context) (done string, err error)
 	// RemoveName is what that step is called; empty for scaling to 0.
 	RemoveName string
@@ -147,8 +149,8 @@ func (o Outcome) Recorded() bool {
 	return slices.ContainsFunc(o.Steps, func(step Step) bool { return step.Name == recordStep && step.Err == nil })
 }
 
-// OutOfTraffic is how long it took from the beginning until no endpoint of the canary was left. The second result is false when some
-// may be left.
+// OutOfTraffic is how long it took from the beginning until no endpoint of the canary was left. The second result is
+// false when some may be left.
 func (o Outcome) OutOfTraffic() (time.Duration, bool) {
 	var took time.Duration
 	for _, step := range o.Steps {
@@ -203,12 +205,13 @@ func (r *run) step(ctx context.Context, name string, limit time.Duration, do fun
 	}
 }
 
-// isolate takes the canary's pods out of the Service and goes on until none of them is among its endpoints: a pod that is made
-// meanwhile is caught by the next round.
+// isolate takes the canary's pods out of the Service and goes on until none of them is among its endpoints: a pod
+// that is made meanwhile is caught by the next round.
 func (r *run) isolate(ctx context.Context) (string, error) {
 	var isolated []string
 	for {
-		changed, labelErr := r.cluster.LabelPods(ctx, r.options.Namespace, r.options.Canary, r.options.LabelKey, r.options.LabelValue)
+		changed, labelErr := r.cluster.LabelPods(ctx, r.options.Namespace, r.options.Canary, r.options.LabelKey,
+			r.options.LabelValue)
 		isolated = append(isolated, changed...)
 		left, err := r.endpointsLeft(ctx)
 		if err == nil && labelErr == nil && len(left) == 0 {

@@ -13,7 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// world is a cluster in memory: pods with labels, a Service that sends requests to those with traffic=enabled, two Deployments.
+// world is a cluster in memory: pods with labels, a Service that sends requests to those with traffic=enabled, two
+// Deployments.
 type world struct {
 	pods     map[string]map[string]string
 	scaled   map[string]int
@@ -53,7 +54,8 @@ func (w *world) AllPods(_ context.Context, _ string, labels map[string]string) (
 	return pods, nil
 }
 
-func (w *world) LabelPods(_ context.Context, _ string, selector map[string]string, key, value string) ([]string, error) {
+func (w *world) LabelPods(_ context.Context, _ string, selector map[string]string, key, value string) ([]string,
+	error) {
 	if err := w.call("label"); err != nil {
 		return nil, err
 	}
@@ -148,9 +150,11 @@ func newWorld() *world {
 func options() Options {
 	return Options{
 		Namespace: "shop", App: "finance", Service: "finance", Canary: map[string]string{"app": "finance", "track": "canary"},
-		Deployment: "finance-v2", StableDeployment: "finance-stable", Capacity: 10, LabelKey: "traffic", LabelValue: "isolated",
-		Reason: "33 of 90 requests failed", Numbers: map[string]string{"bake": "33 of 90"}, Secrets: []string{"s3cr3t-value"},
-		Now: func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) },
+		Deployment: "finance-v2", StableDeployment: "finance-stable", Capacity: 10, LabelKey: "traffic",
+		LabelValue: "isolated",
+		Reason:     "33 of 90 requests failed", Numbers: map[string]string{"bake": "33 of 90"},
+		Secrets: []string{"s3cr3t-value"},
+		Now:     func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) },
 	}
 }
 
@@ -180,7 +184,8 @@ func TestRunInOrder(t *testing.T) {
 	if err := outcome.Err(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"begin", "label", "endpoints", "scale finance-stable", "wait", "logs", "logs", "logs", "logs", "logs", "logs", "events", "save", "scale finance-v2", "finish"}
+	want := []string{"begin", "label", "endpoints", "scale finance-stable", "wait", "logs", "logs", "logs", "logs", "logs",
+		"logs", "events", "save", "scale finance-v2", "finish"}
 	if !slices.Equal(w.calls, want) {
 		t.Errorf("called %v, want %v", w.calls, want)
 	}
@@ -194,7 +199,8 @@ func TestRunInOrder(t *testing.T) {
 
 // Whatever fails once, a second run completes the rollback, and the first one does all that it can.
 func TestEveryStepMayFailAndTheNextRunCompletes(t *testing.T) {
-	for _, step := range []string{"begin", "scale finance-stable", "wait", "logs", "events", "save", "scale finance-v2", "finish"} {
+	for _, step := range []string{"begin", "scale finance-stable", "wait", "logs", "events", "save", "scale finance-v2",
+		"finish"} {
 		t.Run(step, func(t *testing.T) {
 			w := newWorld()
 			w.failing = step

@@ -13,7 +13,8 @@ type Route interface {
 	WaitRoute(ctx context.Context, namespace, route string, weights map[string]int) error
 }
 
-// ByWeights diverts the requests by giving a route these weights. It is done when the Gateway has accepted them, and may be repeated.
+// ByWeights diverts the requests by giving a route these weights. It is done when the Gateway has accepted them, and
+// may be repeated.
 func ByWeights(cluster Route, namespace, route string, weights map[string]int) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		if err := cluster.SetRouteWeights(ctx, namespace, route, weights); err != nil {

@@ -47,7 +47,8 @@ func TestAFailingRouteStillIsolates(t *testing.T) {
 	for _, step := range []string{"set finance map[finance-canary:0 finance-stable:100]", "accepted"} {
 		w := newWorld()
 		w.failing = step
-		if outcome := Run(t.Context(), w, w, divertedOptions(w)); !errors.Is(outcome.Err(), errTest) || !strings.Contains(outcome.Err().Error(), "divert") {
+		if outcome := Run(t.Context(), w, w, divertedOptions(w)); !errors.Is(outcome.Err(), errTest) ||
+			!strings.Contains(outcome.Err().Error(), "divert") {
 			t.Errorf("the failure of %q is not told: %v", step, outcome.Err())
 		}
 		w.expectOut(t)

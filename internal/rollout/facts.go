@@ -18,8 +18,10 @@ func Standing(state ledger.State) plan.Standing {
 	return at
 }
 
-// Facts are what the move to the target is judged by. The evidence of the soak is gathered by look, and only where the move needs it.
-func Facts(s *settings.Settings, state ledger.State, target plan.Target, staging advance.Staging, now time.Time, look func() advance.Soak) advance.Facts {
+// Facts are what the move to the target is judged by. The evidence of the soak is gathered by look, and only where
+// the move needs it.
+func Facts(s *settings.Settings, state ledger.State, target plan.Target, staging advance.Staging, now time.Time,
+	look func() advance.Soak) advance.Facts {
 	facts := advance.Facts{Now: now, Stages: s.Stages, Standing: Standing(state), Target: target, Staging: staging}
 	if latch, engaged := state.Latch(target.Canary); engaged && latch.Seq != s.Latch.Release {
 		facts.Latch = &advance.Latch{Entry: latch.Seq, When: latch.Time, Who: latch.Who, Reason: latch.Reason}

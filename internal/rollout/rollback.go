@@ -20,10 +20,12 @@ type Cluster interface {
 }
 
 // Rollback says what rolling a release back takes out, and why. Numbers are kept with the evidence.
-func Rollback(ctx context.Context, cluster Cluster, s *settings.Settings, release, reason string, numbers map[string]string, now func() time.Time) rollback.Options {
+func Rollback(ctx context.Context, cluster Cluster, s *settings.Settings, release, reason string,
+	numbers map[string]string, now func() time.Time) rollback.Options {
 	options := rollback.Options{
 		Namespace: s.Namespace, App: s.App, Service: s.ServiceName, Canary: names.CanaryLabels(s.App),
-		Deployment: names.CanaryDeployment(s.App, release), StableDeployment: StableDeployment(s), Capacity: capacity(ctx, cluster, s),
+		Deployment: names.CanaryDeployment(s.App, release), StableDeployment: StableDeployment(s),
+		Capacity: capacity(ctx, cluster, s),
 		LabelKey: names.Traffic, LabelValue: names.Isolated,
 		Reason: reason, Numbers: numbers, Secrets: s.Revealed(), Now: now,
 	}
@@ -35,8 +37,8 @@ func Rollback(ctx context.Context, cluster Cluster, s *settings.Settings, releas
 	return options
 }
 
-// capacity is how many stable pods can take all requests. An autoscaler may have found that it takes more than the plan says; where
-// the cluster does not tell, the plan counts.
+// capacity is how many stable pods can take all requests. An autoscaler may have found that it takes more than the
+// plan says; where the cluster does not tell, the plan counts.
 func capacity(ctx context.Context, cluster Cluster, s *settings.Settings) int {
 	if s.Stable.Autoscale == nil {
 		return s.Replicas
@@ -49,6 +51,7 @@ func capacity(ctx context.Context, cluster Cluster, s *settings.Settings) int {
 }
 
 // Recorder notes a rollback in the ledger.
-func Recorder(store ledger.Store, s *settings.Settings, who, image, release string, now func() time.Time) rollback.InLedger {
+func Recorder(store ledger.Store, s *settings.Settings, who, image, release string,
+	now func() time.Time) rollback.InLedger {
 	return rollback.InLedger{Store: store, Now: now, Who: who, Image: image, Release: release, Released: s.Latch.Release}
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/verify"
 )
 
-// SmokeSuite loads the stack's suite and makes the values that its requests need. The settings must hold the stack's secrets.
+// SmokeSuite loads the stack's suite and makes the values that its requests need. The settings must hold the stack's
+// secrets.
 func SmokeSuite(s *settings.Settings, getenv func(string) string, now time.Time) (*smoke.Suite, smoke.Values, error) {
 	suite, err := smoke.Load(s.Smoke.Suite)
 	if err != nil {
@@ -38,7 +39,8 @@ func tokenVariable(environment string) string {
 }
 
 // Verification says how the subject is verified: by its smoke suite, and by nothing else until the caller adds a bake.
-func Verification(s *settings.Settings, subject Subject, image string, getenv func(string) string, now func() time.Time) (verify.Options, error) {
+func Verification(s *settings.Settings, subject Subject, image string, getenv func(string) string,
+	now func() time.Time) (verify.Options, error) {
 	suite, values, err := SmokeSuite(s, getenv, now())
 	if err != nil {
 		return verify.Options{}, err

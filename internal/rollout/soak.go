@@ -31,7 +31,8 @@ func Criteria(s *settings.Settings) []gate.Criterion {
 // SoakSpec is what the stack's soak looks at, the bake too.
 func SoakSpec(s *settings.Settings) soak.Spec {
 	metrics := gate.DefaultMetrics()
-	metrics.RequestsTotal, metrics.StatusLabel, metrics.ErrorPattern = s.Metrics.RequestsTotal, s.Metrics.StatusLabel, s.Metrics.ErrorPattern
+	metrics.RequestsTotal, metrics.StatusLabel, metrics.ErrorPattern = s.Metrics.RequestsTotal, s.Metrics.StatusLabel,
+		s.Metrics.ErrorPattern
 	metrics.DurationBucket = s.Metrics.DurationBucket
 	metrics = metrics.With(s.Metrics.Selector).With(map[string]string{"namespace": s.Namespace, names.App: s.App})
 	metrics.ScrapeInterval = time.Duration(s.Metrics.Interval)
@@ -40,14 +41,16 @@ func SoakSpec(s *settings.Settings) soak.Spec {
 		Plan: plan.Soak{Duration: time.Duration(s.Soak.Duration), Extension: time.Duration(s.Soak.Extension)},
 	}
 	for _, own := range s.Criteria.Own {
-		spec.Own = append(spec.Own, gate.QueryCriterion{Name: own.Name, Query: own.Query, Limit: own.Limit, Direction: own.Direction})
+		spec.Own = append(spec.Own, gate.QueryCriterion{Name: own.Name, Query: own.Query, Limit: own.Limit,
+			Direction: own.Direction})
 	}
 	return spec
 }
 
-// LookAtSoak gathers the evidence of the stage that the rollout stands at by its ledger, afresh. The server is asked for only here,
-// and what keeps it from being reached is a result with verdict error.
-func LookAtSoak(ctx context.Context, s *settings.Settings, pods soak.Pods, server func() (soak.Server, error), state ledger.State, now time.Time) advance.Soak {
+// LookAtSoak gathers the evidence of the stage that the rollout stands at by its ledger, afresh. The server is asked
+// for only here, and what keeps it from being reached is a result with verdict error.
+func LookAtSoak(ctx context.Context, s *settings.Settings, pods soak.Pods, server func() (soak.Server, error),
+	state ledger.State, now time.Time) advance.Soak {
 	spec := SoakSpec(s)
 	prometheus, err := server()
 	if err != nil {

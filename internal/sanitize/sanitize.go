@@ -1,5 +1,6 @@
-// Package sanitize makes texts of outside fit to show: what a pod logs, a server answers or a label holds reaches a terminal, a report or
-// an event as characters and never as a command. It knows nothing of what the texts are about, and imports nothing of this project.
+// Package sanitize makes texts of outside fit to show: what a pod logs, a server answers or a label holds reaches a
+// terminal, a report or an event as characters and never as a command. It knows nothing of what the texts are about,
+// and imports nothing of this project.
 package sanitize
 
 import (
@@ -12,8 +13,9 @@ import (
 	"unicode/utf8"
 )
 
-// Text keeps what can be read, line ends and tabs. Control characters go, and with them every sequence that a terminal acts on; so do
-// the characters that turn the direction of writing or cannot be seen, because with them a text reads as another one.
+// Text keeps what can be read, line ends and tabs. Control characters go, and with them every sequence that a
+// terminal acts on; so do the characters that turn the direction of writing or cannot be seen, because with them a
+// text reads as another one.
 func Text(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || !acts(r) {
@@ -57,8 +59,8 @@ func Coloured(text string) string {
 	}
 }
 
-// JSON gives an encoded value the same meaning without a character that does something: the encoder leaves most of those as they are.
-// Outside of its strings such a value has none but line ends and tabs.
+// JSON gives an encoded value the same meaning without a character that does something: the encoder leaves most of
+// those as they are. Outside of its strings such a value has none but line ends and tabs.
 func JSON(encoded []byte) []byte {
 	var out bytes.Buffer
 	for _, r := range string(encoded) {

@@ -56,11 +56,16 @@ func TestColouredLeavesColoursAlone(t *testing.T) {
 
 // Whatever the text, nothing in it acts, what is plain already stays as it is, and JSON means what it meant.
 func TestPlainProperties(t *testing.T) {
-	texts := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.RuneFrom([]rune("\x1b[]0;8m\x07\u009b\u202e\r\n\tx\U000e0041"))))
+	texts := rapid.OneOf(rapid.String(),
+		rapid.StringOf(rapid.RuneFrom([]rune("\x1b[]0;8m\x07\u009b\u202e\r\n\tx\U000e0041"))))
 	rapid.Check(t, func(t *rapid.T) {
 		text := texts.Draw(t, "text")
-		for name, got := range map[string]string{"Text": Text(text), "Line": Line(text), "Coloured": sgr.ReplaceAllString(Coloured(text), "")} {
-			if i := strings.IndexFunc(got, func(r rune) bool { return r != '\n' && r != '\t' && unicode.In(r, unicode.Cc, unicode.Cf) }); i >= 0 {
+		for name, got := range map[string]string{"Text": Text(text), "Line": Line(text),
+			"Coloured": sgr.ReplaceAllString(Coloured(text), "")} {
+			if i := strings.IndexFunc(got, func(r rune) bool {
+				return r != '\n' && r != '\t' &&
+					unicode.In(r, unicode.Cc, unicode.Cf)
+			}); i >= 0 {
 				t.Fatalf("%s of %q is %q", name, text, got)
 			}
 		}

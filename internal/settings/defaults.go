@@ -8,8 +8,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
 
-// Defaults are the settings of a stack that configures nothing: the finance service in production. Pulumi.yaml documents
-// the same values; a test keeps the two equal.
+// Defaults are the settings of a stack that configures nothing: the finance service in production. Pulumi.yaml
+// documents the same values; a test keeps the two equal.
 func Defaults() *Settings {
 	return &Settings{
 		Strategy:      StrategyCanary,

@@ -28,8 +28,8 @@ type Gateway struct {
 	SectionName string `json:"sectionName"`
 	// Hostnames are the hosts that the route is for; none means all of the listener's.
 	Hostnames []string `json:"hostnames"`
-	// StableReplicas are the stable pods that are kept at every weight; 0 means replicas, with which going back is one change of
-	// the weight.
+	// StableReplicas are the stable pods that are kept at every weight; 0 means replicas, with which going back is one
+	// change of the weight.
 	StableReplicas int `json:"stableReplicas"`
 	// Timeout is how long the Gateway may take to accept a change of the route.
 	Timeout model.Duration `json:"timeout"`
@@ -65,8 +65,8 @@ func (s *Settings) weigh(weight int) (plan.Position, error) {
 	return position, nil
 }
 
-// atLeast is the planned count of a track's pods, or the autoscaler's least where that is more. A track that shall have none has
-// none: an autoscaler rests then.
+// atLeast is the planned count of a track's pods, or the autoscaler's least where that is more. A track that shall
+// have none has none: an autoscaler rests then.
 func atLeast(planned int, autoscale *Autoscale) int {
 	if autoscale == nil || planned == 0 {
 		return planned
@@ -83,12 +83,14 @@ func (s *Settings) validateTraffic(found *problems) {
 		return
 	}
 	if s.IsSingle() {
-		found.add("traffic", s.Traffic, set("traffic", TrafficReplicas), "a stack with strategy %q has one track, and nothing to split", StrategySingle)
+		found.add("traffic", s.Traffic, set("traffic", TrafficReplicas),
+			"a stack with strategy %q has one track, and nothing to split", StrategySingle)
 	}
 	s.validateGateway(found)
 	if s.Service.SessionAffinity {
 		found.add("service.sessionAffinity", "true", setPath("service.sessionAffinity", "false"),
-			"requests that come through the Gateway pass the Service by; the Gateway has settings of its own for sessions, which distort the split as well")
+			"requests that come through the Gateway pass the Service by; the Gateway has settings of its own for sessions, "+
+				"which distort the split as well")
 	}
 }
 
@@ -127,7 +129,8 @@ func (s *Settings) validateGateway(found *problems) {
 	}
 	// The Services of the tracks are named after the Service.
 	if most := longestName - len("-canary"); len(s.ServiceName) > most {
-		found.add("serviceName", s.ServiceName, set("serviceName", "NAME"), "at most %d characters where traffic is %s", most, TrafficGateway)
+		found.add("serviceName", s.ServiceName, set("serviceName", "NAME"), "at most %d characters where traffic is %s", most,
+			TrafficGateway)
 	}
 }
 
@@ -138,17 +141,20 @@ func (s *Settings) validateAutoscale(found *problems, track string, autoscale *A
 	key := track + ".autoscale"
 	if !s.IsGateway() {
 		found.add(key, "", "pulumi config rm --path "+key+", or "+set("traffic", TrafficGateway),
-			"where traffic is %s, the canary's share of the pods is its share of the requests: an autoscaler would change the split", TrafficReplicas)
+			"where traffic is %s, the canary's share of the pods is its share of the requests: an autoscaler would change "+
+				"the split", TrafficReplicas)
 		return
 	}
 	if autoscale.Min < 0 {
-		found.add(key+".min", strconv.Itoa(autoscale.Min), setPath(key+".min", "1"), "allowed are 1 and more, or 0 for the plan's count")
+		found.add(key+".min", strconv.Itoa(autoscale.Min), setPath(key+".min", "1"),
+			"allowed are 1 and more, or 0 for the plan's count")
 	}
 	if least := max(s.Replicas, autoscale.Min); autoscale.Max < least || autoscale.Max > mostReplicas {
 		found.add(key+".max", strconv.Itoa(autoscale.Max), setPath(key+".max", strconv.Itoa(least)),
 			"allowed are %d, which the plan may need, to %d", least, mostReplicas)
 	}
 	if autoscale.CPUPercent < 1 {
-		found.add(key+".cpuPercent", strconv.Itoa(autoscale.CPUPercent), setPath(key+".cpuPercent", "70"), "at least 1; it is relative to resources.requests.cpu")
+		found.add(key+".cpuPercent", strconv.Itoa(autoscale.CPUPercent), setPath(key+".cpuPercent", "70"),
+			"at least 1; it is relative to resources.requests.cpu")
 	}
 }

@@ -26,7 +26,8 @@ type Guard struct {
 	Alertmanager string `json:"alertmanager"`
 	// WebhookToken is the secret that a caller of the guard's webhook must know; empty for no webhook.
 	WebhookToken SecretRef `json:"webhookToken"`
-	// Smoke runs the smoke suite against the stable track after a rollback. The guard's pods hold the secrets that the suite needs.
+	// Smoke runs the smoke suite against the stable track after a rollback. The guard's pods hold the secrets that the
+	// suite needs.
 	Smoke bool `json:"smoke"`
 	// Watch is how long the stable track is watched after a rollback.
 	Watch model.Duration `json:"watch"`
@@ -34,7 +35,8 @@ type Guard struct {
 
 func defaultGuard() Guard {
 	return Guard{
-		Enabled: true, Replicas: 2, Smoke: true, Interval: model.Duration(time.Second), Confidence: 0.9999, Watch: model.Duration(30 * time.Minute),
+		Enabled: true, Replicas: 2, Smoke: true, Interval: model.Duration(time.Second), Confidence: 0.9999,
+		Watch: model.Duration(30 * time.Minute),
 	}
 }
 
@@ -43,20 +45,23 @@ func (s *Settings) IsGuarded() bool { return s.Guard.Enabled && s.Guard.Image !=
 
 func (s *Settings) validateGuard(found *problems) {
 	if s.Guard.Replicas < 1 || s.Guard.Replicas > 5 {
-		found.add("guard.replicas", strconv.Itoa(s.Guard.Replicas), setPath("guard.replicas", "2"), "allowed are 1 to 5; one of them acts")
+		found.add("guard.replicas", strconv.Itoa(s.Guard.Replicas), setPath("guard.replicas", "2"),
+			"allowed are 1 to 5; one of them acts")
 	}
 	if s.Guard.Interval < model.Duration(200*time.Millisecond) || s.Guard.Interval > model.Duration(time.Minute) {
 		found.add("guard.interval", s.Guard.Interval.String(), setPath("guard.interval", "1s"), "allowed are 200ms to 1m")
 	}
 	if s.Guard.Confidence <= 0.5 || s.Guard.Confidence >= 1 {
-		found.add("guard.confidence", fmt.Sprint(s.Guard.Confidence), setPath("guard.confidence", "0.9999"), "allowed is more than 0.5 and less than 1")
+		found.add("guard.confidence", fmt.Sprint(s.Guard.Confidence), setPath("guard.confidence", "0.9999"),
+			"allowed is more than 0.5 and less than 1")
 	}
 	if s.Guard.Watch < 0 {
 		found.add("guard.watch", s.Guard.Watch.String(), setPath("guard.watch", "30m"), "must not be negative")
 	}
 	if s.Guard.Alertmanager != "" {
 		if _, err := endpoint.Parse(s.Guard.Alertmanager); err != nil {
-			found.add("guard.alertmanager", s.Guard.Alertmanager, setPath("guard.alertmanager", "monitoring/alertmanager-operated:9093"), "%s", err)
+			found.add("guard.alertmanager", s.Guard.Alertmanager, setPath("guard.alertmanager",
+				"monitoring/alertmanager-operated:9093"), "%s", err)
 		}
 	}
 }

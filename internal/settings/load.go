@@ -13,7 +13,8 @@ import (
 
 // Source is where configuration comes from.
 type Source interface {
-	// Get gives the raw value of a key: text, or JSON for an object or a list. The second result is false when it is not set.
+	// Get gives the raw value of a key: text, or JSON for an object or a list. The second result is false when it is not
+	// set.
 	Get(key string) (string, bool)
 	// IsSecret tells whether the value of a key is encrypted in the stack's file.
 	IsSecret(key string) bool
@@ -21,9 +22,9 @@ type Source interface {
 	Keys() []string
 }
 
-// Load reads and validates the settings of a stack. The environment is the stack's name unless it is configured. The error
-// joins one *Error for each problem found. The settings come with it all the same, a value that cannot be read being at its default,
-// for whoever must act on a stack whose configuration is wrong.
+// Load reads and validates the settings of a stack. The environment is the stack's name unless it is configured. The
+// error joins one *Error for each problem found. The settings come with it all the same, a value that cannot be read
+// being at its default, for whoever must act on a stack whose configuration is wrong.
 func Load(stack string, source Source) (*Settings, error) {
 	s := Defaults()
 	s.Environment = stack

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// unquoteNumbers makes numbers of the texts in an object where its Go type holds a fraction: `pulumi config set --path` stores 0.005 as
-// the text "0.005", although it stores 5 as a number. What is no object, or no number, stays for the decoder to complain about.
+// unquoteNumbers makes numbers of the texts in an object where its Go type holds a fraction: `pulumi config set
+// --path` stores 0.005 as the text "0.005", although it stores 5 as a number. What is no object, or no number, stays
+// for the decoder to complain about.
 func unquoteNumbers(raw string, of reflect.Type) string {
 	decoder := json.NewDecoder(strings.NewReader(raw))
 	decoder.UseNumber()

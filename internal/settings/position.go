@@ -19,7 +19,8 @@ func (s *Settings) validatePosition(found *problems) {
 		return
 	}
 	if !s.IsGateway() && (s.WarmStable < 0 || s.WarmStable > s.Replicas) {
-		found.add("warmStable", strconv.Itoa(s.WarmStable), set("warmStable", "2"), "allowed are 0 to replicas, which is %d", s.Replicas)
+		found.add("warmStable", strconv.Itoa(s.WarmStable), set("warmStable", "2"), "allowed are 0 to replicas, which is %d",
+			s.Replicas)
 	}
 	if s.IsSingle() {
 		if s.CanaryWeight.Set {
@@ -55,14 +56,15 @@ func (s *Settings) validatePosition(found *problems) {
 	}
 }
 
-// HeldBack says that canaryWeight keeps the canary below the weight of the week, so that a week which was set to advance does not
-// look as if nothing happened; empty when it does not.
+// HeldBack says that canaryWeight keeps the canary below the weight of the week, so that a week which was set to
+// advance does not look as if nothing happened; empty when it does not.
 func (s *Settings) HeldBack() string {
 	planned, err := s.Stages.Weight(s.Week)
 	if err != nil || s.IsSingle() || !s.CanaryWeight.Set || s.CanaryWeight.Percent >= planned {
 		return ""
 	}
-	return fmt.Sprintf("canaryWeight is %d and counts, not the %d %% of week %d: to go by the week, pulumi config rm canaryWeight",
+	return fmt.Sprintf("canaryWeight is %d and counts, not the %d %% of week %d: to go by the week, pulumi config rm "+
+		"canaryWeight",
 		s.CanaryWeight.Percent, planned, s.Week)
 }
 
@@ -77,16 +79,19 @@ func (s *Settings) validateAdvance(found *problems) {
 	}
 	if s.Staging.Required && s.Staging.Stack == "" {
 		found.add("staging.stack", "", setPath("staging.stack", "staging"),
-			"missing; it names the stack that verifies an image before it becomes a canary. To do without: %s", setPath("staging.required", "false"))
+			"missing; it names the stack that verifies an image before it becomes a canary. To do without: %s",
+			setPath("staging.required", "false"))
 	}
 	if s.Latch.Release < 0 {
-		found.add("latch.release", strconv.Itoa(s.Latch.Release), "pulumi config rm latch", "the number of an entry of the ledger is needed")
+		found.add("latch.release", strconv.Itoa(s.Latch.Release), "pulumi config rm latch",
+			"the number of an entry of the ledger is needed")
 	}
 	if s.Latch.Release > 0 && strings.TrimSpace(s.Latch.Reason) == "" {
 		found.add("latch.reason", "", setPath("latch.reason", "WHY"), "missing; a latch is released with a reason only")
 	}
 	if s.Override.Weight.Set && strings.TrimSpace(s.Override.Reason) == "" {
-		found.add("override.reason", "", setPath("override.reason", "WHY"), "missing; the gate is overridden with a reason only")
+		found.add("override.reason", "", setPath("override.reason", "WHY"),
+			"missing; the gate is overridden with a reason only")
 	}
 	s.validateOwnCriteria(found)
 }

@@ -8,8 +8,8 @@ import (
 
 // Preflight configures the checklist before a deployment.
 type Preflight struct {
-	// DatabaseBackup and EventStoreBackup name the CronJob or Job that makes the backup, as namespace/name; empty for a backup that
-	// somebody attests.
+	// DatabaseBackup and EventStoreBackup name the CronJob or Job that makes the backup, as namespace/name; empty for a
+	// backup that somebody attests.
 	DatabaseBackup   string `json:"databaseBackup"`
 	EventStoreBackup string `json:"eventStoreBackup"`
 	// BackupAge is how old the last success may be, RehearsalAge how old the last rehearsal of a rollback.
@@ -21,10 +21,12 @@ var objectPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9](
 
 func (s *Settings) validatePreflight(found *problems) {
 	for _, job := range []struct{ key, name string }{
-		{"preflight.databaseBackup", s.Preflight.DatabaseBackup}, {"preflight.eventStoreBackup", s.Preflight.EventStoreBackup},
+		{"preflight.databaseBackup", s.Preflight.DatabaseBackup}, {"preflight.eventStoreBackup",
+			s.Preflight.EventStoreBackup},
 	} {
 		if job.name != "" && !objectPattern.MatchString(job.name) {
-			found.add(job.key, job.name, setPath(job.key, "data/postgres-backup"), "allowed is namespace/name of a CronJob or Job, or nothing")
+			found.add(job.key, job.name, setPath(job.key, "data/postgres-backup"),
+				"allowed is namespace/name of a CronJob or Job, or nothing")
 		}
 	}
 	for _, age := range []struct {

@@ -6,12 +6,13 @@ import (
 	"errors"
 )
 
-// Values are texts by name. Numbers and booleans are read as the text that they are written as, because `pulumi config set
+// Values are texts by name. Numbers and booleans are read as the text that they are written as, because `pulumi
+// config set
 // --path` stores a value that looks like one without quotes.
 type Values map[string]string
 
-// UnmarshalJSON reads an object of scalars. It replaces the values that are there, defaults among them, so that a service need
-// not inherit the names of another one.
+// UnmarshalJSON reads an object of scalars. It replaces the values that are there, defaults among them, so that a
+// service need not inherit the names of another one.
 func (v *Values) UnmarshalJSON(data []byte) error {
 	var scalars map[string]scalar
 	if err := json.Unmarshal(data, &scalars); err != nil {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Secret is a value that must not be shown. Every way of printing or encoding it gives a mark in its place; Reveal is the only
-// way to the value, which makes its uses easy to find.
+// Secret is a value that must not be shown. Every way of printing or encoding it gives a mark in its place; Reveal is
+// the only way to the value, which makes its uses easy to find.
 type Secret string
 
 const hidden = "[secret]"
@@ -30,7 +30,8 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 func (Secret) MarshalJSON() ([]byte, error) { return json.Marshal(hidden) }
 
 // placeholders are values that people put into a template for somebody else to replace.
-var placeholders = regexp.MustCompile(`(?i)^\s*$|<[^<>]*>|^(change[-_ ]?me|replace[-_ ]?me|placeholder|todo|fixme|x{3,})$`)
+var placeholders = regexp.MustCompile(
+	`(?i)^\s*$|<[^<>]*>|^(change[-_ ]?me|replace[-_ ]?me|placeholder|todo|fixme|x{3,})$`)
 
 // IsPlaceholder tells whether the value is a template's mark, such as <SECURE_PASSWORD>, in place of a real value.
 func (s Secret) IsPlaceholder() bool { return placeholders.MatchString(string(s)) }
@@ -42,7 +43,8 @@ func ParseSecretRef(text string) (SecretRef, error) {
 	}
 	secret, key, found := strings.Cut(text, "/")
 	if !found || secret == "" || key == "" || strings.Contains(key, "/") {
-		return SecretRef{}, fmt.Errorf("%q is no secret reference: allowed is secret/key, for example finance-db/password", text)
+		return SecretRef{}, fmt.Errorf("%q is no secret reference: allowed is secret/key, for example finance-db/password",
+			text)
 	}
 	return SecretRef{Secret: secret, Key: key}, nil
 }

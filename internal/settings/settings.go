@@ -1,6 +1,7 @@
-// Package settings turns a stack's configuration into typed, validated settings. It is the only reader of configuration:
-// every other package gets what it needs from here. Each problem is reported as an Error that names the key, the value that
-// was given, what is allowed and the command that resolves it, and all problems of a stack are reported at once.
+// Package settings turns a stack's configuration into typed, validated settings. It is the only reader of
+// configuration: every other package gets what it needs from here. Each problem is reported as an Error that names
+// the key, the value that was given, what is allowed and the command that resolves it, and all problems of a stack
+// are reported at once.
 //
 // The package imports no Pulumi and talks to no cluster: configuration comes through a Source, so that the rules can be
 // tested as functions of data.
@@ -168,8 +169,8 @@ type Metrics struct {
 	StatusLabel    string         `json:"statusLabel"`
 	ErrorPattern   string         `json:"errorPattern"`
 	DurationBucket string         `json:"durationBucket"`
-	// Selector holds labels that a series must carry to count, for example a path. It keeps the kubelet's probes out of rates
-	// where the service counts them.
+	// Selector holds labels that a series must carry to count, for example a path. It keeps the kubelet's probes out of
+	// rates where the service counts them.
 	Selector Values `json:"selector"`
 }
 

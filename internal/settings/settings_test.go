@@ -52,7 +52,8 @@ func TestLoadProduction(t *testing.T) {
 		t.Errorf("position %+v, want %+v", s.Position(), want)
 	}
 	got := []string{s.Environment, s.Release, s.ServiceName, s.Namespace, s.SecretName("finance-db"), s.DashboardUID()}
-	want := []string{"production", "week1", "finance-service", "finance-service-production", "finance-db-production", "finance-week1"}
+	want := []string{"production", "week1", "finance-service", "finance-service-production", "finance-db-production",
+		"finance-week1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -114,8 +115,10 @@ func TestLoadRefuses(t *testing.T) {
 	}{
 		{"weight below", []string{"canaryWeight", "-1"}, []string{"canaryWeight", `"-1"`, "0 to 100"}},
 		{"weight above", []string{"canaryWeight", "101"}, []string{"canaryWeight", `"101"`, "0 to 100"}},
-		{"weight that ten pods cannot express", []string{"canaryWeight", "33"}, []string{"canaryWeight", `"33"`, "30 %", "40 %", "pulumi config set canaryWeight 30"}},
-		{"weight with a percent sign", []string{"canaryWeight", "30%"}, []string{"canaryWeight", `"30%"`, "0 to 100", "percent sign"}},
+		{"weight that ten pods cannot express", []string{"canaryWeight", "33"},
+			[]string{"canaryWeight", `"33"`, "30 %", "40 %", "pulumi config set canaryWeight 30"}},
+		{"weight with a percent sign", []string{"canaryWeight", "30%"},
+			[]string{"canaryWeight", `"30%"`, "0 to 100", "percent sign"}},
 		{"week 0", []string{"week", "0"}, []string{"config week", `"0"`, "1 to 4"}},
 		{"week 5", []string{"week", "5"}, []string{"config week", `"5"`, "1 to 4"}},
 		{"week of words", []string{"week", "one"}, []string{"config week", `"one"`, "whole number"}},
@@ -128,7 +131,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"wrong type of field", []string{"service", `{"port":"x"}`}, []string{"config service", "port"}},
 		{"no JSON", []string{"probes", `{`}, []string{"config probes"}},
 		{"missing secret", []string{"secrets", `{"finance-db":{"host":"db","username":"u"}}`},
-			[]string{"secrets.finance-db.password", "missing", "DATABASE_PASSWORD", "pulumi config set --secret --path secrets.finance-db.password"}},
+			[]string{"secrets.finance-db.password", "missing", "DATABASE_PASSWORD",
+				"pulumi config set --secret --path secrets.finance-db.password"}},
 		{"placeholder", []string{"secrets", strings.Replace(goodSecrets, "s3cr3t-value", "<SECURE_PASSWORD>", 1)},
 			[]string{"secrets.finance-db.password", "placeholder", "--secret"}},
 		{"service type", []string{"service", `{"type":"Ingress"}`}, []string{"service.type", `"Ingress"`, "ClusterIP"}},
@@ -137,20 +141,25 @@ func TestLoadRefuses(t *testing.T) {
 		{"traffic", []string{"traffic", "mesh"}, []string{"traffic", "mesh", "replicas"}},
 		{"release", []string{"release", "Week 1"}, []string{"release", "Week 1"}},
 		{"release like stable", []string{"release", "stable"}, []string{"release", "another name"}},
-		{"request above limit", []string{"resources", `{"requests":{"cpu":"2"}}`}, []string{"resources.requests.cpu", `"2"`, "limit 1"}},
+		{"request above limit", []string{"resources", `{"requests":{"cpu":"2"}}`},
+			[]string{"resources.requests.cpu", `"2"`, "limit 1"}},
 		{"quantity", []string{"resources", `{"limits":{"memory":"much"}}`}, []string{"resources.limits.memory", "much"}},
-		{"probe path", []string{"probes", `{"liveness":{"path":"health"}}`}, []string{"probes.liveness.path", "begin with /"}},
+		{"probe path", []string{"probes", `{"liveness":{"path":"health"}}`},
+			[]string{"probes.liveness.path", "begin with /"}},
 		{"grace", []string{"shutdown", `{"gracePeriodSeconds":5}`}, []string{"gracePeriodSeconds", "preStopSeconds"}},
 		{"prometheus missing", []string{"prometheus", ""}, []string{"config prometheus", "namespace/service:port"}},
-		{"prometheus for the soak alone", []string{"prometheus", "", "bake", `{"duration": "0s"}`}, []string{"config prometheus", "the soak"}},
+		{"prometheus for the soak alone", []string{"prometheus", "", "bake", `{"duration": "0s"}`},
+			[]string{"config prometheus", "the soak"}},
 		{"prometheus", []string{"prometheus", "prom:9090"}, []string{"config prometheus", "prom:9090"}},
 		{"error rates", []string{"criteria", `{"errorRate":0.02}`}, []string{"criteria.errorRate", "0.02"}},
 		{"share", []string{"criteria", `{"slowShare":5}`}, []string{"criteria.slowShare", "5"}},
 		{"guard replicas", []string{"guard", `{"replicas":0}`}, []string{"guard.replicas", `"0"`, "1 to 5"}},
 		{"guard interval", []string{"guard", `{"interval":"1ms"}`}, []string{"guard.interval", "1ms", "200ms"}},
 		{"guard confidence", []string{"guard", `{"confidence":1}`}, []string{"guard.confidence", "less than 1"}},
-		{"guard alertmanager", []string{"guard", `{"alertmanager":"am:9093"}`}, []string{"guard.alertmanager", "am:9093", "namespace/service:port"}},
-		{"guard token", []string{"guard", `{"webhookToken":"guard/webhook"}`}, []string{"secrets.guard.webhook", "missing", "guard.webhookToken"}},
+		{"guard alertmanager", []string{"guard", `{"alertmanager":"am:9093"}`},
+			[]string{"guard.alertmanager", "am:9093", "namespace/service:port"}},
+		{"guard token", []string{"guard", `{"webhookToken":"guard/webhook"}`},
+			[]string{"secrets.guard.webhook", "missing", "guard.webhookToken"}},
 		{"bake interval", []string{"bake", `{"interval":"1h"}`}, []string{"bake.interval", "1h", "5m"}},
 		{"secret reference", []string{"secretEnv", `{"A":"nope"}`}, []string{"secretEnv", "secret/key"}},
 		{"metric name", []string{"metrics", `{"statusLabel":"a\"}"}`}, []string{"metrics.statusLabel"}},
@@ -162,11 +171,16 @@ func TestLoadRefuses(t *testing.T) {
 		{"soak extension", []string{"soak", `{"extension":"0s"}`}, []string{"config soak", "more than 0"}},
 		{"no staging stack", []string{"staging", `{"stack":""}`}, []string{"staging.stack", "staging.required false"}},
 		{"latch without a reason", []string{"latch", `{"release":4}`}, []string{"latch.reason", "with a reason only"}},
-		{"override without a reason", []string{"override", `{"weight":30}`}, []string{"override.reason", "with a reason only"}},
-		{"override of no weight", []string{"override", `{"weight":"much","reason":"x"}`}, []string{"config override", "whole number"}},
+		{"override without a reason", []string{"override", `{"weight":30}`},
+			[]string{"override.reason", "with a reason only"}},
+		{"override of no weight", []string{"override", `{"weight":"much","reason":"x"}`},
+			[]string{"config override", "whole number"}},
 		{"confidence", []string{"criteria", `{"confidence":1}`}, []string{"criteria.confidence", "less than 1"}},
-		{"own criterion without a query", []string{"criteria", `{"own":[{"name":"csat","direction":"above"}]}`}, []string{"criteria.own[0]", "query"}},
-		{"own criterion without a direction", []string{"criteria", `{"own":[{"name":"csat","query":"up","direction":"over"}]}`}, []string{"criteria.own[0].direction", `"over"`, "below, above"}},
+		{"own criterion without a query", []string{"criteria", `{"own":[{"name":"csat","direction":"above"}]}`},
+			[]string{"criteria.own[0]", "query"}},
+		{"own criterion without a direction", []string{"criteria",
+			`{"own":[{"name":"csat","query":"up","direction":"over"}]}`},
+			[]string{"criteria.own[0].direction", `"over"`, "below, above"}},
 		{"progress timeout", []string{"progressTimeout", "1s"}, []string{"progressTimeout", "10s"}},
 	}
 	for _, tt := range tests {
@@ -210,7 +224,8 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 
 func TestObjectsKeepDefaultsAndMapsDoNot(t *testing.T) {
 	s, err := Load("production", production(
-		"probes", `{"readiness":{"path":"/ready"}}`, "env", `{"A":"b"}`, "secretEnv", `{}`, "monitoring", `{"labels":{}}`, "smoke", `{"originFrom":"","suite":"x.yaml"}`))
+		"probes", `{"readiness":{"path":"/ready"}}`, "env", `{"A":"b"}`, "secretEnv", `{}`, "monitoring", `{"labels":{}}`,
+		"smoke", `{"originFrom":"","suite":"x.yaml"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,12 +255,14 @@ func TestNumbersAndBooleansAreTexts(t *testing.T) {
 	if s.Resources.Limits.CPU != "2" || s.Canary.Env["E"] != "3" || password.Reveal() != "12345678" {
 		t.Errorf("limit %s, env %v", s.Resources.Limits.CPU, s.Canary.Env)
 	}
-	if _, err := Load("production", production("env", `{"A":{"b":"c"}}`)); err == nil || !strings.Contains(err.Error(), "config env") {
+	if _, err := Load("production", production("env", `{"A":{"b":"c"}}`)); err == nil ||
+		!strings.Contains(err.Error(), "config env") {
 		t.Errorf("an object for a text: %v", err)
 	}
 }
 
-// projectFile gives the configuration section of a Pulumi project or stack file with each value as the engine passes it.
+// projectFile gives the configuration section of a Pulumi project or stack file with each value as the engine passes
+// it.
 func projectFile(t *testing.T, path string, value func(any) (any, bool)) map[string]string {
 	t.Helper()
 	raw, err := os.ReadFile(path)
@@ -314,7 +331,8 @@ func TestCommittedStacksAreCompleteButForImagesAndSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", stack, err)
 		}
-		if want := map[string]int{"staging": 2, "production": 10}[stack]; s.Position().Capacity() != want || s.Namespace != "vextrus-"+stack {
+		if want := map[string]int{"staging": 2, "production": 10}[stack]; s.Position().Capacity() != want ||
+			s.Namespace != "vextrus-"+stack {
 			t.Errorf("%s: %+v in %s", stack, s.Position(), s.Namespace)
 		}
 	}
@@ -333,7 +351,8 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, shown := range []string{
-		fmt.Sprint(secret), fmt.Sprintf("%s %v %+v %#v %q", secret, secret, secret, secret, secret), string(encoded), logged.String(),
+		fmt.Sprint(secret), fmt.Sprintf("%s %v %+v %#v %q", secret, secret, secret, secret, secret), string(encoded),
+		logged.String(),
 		fmt.Sprintf("%+v", s.Secrets), fmt.Sprintf("%#v", s.Secrets),
 	} {
 		if strings.Contains(shown, "s3cr3t") {

@@ -78,7 +78,8 @@ func (s *Settings) validateImages(found *problems) {
 			"no image is given; it names what runs on the stable track")
 	}
 	if s.Build.Context != "" && strings.Contains(s.Image, "@") {
-		found.add("image", s.Image, set("image", "vextrus/finance:TAG"), "an image that is built is named by a tag, not by a digest")
+		found.add("image", s.Image, set("image", "vextrus/finance:TAG"),
+			"an image that is built is named by a tag, not by a digest")
 	}
 }
 
@@ -90,7 +91,8 @@ func (s *Settings) validateService(found *problems) {
 	}
 	allowed := []string{"ClusterIP", "NodePort", "LoadBalancer"}
 	if !slices.Contains(allowed, s.Service.Type) {
-		found.add("service.type", s.Service.Type, setPath("service.type", "ClusterIP"), "allowed are %s", strings.Join(allowed, ", "))
+		found.add("service.type", s.Service.Type, setPath("service.type", "ClusterIP"), "allowed are %s",
+			strings.Join(allowed, ", "))
 	}
 	for i, egress := range s.Network.EgressPorts {
 		port(found, fmt.Sprintf("network.egressPorts[%d]", i), egress)
@@ -130,16 +132,19 @@ func resources(found *problems, key string, r Resources) {
 	for _, pair := range pairs {
 		request, err := resource.ParseQuantity(pair.request)
 		if err != nil {
-			found.add(key+".requests."+pair.name, pair.request, setPath(key+".requests."+pair.name, "500m"), "not a quantity such as 500m or 1Gi")
+			found.add(key+".requests."+pair.name, pair.request, setPath(key+".requests."+pair.name, "500m"),
+				"not a quantity such as 500m or 1Gi")
 			continue
 		}
 		limit, err := resource.ParseQuantity(pair.limit)
 		if err != nil {
-			found.add(key+".limits."+pair.name, pair.limit, setPath(key+".limits."+pair.name, "1"), "not a quantity such as 500m or 1Gi")
+			found.add(key+".limits."+pair.name, pair.limit, setPath(key+".limits."+pair.name, "1"),
+				"not a quantity such as 500m or 1Gi")
 			continue
 		}
 		if request.Cmp(limit) > 0 {
-			found.add(key+".requests."+pair.name, pair.request, setPath(key+".requests."+pair.name, pair.limit), "more than the limit %s", pair.limit)
+			found.add(key+".requests."+pair.name, pair.request, setPath(key+".requests."+pair.name, pair.limit),
+				"more than the limit %s", pair.limit)
 		}
 	}
 }
@@ -153,7 +158,8 @@ func (p Probes) validate(found *problems, key string) {
 			found.add(key+"."+name+".path", probe.Path, setPath(key+"."+name+".path", "/health/"+name), "must begin with /")
 		}
 		if probe.Period < 1 || probe.Timeout < 1 || probe.FailureThreshold < 1 || probe.InitialDelay < 0 {
-			found.add(key+"."+name, fmt.Sprintf("%+v", probe), "", "periodSeconds, timeoutSeconds and failureThreshold are at least 1, initialDelaySeconds at least 0")
+			found.add(key+"."+name, fmt.Sprintf("%+v", probe), "",
+				"periodSeconds, timeoutSeconds and failureThreshold are at least 1, initialDelaySeconds at least 0")
 		}
 	}
 }
@@ -220,14 +226,17 @@ func (s *Settings) validateMonitoring(found *problems) {
 		}
 	}
 	if uid := s.DashboardUID(); len(uid) > 40 {
-		found.add("monitoring.dashboardPrefix", s.Monitoring.DashboardPrefix, setPath("monitoring.dashboardPrefix", "finance"),
+		found.add("monitoring.dashboardPrefix", s.Monitoring.DashboardPrefix,
+			setPath("monitoring.dashboardPrefix", "finance"),
 			"the dashboard's uid %q is longer than the 40 characters that Grafana allows", uid)
 	}
 	if _, err := regexp.Compile(s.Metrics.ErrorPattern); err != nil || s.Metrics.ErrorPattern == "" {
-		found.add("metrics.errorPattern", s.Metrics.ErrorPattern, setPath("metrics.errorPattern", "5.."), "no regular expression for a status: %v", err)
+		found.add("metrics.errorPattern", s.Metrics.ErrorPattern, setPath("metrics.errorPattern", "5.."),
+			"no regular expression for a status: %v", err)
 	}
 	for key, address := range map[string]string{"dashboardURL": s.DashboardURL, "runbookURL": s.RunbookURL} {
-		if parsed, err := url.Parse(address); address != "" && (err != nil || parsed.Host == "" || !strings.HasPrefix(parsed.Scheme, "http")) {
+		if parsed, err := url.Parse(address); address != "" && (err != nil || parsed.Host == "" ||
+			!strings.HasPrefix(parsed.Scheme, "http")) {
 			found.add(key, address, set(key, "https://grafana.example.com"), "no http or https address")
 		}
 	}
@@ -240,10 +249,12 @@ var (
 
 func (s *Settings) validateGates(found *problems) {
 	for key, share := range map[string]float64{
-		"criteria.errorRate": s.Criteria.ErrorRate, "criteria.rollbackErrorRate": s.Criteria.RollbackErrorRate, "criteria.slowShare": s.Criteria.SlowShare,
+		"criteria.errorRate": s.Criteria.ErrorRate, "criteria.rollbackErrorRate": s.Criteria.RollbackErrorRate,
+		"criteria.slowShare": s.Criteria.SlowShare,
 	} {
 		if share <= 0 || share >= 1 {
-			found.add(key, fmt.Sprint(share), setPath(key, "0.01"), "a share of the requests: allowed is more than 0 and less than 1")
+			found.add(key, fmt.Sprint(share), setPath(key, "0.01"),
+				"a share of the requests: allowed is more than 0 and less than 1")
 		}
 	}
 	if s.Criteria.ErrorRate > s.Criteria.RollbackErrorRate {
@@ -251,10 +262,12 @@ func (s *Settings) validateGates(found *problems) {
 			"must not be above criteria.rollbackErrorRate, which is %v", s.Criteria.RollbackErrorRate)
 	}
 	if s.Criteria.Confidence <= 0.5 || s.Criteria.Confidence >= 1 {
-		found.add("criteria.confidence", fmt.Sprint(s.Criteria.Confidence), setPath("criteria.confidence", "0.95"), "allowed is more than 0.5 and less than 1")
+		found.add("criteria.confidence", fmt.Sprint(s.Criteria.Confidence), setPath("criteria.confidence", "0.95"),
+			"allowed is more than 0.5 and less than 1")
 	}
 	if s.Criteria.Latency <= 0 {
-		found.add("criteria.latency", s.Criteria.Latency.String(), setPath("criteria.latency", "500ms"), "must be more than 0")
+		found.add("criteria.latency", s.Criteria.Latency.String(), setPath("criteria.latency", "500ms"),
+			"must be more than 0")
 	}
 	if s.Bake.Duration > 0 {
 		s.validateBake(found)
@@ -269,7 +282,8 @@ func (s *Settings) validatePrometheus(found *problems) {
 	}
 	if s.Prometheus == "" {
 		found.add("prometheus", "", set("prometheus", "monitoring/prometheus-operated:9090"),
-			"missing; the bake and the soak ask it. Allowed is an http(s) address, or namespace/service:port of a Service in the cluster")
+			"missing; the bake and the soak ask it. Allowed is an http(s) address, or namespace/service:port of a Service in "+
+				"the cluster")
 	} else if _, err := endpoint.Parse(s.Prometheus); err != nil {
 		found.add("prometheus", s.Prometheus, set("prometheus", "monitoring/prometheus-operated:9090"), "%s", err)
 	}
@@ -277,12 +291,15 @@ func (s *Settings) validatePrometheus(found *problems) {
 
 func (s *Settings) validateBake(found *problems) {
 	if s.Bake.Interval <= 0 || s.Bake.Interval > s.Bake.Duration {
-		found.add("bake.interval", s.Bake.Interval.String(), setPath("bake.interval", "15s"), "must be more than 0 and at most bake.duration, which is %s", s.Bake.Duration)
+		found.add("bake.interval", s.Bake.Interval.String(), setPath("bake.interval", "15s"),
+			"must be more than 0 and at most bake.duration, which is %s", s.Bake.Duration)
 	}
 	if s.Bake.Confidence <= 0.5 || s.Bake.Confidence >= 1 {
-		found.add("bake.confidence", fmt.Sprint(s.Bake.Confidence), setPath("bake.confidence", "0.9999"), "allowed is more than 0.5 and less than 1")
+		found.add("bake.confidence", fmt.Sprint(s.Bake.Confidence), setPath("bake.confidence", "0.9999"),
+			"allowed is more than 0.5 and less than 1")
 	}
 	if s.Bake.MinRequests < 0 {
-		found.add("bake.minRequests", strconv.Itoa(s.Bake.MinRequests), setPath("bake.minRequests", "100"), "must not be negative")
+		found.add("bake.minRequests", strconv.Itoa(s.Bake.MinRequests), setPath("bake.minRequests", "100"),
+			"must not be negative")
 	}
 }

@@ -18,7 +18,8 @@ const (
 var (
 	// escapeSequence matches what a terminal acts on: CSI, OSC and two-character sequences, in 7-bit and 8-bit form.
 	//nolint:gocritic // the ranges are those of ECMA-48: a CSI sequence has parameter, intermediate and final bytes
-	escapeSequence = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]|(?:\x1b\\]|\u009d)[^\x07\x1b\u009c]*(?:\x07|\x1b\\\\|\u009c)?|\x1b[ -~]?")
+	escapeSequence = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ " +
+		"-/]*[@-~]|(?:\x1b\\]|\u009d)[^\x07\x1b\u009c]*(?:\x07|\x1b\\\\|\u009c)?|\x1b[ -~]?")
 	// webToken matches JSON Web Tokens, also the parts of one.
 	webToken = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2}`)
 	// bearer matches an Authorization header's value.

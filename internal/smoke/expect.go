@@ -30,7 +30,8 @@ func (s *Step) expectation(environment string) (*Expectation, error) {
 		known = append(known, name)
 	}
 	slices.Sort(known)
-	return nil, fmt.Errorf("the suite expects nothing in environment %q; it knows %s", environment, strings.Join(known, ", "))
+	return nil, fmt.Errorf("the suite expects nothing in environment %q; it knows %s", environment,
+		strings.Join(known, ", "))
 }
 
 // compare returns how the answer differs from the expectation, or "" if it does not. The text is not yet cleaned. An
@@ -126,7 +127,8 @@ func (e *Expectation) compareBody(a *answer, clean cleaner) string {
 	}
 	for _, unwanted := range e.Body.NotContains {
 		if strings.Contains(text, unwanted) {
-			return fmt.Sprintf("body: expected it not to contain %q, got status %d with body %s", unwanted, a.status, a.excerpt(clean))
+			return fmt.Sprintf("body: expected it not to contain %q, got status %d with body %s", unwanted, a.status,
+				a.excerpt(clean))
 		}
 	}
 	return ""

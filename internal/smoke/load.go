@@ -47,8 +47,8 @@ type checkFile struct {
 	ExpectIn map[string]*Expectation `yaml:"expectIn"`
 }
 
-// Source gives what [LoadSource] reads: the name of an embedded suite as it is, and the whole text of a file, for whoever has not the
-// file.
+// Source gives what [LoadSource] reads: the name of an embedded suite as it is, and the whole text of a file, for
+// whoever has not the file.
 func Source(file string) (string, error) {
 	if file == "" || file == defaultSuite {
 		return defaultSuite, nil
@@ -68,8 +68,8 @@ func LoadSource(source string) (*Suite, error) {
 	return Parse("the suite of the configuration", []byte(source))
 }
 
-// Load reads a suite. The empty path and "finance-service" mean the embedded suite of the finance service, anything else
-// is a file. An error names the file, the check and the field that is wrong, and what is allowed there.
+// Load reads a suite. The empty path and "finance-service" mean the embedded suite of the finance service, anything
+// else is a file. An error names the file, the check and the field that is wrong, and what is allowed there.
 func Load(file string) (*Suite, error) {
 	if file == "" || file == defaultSuite {
 		name := path.Join("suites", defaultSuite+".yaml")
@@ -101,8 +101,8 @@ func readFile(file string) ([]byte, error) {
 	return data, nil
 }
 
-// Parse reads a suite from YAML; file is its name in errors. Unknown and duplicate fields, anchors and a second document
-// are refused, so that a misspelled expectation never silently expects nothing.
+// Parse reads a suite from YAML; file is its name in errors. Unknown and duplicate fields, anchors and a second
+// document are refused, so that a misspelled expectation never silently expects nothing.
 func Parse(file string, data []byte) (*Suite, error) {
 	suite, err := parse(data)
 	if err != nil {

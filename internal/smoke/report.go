@@ -100,7 +100,8 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 	if len(r.Targets) == 1 {
 		pods = "pod"
 	}
-	fmt.Fprintf(&text, "Smoke suite %s, environment %s, %d %s, %s\n", r.Suite, r.Environment, len(r.Targets), pods, round(r.Duration))
+	fmt.Fprintf(&text, "Smoke suite %s, environment %s, %d %s, %s\n", r.Suite, r.Environment, len(r.Targets), pods,
+		round(r.Duration))
 	for start := 0; start < len(r.Results); {
 		end := start
 		for end < len(r.Results) && r.Results[end].Check == r.Results[start].Check {

@@ -19,8 +19,8 @@ const maxAnswerBytes = 1 << 20
 
 // send sends a request and reads the answer. Parent is the context of the run, ctx that of the check within it.
 //
-// A pod that took the request and did not answer in time has failed. If there was no connection, or it broke, the pod may
-// be as healthy as can be and the way to it broken: that is an error.
+// A pod that took the request and did not answer in time has failed. If there was no connection, or it broke, the pod
+// may be as healthy as can be and the way to it broken: that is an error.
 func (r *runner) send(ctx, parent context.Context, request *Request, timeout time.Duration) (*answer, outcome) {
 	var sent atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{

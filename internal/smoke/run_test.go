@@ -58,24 +58,33 @@ func TestOutcomes(t *testing.T) {
 		status  Status
 		reason  string
 	}{
-		"as expected":     {plain, reply(200, ""), Passed, ""},
-		"status":          {plain, reply(503, "busy\n\x1b[31mnow"), Failed, "status: expected 200, got 503 with body busy now"},
-		"no body":         {plain, reply(503, ""), Failed, "status: expected 200, got 503 with body (empty)"},
-		"end of a range":  {`{name: up, request: {path: /}, expect: {status: ["400-499"]}}`, reply(499, ""), Passed, ""},
-		"beyond a range":  {`{name: up, request: {path: /}, expect: {status: ["400-499", 200]}}`, reply(500, ""), Failed, "expected 400-499 or 200, got 500"},
-		"equal text":      {jsonCheck("{pointer: /text, equals: a}"), reply(200, object), Passed, ""},
-		"other text":      {jsonCheck("{pointer: /text, equals: b}"), reply(200, object), Failed, `json /text: expected "b", got "a", status 200`},
-		"equal number":    {jsonCheck("{pointer: /number, equals: 7}"), reply(200, object), Passed, ""},
-		"number as text":  {jsonCheck(`{pointer: /number, equals: "7"}`), reply(200, object), Failed, `json /number: expected "7", got 7`},
-		"equal truth":     {jsonCheck("{pointer: /yes, equals: true}"), reply(200, object), Passed, ""},
-		"one of":          {jsonCheck("{pointer: /text, in: [z, a]}"), reply(200, object), Passed, ""},
-		"none of":         {jsonCheck("{pointer: /text, in: [y, z]}"), reply(200, object), Failed, `json /text: expected "y" or "z", got "a"`},
-		"exists":          {jsonCheck("{pointer: /list/0/a~1b, exists: true}"), reply(200, object), Passed, ""},
-		"exists but null": {jsonCheck("{pointer: /nothing, exists: true}"), reply(200, object), Failed, "json /nothing: expected a value, got none"},
-		"beyond a list":   {jsonCheck("{pointer: /list/1, absent: true}"), reply(200, object), Passed, ""},
-		"not absent":      {jsonCheck("{pointer: /list, absent: true}"), reply(200, object), Failed, `json /list: expected no value, got [{"a/b":1}]`},
-		"below a text":    {jsonCheck("{pointer: /text/0, equals: a}"), reply(200, object), Failed, `json /text/0: expected "a", got none`},
-		"not JSON":        {jsonCheck("{pointer: /text, absent: true}"), reply(200, "<html>"), Failed, "body: expected JSON, got status 200 with body <html>"},
+		"as expected": {plain, reply(200, ""), Passed, ""},
+		"status": {plain, reply(503, "busy\n\x1b[31mnow"), Failed,
+			"status: expected 200, got 503 with body busy now"},
+		"no body":        {plain, reply(503, ""), Failed, "status: expected 200, got 503 with body (empty)"},
+		"end of a range": {`{name: up, request: {path: /}, expect: {status: ["400-499"]}}`, reply(499, ""), Passed, ""},
+		"beyond a range": {`{name: up, request: {path: /}, expect: {status: ["400-499", 200]}}`, reply(500, ""), Failed,
+			"expected 400-499 or 200, got 500"},
+		"equal text": {jsonCheck("{pointer: /text, equals: a}"), reply(200, object), Passed, ""},
+		"other text": {jsonCheck("{pointer: /text, equals: b}"), reply(200, object), Failed,
+			`json /text: expected "b", got "a", status 200`},
+		"equal number": {jsonCheck("{pointer: /number, equals: 7}"), reply(200, object), Passed, ""},
+		"number as text": {jsonCheck(`{pointer: /number, equals: "7"}`), reply(200, object), Failed,
+			`json /number: expected "7", got 7`},
+		"equal truth": {jsonCheck("{pointer: /yes, equals: true}"), reply(200, object), Passed, ""},
+		"one of":      {jsonCheck("{pointer: /text, in: [z, a]}"), reply(200, object), Passed, ""},
+		"none of": {jsonCheck("{pointer: /text, in: [y, z]}"), reply(200, object), Failed,
+			`json /text: expected "y" or "z", got "a"`},
+		"exists": {jsonCheck("{pointer: /list/0/a~1b, exists: true}"), reply(200, object), Passed, ""},
+		"exists but null": {jsonCheck("{pointer: /nothing, exists: true}"), reply(200, object), Failed,
+			"json /nothing: expected a value, got none"},
+		"beyond a list": {jsonCheck("{pointer: /list/1, absent: true}"), reply(200, object), Passed, ""},
+		"not absent": {jsonCheck("{pointer: /list, absent: true}"), reply(200, object), Failed,
+			`json /list: expected no value, got [{"a/b":1}]`},
+		"below a text": {jsonCheck("{pointer: /text/0, equals: a}"), reply(200, object), Failed,
+			`json /text/0: expected "a", got none`},
+		"not JSON": {jsonCheck("{pointer: /text, absent: true}"), reply(200, "<html>"), Failed,
+			"body: expected JSON, got status 200 with body <html>"},
 		"body with": {
 			"{name: up, request: {path: /}, expect: {status: [200], body: {contains: [ok]}}}",
 			reply(200, "no"), Failed, `body: expected it to contain "ok", got status 200 with body no`,
@@ -98,7 +107,8 @@ func TestOutcomes(t *testing.T) {
 			Failed, "status: expected 200, got 302",
 		},
 		"second step": {
-			"{name: up, steps: [{request: {path: /}, expect: {status: [200]}}, {name: again, request: {path: /}, expect: {status: [404]}}]}",
+			"{name: up, steps: [{request: {path: /}, expect: {status: [200]}}, {name: again, request: {path: /}, expect: " +
+				"{status: [404]}}]}",
 			reply(200, ""), Failed, "again: status: expected 404, got 200",
 		},
 		"no answer": {
@@ -130,7 +140,8 @@ func TestOutcomes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			report := Run(t.Context(), suiteOf(t, test.check), []Target{pod(t, test.handler)}, Values{Environment: "production"})
 			got := report.Results[0]
-			if got.Status != test.status || !strings.Contains(got.Reason, test.reason) || (got.Reason == "") != (test.reason == "") {
+			if got.Status != test.status || !strings.Contains(got.Reason, test.reason) ||
+				(got.Reason == "") != (test.reason == "") {
 				t.Errorf("got %s with reason %q, want %s with %q", got.Status, got.Reason, test.status, test.reason)
 			}
 			if len(got.Reason) > maxReason {
@@ -162,8 +173,10 @@ func TestRequestIsBuiltFromTemplates(t *testing.T) {
 		t.Fatal(report)
 	}
 	want := []request{
-		{"PUT", "shop.example", "/proxy/staging", "e=staging", "", "application/json", "Bearer opaque-token", `{"list":["https://a.example",1],"{{token}}":true}`},
-		{"GET", strings.TrimPrefix(strings.TrimSuffix(target.BaseURL, "/proxy/"), "http://"), "/proxy/", "", foreignOrigin, "text/x", "", "e=staging"},
+		{"PUT", "shop.example", "/proxy/staging", "e=staging", "", "application/json", "Bearer opaque-token",
+			`{"list":["https://a.example",1],"{{token}}":true}`},
+		{"GET", strings.TrimPrefix(strings.TrimSuffix(target.BaseURL, "/proxy/"), "http://"), "/proxy/", "", foreignOrigin,
+			"text/x", "", "e=staging"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
@@ -180,7 +193,8 @@ func TestEchoedTokenIsRedacted(t *testing.T) {
 		// The excerpt of the body ends within the token.
 		http.Error(w, strings.Repeat("x", maxExcerpt-40)+r.Header.Get("Authorization"), http.StatusTeapot)
 	})
-	suite := suiteOf(t, `{name: up, request: {path: "/?t={{token}}", headers: {Authorization: "Bearer {{token}}"}}, expect: {status: [200]}}`)
+	suite := suiteOf(t,
+		`{name: up, request: {path: "/?t={{token}}", headers: {Authorization: "Bearer {{token}}"}}, expect: {status: [200]}}`)
 	report := Run(t.Context(), suite, []Target{target}, tokens.Values("production", ""))
 	encoded, err := json.Marshal(report)
 	if err != nil {
@@ -261,7 +275,8 @@ func TestLatencyRunsAlone(t *testing.T) {
 			disturbed.Add(1)
 		}
 	}
-	checks := []string{"{name: fast, kind: latency, latency: {requests: 20, percentile: 95, max: 5s}, request: {path: /fast}, expect: {status: [200]}}"}
+	checks := []string{"{name: fast, kind: latency, latency: {requests: 20, percentile: 95, max: 5s}, request: {path: " +
+		"/fast}, expect: {status: [200]}}"}
 	for i := range 8 {
 		checks = append(checks, fmt.Sprintf("{name: slow-%d, request: {path: /slow}, expect: {status: [200]}}", i))
 	}
@@ -284,7 +299,8 @@ func TestLatencyStopsEarly(t *testing.T) {
 			time.Sleep(30 * time.Millisecond)
 		}
 	})
-	suite := suiteOf(t, "{name: fast, kind: latency, latency: {requests: 1000, percentile: 99, max: 25ms}, request: {path: /}, expect: {status: [200]}}")
+	suite := suiteOf(t, "{name: fast, kind: latency, latency: {requests: 1000, percentile: 99, max: 25ms}, request: "+
+		"{path: /}, expect: {status: [200]}}")
 	got := Run(t.Context(), suite, []Target{target}, Values{}).Results[0]
 	if got.Status != Failed || !strings.Contains(got.Reason, "11 of the first ") {
 		t.Errorf("got %s with reason %q, want it to fail at the 11th slow request", got.Status, got.Reason)
@@ -296,7 +312,8 @@ func TestLatencyStopsEarly(t *testing.T) {
 
 func TestLatencyOfErrorsIsNotFast(t *testing.T) {
 	target := pod(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
-	suite := suiteOf(t, "{name: fast, kind: latency, latency: {requests: 20, percentile: 95, max: 1s}, request: {path: /}, expect: {status: [200]}}")
+	suite := suiteOf(t, "{name: fast, kind: latency, latency: {requests: 20, percentile: 95, max: 1s}, request: {path: "+
+		"/}, expect: {status: [200]}}")
 	got := Run(t.Context(), suite, []Target{target}, Values{}).Results[0]
 	if got.Status != Failed || !strings.Contains(got.Reason, "request 1 of 20: status: expected 200, got 500") {
 		t.Errorf("got %s with reason %q", got.Status, got.Reason)
@@ -307,7 +324,8 @@ func TestLatencyOfErrorsIsNotFast(t *testing.T) {
 // percent of the times.
 func TestPercentileProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		times := rapid.SliceOfN(rapid.Map(rapid.IntRange(0, 50), func(n int) time.Duration { return time.Duration(n) }), 1, 60).Draw(t, "times")
+		times := rapid.SliceOfN(rapid.Map(rapid.IntRange(0, 50), func(n int) time.Duration { return time.Duration(n) }), 1,
+			60).Draw(t, "times")
 		p := rapid.IntRange(1, 100).Draw(t, "p")
 		got := percentile(times, p)
 		covers := func(limit time.Duration) bool {
@@ -334,10 +352,12 @@ func TestReportText(t *testing.T) {
 		},
 		{
 			{Target: "pod-a", Check: "cors", Status: Error, Reason: "no connection", Duration: time.Second},
-			{Target: "pod-b", Check: "cors", Status: Failed, Reason: "status: expected 200, got 500", Duration: 3 * time.Millisecond},
+			{Target: "pod-b", Check: "cors", Status: Failed, Reason: "status: expected 200, got 500",
+				Duration: 3 * time.Millisecond},
 		},
 		{
-			{Target: "pod-a", Check: "fast", Status: Passed, Detail: "P95 of 20 requests 4ms, limit 500ms", Duration: 80 * time.Millisecond},
+			{Target: "pod-a", Check: "fast", Status: Passed, Detail: "P95 of 20 requests 4ms, limit 500ms",
+				Duration: 80 * time.Millisecond},
 			{Target: "pod-b", Check: "fast", Status: Error, Reason: "no connection", Duration: time.Millisecond},
 		},
 	}

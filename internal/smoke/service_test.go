@@ -64,7 +64,8 @@ func TestHealthyServicePasses(t *testing.T) {
 			if want := "Total Tests: 12\nPassed: 12\nFailed: 0\n"; !strings.HasSuffix(report.String(), want) {
 				t.Errorf("the report does not end with the summary:\n%s", report)
 			}
-			for _, secret := range []string{values.Token, values.ForgedToken, values.ExpiredToken, servicetest.Secret, db.Password} {
+			for _, secret := range []string{values.Token, values.ForgedToken, values.ExpiredToken, servicetest.Secret,
+				db.Password} {
 				if strings.Contains(report.String(), secret) || strings.Contains(instance.Logs.String(), secret) {
 					t.Error("a secret is in the report or in the service's log")
 				}
@@ -92,11 +93,13 @@ func faultCases() []faultCase {
 		{"forged-token", []string{"bad-token"}, "forged token: json /data/invoices: expected no value, got"},
 		{"expired-token", []string{"bad-token"}, "expired token: json /data/invoices: expected no value, got"},
 		{"unsigned-token", []string{"bad-token"}, "unsigned token: json /data/invoices: expected no value, got"},
-		{"cors", []string{"cors"}, `preflight from a foreign origin: header Access-Control-Allow-Origin: expected none, got "*"`},
+		{"cors", []string{"cors"},
+			`preflight from a foreign origin: header Access-Control-Allow-Origin: expected none, got "*"`},
 		{"csrf", []string{"csrf"}, "form post: status: expected 400 or 403 or 415, got 200"},
 		{"formula", []string{"formula"}, "spreadsheet command: json /data/recalculate: expected no value, got"},
 		{"latency=510ms", []string{"latency"}, "expected P95 of 20 requests within 500ms, got 2 of the first 2 slower"},
-		{"errors=1", []string{"bad-token", "cors", "csrf", "formula", "graphql", "introspection", "latency", "no-token"}, "got 500"},
+		{"errors=1", []string{"bad-token", "cors", "csrf", "formula", "graphql", "introspection", "latency", "no-token"},
+			"got 500"},
 	}
 }
 
@@ -118,7 +121,8 @@ func TestEachFaultFailsItsCheck(t *testing.T) {
 			}
 			for _, failure := range report.Failures() {
 				if failure.Status != smoke.Failed || !strings.Contains(failure.Reason, test.reason) {
-					t.Errorf("%s: got status %s and reason %q, want failed and %q", failure.Check, failure.Status, failure.Reason, test.reason)
+					t.Errorf("%s: got status %s and reason %q, want failed and %q", failure.Check, failure.Status, failure.Reason,
+						test.reason)
 				}
 			}
 		})
@@ -210,14 +214,16 @@ func TestWithoutTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	target := smoke.Target{Name: "pod-a", BaseURL: instance.URL}
-	report := smoke.Run(t.Context(), embeddedSuite(t), []smoke.Target{target}, tokens.Values("production", servicetest.Origin))
+	report := smoke.Run(t.Context(), embeddedSuite(t), []smoke.Target{target},
+		tokens.Values("production", servicetest.Origin))
 	want := []string{"bad-token", "cors", "csrf", "formula", "graphql", "introspection", "latency"}
 	if diff := cmp.Diff(want, failing(report)); diff != "" {
 		t.Errorf("checks that did not pass (-want +got):\n%s\n%s", diff, report)
 	}
 	for _, failure := range report.Failures() {
 		if failure.Status != smoke.Error || !strings.Contains(failure.Reason, "jwt-secret") {
-			t.Errorf("%s: got status %s and reason %q, want error and what to set", failure.Check, failure.Status, failure.Reason)
+			t.Errorf("%s: got status %s and reason %q, want error and what to set", failure.Check, failure.Status,
+				failure.Reason)
 		}
 	}
 }

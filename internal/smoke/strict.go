@@ -104,7 +104,8 @@ func compareScalar(node *yaml.Node, t reflect.Type, at place, allowed string) er
 
 func compareStruct(node *yaml.Node, t reflect.Type, at place) error {
 	if node.Kind != yaml.MappingNode {
-		return at.errorf(node, "must be a mapping with the fields %s, not a %s", strings.Join(fieldNames(t), ", "), kindName(node))
+		return at.errorf(node, "must be a mapping with the fields %s, not a %s", strings.Join(fieldNames(t), ", "),
+			kindName(node))
 	}
 	types := make(map[string]reflect.Type, t.NumField())
 	for i := range t.NumField() {

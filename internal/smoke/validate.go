@@ -76,7 +76,8 @@ func (s *Suite) validate() error {
 		return err
 	}
 	if s.MaxRequests < 1 {
-		return fmt.Errorf("maxRequests: must be at least 1, got %d; it is the number of requests that one pod may get", s.MaxRequests)
+		return fmt.Errorf("maxRequests: must be at least 1, got %d; it is the number of requests that one pod may get",
+			s.MaxRequests)
 	}
 	for _, path := range s.ExemptPaths {
 		if !strings.HasPrefix(path, "/") || len(path) < 2 {
@@ -181,7 +182,8 @@ func (s *Step) validate() error {
 
 func (r *Request) validate() error {
 	methods := []string{
-		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions,
 	}
 	if !slices.Contains(methods, r.Method) {
 		return fmt.Errorf("method: unknown method %q; allowed: %s", clip(r.Method, 64), strings.Join(methods, ", "))

@@ -29,7 +29,8 @@ type Values struct {
 
 // Format keeps the tokens out of whatever prints the values.
 func (v Values) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "smoke.Values{Environment:%q AllowedOrigin:%q tokens:[redacted]}", v.Environment, v.AllowedOrigin)
+	_, _ = fmt.Fprintf(f, "smoke.Values{Environment:%q AllowedOrigin:%q tokens:[redacted]}", v.Environment,
+		v.AllowedOrigin)
 }
 
 // MarshalText keeps the tokens out of JSON and structured logs.
@@ -51,7 +52,8 @@ func templates() map[string]template {
 		"allowedOrigin": {firstOrigin, "set the stack's allowed CORS origin"},
 		"token":         {func(v Values) string { return v.Token }, signIn},
 		"forgedToken":   {func(v Values) string { return v.ForgedToken }, signIn},
-		"expiredToken":  {func(v Values) string { return v.ExpiredToken }, "set the stack's jwt-secret, to sign an expired token with"},
+		"expiredToken": {func(v Values) string { return v.ExpiredToken },
+			"set the stack's jwt-secret, to sign an expired token with"},
 	}
 }
 

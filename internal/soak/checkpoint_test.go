@@ -63,17 +63,20 @@ func TestDue(t *testing.T) {
 }
 
 func lookWith(verdict gate.Verdict) advance.Soak {
-	return advance.Soak{Plan: twoDays, Since: began, Soaked: 14 * time.Minute, Evaluation: gate.Evaluation{Results: []gate.Result{
-		{Name: "error rate", Verdict: verdict, N: 900, K: 3, Lower: 0.00012345678, Upper: 0.0125, Reason: "3 of 900 requests failed"},
-		{Name: "restarts", Verdict: gate.Pass},
-	}}}
+	return advance.Soak{Plan: twoDays, Since: began, Soaked: 14 * time.Minute,
+		Evaluation: gate.Evaluation{Results: []gate.Result{
+			{Name: "error rate", Verdict: verdict, N: 900, K: 3, Lower: 0.00012345678, Upper: 0.0125,
+				Reason: "3 of 900 requests failed"},
+			{Name: "restarts", Verdict: gate.Pass},
+		}}}
 }
 
 func TestCheckpointHoldsTheNumbersOfTheLook(t *testing.T) {
 	want := ledger.Entry{
 		Kind: ledger.Checkpoint, Who: "guard", Release: "v2", Image: "sha256:11", From: 10, To: 10, Verdict: "inconclusive",
 		Reason: "error rate: 3 of 900 requests failed", Soaked: 840, Numbers: []ledger.Number{
-			{Name: "error rate", Verdict: "inconclusive", N: 900, K: 3, Lower: 0.000123, Upper: 0.0125}, {Name: "restarts", Verdict: "pass"},
+			{Name: "error rate", Verdict: "inconclusive", N: 900, K: 3, Lower: 0.000123, Upper: 0.0125},
+			{Name: "restarts", Verdict: "pass"},
 		},
 	}
 	now := began.Add(15 * time.Minute)
@@ -81,7 +84,8 @@ func TestCheckpointHoldsTheNumbersOfTheLook(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(ledger.Entry{})); !due || diff != "" {
 		t.Errorf("due %v (-want +got)\n%s", due, diff)
 	}
-	if passed, due := Checkpoint(lookWith(gate.Pass), atTen(0), now, "guard"); !due || passed.Reason != "" || passed.Verdict != "pass" {
+	if passed, due := Checkpoint(lookWith(gate.Pass), atTen(0), now, "guard"); !due || passed.Reason != "" ||
+		passed.Verdict != "pass" {
 		t.Errorf("due %v: %+v", due, passed)
 	}
 }

@@ -41,9 +41,10 @@ func TestImpostors(t *testing.T) {
 		err      error
 		want     []string // what the error names; none without an error
 	}{
-		"none":                     {labelled: canary},
-		"no pods":                  {},
-		"one":                      {labelled: append(slices.Clone(canary), pod("shop-v2-c", "9")), want: []string{"shop-v2-c", "deployment", "delete"}},
+		"none":    {labelled: canary},
+		"no pods": {},
+		"one": {labelled: append(slices.Clone(canary), pod("shop-v2-c", "9")),
+			want: []string{"shop-v2-c", "deployment", "delete"}},
 		"one of the name of one":   {labelled: []corev1.Pod{canary[0], pod("shop-v2-b", "9")}, want: []string{"shop-v2-b"}},
 		"one that is on its way":   {labelled: append(slices.Clone(canary), leaving)},
 		"nobody could look":        {err: errors.New("forbidden"), want: []string{"forbidden"}},

@@ -33,8 +33,8 @@ type Server interface {
 // limit bounds a look: two days of samples of many pods are read in pieces.
 const limit = 3 * time.Minute
 
-// Look gathers the evidence of the stage that the rollout stands at by its ledger, up to now. Whatever keeps it from looking is
-// a result with verdict error; nothing is returned as an error.
+// Look gathers the evidence of the stage that the rollout stands at by its ledger, up to now. Whatever keeps it from
+// looking is a result with verdict error; nothing is returned as an error.
 func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger.State, now time.Time) advance.Soak {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the evidence was not read within %v", limit))
 	defer cancel()
@@ -60,7 +60,8 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 
 // Unseen is the evaluation of a soak that nobody could look at.
 func Unseen(window gate.Window, err error) gate.Evaluation {
-	return gate.Evaluation{Start: window.Start, End: window.End, Results: []gate.Result{{Name: unseen, Verdict: gate.Error, Reason: err.Error()}}}
+	return gate.Evaluation{Start: window.Start, End: window.End,
+		Results: []gate.Result{{Name: unseen, Verdict: gate.Error, Reason: err.Error()}}}
 }
 
 // unseen is the name of the only result of an evaluation that nobody could make.
@@ -72,7 +73,8 @@ func IsUnseen(evaluation gate.Evaluation) bool {
 }
 
 // conditions are the criteria that count no requests: restarts, alerts, and the stack's own.
-func (s Spec) conditions(ctx context.Context, pods Pods, asker gate.Asker, release string, window gate.Window) []gate.Result {
+func (s Spec) conditions(ctx context.Context, pods Pods, asker gate.Asker, release string,
+	window gate.Window) []gate.Result {
 	rollout := gate.Rollout{
 		Namespace: s.Namespace, App: s.App, Release: release, Track: names.Canary, Deployment: s.Deployment(release),
 	}
@@ -92,9 +94,9 @@ func (s Spec) conditions(ctx context.Context, pods Pods, asker gate.Asker, relea
 	return results
 }
 
-// Impostors is an error when a pod carries the labels of the release's canary without being one of its Deployment's. Prometheus knows
-// pods by their labels alone: what such a pod counts cannot be told from what the canary counts, so that neither a verdict for nor one
-// against it would stand.
+// Impostors is an error when a pod carries the labels of the release's canary without being one of its Deployment's.
+// Prometheus knows pods by their labels alone: what such a pod counts cannot be told from what the canary counts, so
+// that neither a verdict for nor one against it would stand.
 func (s Spec) Impostors(ctx context.Context, pods Pods, release string) error {
 	labelled, err := pods.AllPods(ctx, s.Namespace, s.Canary(release))
 	if err != nil {
@@ -106,14 +108,18 @@ func (s Spec) Impostors(ctx context.Context, pods Pods, release string) error {
 	}
 	var names []string
 	for i := range labelled {
-		isOwn := slices.ContainsFunc(own, func(pod corev1.Pod) bool { return pod.UID == labelled[i].UID && pod.Name == labelled[i].Name })
+		isOwn := slices.ContainsFunc(own, func(pod corev1.Pod) bool {
+			return pod.UID == labelled[i].UID &&
+				pod.Name == labelled[i].Name
+		})
 		// One that is being deleted may have gone between the two looks.
 		if !isOwn && labelled[i].DeletionTimestamp == nil {
 			names = append(names, labelled[i].Name)
 		}
 	}
 	if len(names) > 0 {
-		return fmt.Errorf("pods with the labels of %s that are not of its deployment: %s: their metrics pass for the canary's; look who made them, and delete them",
+		return fmt.Errorf("pods with the labels of %s that are not of its deployment: %s: their metrics pass for the "+
+			"canary's; look who made them, and delete them",
 			s.Deployment(release), strings.Join(names, ", "))
 	}
 	return nil
@@ -125,7 +131,8 @@ func podStates(pods []corev1.Pod) []gate.PodState {
 		state := gate.PodState{Name: pods[i].Name}
 		for _, container := range pods[i].Status.ContainerStatuses {
 			state.Restarts += int(container.RestartCount)
-			state.CrashLoop = state.CrashLoop || container.State.Waiting != nil && container.State.Waiting.Reason == "CrashLoopBackOff"
+			state.CrashLoop = state.CrashLoop || container.State.Waiting != nil &&
+				container.State.Waiting.Reason == "CrashLoopBackOff"
 		}
 		states = append(states, state)
 	}
@@ -138,7 +145,8 @@ func Numbers(evaluation gate.Evaluation) []ledger.Number {
 	rounded := func(share float64) float64 { return math.Round(share*1e6) / 1e6 }
 	for _, result := range evaluation.Results {
 		list = append(list, ledger.Number{
-			Name: result.Name, Verdict: string(result.Verdict), N: result.N, K: result.K, Lower: rounded(result.Lower), Upper: rounded(result.Upper),
+			Name: result.Name, Verdict: string(result.Verdict), N: result.N, K: result.K, Lower: rounded(result.Lower),
+			Upper: rounded(result.Upper),
 		})
 	}
 	return list

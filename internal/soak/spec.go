@@ -6,8 +6,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
 
-// Spec says what a service's soak looks at. It is plain data without secrets: the program makes it from the stack's settings,
-// and the guard reads it as JSON.
+// Spec says what a service's soak looks at. It is plain data without secrets: the program makes it from the stack's
+// settings, and the guard reads it as JSON.
 type Spec struct {
 	Namespace string `json:"namespace"`
 	// App is the service's name, the value of its pods' app label.
@@ -26,7 +26,8 @@ type Spec struct {
 // Series select those of a track and, unless it is empty, of a version.
 func (s Spec) Series(track, version string) gate.Metrics { return s.Metrics.For(track, version) }
 
-// Beside are the series of the stable track that a canary with this weight is compared with, nil where that has no requests.
+// Beside are the series of the stable track that a canary with this weight is compared with, nil where that has no
+// requests.
 func (s Spec) Beside(weight int) *gate.Metrics {
 	if weight >= 100 {
 		return nil

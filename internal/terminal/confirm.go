@@ -15,8 +15,9 @@ import (
 // ErrDeclined says that the person who was asked did not agree.
 var ErrDeclined = errors.New("not confirmed; nothing was changed")
 
-// Confirm asks before something changes and gives nil when the answer is yes. The end of the context, which is what Ctrl-C makes, is
-// a no. Where nobody can answer, because in is no terminal and holds nothing, it is a UsageError that names --yes.
+// Confirm asks before something changes and gives nil when the answer is yes. The end of the context, which is what
+// Ctrl-C makes, is a no. Where nobody can answer, because in is no terminal and holds nothing, it is a UsageError
+// that names --yes.
 func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) error {
 	fmt.Fprintf(out, "%s [y/N] ", question)
 	answers := make(chan string, 1)

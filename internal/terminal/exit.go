@@ -62,8 +62,8 @@ func ExitCode(err error) int {
 	return ExitFailed
 }
 
-// OfVerdict is how a command ends whose outcome is a verdict that it has printed: in order for pass, not in order for fail, else
-// without enough evidence.
+// OfVerdict is how a command ends whose outcome is a verdict that it has printed: in order for pass, not in order for
+// fail, else without enough evidence.
 func OfVerdict(verdict gate.Verdict) error {
 	switch verdict {
 	case gate.Pass:

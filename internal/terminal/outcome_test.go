@@ -18,10 +18,11 @@ import (
 
 func TestExitCodes(t *testing.T) {
 	for want, errs := range map[int][]error{
-		ExitDone:    {nil, OfVerdict(gate.Pass)},
-		ExitFailed:  {errors.New("x"), OfVerdict(gate.Fail), ErrDeclined},
-		ExitUsage:   {fmt.Errorf("wrapped: %w", Usage(errors.New("x")))},
-		ExitUnknown: {OfVerdict(gate.Inconclusive), OfVerdict(gate.Error), fmt.Errorf("wrapped: %w", Unknown(errors.New("x")))},
+		ExitDone:   {nil, OfVerdict(gate.Pass)},
+		ExitFailed: {errors.New("x"), OfVerdict(gate.Fail), ErrDeclined},
+		ExitUsage:  {fmt.Errorf("wrapped: %w", Usage(errors.New("x")))},
+		ExitUnknown: {OfVerdict(gate.Inconclusive), OfVerdict(gate.Error),
+			fmt.Errorf("wrapped: %w", Unknown(errors.New("x")))},
 	} {
 		for _, err := range errs {
 			if got := ExitCode(err); got != want {
@@ -29,7 +30,8 @@ func TestExitCodes(t *testing.T) {
 			}
 		}
 	}
-	if Silent(errors.New("x")) || Silent(Unknown(errors.New("x"))) || !Silent(OfVerdict(gate.Fail)) || !Silent(OfVerdict(gate.Error)) {
+	if Silent(errors.New("x")) || Silent(Unknown(errors.New("x"))) || !Silent(OfVerdict(gate.Fail)) ||
+		!Silent(OfVerdict(gate.Error)) {
 		t.Error("what is silent is wrong")
 	}
 }
@@ -92,14 +94,16 @@ func TestAnInterruptOverrulesAYes(t *testing.T) {
 	stop()
 	for range 50 {
 		given := make(chan struct{})
-		if err := Confirm(answered{stopped, given}, yes{given}, io.Discard, "Advance to 30 %?"); !errors.Is(err, ErrDeclined) {
+		if err := Confirm(answered{stopped, given}, yes{given}, io.Discard, "Advance to 30 %?"); !errors.Is(err,
+			ErrDeclined) {
 			t.Fatalf("an interrupted question was answered: %v", err)
 		}
 	}
 }
 
 func TestOutput(t *testing.T) {
-	if _, err := NewOutput("yaml", io.Discard); ExitCode(err) != ExitUsage || !strings.Contains(err.Error(), "table, json") {
+	if _, err := NewOutput("yaml", io.Discard); ExitCode(err) != ExitUsage ||
+		!strings.Contains(err.Error(), "table, json") {
 		t.Errorf("yaml: %v", err)
 	}
 	value := map[string]string{"reason": "a < b"}
@@ -112,7 +116,8 @@ func TestOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	var read map[string]string
-	if err := json.Unmarshal(written.Bytes(), &read); err != nil || read["reason"] != value["reason"] || strings.Contains(written.String(), "u003c") {
+	if err := json.Unmarshal(written.Bytes(), &read); err != nil || read["reason"] != value["reason"] ||
+		strings.Contains(written.String(), "u003c") {
 		t.Errorf("printed %s: %v", written.String(), err)
 	}
 	written.Reset()

@@ -66,8 +66,8 @@ func (o *Output) encode(value any, indent string) error {
 	return err
 }
 
-// Text prints a text for people. What stands in it of pods, servers and the cluster cannot act on a terminal, whoever made the text:
-// nothing but the colours of Style is let through.
+// Text prints a text for people. What stands in it of pods, servers and the cluster cannot act on a terminal, whoever
+// made the text: nothing but the colours of Style is let through.
 func (o *Output) Text(text string) error {
 	_, err := io.WriteString(o.Writer, o.Style.clean(text))
 	return err
@@ -120,8 +120,8 @@ func (s Style) Bold(text string) string {
 	return s.renderer.NewStyle().Bold(true).Render(text)
 }
 
-// Table aligns rows below headings, which may be left out; cells may be coloured, and are on one line, so that none makes up a row.
-// Without rows it is empty.
+// Table aligns rows below headings, which may be left out; cells may be coloured, and are on one line, so that none
+// makes up a row. Without rows it is empty.
 func Table(headings []string, rows [][]string) string {
 	if len(rows) == 0 {
 		return ""

@@ -19,7 +19,8 @@ func colourful(format string, into *bytes.Buffer) *Output {
 
 const takesOver = "\x1b[2J\x1b]0;title\x07\x1b[8mhidden\u009b31m \u202edeen"
 
-// Whatever a command prints of a pod or a server, a terminal sees no more of it than its letters. The colours of this program stay.
+// Whatever a command prints of a pod or a server, a terminal sees no more of it than its letters. The colours of this
+// program stay.
 func TestNothingPrintedTakesOverTheTerminal(t *testing.T) {
 	for name, output := range map[string]func(*bytes.Buffer) *Output{
 		"with colours": func(into *bytes.Buffer) *Output { return colourful(FormatTable, into) },
@@ -28,7 +29,10 @@ func TestNothingPrintedTakesOverTheTerminal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var written bytes.Buffer
 			o := output(&written)
-			err := o.Print(nil, func(style Style) string { return style.Bad("bad") + " " + style.Faint(takesOver) + "\n" + takesOver })
+			err := o.Print(nil, func(style Style) string {
+				return style.Bad("bad") + " " + style.Faint(takesOver) + "\n" +
+					takesOver
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,8 +1,9 @@
-// Package verify is the gate in front of the release record: it runs the smoke suite against the release's own pods and then
-// bakes the release on its metrics. The verify hook of the Pulumi program calls it and nothing else does the same.
+// Package verify is the gate in front of the release record: it runs the smoke suite against the release's own pods
+// and then bakes the release on its metrics. The verify hook of the Pulumi program calls it and nothing else does the
+// same.
 //
-// It decides nothing itself: internal/smoke judges the pods and internal/gate the metrics. It imports no Pulumi, and reaches
-// the cluster only through the Cluster interface.
+// It decides nothing itself: internal/smoke judges the pods and internal/gate the metrics. It imports no Pulumi, and
+// reaches the cluster only through the Cluster interface.
 package verify
 
 import (
@@ -29,7 +30,8 @@ type Cluster interface {
 	// ReadyPods lists the pods of a Deployment that are ready for requests, and none that merely carries its labels.
 	ReadyPods(ctx context.Context, namespace, deployment string) ([]corev1.Pod, error)
 	// PodClient reaches a port of a pod through the API server. The caller closes it.
-	PodClient(ctx context.Context, namespace, pod string, port int) (client *http.Client, baseURL string, closePod func(), err error)
+	PodClient(ctx context.Context, namespace, pod string, port int) (client *http.Client, baseURL string, closePod func(),
+		err error)
 	// Record keeps the outcome in the cluster for people to read, replacing the one before.
 	Record(ctx context.Context, namespace, name string, data map[string]string) error
 }
@@ -59,8 +61,8 @@ type Options struct {
 type Report struct {
 	Verdict gate.Verdict
 	Smoke   *smoke.Report
-	// Beside is what the suite found on a pod of the stable track, when it fails every check there that the release fails: what both
-	// depend on fails, and the release is not blamed. Otherwise it is nil.
+	// Beside is what the suite found on a pod of the stable track, when it fails every check there that the release
+	// fails: what both depend on fails, and the release is not blamed. Otherwise it is nil.
 	Beside *smoke.Report
 	// Bake is nil when the release was not baked, be it for its smoke suite or because the stack does not want it.
 	Bake *gate.Evaluation
@@ -77,9 +79,11 @@ func (e *RefusedError) Error() string {
 	what := fmt.Sprintf("%s %s in %s did not pass its gate: verdict %s", e.Track, e.Release, e.Namespace, e.Report.Verdict)
 	counts := e.Report.Smoke.Counts
 	if !e.Report.Smoke.OK() {
-		return fmt.Sprintf("%s, %d of %d smoke tests did not pass\n%s\n%s%s", what, counts.Failed, counts.Total, e.Report.Smoke, e.Report.shared(), e.next())
+		return fmt.Sprintf("%s, %d of %d smoke tests did not pass\n%s\n%s%s", what, counts.Failed, counts.Total,
+			e.Report.Smoke, e.Report.shared(), e.next())
 	}
-	return fmt.Sprintf("%s (smoke suite: %d of %d passed)\n%s\n%s", what, counts.Passed, counts.Total, e.Report.Bake, e.next())
+	return fmt.Sprintf("%s (smoke suite: %d of %d passed)\n%s\n%s", what, counts.Passed, counts.Total, e.Report.Bake,
+		e.next())
 }
 
 // Summary is why the release did not pass, in a sentence.
@@ -89,7 +93,8 @@ func (e *RefusedError) Summary() string {
 		for _, result := range e.Report.Smoke.Failures() {
 			names = append(names, result.Check+" ("+result.Reason+")")
 		}
-		return fmt.Sprintf("%d of %d smoke tests did not pass: %s", e.Report.Smoke.Failed, e.Report.Smoke.Total, strings.Join(names, ", "))
+		return fmt.Sprintf("%d of %d smoke tests did not pass: %s", e.Report.Smoke.Failed, e.Report.Smoke.Total,
+			strings.Join(names, ", "))
 	}
 	return e.Report.Bake.Reasons(e.Report.Verdict)
 }
@@ -100,14 +105,16 @@ func (r Report) shared() string {
 		return ""
 	}
 	pods := strings.Join(slices.Sorted(maps.Keys(r.Beside.Targets)), ", ")
-	return fmt.Sprintf("But the stable track fails the same checks (pod %s): what both depend on fails, not the canary.\n", pods)
+	return fmt.Sprintf("But the stable track fails the same checks (pod %s): what both depend on fails, not the canary.\n",
+		pods)
 }
 
 func (e *RefusedError) next() string {
 	retry := "an unchanged `pulumi up` runs the gate again"
 	switch {
 	case e.Report.Verdict == gate.Fail && e.Track == "canary":
-		return "The canary is taken out of traffic and its image is latched. To settle: pulumi config set canaryWeight 0 && pulumi up."
+		return "The canary is taken out of traffic and its image is latched. To settle: pulumi config set canaryWeight 0 " +
+			"&& pulumi up."
 	case e.Report.Verdict == gate.Fail:
 		return "Nothing was recorded. Set another image, or, after a fix of its surroundings, " + retry + "."
 	default:
@@ -115,8 +122,8 @@ func (e *RefusedError) next() string {
 	}
 }
 
-// Run verifies the release. It returns a *RefusedError when the verdict is anything else than pass; any other error means
-// that the gate could not be run at all.
+// Run verifies the release. It returns a *RefusedError when the verdict is anything else than pass; any other error
+// means that the gate could not be run at all.
 func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) {
 	found, err := smokeRolledOut(ctx, cluster, options, options.Deployment, everyPod)
 	if err != nil {
@@ -152,9 +159,10 @@ func Smoke(ctx context.Context, cluster Cluster, options Options) (Report, error
 	return Report{Verdict: smokeVerdict(found), Smoke: found}, nil
 }
 
-// smokeRolledOut runs the suite as [runSmoke] does once no pod of an earlier template is left: one that has not seen the change which is
-// verified would answer for those that have.
-func smokeRolledOut(ctx context.Context, cluster Cluster, options Options, deployment string, most int) (*smoke.Report, error) {
+// smokeRolledOut runs the suite as [runSmoke] does once no pod of an earlier template is left: one that has not seen
+// the change which is verified would answer for those that have.
+func smokeRolledOut(ctx context.Context, cluster Cluster, options Options, deployment string, most int) (*smoke.Report,
+	error) {
 	wait, cancel := context.WithTimeout(ctx, options.SmokeTimeout)
 	defer cancel()
 	if err := cluster.WaitRolledOut(wait, options.Namespace, deployment); err != nil {
@@ -167,7 +175,8 @@ func smokeRolledOut(ctx context.Context, cluster Cluster, options Options, deplo
 const everyPod = math.MaxInt
 
 // runSmoke runs the suite against the ready pods of the Deployment, at most so many of them.
-func runSmoke(ctx context.Context, cluster Cluster, options Options, deployment string, most int) (*smoke.Report, error) {
+func runSmoke(ctx context.Context, cluster Cluster, options Options, deployment string, most int) (*smoke.Report,
+	error) {
 	ctx, cancel := context.WithTimeout(ctx, options.SmokeTimeout)
 	defer cancel()
 	pods, err := cluster.ReadyPods(ctx, options.Namespace, deployment)
@@ -175,7 +184,8 @@ func runSmoke(ctx context.Context, cluster Cluster, options Options, deployment 
 		return nil, fmt.Errorf("find the pods of %s %s: %w", options.Track, options.Release, err)
 	}
 	if len(pods) == 0 {
-		return nil, fmt.Errorf("no ready pod of %s %s in %s (deployment %s): look at `kubectl get deployments,pods -n %s --show-labels`",
+		return nil, fmt.Errorf("no ready pod of %s %s in %s (deployment %s): look at `kubectl get deployments,pods -n %s "+
+			"--show-labels`",
 			options.Track, options.Release, options.Namespace, deployment, options.Namespace)
 	}
 	var targets []smoke.Target

@@ -59,7 +59,8 @@ func (s *servers) ReadyPods(_ context.Context, _, deployment string) ([]corev1.P
 	}
 	if deployment == "finance-service-stable" {
 		if s.stable != nil {
-			pods = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "stable"}}, {ObjectMeta: metav1.ObjectMeta{Name: "stable-2"}}}
+			pods = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "stable"}},
+				{ObjectMeta: metav1.ObjectMeta{Name: "stable-2"}}}
 		}
 		return pods, s.listErr
 	}
@@ -109,7 +110,8 @@ func options(t *testing.T) Options {
 func baking(verdict gate.Verdict, calls *int) func(context.Context) gate.Evaluation {
 	return func(context.Context) gate.Evaluation {
 		*calls++
-		return gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: verdict, N: 100, Reason: "because of the test"}}}
+		return gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: verdict, N: 100,
+			Reason: "because of the test"}}}
 	}
 }
 
@@ -122,14 +124,19 @@ func TestRun(t *testing.T) {
 		baked   bool
 		says    []string // what a refusal must tell
 	}{
-		{name: "healthy", cluster: servers{pods: []string{"a", "b"}, handler: answering(200)}, bake: gate.Pass, want: gate.Pass, baked: true},
-		{name: "smoke fails", cluster: servers{pods: []string{"a"}, handler: answering(500)}, bake: gate.Pass, want: gate.Fail,
+		{name: "healthy", cluster: servers{pods: []string{"a", "b"}, handler: answering(200)}, bake: gate.Pass,
+			want: gate.Pass, baked: true},
+		{name: "smoke fails", cluster: servers{pods: []string{"a"}, handler: answering(500)}, bake: gate.Pass,
+			want: gate.Fail,
 			says: []string{"canary week1", "2 of 2 smoke tests", "live", "canaryWeight 0"}},
-		{name: "bake fails", cluster: servers{pods: []string{"a"}, handler: answering(200)}, bake: gate.Fail, want: gate.Fail, baked: true,
-			says: []string{"verdict fail", "because of the test", "canaryWeight 0"}},
-		{name: "bake inconclusive", cluster: servers{pods: []string{"a"}, handler: answering(200)}, bake: gate.Inconclusive, want: gate.Inconclusive, baked: true,
+		{name: "bake fails", cluster: servers{pods: []string{"a"}, handler: answering(200)}, bake: gate.Fail, want: gate.Fail,
+			baked: true,
+			says:  []string{"verdict fail", "because of the test", "canaryWeight 0"}},
+		{name: "bake inconclusive", cluster: servers{pods: []string{"a"}, handler: answering(200)}, bake: gate.Inconclusive,
+			want: gate.Inconclusive, baked: true,
 			says: []string{"verdict inconclusive", "nothing speaks against"}},
-		{name: "bake error", cluster: servers{pods: []string{"a"}, handler: answering(200)}, bake: gate.Error, want: gate.Error, baked: true,
+		{name: "bake error", cluster: servers{pods: []string{"a"}, handler: answering(200)}, bake: gate.Error,
+			want: gate.Error, baked: true,
 			says: []string{"verdict error", "runs the gate again"}},
 	}
 	for _, tt := range tests {
@@ -192,7 +199,8 @@ func TestACanaryIsNotBlamedForWhatTheStableTrackFailsToo(t *testing.T) {
 				t.Errorf("verdict %s, want %s: %v", report.Verdict, tt.want, err)
 			}
 			said := err != nil && strings.Contains(err.Error(), sentence)
-			if recorded := strings.Contains(cluster.recorded["smoke"], sentence); said != (tt.want == gate.Inconclusive) || recorded != said {
+			if recorded := strings.Contains(cluster.recorded["smoke"], sentence); said != (tt.want == gate.Inconclusive) ||
+				recorded != said {
 				t.Errorf("said %v, recorded %v: %v", said, recorded, err)
 			}
 		})

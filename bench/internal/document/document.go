@@ -1,5 +1,5 @@
-// Package document keeps the sections of docs/benchmarks.md apart: each command of bench/ replaces its own. It imports nothing of
-// the product.
+// Package document keeps the sections of docs/benchmarks.md apart: each command of bench/ replaces its own. It
+// imports nothing of the product.
 package document
 
 import (

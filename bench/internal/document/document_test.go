@@ -9,10 +9,12 @@ import (
 func TestReplaceSection(t *testing.T) {
 	section := "<!-- preview: begin -->\nnew\n<!-- preview: end -->\n"
 	tests := map[string]struct{ document, want string }{
-		"no document":      {"", section},
-		"without it":       {"# Benchmarks\n", "# Benchmarks\n\n" + section},
-		"with an old one":  {"# B\n\n<!-- preview: begin -->\nold\n<!-- preview: end -->\n\n## Other\n", "# B\n\n" + section + "\n## Other\n"},
-		"of another name":  {"<!-- up: begin -->\nx\n<!-- up: end -->\n", "<!-- up: begin -->\nx\n<!-- up: end -->\n\n" + section},
+		"no document": {"", section},
+		"without it":  {"# Benchmarks\n", "# Benchmarks\n\n" + section},
+		"with an old one": {"# B\n\n<!-- preview: begin -->\nold\n<!-- preview: end -->\n\n## Other\n", "# B\n\n" + section +
+			"\n## Other\n"},
+		"of another name": {"<!-- up: begin -->\nx\n<!-- up: end -->\n", "<!-- up: begin -->\nx\n<!-- up: end -->\n\n" +
+			section},
 		"that never ended": {"<!-- preview: begin -->\nold\n", "<!-- preview: begin -->\nold\n\n" + section},
 	}
 	for name, test := range tests {

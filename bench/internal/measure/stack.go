@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Derive makes a project of the demo's stacks in namespaces and with a state of its own, and deletes what a killed run has left
-// behind. The node port is that of production's Service; that of staging's is the next.
+// Derive makes a project of the demo's stacks in namespaces and with a state of its own, and deletes what a killed
+// run has left behind. The node port is that of production's Service; that of staging's is the next.
 func Derive(ctx context.Context, root, suffix string, nodePort int) (Shell, error) {
 	s := Shell{Root: root, Project: filepath.Join(root, ".local", "bench"+suffix)}
 	if _, err := s.Run(ctx, "kubectl", "delete", "namespace", "--ignore-not-found", "--timeout=120s",

@@ -39,7 +39,8 @@ func Disturbed(machine Machine) string {
 	if machine.Load < busy {
 		return ""
 	}
-	return strings.Join([]string{"", fmt.Sprintf("The machine was not quiet: its load average was %.1f when the measurement began.", machine.Load), ""}, "\n")
+	return strings.Join([]string{"", fmt.Sprintf("The machine was not quiet: its load average was %.1f when the "+
+		"measurement began.", machine.Load), ""}, "\n")
 }
 
 // busy is the load average from which a note says that the machine was not quiet.

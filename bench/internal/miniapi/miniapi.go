@@ -1,6 +1,7 @@
-// Package miniapi serves as much of the Kubernetes API as the guard uses, from memory: lists and watches of pods, ReplicaSets,
-// Deployments and ConfigMaps, leases, labels of pods, scales, endpoints and events. With it hundreds of rollouts can be watched by
-// the guard's real program on one small machine, where a cluster of thousands of pods has no room.
+// Package miniapi serves as much of the Kubernetes API as the guard uses, from memory: lists and watches of pods,
+// ReplicaSets, Deployments and ConfigMaps, leases, labels of pods, scales, endpoints and events. With it hundreds of
+// rollouts can be watched by the guard's real program on one small machine, where a cluster of thousands of pods has
+// no room.
 //
 // It checks nobody's rights and keeps no promises beyond that. It imports nothing of the product.
 package miniapi
@@ -53,8 +54,10 @@ func New(namespace string) *Server {
 	return &Server{
 		namespace: namespace, objects: map[string]map[string]Object{}, watchers: map[string][]chan event{},
 		kinds: map[string][2]string{
-			"pods": {"v1", "Pod"}, "configmaps": {"v1", "ConfigMap"}, "replicasets": {"apps/v1", "ReplicaSet"}, "deployments": {"apps/v1", "Deployment"},
-			"leases": {"coordination.k8s.io/v1", "Lease"}, "endpointslices": {"discovery.k8s.io/v1", "EndpointSlice"}, "events": {"v1", "Event"},
+			"pods": {"v1", "Pod"}, "configmaps": {"v1", "ConfigMap"}, "replicasets": {"apps/v1", "ReplicaSet"},
+			"deployments": {"apps/v1", "Deployment"},
+			"leases":      {"coordination.k8s.io/v1", "Lease"}, "endpointslices": {"discovery.k8s.io/v1", "EndpointSlice"},
+			"events":   {"v1", "Event"},
 			"services": {"v1", "Service"},
 		},
 	}
@@ -169,8 +172,9 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, resource string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	write(w, http.StatusOK, map[string]any{
-		"apiVersion": s.kinds[resource][0], "kind": s.kinds[resource][1] + "List", "metadata": map[string]string{"resourceVersion": strconv.Itoa(s.version)},
-		"items": s.selected(r, resource),
+		"apiVersion": s.kinds[resource][0], "kind": s.kinds[resource][1] + "List",
+		"metadata": map[string]string{"resourceVersion": strconv.Itoa(s.version)},
+		"items":    s.selected(r, resource),
 	})
 }
 
@@ -211,7 +215,8 @@ func (s *Server) get(w http.ResponseWriter, resource, name string) {
 	write(w, http.StatusOK, s.typed(resource, object))
 }
 
-// store takes what is written as a whole, if nobody has written it since it was read. Clients may write JSON or protocol buffers.
+// store takes what is written as a whole, if nobody has written it since it was read. Clients may write JSON or
+// protocol buffers.
 func (s *Server) store(w http.ResponseWriter, r *http.Request, resource string) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, 4<<20))
 	if err != nil {
@@ -288,10 +293,12 @@ func (s *Server) scale(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	changed := deployment.DeepCopy()
-	changed.Spec.Replicas, changed.Status.ReadyReplicas, changed.Status.UpdatedReplicas = &patch.Spec.Replicas, patch.Spec.Replicas, patch.Spec.Replicas
+	changed.Spec.Replicas, changed.Status.ReadyReplicas, changed.Status.UpdatedReplicas = &patch.Spec.Replicas,
+		patch.Spec.Replicas, patch.Spec.Replicas
 	s.put("deployments", changed)
 	write(w, http.StatusOK, map[string]any{
-		"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": map[string]string{"name": name, "namespace": s.namespace, "creationTimestamp": time.Now().UTC().Format(time.RFC3339)},
+		"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": map[string]string{"name": name, "namespace": s.namespace,
+			"creationTimestamp": time.Now().UTC().Format(time.RFC3339)},
 		"spec": map[string]any{"replicas": patch.Spec.Replicas},
 	})
 }

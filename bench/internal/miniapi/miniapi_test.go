@@ -26,7 +26,8 @@ func TestAClientWritesReadsAndWatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer watcher.Stop()
-	made, err := configs.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: map[string]string{"x": "y"}}, Data: map[string]string{"k": "v"}}, metav1.CreateOptions{})
+	made, err := configs.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a",
+		Labels: map[string]string{"x": "y"}}, Data: map[string]string{"k": "v"}}, metav1.CreateOptions{})
 	if err != nil || made.Data["k"] != "v" {
 		t.Fatalf("%+v, %v", made, err)
 	}
@@ -38,7 +39,8 @@ func TestAClientWritesReadsAndWatches(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the watch tells nothing")
 	}
-	if _, err := configs.Create(t.Context(), made.DeepCopy(), metav1.CreateOptions{}); !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+	if _, err := configs.Create(t.Context(), made.DeepCopy(), metav1.CreateOptions{}); !apierrors.IsConflict(err) &&
+		!apierrors.IsAlreadyExists(err) {
 		t.Errorf("made twice: %v", err)
 	}
 	stale := made.DeepCopy()

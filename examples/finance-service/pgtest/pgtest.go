@@ -64,7 +64,8 @@ func Start(ctx context.Context) (*Server, error) {
 	return s, nil
 }
 
-// Main runs the tests of a package with one server for all of them, which *server holds meanwhile. It returns the exit code.
+// Main runs the tests of a package with one server for all of them, which *server holds meanwhile. It returns the
+// exit code.
 func Main(m *testing.M, server **Server) int {
 	started, err := Start(context.Background())
 	if err != nil {
@@ -117,8 +118,8 @@ func (s *Server) start(ctx context.Context, programs string, owner *syscall.Cred
 	return s.wait(ctx)
 }
 
-// launch starts the server from a thread that lives as long as the server does: the kernel takes the end of the thread for
-// that of the parent.
+// launch starts the server from a thread that lives as long as the server does: the kernel takes the end of the
+// thread for that of the parent.
 func (s *Server) launch(server *exec.Cmd) error {
 	started := make(chan error, 1)
 	s.exited = make(chan struct{})
@@ -139,7 +140,8 @@ func (s *Server) launch(server *exec.Cmd) error {
 func (s *Server) wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	address := fmt.Sprintf("host=%s port=%d user=%s password=%s dbname=%s", s.Host, s.Port, s.Username, s.Password, s.Database)
+	address := fmt.Sprintf("host=%s port=%d user=%s password=%s dbname=%s", s.Host, s.Port, s.Username, s.Password,
+		s.Database)
 	for {
 		conn, err := pgx.Connect(ctx, address)
 		if err == nil {
@@ -195,7 +197,8 @@ func serverUser() (*syscall.Credential, error) {
 	}
 	account, err := user.Lookup("postgres")
 	if err != nil {
-		return nil, fmt.Errorf("PostgreSQL does not run as root, and there is no user for it; install the package postgresql: %w", err)
+		return nil, fmt.Errorf("PostgreSQL does not run as root, and there is no user for it; install the package "+
+			"postgresql: %w", err)
 	}
 	uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
 	gid, errGID := strconv.ParseUint(account.Gid, 10, 32)

@@ -13,7 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// schemaLock is the advisory lock under which the table is created: two pods that start together would otherwise both try.
+// schemaLock is the advisory lock under which the table is created: two pods that start together would otherwise both
+// try.
 const schemaLock = 3014
 
 const createTable = `CREATE TABLE IF NOT EXISTS invoices (

@@ -14,8 +14,9 @@ type EventStore interface {
 	Ping(ctx context.Context) error
 }
 
-// ParseEventStore returns the event store of a connection string. This is a stand-in: esdb://host:port?tls=… is reachable if
-// a TCP connection can be opened, memory:// always is. The error does not show the string, which may hold a password.
+// ParseEventStore returns the event store of a connection string. This is a stand-in: esdb://host:port?tls=… is
+// reachable if a TCP connection can be opened, memory:// always is. The error does not show the string, which may
+// hold a password.
 func ParseEventStore(connection Secret) (EventStore, error) {
 	u, err := url.Parse(string(connection))
 	if err != nil {

@@ -13,8 +13,8 @@ type faultState struct {
 	Faults string `json:"faults"`
 }
 
-// FaultHandler serves the switch: GET /faults shows the faults that are on, PUT /faults replaces them, with a body such as
-// {"faults": "errors=0.33,introspection"}. It asks for no token, so it belongs on a loopback address only.
+// FaultHandler serves the switch: GET /faults shows the faults that are on, PUT /faults replaces them, with a body
+// such as {"faults": "errors=0.33,introspection"}. It asks for no token, so it belongs on a loopback address only.
 func FaultHandler(faults *FaultSwitch, logger *slog.Logger) http.Handler {
 	show := func(w http.ResponseWriter) {
 		writeJSON(w, http.StatusOK, faultState{Faults: faults.Get().String()})

@@ -70,8 +70,8 @@ func (f *Faults) settings() map[string]func(string) error {
 	}
 }
 
-// ParseFaults reads a comma-separated list such as "errors=0.33,latency=800ms,introspection"; the empty list is a healthy
-// service. The error names the fault that is wrong and those that exist.
+// ParseFaults reads a comma-separated list such as "errors=0.33,latency=800ms,introspection"; the empty list is a
+// healthy service. The error names the fault that is wrong and those that exist.
 func ParseFaults(list string) (Faults, error) {
 	faults := Faults{LatencyShare: 1}
 	flags, settings := faults.flags(), faults.settings()

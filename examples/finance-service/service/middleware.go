@@ -117,7 +117,8 @@ func (s *statusRecorder) WriteHeader(status int) {
 func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 // logRequests writes a line per request. Headers, queries and bodies may hold tokens and are left out.
-func logRequests(next http.Handler, logger *slog.Logger, level slog.Level, path string, now func() time.Time) http.Handler {
+func logRequests(next http.Handler, logger *slog.Logger, level slog.Level, path string,
+	now func() time.Time) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}

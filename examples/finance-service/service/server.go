@@ -26,8 +26,8 @@ type Deps struct {
 	Now func() time.Time
 }
 
-// NewServer returns the service's handler: /health/live, /health/ready, /health, /graphql and /metrics. It panics if the
-// registry already holds the service's metrics.
+// NewServer returns the service's handler: /health/live, /health/ready, /health, /graphql and /metrics. It panics if
+// the registry already holds the service's metrics.
 func NewServer(cfg Config, deps Deps) http.Handler {
 	instrumented := newInstruments(deps.Registry)
 	mux := http.NewServeMux()

@@ -85,7 +85,8 @@ func TestInvoicesAreStoredPerOwner(t *testing.T) {
 	instance := servicetest.Start(t, servicetest.Config(db))
 	const create = `mutation($n: String!, $a: String!) { createInvoice(number: $n, amount: $a) { number amount } }`
 	resp, body := query(t, instance.URL, goodToken(t), create, map[string]any{"n": "2026-001", "a": "12.5"})
-	if want := `{"data":{"createInvoice":{"number":"2026-001","amount":"12.50"}}}`; body != want || resp.StatusCode != http.StatusOK {
+	if want := `{"data":{"createInvoice":{"number":"2026-001","amount":"12.50"}}}`; body != want ||
+		resp.StatusCode != http.StatusOK {
 		t.Errorf("created: got %d %s, want %s", resp.StatusCode, body, want)
 	}
 	_, body = query(t, instance.URL, goodToken(t), "{ me { id } invoices { number amount } }", nil)
@@ -94,7 +95,8 @@ func TestInvoicesAreStoredPerOwner(t *testing.T) {
 		t.Errorf("the owner sees %s, want %s", body, want)
 	}
 	t.Run("another owner", func(t *testing.T) {
-		if _, body := query(t, instance.URL, goodToken(t), "{ invoices { number } }", nil); body != `{"data":{"invoices":[]}}` {
+		if _, body := query(t, instance.URL, goodToken(t), "{ invoices { number } }",
+			nil); body != `{"data":{"invoices":[]}}` {
 			t.Errorf("another owner sees %s", body)
 		}
 	})
@@ -151,24 +153,37 @@ func TestGraphQLOverHTTP(t *testing.T) {
 		status       int
 		want         string
 	}{
-		"query":               {"POST", typename, headers{"Content-Type": "application/json; charset=utf-8"}, 200, `{"data":{"__typename":"Query"}}`},
-		"GET":                 {"GET", "", nil, 405, "BAD_REQUEST"},
-		"form":                {"POST", "query=%7B__typename%7D", headers{"Content-Type": "application/x-www-form-urlencoded"}, 403, "FORBIDDEN"},
-		"multipart":           {"POST", typename, headers{"Content-Type": "multipart/form-data; boundary=x"}, 403, "FORBIDDEN"},
+		"query": {"POST", typename, headers{"Content-Type": "application/json; charset=utf-8"}, 200,
+			`{"data":{"__typename":"Query"}}`},
+		"GET": {"GET", "", nil, 405, "BAD_REQUEST"},
+		"form": {"POST", "query=%7B__typename%7D",
+			headers{"Content-Type": "application/x-www-form-urlencoded"}, 403, "FORBIDDEN"},
+		"multipart": {"POST", typename, headers{"Content-Type": "multipart/form-data; boundary=x"}, 403,
+			"FORBIDDEN"},
 		"plain text":          {"POST", typename, headers{"Content-Type": "text/plain"}, 403, "FORBIDDEN"},
 		"no type":             {"POST", typename, nil, 403, "FORBIDDEN"},
 		"JSON in a parameter": {"POST", typename, headers{"Content-Type": "text/plain; application/json"}, 403, "FORBIDDEN"},
-		"preflight header":    {"POST", typename, headers{"Content-Type": "text/plain", "Apollo-Require-Preflight": "1"}, 200, "Query"},
-		"not JSON":            {"POST", "{", headers{"Content-Type": "application/json"}, 400, "BAD_REQUEST"},
-		"batch":               {"POST", "[" + typename + "]", headers{"Content-Type": "application/json"}, 400, "BAD_REQUEST"},
-		"no query":            {"POST", "{}", headers{"Content-Type": "application/json"}, 400, "the query is missing"},
-		"large":               {"POST", `{"query":"` + strings.Repeat(" ", 100<<10) + `"}`, headers{"Content-Type": "application/json"}, 400, "larger than 100 KiB"},
-		"syntax":              {"POST", `{"query":"{"}`, headers{"Content-Type": "application/json"}, 400, "GRAPHQL_VALIDATION_FAILED"},
-		"unknown field":       {"POST", `{"query":"{ ledger }"}`, headers{"Content-Type": "application/json"}, 400, "GRAPHQL_VALIDATION_FAILED"},
-		"introspection":       {"POST", `{"query":"{ __type(name: \"User\") { name } }"}`, headers{"Content-Type": "application/json"}, 400, "INTROSPECTION_DISABLED"},
-		"formula":             {"POST", `{"query":"{ recalculate(formula: \"=A1*2\", cells: [{name: \"A1\", value: 3.5}]) { value } }"}`, headers{"Content-Type": "application/json"}, 200, `{"data":{"recalculate":{"value":7}}}`},
-		"code":                {"POST", `{"query":"{ recalculate(formula: \"require('fs')\") { value } }"}`, headers{"Content-Type": "application/json"}, 200, "BAD_USER_INPUT"},
-		"names within texts":  {"POST", `{"query":"{ recalculate(formula: \"__schema\") { value } }"}`, headers{"Content-Type": "application/json"}, 200, "BAD_USER_INPUT"},
+		"preflight header": {"POST", typename, headers{"Content-Type": "text/plain", "Apollo-Require-Preflight": "1"}, 200,
+			"Query"},
+		"not JSON": {"POST", "{", headers{"Content-Type": "application/json"}, 400, "BAD_REQUEST"},
+		"batch": {"POST", "[" + typename + "]", headers{"Content-Type": "application/json"}, 400,
+			"BAD_REQUEST"},
+		"no query": {"POST", "{}", headers{"Content-Type": "application/json"}, 400, "the query is missing"},
+		"large": {"POST", `{"query":"` + strings.Repeat(" ", 100<<10) + `"}`,
+			headers{"Content-Type": "application/json"}, 400, "larger than 100 KiB"},
+		"syntax": {"POST", `{"query":"{"}`, headers{"Content-Type": "application/json"}, 400,
+			"GRAPHQL_VALIDATION_FAILED"},
+		"unknown field": {"POST", `{"query":"{ ledger }"}`, headers{"Content-Type": "application/json"}, 400,
+			"GRAPHQL_VALIDATION_FAILED"},
+		"introspection": {"POST", `{"query":"{ __type(name: \"User\") { name } }"}`,
+			headers{"Content-Type": "application/json"}, 400, "INTROSPECTION_DISABLED"},
+		"formula": {"POST",
+			`{"query":"{ recalculate(formula: \"=A1*2\", cells: [{name: \"A1\", value: 3.5}]) { value } }"}`,
+			headers{"Content-Type": "application/json"}, 200, `{"data":{"recalculate":{"value":7}}}`},
+		"code": {"POST", `{"query":"{ recalculate(formula: \"require('fs')\") { value } }"}`,
+			headers{"Content-Type": "application/json"}, 200, "BAD_USER_INPUT"},
+		"names within texts": {"POST", `{"query":"{ recalculate(formula: \"__schema\") { value } }"}`,
+			headers{"Content-Type": "application/json"}, 200, "BAD_USER_INPUT"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -215,10 +230,12 @@ func TestHealth(t *testing.T) {
 		live, ready, all int
 		body             string
 	}{
-		{service.Faults{}, 200, 200, 200, `{"status":"ok","details":{"database":{"status":"up"},"eventstore":{"status":"up"}}}`},
+		{service.Faults{}, 200, 200, 200,
+			`{"status":"ok","details":{"database":{"status":"up"},"eventstore":{"status":"up"}}}`},
 		{service.Faults{NotLive: true}, 503, 200, 200, `"status":"ok"`},
 		{service.Faults{NotReady: true}, 200, 503, 200, `"status":"ok"`},
-		{service.Faults{DatabaseDown: true, ErrorShare: 1}, 200, 200, 503, `{"status":"error","details":{"database":{"status":"down"},"eventstore":{"status":"up"}}}`},
+		{service.Faults{DatabaseDown: true, ErrorShare: 1}, 200, 200, 503,
+			`{"status":"error","details":{"database":{"status":"down"},"eventstore":{"status":"up"}}}`},
 		{service.Faults{EventStoreDown: true}, 200, 200, 503, `"eventstore":{"status":"down"}`},
 	}
 	for _, test := range tests {
@@ -264,7 +281,8 @@ func TestPathsDoNotBecomeLabels(t *testing.T) {
 		}
 	}
 	_, metrics := send(t, "GET", url+"/metrics", "", nil)
-	if want := `http_requests_total{code="404",method="unknown",path="other"} 5`; !strings.Contains(metrics, want) || strings.Contains(metrics, "made-up") {
+	if want := `http_requests_total{code="404",method="unknown",path="other"} 5`; !strings.Contains(metrics, want) ||
+		strings.Contains(metrics, "made-up") {
 		t.Errorf("the metrics lack %s, or hold a path that was made up", want)
 	}
 }

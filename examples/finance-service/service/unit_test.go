@@ -142,7 +142,8 @@ func variables(change map[string]string) func(string) (string, bool) {
 	set := map[string]string{
 		"NODE_ENV": "production", "DATABASE_HOST": "db.example", "DATABASE_USERNAME": "finance",
 		"DATABASE_PASSWORD": "pa55word", "DATABASE_NAME": "vextrus_finance", "JWT_SECRET": "jwt-5ecret",
-		"EVENTSTORE_CONNECTION_STRING": "esdb://admin:chang3it@store:2113?tls=false", "CORS_ORIGIN": "https://a.example, https://b.example:8443",
+		"EVENTSTORE_CONNECTION_STRING": "esdb://admin:chang3it@store:2113?tls=false",
+		"CORS_ORIGIN":                  "https://a.example, https://b.example:8443",
 	}
 	for name, value := range change {
 		set[name] = value
@@ -164,7 +165,8 @@ func TestConfigFromEnv(t *testing.T) {
 	}
 	want := Config{
 		Environment: "production", Port: 3014,
-		Database:  DatabaseConfig{Host: "db.example", Username: "finance", Password: "pa55word", Port: 5432, Name: "vextrus_finance"},
+		Database: DatabaseConfig{Host: "db.example", Username: "finance", Password: "pa55word", Port: 5432,
+			Name: "vextrus_finance"},
 		JWTSecret: "jwt-5ecret", EventStore: "esdb://admin:chang3it@store:2113?tls=false",
 		AllowedOrigins: []string{"https://a.example", "https://b.example:8443"}, LogLevel: 4,
 		Track: "canary", Version: "week1", RateLimit: RateLimit{Max: 100, Window: 15 * time.Minute},
@@ -198,19 +200,30 @@ func TestConfigFromEnvRefuses(t *testing.T) {
 		},
 		"missing and wrong": {
 			map[string]string{"NODE_ENV": "", "PORT": "http", "DATABASE_PORT": "0"},
-			[]string{"missing: NODE_ENV", `PORT: must be a whole number from 1 to 65535, got "http"`, `DATABASE_PORT: must be a whole number from 1 to 65535, got "0"`},
+			[]string{"missing: NODE_ENV", `PORT: must be a whole number from 1 to 65535, got "http"`,
+				`DATABASE_PORT: must be a whole number from 1 to 65535, got "0"`},
 		},
-		"environment":       {map[string]string{"NODE_ENV": "prod"}, []string{`NODE_ENV: must be one of staging, production, got "prod"`}},
-		"boolean":           {map[string]string{"ENABLE_SWAGGER": "yes"}, []string{`ENABLE_SWAGGER: must be true or false, got "yes"`}},
-		"level":             {map[string]string{"LOG_LEVEL": "loud"}, []string{`LOG_LEVEL: must be one of debug, info, warn, error, got "loud"`}},
-		"wildcard":          {map[string]string{"CORS_ORIGIN": "*"}, []string{`CORS_ORIGIN: must list origins such as https://app.example.com, got "*"`}},
-		"origin with path":  {map[string]string{"CORS_ORIGIN": "https://a.example/x"}, []string{"CORS_ORIGIN: must list origins"}},
-		"event store":       {map[string]string{"EVENTSTORE_CONNECTION_STRING": "http://admin:chang3it@store"}, []string{"EVENTSTORE_CONNECTION_STRING: must be esdb://host:port?tls=… or memory://"}},
-		"event store's URL": {map[string]string{"EVENTSTORE_CONNECTION_STRING": "esdb://admin:chang3it@store:x"}, []string{"it cannot be read as a URL"}},
-		"brokers":           {map[string]string{"KAFKA_BROKERS": "kafka"}, []string{`KAFKA_BROKERS: must list host:port, got "kafka"`}},
-		"telemetry":         {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "signoz:4318"}, []string{"OTEL_EXPORTER_OTLP_ENDPOINT: must be a URL"}},
-		"window":            {map[string]string{"RATE_LIMIT_WINDOW": "15"}, []string{`RATE_LIMIT_WINDOW: must be a duration such as 15m, got "15"`}},
-		"faults":            {map[string]string{"FAULTS": "gremlins"}, []string{`FAULTS: unknown fault "gremlins"`}},
+		"environment": {map[string]string{"NODE_ENV": "prod"},
+			[]string{`NODE_ENV: must be one of staging, production, got "prod"`}},
+		"boolean": {map[string]string{"ENABLE_SWAGGER": "yes"},
+			[]string{`ENABLE_SWAGGER: must be true or false, got "yes"`}},
+		"level": {map[string]string{"LOG_LEVEL": "loud"},
+			[]string{`LOG_LEVEL: must be one of debug, info, warn, error, got "loud"`}},
+		"wildcard": {map[string]string{"CORS_ORIGIN": "*"},
+			[]string{`CORS_ORIGIN: must list origins such as https://app.example.com, got "*"`}},
+		"origin with path": {map[string]string{"CORS_ORIGIN": "https://a.example/x"},
+			[]string{"CORS_ORIGIN: must list origins"}},
+		"event store": {map[string]string{"EVENTSTORE_CONNECTION_STRING": "http://admin:chang3it@store"},
+			[]string{"EVENTSTORE_CONNECTION_STRING: must be esdb://host:port?tls=… or memory://"}},
+		"event store's URL": {map[string]string{"EVENTSTORE_CONNECTION_STRING": "esdb://admin:chang3it@store:x"},
+			[]string{"it cannot be read as a URL"}},
+		"brokers": {map[string]string{"KAFKA_BROKERS": "kafka"},
+			[]string{`KAFKA_BROKERS: must list host:port, got "kafka"`}},
+		"telemetry": {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "signoz:4318"},
+			[]string{"OTEL_EXPORTER_OTLP_ENDPOINT: must be a URL"}},
+		"window": {map[string]string{"RATE_LIMIT_WINDOW": "15"},
+			[]string{`RATE_LIMIT_WINDOW: must be a duration such as 15m, got "15"`}},
+		"faults": {map[string]string{"FAULTS": "gremlins"}, []string{`FAULTS: unknown fault "gremlins"`}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

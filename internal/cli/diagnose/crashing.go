@@ -21,7 +21,8 @@ func containers(s Snapshot, w Workload) []Finding {
 				continue
 			}
 			finding := Finding{
-				Cause: CauseContainer, Pods: []string{pod.Name}, Summary: fmt.Sprintf("container %s cannot be started", status.Name),
+				Cause: CauseContainer, Pods: []string{pod.Name}, Summary: fmt.Sprintf("container %s cannot be started",
+					status.Name),
 				Evidence: []string{short(said)}, Next: []string{describe(s, pod)},
 			}
 			switch {
@@ -29,7 +30,8 @@ func containers(s Snapshot, w Workload) []Finding {
 				finding.Cause, finding.Summary = CauseMemory, memorySummary(pod, status.Name)
 				finding.Next = append(finding.Next, raiseMemory(s))
 			case saysCommand.MatchString(said):
-				finding.Cause, finding.Summary = CauseCommand, fmt.Sprintf("the image of container %s has no such program as it is told to run", status.Name)
+				finding.Cause, finding.Summary = CauseCommand,
+					fmt.Sprintf("the image of container %s has no such program as it is told to run", status.Name)
 			}
 			found = append(found, finding)
 		}
@@ -43,8 +45,8 @@ var (
 	saysCommand = regexp.MustCompile(`(?i)executable file not found|no such file or directory|permission denied`)
 )
 
-// leastMemory is what the container runtime itself needs for a moment, in bytes: with less a container is killed before its program
-// begins, and the runtime finds it stopped without a word about why.
+// leastMemory is what the container runtime itself needs for a moment, in bytes: with less a container is killed
+// before its program begins, and the runtime finds it stopped without a word about why.
 const leastMemory = 16 << 20
 
 func tiny(pod *Pod, container string) bool {
@@ -58,7 +60,8 @@ func tiny(pod *Pod, container string) bool {
 
 // notStarted is what the runtime says of a container that never ran; empty for others.
 func notStarted(status corev1.ContainerStatus) string {
-	if waiting := status.State.Waiting; waiting != nil && slices.Contains([]string{"RunContainerError", "CreateContainerError", "StartError"}, waiting.Reason) {
+	if waiting := status.State.Waiting; waiting != nil && slices.Contains([]string{"RunContainerError",
+		"CreateContainerError", "StartError"}, waiting.Reason) {
 		return waiting.Reason + ": " + waiting.Message
 	}
 	if last := lastEnd(status); last != nil && (last.Reason == "StartError" || last.Reason == "ContainerCannotRun") {
@@ -88,8 +91,8 @@ func raiseMemory(s Snapshot) string {
 	return "pulumi config set --path resources.limits.memory VALUE -s " + s.Stack
 }
 
-// crashes finds out why containers ended: killed for memory, by the kubelet after a failed probe, a configuration that they refuse,
-// or something else that their last lines tell.
+// crashes finds out why containers ended: killed for memory, by the kubelet after a failed probe, a configuration
+// that they refuse, or something else that their last lines tell.
 func crashes(s Snapshot, w Workload) []Finding {
 	var found []Finding
 	for i := range w.Pods {
@@ -105,7 +108,8 @@ func crashes(s Snapshot, w Workload) []Finding {
 	return found
 }
 
-// recent is how long a restart is of interest once the container is ready again; the guide investigates those of 15 minutes.
+// recent is how long a restart is of interest once the container is ready again; the guide investigates those of 15
+// minutes.
 const recent = 15 * time.Minute
 
 // over tells of an end that is history: the container is ready again, and has been for a while.
@@ -142,7 +146,8 @@ func ofEnd(s Snapshot, pod *Pod, status corev1.ContainerStatus, end *corev1.Cont
 			finding.Next = append([]string{logs}, finding.Next...)
 			return finding
 		}
-		finding.Cause, finding.Summary = CauseCrash, fmt.Sprintf("container %s ends by itself with exit code %d", status.Name, end.ExitCode)
+		finding.Cause, finding.Summary = CauseCrash, fmt.Sprintf("container %s ends by itself with exit code %d", status.Name,
+			end.ExitCode)
 		for _, line := range lines[max(0, len(lines)-3):] {
 			finding.Evidence = append(finding.Evidence, "log: "+short(line))
 		}
@@ -169,7 +174,8 @@ func lastWords(pod *Pod, container string) []string {
 // killedBy is the failed liveness or startup probe for which the kubelet ended a container; empty when it did not.
 func killedBy(s Snapshot, pod *Pod) string {
 	for _, event := range slices.Backward(eventsOf(s, pod.Name, "Killing")) {
-		if strings.Contains(event.Message, "failed liveness probe") || strings.Contains(event.Message, "failed startup probe") {
+		if strings.Contains(event.Message, "failed liveness probe") ||
+			strings.Contains(event.Message, "failed startup probe") {
 			return event.Message
 		}
 	}
@@ -185,14 +191,16 @@ func ofLiveness(s Snapshot, pod *Pod, status corev1.ContainerStatus, killed stri
 	said := probeSays(s, pod, kind)
 	finding.Summary = fmt.Sprintf("its %s probe fails, and the kubelet restarts it for that: %s", kind, probeSummary(said))
 	finding.Evidence = append(finding.Evidence, "event: "+short(said), "probe: "+probeOf(pod, status.Name, probe))
-	finding.Next = []string{describe(s, pod), fmt.Sprintf("pulumi config set --path probes.%s.path PATH -s %s", kind, s.Stack)}
+	finding.Next = []string{describe(s, pod), fmt.Sprintf("pulumi config set --path probes.%s.path PATH -s %s", kind,
+		s.Stack)}
 	return finding
 }
 
-// configurationPatterns are how services say that their configuration is wrong: this project's example, Joi and class-validator as
-// NestJS uses them, envalid, and zod.
-var configurationPatterns = regexp.MustCompile(`(?i)^.{0,60}\benvironment: |missing: [A-Z][A-Z0-9_]+|config(uration)? validation (error|failed)|invalid (environment|configuration)|` +
-	`missing (required )?(environment|env)( variables?)?|"[A-Z][A-Z0-9_]{2,}" (is required|must be|is not allowed)|environment variables? (is|are) (missing|not set|required)`)
+// configurationPatterns are how services say that their configuration is wrong: this project's example, Joi and
+// class-validator as NestJS uses them, envalid, and zod.
+var configurationPatterns = regexp.MustCompile(
+	`(?i)^.{0,60}\benvironment: |missing: [A-Z][A-Z0-9_]+|config(uration)? validation (error|failed)|invalid (environment|configuration)|` +
+		`missing (required )?(environment|env)( variables?)?|"[A-Z][A-Z0-9_]{2,}" (is required|must be|is not allowed)|environment variables? (is|are) (missing|not set|required)`)
 
 // variableName is an environment variable's.
 var variableName = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b`)

@@ -25,7 +25,8 @@ func TestTheCauseComesFirst(t *testing.T) {
 			s := well()
 			tt.change(&s)
 			found := Diagnose(s)
-			if len(found.Findings) == 0 || found.Findings[0].Cause != tt.cause || !strings.Contains(found.Findings[0].Summary, tt.words) {
+			if len(found.Findings) == 0 || found.Findings[0].Cause != tt.cause ||
+				!strings.Contains(found.Findings[0].Summary, tt.words) {
 				t.Fatalf("want %s with %q first:\n%s", tt.cause, tt.words, found)
 			}
 			for _, finding := range found.Findings {
@@ -43,7 +44,8 @@ func TestEveryCauseIsCovered(t *testing.T) {
 		t.Errorf("a rollout that is well: %s", found)
 	}
 	for cause := range ranks {
-		if !slices.ContainsFunc(situations, func(s situation) bool { return s.cause == cause }) && cause != CauseConfigMapKey {
+		if !slices.ContainsFunc(situations, func(s situation) bool { return s.cause == cause }) &&
+			cause != CauseConfigMapKey {
 			t.Errorf("no situation has the cause %s", cause)
 		}
 	}
@@ -64,15 +66,23 @@ func TestWhatIsNoFinding(t *testing.T) {
 		"a secret that went after the start": func(s *Snapshot) { s.Secrets["finance-db-production"] = nil },
 		"a restart that is history": func(s *Snapshot) {
 			s.status().RestartCount = 1
-			s.status().LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: "Error", ExitCode: 1, FinishedAt: metav1.NewTime(now.Add(-time.Hour))}
+			s.status().LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: "Error", ExitCode: 1,
+				FinishedAt: metav1.NewTime(now.Add(-time.Hour))}
 		},
 		"few errors": func(s *Snapshot) { s.Workloads[0].Traffic.Requests = gate.Counts{N: 20, K: 1} },
-		"old log lines of a dependency that is up":     func(s *Snapshot) { s.pod().Logs = []Log{{Container: "app", Lines: []string{"connection refused"}}} },
-		"throttling that slows nothing":                func(s *Snapshot) { s.pod().Usage.Throttled = 0.5 },
-		"a report in other words":                      func(s *Snapshot) { s.pod().Health.Dependencies["database"] = "UP" },
-		"no Prometheus, no health report, silent logs": func(s *Snapshot) { s.Workloads[0].Traffic, s.pod().Health, s.pod().Usage = nil, nil, nil },
+		"old log lines of a dependency that is up": func(s *Snapshot) {
+			s.pod().Logs = []Log{{Container: "app",
+				Lines: []string{"connection refused"}}}
+		},
+		"throttling that slows nothing": func(s *Snapshot) { s.pod().Usage.Throttled = 0.5 },
+		"a report in other words":       func(s *Snapshot) { s.pod().Health.Dependencies["database"] = "UP" },
+		"no Prometheus, no health report, silent logs": func(s *Snapshot) {
+			s.Workloads[0].Traffic, s.pod().Health,
+				s.pod().Usage = nil, nil, nil
+		},
 		"optional references": func(s *Snapshot) {
-			s.pod().Spec.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "x", Optional: ptr(true)}}}}
+			s.pod().Spec.Volumes = []corev1.Volume{
+				{VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "x", Optional: ptr(true)}}}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +121,8 @@ func TestPodsAreMerged(t *testing.T) {
 		s.Workloads[0].Pods = append(s.Workloads[0].Pods, pod)
 	}
 	found := Diagnose(s)
-	if len(found.Findings) != 1 || len(found.Findings[0].Pods) != 13 || len(found.Findings[0].Evidence) != 1 || len(found.Findings[0].Next) != 2 {
+	if len(found.Findings) != 1 || len(found.Findings[0].Pods) != 13 || len(found.Findings[0].Evidence) != 1 ||
+		len(found.Findings[0].Next) != 2 {
 		t.Errorf("%s", found)
 	}
 }
@@ -120,10 +131,13 @@ func TestReferences(t *testing.T) {
 	spec := workload("x", "y").Pods[0].Spec
 	spec.Volumes = []corev1.Volume{
 		{Name: "keys", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "keys"}}},
-		{Name: "files", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "files"}}}},
+		{Name: "files",
+			VolumeSource: corev1.VolumeSource{
+				ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "files"}}}},
 	}
 	secrets, configMaps := References(spec)
-	if !cmp.Equal(secrets, []string{"finance-db-production", "finance-secrets-production", "keys"}) || !cmp.Equal(configMaps, []string{"finance-service-env", "files"}) {
+	if !cmp.Equal(secrets, []string{"finance-db-production", "finance-secrets-production", "keys"}) ||
+		!cmp.Equal(configMaps, []string{"finance-service-env", "files"}) {
 		t.Errorf("secrets %q, configmaps %q", secrets, configMaps)
 	}
 }
@@ -131,8 +145,10 @@ func TestReferences(t *testing.T) {
 // A ConfigMap's key is checked as a Secret's is.
 func TestKeyOfAConfigMap(t *testing.T) {
 	s := well()
-	s.pod().Spec.Containers[0].Env = append(s.pod().Spec.Containers[0].Env, corev1.EnvVar{Name: "LEVEL", ValueFrom: &corev1.EnvVarSource{
-		ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "finance-service-env"}, Key: "LEVEL"}}})
+	s.pod().Spec.Containers[0].Env = append(s.pod().Spec.Containers[0].Env,
+		corev1.EnvVar{Name: "LEVEL", ValueFrom: &corev1.EnvVarSource{
+			ConfigMapKeyRef: &corev1.ConfigMapKeySelector{
+				LocalObjectReference: corev1.LocalObjectReference{Name: "finance-service-env"}, Key: "LEVEL"}}})
 	s.waits("CreateContainerConfigError", "couldn't find key LEVEL in ConfigMap vextrus-production/finance-service-env")
 	if found := Diagnose(s); found.Findings[0].Cause != CauseConfigMapKey {
 		t.Errorf("%s", found)
@@ -150,7 +166,8 @@ func TestText(t *testing.T) {
 	s.Secrets["finance-db-production"] = []string{"host", "username"}
 	s.Workloads[1].Traffic.Requests = gate.Counts{N: 2900, K: 70}
 	s.Workloads[1].Pods[0].Logs = []Log{{Container: "app", Lines: []string{
-		`{"level":"ERROR","msg":"cannot post","error":"timeout after 3001 ms"}`, `{"level":"ERROR","msg":"cannot post","error":"timeout after 3002 ms"}`,
+		`{"level":"ERROR","msg":"cannot post","error":"timeout after 3001 ms"}`,
+		`{"level":"ERROR","msg":"cannot post","error":"timeout after 3002 ms"}`,
 		`{"level":"INFO","msg":"request","status":200}`,
 	}}}
 	s.Unseen = []string{"log of finance-service-stable-2: forbidden"}

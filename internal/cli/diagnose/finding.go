@@ -53,8 +53,8 @@ const (
 	CauseIsolated       Cause = "isolated"
 )
 
-// ranks order causes: what keeps pods from being made comes before what keeps them from starting, from running, from being ready and
-// from answering well, for the former brings about the latter. The higher one comes first.
+// ranks order causes: what keeps pods from being made comes before what keeps them from starting, from running, from
+// being ready and from answering well, for the former brings about the latter. The higher one comes first.
 var ranks = map[Cause]int{
 	CauseNoDeployment: 100,
 	CauseQuota:        96, CausePodSecurity: 96, CauseServiceAccount: 96, CauseNotCreated: 95,
@@ -63,7 +63,8 @@ var ranks = map[Cause]int{
 	CauseImageMissing: 86, CauseImageRefused: 86, CauseImagePlatform: 86, CauseRegistry: 86, CauseImage: 85,
 	CauseCommand: 84, CauseContainer: 83,
 	CauseMemory: 82, CauseConfiguration: 81, CauseLiveness: 80, CauseStartup: 79, CauseCrash: 76,
-	CauseCredentials: 74, CauseUnknownName: 74, CauseNoDatabase: 74, CauseSchema: 73, CauseConnections: 73, CauseUnreachable: 72, CauseDependency: 71,
+	CauseCredentials: 74, CauseUnknownName: 74, CauseNoDatabase: 74, CauseSchema: 73, CauseConnections: 73,
+	CauseUnreachable: 72, CauseDependency: 71,
 	CauseReadiness: 70,
 	CauseThrottled: 66, CausePressure: 64, CauseSlowDependency: 62,
 	CauseErrors: 60, CauseSlow: 55, CauseNode: 52, CauseNotReady: 50, CauseIsolated: 40,
@@ -79,7 +80,8 @@ type Finding struct {
 	Summary string `json:"summary"`
 	// Evidence is what it was seen by.
 	Evidence []string `json:"evidence"`
-	// Next are the commands to go on with: first to look closer, then what resolves it. What no command does begins with #.
+	// Next are the commands to go on with: first to look closer, then what resolves it. What no command does begins with
+	// #.
 	Next []string `json:"next"`
 }
 
@@ -95,7 +97,8 @@ type rule func(Snapshot, Workload) []Finding
 
 // rules are all of them.
 var rules = []rule{
-	missing, creation, scheduling, references, images, containers, crashes, probes, dependencies, errorRate, latency, isolated,
+	missing, creation, scheduling, references, images, containers, crashes, probes, dependencies, errorRate, latency,
+	isolated,
 }
 
 // Diagnose applies the rules to every workload.
@@ -112,16 +115,22 @@ func Diagnose(s Snapshot) Diagnosis {
 		}
 		diagnosis.Findings = append(diagnosis.Findings, merge(found)...)
 	}
-	slices.SortStableFunc(diagnosis.Findings, func(a, b Finding) int { return cmp.Compare(ranks[b.Cause], ranks[a.Cause]) })
+	slices.SortStableFunc(diagnosis.Findings, func(a, b Finding) int {
+		return cmp.Compare(ranks[b.Cause],
+			ranks[a.Cause])
+	})
 	return diagnosis
 }
 
-// merge puts findings of several pods about the same thing together. What was seen of the first one stands for all: the others differ in
-// names and times.
+// merge puts findings of several pods about the same thing together. What was seen of the first one stands for all:
+// the others differ in names and times.
 func merge(found []Finding) []Finding {
 	var merged []Finding
 	for _, finding := range found {
-		at := slices.IndexFunc(merged, func(m Finding) bool { return m.Cause == finding.Cause && m.Summary == finding.Summary })
+		at := slices.IndexFunc(merged, func(m Finding) bool {
+			return m.Cause == finding.Cause &&
+				m.Summary == finding.Summary
+		})
 		if at < 0 {
 			merged = append(merged, finding)
 			continue

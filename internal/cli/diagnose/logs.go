@@ -11,22 +11,35 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 )
 
-// sayings are what clients of databases and other services say when these cannot be used: PostgreSQL and its clients in Go and Node, and
-// the system's own words in both. The first one that fits a line counts.
+// sayings are what clients of databases and other services say when these cannot be used: PostgreSQL and its clients
+// in Go and Node, and the system's own words in both. The first one that fits a line counts.
 var sayings = []struct {
 	cause Cause
 	says  *regexp.Regexp
 	means string
 }{
-	{CauseCredentials, regexp.MustCompile(`(?i)password authentication failed|SQLSTATE 28P01|SQLSTATE 28000|authentication failed|access denied for user|invalid credentials`),
+	{CauseCredentials,
+		regexp.MustCompile(
+			`(?i)password authentication failed|SQLSTATE 28P01|SQLSTATE 28000|authentication failed|access denied for user|invalid credentials`),
 		"it refuses the credentials"},
-	{CauseNoDatabase, regexp.MustCompile(`(?i)database \\?"[^"\\]+\\?" does not exist|SQLSTATE 3D000|unknown database`), "it has no database of that name"},
-	{CauseSchema, regexp.MustCompile(`(?i)relation \\?"[^"\\]+\\?" does not exist|SQLSTATE 42P01|column \\?"[^"\\]+\\?" does not exist|permission denied for (table|schema|relation)|SQLSTATE 42501`),
+	{CauseNoDatabase, regexp.MustCompile(`(?i)database \\?"[^"\\]+\\?" does not exist|SQLSTATE 3D000|unknown database`),
+		"it has no database of that name"},
+	{CauseSchema,
+		regexp.MustCompile(
+			`(?i)relation \\?"[^"\\]+\\?" does not exist|SQLSTATE 42P01|column \\?"[^"\\]+\\?" does not exist|permission denied for (table|schema|relation)|SQLSTATE 42501`),
 		"its tables are not as this version needs them: a migration is missing"},
-	{CauseConnections, regexp.MustCompile(`(?i)too many (clients|connections)|remaining connection slots|SQLSTATE 53300|timeout exceeded when trying to connect|timeout acquiring a connection|` +
-		`pool (is )?(exhausted|full)|resourcerequest timed out|connection pool timed? ?out`), "its connections are used up"},
-	{CauseUnknownName, regexp.MustCompile(`(?i)no such host|ENOTFOUND|EAI_AGAIN|server misbehaving|could not translate host name|name or service not known`), "nothing has its name"},
-	{CauseUnreachable, regexp.MustCompile(`(?i)connection refused|ECONNREFUSED|i/o timeout|ETIMEDOUT|no route to host|EHOSTUNREACH|network is unreachable|ECONNRESET|connection reset by peer`),
+	{CauseConnections,
+		regexp.MustCompile(
+			`(?i)too many (clients|connections)|remaining connection slots|SQLSTATE 53300|timeout exceeded when trying to connect|timeout acquiring a connection|` +
+				`pool (is )?(exhausted|full)|resourcerequest timed out|connection pool timed? ?out`),
+		"its connections are used up"},
+	{CauseUnknownName,
+		regexp.MustCompile(
+			`(?i)no such host|ENOTFOUND|EAI_AGAIN|server misbehaving|could not translate host name|name or service not known`),
+		"nothing has its name"},
+	{CauseUnreachable,
+		regexp.MustCompile(
+			`(?i)connection refused|ECONNREFUSED|i/o timeout|ETIMEDOUT|no route to host|EHOSTUNREACH|network is unreachable|ECONNRESET|connection reset by peer`),
 		"it cannot be reached"},
 }
 
@@ -148,8 +161,8 @@ func errorText(line string) (string, bool) {
 	return text, true
 }
 
-// answered counts the requests that the logs tell of, and those with a status of 500 or more: a stand-in for a Prometheus that cannot
-// be asked.
+// answered counts the requests that the logs tell of, and those with a status of 500 or more: a stand-in for a
+// Prometheus that cannot be asked.
 func answered(pods []Pod) gate.Counts {
 	var counts gate.Counts
 	for i := range pods {

@@ -78,7 +78,8 @@ func probeOf(pod *Pod, container string, of func(corev1.Container) *corev1.Probe
 			continue
 		}
 		probe := of(c)
-		text := fmt.Sprintf("after %d s every %d s, %d failures in a row, %d s for an answer", probe.InitialDelaySeconds, probe.PeriodSeconds, probe.FailureThreshold, probe.TimeoutSeconds)
+		text := fmt.Sprintf("after %d s every %d s, %d failures in a row, %d s for an answer", probe.InitialDelaySeconds,
+			probe.PeriodSeconds, probe.FailureThreshold, probe.TimeoutSeconds)
 		if get := probe.HTTPGet; get != nil {
 			text = fmt.Sprintf("GET %s at port %s, %s", get.Path, get.Port.String(), text)
 		}
@@ -96,16 +97,19 @@ func unexplained(s Snapshot, w Workload, found []Finding) []Finding {
 	var more []Finding
 	for i := range w.Pods {
 		pod := &w.Pods[i]
-		if pod.DeletionTimestamp != nil || isReady(pod) || slices.ContainsFunc(found, func(f Finding) bool { return slices.Contains(f.Pods, pod.Name) }) {
+		if pod.DeletionTimestamp != nil || isReady(pod) || slices.ContainsFunc(found,
+			func(f Finding) bool { return slices.Contains(f.Pods, pod.Name) }) {
 			continue
 		}
 		finding := Finding{
 			Cause: CauseNotReady, Pods: []string{pod.Name}, Summary: "its pods are not ready, and nothing tells why yet",
-			Evidence: []string{fmt.Sprintf("phase %s %s", pod.Status.Phase, pod.Status.Message)}, Next: []string{describe(s, pod)},
+			Evidence: []string{fmt.Sprintf("phase %s %s", pod.Status.Phase, pod.Status.Message)},
+			Next:     []string{describe(s, pod)},
 		}
 		for _, status := range statuses(pod) {
 			if status.State.Waiting != nil {
-				finding.Evidence = append(finding.Evidence, fmt.Sprintf("container %s waits: %s %s", status.Name, status.State.Waiting.Reason, short(status.State.Waiting.Message)))
+				finding.Evidence = append(finding.Evidence, fmt.Sprintf("container %s waits: %s %s", status.Name,
+					status.State.Waiting.Reason, short(status.State.Waiting.Message)))
 			}
 		}
 		if events := eventsOf(s, pod.Name); len(events) > 0 {

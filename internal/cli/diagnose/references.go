@@ -41,7 +41,8 @@ func referencesOf(spec corev1.PodSpec) []reference {
 			if from := variable.ValueFrom; from != nil && from.SecretKeyRef != nil {
 				needs(from.SecretKeyRef.Optional, true, from.SecretKeyRef.Name, from.SecretKeyRef.Key, "variable "+variable.Name)
 			} else if from != nil && from.ConfigMapKeyRef != nil {
-				needs(from.ConfigMapKeyRef.Optional, false, from.ConfigMapKeyRef.Name, from.ConfigMapKeyRef.Key, "variable "+variable.Name)
+				needs(from.ConfigMapKeyRef.Optional, false, from.ConfigMapKeyRef.Name, from.ConfigMapKeyRef.Key,
+					"variable "+variable.Name)
 			}
 		}
 		for _, from := range container.EnvFrom {
@@ -62,8 +63,9 @@ func referencesOf(spec corev1.PodSpec) []reference {
 	return refs
 }
 
-// references finds Secrets, ConfigMaps and keys that are missing: by a look at them, and where that is not allowed, by what the
-// kubelet says. A pod that started before they went is not told of: it would not start again, but that is not what is wrong now.
+// references finds Secrets, ConfigMaps and keys that are missing: by a look at them, and where that is not allowed,
+// by what the kubelet says. A pod that started before they went is not told of: it would not start again, but that is
+// not what is wrong now.
 func references(s Snapshot, w Workload) []Finding {
 	var found []Finding
 	for i := range w.Pods {
@@ -78,7 +80,8 @@ func references(s Snapshot, w Workload) []Finding {
 				found = append(found, finding)
 			}
 		}
-		if finding := fromKubelet(s, said); !slices.ContainsFunc(found, func(f Finding) bool { return slices.Contains(f.Pods, pod.Name) }) {
+		if finding := fromKubelet(s, said); !slices.ContainsFunc(found,
+			func(f Finding) bool { return slices.Contains(f.Pods, pod.Name) }) {
 			finding.Pods, finding.Evidence = []string{pod.Name}, []string{short(said)}
 			found = append(found, finding)
 		}
@@ -131,7 +134,8 @@ func (r reference) check(s Snapshot) (Finding, bool) {
 // resolve is how to look at an object without showing its values, and how to bring it back.
 func (r reference) resolve(s Snapshot) []string {
 	if !r.secret {
-		return []string{fmt.Sprintf("kubectl describe configmap %s -n %s", r.name, s.Namespace), "pulumi up --refresh -s " + s.Stack}
+		return []string{fmt.Sprintf("kubectl describe configmap %s -n %s", r.name, s.Namespace), "pulumi up --refresh -s " +
+			s.Stack}
 	}
 	key := r.key
 	if key == "" {
@@ -139,7 +143,8 @@ func (r reference) resolve(s Snapshot) []string {
 	}
 	return []string{
 		fmt.Sprintf("kubectl describe secret %s -n %s", r.name, s.Namespace),
-		fmt.Sprintf("pulumi config set --secret --path secrets.%s.%s -s %s", strings.TrimSuffix(r.name, "-"+s.Environment), key, s.Stack),
+		fmt.Sprintf("pulumi config set --secret --path secrets.%s.%s -s %s", strings.TrimSuffix(r.name, "-"+s.Environment),
+			key, s.Stack),
 		"pulumi up --refresh -s " + s.Stack,
 	}
 }
@@ -165,7 +170,8 @@ func fromKubelet(s Snapshot, said string) Finding {
 		if ref.secret {
 			cause = CauseSecretKey
 		}
-		return Finding{Cause: cause, Summary: fmt.Sprintf("%s %s has no key %s", match[2], ref.name, ref.key), Next: ref.resolve(s)}
+		return Finding{Cause: cause, Summary: fmt.Sprintf("%s %s has no key %s", match[2], ref.name, ref.key),
+			Next: ref.resolve(s)}
 	}
 	if match := objectMissing.FindStringSubmatch(said); match != nil {
 		ref := reference{secret: strings.EqualFold(match[1], "secret"), name: match[2]}
@@ -176,7 +182,9 @@ func fromKubelet(s Snapshot, said string) Finding {
 		return Finding{Cause: cause, Summary: fmt.Sprintf("%s %s does not exist", kind, ref.name), Next: ref.resolve(s)}
 	}
 	if strings.HasPrefix(said, "event FailedMount") {
-		return Finding{Cause: CauseVolume, Summary: "a volume cannot be mounted", Next: []string{"kubectl get events -n " + s.Namespace + " --field-selector reason=FailedMount"}}
+		return Finding{Cause: CauseVolume, Summary: "a volume cannot be mounted",
+			Next: []string{"kubectl get events -n " + s.Namespace + " --field-selector reason=FailedMount"}}
 	}
-	return Finding{Cause: CauseContainer, Summary: "its container cannot be made", Next: []string{"kubectl get events -n " + s.Namespace}}
+	return Finding{Cause: CauseContainer, Summary: "its container cannot be made",
+		Next: []string{"kubectl get events -n " + s.Namespace}}
 }

@@ -16,8 +16,8 @@ import (
 // up is what a dependency that is well is called.
 const up = "up"
 
-// dependencies finds what the pods cannot use of what they depend on: by their own health report, which looks from the pod's network,
-// and where that is silent, by their logs.
+// dependencies finds what the pods cannot use of what they depend on: by their own health report, which looks from
+// the pod's network, and where that is silent, by their logs.
 func dependencies(s Snapshot, w Workload) []Finding {
 	var found []Finding
 	for i := range w.Pods {
@@ -51,23 +51,28 @@ func ofTold(s Snapshot, cause Cause, line string, finding Finding) Finding {
 
 func ofDependency(s Snapshot, w Workload, pod *Pod, name, state string, lines []string) Finding {
 	finding := Finding{
-		Cause: CauseDependency, Pods: []string{pod.Name}, Summary: fmt.Sprintf("its %s cannot be used from the pod's own network: %s", name, meaning(CauseDependency)),
+		Cause: CauseDependency, Pods: []string{pod.Name},
+		Summary:  fmt.Sprintf("its %s cannot be used from the pod's own network: %s", name, meaning(CauseDependency)),
 		Evidence: []string{fmt.Sprintf("health report: status %d, %s %s", pod.Health.Status, name, state)},
 		Next:     []string{fmt.Sprintf("kubectl logs %s -n %s --tail 50", pod.Name, s.Namespace)},
 	}
 	// The lines about this dependency, where the logs name it.
-	about := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !strings.Contains(strings.ToLower(line), strings.ToLower(name)) })
+	about := slices.DeleteFunc(slices.Clone(lines),
+		func(line string) bool { return !strings.Contains(strings.ToLower(line), strings.ToLower(name)) })
 	if cause, line, ok := told(about); ok {
-		finding.Cause, finding.Summary = cause, fmt.Sprintf("its %s cannot be used from the pod's own network: %s", name, meaning(cause))
+		finding.Cause, finding.Summary = cause, fmt.Sprintf("its %s cannot be used from the pod's own network: %s", name,
+			meaning(cause))
 		finding.Evidence = append(finding.Evidence, "log: "+short(line))
 	}
 	finding.Next = append(finding.Next, resolveDependency(s, finding.Cause)...)
 	switch others, alike := besides(s, w, name); {
 	case others == 0:
 	case alike == others:
-		finding.Evidence = append(finding.Evidence, fmt.Sprintf("the %d pods of the other track say the same: it is the %s that is ill, not this Deployment", others, name))
+		finding.Evidence = append(finding.Evidence, fmt.Sprintf("the %d pods of the other track say the same: it is the "+
+			"%s that is ill, not this Deployment", others, name))
 	case alike == 0:
-		finding.Evidence = append(finding.Evidence, fmt.Sprintf("the %d pods of the other track use their %s: look at the settings of this Deployment", others, name))
+		finding.Evidence = append(finding.Evidence, fmt.Sprintf("the %d pods of the other track use their %s: look at the "+
+			"settings of this Deployment", others, name))
 	}
 	return finding
 }
@@ -93,15 +98,18 @@ func besides(s Snapshot, w Workload, name string) (others, alike int) {
 func resolveDependency(s Snapshot, cause Cause) []string {
 	switch cause {
 	case CauseCredentials:
-		return []string{"kubectl get secrets -n " + s.Namespace, "pulumi config set --secret --path secrets.SECRET.KEY -s " + s.Stack, "pulumi up -s " + s.Stack}
+		return []string{"kubectl get secrets -n " + s.Namespace, "pulumi config set --secret --path secrets.SECRET.KEY -s " +
+			s.Stack, "pulumi up -s " + s.Stack}
 	case CauseUnknownName, CauseNoDatabase:
 		return []string{"pulumi config get env -s " + s.Stack, "kubectl get services -A"}
 	case CauseConnections:
-		return []string{"pulumi config get env -s " + s.Stack, `psql -c "select usename, state, count(*) from pg_stat_activity group by 1, 2"`}
+		return []string{"pulumi config get env -s " + s.Stack,
+			`psql -c "select usename, state, count(*) from pg_stat_activity group by 1, 2"`}
 	case CauseSchema:
 		return []string{"# run the migrations of this version against the database"}
 	default:
-		return []string{"kubectl get networkpolicies -n " + s.Namespace, "pulumi config get network.egressPorts --path -s " + s.Stack}
+		return []string{"kubectl get networkpolicies -n " + s.Namespace, "pulumi config get network.egressPorts --path -s " +
+			s.Stack}
 	}
 }
 
@@ -123,22 +131,26 @@ func errorRate(s Snapshot, w Workload) []Finding {
 		return nil
 	}
 	finding := Finding{
-		Cause: CauseErrors, Summary: fmt.Sprintf("too many of its answers are errors: the target is below %s", percent(s.Limits.ErrorRate)),
-		Evidence: append([]string{fmt.Sprintf("%d of %d requests failed (%s), by %s", counts.K, counts.N, percent(share(counts)), from)}, errorLines(w.Pods, 3)...),
-		Next:     []string{fmt.Sprintf("kubectl logs -n %s deployment/%s --all-pods --tail 200", s.Namespace, w.Name), "rollout status -s " + s.Stack},
+		Cause: CauseErrors, Summary: fmt.Sprintf("too many of its answers are errors: the target is below %s",
+			percent(s.Limits.ErrorRate)),
+		Evidence: append([]string{fmt.Sprintf("%d of %d requests failed (%s), by %s", counts.K, counts.N,
+			percent(share(counts)), from)}, errorLines(w.Pods, 3)...),
+		Next: []string{fmt.Sprintf("kubectl logs -n %s deployment/%s --all-pods --tail 200", s.Namespace, w.Name),
+			"rollout status -s " + s.Stack},
 	}
 	for _, other := range s.Workloads {
 		if other.Name == w.Name || other.Traffic == nil {
 			continue
 		}
 		beside := other.Traffic.Requests
-		finding.Evidence = append(finding.Evidence, fmt.Sprintf("%s: %d of %d (%s)", other.Name, beside.K, beside.N, percent(share(beside))))
+		finding.Evidence = append(finding.Evidence, fmt.Sprintf("%s: %d of %d (%s)", other.Name, beside.K, beside.N,
+			percent(share(beside))))
 	}
 	return []Finding{finding}
 }
 
-// latency finds out why answers are slow: the processor is held back, the memory is at its limit, connections wait, or what is depended
-// on is slow.
+// latency finds out why answers are slow: the processor is held back, the memory is at its limit, connections wait,
+// or what is depended on is slow.
 func latency(s Snapshot, w Workload) []Finding {
 	var found []Finding
 	slow := w.Traffic != nil && high(w.Traffic.Slow, s.Limits.SlowShare)
@@ -157,9 +169,11 @@ func latency(s Snapshot, w Workload) []Finding {
 	}
 	if slow && len(found) == 0 {
 		found = append(found, Finding{
-			Cause: CauseSlow, Summary: fmt.Sprintf("too many of its answers take longer than %v, and neither its processor, memory nor dependencies show why: the service itself is slow", s.Limits.Latency),
+			Cause: CauseSlow, Summary: fmt.Sprintf("too many of its answers take longer than %v, and neither its processor, "+
+				"memory nor dependencies show why: the service itself is slow", s.Limits.Latency),
 			Evidence: append([]string{evidence}, errorLines(w.Pods, 2)...),
-			Next:     []string{fmt.Sprintf("kubectl logs -n %s deployment/%s --all-pods --tail 200", s.Namespace, w.Name), "rollout report -s " + s.Stack + " --html -f report.html", "# look at its traces"},
+			Next: []string{fmt.Sprintf("kubectl logs -n %s deployment/%s --all-pods --tail 200", s.Namespace, w.Name),
+				"rollout report -s " + s.Stack + " --html -f report.html", "# look at its traces"},
 		})
 	}
 	return found
@@ -180,8 +194,9 @@ func held(s Snapshot, pod *Pod, slow bool) []Finding {
 		if slow && usage.Throttled >= throttledFrom {
 			found = append(found, Finding{
 				Cause: CauseThrottled, Pods: []string{pod.Name}, Summary: "it is slow because its CPU limit holds it back",
-				Evidence: []string{fmt.Sprintf("pod %s was held back in %s of its CPU periods; its limits are %s", pod.Name, percent(usage.Throttled), amounts(pod.Spec.Containers, limits))},
-				Next:     append(slices.Clone(next), "pulumi config set --path resources.limits.cpu VALUE -s "+s.Stack),
+				Evidence: []string{fmt.Sprintf("pod %s was held back in %s of its CPU periods; its limits are %s", pod.Name,
+					percent(usage.Throttled), amounts(pod.Spec.Containers, limits))},
+				Next: append(slices.Clone(next), "pulumi config set --path resources.limits.cpu VALUE -s "+s.Stack),
 			})
 		}
 		if limit := memoryLimit(pod); limit > 0 && usage.Memory >= pressureFrom*limit {
@@ -194,9 +209,12 @@ func held(s Snapshot, pod *Pod, slow bool) []Finding {
 	}
 	if slow && pod.Health != nil && pod.Health.Took > s.Limits.Latency/2 {
 		found = append(found, Finding{
-			Cause: CauseSlowDependency, Pods: []string{pod.Name}, Summary: "it is slow because something that it depends on is slow",
-			Evidence: []string{fmt.Sprintf("pod %s took %v to ask its dependencies (%s)", pod.Name, pod.Health.Took.Round(time.Millisecond), list(slices.Sorted(maps.Keys(pod.Health.Dependencies))))},
-			Next:     []string{`psql -c "select pid, state, wait_event, now() - query_start as since, query from pg_stat_activity order by since desc"`},
+			Cause: CauseSlowDependency, Pods: []string{pod.Name},
+			Summary: "it is slow because something that it depends on is slow",
+			Evidence: []string{fmt.Sprintf("pod %s took %v to ask its dependencies (%s)", pod.Name,
+				pod.Health.Took.Round(time.Millisecond), list(slices.Sorted(maps.Keys(pod.Health.Dependencies))))},
+			Next: []string{
+				`psql -c "select pid, state, wait_event, now() - query_start as since, query from pg_stat_activity order by since desc"`},
 		})
 	}
 	return found

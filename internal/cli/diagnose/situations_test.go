@@ -18,7 +18,8 @@ import (
 func well() Snapshot {
 	return Snapshot{
 		Now: now, Stack: "production", Environment: "production", Namespace: "vextrus-production",
-		Workloads: []Workload{workload("finance-service-week1", podName), workload("finance-service-stable", "finance-service-stable-1")},
+		Workloads: []Workload{workload("finance-service-week1", podName),
+			workload("finance-service-stable", "finance-service-stable-1")},
 		Secrets: map[string][]string{
 			"finance-db-production": {"host", "password", "username"}, "finance-secrets-production": {"jwt-secret"},
 		},
@@ -29,24 +30,34 @@ func well() Snapshot {
 
 func workload(name, pod string) Workload {
 	variable := func(name, secret, key string) corev1.EnvVar {
-		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: key}}}
+		return corev1.EnvVar{Name: name,
+			ValueFrom: &corev1.EnvVarSource{
+				SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: key}}}
 	}
 	probe := func(path string) *corev1.Probe {
-		return &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt(3014)}}, PeriodSeconds: 5, FailureThreshold: 3, TimeoutSeconds: 3}
+		return &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path,
+			Port: intstr.FromInt(3014)}}, PeriodSeconds: 5, FailureThreshold: 3, TimeoutSeconds: 3}
 	}
 	spec := corev1.PodSpec{Containers: []corev1.Container{{
-		Name: "app", Image: "registry.example/vextrus/finance@sha256:2b40", Ports: []corev1.ContainerPort{{ContainerPort: 3014}},
-		Env:           []corev1.EnvVar{variable("DATABASE_PASSWORD", "finance-db-production", "password"), variable("JWT_SECRET", "finance-secrets-production", "jwt-secret")},
-		EnvFrom:       []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "finance-service-env"}}}},
+		Name: "app", Image: "registry.example/vextrus/finance@sha256:2b40",
+		Ports: []corev1.ContainerPort{{ContainerPort: 3014}},
+		Env: []corev1.EnvVar{variable("DATABASE_PASSWORD", "finance-db-production", "password"),
+			variable("JWT_SECRET", "finance-secrets-production", "jwt-secret")},
+		EnvFrom: []corev1.EnvFromSource{
+			{ConfigMapRef: &corev1.ConfigMapEnvSource{
+				LocalObjectReference: corev1.LocalObjectReference{Name: "finance-service-env"}}}},
 		LivenessProbe: probe("/health/live"), ReadinessProbe: probe("/health/ready"),
 		Resources: corev1.ResourceRequirements{
-			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"), corev1.ResourceMemory: resource.MustParse("1Gi")},
-			Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("2Gi")},
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"),
+				corev1.ResourceMemory: resource.MustParse("1Gi")},
+			Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"),
+				corev1.ResourceMemory: resource.MustParse("2Gi")},
 		},
 	}}}
 	started := true
 	return Workload{
-		Name: name, Deployment: &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: spec}}},
+		Name: name, Deployment: &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: name},
+			Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: spec}}},
 		Traffic: &Traffic{Window: 5 * time.Minute, Requests: gate.Counts{N: 3000, K: 3}, Slow: gate.Counts{N: 3000, K: 20}},
 		Pods: []Pod{{
 			Pod: corev1.Pod{
@@ -54,12 +65,14 @@ func workload(name, pod string) Workload {
 				Spec:       spec,
 				Status: corev1.PodStatus{
 					Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
-					ContainerStatuses: []corev1.ContainerStatus{{Name: "app", Ready: true, Started: &started, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}},
+					ContainerStatuses: []corev1.ContainerStatus{{Name: "app", Ready: true, Started: &started,
+						State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}},
 				},
 			},
-			Health: &Health{Status: 200, Took: 20 * time.Millisecond, Dependencies: map[string]string{"database": "up", "eventstore": "up"}},
-			Usage:  &Usage{Throttled: 0.01, Memory: 512 << 20},
-			Logs:   []Log{{Container: "app", Lines: []string{`{"level":"INFO","msg":"starting"}`}}},
+			Health: &Health{Status: 200, Took: 20 * time.Millisecond,
+				Dependencies: map[string]string{"database": "up", "eventstore": "up"}},
+			Usage: &Usage{Throttled: 0.01, Memory: 512 << 20},
+			Logs:  []Log{{Container: "app", Lines: []string{`{"level":"INFO","msg":"starting"}`}}},
 		}},
 	}
 }
@@ -93,7 +106,8 @@ func (s *Snapshot) crashed(reason string, code int32, lines ...string) {
 }
 
 func (s *Snapshot) event(reason, message string) {
-	s.Events = append(s.Events, corev1.Event{InvolvedObject: corev1.ObjectReference{Name: podName}, Reason: reason, Message: message})
+	s.Events = append(s.Events, corev1.Event{InvolvedObject: corev1.ObjectReference{Name: podName}, Reason: reason,
+		Message: message})
 }
 
 func (s *Snapshot) refused(message string) {
@@ -122,22 +136,27 @@ type situation struct {
 }
 
 var situations = []situation{
-	{"no deployment", func(s *Snapshot) { s.Workloads[0] = Workload{Name: "finance-service-week1"} }, CauseNoDeployment, "no Deployment finance-service-week1"},
+	{"no deployment", func(s *Snapshot) { s.Workloads[0] = Workload{Name: "finance-service-week1"} }, CauseNoDeployment,
+		"no Deployment finance-service-week1"},
 	{"quota", func(s *Snapshot) {
-		s.refused(`pods "x" is forbidden: exceeded quota: compute, requested: requests.cpu=500m, used: requests.cpu=10, limited: requests.cpu=10`)
+		s.refused(
+			`pods "x" is forbidden: exceeded quota: compute, requested: requests.cpu=500m, used: requests.cpu=10, limited: requests.cpu=10`)
 	}, CauseQuota, "quota"},
 	{"pod security", func(s *Snapshot) {
 		s.refused(`pods "x" is forbidden: violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)`)
 	}, CausePodSecurity, "pod security"},
 	{"service account", func(s *Snapshot) {
-		s.refused(`pods "x" is forbidden: error looking up service account vextrus-production/finance: serviceaccount "finance" not found`)
+		s.refused(
+			`pods "x" is forbidden: error looking up service account vextrus-production/finance: serviceaccount "finance" not found`)
 	}, CauseServiceAccount, "service account"},
-	{"webhook", func(s *Snapshot) { s.refused(`admission webhook "policy.example.com" denied the request: no`) }, CauseNotCreated, "refuses"},
+	{"webhook", func(s *Snapshot) { s.refused(`admission webhook "policy.example.com" denied the request: no`) },
+		CauseNotCreated, "refuses"},
 	{"unschedulable", func(s *Snapshot) {
 		s.waits("", "")
 		s.status().State = corev1.ContainerState{}
-		s.pod().Status.Conditions = append(s.pod().Status.Conditions, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
-			Reason: corev1.PodReasonUnschedulable, Message: "0/3 nodes are available: 3 Insufficient cpu."})
+		s.pod().Status.Conditions = append(s.pod().Status.Conditions,
+			corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
+				Reason: corev1.PodReasonUnschedulable, Message: "0/3 nodes are available: 3 Insufficient cpu."})
 	}, CauseUnschedulable, "no node has as much cpu free"},
 	{"taints", func(s *Snapshot) {
 		s.pod().Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
@@ -175,17 +194,20 @@ var situations = []situation{
 		s.waits("CreateContainerConfigError", `container has runAsNonRoot and image will run as root`)
 	}, CauseContainer, "cannot be made"},
 	{"image", func(s *Snapshot) {
-		s.waits("ImagePullBackOff", `Back-off pulling image "registry.example/vextrus/finance:2.1": ErrImagePull: failed to resolve reference: not found`)
+		s.waits("ImagePullBackOff",
+			`Back-off pulling image "registry.example/vextrus/finance:2.1": ErrImagePull: failed to resolve reference: not found`)
 	}, CauseImageMissing, "there is no image registry.example/vextrus/finance@sha256:2b40"},
 	{"image refused", func(s *Snapshot) {
 		s.waits("ErrImagePull", `failed to pull: pull access denied, repository does not exist or may require authorization`)
 	}, CauseImageRefused, "credentials"},
-	{"platform", func(s *Snapshot) { s.waits("ErrImagePull", `no match for platform in manifest: not found`) }, CauseImagePlatform, "processors"},
+	{"platform", func(s *Snapshot) { s.waits("ErrImagePull", `no match for platform in manifest: not found`) },
+		CauseImagePlatform, "processors"},
 	{"registry, by its event", func(s *Snapshot) {
 		s.waits("ImagePullBackOff", `Back-off pulling image`)
 		s.event("Failed", `Failed to pull image "x": dial tcp 10.0.0.9:5000: connect: connection refused`)
 	}, CauseRegistry, "cannot be reached"},
-	{"pull for no reason known", func(s *Snapshot) { s.waits("ErrImagePull", `something else`) }, CauseImage, "cannot be pulled"},
+	{"pull for no reason known", func(s *Snapshot) { s.waits("ErrImagePull", `something else`) }, CauseImage,
+		"cannot be pulled"},
 	{"command", func(s *Snapshot) {
 		s.waits("CrashLoopBackOff", "")
 		s.status().LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: "StartError", ExitCode: 128,
@@ -202,14 +224,17 @@ var situations = []situation{
 	}, CauseMemory, "more memory than its limit of 4Mi"},
 	{"stopped for another reason", func(s *Snapshot) {
 		s.waits("CrashLoopBackOff", "")
-		s.status().LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: "StartError", ExitCode: 128, Message: "cannot start a stopped process: unknown"}
+		s.status().LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: "StartError", ExitCode: 128,
+			Message: "cannot start a stopped process: unknown"}
 	}, CauseContainer, "cannot be started"},
 	{"memory", func(s *Snapshot) { s.crashed("OOMKilled", 137) }, CauseMemory, "more memory than its limit of 2Gi"},
 	{"configuration", func(s *Snapshot) {
-		s.crashed("Error", 1, `finance-service: environment: missing: JWT_SECRET`, `NODE_ENV: must be one of staging, production, got "prod"`)
+		s.crashed("Error", 1, `finance-service: environment: missing: JWT_SECRET`,
+			`NODE_ENV: must be one of staging, production, got "prod"`)
 	}, CauseConfiguration, "JWT_SECRET, NODE_ENV"},
 	{"configuration, by Joi", func(s *Snapshot) {
-		s.crashed("Error", 1, `Error: Config validation error: "DATABASE_HOST" is required. "CORS_ORIGIN" must be a string`, `    at ConfigModule.forRoot`)
+		s.crashed("Error", 1, `Error: Config validation error: "DATABASE_HOST" is required. "CORS_ORIGIN" must be a string`,
+			`    at ConfigModule.forRoot`)
 	}, CauseConfiguration, "DATABASE_HOST, CORS_ORIGIN"},
 	{"liveness", func(s *Snapshot) {
 		s.crashed("Completed", 0)
@@ -235,12 +260,14 @@ var situations = []situation{
 	}, CauseUnknownName, "ends on that"},
 	{"readiness", func(s *Snapshot) {
 		s.notReady()
-		s.event("Unhealthy", `Readiness probe failed: Get "http://10.0.0.1:3015/": dial tcp 10.0.0.1:3015: connect: connection refused`)
+		s.event("Unhealthy",
+			`Readiness probe failed: Get "http://10.0.0.1:3015/": dial tcp 10.0.0.1:3015: connect: connection refused`)
 	}, CauseReadiness, "nothing listens"},
 	{"not ready yet", func(s *Snapshot) { s.notReady() }, CauseNotReady, "nothing tells why yet"},
 	{"database refuses", func(s *Snapshot) {
 		s.notReady()
-		s.down("database", `{"level":"WARN","msg":"dependency is down","dependency":"database","error":"FATAL: password authentication failed for user \"ledgerapp\" (SQLSTATE 28P01)"}`)
+		s.down("database",
+			`{"level":"WARN","msg":"dependency is down","dependency":"database","error":"FATAL: password authentication failed for user \"ledgerapp\" (SQLSTATE 28P01)"}`)
 		s.event("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503")
 	}, CauseCredentials, "its database cannot be used from the pod's own network: it refuses the credentials"},
 	{"no database", func(s *Snapshot) {
@@ -249,19 +276,24 @@ var situations = []situation{
 	{"migration", func(s *Snapshot) {
 		s.down("database", `database: ERROR: relation "invoices" does not exist (SQLSTATE 42P01)`)
 	}, CauseSchema, "migration"},
-	{"connections", func(s *Snapshot) { s.down("database", `database: FATAL: sorry, too many clients already`) }, CauseConnections, "used up"},
-	{"host", func(s *Snapshot) { s.down("database", `database: lookup postgres.nowhere.svc: no such host`) }, CauseUnknownName, "nothing has its name"},
+	{"connections", func(s *Snapshot) { s.down("database", `database: FATAL: sorry, too many clients already`) },
+		CauseConnections, "used up"},
+	{"host", func(s *Snapshot) { s.down("database", `database: lookup postgres.nowhere.svc: no such host`) },
+		CauseUnknownName, "nothing has its name"},
 	{"event store", func(s *Snapshot) {
-		s.down("eventstore", `database is fine`, `{"dependency":"eventstore","error":"dial tcp 10.0.0.7:2113: connect: connection refused"}`)
+		s.down("eventstore", `database is fine`,
+			`{"dependency":"eventstore","error":"dial tcp 10.0.0.7:2113: connect: connection refused"}`)
 	}, CauseUnreachable, "its eventstore cannot be used from the pod's own network: it cannot be reached"},
-	{"down without a word", func(s *Snapshot) { s.down("database", "database: hello") }, CauseDependency, "its database cannot be used"},
+	{"down without a word", func(s *Snapshot) { s.down("database", "database: hello") }, CauseDependency,
+		"its database cannot be used"},
 	{"down by the log alone", func(s *Snapshot) {
 		s.pod().Health = nil
 		s.pod().Logs = []Log{{Container: "app", Lines: []string{"connect ECONNREFUSED 10.0.0.4:5432", "GET / 200"}}}
 	}, CauseUnreachable, "something that it depends on"},
 	{"errors", func(s *Snapshot) {
 		s.Workloads[0].Traffic.Requests = gate.Counts{N: 300, K: 30}
-		s.pod().Logs = []Log{{Container: "app", Lines: []string{`{"level":"error","msg":"cannot post to ledger 17"}`, `{"level":50,"msg":"cannot post to ledger 18"}`, `{"level":"INFO","status":500}`}}}
+		s.pod().Logs = []Log{{Container: "app", Lines: []string{`{"level":"error","msg":"cannot post to ledger 17"}`,
+			`{"level":50,"msg":"cannot post to ledger 18"}`, `{"level":"INFO","status":500}`}}}
 	}, CauseErrors, "below 0.5 %"},
 	{"errors, by the logs", func(s *Snapshot) {
 		s.Workloads[0].Traffic = nil
@@ -279,6 +311,8 @@ var situations = []situation{
 	{"slow database", func(s *Snapshot) {
 		s.Workloads[0].Traffic.Slow, s.pod().Health.Took = gate.Counts{N: 300, K: 100}, 700*time.Millisecond
 	}, CauseSlowDependency, "depends on is slow"},
-	{"slow", func(s *Snapshot) { s.Workloads[0].Traffic.Slow = gate.Counts{N: 300, K: 100} }, CauseSlow, "the service itself is slow"},
-	{"isolated", func(s *Snapshot) { s.pod().Labels[names.Traffic] = names.Isolated }, CauseIsolated, "taken out of traffic"},
+	{"slow", func(s *Snapshot) { s.Workloads[0].Traffic.Slow = gate.Counts{N: 300, K: 100} }, CauseSlow,
+		"the service itself is slow"},
+	{"isolated", func(s *Snapshot) { s.pod().Labels[names.Traffic] = names.Isolated }, CauseIsolated,
+		"taken out of traffic"},
 }

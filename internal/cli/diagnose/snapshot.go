@@ -18,8 +18,8 @@ type Snapshot struct {
 	Workloads []Workload
 	// Events are those of the namespace, the newest last.
 	Events []corev1.Event
-	// Secrets and ConfigMaps are the keys of those that pods refer to, by name; nil for one that does not exist. What could not be
-	// read is not among them.
+	// Secrets and ConfigMaps are the keys of those that pods refer to, by name; nil for one that does not exist. What
+	// could not be read is not among them.
 	Secrets, ConfigMaps map[string][]string
 	// Limits are what is high.
 	Limits Limits
@@ -64,7 +64,8 @@ type Log struct {
 	Lines    []string
 }
 
-// Health is a pod's own report, asked from outside and looked at from within: it tells what the pod reaches from its own network.
+// Health is a pod's own report, asked from outside and looked at from within: it tells what the pod reaches from its
+// own network.
 type Health struct {
 	// Status is the HTTP status, Took how long the answer took.
 	Status int
@@ -83,7 +84,8 @@ type Usage struct {
 
 // Traffic is what was counted of a workload.
 type Traffic struct {
-	// Window is how long was counted; Requests and Slow are the requests with the failed and with the slow ones among them.
+	// Window is how long was counted; Requests and Slow are the requests with the failed and with the slow ones among
+	// them.
 	Window         time.Duration
 	Requests, Slow gate.Counts
 }

@@ -22,7 +22,8 @@ func missing(s Snapshot, w Workload) []Finding {
 	}}
 }
 
-// creation finds pods that the API server refuses to make. They leave no pod to look at, only a condition of their ReplicaSet.
+// creation finds pods that the API server refuses to make. They leave no pod to look at, only a condition of their
+// ReplicaSet.
 func creation(s Snapshot, w Workload) []Finding {
 	var found []Finding
 	for i := range w.ReplicaSets {
@@ -39,7 +40,8 @@ func creation(s Snapshot, w Workload) []Finding {
 			switch text := condition.Message; {
 			case strings.Contains(text, "exceeded quota"):
 				finding.Cause, finding.Summary = CauseQuota, "its pods would exceed a quota of the namespace"
-				finding.Next = []string{"kubectl describe resourcequota -n " + s.Namespace, "pulumi config set --path resources.requests.cpu VALUE -s " + s.Stack}
+				finding.Next = []string{"kubectl describe resourcequota -n " + s.Namespace,
+					"pulumi config set --path resources.requests.cpu VALUE -s " + s.Stack}
 			case strings.Contains(text, "violates PodSecurity"):
 				finding.Cause, finding.Summary = CausePodSecurity, "its pods violate the pod security standard of the namespace"
 				finding.Next = append(finding.Next, fmt.Sprintf("kubectl get namespace %s --show-labels", s.Namespace))
@@ -59,7 +61,8 @@ func scheduling(s Snapshot, w Workload) []Finding {
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		for _, condition := range pod.Status.Conditions {
-			if condition.Type != corev1.PodScheduled || condition.Status != corev1.ConditionFalse || condition.Reason != corev1.PodReasonUnschedulable {
+			if condition.Type != corev1.PodScheduled || condition.Status != corev1.ConditionFalse ||
+				condition.Reason != corev1.PodReasonUnschedulable {
 				continue
 			}
 			finding := Finding{
@@ -76,7 +79,8 @@ func scheduling(s Snapshot, w Workload) []Finding {
 			if len(short) > 0 {
 				finding.Summary = "no node has as much " + strings.Join(short, " and ") + " free as a pod asks for"
 				finding.Evidence = append(finding.Evidence, "a pod asks for "+amounts(pod.Spec.Containers, requests))
-				finding.Next = append(finding.Next, fmt.Sprintf("pulumi config set --path resources.requests.%s VALUE -s %s", short[0], s.Stack))
+				finding.Next = append(finding.Next, fmt.Sprintf("pulumi config set --path resources.requests.%s VALUE -s %s",
+					short[0], s.Stack))
 			}
 			found = append(found, finding)
 		}
@@ -115,7 +119,8 @@ func images(s Snapshot, w Workload) []Finding {
 		pod := &w.Pods[i]
 		for _, status := range statuses(pod) {
 			waiting := status.State.Waiting
-			if waiting == nil || !slices.Contains([]string{"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}, waiting.Reason) {
+			if waiting == nil || !slices.Contains([]string{"ErrImagePull", "ImagePullBackOff", "InvalidImageName",
+				"ErrImageNeverPull", "RegistryUnavailable"}, waiting.Reason) {
 				continue
 			}
 			said := []string{waiting.Message}
@@ -139,22 +144,29 @@ func images(s Snapshot, w Workload) []Finding {
 
 // What registries and container runtimes say.
 var (
-	saysPlatform    = regexp.MustCompile(`(?i)no match for platform|no matching manifest`)
-	saysRefused     = regexp.MustCompile(`(?i)unauthorized|authentication required|authorization failed|access denied|denied:|\b40[13]\b|pull access`)
-	saysUnreachable = regexp.MustCompile(`(?i)no such host|connection refused|i/o timeout|dial tcp|TLS handshake|no route to host|certificate|server misbehaving`)
-	saysNotFound    = regexp.MustCompile(`(?i)not found|manifest unknown|does not exist|name unknown|invalid reference|couldn't parse image`)
+	saysPlatform = regexp.MustCompile(`(?i)no match for platform|no matching manifest`)
+	saysRefused  = regexp.MustCompile(
+		`(?i)unauthorized|authentication required|authorization failed|access denied|denied:|\b40[13]\b|pull access`)
+	saysUnreachable = regexp.MustCompile(
+		`(?i)no such host|connection refused|i/o timeout|dial tcp|TLS handshake|no route to host|certificate|server misbehaving`)
+	saysNotFound = regexp.MustCompile(
+		`(?i)not found|manifest unknown|does not exist|name unknown|invalid reference|couldn't parse image`)
 )
 
 func ofImage(said, image, reason string, s Snapshot) Finding {
 	set := fmt.Sprintf("pulumi config set image REPOSITORY@sha256:… -s %s", s.Stack)
 	switch {
 	case saysPlatform.MatchString(said):
-		return Finding{Cause: CauseImagePlatform, Summary: fmt.Sprintf("image %s is not made for the processors of the nodes", image), Next: []string{"kubectl get nodes -L kubernetes.io/arch", set}}
+		return Finding{Cause: CauseImagePlatform, Summary: fmt.Sprintf("image %s is not made for the processors of the nodes",
+			image), Next: []string{"kubectl get nodes -L kubernetes.io/arch", set}}
 	case saysRefused.MatchString(said):
-		return Finding{Cause: CauseImageRefused, Summary: fmt.Sprintf("the registry refuses image %s: its credentials are missing or wrong", image),
-			Next: []string{"kubectl get serviceaccounts -n " + s.Namespace + " -o yaml", "pulumi config set --secret --path registry.password -s " + s.Stack}}
+		return Finding{Cause: CauseImageRefused, Summary: fmt.Sprintf("the registry refuses image %s: its credentials are "+
+			"missing or wrong", image),
+			Next: []string{"kubectl get serviceaccounts -n " + s.Namespace + " -o yaml",
+				"pulumi config set --secret --path registry.password -s " + s.Stack}}
 	case saysUnreachable.MatchString(said):
-		return Finding{Cause: CauseRegistry, Summary: fmt.Sprintf("the registry of image %s cannot be reached from the node", image), Next: []string{"kubectl get nodes -o wide", set}}
+		return Finding{Cause: CauseRegistry, Summary: fmt.Sprintf("the registry of image %s cannot be reached from the node",
+			image), Next: []string{"kubectl get nodes -o wide", set}}
 	case saysNotFound.MatchString(said) || reason == "InvalidImageName":
 		return Finding{Cause: CauseImageMissing, Summary: fmt.Sprintf("there is no image %s", image), Next: []string{set}}
 	default:

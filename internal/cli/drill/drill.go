@@ -1,6 +1,6 @@
-// Package drill drills a rollback for real: in a stack with one track, such as staging, it puts a canary of the same image and
-// configuration beside the track, waits until it has requests, and takes it out by the same steps as a real rollback. What it made is
-// taken away again, whatever happens, and the track itself is left as it was.
+// Package drill drills a rollback for real: in a stack with one track, such as staging, it puts a canary of the same
+// image and configuration beside the track, waits until it has requests, and takes it out by the same steps as a real
+// rollback. What it made is taken away again, whatever happens, and the track itself is left as it was.
 //
 // It imports no Pulumi and reaches the cluster only through the Cluster interface.
 package drill
@@ -90,7 +90,8 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Result, error) 
 	defer func() {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 		defer cancel()
-		err := errors.Join(cluster.DeleteDeployment(late, options.Namespace, canary.Name), cluster.DeleteConfigMap(late, options.Namespace, book))
+		err := errors.Join(cluster.DeleteDeployment(late, options.Namespace, canary.Name),
+			cluster.DeleteConfigMap(late, options.Namespace, book))
 		if err != nil {
 			options.Tell(fmt.Sprintf("what the drill made is not gone: %s", err))
 		}
@@ -101,7 +102,8 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Result, error) 
 	options.Tell("the canary has requests; rolling it back")
 	store := ledger.InConfigMap{Cluster: cluster, Namespace: options.Namespace, Name: book}
 	digest := "drill of " + canary.Spec.Template.Spec.Containers[0].Image
-	outcome := rollback.Run(ctx, cluster, rollback.InLedger{Store: store, Now: options.Now, Who: options.Who, Image: digest, Release: Release}, rollback.Options{
+	outcome := rollback.Run(ctx, cluster, rollback.InLedger{Store: store, Now: options.Now, Who: options.Who,
+		Image: digest, Release: Release}, rollback.Options{
 		Namespace: options.Namespace, App: canary.Name, Service: options.Service, Canary: canary.Spec.Selector.MatchLabels,
 		Deployment: canary.Name, StableDeployment: options.Deployment, Capacity: replicas,
 		LabelKey: names.Traffic, LabelValue: names.Isolated,
@@ -146,5 +148,6 @@ func canaryOf(track *appsv1.Deployment, options Options) *appsv1.Deployment {
 	maps.DeleteFunc(own, func(key, _ string) bool {
 		return !slices.Contains([]string{names.App, names.Track, names.Version, names.Environment}, key)
 	})
-	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: names.CanaryDeployment(options.App, Release), Namespace: options.Namespace, Labels: own}, Spec: spec}
+	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: names.CanaryDeployment(options.App, Release),
+		Namespace: options.Namespace, Labels: own}, Spec: spec}
 }

@@ -30,12 +30,14 @@ func newStage() *stage {
 	two := int32(2)
 	track := map[string]string{"app": "shop", "track": "stable", "version": "staging", "traffic": "enabled"}
 	return &stage{configMaps: map[string]map[string]string{}, deployments: map[string]*appsv1.Deployment{"shop-staging": {
-		ObjectMeta: metav1.ObjectMeta{Name: "shop-staging", Namespace: "staging", Annotations: map[string]string{"pulumi.com/patchForce": "true"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "shop-staging", Namespace: "staging",
+			Annotations: map[string]string{"pulumi.com/patchForce": "true"}},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: &two, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "shop", "track": "stable"}},
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: track}, Spec: corev1.PodSpec{
-				Containers:                []corev1.Container{{Name: "shop", Image: "shop@sha256:aa"}},
-				TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{LabelSelector: &metav1.LabelSelector{MatchLabels: track}}},
+				Containers: []corev1.Container{{Name: "shop", Image: "shop@sha256:aa"}},
+				TopologySpreadConstraints: []corev1.TopologySpreadConstraint{
+					{LabelSelector: &metav1.LabelSelector{MatchLabels: track}}},
 			}},
 		},
 	}}}
@@ -118,10 +120,12 @@ func (s *stage) EventTexts(context.Context, string, string) ([]string, error) { 
 func (s *stage) SaveEvidence(context.Context, string, string, string, []byte, int) error { return nil }
 
 // drill runs a drill and gives the canary as it was made.
-func (s *stage) drill(ctx context.Context, t *testing.T) (result Result, made *appsv1.Deployment, told string, err error) {
+func (s *stage) drill(ctx context.Context, t *testing.T) (result Result, made *appsv1.Deployment, told string,
+	err error) {
 	t.Helper()
 	result, err = Run(ctx, s, Options{
-		Namespace: "staging", App: "shop", Service: "shop-staging", Deployment: "shop-staging", Track: map[string]string{"app": "shop", "track": "stable"},
+		Namespace: "staging", App: "shop", Service: "shop-staging", Deployment: "shop-staging",
+		Track: map[string]string{"app": "shop", "track": "stable"},
 		Ready: time.Minute, Who: "anna", Now: time.Now,
 		Tell:   func(text string) { told += text + "\n" },
 		OnStep: func(rollback.Step) { made = s.deployments["shop-drill"] },
@@ -144,13 +148,16 @@ func TestADrillLeavesNothingBehind(t *testing.T) {
 	}
 	s.expectClean(t)
 	labels := made.Spec.Template.Labels
-	if fmt.Sprint(labels) != fmt.Sprint(map[string]string{"app": "shop", "track": "canary", "version": "drill", "traffic": "enabled"}) {
+	if fmt.Sprint(labels) != fmt.Sprint(map[string]string{"app": "shop", "track": "canary", "version": "drill",
+		"traffic": "enabled"}) {
 		t.Errorf("its pods carry %v", labels)
 	}
-	if made.Spec.Selector.MatchLabels["track"] != "canary" || made.Spec.Template.Spec.TopologySpreadConstraints[0].LabelSelector.MatchLabels["version"] != "drill" {
+	if made.Spec.Selector.MatchLabels["track"] != "canary" ||
+		made.Spec.Template.Spec.TopologySpreadConstraints[0].LabelSelector.MatchLabels["version"] != "drill" {
 		t.Error("it selects the track's pods")
 	}
-	if len(made.Annotations) > 0 || *s.deployments["shop-staging"].Spec.Replicas != 2 || s.deployments["shop-staging"].Spec.Template.Labels["track"] != "stable" {
+	if len(made.Annotations) > 0 || *s.deployments["shop-staging"].Spec.Replicas != 2 ||
+		s.deployments["shop-staging"].Spec.Template.Labels["track"] != "stable" {
 		t.Error("the track itself was changed")
 	}
 }
@@ -163,7 +170,8 @@ func TestADrillThatCannotBeHeld(t *testing.T) {
 	}
 	s.expectClean(t)
 	delete(s.deployments, "shop-staging")
-	if _, _, _, err := s.drill(t.Context(), t); err == nil || !strings.Contains(err.Error(), "no Deployment staging/shop-staging") {
+	if _, _, _, err := s.drill(t.Context(), t); err == nil || !strings.Contains(err.Error(),
+		"no Deployment staging/shop-staging") {
 		t.Errorf("without a track: %v", err)
 	}
 }

@@ -70,19 +70,23 @@ var needs = []need{
 	{inStack, "policy", []string{"poddisruptionbudgets"}, manage, "pulumi up", nil},
 	{inStack, "monitoring.coreos.com", []string{"servicemonitors", "prometheusrules"}, manage, "monitoring", monitored},
 	{inStack, "apps", []string{"replicasets"}, append([]string{"get"}, look...), "pulumi up, the guard", nil},
-	{inStack, "gateway.networking.k8s.io", []string{"httproutes"}, append([]string{"update"}, manage...), "traffic by a Gateway", routed},
+	{inStack, "gateway.networking.k8s.io", []string{"httproutes"}, append([]string{"update"}, manage...),
+		"traffic by a Gateway", routed},
 	{inStack, "autoscaling", []string{"horizontalpodautoscalers"}, manage, "autoscaling", routed},
 	{inStack, "", []string{"pods", "endpoints", "persistentvolumeclaims", "events"}, look, "pulumi up", nil},
 	{inStack, "", []string{"configmaps"}, []string{"update"}, "the ledger", canaries},
-	{inStack, "discovery.k8s.io", []string{"endpointslices"}, []string{"get", "list", "watch"}, "capacity and rollback", nil},
+	{inStack, "discovery.k8s.io", []string{"endpointslices"}, []string{"get", "list", "watch"}, "capacity and rollback",
+		nil},
 	{inStack, "", []string{"pods"}, []string{"get", "patch"}, "rollback and the smoke suite", nil},
 	{inStack, "apps", []string{"deployments/scale"}, []string{"get", "patch"}, "rollback", canaries},
 	{inStack, "", []string{"pods/log"}, []string{"get"}, "the evidence of a rollback", nil},
 	{inStack, "rbac.authorization.k8s.io", []string{"roles", "rolebindings"}, manage, "the guard's account", guarded},
 	{inStack, "", []string{"events"}, []string{"create"}, "the guard's account", guarded},
-	{inStack, "coordination.k8s.io", []string{"leases"}, []string{"create", "get", "update"}, "the guard and operators' commands", canaries},
+	{inStack, "coordination.k8s.io", []string{"leases"}, []string{"create", "get", "update"},
+		"the guard and operators' commands", canaries},
 	{inStack, "", []string{"pods/portforward"}, []string{"create"}, "the smoke suite", nil},
-	{inPrometheus, "", []string{"services/proxy"}, []string{"get", "create"}, "the gates' questions to Prometheus", byService},
+	{inPrometheus, "", []string{"services/proxy"}, []string{"get", "create"}, "the gates' questions to Prometheus",
+		byService},
 	{inGateway, "gateway.networking.k8s.io", []string{"gateways"}, []string{"get"}, "traffic by a Gateway", routed},
 }
 
@@ -102,7 +106,8 @@ func Needed(s *settings.Settings) []Access {
 		namespace, name := need.place(s)
 		for _, resource := range need.resources {
 			for _, verb := range need.verbs {
-				access := Access{Verb: verb, Group: need.group, Resource: resource, Namespace: namespace, Name: name, For: need.what}
+				access := Access{Verb: verb, Group: need.group, Resource: resource, Namespace: namespace, Name: name,
+					For: need.what}
 				if !slices.ContainsFunc(list, access.same) {
 					list = append(list, access)
 				}
@@ -136,7 +141,8 @@ func (n need) place(s *settings.Settings) (namespace, name string) {
 
 // permissions is the row of all rights.
 func (c checker) permissions() Row {
-	r, answers := c.within(row("permissions", "kubectl apply -f docs/rbac.yaml, and bind its roles to the user; docs/architecture.md says where"))
+	r, answers := c.within(row("permissions", "kubectl apply -f docs/rbac.yaml, and bind its roles to the user; "+
+		"docs/architecture.md says where"))
 	if !answers {
 		return r
 	}

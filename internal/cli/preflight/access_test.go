@@ -82,12 +82,14 @@ func TestRightsFollowTheSettings(t *testing.T) {
 		return slices.ContainsFunc(Needed(s), func(a Access) bool { return a.Resource == resource })
 	}
 	s := stack(t, nil)
-	for resource, want := range map[string]bool{"leases": true, "roles": true, "services/proxy": true, "servicemonitors": true, "gateways": false, "httproutes": false} {
+	for resource, want := range map[string]bool{"leases": true, "roles": true, "services/proxy": true,
+		"servicemonitors": true, "gateways": false, "httproutes": false} {
 		if has(s, resource) != want {
 			t.Errorf("%s: %v", resource, !want)
 		}
 	}
-	s = stack(t, map[string]string{"guard": "{}", "prometheus": "http://prometheus.example", "monitoring": `{"enabled":false}`})
+	s = stack(t, map[string]string{"guard": "{}", "prometheus": "http://prometheus.example",
+		"monitoring": `{"enabled":false}`})
 	for _, resource := range []string{"roles", "services/proxy", "servicemonitors"} {
 		if has(s, resource) {
 			t.Errorf("%s is asked for and not needed", resource)

@@ -25,13 +25,16 @@ func (c checker) cluster() Row {
 	}
 	if found.LessThan(version.MustParseGeneric(OldestKubernetes)) {
 		r.Fix = "upgrade the cluster"
-		return r.is(Failed, "%s has version %s, %s or newer is needed", c.f.Cluster.Origin, c.f.Cluster.Version, strings.TrimSuffix(OldestKubernetes, ".0"))
+		return r.is(Failed, "%s has version %s, %s or newer is needed", c.f.Cluster.Origin, c.f.Cluster.Version,
+			strings.TrimSuffix(OldestKubernetes, ".0"))
 	}
 	return r.is(OK, "%s answers, version %s", c.f.Cluster.Origin, c.f.Cluster.Version)
 }
 
 func (c checker) namespace() Row {
-	r, answers := c.within(row("namespace", "%s, or another namespace by %s", "kubectl annotate namespace "+c.s.Namespace+" finance-rollout/stack="+c.f.Owner, c.on("pulumi config set namespace NAME")))
+	r, answers := c.within(row("namespace", "%s, or another namespace by %s",
+		"kubectl annotate namespace "+c.s.Namespace+" finance-rollout/stack="+c.f.Owner,
+		c.on("pulumi config set namespace NAME")))
 	namespace := c.f.Namespace
 	switch {
 	case !answers:
@@ -89,7 +92,8 @@ func (c checker) secrets() []Row {
 
 func (c checker) secret(name string, keys []string) Row {
 	own := strings.TrimSuffix(name, "-"+c.s.Environment)
-	r, answers := c.within(row("secret "+name, "%s; %s", c.on("pulumi config set --secret --path secrets.%s.KEY", own), c.on("pulumi up --refresh")))
+	r, answers := c.within(row("secret "+name, "%s; %s", c.on("pulumi config set --secret --path secrets.%s.KEY", own),
+		c.on("pulumi up --refresh")))
 	found, asked := c.f.Secrets[name]
 	inStack := func(key string) bool {
 		_, has := c.s.Secret(settings.SecretRef{Secret: own, Key: key})

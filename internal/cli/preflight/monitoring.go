@@ -50,7 +50,8 @@ func (c checker) asked(r Row, err error) (Row, bool) {
 }
 
 func (c checker) targets() Row {
-	r, ok := c.asked(row("targets", "kubectl get servicemonitor -n %s -o yaml; its labels must be those that Prometheus selects: %s", c.s.Namespace,
+	r, ok := c.asked(row("targets", "kubectl get servicemonitor -n %s -o yaml; its labels must be those that "+
+		"Prometheus selects: %s", c.s.Namespace,
 		c.on("pulumi config get monitoring.labels --path")), c.f.Prometheus.TargetsErr)
 	if !ok {
 		return r
@@ -78,7 +79,8 @@ func (c checker) targets() Row {
 }
 
 func (c checker) rules() Row {
-	r := row("rules", "kubectl get prometheusrule -n %s -o yaml; its labels must be those that Prometheus selects", c.s.Namespace)
+	r := row("rules", "kubectl get prometheusrule -n %s -o yaml; its labels must be those that Prometheus selects",
+		c.s.Namespace)
 	if !c.s.Monitoring.Enabled {
 		return r.is(Skipped, "config monitoring.enabled is false: the alerts are made elsewhere")
 	}
@@ -103,9 +105,11 @@ func (c checker) rules() Row {
 	}
 }
 
-// metrics checks that what the gates count is there: the counter with its status, and a bucket that ends at the latency limit.
+// metrics checks that what the gates count is there: the counter with its status, and a bucket that ends at the
+// latency limit.
 func (c checker) metrics() Row {
-	r, ok := c.asked(row("metrics", "correct %s, or the limit by %s", c.on("pulumi config set --path metrics.requestsTotal NAME"),
+	r, ok := c.asked(row("metrics", "correct %s, or the limit by %s",
+		c.on("pulumi config set --path metrics.requestsTotal NAME"),
 		c.on("pulumi config set --path criteria.latency BOUND")), c.f.Prometheus.MetricsErr)
 	if !ok {
 		return r
@@ -118,13 +122,17 @@ func (c checker) metrics() Row {
 	})
 	switch {
 	case len(c.f.Prometheus.Statuses) == 0:
-		return r.is(Failed, "there was no series of %s with a label %s for %s in the last day%s", m.RequestsTotal, m.StatusLabel, c.s.App, selected(m.Selector))
+		return r.is(Failed, "there was no series of %s with a label %s for %s in the last day%s", m.RequestsTotal,
+			m.StatusLabel, c.s.App, selected(m.Selector))
 	case !slices.ContainsFunc(c.f.Prometheus.Statuses, numbers.MatchString) && m.ErrorPattern == "5..":
-		return r.is(Failed, "label %s of %s has the values %s, and errors are looked for by 5..", m.StatusLabel, m.RequestsTotal, some(c.f.Prometheus.Statuses))
+		return r.is(Failed, "label %s of %s has the values %s, and errors are looked for by 5..", m.StatusLabel,
+			m.RequestsTotal, some(c.f.Prometheus.Statuses))
 	case len(c.f.Prometheus.Bounds) == 0:
-		return r.is(Failed, "there was no series of %s for %s in the last day%s", m.DurationBucket, c.s.App, selected(m.Selector))
+		return r.is(Failed, "there was no series of %s for %s in the last day%s", m.DurationBucket, c.s.App,
+			selected(m.Selector))
 	case !bound:
-		return r.is(Failed, "%s has no bucket at the limit of %v; its bounds in seconds are %s", m.DurationBucket, limit, strings.Join(c.f.Prometheus.Bounds, ", "))
+		return r.is(Failed, "%s has no bucket at the limit of %v; its bounds in seconds are %s", m.DurationBucket, limit,
+			strings.Join(c.f.Prometheus.Bounds, ", "))
 	default:
 		return r.is(OK, "%s by %s, and %s with a bucket at %v", m.RequestsTotal, m.StatusLabel, m.DurationBucket, limit)
 	}
@@ -161,7 +169,8 @@ func (c checker) alertmanager() Row {
 	case found.Address == "":
 		return r.is(OK, "Prometheus sends its alerts to %d", len(c.f.Prometheus.Alertmanagers))
 	default:
-		return r.is(OK, "Prometheus sends its alerts to %d, and %s answers the guard", len(c.f.Prometheus.Alertmanagers), found.Address)
+		return r.is(OK, "Prometheus sends its alerts to %d, and %s answers the guard", len(c.f.Prometheus.Alertmanagers),
+			found.Address)
 	}
 }
 
@@ -174,7 +183,8 @@ func (r Reached) say() string {
 }
 
 func (c checker) grafana() Row {
-	r := row("grafana", "correct %s; the dashboard is the ConfigMap %s-dashboard in %s, which Grafana's sidecar picks up by its labels",
+	r := row("grafana", "correct %s; the dashboard is the ConfigMap %s-dashboard in %s, which Grafana's sidecar picks "+
+		"up by its labels",
 		c.on("pulumi config set dashboardURL ADDRESS"), c.s.App, c.s.Namespace)
 	found := c.f.Grafana
 	switch {
@@ -183,7 +193,8 @@ func (c checker) grafana() Row {
 	case found.Err != nil:
 		return r.is(Failed, "%s", found.say())
 	case found.Status == http.StatusUnauthorized || found.Status == http.StatusForbidden:
-		return r.is(Unknown, "Grafana answers, and does not show dashboard %s without a login (status %d)", c.s.DashboardUID(), found.Status)
+		return r.is(Unknown, "Grafana answers, and does not show dashboard %s without a login (status %d)",
+			c.s.DashboardUID(), found.Status)
 	case found.Status == http.StatusNotFound && c.first():
 		return r.is(OK, "Grafana answers; pulumi up makes dashboard %s", c.s.DashboardUID())
 	case found.Status == http.StatusNotFound:
@@ -196,7 +207,8 @@ func (c checker) grafana() Row {
 }
 
 func (c checker) otlp() Row {
-	r := row("otlp endpoint", "bring it back, or correct %s", c.on("pulumi config set --path env.OTEL_EXPORTER_OTLP_ENDPOINT ADDRESS"))
+	r := row("otlp endpoint", "bring it back, or correct %s",
+		c.on("pulumi config set --path env.OTEL_EXPORTER_OTLP_ENDPOINT ADDRESS"))
 	found := c.f.OTLP
 	switch {
 	case found.Address == "" && c.s.Env["OTEL_EXPORTER_OTLP_ENDPOINT"] != "":

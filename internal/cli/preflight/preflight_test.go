@@ -37,9 +37,11 @@ func (s source) Keys() []string                { return slices.Sorted(maps.Keys(
 func stack(t testing.TB, changes map[string]string) *settings.Settings {
 	t.Helper()
 	values := source{
-		"week": "1", "image": "registry.example/vextrus/finance@" + onTrial, "stableImage": "registry.example/vextrus/finance@" + stable,
-		"namespace": "vextrus-production", "prometheus": "monitoring/prometheus-operated:9090", "dashboardURL": "https://grafana.example",
-		"guard": `{"image":"registry.example/vextrus/rollout@` + stable + `","alertmanager":"monitoring/alertmanager-operated:9093"}`,
+		"week": "1", "image": "registry.example/vextrus/finance@" + onTrial,
+		"stableImage": "registry.example/vextrus/finance@" + stable,
+		"namespace":   "vextrus-production", "prometheus": "monitoring/prometheus-operated:9090",
+		"dashboardURL": "https://grafana.example",
+		"guard":        `{"image":"registry.example/vextrus/rollout@` + stable + `","alertmanager":"monitoring/alertmanager-operated:9093"}`,
 		"secrets": `{"finance-db":{"host":"db","username":"finance","password":"x-x-x"},
 			"finance-secrets":{"jwt-secret":"sign-with-me","eventstore-connection":"esdb://es:2113","cors-origin":"https://app.example"}}`,
 	}
@@ -82,7 +84,8 @@ func history(t testing.TB, entries ...ledger.Entry) *ledger.Ledger {
 
 func vouched(name string) ledger.Entry {
 	until := now.Add(7 * 24 * time.Hour)
-	return ledger.Entry{Kind: ledger.Attested, Who: "anna", Name: name, Link: "https://wiki.example/" + name, Reason: "score 92, no open findings", Until: &until}
+	return ledger.Entry{Kind: ledger.Attested, Who: "anna", Name: name, Link: "https://wiki.example/" + name,
+		Reason: "score 92, no open findings", Until: &until}
 }
 
 var usual = []ledger.Entry{
@@ -158,91 +161,161 @@ func TestWhatIsNotInOrder(t *testing.T) {
 		state  State
 		words  string
 	}{
-		{"no cluster", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Err = errors.New("connection refused") }, "cluster", Failed, "connection refused"},
-		{"rows without a cluster", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Err = forbidden }, "capacity", Unknown, "the cluster does not answer"},
-		{"old cluster", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Version = "v1.29.9-eks-1" }, "cluster", Failed, "1.30 or newer"},
-		{"newest old cluster", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Version = "v1.30.0" }, "cluster", OK, "v1.30.0"},
+		{"no cluster", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Err = errors.New("connection refused") },
+			"cluster", Failed, "connection refused"},
+		{"rows without a cluster", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Err = forbidden }, "capacity",
+			Unknown, "the cluster does not answer"},
+		{"old cluster", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Version = "v1.29.9-eks-1" }, "cluster", Failed,
+			"1.30 or newer"},
+		{"newest old cluster", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Version = "v1.30.0" }, "cluster", OK,
+			"v1.30.0"},
 		{"odd version", nil, func(_ *settings.Settings, f *Facts) { f.Cluster.Version = "new" }, "cluster", Unknown, `"new"`},
-		{"missing right", nil, func(_ *settings.Settings, f *Facts) { f.Permissions[7].Allowed = false }, "permissions", Failed, "1 of 98 are missing"},
-		{"right that nobody tells", nil, func(_ *settings.Settings, f *Facts) { f.Permissions[0].Err = forbidden }, "permissions", Unknown, "1 of 98 could not be asked for: get namespaces/vextrus-production cluster-wide"},
-		{"no namespace yet", nil, func(_ *settings.Settings, f *Facts) { f.Namespace = Namespace{} }, "namespace", OK, "pulumi up makes it"},
-		{"somebody's namespace", nil, func(_ *settings.Settings, f *Facts) { f.Namespace.Owner = "other/production" }, "namespace", Failed, "belongs to other/production"},
-		{"nobody's namespace", nil, func(_ *settings.Settings, f *Facts) { f.Namespace.Owner = "" }, "namespace", Failed, "not marked"},
-		{"namespace not seen", nil, func(_ *settings.Settings, f *Facts) { f.Namespace.Err = forbidden }, "namespace", Unknown, "forbidden: you may not"},
-		{"missing key", nil, func(_ *settings.Settings, f *Facts) { delete(f.Secrets["finance-db-production"].Keys, "password") }, "secret finance-db-production", Failed, "its keys password are missing"},
+		{"missing right", nil, func(_ *settings.Settings, f *Facts) { f.Permissions[7].Allowed = false }, "permissions",
+			Failed, "1 of 98 are missing"},
+		{"right that nobody tells", nil, func(_ *settings.Settings, f *Facts) { f.Permissions[0].Err = forbidden },
+			"permissions", Unknown, "1 of 98 could not be asked for: get namespaces/vextrus-production cluster-wide"},
+		{"no namespace yet", nil, func(_ *settings.Settings, f *Facts) { f.Namespace = Namespace{} }, "namespace", OK,
+			"pulumi up makes it"},
+		{"somebody's namespace", nil, func(_ *settings.Settings, f *Facts) { f.Namespace.Owner = "other/production" },
+			"namespace", Failed, "belongs to other/production"},
+		{"nobody's namespace", nil, func(_ *settings.Settings, f *Facts) { f.Namespace.Owner = "" }, "namespace", Failed,
+			"not marked"},
+		{"namespace not seen", nil, func(_ *settings.Settings, f *Facts) { f.Namespace.Err = forbidden }, "namespace",
+			Unknown, "forbidden: you may not"},
+		{"missing key", nil, func(_ *settings.Settings, f *Facts) {
+			delete(f.Secrets["finance-db-production"].Keys,
+				"password")
+		}, "secret finance-db-production", Failed, "its keys password are missing"},
 		{"placeholder", nil, func(_ *settings.Settings, f *Facts) {
 			f.Secrets["finance-db-production"].Keys["password"] = KeyPlaceholder
 		}, "secret finance-db-production", Failed, "password (placeholder)"},
 		{"empty", nil, func(_ *settings.Settings, f *Facts) {
 			f.Secrets["finance-secrets-production"].Keys["jwt-secret"] = KeyEmpty
 		}, "secret finance-secrets-production", Failed, "jwt-secret (empty)"},
-		{"secret gone", nil, func(_ *settings.Settings, f *Facts) { f.Secrets["finance-db-production"] = Secret{} }, "secret finance-db-production", Failed, "not in the cluster; the stack holds"},
-		{"secret not seen", nil, func(_ *settings.Settings, f *Facts) { f.Secrets["finance-db-production"] = Secret{Err: forbidden} }, "secret finance-db-production", Unknown, "forbidden"},
-		{"secret of a first rollout", nil, func(_ *settings.Settings, f *Facts) { f.Namespace = Namespace{} }, "secret finance-db-production", OK, "the stack holds its 3 keys"},
+		{"secret gone", nil, func(_ *settings.Settings, f *Facts) { f.Secrets["finance-db-production"] = Secret{} },
+			"secret finance-db-production", Failed, "not in the cluster; the stack holds"},
+		{"secret not seen", nil, func(_ *settings.Settings,
+			f *Facts) {
+			f.Secrets["finance-db-production"] = Secret{Err: forbidden}
+		}, "secret finance-db-production", Unknown,
+			"forbidden"},
+		{"secret of a first rollout", nil, func(_ *settings.Settings, f *Facts) { f.Namespace = Namespace{} },
+			"secret finance-db-production", OK, "the stack holds its 3 keys"},
 		{"secret nowhere", nil, func(s *settings.Settings, f *Facts) {
 			f.Namespace = Namespace{}
 			delete(s.Secrets["finance-db"], "host")
 		}, "secret finance-db-production", Failed, "the stack does not hold its keys host"},
-		{"image gone", nil, func(_ *settings.Settings, f *Facts) { f.Image = Image{Err: errors.New("registry does not have it")} }, "image", Failed, "does not have it"},
-		{"stable image gone", nil, func(_ *settings.Settings, f *Facts) { f.StableImage = Image{Err: forbidden} }, "stable image", Failed, "forbidden"},
-		{"Prometheus gone", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Err = errors.New("connection refused") }, "prometheus", Failed, "connection refused"},
-		{"rows without Prometheus", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Err = forbidden }, "metrics", Unknown, "Prometheus does not answer"},
-		{"nothing scraped", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Up = nil }, "targets", Failed, "no pod of finance-service in vextrus-production is scraped"},
-		{"a pod not scraped", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Down = map[string]int{"canary": 1} }, "targets", Failed, "canary: 1 up, 1 down; stable: 9 up, 0 down"},
-		{"targets of a first rollout", nil, func(_ *settings.Settings, f *Facts) { f.Namespace = Namespace{}; f.Prometheus.Up = nil }, "targets", Skipped, "nothing is rolled out yet"},
-		{"rules not loaded", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Groups = f.Prometheus.Groups[:1] }, "rules", Failed, "finance-service-production.alerts"},
-		{"broken rule", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Broken = []string{"CanaryRestarts: many-to-many"} }, "rules", Failed, "many-to-many"},
+		{"image gone", nil, func(_ *settings.Settings,
+			f *Facts) {
+			f.Image = Image{Err: errors.New("registry does not have it")}
+		}, "image", Failed, "does not have it"},
+		{"stable image gone", nil, func(_ *settings.Settings, f *Facts) { f.StableImage = Image{Err: forbidden} },
+			"stable image", Failed, "forbidden"},
+		{"Prometheus gone", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Err = errors.New("connection refused") },
+			"prometheus", Failed, "connection refused"},
+		{"rows without Prometheus", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Err = forbidden }, "metrics",
+			Unknown, "Prometheus does not answer"},
+		{"nothing scraped", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Up = nil }, "targets", Failed,
+			"no pod of finance-service in vextrus-production is scraped"},
+		{"a pod not scraped", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Down = map[string]int{"canary": 1} },
+			"targets", Failed, "canary: 1 up, 1 down; stable: 9 up, 0 down"},
+		{"targets of a first rollout", nil, func(_ *settings.Settings,
+			f *Facts) {
+			f.Namespace = Namespace{}
+			f.Prometheus.Up = nil
+		}, "targets", Skipped, "nothing is rolled out yet"},
+		{"rules not loaded", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Groups = f.Prometheus.Groups[:1] },
+			"rules", Failed, "finance-service-production.alerts"},
+		{"broken rule", nil, func(_ *settings.Settings,
+			f *Facts) {
+			f.Prometheus.Broken = []string{"CanaryRestarts: many-to-many"}
+		}, "rules", Failed, "many-to-many"},
 		{"no rules wanted", map[string]string{"monitoring": `{"enabled":false}`}, nil, "rules", Skipped, "made elsewhere"},
-		{"no counter", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Statuses = nil }, "metrics", Failed, "http_requests_total with a label code"},
-		{"status in words", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Statuses = []string{"ok", "error"} }, "metrics", Failed, "ok, error"},
-		{"no histogram", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Bounds = nil }, "metrics", Failed, "http_request_duration_seconds_bucket"},
-		{"no bucket at the limit", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Bounds = []string{"0.1", "1"} }, "metrics", Failed, "no bucket at the limit of 500ms"},
-		{"alerts for nobody", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Alertmanagers = nil }, "alertmanager", Failed, "to nobody"},
-		{"guard's alertmanager gone", nil, func(_ *settings.Settings, f *Facts) { f.Alertmanager.Err = errors.New("no endpoints") }, "alertmanager", Failed, "no endpoints"},
-		{"no dashboard", nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status = 404 }, "grafana", Failed, "no dashboard finance-week1"},
-		{"no dashboard yet", nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status, f.Namespace = 404, Namespace{} }, "grafana", OK, "pulumi up makes dashboard"},
-		{"Grafana wants a login", nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status = 401 }, "grafana", Unknown, "without a login"},
-		{"no Grafana", map[string]string{"dashboardURL": ""}, func(_ *settings.Settings, f *Facts) { f.Grafana = Reached{} }, "grafana", Skipped, "no Grafana"},
-		{"no collector", nil, func(_ *settings.Settings, f *Facts) { f.OTLP.Err = errors.New(`services "signoz" not found`) }, "otlp endpoint", Failed, `services "signoz" not found`},
-		{"sick collector", nil, func(_ *settings.Settings, f *Facts) { f.OTLP.Status = 503 }, "otlp endpoint", Failed, "status 503"},
-		{"no traces", map[string]string{"env": "{}"}, func(_ *settings.Settings, f *Facts) { f.OTLP = Reached{} }, "otlp endpoint", Skipped, "no traces"},
-		{"staging has another", nil, func(_ *settings.Settings, f *Facts) { f.Staging.Verified = stable }, "staging", Failed, "has verified " + stable},
-		{"staging has none", nil, func(_ *settings.Settings, f *Facts) { f.Staging.Verified = "" }, "staging", Failed, "verified no image"},
-		{"staging not seen", nil, func(_ *settings.Settings, f *Facts) { f.Staging = Staging{Err: forbidden} }, "staging", Unknown, "forbidden"},
-		{"without staging", map[string]string{"staging": `{"required":false}`}, nil, "staging", Skipped, "staging.required is false"},
+		{"no counter", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Statuses = nil }, "metrics", Failed,
+			"http_requests_total with a label code"},
+		{"status in words", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Statuses = []string{"ok", "error"} },
+			"metrics", Failed, "ok, error"},
+		{"no histogram", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Bounds = nil }, "metrics", Failed,
+			"http_request_duration_seconds_bucket"},
+		{"no bucket at the limit", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Bounds = []string{"0.1", "1"} },
+			"metrics", Failed, "no bucket at the limit of 500ms"},
+		{"alerts for nobody", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Alertmanagers = nil }, "alertmanager",
+			Failed, "to nobody"},
+		{"guard's alertmanager gone", nil, func(_ *settings.Settings,
+			f *Facts) {
+			f.Alertmanager.Err = errors.New("no endpoints")
+		}, "alertmanager", Failed, "no endpoints"},
+		{"no dashboard", nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status = 404 }, "grafana", Failed,
+			"no dashboard finance-week1"},
+		{"no dashboard yet", nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status, f.Namespace = 404, Namespace{} },
+			"grafana", OK, "pulumi up makes dashboard"},
+		{"Grafana wants a login", nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status = 401 }, "grafana", Unknown,
+			"without a login"},
+		{"no Grafana", map[string]string{"dashboardURL": ""}, func(_ *settings.Settings, f *Facts) { f.Grafana = Reached{} },
+			"grafana", Skipped, "no Grafana"},
+		{"no collector", nil, func(_ *settings.Settings, f *Facts) { f.OTLP.Err = errors.New(`services "signoz" not found`) },
+			"otlp endpoint", Failed, `services "signoz" not found`},
+		{"sick collector", nil, func(_ *settings.Settings, f *Facts) { f.OTLP.Status = 503 }, "otlp endpoint", Failed,
+			"status 503"},
+		{"no traces", map[string]string{"env": "{}"}, func(_ *settings.Settings, f *Facts) { f.OTLP = Reached{} },
+			"otlp endpoint", Skipped, "no traces"},
+		{"staging has another", nil, func(_ *settings.Settings, f *Facts) { f.Staging.Verified = stable }, "staging", Failed,
+			"has verified " + stable},
+		{"staging has none", nil, func(_ *settings.Settings, f *Facts) { f.Staging.Verified = "" }, "staging", Failed,
+			"verified no image"},
+		{"staging not seen", nil, func(_ *settings.Settings, f *Facts) { f.Staging = Staging{Err: forbidden} }, "staging",
+			Unknown, "forbidden"},
+		{"without staging", map[string]string{"staging": `{"required":false}`}, nil, "staging", Skipped,
+			"staging.required is false"},
 		{"latched", nil, func(_ *settings.Settings, f *Facts) {
-			f.Ledger.History = history(t, append(usual[:1:1], ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard/a", Image: onTrial, Reason: "33 % failed"})...)
+			f.Ledger.History = history(t, append(usual[:1:1], ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard/a",
+				Image: onTrial, Reason: "33 % failed"})...)
 		}, "latch", Failed, "by guard/a: 33 % failed"},
-		{"ledger not seen", nil, func(_ *settings.Settings, f *Facts) { f.Ledger = Ledger{Err: forbidden} }, "stable version", Unknown, "forbidden"},
-		{"no stable version", map[string]string{"stableImage": "registry.example/vextrus/finance:1"}, func(_ *settings.Settings, f *Facts) {
-			f.Ledger.History, f.StableImage = history(t), Image{Err: forbidden}
-		}, "stable version", Failed, "neither the ledger nor the stack"},
+		{"ledger not seen", nil, func(_ *settings.Settings, f *Facts) { f.Ledger = Ledger{Err: forbidden} }, "stable version",
+			Unknown, "forbidden"},
+		{"no stable version", map[string]string{"stableImage": "registry.example/vextrus/finance:1"},
+			func(_ *settings.Settings, f *Facts) {
+				f.Ledger.History, f.StableImage = history(t), Image{Err: forbidden}
+			}, "stable version", Failed, "neither the ledger nor the stack"},
 		{"another stable version", nil, func(_ *settings.Settings, f *Facts) {
 			f.Ledger.History = history(t, ledger.Entry{Kind: ledger.ShiftBegun, Stable: "sha256:2222", To: 10})
 		}, "stable version", Failed, "the ledger has sha256:2222"},
-		{"finish", map[string]string{"stableImage": "registry.example/vextrus/finance@" + onTrial}, func(_ *settings.Settings, f *Facts) {
-			f.Ledger.History = history(t, ledger.Entry{Kind: ledger.ShiftReached, Release: "week1", Image: onTrial, Stable: stable, To: 100})
-		}, "stable version", OK, stable + " by the ledger; the stack names the image on trial"},
-		{"no room", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Nodes = f.Capacity.Nodes[1:] }, "capacity", Failed, "1 more pods of 500m CPU and 1Gi are needed, and 0 find room on 1 nodes"},
-		{"full of pods", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Nodes = []Node{{"a", 9000, 1 << 40, 0}} }, "capacity", Failed, "0 find room"},
-		{"room not seen", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Err = forbidden }, "capacity", Unknown, "forbidden"},
-		{"room not needed", nil, func(_ *settings.Settings, f *Facts) { f.Capacity = Capacity{Canary: 1, Err: forbidden} }, "capacity", OK, "has its 1 pods already"},
-		{"never rehearsed", nil, func(_ *settings.Settings, f *Facts) { f.Ledger.History = history(t, usual[0]) }, "rollback rehearsal", Failed, "ever rehearsed"},
-		{"rehearsed long ago", nil, func(_ *settings.Settings, f *Facts) { f.Now = now.Add(60 * 24 * time.Hour) }, "rollback rehearsal", Failed, "61 days ago in staging: pass, out of traffic after 1.312s; it must be of the last 30 days"},
+		{"finish", map[string]string{"stableImage": "registry.example/vextrus/finance@" + onTrial},
+			func(_ *settings.Settings, f *Facts) {
+				f.Ledger.History = history(t, ledger.Entry{Kind: ledger.ShiftReached, Release: "week1", Image: onTrial,
+					Stable: stable, To: 100})
+			}, "stable version", OK, stable + " by the ledger; the stack names the image on trial"},
+		{"no room", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Nodes = f.Capacity.Nodes[1:] }, "capacity", Failed,
+			"1 more pods of 500m CPU and 1Gi are needed, and 0 find room on 1 nodes"},
+		{"full of pods", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Nodes = []Node{{"a", 9000, 1 << 40, 0}} },
+			"capacity", Failed, "0 find room"},
+		{"room not seen", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Err = forbidden }, "capacity", Unknown,
+			"forbidden"},
+		{"room not needed", nil, func(_ *settings.Settings, f *Facts) { f.Capacity = Capacity{Canary: 1, Err: forbidden} },
+			"capacity", OK, "has its 1 pods already"},
+		{"never rehearsed", nil, func(_ *settings.Settings, f *Facts) { f.Ledger.History = history(t, usual[0]) },
+			"rollback rehearsal", Failed, "ever rehearsed"},
+		{"rehearsed long ago", nil, func(_ *settings.Settings, f *Facts) { f.Now = now.Add(60 * 24 * time.Hour) },
+			"rollback rehearsal", Failed, "61 days ago in staging: pass, out of traffic after 1.312s; it must be of the last " +
+				"30 days"},
 		{"rehearsed in vain", nil, func(_ *settings.Settings, f *Facts) {
 			f.Ledger.History = history(t, ledger.Entry{Kind: ledger.Rehearsed, Stack: "staging", Took: 9000, Verdict: "fail"})
 		}, "rollback rehearsal", Failed, "fail, out of traffic after 9s"},
-		{"nobody vouches", nil, func(_ *settings.Settings, f *Facts) { f.Ledger.History = history(t, usual[:2]...) }, "security audit", Failed, "nobody has attested security-audit"},
-		{"vouched for too long ago", nil, func(_ *settings.Settings, f *Facts) { f.Now = now.Add(30 * 24 * time.Hour) }, "security audit", Failed, "anna attested it until 2026-03-09"},
+		{"nobody vouches", nil, func(_ *settings.Settings, f *Facts) { f.Ledger.History = history(t, usual[:2]...) },
+			"security audit", Failed, "nobody has attested security-audit"},
+		{"vouched for too long ago", nil, func(_ *settings.Settings, f *Facts) { f.Now = now.Add(30 * 24 * time.Hour) },
+			"security audit", Failed, "anna attested it until 2026-03-09"},
 		{"backup by its job", job, func(_ *settings.Settings, f *Facts) {
 			f.DatabaseBackup = Job{Exists: true, Succeeded: now.Add(-90 * time.Minute)}
 		}, "database backup", OK, "data/postgres-backup succeeded 1 h 30 min ago"},
 		{"old backup", job, func(_ *settings.Settings, f *Facts) {
 			f.DatabaseBackup = Job{Exists: true, Succeeded: now.Add(-50 * time.Hour)}
 		}, "database backup", Failed, "2 days ago; it must be of the last 24 h 0 min"},
-		{"backup that never succeeded", job, func(_ *settings.Settings, f *Facts) { f.DatabaseBackup = Job{Exists: true} }, "database backup", Failed, "never succeeded"},
+		{"backup that never succeeded", job, func(_ *settings.Settings, f *Facts) { f.DatabaseBackup = Job{Exists: true} },
+			"database backup", Failed, "never succeeded"},
 		{"no such backup", job, nil, "database backup", Failed, "no CronJob or Job data/postgres-backup"},
-		{"backup not seen", job, func(_ *settings.Settings, f *Facts) { f.DatabaseBackup.Err = forbidden }, "database backup", Unknown, "forbidden"},
+		{"backup not seen", job, func(_ *settings.Settings, f *Facts) { f.DatabaseBackup.Err = forbidden }, "database backup",
+			Unknown, "forbidden"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := stack(t, tt.stack)
@@ -270,7 +343,8 @@ func TestNothingKnownIsNothingInOrder(t *testing.T) {
 	for _, changes := range []map[string]string{nil, {"strategy": "single", "stableImage": "", "guard": "{}"}} {
 		s := stack(t, changes)
 		for name, facts := range map[string]Facts{
-			"nothing":    {Now: now, Stack: "production", Ledger: Ledger{Err: io.EOF}, Namespace: Namespace{Err: io.EOF}, Cluster: Cluster{Err: io.EOF}, Prometheus: Prometheus{Err: io.EOF}},
+			"nothing": {Now: now, Stack: "production", Ledger: Ledger{Err: io.EOF}, Namespace: Namespace{Err: io.EOF},
+				Cluster: Cluster{Err: io.EOF}, Prometheus: Prometheus{Err: io.EOF}},
 			"no cluster": {Now: now, Stack: "production", Cluster: Cluster{Err: io.EOF}},
 		} {
 			for _, row := range Check(s, facts).Rows {
@@ -293,10 +367,12 @@ func TestAStackWithOneTrack(t *testing.T) {
 
 func TestFits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		node := Node{CPU: rapid.Int64Range(-500, 8000).Draw(t, "cpu"), Memory: rapid.Int64Range(-5, 1<<33).Draw(t, "memory"), Pods: rapid.IntRange(-1, 20).Draw(t, "pods")}
+		node := Node{CPU: rapid.Int64Range(-500, 8000).Draw(t, "cpu"), Memory: rapid.Int64Range(-5, 1<<33).Draw(t, "memory"),
+			Pods: rapid.IntRange(-1, 20).Draw(t, "pods")}
 		cpu, memory := rapid.Int64Range(0, 2000).Draw(t, "asks cpu"), rapid.Int64Range(0, 1<<31).Draw(t, "asks memory")
 		count := int64(fits(node, cpu, memory))
-		if count < 0 || count > int64(max(node.Pods, 0)) || count*cpu > max(node.CPU, 0) || count*memory > max(node.Memory, 0) {
+		if count < 0 || count > int64(max(node.Pods, 0)) || count*cpu > max(node.CPU, 0) ||
+			count*memory > max(node.Memory, 0) {
 			t.Fatalf("%d pods of %d and %d on %+v", count, cpu, memory, node)
 		}
 		if more := count + 1; count < int64(node.Pods) && more*cpu <= max(node.CPU, 0) && more*memory <= max(node.Memory, 0) {

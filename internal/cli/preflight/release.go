@@ -19,7 +19,8 @@ func (c checker) onTrial() string {
 }
 
 func (c checker) staging() Row {
-	r := row("staging", "pulumi up -s %s, then %s", c.s.Staging.Stack, c.on("pulumi config set image \"$(pulumi stack output verifiedImage -s %s)\"", c.s.Staging.Stack))
+	r := row("staging", "pulumi up -s %s, then %s", c.s.Staging.Stack,
+		c.on("pulumi config set image \"$(pulumi stack output verifiedImage -s %s)\"", c.s.Staging.Stack))
 	switch digest := c.onTrial(); {
 	case !c.s.Staging.Required:
 		return r.is(Skipped, "config staging.required is false: no stack need have verified the image")
@@ -50,7 +51,8 @@ func (c checker) history(r Row) (Row, bool) {
 }
 
 func (c checker) latch() Row {
-	r, ok := c.history(row("latch", "set another image, or, when the cause is gone, %s", c.on("rollout resume --reason WHY")))
+	r, ok := c.history(row("latch", "set another image, or, when the cause is gone, %s",
+		c.on("rollout resume --reason WHY")))
 	if !ok {
 		return r
 	}
@@ -59,14 +61,16 @@ func (c checker) latch() Row {
 		return r.unseen(fmt.Errorf("the digest of the image is not known"))
 	}
 	if latch, engaged := c.f.Ledger.History.State().Latch(digest); engaged {
-		return r.is(Failed, "the image was rolled back at %s by %s: %s", latch.Time.UTC().Format(time.RFC3339), latch.Who, latch.Reason)
+		return r.is(Failed, "the image was rolled back at %s by %s: %s", latch.Time.UTC().Format(time.RFC3339), latch.Who,
+			latch.Reason)
 	}
 	return r.is(OK, "the image was not rolled back before")
 }
 
 // stable checks that there is a version to go back to, and that the settings name it.
 func (c checker) stable() Row {
-	r, ok := c.history(row("stable version", "%s, by the digest that runs now", c.on("pulumi config set stableImage REPOSITORY@sha256:…")))
+	r, ok := c.history(row("stable version", "%s, by the digest that runs now",
+		c.on("pulumi config set stableImage REPOSITORY@sha256:…")))
 	if !ok {
 		return r
 	}
@@ -93,7 +97,8 @@ func (c checker) stable() Row {
 
 // capacity checks that the canary's pods find room beside all the others: it grows first.
 func (c checker) capacity() Row {
-	r, ok := c.within(row("capacity", "add nodes, ask for less by %s, or begin with a smaller weight", c.on("pulumi config set --path resources.requests.cpu VALUE")))
+	r, ok := c.within(row("capacity", "add nodes, ask for less by %s, or begin with a smaller weight",
+		c.on("pulumi config set --path resources.requests.cpu VALUE")))
 	if !ok {
 		return r
 	}
@@ -115,9 +120,11 @@ func (c checker) capacity() Row {
 		room += fits(node, cpu, memory)
 	}
 	if room < more {
-		return r.is(Failed, "%d more pods of %s are needed, and %d find room on %d nodes", more, asks, room, len(c.f.Capacity.Nodes))
+		return r.is(Failed, "%d more pods of %s are needed, and %d find room on %d nodes", more, asks, room,
+			len(c.f.Capacity.Nodes))
 	}
-	return r.is(OK, "%d more pods of %s are needed, and %d find room on %d nodes", more, asks, room, len(c.f.Capacity.Nodes))
+	return r.is(OK, "%d more pods of %s are needed, and %d find room on %d nodes", more, asks, room,
+		len(c.f.Capacity.Nodes))
 }
 
 // amount reads a quantity that the settings have validated; an empty one asks for nothing.
@@ -152,7 +159,8 @@ func (c checker) rehearsal() Row {
 		return r.is(Failed, "no rollback was ever rehearsed")
 	}
 	age := c.f.Now.Sub(last.Time)
-	text := fmt.Sprintf("%s ago in %s: %s, out of traffic after %v", ago(age), last.Stack, last.Verdict, time.Duration(last.Took)*time.Millisecond)
+	text := fmt.Sprintf("%s ago in %s: %s, out of traffic after %v", ago(age), last.Stack, last.Verdict,
+		time.Duration(last.Took)*time.Millisecond)
 	switch {
 	case last.Verdict != "pass":
 		return r.is(Failed, "%s", text)
@@ -169,12 +177,14 @@ func (c checker) backup(name, attestation, field, configured string, job Job) Ro
 	if configured == "" {
 		found := c.attested(name, attestation)
 		if found.State == Failed {
-			found.Fix += fmt.Sprintf("; or name its CronJob by %s", c.on("pulumi config set --path preflight.%s NAMESPACE/NAME", field))
+			found.Fix += fmt.Sprintf("; or name its CronJob by %s", c.on("pulumi config set --path preflight.%s NAMESPACE/NAME",
+				field))
 		}
 		return found
 	}
 	namespace, object, _ := strings.Cut(configured, "/")
-	r, ok := c.within(row(name, "kubectl get cronjobs,jobs -n %s; kubectl create job --from=cronjob/%s %s-now -n %s", namespace, object, object, namespace))
+	r, ok := c.within(row(name, "kubectl get cronjobs,jobs -n %s; kubectl create job --from=cronjob/%s %s-now -n %s",
+		namespace, object, object, namespace))
 	switch age := c.f.Now.Sub(job.Succeeded); {
 	case !ok:
 		return r

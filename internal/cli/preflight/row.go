@@ -86,16 +86,22 @@ func (c Checklist) Count(state State) int {
 
 // Check makes the rows of a stack.
 func Check(s *settings.Settings, f Facts) Checklist {
-	c := checker{s: s, f: f, on: func(command string, args ...any) string { return fmt.Sprintf(command, args...) + " -s " + f.Stack }}
+	c := checker{s: s, f: f, on: func(command string, args ...any) string {
+		return fmt.Sprintf(command, args...) + " -s " +
+			f.Stack
+	}}
 	list := Checklist{Stack: f.Stack}
 	list.Rows = append(list.Rows, c.cluster(), c.permissions(), c.namespace())
 	list.Rows = append(list.Rows, c.secrets()...)
 	list.Rows = append(list.Rows, c.images()...)
-	list.Rows = append(list.Rows, c.prometheus(), c.targets(), c.rules(), c.metrics(), c.alertmanager(), c.grafana(), c.otlp())
+	list.Rows = append(list.Rows, c.prometheus(), c.targets(), c.rules(), c.metrics(), c.alertmanager(), c.grafana(),
+		c.otlp())
 	if !s.IsSingle() {
 		list.Rows = append(list.Rows, c.staging(), c.latch(), c.stable(), c.capacity(), c.rehearsal())
-		list.Rows = append(list.Rows, c.backup("database backup", "database-backup", "databaseBackup", s.Preflight.DatabaseBackup, f.DatabaseBackup))
-		list.Rows = append(list.Rows, c.backup("event-store backup", "eventstore-backup", "eventStoreBackup", s.Preflight.EventStoreBackup, f.EventStoreBackup))
+		list.Rows = append(list.Rows, c.backup("database backup", "database-backup", "databaseBackup",
+			s.Preflight.DatabaseBackup, f.DatabaseBackup))
+		list.Rows = append(list.Rows, c.backup("event-store backup", "eventstore-backup", "eventStoreBackup",
+			s.Preflight.EventStoreBackup, f.EventStoreBackup))
 		list.Rows = append(list.Rows, c.attested("security audit", "security-audit"), c.attested("sign-off", "sign-off"))
 	}
 	return list

@@ -22,7 +22,8 @@ type Canary struct {
 	// Weight is its share of the requests by the ledger, in percent; Desired how many pods it shall have.
 	Weight  int `json:"weight"`
 	Desired int `json:"desired"`
-	// Out tells that it has no requests, no pods, and that no shift or rollback of it is under way: there is nothing to roll back.
+	// Out tells that it has no requests, no pods, and that no shift or rollback of it is under way: there is nothing to
+	// roll back.
 	Out bool `json:"out,omitempty"`
 }
 
@@ -37,7 +38,8 @@ type Known struct {
 	Deployments []appsv1.Deployment
 }
 
-// Find tells which canary is to be taken out: the one that is named, else the one that the ledger tells of, else the configured one.
+// Find tells which canary is to be taken out: the one that is named, else the one that the ledger tells of, else the
+// configured one.
 func Find(known Known) (Canary, error) {
 	release := known.Wanted
 	if release == "" {
@@ -53,11 +55,13 @@ func Find(known Known) (Canary, error) {
 	}
 	ofLedger := known.fill(&canary)
 	if !exists && !ofLedger && known.Wanted != "" {
-		return Canary{}, fmt.Errorf("there is no release %q: there is no Deployment %s, and the ledger's last release is another one; %s",
+		return Canary{}, fmt.Errorf("there is no release %q: there is no Deployment %s, and the ledger's last release is "+
+			"another one; %s",
 			known.Wanted, canary.Deployment, known.others())
 	}
 	if canary.Image == "" && !canary.Out {
-		return Canary{}, fmt.Errorf("deployment %s names its image %q by no digest, so that it cannot be latched: %s", canary.Deployment, canary.Reference, known.others())
+		return Canary{}, fmt.Errorf("deployment %s names its image %q by no digest, so that it cannot be latched: %s",
+			canary.Deployment, canary.Reference, known.others())
 	}
 	return canary, nil
 }
@@ -93,8 +97,8 @@ func (c *Canary) take(deployment appsv1.Deployment) {
 	}
 }
 
-// fill adds what the ledger knows of the release, and tells whether it knows anything. The image that the pods run counts more: it is what
-// must be kept out.
+// fill adds what the ledger knows of the release, and tells whether it knows anything. The image that the pods run
+// counts more: it is what must be kept out.
 func (k Known) fill(canary *Canary) bool {
 	if k.State == nil {
 		return false

@@ -17,7 +17,8 @@ const (
 	Scale = "scale"
 	// Delete deletes it.
 	Delete = "delete"
-	// Undo gives it the template of an earlier revision, without pods: that one gets requests through the advance gate only.
+	// Undo gives it the template of an earlier revision, without pods: that one gets requests through the advance gate
+	// only.
 	Undo = "undo"
 )
 
@@ -56,12 +57,14 @@ func Choose(option string, to int, canary Canary, revisions []kube.Revision, sta
 	digest := names.Digest(revision.Image)
 	if state != nil {
 		if latch, latched := state.Latch(digest); latched {
-			return Choice{}, fmt.Errorf("revision %d runs %s, which was itself rolled back at %s by %s: %s; choose another revision, or --option %s",
+			return Choice{}, fmt.Errorf("revision %d runs %s, which was itself rolled back at %s by %s: %s; choose another "+
+				"revision, or --option %s",
 				revision.Number, revision.Image, latch.Time.Format("2006-01-02 15:04"), latch.Who, latch.Reason, Scale)
 		}
 	}
 	if digest == canary.Image {
-		return Choice{}, fmt.Errorf("revision %d runs the same image as now, %s, and differs in its configuration alone, which `pulumi up` would bring back: "+
+		return Choice{}, fmt.Errorf("revision %d runs the same image as now, %s, and differs in its configuration alone, "+
+			"which `pulumi up` would bring back: "+
 			"use --option %s and correct the configuration", revision.Number, revision.Image, Scale)
 	}
 	return Choice{Option: Undo, Revision: revision}, nil
@@ -86,13 +89,15 @@ func choose(to int, canary Canary, revisions []kube.Revision) (kube.Revision, er
 	}
 	switch {
 	case to == 0 && before == nil:
-		return kube.Revision{}, fmt.Errorf("deployment %s has no revision before the present one to go back to; %s: use --option %s", canary.Deployment, list, Scale)
+		return kube.Revision{}, fmt.Errorf("deployment %s has no revision before the present one to go back to; %s: use "+
+			"--option %s", canary.Deployment, list, Scale)
 	case to == 0:
 		return *before, nil
 	case named == nil:
 		return kube.Revision{}, fmt.Errorf("deployment %s has no revision %d; %s", canary.Deployment, to, list)
 	case named.Present:
-		return kube.Revision{}, fmt.Errorf("revision %d is the one that deployment %s runs now; %s", to, canary.Deployment, list)
+		return kube.Revision{}, fmt.Errorf("revision %d is the one that deployment %s runs now; %s", to, canary.Deployment,
+			list)
 	default:
 		return *named, nil
 	}
@@ -110,13 +115,14 @@ func (c Choice) Apply(options *rollback.Options, deployments Deployments) {
 	case Undo:
 		options.RemoveName = "undo canary"
 		options.Remove = func(ctx context.Context) (string, error) {
-			return fmt.Sprintf("%s at revision %d without pods, %s", name, c.Revision.Number, c.Revision.Image), deployments.UndoTo(ctx, namespace, name, c.Revision)
+			return fmt.Sprintf("%s at revision %d without pods, %s", name, c.Revision.Number, c.Revision.Image),
+				deployments.UndoTo(ctx, namespace, name, c.Revision)
 		}
 	}
 }
 
-// Config is what the stack's configuration must say for the position that the rollback made, by key; an empty value removes the key.
-// Built tells that the image is built by the stack, and named by a tag.
+// Config is what the stack's configuration must say for the position that the rollback made, by key; an empty value
+// removes the key. Built tells that the image is built by the stack, and named by a tag.
 func (c Choice) Config(built bool) map[string]string {
 	config := map[string]string{"canaryWeight": "0"}
 	switch {
@@ -135,7 +141,8 @@ func (c Choice) Kubectl(namespace, deployment string) string {
 	case Delete:
 		return fmt.Sprintf("kubectl delete deployment %s -n %s", deployment, namespace)
 	case Undo:
-		return fmt.Sprintf("kubectl rollout undo deployment/%s -n %s --to-revision=%d", deployment, namespace, c.Revision.Number)
+		return fmt.Sprintf("kubectl rollout undo deployment/%s -n %s --to-revision=%d", deployment, namespace,
+			c.Revision.Number)
 	default:
 		return fmt.Sprintf("kubectl scale deployment %s -n %s --replicas=0", deployment, namespace)
 	}

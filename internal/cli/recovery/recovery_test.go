@@ -46,28 +46,37 @@ func TestFind(t *testing.T) {
 		want  Canary
 		err   string
 	}{
-		{name: "what the ledger tells of", known: Known{Configured: "v3", State: atTen, Deployments: []appsv1.Deployment{deployment("v2", bad, 1), deployment("v3", good, 0)}},
+		{name: "what the ledger tells of", known: Known{Configured: "v3", State: atTen,
+			Deployments: []appsv1.Deployment{deployment("v2", bad, 1), deployment("v3", good, 0)}},
 			want: Canary{Release: "v2", Image: bad, Weight: 10, Desired: 1}},
-		{name: "a shift that was let through", known: Known{State: entering, Deployments: []appsv1.Deployment{deployment("v2", bad, 1)}},
+		{name: "a shift that was let through", known: Known{State: entering,
+			Deployments: []appsv1.Deployment{deployment("v2", bad, 1)}},
 			want: Canary{Release: "v2", Image: bad, Desired: 1}},
-		{name: "a rollback that was interrupted", known: Known{State: rolling, Deployments: []appsv1.Deployment{deployment("v2", bad, 0)}},
+		{name: "a rollback that was interrupted", known: Known{State: rolling,
+			Deployments: []appsv1.Deployment{deployment("v2", bad, 0)}},
 			want: Canary{Release: "v2", Image: bad}},
 		{name: "without a ledger", known: Known{Configured: "v2", Deployments: []appsv1.Deployment{deployment("v2", bad, 3)}},
 			want: Canary{Release: "v2", Image: bad, Desired: 3}},
 		{name: "without a Deployment", known: Known{State: atTen}, want: Canary{Release: "v2", Image: bad, Weight: 10}},
-		{name: "the image that runs counts, not the one that is noted", known: Known{State: atTen, Deployments: []appsv1.Deployment{deployment("v2", good, 1)}},
-			want: Canary{Release: "v2", Image: good, Weight: 10, Desired: 1}},
-		{name: "brought back by hand", known: Known{Configured: "v2", State: out, Deployments: []appsv1.Deployment{deployment("v2", bad, 2)}},
+		{name: "the image that runs counts, not the one that is noted",
+			known: Known{State: atTen, Deployments: []appsv1.Deployment{deployment("v2", good, 1)}},
+			want:  Canary{Release: "v2", Image: good, Weight: 10, Desired: 1}},
+		{name: "brought back by hand", known: Known{Configured: "v2", State: out,
+			Deployments: []appsv1.Deployment{deployment("v2", bad, 2)}},
 			want: Canary{Release: "v2", Image: bad, Desired: 2}},
-		{name: "nothing to roll back", known: Known{Configured: "v2", State: out, Deployments: []appsv1.Deployment{deployment("v2", bad, 0)}},
+		{name: "nothing to roll back", known: Known{Configured: "v2", State: out,
+			Deployments: []appsv1.Deployment{deployment("v2", bad, 0)}},
 			want: Canary{Release: "v2", Image: bad, Out: true}},
-		{name: "the one that is named", known: Known{Wanted: "v3", State: atTen, Deployments: []appsv1.Deployment{deployment("v2", bad, 1), deployment("v3", good, 1)}},
+		{name: "the one that is named", known: Known{Wanted: "v3", State: atTen,
+			Deployments: []appsv1.Deployment{deployment("v2", bad, 1), deployment("v3", good, 1)}},
 			want: Canary{Release: "v3", Image: good, Desired: 1}},
-		{name: "one that does not exist", known: Known{Wanted: "v9", State: atTen, Deployments: []appsv1.Deployment{deployment("v2", bad, 1)}},
+		{name: "one that does not exist", known: Known{Wanted: "v9", State: atTen,
+			Deployments: []appsv1.Deployment{deployment("v2", bad, 1)}},
 			err: `no release "v9"`},
 		{name: "an image by tag", known: Known{Configured: "v2", Deployments: []appsv1.Deployment{{
 			ObjectMeta: metav1.ObjectMeta{Name: "shop-v2"},
-			Spec:       appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Image: "shop:2"}}}}},
+			Spec: appsv1.DeploymentSpec{
+				Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Image: "shop:2"}}}}},
 		}}}, err: "by no digest"},
 	}
 	for _, tt := range tests {
@@ -91,11 +100,13 @@ func TestFind(t *testing.T) {
 func TestChoose(t *testing.T) {
 	canary := Canary{Release: "v2", Deployment: "shop-v2", Image: bad}
 	older := "sha256:01de70000000000000000000"
-	revisions := []kube.Revision{{Number: 1, Image: "shop@" + older}, {Number: 2, Image: "shop@" + good}, {Number: 4, Image: "shop@" + bad, Present: true}}
+	revisions := []kube.Revision{{Number: 1, Image: "shop@" + older}, {Number: 2, Image: "shop@" + good},
+		{Number: 4, Image: "shop@" + bad, Present: true}}
 	latched := func(digest string) *ledger.State {
-		book, err := ledger.Append(t.Context(), &memory{}, func() time.Time { return now }, func(*ledger.Ledger) ([]ledger.Entry, error) {
-			return []ledger.Entry{{Kind: ledger.RollbackBegun, Who: "guard", Image: digest, Reason: "12 of 90 failed"}}, nil
-		})
+		book, err := ledger.Append(t.Context(), &memory{}, func() time.Time { return now },
+			func(*ledger.Ledger) ([]ledger.Entry, error) {
+				return []ledger.Entry{{Kind: ledger.RollbackBegun, Who: "guard", Image: digest, Reason: "12 of 90 failed"}}, nil
+			})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,12 +126,16 @@ func TestChoose(t *testing.T) {
 		{name: "delete", option: Delete},
 		{name: "the revision before", option: Undo, revisions: revisions, want: 2},
 		{name: "a revision by its number", option: Undo, to: 1, revisions: revisions, want: 1},
-		{name: "one that is unknown", option: Undo, to: 7, revisions: revisions, err: []string{"no revision 7", "1 (shop@" + older, "2 (shop@"}},
+		{name: "one that is unknown", option: Undo, to: 7, revisions: revisions,
+			err: []string{"no revision 7", "1 (shop@" + older, "2 (shop@"}},
 		{name: "the present one", option: Undo, to: 4, revisions: revisions, err: []string{"runs now"}},
-		{name: "nothing before", option: Undo, revisions: revisions[2:], err: []string{"no revision before", "--option scale"}},
+		{name: "nothing before", option: Undo, revisions: revisions[2:],
+			err: []string{"no revision before", "--option scale"}},
 		{name: "no revisions at all", option: Undo, to: 1, err: []string{"it has none"}},
-		{name: "a latched one", option: Undo, revisions: revisions, state: latched(good), err: []string{"itself rolled back", "12 of 90 failed", "by guard"}},
-		{name: "the same image", option: Undo, revisions: []kube.Revision{{Number: 3, Image: "shop@" + bad}}, err: []string{"the same image"}},
+		{name: "a latched one", option: Undo, revisions: revisions, state: latched(good),
+			err: []string{"itself rolled back", "12 of 90 failed", "by guard"}},
+		{name: "the same image", option: Undo, revisions: []kube.Revision{{Number: 3, Image: "shop@" + bad}},
+			err: []string{"the same image"}},
 		{name: "a revision for scale", option: Scale, to: 2, err: []string{"--to-revision 2", "undo"}},
 		{name: "an unknown option", option: "restart", err: []string{"scale, delete, undo"}},
 	}
@@ -173,9 +188,11 @@ func TestWhatTheOptionsDo(t *testing.T) {
 		did, kubectl string
 		config       map[string]string
 	}{
-		Scale:  {"", "kubectl scale deployment shop-v2 -n shop --replicas=0", map[string]string{"canaryWeight": "0"}},
-		Delete: {"delete shop/shop-v2", "kubectl delete deployment shop-v2 -n shop", map[string]string{"canaryWeight": "0", "image": ""}},
-		Undo:   {"undo shop/shop-v2 to shop@" + good, "kubectl rollout undo deployment/shop-v2 -n shop --to-revision=2", map[string]string{"canaryWeight": "0", "image": "shop@" + good}},
+		Scale: {"", "kubectl scale deployment shop-v2 -n shop --replicas=0", map[string]string{"canaryWeight": "0"}},
+		Delete: {"delete shop/shop-v2", "kubectl delete deployment shop-v2 -n shop",
+			map[string]string{"canaryWeight": "0", "image": ""}},
+		Undo: {"undo shop/shop-v2 to shop@" + good, "kubectl rollout undo deployment/shop-v2 -n shop --to-revision=2",
+			map[string]string{"canaryWeight": "0", "image": "shop@" + good}},
 	} {
 		choice, did := Choice{Option: option, Revision: revision}, &hands{}
 		options := rollback.Options{Namespace: "shop", Deployment: "shop-v2"}
@@ -210,14 +227,16 @@ func done(names ...string) rollback.Outcome {
 
 func verdict(v gate.Verdict) func(context.Context) gate.Evaluation {
 	return func(context.Context) gate.Evaluation {
-		return gate.Evaluation{Start: now, End: now.Add(time.Minute), Results: []gate.Result{{Name: "error rate", Verdict: v, Reason: "0 of 900 requests failed"}}}
+		return gate.Evaluation{Start: now, End: now.Add(time.Minute),
+			Results: []gate.Result{{Name: "error rate", Verdict: v, Reason: "0 of 900 requests failed"}}}
 	}
 }
 
 // whole is a rollback after which everything works.
 func whole() (Order, rollback.Outcome, Surroundings) {
 	clock := now
-	order := Order{Stack: "production", Namespace: "shop", Who: "anna", Choice: Choice{Option: Undo, Revision: kube.Revision{Number: 2, Image: "shop@" + good}},
+	order := Order{Stack: "production", Namespace: "shop", Who: "anna",
+		Choice: Choice{Option: Undo, Revision: kube.Revision{Number: 2, Image: "shop@" + good}},
 		Canary: Canary{Release: "v2", Deployment: "shop-v2", Image: bad, Weight: 10, Desired: 1}}
 	return order, done("note the intent", "isolate", "restore stable", "evidence", "undo canary", "record"), Surroundings{
 		Settle: func(context.Context) error { return nil },
@@ -242,20 +261,32 @@ func TestRunAndItsReport(t *testing.T) {
 		left    []string
 	}{
 		{"whole", func(*rollback.Outcome, *Surroundings) {}, gate.Pass, nil},
-		{"pulumi is away", func(_ *rollback.Outcome, a *Surroundings) { a.Settle = func(context.Context) error { return broken } }, gate.Fail,
-			[]string{"pulumi config set canaryWeight 0 -s production", "pulumi config set image shop@" + good, "pulumi up --refresh -s production (because: the state cannot be reached)"}},
-		{"prometheus is away", func(_ *rollback.Outcome, a *Surroundings) { a.Watch = verdict(gate.Error) }, gate.Inconclusive, []string{"rollout status --watch"}},
-		{"no requests to watch", func(_ *rollback.Outcome, a *Surroundings) { a.Watch = verdict(gate.Inconclusive) }, gate.Pass, nil},
-		{"stable is bad too", func(_ *rollback.Outcome, a *Surroundings) { a.Watch = verdict(gate.Fail) }, gate.Fail, []string{"rollout diagnose"}},
+		{"pulumi is away", func(_ *rollback.Outcome,
+			a *Surroundings) {
+			a.Settle = func(context.Context) error { return broken }
+		}, gate.Fail,
+			[]string{"pulumi config set canaryWeight 0 -s production", "pulumi config set image shop@" + good,
+				"pulumi up --refresh -s production (because: the state cannot be reached)"}},
+		{"prometheus is away", func(_ *rollback.Outcome, a *Surroundings) { a.Watch = verdict(gate.Error) },
+			gate.Inconclusive, []string{"rollout status --watch"}},
+		{"no requests to watch", func(_ *rollback.Outcome, a *Surroundings) { a.Watch = verdict(gate.Inconclusive) },
+			gate.Pass, nil},
+		{"stable is bad too", func(_ *rollback.Outcome, a *Surroundings) { a.Watch = verdict(gate.Fail) }, gate.Fail,
+			[]string{"rollout diagnose"}},
 		{"the suite fails on stable", func(_ *rollback.Outcome, a *Surroundings) {
 			a.Smoke = func(context.Context) (string, gate.Verdict, error) { return "Failed: 1", gate.Fail, nil }
 		}, gate.Fail, []string{"fails the smoke suite too"}},
 		{"the suite cannot be run", func(_ *rollback.Outcome, a *Surroundings) {
 			a.Smoke = func(context.Context) (string, gate.Verdict, error) { return "", gate.Error, broken }
 		}, gate.Inconclusive, []string{"rollout smoke -s production"}},
-		{"a step failed", func(o *rollback.Outcome, _ *Surroundings) { o.Steps[3].Err = broken }, gate.Fail, []string{"rollout rollback -s production --yes"}},
-		{"endpoints may be left", func(o *rollback.Outcome, _ *Surroundings) { o.Steps[1].Err = broken }, gate.Fail, []string{"rollout rollback -s production --yes"}},
-		{"nothing follows", func(_ *rollback.Outcome, a *Surroundings) { a.Settle, a.Smoke, a.Watch, a.Events = nil, nil, nil, nil }, gate.Pass, nil},
+		{"a step failed", func(o *rollback.Outcome, _ *Surroundings) { o.Steps[3].Err = broken }, gate.Fail,
+			[]string{"rollout rollback -s production --yes"}},
+		{"endpoints may be left", func(o *rollback.Outcome, _ *Surroundings) { o.Steps[1].Err = broken }, gate.Fail,
+			[]string{"rollout rollback -s production --yes"}},
+		{"nothing follows", func(_ *rollback.Outcome, a *Surroundings) {
+			a.Settle, a.Smoke, a.Watch, a.Events = nil, nil, nil,
+				nil
+		}, gate.Pass, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -49,8 +49,8 @@ type Step struct {
 	Milliseconds int64  `json:"milliseconds"`
 }
 
-// Verdict is pass when nothing is left to do; fail when the canary may still have requests, the stack is at another position, or the
-// stable track is shown to be bad; inconclusive when something could not be looked at.
+// Verdict is pass when nothing is left to do; fail when the canary may still have requests, the stack is at another
+// position, or the stable track is shown to be bad; inconclusive when something could not be looked at.
 func (r *Report) Verdict() gate.Verdict {
 	switch {
 	case !r.OutOfTraffic, r.failed:
@@ -66,7 +66,8 @@ func (r *Report) Verdict() gate.Verdict {
 func (r *Report) Summary() string {
 	var out strings.Builder
 	if r.OutOfTraffic {
-		fmt.Fprintf(&out, "%s is out of traffic after %s; its image %s is latched\n", r.Canary.Release, r.OutAfter.Round(time.Millisecond), short(r.Canary.Image))
+		fmt.Fprintf(&out, "%s is out of traffic after %s; its image %s is latched\n", r.Canary.Release,
+			r.OutAfter.Round(time.Millisecond), short(r.Canary.Image))
 	} else {
 		fmt.Fprintf(&out, "%s MAY STILL HAVE REQUESTS: its endpoints could not be shown to be gone\n", r.Canary.Release)
 	}
@@ -129,10 +130,12 @@ func (r *Report) Markdown() string {
 // followed is what came after the rollback itself.
 func (r *Report) followed(out *strings.Builder) {
 	if r.Smoke != "" {
-		fmt.Fprintf(out, "\n## Smoke suite on the stable track: %s\n\n```\n%s\n```\n", r.SmokeVerdict, strings.TrimSpace(r.Smoke))
+		fmt.Fprintf(out, "\n## Smoke suite on the stable track: %s\n\n```\n%s\n```\n", r.SmokeVerdict,
+			strings.TrimSpace(r.Smoke))
 	}
 	if r.Watch != nil {
-		fmt.Fprintf(out, "\n## Stable track, watched for %s: %s\n\n```\n%s\n```\n", r.Watched, r.Watch.Verdict(), strings.TrimSpace(r.Watch.String()))
+		fmt.Fprintf(out, "\n## Stable track, watched for %s: %s\n\n```\n%s\n```\n", r.Watched, r.Watch.Verdict(),
+			strings.TrimSpace(r.Watch.String()))
 	}
 	if len(r.Events) > 0 {
 		fmt.Fprintf(out, "\n## Events\n\n```\n%s\n```\n", strings.Join(r.Events, "\n"))

@@ -37,10 +37,13 @@ type Order struct {
 // rollbackLimit bounds the rollback itself; its steps have limits of their own.
 const rollbackLimit = 6 * time.Minute
 
-// Run rolls back and does what follows. The rollback itself is carried through even when the context ends; what follows it is not.
-func Run(ctx context.Context, order Order, rollBack func(context.Context) rollback.Outcome, after Surroundings) *Report {
+// Run rolls back and does what follows. The rollback itself is carried through even when the context ends; what
+// follows it is not.
+func Run(ctx context.Context, order Order, rollBack func(context.Context) rollback.Outcome,
+	after Surroundings) *Report {
 	report := &Report{
-		Stack: order.Stack, Namespace: order.Namespace, Who: order.Who, Canary: order.Canary, Option: order.Choice.Option, Began: after.Now().UTC(),
+		Stack: order.Stack, Namespace: order.Namespace, Who: order.Who, Canary: order.Canary, Option: order.Choice.Option,
+		Began: after.Now().UTC(),
 	}
 	through, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackLimit)
 	defer cancel()
@@ -77,7 +80,8 @@ func (r *Report) rolledBack(outcome rollback.Outcome) {
 	r.OutOfTraffic, r.OutAfter = out, took
 	if err := outcome.Err(); err != nil {
 		r.failed = true
-		r.missed(fmt.Sprintf("carry the rollback through: rollout rollback -s %s --yes", r.Stack), errors.New("some of its steps failed"))
+		r.missed(fmt.Sprintf("carry the rollback through: rollout rollback -s %s --yes", r.Stack),
+			errors.New("some of its steps failed"))
 	}
 }
 
@@ -145,7 +149,8 @@ func (r *Report) watch(ctx context.Context, after Surroundings) {
 		r.missed(again, errInterrupted)
 	case verdict == gate.Fail:
 		r.failed = true
-		r.Left = append(r.Left, "the stable track is worse than the limit without the canary too: rollout diagnose -s "+r.Stack)
+		r.Left = append(r.Left,
+			"the stable track is worse than the limit without the canary too: rollout diagnose -s "+r.Stack)
 	case verdict == gate.Error:
 		r.missed(again, errors.New(evaluation.Reasons(gate.Error)))
 	}

@@ -101,7 +101,8 @@ func (q Question) pace() (step, window time.Duration) {
 	return step, window
 }
 
-// Panels asks for the charts of a stretch of time: requests, errors and latency of both tracks, as Grafana's dashboard has them.
+// Panels asks for the charts of a stretch of time: requests, errors and latency of both tracks, as Grafana's
+// dashboard has them.
 func Panels(ctx context.Context, server Ranger, q Question) (Section, error) {
 	if !q.End.After(q.Start) {
 		return Section{}, fmt.Errorf("the time from %s to %s is empty", moment(q.Start), moment(q.End))
@@ -136,7 +137,8 @@ func Panels(ctx context.Context, server Ranger, q Question) (Section, error) {
 
 // panels are the three, empty.
 func (q Question) panels() []Panel {
-	requests, failed, slow := Panel{Title: "Requests per second", Unit: PerSecond}, Panel{Title: "Error rate", Unit: Share}, Panel{Title: "P95 latency", Unit: Seconds}
+	requests, failed, slow := Panel{Title: "Requests per second", Unit: PerSecond},
+		Panel{Title: "Error rate", Unit: Share}, Panel{Title: "P95 latency", Unit: Seconds}
 	for _, criterion := range q.Criteria {
 		if criterion.Kind == gate.KindLatency {
 			slow.Title = criterion.Name
@@ -178,7 +180,8 @@ func (q Question) query(unit Unit, metrics gate.Metrics, window time.Duration) (
 	case Share:
 		bad := fmt.Sprintf("%s,%s=~%q}", strings.TrimSuffix(selector, "}"), metrics.StatusLabel, metrics.ErrorPattern)
 		// Without a single error there is no series of errors; adding no requests gives it one.
-		return fmt.Sprintf("(sum(rate(%s%s)) or 0 * sum(rate(%s%s))) / sum(rate(%s%s))", bad, over, selector, over, selector, over), nil
+		return fmt.Sprintf("(sum(rate(%s%s)) or 0 * sum(rate(%s%s))) / sum(rate(%s%s))", bad, over, selector, over, selector,
+			over), nil
 	default:
 		scale := ""
 		if metrics.DurationUnit > 0 && metrics.DurationUnit != time.Second {
@@ -247,7 +250,8 @@ func (p Panel) summary(list []Point) (mean, highest, last string) {
 	return p.Unit.print(sum / float64(len(list))), p.Unit.print(top), p.Unit.print(list[len(list)-1].Value)
 }
 
-// LastSoak is the time of a release's last stage. The last result is false where that is the whole release, or as good as.
+// LastSoak is the time of a release's last stage. The last result is false where that is the whole release, or as
+// good as.
 func LastSoak(entries []ledger.Entry, release string, end time.Time) (since, until time.Time, part bool) {
 	own := of(entries, release)
 	list := stages(own)

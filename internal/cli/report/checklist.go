@@ -22,7 +22,8 @@ func checklist(in Input, r *Report) []Check {
 	do := func(what, command string) Check { return Check{What: what, Command: command} }
 	on := func(command string) string { return fmt.Sprintf("%s -s %s", command, in.Stack) }
 	if state.Release != "" && state.Release != in.Release {
-		return []Check{do(fmt.Sprintf("release %s is on trial now: see its own report", state.Release), on("rollout report --release "+state.Release))}
+		return []Check{do(fmt.Sprintf("release %s is on trial now: see its own report", state.Release),
+			on("rollout report --release "+state.Release))}
 	}
 	latched := false
 	for _, image := range r.Images {
@@ -47,7 +48,8 @@ func checklist(in Input, r *Report) []Check {
 	case state.Weight == 100:
 		return append(soaking(in, r), do("make the canary's image the stable one", on("rollout finish")))
 	case state.Weight > 0:
-		return append(soaking(in, r), do(fmt.Sprintf("advance to %d %%", next(in)), on(fmt.Sprintf("rollout advance --to %d", next(in)))))
+		return append(soaking(in, r), do(fmt.Sprintf("advance to %d %%", next(in)),
+			on(fmt.Sprintf("rollout advance --to %d", next(in)))))
 	case finished(r):
 		return []Check{
 			{Done: true, What: "the canary's image is the stable one"},
@@ -70,7 +72,8 @@ func soaking(in Input, r *Report) []Check {
 	}
 	on := func(command string) string { return fmt.Sprintf("%s -s %s", command, in.Stack) }
 	return []Check{
-		{Done: soaked >= required && soaked > 0, What: fmt.Sprintf("%v of %v are soaked at %d %%, by the last checkpoint", soaked, required, in.State.Weight), Command: on("rollout status")},
+		{Done: soaked >= required && soaked > 0, What: fmt.Sprintf("%v of %v are soaked at %d %%, by the last checkpoint",
+			soaked, required, in.State.Weight), Command: on("rollout status")},
 		{Done: verdict == "pass", What: "the last checkpoint passed", Command: on("rollout status")},
 		{What: "look at the alerts that fired, and at what asked for review", Command: on("rollout diagnose")},
 		{What: "security audit, backups and sign-off are attested and hold", Command: on("rollout preflight")},

@@ -14,8 +14,10 @@ import (
 )
 
 // lies are texts that would become something else than a text: in Markdown, in HTML, or in a terminal.
-const lies = "<script>alert(1)</script> <img src=x onerror=alert(1)> </style></td></svg> [x](javascript:alert(1)) ![x](https://evil.example/x.png) " +
-	"@octocat www.evil.example https://evil.example `code` *b* _i_ ~~s~~ | cell | \n# heading\n- [x] done\n\x1b[2J\x1b]0;title\x07\u009b8m\u202egood &lt;b&gt; {{.Outcome}}"
+const lies = "<script>alert(1)</script> <img src=x onerror=alert(1)> </style></td></svg> [x](javascript:alert(1)) " +
+	"![x](https://evil.example/x.png) " +
+	"@octocat www.evil.example https://evil.example `code` *b* _i_ ~~s~~ | cell | \n# heading\n- [x] " +
+	"done\n\x1b[2J\x1b]0;title\x07\u009b8m\u202egood &lt;b&gt; {{.Outcome}}"
 
 // deceived is a report in which everything that comes from a pod, a server or a person is such a text.
 func deceived(t *testing.T) *Report {
@@ -47,7 +49,8 @@ func deceived(t *testing.T) *Report {
 
 func TestNothingInAReportActsInMarkdown(t *testing.T) {
 	markdown := deceived(t).Markdown()
-	for _, sign := range []string{"<script", "<img", "</", "](", "![", "@octocat", " www.", "https://evil", "*b*", "_i_", "~~", "&lt;b"} {
+	for _, sign := range []string{"<script", "<img", "</", "](", "![", "@octocat", " www.", "https://evil", "*b*", "_i_",
+		"~~", "&lt;b"} {
 		if strings.Contains(withoutCode(markdown), sign) {
 			t.Errorf("the report holds %q", sign)
 		}
@@ -57,7 +60,10 @@ func TestNothingInAReportActsInMarkdown(t *testing.T) {
 			t.Errorf("a text drew the line %q", line)
 		}
 	}
-	if i := strings.IndexFunc(markdown, func(r rune) bool { return unicode.IsControl(r) && r != '\n' || r == '\u202e' }); i >= 0 {
+	if i := strings.IndexFunc(markdown, func(r rune) bool {
+		return unicode.IsControl(r) && r != '\n' ||
+			r == '\u202e'
+	}); i >= 0 {
 		t.Errorf("a terminal would act on %q", markdown[i:min(len(markdown), i+20)])
 	}
 }

@@ -57,7 +57,8 @@ func content(node *html.Node) string {
 // The page runs nothing, loads nothing, and shows what came from outside as text.
 func TestThePageIsSelfContained(t *testing.T) {
 	root := parsed(t, build(t, charted(input(t, story(), "week1", after(80*time.Hour)))))
-	for _, name := range []string{"script", "iframe", "object", "embed", "link", "img", "image", "use", "form", "base", "foreignobject"} {
+	for _, name := range []string{"script", "iframe", "object", "embed", "link", "img", "image", "use", "form", "base",
+		"foreignobject"} {
 		if found := all(root, name); len(found) > 0 {
 			t.Errorf("%d elements %s", len(found), name)
 		}
@@ -123,7 +124,8 @@ func TestTheChartsAreDrawn(t *testing.T) {
 			t.Errorf("%d marks", marks)
 		}
 	}
-	if description := content(all(charts[1], "desc")[0]); !strings.Contains(description, "canary at most 33 %, stable at most 0.1 %") {
+	if description := content(all(charts[1], "desc")[0]); !strings.Contains(description,
+		"canary at most 33 %, stable at most 0.1 %") {
 		t.Errorf("description %q", description)
 	}
 }
@@ -142,10 +144,12 @@ func inFrame(t *testing.T, points string) {
 
 func TestNothingToDraw(t *testing.T) {
 	in := input(t, story(), "week1", after(80*time.Hour))
-	in.Sections = []Section{{Title: "soak", Start: after(0), End: after(time.Hour), Step: time.Minute, Panels: Question{}.panels()}}
+	in.Sections = []Section{{Title: "soak", Start: after(0), End: after(time.Hour), Step: time.Minute,
+		Panels: Question{}.panels()}}
 	in.Missing = []string{"Prometheus: connection refused"}
 	text := content(parsed(t, build(t, in)))
-	if strings.Count(text, "Prometheus has nothing of this time.") != 3 || !strings.Contains(text, "Not read: Prometheus: connection refused") {
+	if strings.Count(text, "Prometheus has nothing of this time.") != 3 ||
+		!strings.Contains(text, "Not read: Prometheus: connection refused") {
 		t.Errorf("%s", text)
 	}
 }
@@ -155,7 +159,8 @@ func TestPlotsStayInTheirFrame(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		length := time.Duration(rapid.Int64Range(1, int64(40*24*time.Hour)).Draw(rt, "length"))
 		section := Section{Start: monday, End: monday.Add(max(length, time.Second)), Step: time.Minute}
-		panel := Panel{Title: "x", Unit: rapid.SampledFrom([]Unit{PerSecond, Share, Seconds}).Draw(rt, "unit"), Limits: []Limit{{0.5, "limit"}}}
+		panel := Panel{Title: "x", Unit: rapid.SampledFrom([]Unit{PerSecond, Share, Seconds}).Draw(rt, "unit"),
+			Limits: []Limit{{0.5, "limit"}}}
 		for range rapid.IntRange(0, 30).Draw(rt, "points") {
 			at := section.Start.Add(time.Duration(rapid.Int64Range(0, int64(section.End.Sub(section.Start))).Draw(rt, "at")))
 			panel.Canary = append(panel.Canary, Point{at, rapid.Float64Range(0, 1e9).Draw(rt, "value")})
@@ -186,8 +191,10 @@ func TestPrint(t *testing.T) {
 		value float64
 		want  string
 	}{
-		{Share, 0.005, "0.5 %"}, {Share, 0, "0 %"}, {Share, 1, "100 %"}, {Share, 0.123456, "12.3 %"}, {Share, 0.00004, "0.004 %"},
-		{Seconds, 0.25, "250 ms"}, {Seconds, 1.5, "1.5 s"}, {Seconds, 0.0004, "0.4 ms"}, {PerSecond, 1234, "1230/s"}, {PerSecond, 0.1, "0.1/s"},
+		{Share, 0.005, "0.5 %"}, {Share, 0, "0 %"}, {Share, 1, "100 %"}, {Share, 0.123456, "12.3 %"},
+		{Share, 0.00004, "0.004 %"},
+		{Seconds, 0.25, "250 ms"}, {Seconds, 1.5, "1.5 s"}, {Seconds, 0.0004, "0.4 ms"}, {PerSecond, 1234, "1230/s"},
+		{PerSecond, 0.1, "0.1/s"},
 	} {
 		if got := tt.unit.print(tt.value); got != tt.want {
 			t.Errorf("%v of %s is %q, want %q", tt.value, tt.unit, got, tt.want)

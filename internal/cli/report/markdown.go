@@ -13,8 +13,8 @@ import (
 var special = strings.NewReplacer(
 	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "#", `\#`, "~", `\~`, "!", `\!`,
 	"<", "&lt;", ">", "&gt;", "&", "&amp;",
-	// What follows would become a link by itself. A name that is told of an @ is found in the text that Markdown has become, where
-	// nothing is escaped any more: the space of no width stays between them.
+	// What follows would become a link by itself. A name that is told of an @ is found in the text that Markdown has
+	// become, where nothing is escaped any more: the space of no width stays between them.
 	"://", `:\//`, "www.", `www\.`, "@", "@\u200b",
 )
 

@@ -56,12 +56,14 @@ type rule struct {
 // draw lays a panel out.
 func (s Section) draw(id string, panel Panel) plot {
 	p := plot{
-		ID: id, Title: panel.Title, Width: plotWidth, Height: plotHeight, Left: left, Right: plotRight, Top: top, Bottom: plotBottom,
-		Empty: len(panel.Canary)+len(panel.Stable) == 0,
+		ID: id, Title: panel.Title, Width: plotWidth, Height: plotHeight, Left: left, Right: plotRight, Top: top,
+		Bottom: plotBottom,
+		Empty:  len(panel.Canary)+len(panel.Stable) == 0,
 	}
 	_, canaryTop, _ := panel.summary(panel.Canary)
 	_, stableTop, _ := panel.summary(panel.Stable)
-	p.Description = fmt.Sprintf("%s from %s to %s: canary at most %s, stable at most %s", panel.Title, moment(s.Start), moment(s.End), canaryTop, stableTop)
+	p.Description = fmt.Sprintf("%s from %s to %s: canary at most %s, stable at most %s", panel.Title, moment(s.Start),
+		moment(s.End), canaryTop, stableTop)
 	highest := panel.highest()
 	step := niceStep(highest / valueTicks)
 	ceiling := math.Ceil(highest/step-1e-9) * step
@@ -133,8 +135,10 @@ func (s Section) line(track string, list []Point, x func(time.Time) string, y fu
 
 // timeSteps are the distances that ticks of the time axis may have.
 var timeSteps = []time.Duration{
-	time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute,
-	time.Hour, 2 * time.Hour, 4 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 48 * time.Hour, 7 * 24 * time.Hour, 14 * 24 * time.Hour, 28 * 24 * time.Hour,
+	time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute,
+	10 * time.Minute, 30 * time.Minute,
+	time.Hour, 2 * time.Hour, 4 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 48 * time.Hour,
+	7 * 24 * time.Hour, 14 * 24 * time.Hour, 28 * 24 * time.Hour,
 }
 
 func (s Section) timeTicks(x func(time.Time) string) []tick {

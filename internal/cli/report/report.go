@@ -144,7 +144,8 @@ func Span(entries []ledger.Entry, release string, now time.Time) (start, end tim
 		return time.Time{}, time.Time{}, &UnknownReleaseError{release, Releases(entries)}
 	}
 	end = now
-	if last := lastMove(own); last.Kind == ledger.Finished || last.Kind == ledger.RolledBack || last.Kind == ledger.ShiftReached && last.To == 0 {
+	if last := lastMove(own); last.Kind == ledger.Finished || last.Kind == ledger.RolledBack ||
+		last.Kind == ledger.ShiftReached && last.To == 0 {
 		// What came right after it belongs to the story.
 		if after := last.Time.Add(aftermath); after.Before(now) {
 			end = after
@@ -166,7 +167,8 @@ func lastMove(own []ledger.Entry) ledger.Entry {
 	return ledger.Entry{}
 }
 
-// of are the entries of a release: those that name it, those about its images, and what is about no release at all in its time.
+// of are the entries of a release: those that name it, those about its images, and what is about no release at all in
+// its time.
 func of(entries []ledger.Entry, release string) []ledger.Entry {
 	images := imagesOf(entries, release)
 	first, last := -1, -1

@@ -28,7 +28,8 @@ func timeline(own []ledger.Entry) []Line {
 			continue
 		}
 		count, last := looks(entry), entry
-		for i+1 < len(own) && (own[i+1].Kind == ledger.Checkpoint || own[i+1].Kind == ledger.Checkpoints) && own[i+1].Verdict == entry.Verdict {
+		for i+1 < len(own) && (own[i+1].Kind == ledger.Checkpoint || own[i+1].Kind == ledger.Checkpoints) &&
+			own[i+1].Verdict == entry.Verdict {
 			i++
 			count, last = count+looks(own[i]), own[i]
 		}
@@ -36,7 +37,8 @@ func timeline(own []ledger.Entry) []Line {
 		if last.Until != nil {
 			until = *last.Until
 		}
-		line := Line{Time: entry.Time, Who: entry.Who, What: "checkpoint: " + word(entry.Verdict), Tone: toneOf(entry.Verdict), Detail: last.Reason}
+		line := Line{Time: entry.Time, Who: entry.Who, What: "checkpoint: " + word(entry.Verdict),
+			Tone: toneOf(entry.Verdict), Detail: last.Reason}
 		if count > 1 {
 			line.What = fmt.Sprintf("%d checkpoints until %s: %s", count, moment(until), word(entry.Verdict))
 		}
@@ -78,7 +80,8 @@ func tell(entry ledger.Entry) Line {
 			line.What += ", until " + moment(*entry.Until)
 		}
 	case ledger.Rehearsed:
-		line.What, line.Tone = fmt.Sprintf("rollback rehearsed in %s in %v: %s", entry.Stack, time.Duration(entry.Took)*time.Millisecond, word(entry.Verdict)), toneOf(entry.Verdict)
+		line.What, line.Tone = fmt.Sprintf("rollback rehearsed in %s in %v: %s", entry.Stack,
+			time.Duration(entry.Took)*time.Millisecond, word(entry.Verdict)), toneOf(entry.Verdict)
 	default:
 		line.What = string(entry.Kind)
 	}
@@ -164,8 +167,8 @@ func (s *Stage) look(entry ledger.Entry) {
 	}
 }
 
-// decisions are the verdicts with their numbers. Of checkpoints in a row that found the same the last one counts, for its numbers hold
-// those of the others.
+// decisions are the verdicts with their numbers. Of checkpoints in a row that found the same the last one counts, for
+// its numbers hold those of the others.
 func decisions(own []ledger.Entry) []Decision {
 	var list []Decision
 	for i, entry := range own {
@@ -190,7 +193,8 @@ func decisions(own []ledger.Entry) []Decision {
 			what += fmt.Sprintf(", %v soaked", time.Duration(entry.Soaked)*time.Second)
 		}
 		list = append(list, Decision{
-			Time: entry.Time, Who: entry.Who, What: what, Verdict: entry.Verdict, Tone: toneOf(entry.Verdict), Reason: entry.Reason, Numbers: entry.Numbers,
+			Time: entry.Time, Who: entry.Who, What: what, Verdict: entry.Verdict, Tone: toneOf(entry.Verdict),
+			Reason: entry.Reason, Numbers: entry.Numbers,
 		})
 	}
 	return list

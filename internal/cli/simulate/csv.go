@@ -34,11 +34,12 @@ const longest = 10 * 365 * 24 * time.Hour
 // origin is where times that are given as durations begin.
 var origin = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// ReadCSV reads traffic: a header with the columns time, track, n, k and, where durations were recorded, slow, in any order; then a row
-// for each track and time. n are the requests that the track counted since its row before, k those of them that failed, slow those
-// that were slow. time is RFC 3339, or a duration since the beginning such as 15s or 1h30m; it is the end of what is counted, and
-// does not go back. The first row counts over as much time as lies between the first two times, or from the beginning on. A time
-// without a row for a track is one at which nobody looked. Lines that begin with # are comments.
+// ReadCSV reads traffic: a header with the columns time, track, n, k and, where durations were recorded, slow, in any
+// order; then a row for each track and time. n are the requests that the track counted since its row before, k those
+// of them that failed, slow those that were slow. time is RFC 3339, or a duration since the beginning such as 15s or
+// 1h30m; it is the end of what is counted, and does not go back. The first row counts over as much time as lies
+// between the first two times, or from the beginning on. A time without a row for a track is one at which nobody
+// looked. Lines that begin with # are comments.
 //
 // The error names the line, what it has and what is allowed.
 func ReadCSV(from io.Reader) (Traffic, error) {
@@ -103,7 +104,8 @@ func newParser(header []string) (*parser, error) {
 	}
 	for _, name := range columns[:4] {
 		if _, ok := p.at[name]; !ok {
-			return nil, fmt.Errorf("line 1: column %s is missing: the header is %s, the last one where durations were recorded", name, strings.Join(columns, ","))
+			return nil, fmt.Errorf("line 1: column %s is missing: the header is %s, the last one where durations were recorded",
+				name, strings.Join(columns, ","))
 		}
 	}
 	_, p.traffic.Durations = p.at[columnSlow]
@@ -133,7 +135,8 @@ func (p *parser) row(record []string) error {
 		last++
 	}
 	interval := &p.traffic.Intervals[last]
-	into := map[string]**Counts{names.Canary: &interval.Canary, names.Stable: &interval.Stable}[strings.TrimSpace(record[p.at[columnTrack]])]
+	into := map[string]**Counts{names.Canary: &interval.Canary,
+		names.Stable: &interval.Stable}[strings.TrimSpace(record[p.at[columnTrack]])]
 	if into == nil {
 		return fmt.Errorf("track %q: allowed are %s, %s", record[p.at[columnTrack]], names.Canary, names.Stable)
 	}
@@ -148,13 +151,15 @@ func (p *parser) row(record []string) error {
 func parseTime(text string) (at time.Time, relative bool, err error) {
 	if since, err := time.ParseDuration(text); err == nil {
 		if since < time.Millisecond || since > longest {
-			return time.Time{}, false, fmt.Errorf("time %q: a duration since the beginning must be above 0 and within ten years", text)
+			return time.Time{}, false, fmt.Errorf("time %q: a duration since the beginning must be above 0 and within ten years",
+				text)
 		}
 		return origin.Add(since.Truncate(time.Millisecond)), true, nil
 	}
 	at, err = time.Parse(time.RFC3339, text)
 	if err != nil || at.Year() < 1971 || at.Year() > 2200 {
-		return time.Time{}, false, fmt.Errorf("time %q: allowed are RFC 3339, such as 2026-03-02T09:00:15Z, or a duration since the beginning, such as 15s", text)
+		return time.Time{}, false, fmt.Errorf("time %q: allowed are RFC 3339, such as 2026-03-02T09:00:15Z, or a duration "+
+			"since the beginning, such as 15s", text)
 	}
 	return at.UTC().Truncate(time.Millisecond), false, nil
 }
@@ -176,7 +181,8 @@ func (p *parser) counts(record []string) (Counts, error) {
 		*field.into = number
 	}
 	if counts.K > counts.N || counts.Slow > counts.N {
-		return Counts{}, fmt.Errorf("k is %d and slow %d of n %d requests: neither can be more than n", counts.K, counts.Slow, counts.N)
+		return Counts{}, fmt.Errorf("k is %d and slow %d of n %d requests: neither can be more than n", counts.K, counts.Slow,
+			counts.N)
 	}
 	return counts, nil
 }
@@ -185,18 +191,21 @@ func (p *parser) counts(record []string) (Counts, error) {
 func (p *parser) finish() (Traffic, error) {
 	intervals := p.traffic.Intervals
 	if !slices.ContainsFunc(intervals, func(i Interval) bool { return i.Canary != nil }) {
-		return Traffic{}, errors.New("no row is of the canary: one track must be called canary, the other one, if there is one, stable")
+		return Traffic{}, errors.New("no row is of the canary: one track must be called canary, the other one, if there " +
+			"is one, stable")
 	}
 	switch {
 	case p.relative:
 		p.traffic.Start = origin
 	case len(intervals) < 2:
-		return Traffic{}, errors.New("all rows are of one time: nothing tells how long it was counted; give the time as a duration since the beginning")
+		return Traffic{}, errors.New("all rows are of one time: nothing tells how long it was counted; give the time as a " +
+			"duration since the beginning")
 	default:
 		p.traffic.Start = intervals[0].End.Add(-intervals[1].End.Sub(intervals[0].End))
 	}
 	if span := intervals[len(intervals)-1].End.Sub(p.traffic.Start); span > longest {
-		return Traffic{}, fmt.Errorf("the rows span %s, from %s on: at most ten years are allowed: give a shorter part of the record", span, p.traffic.Start.Format(time.RFC3339))
+		return Traffic{}, fmt.Errorf("the rows span %s, from %s on: at most ten years are allowed: give a shorter part of "+
+			"the record", span, p.traffic.Start.Format(time.RFC3339))
 	}
 	return p.traffic, nil
 }

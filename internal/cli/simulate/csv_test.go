@@ -23,11 +23,13 @@ func TestReadCSV(t *testing.T) {
 		want       Traffic
 	}{
 		{"absolute times", "time,track,n,k\n2026-03-02T09:00:15Z,canary,10,1\n2026-03-02T09:00:30Z,canary,20,0\n", Traffic{
-			Start:     at("2026-03-02T09:00:00Z"),
-			Intervals: []Interval{{End: at("2026-03-02T09:00:15Z"), Canary: &Counts{N: 10, K: 1}}, {End: at("2026-03-02T09:00:30Z"), Canary: &Counts{N: 20}}},
+			Start: at("2026-03-02T09:00:00Z"),
+			Intervals: []Interval{{End: at("2026-03-02T09:00:15Z"), Canary: &Counts{N: 10, K: 1}},
+				{End: at("2026-03-02T09:00:30Z"), Canary: &Counts{N: 20}}},
 		}},
 		{"since the beginning, with slow ones, other order, comments and a byte order mark",
-			"\xef\xbb\xbftrack,time,slow,n,k\r\n# a comment\r\ncanary,15s,2,10,1\r\nstable, 15s,0,90,0\r\ncanary,1h0m15s,0,5,0\r\n", Traffic{
+			"\xef\xbb\xbftrack,time,slow,n,k\r\n# a comment\r\ncanary,15s,2,10,1\r\nstable, " +
+				"15s,0,90,0\r\ncanary,1h0m15s,0,5,0\r\n", Traffic{
 				Start: origin, Durations: true,
 				Intervals: []Interval{
 					{End: origin.Add(15 * time.Second), Canary: &Counts{N: 10, K: 1, Slow: 2}, Stable: &Counts{N: 90}},
@@ -50,23 +52,26 @@ func TestReadCSV(t *testing.T) {
 func TestReadCSVSaysWhatIsWrong(t *testing.T) {
 	const header = "time,track,n,k\n"
 	for name, tt := range map[string]struct{ text, want string }{
-		"empty":            {"", "begins with the header time,track,n,k,slow"},
-		"no header":        {"15s,canary,1,0\n", `unknown column "15s"`},
-		"missing column":   {"time,track,n\n", "column k is missing"},
-		"column twice":     {"time,track,n,k,n\n", "column n is there twice"},
-		"no rows":          {header, "no row is of the canary"},
-		"only stable":      {header + "15s,stable,1,0\n", "no row is of the canary"},
-		"unknown track":    {header + "15s,blue,1,0\n", `line 2: track "blue": allowed are canary, stable`},
-		"more bad":         {header + "15s,canary,1,2\n", "line 2: k is 2 and slow 0 of n 1 requests"},
-		"negative":         {header + "15s,canary,-1,0\n", `line 2: n is "-1"`},
-		"no number":        {header + "15s,canary,1.5,0\n", `line 2: n is "1.5": a whole number`},
-		"no time":          {header + "yesterday,canary,1,0\n", `line 2: time "yesterday": allowed are RFC 3339`},
-		"zero":             {header + "0s,canary,1,0\n", "must be above 0"},
-		"backwards":        {header + "30s,canary,1,0\n15s,canary,1,0\n", "line 3: time 15s is before the one of the row above"},
-		"twice":            {header + "15s,canary,1,0\n15s,canary,1,0\n", "line 3: track canary has two rows for the time 15s"},
-		"mixed":            {header + "15s,canary,1,0\n2026-03-02T09:00:15Z,canary,1,0\n", "line 3: times are either all"},
-		"one time":         {header + "2026-03-02T09:00:15Z,canary,1,0\n", "nothing tells how long it was counted"},
-		"too long":         {header + "2000-01-01T00:00:00Z,canary,1,0\n2007-01-01T00:00:00Z,canary,1,0\n", "the rows span 122736h0m0s, from 1992-12-31T00:00:00Z on: at most ten years"},
+		"empty":          {"", "begins with the header time,track,n,k,slow"},
+		"no header":      {"15s,canary,1,0\n", `unknown column "15s"`},
+		"missing column": {"time,track,n\n", "column k is missing"},
+		"column twice":   {"time,track,n,k,n\n", "column n is there twice"},
+		"no rows":        {header, "no row is of the canary"},
+		"only stable":    {header + "15s,stable,1,0\n", "no row is of the canary"},
+		"unknown track":  {header + "15s,blue,1,0\n", `line 2: track "blue": allowed are canary, stable`},
+		"more bad":       {header + "15s,canary,1,2\n", "line 2: k is 2 and slow 0 of n 1 requests"},
+		"negative":       {header + "15s,canary,-1,0\n", `line 2: n is "-1"`},
+		"no number":      {header + "15s,canary,1.5,0\n", `line 2: n is "1.5": a whole number`},
+		"no time":        {header + "yesterday,canary,1,0\n", `line 2: time "yesterday": allowed are RFC 3339`},
+		"zero":           {header + "0s,canary,1,0\n", "must be above 0"},
+		"backwards": {header + "30s,canary,1,0\n15s,canary,1,0\n",
+			"line 3: time 15s is before the one of the row above"},
+		"twice": {header + "15s,canary,1,0\n15s,canary,1,0\n",
+			"line 3: track canary has two rows for the time 15s"},
+		"mixed":    {header + "15s,canary,1,0\n2026-03-02T09:00:15Z,canary,1,0\n", "line 3: times are either all"},
+		"one time": {header + "2026-03-02T09:00:15Z,canary,1,0\n", "nothing tells how long it was counted"},
+		"too long": {header + "2000-01-01T00:00:00Z,canary,1,0\n2007-01-01T00:00:00Z,canary,1,0\n",
+			"the rows span 122736h0m0s, from 1992-12-31T00:00:00Z on: at most ten years"},
 		"ragged":           {header + "15s,canary,1\n", "wrong number of fields"},
 		"after a comment":  {header + "# one\n# two\n15s,canary,x,0\n", "line 4:"},
 		"more than counts": {header + "15s,canary,9223372036854775807,0\n", "a whole number of at least 0"},
@@ -119,7 +124,8 @@ func TestCSVComesBackAsItWas(t *testing.T) {
 	})
 }
 
-// FuzzCSV feeds whatever there is. What is accepted is traffic that can be judged, and is the same after it was written.
+// FuzzCSV feeds whatever there is. What is accepted is traffic that can be judged, and is the same after it was
+// written.
 func FuzzCSV(f *testing.F) {
 	for _, seed := range []string{
 		"time,track,n,k\n15s,canary,10,1\n30s,canary,20,0\n",

@@ -26,10 +26,10 @@ type export struct {
 	} `json:"data"`
 }
 
-// ReadExport reads answers of Prometheus' HTTP API about the raw counters, one or more for a record: those of query_range, or of
-// query with a range selector, for the metric of requests and, where latency is to be judged, that of the duration buckets, of both
-// tracks. Sums and rates are of no use: the gates count themselves. Series that do not carry the metrics' selector do not count. A
-// release is needed where the export holds canaries of several.
+// ReadExport reads answers of Prometheus' HTTP API about the raw counters, one or more for a record: those of
+// query_range, or of query with a range selector, for the metric of requests and, where latency is to be judged, that
+// of the duration buckets, of both tracks. Sums and rates are of no use: the gates count themselves. Series that do
+// not carry the metrics' selector do not count. A release is needed where the export holds canaries of several.
 func ReadExport(metrics gate.Metrics, release string, from ...io.Reader) (*Recording, error) {
 	var all model.Matrix
 	for _, reader := range from {
@@ -59,7 +59,8 @@ func readAnswer(from io.Reader) (model.Matrix, error) {
 	case answer.Status != "success":
 		return nil, fmt.Errorf("the answer of Prometheus has the status %q, not success: %s", answer.Status, answer.Error)
 	case answer.Data.ResultType != model.ValMatrix.String():
-		return nil, fmt.Errorf("the answer of Prometheus is a %q, not a matrix: export with query_range, or query a range selector", answer.Data.ResultType)
+		return nil, fmt.Errorf("the answer of Prometheus is a %q, not a matrix: export with query_range, or query a range "+
+			"selector", answer.Data.ResultType)
 	}
 	for _, stream := range answer.Data.Result {
 		if stream == nil {
@@ -80,7 +81,8 @@ func checkSeries(stream *model.SampleStream) error {
 	for i, sample := range stream.Values {
 		value := float64(sample.Value)
 		if !(value >= 0 && value <= mostRequests) || value != math.Trunc(value) {
-			return fmt.Errorf("series %s has the value %v: the raw counter is needed, which has whole numbers of at least 0, no rate and no sum of increases",
+			return fmt.Errorf("series %s has the value %v: the raw counter is needed, which has whole numbers of at least 0, "+
+				"no rate and no sum of increases",
 				stream.Metric, value)
 		}
 		if i > 0 && sample.Timestamp <= stream.Values[i-1].Timestamp {
@@ -98,7 +100,8 @@ func choose(all model.Matrix, metrics gate.Metrics, release string) (model.Matri
 	for _, stream := range all {
 		name, track := label(stream, model.MetricNameLabel), label(stream, metrics.TrackLabel)
 		if name != metrics.RequestsTotal && name != metrics.DurationBucket {
-			return nil, fmt.Errorf("series %s: the metrics are called %s and %s; export these, by their names", stream.Metric, metrics.RequestsTotal, metrics.DurationBucket)
+			return nil, fmt.Errorf("series %s: the metrics are called %s and %s; export these, by their names", stream.Metric,
+				metrics.RequestsTotal, metrics.DurationBucket)
 		}
 		canary := track == names.Canary && (release == "" || label(stream, metrics.VersionLabel) == release)
 		if !canary && track != names.Stable || !selected(stream, metrics.Selector) {
@@ -113,7 +116,8 @@ func choose(all model.Matrix, metrics gate.Metrics, release string) (model.Matri
 		kept = append(kept, stream)
 	}
 	if !requests {
-		return nil, fmt.Errorf("no series of %s with %s=%q%s among the %d of the export", metrics.RequestsTotal, metrics.TrackLabel,
+		return nil, fmt.Errorf("no series of %s with %s=%q%s among the %d of the export", metrics.RequestsTotal,
+			metrics.TrackLabel,
 			names.Canary, described(metrics, release), len(all))
 	}
 	return kept, oneRollout(kept, metrics)
@@ -135,7 +139,8 @@ func oneRollout(kept model.Matrix, metrics gate.Metrics) error {
 		values := found[name]
 		slices.Sort(values)
 		if values = slices.Compact(values); len(values) > 1 {
-			return fmt.Errorf("the export is of several rollouts, by its label %s: %s: name the release, or export one rollout", name, strings.Join(values, ", "))
+			return fmt.Errorf("the export is of several rollouts, by its label %s: %s: name the release, or export one rollout",
+				name, strings.Join(values, ", "))
 		}
 	}
 	return nil

@@ -15,7 +15,8 @@ import (
 
 // answer is series as Prometheus' HTTP API gives them.
 func answer(t interface{ Fatal(...any) }, series model.Matrix) string {
-	raw, err := json.Marshal(map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix", "result": series}})
+	raw, err := json.Marshal(map[string]any{"status": "success",
+		"data": map[string]any{"resultType": "matrix", "result": series}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,8 @@ func TestReadExport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if recording.Start.Unix() != 1000 || recording.End.Unix() != 1030 || recording.Step != 15*time.Second || recording.Durations || !recording.Beside {
+	if recording.Start.Unix() != 1000 || recording.End.Unix() != 1030 || recording.Step != 15*time.Second ||
+		recording.Durations || !recording.Beside {
 		t.Errorf("%+v", recording)
 	}
 	canary, stable, err := recording.totals(testLimits())
@@ -45,20 +47,23 @@ func TestReadExport(t *testing.T) {
 func TestReadExportSaysWhatIsWrong(t *testing.T) {
 	with := func(old, replacement string) string { return strings.Replace(small, old, replacement, 1) }
 	for name, tt := range map[string]struct{ text, release, want string }{
-		"no JSON":        {"time,track", "", "no answer of Prometheus"},
-		"two answers":    {small + small, "", "something follows"},
-		"failed":         {`{"status":"error","error":"too many samples"}`, "", "too many samples"},
-		"vector":         {`{"status":"success","data":{"resultType":"vector","result":[]}}`, "", `is a "vector", not a matrix`},
-		"nothing":        {`{"status":"success","data":{"resultType":"matrix","result":[]}}`, "", `no series of http_requests_total with track="canary"`},
+		"no JSON":     {"time,track", "", "no answer of Prometheus"},
+		"two answers": {small + small, "", "something follows"},
+		"failed":      {`{"status":"error","error":"too many samples"}`, "", "too many samples"},
+		"vector": {`{"status":"success","data":{"resultType":"vector","result":[]}}`, "",
+			`is a "vector", not a matrix`},
+		"nothing": {`{"status":"success","data":{"resultType":"matrix","result":[]}}`, "",
+			`no series of http_requests_total with track="canary"`},
 		"another metric": {with("http_requests_total", "up"), "", "the metrics are called http_requests_total and"},
 		"rates":          {with(`"15"`, `"0.5"`), "", "the raw counter is needed"},
 		"negative":       {with(`"15"`, `"-1"`), "", "the raw counter is needed"},
 		"not a number":   {with(`"15"`, `"NaN"`), "", "the raw counter is needed"},
 		"disorder":       {with(`[1015,"15"]`, `[999,"15"]`), "", "out of order"},
-		"one sample":     {`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"http_requests_total","track":"canary","code":"200"},"values":[[1000,"5"]]}]}}`, "", "one point in time"},
-		"two releases":   {with("week1", "week2"), "", "by its label version: week1, week2"},
-		"other release":  {small, "week9", `track="canary", version="week9"`},
-		"twice":          {with("503", "200"), "", "is there twice"},
+		"one sample": {
+			`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"http_requests_total","track":"canary","code":"200"},"values":[[1000,"5"]]}]}}`, "", "one point in time"},
+		"two releases":  {with("week1", "week2"), "", "by its label version: week1, week2"},
+		"other release": {small, "week9", `track="canary", version="week9"`},
+		"twice":         {with("503", "200"), "", "is there twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadExport(gate.DefaultMetrics(), tt.release, strings.NewReader(tt.text))
@@ -70,7 +75,8 @@ func TestReadExportSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestAReleaseIsChosen(t *testing.T) {
-	recording, err := ReadExport(gate.DefaultMetrics(), "week2", strings.NewReader(strings.Replace(small, "week1", "week2", 1)))
+	recording, err := ReadExport(gate.DefaultMetrics(), "week2",
+		strings.NewReader(strings.Replace(small, "week1", "week2", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +118,8 @@ func TestStepsAddUpToWhatTheGateCounts(t *testing.T) {
 				good, bad, fast = good+more, bad+failed, fast+rapid.IntRange(0, more+failed).Draw(t, "fast")
 				at := model.TimeFromUnix(int64(1000 + 15*i))
 				for name, value := range map[string]int{"200": good, "500": bad, "0.5": fast, "+Inf": good + bad} {
-					streams[name].Values = append(streams[name].Values, model.SamplePair{Timestamp: at, Value: model.SampleValue(value)})
+					streams[name].Values = append(streams[name].Values, model.SamplePair{Timestamp: at,
+						Value: model.SampleValue(value)})
 				}
 			}
 		}
@@ -154,7 +161,8 @@ func FuzzExport(f *testing.F) {
 		if err != nil || recording.End.Sub(recording.Start) > 100*time.Hour {
 			return
 		}
-		if _, err := Run(t.Context(), recording, testLimits()); err != nil && !strings.Contains(err.Error(), "possible count") {
+		if _, err := Run(t.Context(), recording, testLimits()); err != nil &&
+			!strings.Contains(err.Error(), "possible count") {
 			t.Fatal(err)
 		}
 	})

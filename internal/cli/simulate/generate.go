@@ -9,7 +9,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Made says what made-up traffic is like. Requests arrive by chance (a Poisson process), and each fails or is slow by chance.
+// Made says what made-up traffic is like. Requests arrive by chance (a Poisson process), and each fails or is slow by
+// chance.
 type Made struct {
 	// Duration is how long it goes on, Step how often it is looked at.
 	Duration, Step time.Duration
@@ -45,9 +46,11 @@ func (m Made) Validate() error {
 		problems = append(problems, errors.New("canary: a rate of 0 gives nothing to judge"))
 	}
 	if m.Step < time.Millisecond || m.Duration < 2*m.Step {
-		problems = append(problems, fmt.Errorf("a step of %v in %v: at least two steps of a millisecond are needed", m.Step, m.Duration))
+		problems = append(problems, fmt.Errorf("a step of %v in %v: at least two steps of a millisecond are needed", m.Step,
+			m.Duration))
 	} else if m.Duration/m.Step > mostRows/2 {
-		problems = append(problems, fmt.Errorf("a step of %v in %v: at most %d steps are made", m.Step, m.Duration, mostRows/2))
+		problems = append(problems, fmt.Errorf("a step of %v in %v: at most %d steps are made", m.Step, m.Duration,
+			mostRows/2))
 	}
 	if m.Turns < 0 {
 		problems = append(problems, fmt.Errorf("the canary turns after %v: 0 or more is allowed", m.Turns))

@@ -16,8 +16,8 @@ type Limits struct {
 	Bake gate.BakeConfig
 	// Soak is the long one.
 	Soak plan.Soak
-	// Guard is the criterion that the guard rolls back by, nil without a guard; Review the one that it asks for review by, nil
-	// for none.
+	// Guard is the criterion that the guard rolls back by, nil without a guard; Review the one that it asks for review
+	// by, nil for none.
 	Guard, Review *gate.Criterion
 }
 
@@ -34,12 +34,14 @@ func (l Limits) Validate() error {
 		if criterion != nil {
 			problems = append(problems, criterion.Validate())
 			if criterion.Rollback >= 1 {
-				problems = append(problems, fmt.Errorf("the guard's criterion %q has the limit 1, which no share exceeds", criterion.Name))
+				problems = append(problems, fmt.Errorf("the guard's criterion %q has the limit 1, which no share exceeds",
+					criterion.Name))
 			}
 		}
 	}
 	if l.Bake.Duration < 0 || l.Bake.Duration > 0 && l.Bake.Interval <= 0 {
-		problems = append(problems, fmt.Errorf("a bake of %v with a look every %v: 0 or more and above 0 are allowed", l.Bake.Duration, l.Bake.Interval))
+		problems = append(problems, fmt.Errorf("a bake of %v with a look every %v: 0 or more and above 0 are allowed",
+			l.Bake.Duration, l.Bake.Interval))
 	}
 	return errors.Join(problems...)
 }

@@ -99,8 +99,8 @@ func (r *Recording) of(metric, track string) model.Matrix {
 	return r.asked[selector]
 }
 
-// tracks are the metrics that the gates ask for, by track. A step longer than what Prometheus is usually asked for needs a longer
-// look back for the sample that counts start from.
+// tracks are the metrics that the gates ask for, by track. A step longer than what Prometheus is usually asked for
+// needs a longer look back for the sample that counts start from.
 func (r *Recording) tracks() (canary gate.Metrics, stable *gate.Metrics) {
 	metrics := r.metrics
 	metrics.Selector = nil
@@ -134,8 +134,8 @@ func (r *Recording) Samples(_ context.Context, selector string, start, end time.
 	return found, nil
 }
 
-// LabelValues implements [gate.Querier]. It is asked for what there is in place of missing samples, in words for people: the
-// values of the label on every series of the metric, or on all of them.
+// LabelValues implements [gate.Querier]. It is asked for what there is in place of missing samples, in words for
+// people: the values of the label on every series of the metric, or on all of them.
 func (r *Recording) LabelValues(_ context.Context, label, selector string, _, _ time.Time) ([]string, error) {
 	var values []string
 	for _, stream := range r.series {

@@ -11,7 +11,8 @@ import (
 // String is the result as a table for people.
 func (r Result) String() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "record: %s to %s, %v, a look every %v\n", r.Start.Format(time.RFC3339), r.End.Format(time.RFC3339), r.End.Sub(r.Start), r.Step)
+	fmt.Fprintf(&out, "record: %s to %s, %v, a look every %v\n", r.Start.Format(time.RFC3339), r.End.Format(time.RFC3339),
+		r.End.Sub(r.Start), r.Step)
 	fmt.Fprintf(&out, "canary: %d requests, %d failed, %d slow\n", r.Canary.N, r.Canary.K, r.Canary.Slow)
 	if r.Stable.N > 0 {
 		fmt.Fprintf(&out, "stable: %d requests, %d failed, %d slow\n", r.Stable.N, r.Stable.K, r.Stable.Slow)
@@ -87,7 +88,8 @@ func (s Summary) String() string {
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "OUTCOME\tBY\tRUNS\tSHARE\tMEDIAN\tEARLIEST\tLATEST")
 	for _, n := range s.Outcomes {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%.1f %%\t%v\t%v\t%v\n", n.Action, n.By, n.Count, 100*float64(n.Count)/float64(s.Runs), n.Median, n.Earliest, n.Latest)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%.1f %%\t%v\t%v\t%v\n", n.Action, n.By, n.Count, 100*float64(n.Count)/float64(s.Runs),
+			n.Median, n.Earliest, n.Latest)
 	}
 	_ = table.Flush()
 	fmt.Fprintf(&out, "%d of %d soaks were extended\n", s.Extended, s.Runs)

@@ -118,11 +118,11 @@ type run struct {
 	events    []Event
 }
 
-// Run judges the record from its beginning, where the canary gets its first requests of a stage, until it is rolled back, let through
-// to the next stage, or the record ends.
+// Run judges the record from its beginning, where the canary gets its first requests of a stage, until it is rolled
+// back, let through to the next stage, or the record ends.
 //
-// An update that the bake refuses is tried again at once, and the soak is asked at its checkpoints and when its time is over, by
-// somebody who never sleeps: the outcome is the earliest there can be.
+// An update that the bake refuses is tried again at once, and the soak is asked at its checkpoints and when its time
+// is over, by somebody who never sleeps: the outcome is the earliest there can be.
 func Run(ctx context.Context, recording *Recording, limits Limits) (Result, error) {
 	if err := limits.Validate(); err != nil {
 		return Result{}, err
@@ -188,7 +188,8 @@ func (r *run) note(by Source, action Action, evaluation gate.Evaluation, reason 
 // question is what bake and soak ask.
 func (r *run) question(since time.Time) gate.Question {
 	canary, stable := r.recording.tracks()
-	return gate.Question{Metrics: canary, Stable: stable, Criteria: r.criteria, Window: gate.Window{Start: since, End: r.clock.now}}
+	return gate.Question{Metrics: canary, Stable: stable, Criteria: r.criteria,
+		Window: gate.Window{Start: since, End: r.clock.now}}
 }
 
 // bake tries the update until its bake passes; false tells that it never does.
@@ -313,7 +314,8 @@ func (r *run) merge(told []Event) []Event {
 		}
 	}
 	return append(events, Event{
-		At: r.recording.End, After: r.recording.End.Sub(r.recording.Start), By: BySoak, Action: Ended, Verdict: gate.Inconclusive,
-		Reason: "the record ends before anything was decided",
+		At: r.recording.End, After: r.recording.End.Sub(r.recording.Start), By: BySoak, Action: Ended,
+		Verdict: gate.Inconclusive,
+		Reason:  "the record ends before anything was decided",
 	})
 }

@@ -70,18 +70,25 @@ func TestOutcomes(t *testing.T) {
 		{name: "healthy", action: Passed, by: BySoak, from: 48 * time.Hour, until: 48*time.Hour + 10*time.Minute},
 		{name: "bad from the beginning", change: func(m *Made) { m.Canary.Errors = 0.33 },
 			action: RolledBack, by: ByGuard, from: time.Second, until: 5 * time.Minute},
-		{name: "bad from the beginning, not guarded", change: func(m *Made) { m.Canary.Errors = 0.33 }, limits: func(l *Limits) { l.Guard = nil },
+		{name: "bad from the beginning, not guarded", change: func(m *Made) { m.Canary.Errors = 0.33 },
+			limits: func(l *Limits) { l.Guard = nil },
 			action: RolledBack, by: ByBake, from: time.Minute, until: 5 * time.Minute},
-		{name: "turns bad on the second day", change: func(m *Made) { m.Turns, m.Then = 30*time.Hour, Behaviour{Rate: 0.5, Errors: 0.5} },
+		{name: "turns bad on the second day", change: func(m *Made) {
+			m.Turns, m.Then = 30*time.Hour,
+				Behaviour{Rate: 0.5, Errors: 0.5}
+		},
 			action: RolledBack, by: ByGuard, from: 30 * time.Hour, until: 30*time.Hour + 10*time.Minute},
 		{name: "turns a little bad, not guarded", limits: func(l *Limits) { l.Guard = nil },
 			change: func(m *Made) { m.Turns, m.Then = 2*time.Hour, Behaviour{Rate: 0.5, Errors: 0.03} },
 			action: RolledBack, by: BySoak, from: 2 * time.Hour, until: 24 * time.Hour},
-		{name: "both tracks are bad", change: func(m *Made) { m.Canary.Errors, m.Stable.Errors = 0.2, 0.2 }, limits: func(l *Limits) { l.Bake.Duration = 0 },
+		{name: "both tracks are bad", change: func(m *Made) { m.Canary.Errors, m.Stable.Errors = 0.2, 0.2 },
+			limits: func(l *Limits) { l.Bake.Duration = 0 },
 			action: Ended, by: BySoak, from: 75 * time.Hour, until: 75 * time.Hour},
-		{name: "between target and limit", change: func(m *Made) { m.Canary.Errors, m.Stable.Errors = 0.007, 0.007 }, limits: func(l *Limits) { l.Bake.Duration = 0 },
+		{name: "between target and limit", change: func(m *Made) { m.Canary.Errors, m.Stable.Errors = 0.007, 0.007 },
+			limits: func(l *Limits) { l.Bake.Duration = 0 },
 			action: Ended, by: BySoak, from: 75 * time.Hour, until: 75 * time.Hour},
-		{name: "slow asks for a person", change: func(m *Made) { m.Canary.Slow = 0.06 }, limits: func(l *Limits) { l.Criteria[1].Rollback = 1 },
+		{name: "slow asks for a person", change: func(m *Made) { m.Canary.Slow = 0.06 },
+			limits: func(l *Limits) { l.Criteria[1].Rollback = 1 },
 			action: Ended, by: BySoak, from: 75 * time.Hour, until: 75 * time.Hour},
 		{name: "too little traffic for a bake", change: func(m *Made) { m.Canary.Rate, m.Duration = 0.01, time.Hour },
 			action: Ended, by: BySoak, from: time.Hour, until: time.Hour},
@@ -145,7 +152,8 @@ func TestGapsPostponeThePass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if outcome := result.Outcome(); outcome.Action != Passed || outcome.After < 53*time.Hour || outcome.After > 54*time.Hour {
+	if outcome := result.Outcome(); outcome.Action != Passed || outcome.After < 53*time.Hour ||
+		outcome.After > 54*time.Hour {
 		t.Errorf("%s after %v, want a pass after 53 h\n%s", outcome.Action, outcome.After, result)
 	}
 }
@@ -167,7 +175,8 @@ func TestAGapAtTheEndIsWaitedFor(t *testing.T) {
 	limits := testLimits()
 	limits.Bake.Duration, limits.Soak.Duration = 0, time.Hour
 	result, err := Run(t.Context(), recording, limits)
-	if outcome := result.Outcome(); err != nil || outcome.Action != Passed || outcome.After < 90*time.Hour || len(result.Events) > 2000 {
+	if outcome := result.Outcome(); err != nil || outcome.Action != Passed || outcome.After < 90*time.Hour ||
+		len(result.Events) > 2000 {
 		t.Errorf("%s after %v, %d looks, %v", outcome.Action, outcome.After, len(result.Events), err)
 	}
 }
@@ -193,7 +202,8 @@ func TestWithoutDurationsLatencyIsLeftOut(t *testing.T) {
 	}
 }
 
-// Whatever the traffic: events are in order of time, there is one outcome, it is the last one, and it is the same the next time.
+// Whatever the traffic: events are in order of time, there is one outcome, it is the last one, and it is the same the
+// next time.
 func TestEveryRecordHasOneOutcome(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		traffic := draw(t)
@@ -203,7 +213,8 @@ func TestEveryRecordHasOneOutcome(t *testing.T) {
 		}
 		limits := testLimits()
 		limits.Bake = gate.BakeConfig{Duration: time.Minute, Interval: 10 * time.Second}
-		limits.Soak = plan.Soak{Duration: time.Duration(rapid.IntRange(0, 60).Draw(t, "soak")) * time.Minute, Extension: 10 * time.Minute}
+		limits.Soak = plan.Soak{Duration: time.Duration(rapid.IntRange(0, 60).Draw(t, "soak")) * time.Minute,
+			Extension: 10 * time.Minute}
 		result, err := Run(context.Background(), recording, limits)
 		if err != nil {
 			t.Fatal(err)
@@ -224,7 +235,8 @@ func TestEveryRecordHasOneOutcome(t *testing.T) {
 }
 
 func TestBadLimitsAreRefused(t *testing.T) {
-	recording, err := Traffic{Start: origin, Intervals: []Interval{{End: origin.Add(time.Minute), Canary: &Counts{N: 1}}}}.Recording(time.Second)
+	recording, err := Traffic{Start: origin, Intervals: []Interval{{End: origin.Add(time.Minute),
+		Canary: &Counts{N: 1}}}}.Recording(time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,8 +25,8 @@ func (c Counts) plus(more Counts) Counts {
 func (c Counts) requests() gate.Counts { return gate.Counts{N: c.N, K: c.K} }
 func (c Counts) slow() gate.Counts     { return gate.Counts{N: c.N, K: c.Slow} }
 
-// Interval is what was counted from the end of the interval before it to its own. A track that is nil was not looked at; what it
-// counts next is since it was.
+// Interval is what was counted from the end of the interval before it to its own. A track that is nil was not looked
+// at; what it counts next is since it was.
 type Interval struct {
 	End            time.Time
 	Canary, Stable *Counts
@@ -43,8 +43,8 @@ type Traffic struct {
 // mostRequests bounds what a track may count in all, so that a float64 has it exactly.
 const mostRequests = 1 << 50
 
-// Recording is the traffic as samples of the pods' counters, which is what the gates read. Its bucket for slow requests has the
-// given limit.
+// Recording is the traffic as samples of the pods' counters, which is what the gates read. Its bucket for slow
+// requests has the given limit.
 func (t Traffic) Recording(limit time.Duration) (*Recording, error) {
 	if limit <= 0 {
 		return nil, fmt.Errorf("a limit of %v makes no request slow: it must be above 0", limit)
@@ -54,7 +54,8 @@ func (t Traffic) Recording(limit time.Duration) (*Recording, error) {
 	canary.begin(names.Canary, metrics, t, limit)
 	stable.begin(names.Stable, metrics, t, limit)
 	for _, interval := range t.Intervals {
-		if err := errors.Join(canary.add(interval.End, interval.Canary), stable.add(interval.End, interval.Stable)); err != nil {
+		if err := errors.Join(canary.add(interval.End, interval.Canary),
+			stable.add(interval.End, interval.Stable)); err != nil {
 			return nil, err
 		}
 	}
@@ -105,7 +106,8 @@ func (b *builder) add(at time.Time, counts *Counts) error {
 	}
 	values := []int64{b.total.N - b.total.K, b.total.K, b.total.N - b.total.Slow, b.total.N}
 	for i, series := range b.series {
-		series.Values = append(series.Values, model.SamplePair{Timestamp: model.TimeFromUnixNano(at.UnixNano()), Value: model.SampleValue(values[i])})
+		series.Values = append(series.Values, model.SamplePair{Timestamp: model.TimeFromUnixNano(at.UnixNano()),
+			Value: model.SampleValue(values[i])})
 	}
 	return nil
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// rises is what the tracks counted by the time of each sample of the canary, which is when a guard looks. Of a series that is there from
-// the beginning the first sample is the base; one that appears later counts from 0, as the guard and the gates count.
+// rises is what the tracks counted by the time of each sample of the canary, which is when a guard looks. Of a series
+// that is there from the beginning the first sample is the base; one that appears later counts from 0, as the guard
+// and the gates count.
 func (r *Recording) rises(latency time.Duration) ([]Interval, error) {
 	canary, err := r.risesOf(names.Canary, latency)
 	if err != nil {
@@ -82,7 +83,8 @@ func (r *Recording) walk(samples, beside []model.SamplePair, visit func(at model
 	var base, besideBase model.SampleValue
 	for i, sample := range samples {
 		other := besideBase
-		if at, ok := slices.BinarySearchFunc(beside, sample.Timestamp, func(s model.SamplePair, t model.Time) int { return int(s.Timestamp.Sub(t)) }); ok {
+		if at, ok := slices.BinarySearchFunc(beside, sample.Timestamp,
+			func(s model.SamplePair, t model.Time) int { return int(s.Timestamp.Sub(t)) }); ok {
 			other = beside[at].Value
 		}
 		if sample.Value < base || other < besideBase {

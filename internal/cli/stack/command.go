@@ -15,8 +15,8 @@ import (
 // writeLimit is how long a command of the Pulumi CLI may take to write its state when it is interrupted.
 const writeLimit = 2 * time.Minute
 
-// command runs the Pulumi CLI in a process group of its own. A Ctrl-C at the terminal would otherwise reach it twice, from the
-// terminal and through the context, and the second one makes it drop its state.
+// command runs the Pulumi CLI in a process group of its own. A Ctrl-C at the terminal would otherwise reach it twice,
+// from the terminal and through the context, and the second one makes it drop its state.
 type command struct {
 	auto.PulumiCommand
 	// patience is how long the CLI may take to end when it is interrupted, before it is killed and leaves its lock.
@@ -26,7 +26,8 @@ type command struct {
 }
 
 // Run implements auto.PulumiCommand.
-func (c command) Run(ctx context.Context, dir string, stdin io.Reader, out, problems []io.Writer, env []string, args ...string) (stdout, stderr string, code int, err error) {
+func (c command) Run(ctx context.Context, dir string, stdin io.Reader, out, problems []io.Writer, env []string,
+	args ...string) (stdout, stderr string, code int, err error) {
 	run := exec.CommandContext(ctx, "pulumi", append([]string{"--non-interactive"}, args...)...)
 	run.Dir, run.Stdin = dir, stdin
 	run.Env = append(append(os.Environ(), env...), "PULUMI_AUTOMATION_API=true", "PULUMI_SKIP_UPDATE_CHECK=true")

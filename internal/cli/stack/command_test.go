@@ -18,7 +18,8 @@ import (
 // cli puts a program in the place of the Pulumi CLI whose updates do as the shell script says.
 func cli(t *testing.T, dir, up string) {
 	t.Helper()
-	script := "#!/bin/sh\ncase \"$*\" in\n*version*) echo v3.245.0 ;;\n*'stack ls'*) echo '[]' ;;\n*' up '*)\n" + up + "\n;;\nesac\n"
+	script := "#!/bin/sh\ncase \"$*\" in\n*version*) echo v3.245.0 ;;\n*'stack ls'*) echo '[]' ;;\n*' up '*)\n" + up +
+		"\n;;\nesac\n"
 	if err := os.WriteFile(filepath.Join(dir, "pulumi"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}

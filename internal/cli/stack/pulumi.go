@@ -31,7 +31,8 @@ func openWorkspaceWith(ctx context.Context, dir string, cli command) (auto.Works
 	}
 	cli.PulumiCommand = base
 	// The folder is given; a relative one in the environment would be looked for below it.
-	opened, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(dir), auto.Pulumi(cli), auto.EnvVars(map[string]string{"PULUMI_OPTION_CWD": dir}))
+	opened, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(dir), auto.Pulumi(cli),
+		auto.EnvVars(map[string]string{"PULUMI_OPTION_CWD": dir}))
 	if err != nil {
 		return nil, fmt.Errorf("open the project in %s: %w", dir, err)
 	}
@@ -47,10 +48,12 @@ func selected(ctx context.Context, dir string) (string, error) {
 	}
 	stack, err := opened.Stack(ctx)
 	if err != nil {
-		return "", terminal.Usage(fmt.Errorf("no stack is named, and none can be found selected: %w: %s", withoutTranscript(err), choose))
+		return "", terminal.Usage(fmt.Errorf("no stack is named, and none can be found selected: %w: %s",
+			withoutTranscript(err), choose))
 	}
 	if stack == nil {
-		return "", terminal.Usage(fmt.Errorf("no stack is named and none is selected in %s: %s, or select one with `pulumi stack select`; there are %s",
+		return "", terminal.Usage(fmt.Errorf("no stack is named and none is selected in %s: %s, or select one with "+
+			"`pulumi stack select`; there are %s",
 			dir, choose, strings.Join(Stacks(dir), ", ")))
 	}
 	return stack.Name, nil
@@ -75,7 +78,8 @@ func (s *Stack) fromCLI(ctx context.Context, secrets bool) (settings.Source, err
 	return read, nil
 }
 
-// Outputs are the stack's outputs: what was reached last, not what is asked for. An output that is a secret is left out.
+// Outputs are the stack's outputs: what was reached last, not what is asked for. An output that is a secret is left
+// out.
 func (s *Stack) Outputs(ctx context.Context) (map[string]any, error) {
 	return s.OutputsOf(ctx, s.qualified)
 }
@@ -99,8 +103,8 @@ func (s *Stack) OutputsOf(ctx context.Context, name string) (map[string]any, err
 	return outputs, nil
 }
 
-// Set changes values of the stack's file, none of them secret, by the path of their key; an empty value removes the key. It does not
-// change Settings: open the stack again for that.
+// Set changes values of the stack's file, none of them secret, by the path of their key; an empty value removes the
+// key. It does not change Settings: open the stack again for that.
 func (s *Stack) Set(ctx context.Context, values map[string]string) error {
 	opened, err := openWorkspace(ctx, s.Dir)
 	if err != nil {
@@ -127,20 +131,23 @@ func (s *Stack) Set(ctx context.Context, values map[string]string) error {
 	return nil
 }
 
-// Up runs `pulumi up` without asking again, and with refresh brings the state in line with the cluster first. Its output goes to
-// progress as it comes. When the context ends, the update is asked to stop and given the time to end what it has begun and to write
-// its state. The error is ErrLocked when another update holds the stack; else the output tells what went wrong.
+// Up runs `pulumi up` without asking again, and with refresh brings the state in line with the cluster first. Its
+// output goes to progress as it comes. When the context ends, the update is asked to stop and given the time to end
+// what it has begun and to write its state. The error is ErrLocked when another update holds the stack; else the
+// output tells what went wrong.
 func (s *Stack) Up(ctx context.Context, progress io.Writer, refresh bool) error {
 	progress = &serial{to: progress}
 	patience := s.longestStep() + writeLimit
 	opened, err := openWorkspaceWith(ctx, s.Dir, command{patience: patience, interrupted: func() {
-		fmt.Fprintf(progress, "interrupted: Pulumi begins nothing more, and ends what it has begun, within %v at most. A second Ctrl-C does not wait for it: "+
+		fmt.Fprintf(progress, "interrupted: Pulumi begins nothing more, and ends what it has begun, within %v at most. A "+
+			"second Ctrl-C does not wait for it: "+
 			"it may then leave its lock, which `pulumi cancel -s %s` takes away\n", patience, s.Name)
 	}})
 	if err != nil {
 		return err
 	}
-	// To select a stack would change what the next command without --stack is about: the one that was selected is selected again.
+	// To select a stack would change what the next command without --stack is about: the one that was selected is
+	// selected again.
 	before, err := opened.Stack(ctx)
 	if err != nil {
 		return fmt.Errorf("look for stack %s: %w", s.Name, withoutTranscript(err))
@@ -152,7 +159,8 @@ func (s *Stack) Up(ctx context.Context, progress io.Writer, refresh bool) error 
 	if before != nil {
 		defer func() { _ = opened.SelectStack(context.WithoutCancel(ctx), before.Name) }()
 	}
-	options := []optup.Option{optup.ProgressStreams(progress), optup.ErrorProgressStreams(progress), optup.SuppressOutputs(), optup.UserAgent("finance-rollout")}
+	options := []optup.Option{optup.ProgressStreams(progress), optup.ErrorProgressStreams(progress),
+		optup.SuppressOutputs(), optup.UserAgent("finance-rollout")}
 	if refresh {
 		options = append(options, optup.Refresh())
 	}
@@ -161,19 +169,23 @@ func (s *Stack) Up(ctx context.Context, progress io.Writer, refresh bool) error 
 	case err == nil:
 		return nil
 	case auto.IsConcurrentUpdateError(err):
-		return fmt.Errorf("pulumi up -s %s: %w: wait for its end; one that was killed leaves its lock behind, which `pulumi cancel -s %s` takes away", s.Name, ErrLocked, s.Name)
+		return fmt.Errorf("pulumi up -s %s: %w: wait for its end; one that was killed leaves its lock behind, which "+
+			"`pulumi cancel -s %s` takes away", s.Name, ErrLocked, s.Name)
 	case ctx.Err() != nil:
-		return fmt.Errorf("pulumi up -s %s was interrupted: %w: an unchanged `pulumi up` goes on, after `pulumi cancel -s %s` if it finds the stack locked", s.Name, context.Cause(ctx), s.Name)
+		return fmt.Errorf("pulumi up -s %s was interrupted: %w: an unchanged `pulumi up` goes on, after `pulumi cancel -s "+
+			"%s` if it finds the stack locked", s.Name, context.Cause(ctx), s.Name)
 	default:
 		return fmt.Errorf("pulumi up -s %s failed; its output tells why", s.Name)
 	}
 }
 
-// longestStep is how long a step of an update may take that Pulumi does not break off: a hook waits for pods, or runs the smoke suite on
-// both tracks, each after a wait for its pods, and bakes, at most twice as long while requests are missing.
+// longestStep is how long a step of an update may take that Pulumi does not break off: a hook waits for pods, or runs
+// the smoke suite on both tracks, each after a wait for its pods, and bakes, at most twice as long while requests are
+// missing.
 func (s *Stack) longestStep() time.Duration {
 	given := s.Settings
-	return max(time.Duration(given.ProgressLimit), 4*time.Duration(given.Smoke.Timeout)+2*time.Duration(given.Bake.Duration))
+	return max(time.Duration(given.ProgressLimit),
+		4*time.Duration(given.Smoke.Timeout)+2*time.Duration(given.Bake.Duration))
 }
 
 // serial lets several write to one writer.

@@ -38,7 +38,8 @@ func (s *source) IsSecret(key string) bool { return s.secrets[key] }
 // Keys implements settings.Source.
 func (s *source) Keys() []string { return slices.Sorted(maps.Keys(s.values)) }
 
-// fromFile reads the stack's file. Secrets are replaced by a mark. It gives nil when the file refers to an environment of Pulumi's.
+// fromFile reads the stack's file. Secrets are replaced by a mark. It gives nil when the file refers to an
+// environment of Pulumi's.
 func fromFile(project *workspace.Project, path string) (settings.Source, error) {
 	stack, err := loadStack(project, path)
 	if err != nil {
@@ -62,8 +63,8 @@ func fromFile(project *workspace.Project, path string) (settings.Source, error) 
 	return read, err
 }
 
-// Values are what the stack's own file says of keys, by their path, in the form that Set takes; what it says nothing of is empty. Of an
-// object only scalar fields can be asked for.
+// Values are what the stack's own file says of keys, by their path, in the form that Set takes; what it says nothing
+// of is empty. Of an object only scalar fields can be asked for.
 func (s *Stack) Values(paths []string) (map[string]string, error) {
 	project, _, err := findProject(s.Dir)
 	if err != nil {

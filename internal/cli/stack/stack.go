@@ -20,8 +20,8 @@ import (
 
 // Options choose a stack.
 type Options struct {
-	// Stack is the name, alone or as organization/project/stack. Empty means PULUMI_STACK, then the one that `pulumi stack select`
-	// has selected.
+	// Stack is the name, alone or as organization/project/stack. Empty means PULUMI_STACK, then the one that `pulumi
+	// stack select` has selected.
 	Stack string
 	// Dir is a folder in the Pulumi project. Empty means what PULUMI_OPTION_CWD says, then the working directory.
 	Dir string
@@ -38,8 +38,8 @@ type Stack struct {
 	file      string
 }
 
-// Open finds the stack and reads its settings from its files. Nothing else is needed for it. A stack that does not exist is a
-// UsageError that names those that do.
+// Open finds the stack and reads its settings from its files. Nothing else is needed for it. A stack that does not
+// exist is a UsageError that names those that do.
 func Open(ctx context.Context, options Options) (*Stack, error) {
 	project, path, err := findProject(options.Dir)
 	if err != nil {
@@ -60,7 +60,8 @@ func Open(ctx context.Context, options Options) (*Stack, error) {
 	}
 	stack.file = workspace.ProjectStackPath(path, project, tokens.QName(stack.Name))
 	if _, err := os.Stat(stack.file); errors.Is(err, os.ErrNotExist) {
-		return nil, terminal.Usage(fmt.Errorf("project %s in %s has no stack %q: it has %s", stack.Project, stack.Dir, stack.Name, strings.Join(Stacks(options.Dir), ", ")))
+		return nil, terminal.Usage(fmt.Errorf("project %s in %s has no stack %q: it has %s", stack.Project, stack.Dir,
+			stack.Name, strings.Join(Stacks(options.Dir), ", ")))
 	}
 	source, err := fromFile(project, stack.file)
 	if err != nil {
@@ -82,8 +83,8 @@ func (s *Stack) Sibling(ctx context.Context, name string) (*Stack, error) {
 	return Open(ctx, Options{Stack: name, Dir: s.Dir})
 }
 
-// WithSecrets gives the settings with the stack's secrets, which the Pulumi CLI decrypts. They must not be printed; what must not stand
-// in a text is settings.Settings.Revealed.
+// WithSecrets gives the settings with the stack's secrets, which the Pulumi CLI decrypts. They must not be printed;
+// what must not stand in a text is settings.Settings.Revealed.
 func (s *Stack) WithSecrets(ctx context.Context) (*settings.Settings, error) {
 	source, err := s.fromCLI(ctx, true)
 	if err != nil {
@@ -92,7 +93,8 @@ func (s *Stack) WithSecrets(ctx context.Context) (*settings.Settings, error) {
 	return settings.Load(s.Name, source)
 }
 
-// Stacks lists the stacks that have a file in the project, sorted; none where there is no project. It reads names and nothing else.
+// Stacks lists the stacks that have a file in the project, sorted; none where there is no project. It reads names and
+// nothing else.
 func Stacks(dir string) []string {
 	project, path, err := findProject(dir)
 	if err != nil {
@@ -126,7 +128,8 @@ func findProject(dir string) (*workspace.Project, string, error) {
 	}
 	path, err := workspace.DetectProjectPathFrom(dir)
 	if err != nil {
-		return nil, "", terminal.Usage(fmt.Errorf("no Pulumi project in %s or above: go to its folder, or name it with --cwd", dir))
+		return nil, "", terminal.Usage(fmt.Errorf("no Pulumi project in %s or above: go to its folder, or name it with --cwd",
+			dir))
 	}
 	project, err := workspace.LoadProject(path)
 	if err != nil {
@@ -138,9 +141,9 @@ func findProject(dir string) (*workspace.Project, string, error) {
 // Owner is what a namespace of the stack is marked with.
 func (s *Stack) Owner() string { return s.Project + "/" + s.Name }
 
-// Connect reaches the stack's cluster by the same kubeconfig and context as the program. It fails when the cluster does not answer, and
-// when the stack's namespace there is missing or belongs to somebody else: then it is another cluster than the stack was rolled
-// out to.
+// Connect reaches the stack's cluster by the same kubeconfig and context as the program. It fails when the cluster
+// does not answer, and when the stack's namespace there is missing or belongs to somebody else: then it is another
+// cluster than the stack was rolled out to.
 func (s *Stack) Connect(ctx context.Context) (*kube.Client, error) {
 	client, err := kube.New(kube.Options{Kubeconfig: s.Settings.Kubeconfig, Context: s.Settings.KubeContext})
 	if err != nil {
@@ -156,12 +159,15 @@ func (s *Stack) Connect(ctx context.Context) (*kube.Client, error) {
 	where := fmt.Sprintf("namespace %s at %s", s.Settings.Namespace, client.Origin())
 	switch owner := namespace.Annotations[names.Owner]; {
 	case !exists:
-		return nil, fmt.Errorf("there is no %s: either this is another cluster than that of stack %s (compare with `pulumi config get kubeContext -s %s`), "+
+		return nil, fmt.Errorf("there is no %s: either this is another cluster than that of stack %s (compare with "+
+			"`pulumi config get kubeContext -s %s`), "+
 			"or the stack was never rolled out (`pulumi up -s %s`)", where, s.Name, s.Name, s.Name)
 	case owner == "":
-		return nil, fmt.Errorf("%s belongs to no stack: this is another cluster than that of stack %s; compare with `pulumi config get kubeContext -s %s`", where, s.Name, s.Name)
+		return nil, fmt.Errorf("%s belongs to no stack: this is another cluster than that of stack %s; compare with "+
+			"`pulumi config get kubeContext -s %s`", where, s.Name, s.Name)
 	case owner != s.Owner():
-		return nil, fmt.Errorf("%s belongs to %s, not to %s: choose that stack with --stack, or the cluster of this one", where, owner, s.Owner())
+		return nil, fmt.Errorf("%s belongs to %s, not to %s: choose that stack with --stack, or the cluster of this one",
+			where, owner, s.Owner())
 	}
 	return client, nil
 }

@@ -22,9 +22,11 @@ func project(t *testing.T) string {
 	t.Setenv("PULUMI_OPTION_CWD", "")
 	t.Setenv("PATH", dir) // no Pulumi CLI
 	files := map[string]string{
-		"Pulumi.yaml": "name: shop\nruntime: go\nconfig:\n  app:\n    type: string\n    default: orders\n  replicas:\n    type: integer\n    default: 20\n" +
+		"Pulumi.yaml": "name: shop\nruntime: go\nconfig:\n  app:\n    type: string\n    default: orders\n  replicas:\n    " +
+			"type: integer\n    default: 20\n" +
 			"  soak:\n    type: object\n    default: { duration: 10h, extension: 5h }\n",
-		"Pulumi.production.yaml": "config:\n  shop:image: orders:2\n  shop:stableImage: orders:1\n  shop:namespace: orders\n  shop:replicas: \"10\"\n  shop:prometheus: http://prometheus:9090\n" +
+		"Pulumi.production.yaml": "config:\n  shop:image: orders:2\n  shop:stableImage: orders:1\n  shop:namespace: " +
+			"orders\n  shop:replicas: \"10\"\n  shop:prometheus: http://prometheus:9090\n" +
 			"  shop:secretEnv: { PASSWORD: db/password }\n  shop:smoke: { tokenFrom: \"\", originFrom: \"\" }\n" +
 			"  shop:secrets:\n    db:\n      password:\n        secure: " + secretText + "\n  aws:region: eu-west-1\n",
 		"Pulumi.broken.yaml": "config:\n  shop:image: orders:2\n  shop:nonsense: 1\n",
@@ -49,7 +51,8 @@ func TestOpenNeedsNothingButTheFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := stack.Settings
-		got := []any{stack.Name, stack.Project, stack.Dir, stack.Owner(), s.App, s.Replicas, s.Namespace, s.Environment, s.Soak.Duration.String()}
+		got := []any{stack.Name, stack.Project, stack.Dir, stack.Owner(), s.App, s.Replicas, s.Namespace, s.Environment,
+			s.Soak.Duration.String()}
 		want := []any{"production", "shop", dir, "shop/production", "orders", 10, "orders", "production", "10h"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -75,7 +78,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"a path", "../../etc/passwd", dir, terminal.ExitUsage, []string{"passwd"}},
 		{"no project", "production", filepath.Dir(dir), terminal.ExitUsage, []string{"no Pulumi project", "--cwd"}},
 		{"no stack named and no CLI", "", dir, terminal.ExitUsage, []string{"no stack is named", "--stack"}},
-		{"wrong configuration", "broken", dir, terminal.ExitFailed, []string{"config nonsense", "no such key", "pulumi config rm nonsense"}},
+		{"wrong configuration", "broken", dir, terminal.ExitFailed,
+			[]string{"config nonsense", "no such key", "pulumi config rm nonsense"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

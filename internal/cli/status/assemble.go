@@ -24,8 +24,9 @@ import (
 func (g *gathering) status(ctx context.Context) *Status {
 	s := g.source.Settings
 	status := &Status{
-		Time: g.now.UTC(), Stack: g.source.Stack, Cluster: g.source.Origin, Namespace: s.Namespace, App: s.App, Release: s.Release,
-		Alerts: g.alerts, Operator: g.operator,
+		Time: g.now.UTC(), Stack: g.source.Stack, Cluster: g.source.Origin, Namespace: s.Namespace, App: s.App,
+		Release: s.Release,
+		Alerts:  g.alerts, Operator: g.operator,
 		Weight:  Weight{Asked: s.Position().Weight, Passed: g.passed()},
 		Tracks:  g.trackStates(),
 		Entries: newest(g.entries),
@@ -52,7 +53,8 @@ func (g *gathering) status(ctx context.Context) *Status {
 	return status
 }
 
-// newest are the last entries, of checkpoints in a row the last alone: in the first hour they would hide everything else.
+// newest are the last entries, of checkpoints in a row the last alone: in the first hour they would hide everything
+// else.
 func newest(entries []ledger.Entry) []ledger.Entry {
 	var shown []ledger.Entry
 	for i, entry := range entries {
@@ -84,7 +86,8 @@ func (g *gathering) measured(weight *Weight) {
 	for _, sample := range *g.share {
 		value := float64(sample.Value)
 		if math.IsNaN(value) || math.IsInf(value, 0) || value < 0 {
-			g.miss("share of the requests", fmt.Errorf("prometheus answers with %v requests of the track %q", value, sample.Metric[names.Track]))
+			g.miss("share of the requests", fmt.Errorf("prometheus answers with %v requests of the track %q", value,
+				sample.Metric[names.Track]))
 			return
 		}
 		all += value
@@ -149,8 +152,8 @@ func (t *Track) count(pod *corev1.Pod, taking []string) {
 	t.Ready++
 }
 
-// soak is the watch of the present stage, nil where none runs. The evidence is a fresh look where there is one in time, else that of the
-// last checkpoint.
+// soak is the watch of the present stage, nil where none runs. The evidence is a fresh look where there is one in
+// time, else that of the last checkpoint.
 func (g *gathering) soak(ctx context.Context) *Soak {
 	state, spec := *g.state, rollout.SoakSpec(g.source.Settings)
 	if state.Weight == 0 || state.SoakSince.IsZero() {
@@ -181,7 +184,8 @@ func (g *gathering) soak(ctx context.Context) *Soak {
 }
 
 func (s *Soak) take(look advance.Soak) {
-	s.Source, s.LookedAt, s.Soaked, s.Verdict = SourceLook, look.Evaluation.End, Seconds(look.Soaked), look.Evaluation.Verdict()
+	s.Source, s.LookedAt, s.Soaked, s.Verdict = SourceLook, look.Evaluation.End, Seconds(look.Soaked),
+		look.Evaluation.Verdict()
 	for _, result := range look.Evaluation.Results {
 		s.Criteria = append(s.Criteria, Criterion{
 			Name: result.Name, Verdict: result.Verdict, N: result.N, K: result.K, Lower: result.Lower, Upper: result.Upper,
@@ -196,13 +200,15 @@ func (g *gathering) checkpoint(made *Soak, spec soak.Spec) {
 		if entry.Time.Before(made.Since) {
 			return
 		}
-		if entry.Kind != ledger.Checkpoint && entry.Kind != ledger.Verdict && entry.Kind != ledger.Extended || len(entry.Numbers) == 0 {
+		if entry.Kind != ledger.Checkpoint && entry.Kind != ledger.Verdict && entry.Kind != ledger.Extended ||
+			len(entry.Numbers) == 0 {
 			continue
 		}
 		made.Source, made.LookedAt = SourceCheckpoint, entry.Time
 		made.Soaked, made.Verdict = Seconds(time.Duration(entry.Soaked)*time.Second), gate.Verdict(entry.Verdict)
 		for _, number := range entry.Numbers {
-			criterion := Criterion{Name: number.Name, Verdict: gate.Verdict(number.Verdict), N: number.N, K: number.K, Lower: number.Lower, Upper: number.Upper}
+			criterion := Criterion{Name: number.Name, Verdict: gate.Verdict(number.Verdict), N: number.N, K: number.K,
+				Lower: number.Lower, Upper: number.Upper}
 			for _, known := range spec.Criteria {
 				if known.Name == number.Name {
 					criterion.Target, criterion.Rollback = known.Target, known.Rollback

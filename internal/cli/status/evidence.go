@@ -8,8 +8,9 @@ import (
 	"github.com/vextrus/finance-rollout/internal/advance"
 )
 
-// Looker looks at the evidence of a soak, which can take longer than a status may: two days of samples of many pods are read. It waits
-// for a look only so long, and while a later status is drawn the look goes on. The zero Looker waits for nothing.
+// Looker looks at the evidence of a soak, which can take longer than a status may: two days of samples of many pods
+// are read. It waits for a look only so long, and while a later status is drawn the look goes on. The zero Looker
+// waits for nothing.
 type Looker struct {
 	// Wait is how long a status waits for a look, Every how old one may be before another is made.
 	Wait, Every time.Duration

@@ -80,7 +80,8 @@ type gathering struct {
 
 // Gather reads where the rollout stands. What cannot be read is named in the status, so that there is one in any case.
 func Gather(ctx context.Context, source Source) *Status {
-	g := &gathering{source: source, now: source.Now(), missing: map[string]error{}, tracks: map[string]*appsv1.Deployment{}, pods: map[string][]corev1.Pod{}}
+	g := &gathering{source: source, now: source.Now(), missing: map[string]error{},
+		tracks: map[string]*appsv1.Deployment{}, pods: map[string][]corev1.Pod{}}
 	ctx, cancel := context.WithTimeoutCause(ctx, clusterBudget, fmt.Errorf("no answer within %v", clusterBudget))
 	defer cancel()
 	s := source.Settings
@@ -127,7 +128,8 @@ func trackNames(s *settings.Settings) map[string]string {
 	return deployments
 }
 
-// readEndpoints finds the pods that requests are sent to: by one Service over both tracks or, where a route splits them, by one each.
+// readEndpoints finds the pods that requests are sent to: by one Service over both tracks or, where a route splits
+// them, by one each.
 func (g *gathering) readEndpoints(ctx context.Context) error {
 	s := g.source.Settings
 	services := []string{s.ServiceName}
@@ -198,7 +200,8 @@ func (g *gathering) ask(ctx context.Context, query string) (model.Vector, error)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, metricsBudget, fmt.Errorf("prometheus did not answer within %v", metricsBudget))
+	ctx, cancel := context.WithTimeoutCause(ctx, metricsBudget,
+		fmt.Errorf("prometheus did not answer within %v", metricsBudget))
 	defer cancel()
 	answer, err := server.Ask(ctx, query, g.now)
 	if err != nil {
@@ -215,7 +218,8 @@ func (g *gathering) readAlerts(ctx context.Context) error {
 	s := g.source.Settings
 	found, err := g.ask(ctx, fmt.Sprintf("ALERTS{alertstate=\"firing\",namespace=%q,app=%q}", s.Namespace, s.App))
 	for _, sample := range found {
-		alert := Alert{Name: string(sample.Metric["alertname"]), Severity: string(sample.Metric["severity"]), Action: string(sample.Metric["action"])}
+		alert := Alert{Name: string(sample.Metric["alertname"]), Severity: string(sample.Metric["severity"]),
+			Action: string(sample.Metric["action"])}
 		if !slices.Contains(g.alerts, alert) {
 			g.alerts = append(g.alerts, alert)
 		}
@@ -229,7 +233,8 @@ func (g *gathering) window() time.Duration {
 	if g.state == nil || g.state.SoakSince.IsZero() {
 		return shareWindow
 	}
-	return min(shareWindow, max(g.now.Sub(g.state.SoakSince), 4*time.Duration(g.source.Settings.Metrics.Interval)).Round(time.Second))
+	return min(shareWindow, max(g.now.Sub(g.state.SoakSince),
+		4*time.Duration(g.source.Settings.Metrics.Interval)).Round(time.Second))
 }
 
 func (g *gathering) readShare(ctx context.Context) error {

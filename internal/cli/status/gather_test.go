@@ -33,8 +33,9 @@ func (v values) Keys() []string { return slices.Sorted(maps.Keys(v)) }
 func production(t *testing.T) *settings.Settings {
 	t.Helper()
 	s, err := settings.Load("production", values{
-		"app": "shop", "namespace": "shop", "release": "v2", "image": "shop@sha256:bb", "stableImage": "shop@sha256:aa", "prometheus": "http://prometheus:9090",
-		"secretEnv": "{}", "smoke": `{"tokenFrom":"","originFrom":""}`, "guard": `{"image":"rollout@sha256:cc"}`,
+		"app": "shop", "namespace": "shop", "release": "v2", "image": "shop@sha256:bb", "stableImage": "shop@sha256:aa",
+		"prometheus": "http://prometheus:9090",
+		"secretEnv":  "{}", "smoke": `{"tokenFrom":"","originFrom":""}`, "guard": `{"image":"rollout@sha256:cc"}`,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -63,8 +64,10 @@ func (s *shop) DeploymentPods(_ context.Context, _, deployment string) ([]corev1
 	var pods []corev1.Pod
 	add := func(name, track string, ready corev1.ConditionStatus) {
 		pods = append(pods, corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": "shop", "track": track, "traffic": "enabled"}},
-			Status:     corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}},
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": "shop", "track": track,
+				"traffic": "enabled"}},
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady,
+				Status: ready}}},
 		})
 	}
 	if deployment == "shop-v2" {
@@ -80,7 +83,8 @@ func (s *shop) DeploymentPods(_ context.Context, _, deployment string) ([]corev1
 
 func (s *shop) Deployment(_ context.Context, _, name string) (*appsv1.Deployment, bool, error) {
 	replicas := map[string]int32{"shop-stable": 9, "shop-v2": 1, "shop-guard": 2}[name]
-	return &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &replicas}, Status: appsv1.DeploymentStatus{ReadyReplicas: replicas}}, true, nil
+	return &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &replicas},
+		Status: appsv1.DeploymentStatus{ReadyReplicas: replicas}}, true, nil
 }
 
 func (s *shop) Endpoints(context.Context, string, string) ([]string, error) {
@@ -119,7 +123,8 @@ func (m metrics) LabelValues(context.Context, string, string, time.Time, time.Ti
 
 func (m metrics) Ask(_ context.Context, query string, _ time.Time) (model.Value, error) {
 	if strings.HasPrefix(query, "ALERTS") {
-		alert := &model.Sample{Metric: model.Metric{"alertname": "CanaryLatencyHigh", "severity": "warning", "action": "review"}}
+		alert := &model.Sample{Metric: model.Metric{"alertname": "CanaryLatencyHigh", "severity": "warning",
+			"action": "review"}}
 		return model.Vector{alert, alert}, m.err
 	}
 	if strings.HasPrefix(query, "sum by (track) (increase(") {
@@ -134,7 +139,8 @@ func gather(t *testing.T, cluster *shop, server metrics, entries ...ledger.Entry
 	t.Helper()
 	store := ledger.InConfigMap{Cluster: cluster, Namespace: "shop", Name: "shop-ledger"}
 	if len(entries) > 0 {
-		if _, err := ledger.Write(t.Context(), store, func() time.Time { return now.Add(-time.Hour) }, entries...); err != nil {
+		if _, err := ledger.Write(t.Context(), store, func() time.Time { return now.Add(-time.Hour) },
+			entries...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -148,22 +154,26 @@ func gather(t *testing.T, cluster *shop, server metrics, entries ...ledger.Entry
 func TestGather(t *testing.T) {
 	reached := ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: "sha256:bb", Stable: "sha256:aa", To: 10}
 	status := gather(t, &shop{}, metrics{}, reached)
-	if got := []any{*status.Weight.Stands, *status.Weight.Passed, *status.Weight.Measured, status.Weight.Window}; !cmp.Equal(got, []any{10, 10, 12.5, 5 * time.Minute}) {
+	if got := []any{*status.Weight.Stands, *status.Weight.Passed, *status.Weight.Measured,
+		status.Weight.Window}; !cmp.Equal(got, []any{10, 10, 12.5, 5 * time.Minute}) {
 		t.Errorf("weights %v", got)
 	}
 	stable, canary := status.Tracks[0], status.Tracks[1]
-	if stable.Ready != 8 || stable.Desired != 9 || stable.Taking != 2 || canary.Ready != 1 || canary.Taking != 1 || len(stable.Problems) != 1 {
+	if stable.Ready != 8 || stable.Desired != 9 || stable.Taking != 2 || canary.Ready != 1 || canary.Taking != 1 ||
+		len(stable.Problems) != 1 {
 		t.Errorf("tracks %+v", status.Tracks)
 	}
 	if status.Phase != PhaseSoaking || status.Order != OutOfOrder || len(status.Missing) > 0 {
 		t.Errorf("phase %s, order %s, missing %q", status.Phase, status.Order, status.Missing)
 	}
-	if len(status.Alerts) != 1 || status.Guard.Leader != "guard-1" || status.Guard.Ready != 2 || !strings.HasPrefix(status.Operator, "anna") {
+	if len(status.Alerts) != 1 || status.Guard.Leader != "guard-1" || status.Guard.Ready != 2 ||
+		!strings.HasPrefix(status.Operator, "anna") {
 		t.Errorf("alerts %v, guard %+v, operator %q", status.Alerts, status.Guard, status.Operator)
 	}
 }
 
-// A pod that wears the canary's labels is not counted among its pods, and keeps its metrics from being taken for evidence.
+// A pod that wears the canary's labels is not counted among its pods, and keeps its metrics from being taken for
+// evidence.
 func TestAnImpostorIsNoCanary(t *testing.T) {
 	reached := ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: "sha256:bb", Stable: "sha256:aa", To: 10}
 	status := gather(t, &shop{impostor: true}, metrics{}, reached)
@@ -171,7 +181,8 @@ func TestAnImpostorIsNoCanary(t *testing.T) {
 		t.Errorf("canary %+v", canary)
 	}
 	missing := strings.Join(status.Missing, "\n")
-	if !strings.Contains(missing, "evidence of the soak") || !strings.Contains(missing, "canary-b") || strings.Contains(missing, "canary-a") {
+	if !strings.Contains(missing, "evidence of the soak") || !strings.Contains(missing, "canary-b") ||
+		strings.Contains(missing, "canary-a") {
 		t.Errorf("missing %q", missing)
 	}
 }
@@ -183,25 +194,29 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 	cluster := &shop{err: errors.New("endpoints may not be listed")}
 	status := gather(t, cluster, metrics{errors.New("connection refused")}, reached, checkpoint)
 	missing := strings.Join(status.Missing, "\n")
-	for _, word := range []string{"alerts: connection refused", "endpoints: endpoints may not be listed", "share of the requests: connection refused", "evidence of the soak"} {
+	for _, word := range []string{"alerts: connection refused", "endpoints: endpoints may not be listed",
+		"share of the requests: connection refused", "evidence of the soak"} {
 		if !strings.Contains(missing, word) {
 			t.Errorf("what is missing does not name %q:\n%s", word, missing)
 		}
 	}
-	if status.Soak == nil || status.Soak.Source != SourceCheckpoint || status.Soak.Verdict != gate.Inconclusive || time.Duration(status.Soak.Soaked) != 15*time.Minute {
+	if status.Soak == nil || status.Soak.Source != SourceCheckpoint || status.Soak.Verdict != gate.Inconclusive ||
+		time.Duration(status.Soak.Soaked) != 15*time.Minute {
 		t.Fatalf("without Prometheus the last checkpoint counts: %+v", status.Soak)
 	}
 	if c := status.Soak.Criteria[0]; c.N != 240 || c.Target != 0.005 || c.Rollback != 0.01 {
 		t.Errorf("criterion %+v", c)
 	}
 	edited := gather(t, &shop{ledger: map[string]string{"format": "1", "history": "{}\n"}}, metrics{})
-	if edited.Phase != PhaseUnknown || edited.Weight.Stands != nil || !strings.Contains(strings.Join(edited.Missing, "\n"), "ledger: ") {
+	if edited.Phase != PhaseUnknown || edited.Weight.Stands != nil ||
+		!strings.Contains(strings.Join(edited.Missing, "\n"), "ledger: ") {
 		t.Errorf("phase %s, missing %q", edited.Phase, edited.Missing)
 	}
 }
 
 func TestALatchIsThatOfTheConfiguredImage(t *testing.T) {
-	begun := ledger.Entry{Kind: ledger.RollbackBegun, Release: "v2", Image: "sha256:bb", From: 10, Who: "guard", Reason: "bad"}
+	begun := ledger.Entry{Kind: ledger.RollbackBegun, Release: "v2", Image: "sha256:bb", From: 10, Who: "guard",
+		Reason: "bad"}
 	other := begun
 	other.Image = "sha256:other"
 	if status := gather(t, &shop{}, metrics{}, begun); status.Latch == nil || status.Phase != PhaseRollingBack {

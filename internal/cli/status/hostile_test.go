@@ -40,7 +40,8 @@ func TestNobodyElseDrawsALine(t *testing.T) {
 func TestAShareOfNoNumbersIsMissing(t *testing.T) {
 	for _, value := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -4} {
 		g := &gathering{missing: map[string]error{}, share: &model.Vector{
-			{Metric: model.Metric{"track": "stable"}, Value: 90}, {Metric: model.Metric{"track": "canary"}, Value: model.SampleValue(value)},
+			{Metric: model.Metric{"track": "stable"}, Value: 90}, {Metric: model.Metric{"track": "canary"},
+				Value: model.SampleValue(value)},
 		}}
 		var weight Weight
 		g.measured(&weight)

@@ -47,12 +47,15 @@ func (s *Status) phase(f facts) (Phase, string) {
 		return PhaseRollingBack, fmt.Sprintf("a rollback was begun at %s by %s and its outcome is not recorded: %s",
 			clock(state.Unfinished.Time), state.Unfinished.Who, state.Unfinished.Reason)
 	case s.Latch != nil && state.Weight == 0 && state.Begun == nil:
-		return PhaseRolledBack, fmt.Sprintf("%s was rolled back at %s by %s: %s", s.Latch.Release, clock(s.Latch.Time), s.Latch.Who, s.Latch.Reason)
+		return PhaseRolledBack, fmt.Sprintf("%s was rolled back at %s by %s: %s", s.Latch.Release, clock(s.Latch.Time),
+			s.Latch.Who, s.Latch.Reason)
 	case state.Begun != nil:
-		return PhaseShifting, fmt.Sprintf("the shift from %d %% to %d %% was let through at %s and has not passed its gate yet",
+		return PhaseShifting, fmt.Sprintf("the shift from %d %% to %d %% was let through at %s and has not passed its "+
+			"gate yet",
 			state.Weight, state.Begun.To, clock(state.Begun.Time))
 	case state.Weight == 0 && f.before != nil:
-		return PhaseIdle, fmt.Sprintf("no canary has requests: %s was rolled back at %s by %s, and the configuration names another image since",
+		return PhaseIdle, fmt.Sprintf("no canary has requests: %s was rolled back at %s by %s, and the configuration "+
+			"names another image since",
 			f.before.Release, clock(f.before.Time), f.before.Who)
 	case state.Weight == 0:
 		return PhaseIdle, "no canary has requests"
@@ -73,15 +76,18 @@ func (s *Status) notes(f facts) []string {
 	if s.Phase == PhaseRollingBack {
 		add("carry the rollback through: rollout rollback -s %s", s.Stack)
 	}
-	if canary := s.track("canary"); canary != nil && canary.Taking > 0 && f.state != nil && f.state.Weight == 0 && f.state.Begun == nil {
+	if canary := s.track("canary"); canary != nil && canary.Taking > 0 && f.state != nil && f.state.Weight == 0 &&
+		f.state.Begun == nil {
 		add("%d canary pods take requests, although the ledger says 0 %%: rollout rollback -s %s", canary.Taking, s.Stack)
 	}
 	if s.Phase == PhaseRolledBack {
 		if s.Weight.Asked == 0 && s.behind() {
-			add("the stack has not followed the rollback yet: rollout rollback -s %s, or `pulumi up --refresh -s %s`", s.Stack, s.Stack)
+			add("the stack has not followed the rollback yet: rollout rollback -s %s, or `pulumi up --refresh -s %s`", s.Stack,
+				s.Stack)
 		}
 		if s.Weight.Asked > 0 {
-			add("the configuration still asks for %d %%, which the latch refuses: settle with `rollout rollback -s %s`, or set another image", s.Weight.Asked, s.Stack)
+			add("the configuration still asks for %d %%, which the latch refuses: settle with `rollout rollback -s %s`, or "+
+				"set another image", s.Weight.Asked, s.Stack)
 		}
 		if f.released == s.Latch.Seq {
 			add("the configuration releases the latch; an update lets the image in again")
@@ -90,7 +96,8 @@ func (s *Status) notes(f facts) []string {
 		}
 	}
 	if f.state != nil && s.Phase != PhaseRolledBack && s.Phase != PhaseRollingBack && s.Weight.Asked != f.state.Weight {
-		add("the configuration asks for %d %%, the rollout stands at %d %%: an unchanged `pulumi up -s %s` goes on", s.Weight.Asked, f.state.Weight, s.Stack)
+		add("the configuration asks for %d %%, the rollout stands at %d %%: an unchanged `pulumi up -s %s` goes on",
+			s.Weight.Asked, f.state.Weight, s.Stack)
 	}
 	if s.Phase == PhaseReady {
 		add("next: %s", s.next(f))
@@ -98,8 +105,10 @@ func (s *Status) notes(f facts) []string {
 	if s.Soak != nil && s.Soak.Verdict == gate.Fail {
 		add("the evidence shows the canary to be worse than the rollback limit: rollout rollback -s %s", s.Stack)
 	}
-	if s.Guard.Wanted && f.state != nil && f.state.Weight > 0 && (s.Guard.Leader == "" || s.Time.Sub(s.Guard.Renewed) > leaseOld) {
-		add("no guard acts: nobody takes a bad canary out between two updates; kubectl logs -n %s deploy/%s-guard", s.Namespace, s.App)
+	if s.Guard.Wanted && f.state != nil && f.state.Weight > 0 &&
+		(s.Guard.Leader == "" || s.Time.Sub(s.Guard.Renewed) > leaseOld) {
+		add("no guard acts: nobody takes a bad canary out between two updates; kubectl logs -n %s deploy/%s-guard",
+			s.Namespace, s.App)
 	}
 	return s.podNotes(notes)
 }
@@ -107,8 +116,10 @@ func (s *Status) notes(f facts) []string {
 func (s *Status) podNotes(notes []string) []string {
 	for _, track := range s.Tracks {
 		notes = append(notes, track.Problems...)
-		if track.Exists && s.Phase != PhaseRolledBack && s.Phase != PhaseRollingBack && s.Phase != PhaseShifting && track.Desired != track.Planned {
-			notes = append(notes, fmt.Sprintf("%s has %d pods and the plan %d: pulumi up --refresh -s %s", track.Deployment, track.Desired, track.Planned, s.Stack))
+		if track.Exists && s.Phase != PhaseRolledBack && s.Phase != PhaseRollingBack && s.Phase != PhaseShifting &&
+			track.Desired != track.Planned {
+			notes = append(notes, fmt.Sprintf("%s has %d pods and the plan %d: pulumi up --refresh -s %s", track.Deployment,
+				track.Desired, track.Planned, s.Stack))
 		}
 	}
 	return notes
@@ -140,7 +151,10 @@ func (s *Status) order() Order {
 	critical := slices.ContainsFunc(s.Alerts, func(a Alert) bool { return a.Severity == "critical" })
 	failed := s.Soak != nil && s.Soak.Verdict == gate.Fail
 	unsettled := s.Phase == PhaseRolledBack && (s.Weight.Asked > 0 || s.behind())
-	short := slices.ContainsFunc(s.Tracks, func(t Track) bool { return len(t.Problems) > 0 || t.Exists && t.Ready < t.Desired })
+	short := slices.ContainsFunc(s.Tracks, func(t Track) bool {
+		return len(t.Problems) > 0 || t.Exists &&
+			t.Ready < t.Desired
+	})
 	stray := false
 	if canary := s.track("canary"); canary != nil && s.Weight.Stands != nil {
 		stray = canary.Taking > 0 && *s.Weight.Stands == 0 && s.Phase != PhaseShifting

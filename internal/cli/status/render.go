@@ -17,7 +17,8 @@ import (
 // Render draws the status for people, on one screen.
 func (s *Status) Render(style terminal.Style) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s %s   stack %s   namespace %s   %s\n", style.Bold(s.App), style.Bold(s.Release), s.Stack, s.Namespace, style.Faint(s.Cluster))
+	fmt.Fprintf(&out, "%s %s   stack %s   namespace %s   %s\n", style.Bold(s.App), style.Bold(s.Release), s.Stack,
+		s.Namespace, style.Faint(s.Cluster))
 	fmt.Fprintf(&out, "%s   %s\n", s.Order.color(style, strings.ToUpper(string(s.Phase))), sanitize.Line(s.Summary))
 	for _, note := range s.Notes {
 		fmt.Fprintf(&out, "  %s %s\n", style.Warn("->"), sanitize.Line(note))
@@ -73,7 +74,8 @@ func (s *Status) position(style terminal.Style) string {
 	}
 	measured := style.Faint("no requests")
 	if s.Weight.Measured != nil {
-		measured = fmt.Sprintf("%.1f %% of %s requests in %s", *s.Weight.Measured, count(s.Weight.Requests), model.Duration(s.Weight.Window))
+		measured = fmt.Sprintf("%.1f %% of %s requests in %s", *s.Weight.Measured, count(s.Weight.Requests),
+			model.Duration(s.Weight.Window))
 	}
 	rows := [][]string{{style.Bold("weight"), fmt.Sprintf("asked %d %%   stands %s   passed %s   measured %s",
 		s.Weight.Asked, percent(s.Weight.Stands), percent(s.Weight.Passed), measured)}}
@@ -92,14 +94,16 @@ func (s *Soak) bar(style terminal.Style, now time.Time) string {
 		due = fmt.Sprintf("next checkpoint in %s", duration(left))
 	}
 	if s.Source == "" {
-		return fmt.Sprintf("since %s, of %s; nobody has looked yet; %s", clock(s.Since), duration(time.Duration(s.Required)), due)
+		return fmt.Sprintf("since %s, of %s; nobody has looked yet; %s", clock(s.Since), duration(time.Duration(s.Required)),
+			due)
 	}
 	share := 1.0
 	if s.Required > 0 {
 		share = min(1, float64(s.Soaked)/float64(s.Required))
 	}
 	full := int(math.Floor(share * barWidth))
-	text := fmt.Sprintf("[%s%s] %s of %s watched; %s", style.Good(strings.Repeat("#", full)), strings.Repeat(".", barWidth-full),
+	text := fmt.Sprintf("[%s%s] %s of %s watched; %s", style.Good(strings.Repeat("#", full)),
+		strings.Repeat(".", barWidth-full),
 		duration(time.Duration(s.Soaked)), duration(time.Duration(s.Required)), due)
 	if s.Extensions > 0 {
 		text += fmt.Sprintf("; extended %s", times(s.Extensions))
@@ -121,7 +125,8 @@ func (s *Status) trackTable(style terminal.Style) string {
 		if track.Restarts > 0 {
 			restarts = style.Warn(restarts)
 		}
-		rows = append(rows, []string{track.Name, track.Deployment, short(track.Image), pods, strconv.Itoa(track.Taking), strconv.Itoa(track.Isolated), restarts})
+		rows = append(rows, []string{track.Name, track.Deployment, short(track.Image), pods, strconv.Itoa(track.Taking),
+			strconv.Itoa(track.Isolated), restarts})
 	}
 	return terminal.Table([]string{"TRACK", "DEPLOYMENT", "IMAGE", "PODS", "TAKING", "ISOLATED", "RESTARTS"}, rows)
 }
@@ -136,9 +141,11 @@ func (s *Soak) table(style terminal.Style, now time.Time) string {
 		}
 		rows = append(rows, append(row, style.Faint(remark(c))))
 	}
-	text := terminal.Table([]string{"CRITERION", "VERDICT", "BAD", "REQUESTS", "SHARE IS IN", "TARGET", "ROLLBACK", ""}, rows)
+	text := terminal.Table([]string{"CRITERION", "VERDICT", "BAD", "REQUESTS", "SHARE IS IN", "TARGET", "ROLLBACK", ""},
+		rows)
 	if s.Source == SourceCheckpoint {
-		text += style.Faint(fmt.Sprintf("by the last checkpoint, %s ago; a fresh look takes longer than this screen waits", duration(now.Sub(s.LookedAt)))) + "\n"
+		text += style.Faint(fmt.Sprintf("by the last checkpoint, %s ago; a fresh look takes longer than this screen waits",
+			duration(now.Sub(s.LookedAt)))) + "\n"
 	}
 	return text
 }
@@ -173,9 +180,11 @@ func (s *Status) watch(style terminal.Style) string {
 	}
 	latch := "open"
 	if s.Latch != nil {
-		latch = style.Bad("engaged") + fmt.Sprintf(" for %s by entry %d: %s", short(s.Latch.Image), s.Latch.Seq, s.Latch.Reason)
+		latch = style.Bad("engaged") + fmt.Sprintf(" for %s by entry %d: %s", short(s.Latch.Image), s.Latch.Seq,
+			s.Latch.Reason)
 	}
-	rows := [][]string{{style.Bold("alerts"), alerts}, {style.Bold("latch"), latch}, {style.Bold("guard"), s.Guard.text(style, s.Time)}}
+	rows := [][]string{{style.Bold("alerts"), alerts}, {style.Bold("latch"), latch},
+		{style.Bold("guard"), s.Guard.text(style, s.Time)}}
 	if s.Operator != "" {
 		rows = append(rows, []string{style.Bold("at work"), style.Warn(s.Operator)})
 	}
@@ -203,7 +212,8 @@ func (s *Status) ledger(style terminal.Style) string {
 		if len(what) > longest {
 			what = append(what[:longest:longest], '…')
 		}
-		rows = append(rows, []string{style.Faint(strconv.Itoa(entry.Seq)), style.Faint(clock(entry.Time)), entry.Who, string(what)})
+		rows = append(rows, []string{style.Faint(strconv.Itoa(entry.Seq)), style.Faint(clock(entry.Time)), entry.Who,
+			string(what)})
 	}
 	return terminal.Table([]string{"ENTRY", "TIME (UTC)", "WHO", "WHAT"}, rows)
 }

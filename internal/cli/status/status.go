@@ -75,8 +75,8 @@ const (
 
 // Weight is the canary's share of the requests, in percent.
 type Weight struct {
-	// Asked is what the configuration asks for, Stands what the ledger says, Passed what passed its gate last; the last two are nil where
-	// nobody knows.
+	// Asked is what the configuration asks for, Stands what the ledger says, Passed what passed its gate last; the last
+	// two are nil where nobody knows.
 	Asked  int  `json:"asked"`
 	Stands *int `json:"stands,omitempty"`
 	Passed *int `json:"passed,omitempty"`
@@ -93,8 +93,8 @@ type Track struct {
 	// Exists is false where there is no such Deployment.
 	Exists bool   `json:"exists"`
 	Image  string `json:"image,omitempty"`
-	// Planned is how many pods the configuration asks for, Desired what the Deployment asks for, Ready how many are ready and Taking how
-	// many the Service sends requests to.
+	// Planned is how many pods the configuration asks for, Desired what the Deployment asks for, Ready how many are
+	// ready and Taking how many the Service sends requests to.
 	Planned  int `json:"planned"`
 	Desired  int `json:"desired"`
 	Ready    int `json:"ready"`

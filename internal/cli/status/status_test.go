@@ -27,28 +27,38 @@ func soaking() (*Status, facts) {
 	began := now.Add(-31*time.Hour - 12*time.Minute)
 	state := ledger.State{Weight: 10, Image: "sha256:2b40e63d169c334b4c99ef4c7718f22d", Release: "v2", SoakSince: began}
 	status := &Status{
-		Time: now, Stack: "production", Cluster: `context "prod" of kubeconfig ~/.kube/config`, Namespace: "vextrus-production", App: "finance-service", Release: "v2",
-		Weight: Weight{Asked: 10, Stands: pointer(10), Passed: pointer(10), Measured: pointer(9.64), Requests: 3012.4, Window: 5 * time.Minute},
+		Time: now, Stack: "production", Cluster: `context "prod" of kubeconfig ~/.kube/config`,
+		Namespace: "vextrus-production", App: "finance-service", Release: "v2",
+		Weight: Weight{Asked: 10, Stands: pointer(10), Passed: pointer(10), Measured: pointer(9.64), Requests: 3012.4,
+			Window: 5 * time.Minute},
 		Tracks: []Track{
-			{Name: "stable", Deployment: "finance-service-stable", Exists: true, Image: "finance@sha256:e3fcc3cef3f3be0a7f4bef", Planned: 9, Desired: 9, Ready: 9, Taking: 9},
-			{Name: "canary", Deployment: "finance-service-v2", Exists: true, Image: canaryImage, Planned: 1, Desired: 1, Ready: 1, Taking: 1},
+			{Name: "stable", Deployment: "finance-service-stable", Exists: true, Image: "finance@sha256:e3fcc3cef3f3be0a7f4bef",
+				Planned: 9, Desired: 9, Ready: 9, Taking: 9},
+			{Name: "canary", Deployment: "finance-service-v2", Exists: true, Image: canaryImage, Planned: 1, Desired: 1,
+				Ready: 1, Taking: 1},
 		},
 		Soak: &Soak{
-			Since: began, Soaked: Seconds(31 * time.Hour), Required: Seconds(48 * time.Hour), NextCheckpoint: now.Add(48 * time.Minute),
-			Source: SourceLook, LookedAt: now, Verdict: gate.Inconclusive,
+			Since: began, Soaked: Seconds(31 * time.Hour), Required: Seconds(48 * time.Hour),
+			NextCheckpoint: now.Add(48 * time.Minute),
+			Source:         SourceLook, LookedAt: now, Verdict: gate.Inconclusive,
 			Criteria: []Criterion{
-				{Name: "error rate", Verdict: gate.Inconclusive, N: 24012, K: 91, Lower: 0.0028, Upper: 0.0051, Target: 0.005, Rollback: 0.01,
-					Reason: "91 of 24012 requests failed (0.379 %); 1,200 more at this rate would show that the share is below the target of 0.5 %, with 95 % confidence"},
-				{Name: "P95 latency", Verdict: gate.Pass, N: 24012, K: 20, Lower: 0.0004, Upper: 0.0015, Target: 0.05, Rollback: 0.05},
+				{Name: "error rate", Verdict: gate.Inconclusive, N: 24012, K: 91, Lower: 0.0028, Upper: 0.0051, Target: 0.005,
+					Rollback: 0.01,
+					Reason: "91 of 24012 requests failed (0.379 %); 1,200 more at this rate would show that the share is below the " +
+						"target of 0.5 %, with 95 % confidence"},
+				{Name: "P95 latency", Verdict: gate.Pass, N: 24012, K: 20, Lower: 0.0004, Upper: 0.0015, Target: 0.05,
+					Rollback: 0.05},
 				{Name: "restarts", Verdict: gate.Pass},
 			},
 		},
 		Guard: Guard{Wanted: true, Ready: 2, Leader: "finance-service-guard-7c9d-x2", Renewed: now.Add(-time.Second)},
 		Entries: []ledger.Entry{
-			{Seq: 2, Time: began.Add(-time.Minute), Who: "anna", Kind: ledger.ShiftBegun, Release: "v2", To: 10, Reason: "enter"},
+			{Seq: 2, Time: began.Add(-time.Minute), Who: "anna", Kind: ledger.ShiftBegun, Release: "v2", To: 10,
+				Reason: "enter"},
 			{Seq: 3, Time: began, Who: "anna", Kind: ledger.ShiftReached, Release: "v2", To: 10},
-			{Seq: 4, Time: now.Add(-time.Hour), Who: "guard/x2", Kind: ledger.Checkpoint, Release: "v2", From: 10, To: 10, Verdict: "inconclusive",
-				Reason: strings.Repeat("a long reason ", 20)},
+			{Seq: 4, Time: now.Add(-time.Hour), Who: "guard/x2", Kind: ledger.Checkpoint, Release: "v2", From: 10, To: 10,
+				Verdict: "inconclusive",
+				Reason:  strings.Repeat("a long reason ", 20)},
 		},
 	}
 	return status, facts{stages: plan.DefaultStages(), state: &state}
@@ -57,13 +67,15 @@ func soaking() (*Status, facts) {
 // rolledBack is the same rollout after the guard took its canary out.
 func rolledBack() (*Status, facts) {
 	status, f := soaking()
-	latch := ledger.Entry{Seq: 5, Time: now.Add(-3 * time.Minute), Who: "guard/x2", Kind: ledger.RollbackBegun, Release: "v2", Image: f.state.Image, From: 10,
+	latch := ledger.Entry{Seq: 5, Time: now.Add(-3 * time.Minute), Who: "guard/x2", Kind: ledger.RollbackBegun,
+		Release: "v2", Image: f.state.Image, From: 10,
 		Reason: "20 of 168 requests failed (11.9 %)"}
 	f.state.Weight, f.state.SoakSince = 0, time.Time{}
 	status.Soak, status.Latch, status.Weight.Stands = nil, &latch, pointer(0)
 	status.Weight.Measured, status.Weight.Requests = nil, 0
 	status.Tracks[0].Desired, status.Tracks[0].Ready, status.Tracks[0].Taking = 10, 10, 10
-	status.Tracks[1] = Track{Name: "canary", Deployment: "finance-service-v2", Exists: true, Image: canaryImage, Planned: 1}
+	status.Tracks[1] = Track{Name: "canary", Deployment: "finance-service-v2", Exists: true, Image: canaryImage,
+		Planned: 1}
 	status.Alerts = []Alert{{Name: "CanaryLatencyHigh", Severity: "warning", Action: "review"}}
 	status.Entries = append(status.Entries, latch)
 	return status, f
@@ -88,26 +100,48 @@ func TestJudge(t *testing.T) {
 			s.Soak.Soaked, s.Soak.Verdict = s.Soak.Required, gate.Pass
 			f.state.Weight, s.Weight.Asked, s.Weight.Stands = 100, 100, pointer(100)
 		}, PhaseReady, InOrder, []string{"rollout finish -s production"}},
-		{"asked for more", soaking, func(s *Status, _ *facts) { s.Weight.Asked = 30 }, PhaseSoaking, InOrder, []string{"asks for 30 %", "stands at 10 %", "pulumi up"}},
+		{"asked for more", soaking, func(s *Status, _ *facts) { s.Weight.Asked = 30 }, PhaseSoaking, InOrder,
+			[]string{"asks for 30 %", "stands at 10 %", "pulumi up"}},
 		{"shift under way", soaking, func(s *Status, f *facts) {
 			s.Weight.Asked, f.state.Begun = 30, &ledger.Entry{From: 10, To: 30, Time: now}
 		},
 			PhaseShifting, InOrder, []string{"pulumi up"}},
-		{"worse than the limit", soaking, func(s *Status, _ *facts) { s.Soak.Verdict = gate.Fail }, PhaseSoaking, OutOfOrder, []string{"rollout rollback -s production"}},
-		{"blind", soaking, func(s *Status, _ *facts) { s.Missing = []string{"alerts: no answer"} }, PhaseSoaking, OrderUnknown, nil},
-		{"critical alert", soaking, func(s *Status, _ *facts) { s.Alerts = []Alert{{"CanaryCrashLoop", "critical", "rollback"}} }, PhaseSoaking, OutOfOrder, nil},
+		{"worse than the limit", soaking, func(s *Status, _ *facts) { s.Soak.Verdict = gate.Fail }, PhaseSoaking, OutOfOrder,
+			[]string{"rollout rollback -s production"}},
+		{"blind", soaking, func(s *Status, _ *facts) { s.Missing = []string{"alerts: no answer"} }, PhaseSoaking,
+			OrderUnknown, nil},
+		{"critical alert", soaking, func(s *Status, _ *facts) {
+			s.Alerts = []Alert{{"CanaryCrashLoop", "critical",
+				"rollback"}}
+		}, PhaseSoaking, OutOfOrder, nil},
 		{"a pod is missing", soaking, func(s *Status, _ *facts) { s.Tracks[0].Ready = 8 }, PhaseSoaking, OutOfOrder, nil},
-		{"a pod has a problem", soaking, func(s *Status, _ *facts) { s.Tracks[1].Problems = []string{"pod x: CrashLoopBackOff"} }, PhaseSoaking, OutOfOrder, []string{"pod x: CrashLoopBackOff"}},
-		{"scaled by hand", soaking, func(s *Status, _ *facts) { s.Tracks[1].Desired, s.Tracks[1].Ready = 3, 3 }, PhaseSoaking, InOrder, []string{"has 3 pods and the plan 1", "--refresh"}},
-		{"the guard is gone", soaking, func(s *Status, _ *facts) { s.Guard.Renewed = now.Add(-time.Minute) }, PhaseSoaking, InOrder, []string{"no guard acts"}},
-		{"no ledger", soaking, func(s *Status, f *facts) { f.state, s.Soak, s.Missing = nil, nil, []string{"ledger: it was edited"} }, PhaseUnknown, OrderUnknown, nil},
-		{"one track", soaking, func(s *Status, f *facts) { f.single, f.state, s.Soak = true, nil, nil }, PhaseSingle, InOrder, nil},
-		{"rolled back and not settled", rolledBack, func(*Status, *facts) {}, PhaseRolledBack, OutOfOrder, []string{"still asks for 10 %", "rollout resume -s production"}},
-		{"rolled back and settled", rolledBack, func(s *Status, _ *facts) { s.Weight.Asked, s.Weight.Passed = 0, pointer(0) }, PhaseRolledBack, InOrder, []string{"rollout resume"}},
-		{"rolled back, and the update failed", rolledBack, func(s *Status, _ *facts) { s.Weight.Asked = 0 }, PhaseRolledBack, OutOfOrder, []string{"has not followed", "pulumi up --refresh"}},
-		{"released by the configuration", rolledBack, func(_ *Status, f *facts) { f.released = 5 }, PhaseRolledBack, OutOfOrder, []string{"releases the latch"}},
-		{"rollback interrupted", rolledBack, func(s *Status, f *facts) { f.state.Unfinished = s.Latch }, PhaseRollingBack, OutOfOrder, []string{"carry the rollback through"}},
-		{"canary back by hand", rolledBack, func(s *Status, _ *facts) { s.Weight.Asked, s.Tracks[1].Taking = 0, 2 }, PhaseRolledBack, OutOfOrder, []string{"2 canary pods take requests"}},
+		{"a pod has a problem", soaking, func(s *Status,
+			_ *facts) {
+			s.Tracks[1].Problems = []string{"pod x: CrashLoopBackOff"}
+		}, PhaseSoaking, OutOfOrder,
+			[]string{"pod x: CrashLoopBackOff"}},
+		{"scaled by hand", soaking, func(s *Status, _ *facts) { s.Tracks[1].Desired, s.Tracks[1].Ready = 3, 3 }, PhaseSoaking,
+			InOrder, []string{"has 3 pods and the plan 1", "--refresh"}},
+		{"the guard is gone", soaking, func(s *Status, _ *facts) { s.Guard.Renewed = now.Add(-time.Minute) }, PhaseSoaking,
+			InOrder, []string{"no guard acts"}},
+		{"no ledger", soaking, func(s *Status, f *facts) {
+			f.state, s.Soak, s.Missing = nil, nil,
+				[]string{"ledger: it was edited"}
+		}, PhaseUnknown, OrderUnknown, nil},
+		{"one track", soaking, func(s *Status, f *facts) { f.single, f.state, s.Soak = true, nil, nil }, PhaseSingle, InOrder,
+			nil},
+		{"rolled back and not settled", rolledBack, func(*Status, *facts) {}, PhaseRolledBack, OutOfOrder,
+			[]string{"still asks for 10 %", "rollout resume -s production"}},
+		{"rolled back and settled", rolledBack, func(s *Status, _ *facts) { s.Weight.Asked, s.Weight.Passed = 0, pointer(0) },
+			PhaseRolledBack, InOrder, []string{"rollout resume"}},
+		{"rolled back, and the update failed", rolledBack, func(s *Status, _ *facts) { s.Weight.Asked = 0 }, PhaseRolledBack,
+			OutOfOrder, []string{"has not followed", "pulumi up --refresh"}},
+		{"released by the configuration", rolledBack, func(_ *Status, f *facts) { f.released = 5 }, PhaseRolledBack,
+			OutOfOrder, []string{"releases the latch"}},
+		{"rollback interrupted", rolledBack, func(s *Status, f *facts) { f.state.Unfinished = s.Latch }, PhaseRollingBack,
+			OutOfOrder, []string{"carry the rollback through"}},
+		{"canary back by hand", rolledBack, func(s *Status, _ *facts) { s.Weight.Asked, s.Tracks[1].Taking = 0, 2 },
+			PhaseRolledBack, OutOfOrder, []string{"2 canary pods take requests"}},
 		{"another image", rolledBack, func(s *Status, _ *facts) {
 			s.Latch, s.Weight.Asked, s.Tracks[0].Planned, s.Tracks[1].Planned = nil, 0, 10, 0
 		}, PhaseIdle, InOrder, nil},
@@ -134,7 +168,8 @@ func TestJudge(t *testing.T) {
 }
 
 func TestVerdictIsTheExitCode(t *testing.T) {
-	for order, want := range map[Order]int{InOrder: terminal.ExitDone, OutOfOrder: terminal.ExitFailed, OrderUnknown: terminal.ExitUnknown, "": terminal.ExitUnknown} {
+	for order, want := range map[Order]int{InOrder: terminal.ExitDone, OutOfOrder: terminal.ExitFailed,
+		OrderUnknown: terminal.ExitUnknown, "": terminal.ExitUnknown} {
 		if got := terminal.ExitCode(terminal.OfVerdict((&Status{Order: order}).Verdict())); got != want {
 			t.Errorf("%q ends with %d, want %d", order, got, want)
 		}
@@ -153,7 +188,8 @@ func TestRender(t *testing.T) {
 		status.Tracks, status.Soak, status.Entries, f.single = status.Tracks[:1], nil, nil, true
 		return status, f
 	}
-	for name, begin := range map[string]func() (*Status, facts){"soaking": soaking, "rolled-back": rolledBack, "checkpoint": checkpointed, "single": staging} {
+	for name, begin := range map[string]func() (*Status, facts){"soaking": soaking, "rolled-back": rolledBack,
+		"checkpoint": checkpointed, "single": staging} {
 		t.Run(name, func(t *testing.T) {
 			status, f := begin()
 			status.judge(f)
@@ -185,14 +221,16 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(raw, &read); err != nil {
 		t.Fatal(err)
 	}
-	if read.Phase != "soaking" || read.Order != "yes" || read.Weight.Stands != 10 || read.Soak.SoakedSeconds != 31*3600 || len(read.Soak.Criteria) != 3 {
+	if read.Phase != "soaking" || read.Order != "yes" || read.Weight.Stands != 10 || read.Soak.SoakedSeconds != 31*3600 ||
+		len(read.Soak.Criteria) != 3 {
 		t.Errorf("read %+v of %s", read, raw)
 	}
 }
 
 func look(verdict gate.Verdict) func(context.Context) advance.Soak {
 	return func(context.Context) advance.Soak {
-		return advance.Soak{Since: now, Evaluation: gate.Evaluation{End: time.Now(), Results: []gate.Result{{Verdict: verdict}}}}
+		return advance.Soak{Since: now, Evaluation: gate.Evaluation{End: time.Now(),
+			Results: []gate.Result{{Verdict: verdict}}}}
 	}
 }
 
@@ -219,7 +257,8 @@ func TestLookerWaitsOnlySoLong(t *testing.T) {
 	}
 	stopped, stop := context.WithCancelCause(t.Context())
 	stop(errors.New("Ctrl-C"))
-	if found := looker.Look(stopped, now.Add(time.Hour), func(context.Context) advance.Soak { return look(gate.Fail)(t.Context()) }); found != nil && found.Since.Equal(now) {
+	if found := looker.Look(stopped, now.Add(time.Hour),
+		func(context.Context) advance.Soak { return look(gate.Fail)(t.Context()) }); found != nil && found.Since.Equal(now) {
 		t.Errorf("the look at another stage is used: %v", found)
 	}
 }

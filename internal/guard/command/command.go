@@ -1,6 +1,6 @@
-// Package command is the guard as a command: flags, the way to the cluster and to the secrets in files, and the process around the
-// watcher. The operator's command has it among its own, the guard's image has it alone: an image with all of the operator's would be
-// more than twice as large. It imports no Pulumi.
+// Package command is the guard as a command: flags, the way to the cluster and to the secrets in files, and the
+// process around the watcher. The operator's command has it among its own, the guard's image has it alone: an image
+// with all of the operator's would be more than twice as large. It imports no Pulumi.
 package command
 
 import (
@@ -50,21 +50,26 @@ func New(usage func(error) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "guard",
 		Short: "Watch the canaries of a namespace and take a bad one out of traffic",
-		Long: "Watch the canaries of a namespace and take a bad one out of traffic.\n\nThe program deploys it; by hand it watches the same rollouts, which it finds by their\n" +
-			"ConfigMaps. Several may run: a Lease chooses the one that acts. It reaches the pods by\ntheir addresses, so it must run where the cluster's network is.",
+		Long: "Watch the canaries of a namespace and take a bad one out of traffic.\n\nThe program deploys it; by hand it " +
+			"watches the same rollouts, which it finds by their\n" +
+			"ConfigMaps. Several may run: a Lease chooses the one that acts. It reaches the pods by\ntheir addresses, so it " +
+			"must run where the cluster's network is.",
 		Example: "  rollout guard --kubeconfig ~/.kube/config --namespace vextrus-production --dry-run",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGuard(cmd.Context(), flags, usage) },
 	}
 	set := cmd.Flags()
-	set.StringVar(&flags.kubeconfig, "kubeconfig", "", "path of a kubeconfig; empty for kubectl's rules and, in a pod, its service account")
+	set.StringVar(&flags.kubeconfig, "kubeconfig", "",
+		"path of a kubeconfig; empty for kubectl's rules and, in a pod, its service account")
 	set.StringVar(&flags.context, "context", "", "context of the kubeconfig; empty for the current one")
 	set.StringVarP(&flags.namespace, "namespace", "n", "", "namespace that is watched; empty for the pod's own")
 	set.StringVar(&flags.listen, "listen", ":8080", "address of metrics, health and webhook")
 	set.StringVar(&flags.identity, "identity", "", "name of this guard among others; empty for the host's name")
 	set.StringVar(&flags.lease, "lease", "rollout-guard", "Lease that chooses the guard that acts")
-	set.StringVar(&flags.leaderLabel, "leader-label", "", "label that the pod of the guard that acts gets; empty outside of a pod")
-	set.StringVar(&flags.tokenFile, "webhook-token-file", "", "file with the bearer token of the webhook; empty for no webhook")
+	set.StringVar(&flags.leaderLabel, "leader-label", "",
+		"label that the pod of the guard that acts gets; empty outside of a pod")
+	set.StringVar(&flags.tokenFile, "webhook-token-file", "",
+		"file with the bearer token of the webhook; empty for no webhook")
 	set.StringVar(&flags.smokeKeyFile, "smoke-key-file", "", "file with the key that signs the smoke suite's tokens")
 	set.StringVar(&flags.smokeOriginFile, "smoke-origin-file", "", "file with an origin that CORS must allow")
 	set.BoolVar(&flags.dryRun, "dry-run", false, "report what would be rolled back and change nothing")
@@ -130,9 +135,11 @@ func runGuard(ctx context.Context, flags guardFlags, usage func(error) error) er
 		},
 		Smoke: flags.smoke, Token: flags.token(),
 	})
-	logger.Info("starting", "namespace", flags.namespace, "identity", flags.identity, "listen", flags.listen, "dryRun", flags.dryRun)
+	logger.Info("starting", "namespace", flags.namespace, "identity", flags.identity, "listen", flags.listen, "dryRun",
+		flags.dryRun)
 	server := &http.Server{
-		Addr: flags.listen, Handler: watcher.Handler(registry), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second,
+		Addr: flags.listen, Handler: watcher.Handler(registry), ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout: 20 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 	return serveAndWatch(ctx, server, watcher)

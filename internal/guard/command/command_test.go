@@ -18,12 +18,14 @@ func TestSmokeValuesComeFromFiles(t *testing.T) {
 		}
 		return path
 	}
-	flags := guardFlags{smokeKeyFile: write("key", "sign-with-me\n"), smokeOriginFile: write("origin", " https://app.example.com \n")}
+	flags := guardFlags{smokeKeyFile: write("key", "sign-with-me\n"),
+		smokeOriginFile: write("origin", " https://app.example.com \n")}
 	suite, values, err := flags.smoke(guard.Config{SmokeSuite: "finance-service", Environment: "production"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if suite.Name != "finance-service" || values.AllowedOrigin != "https://app.example.com" || values.Token == "" || values.ExpiredToken == "" {
+	if suite.Name != "finance-service" || values.AllowedOrigin != "https://app.example.com" || values.Token == "" ||
+		values.ExpiredToken == "" {
 		t.Errorf("suite %s, %v", suite.Name, values)
 	}
 	if _, _, err := flags.smoke(guard.Config{SmokeSuite: "name: x\nchecks: ["}); err == nil {
@@ -57,7 +59,8 @@ func TestTheTokenIsReadAnew(t *testing.T) {
 
 func TestReach(t *testing.T) {
 	for text, want := range map[string]string{
-		"http://prometheus.example.com:9090/": "http://prometheus.example.com:9090", "monitoring/prometheus-operated:9090": "http://prometheus-operated.monitoring.svc:9090",
+		"http://prometheus.example.com:9090/": "http://prometheus.example.com:9090",
+		"monitoring/prometheus-operated:9090": "http://prometheus-operated.monitoring.svc:9090",
 	} {
 		if _, address, err := reach(endpoint.Way{InPod: true}, text); err != nil || address != want {
 			t.Errorf("%s: %s, %v", text, address, err)

@@ -69,7 +69,8 @@ func Open(dir string, now time.Time) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	authority, err := cert.NewSelfSignedCACert(cert.Config{CommonName: "finance-rollout-local", NotBefore: now.Add(-backdate)}, key)
+	authority, err := cert.NewSelfSignedCACert(cert.Config{CommonName: "finance-rollout-local",
+		NotBefore: now.Add(-backdate)}, key)
 	if err != nil {
 		return nil, fmt.Errorf("make certificate authority: %w", err)
 	}
@@ -179,7 +180,8 @@ func (a *Authority) SigningKey(name string) (private, public string, err error) 
 	if err != nil {
 		return "", "", err
 	}
-	return private, public, writeFile(public, pem.EncodeToMemory(&pem.Block{Type: keyutil.PublicKeyBlockType, Bytes: der}), 0o644)
+	return private, public, writeFile(public, pem.EncodeToMemory(&pem.Block{Type: keyutil.PublicKeyBlockType, Bytes: der}),
+		0o644)
 }
 
 // Kubeconfig writes a kubeconfig with the certificate inside, so that the file works from anywhere.

@@ -46,7 +46,8 @@ func TestIssueIsTrustedForItsNamesOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, trusted := range map[string]bool{"kubernetes.default": true, "10.0.0.1": true, "10.0.0.2": false, "example.com": false} {
+	for name, trusted := range map[string]bool{"kubernetes.default": true, "10.0.0.1": true, "10.0.0.2": false,
+		"example.com": false} {
 		_, err := got.Verify(x509.VerifyOptions{DNSName: name, Roots: pool, CurrentTime: now})
 		if (err == nil) != trusted {
 			t.Errorf("%s: trusted: %t, want %t (%v)", name, err == nil, trusted, err)
@@ -126,7 +127,8 @@ func TestKubeconfigIsCompleteAndPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Host != "https://127.0.0.1:1" || len(config.CAData) == 0 || len(config.CertData) == 0 || len(config.KeyData) == 0 {
+	if config.Host != "https://127.0.0.1:1" || len(config.CAData) == 0 || len(config.CertData) == 0 ||
+		len(config.KeyData) == 0 {
 		t.Errorf("the kubeconfig for %s lacks something", config.Host)
 	}
 	info, err := os.Stat(path)

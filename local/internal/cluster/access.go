@@ -11,8 +11,8 @@ import (
 // Secret returns a random text that is made once and kept in .local/secrets under the name.
 func (c *Cluster) Secret(name string) (string, error) { return c.secret(name) }
 
-// StartTraffic starts the demo's customers: requests to 127.0.0.1 that end by themselves. Those that run already are left
-// alone; Down ends them.
+// StartTraffic starts the demo's customers: requests to 127.0.0.1 that end by themselves. Those that run already are
+// left alone; Down ends them.
 func (c *Cluster) StartTraffic(ctx context.Context) error {
 	spec := c.spec(traffic, c.bin("local"), traffic, "--root", c.root)
 	return c.start(ctx, component{spec: spec, ready: func(context.Context) error { return nil }, timeout: time.Minute})
@@ -31,19 +31,20 @@ func (c *Cluster) Binary(name string) string { return c.bin(name) }
 // Progress returns what the cluster's work is reported to.
 func (c *Cluster) Progress() *progress.Reporter { return c.progress }
 
-// DatabaseUser is the owner of the databases. Its name occurs in no other name, because Pulumi masks the values of secrets
-// wherever they occur in what it prints.
+// DatabaseUser is the owner of the databases. Its name occurs in no other name, because Pulumi masks the values of
+// secrets wherever they occur in what it prints.
 const DatabaseUser = "ledgerapp"
 
-// PrepareTools provides what a rollout to somebody else's cluster needs, without starting one: the Pulumi tools, kubectl and
-// the environment file.
+// PrepareTools provides what a rollout to somebody else's cluster needs, without starting one: the Pulumi tools,
+// kubectl and the environment file.
 func (c *Cluster) PrepareTools(ctx context.Context) error {
 	for _, dir := range []string{"bin", "logs", "state", "secrets"} {
 		if err := os.MkdirAll(c.Dir(dir), 0o755); err != nil {
 			return err
 		}
 	}
-	if err := c.Builder().Provide(ctx, "pulumi", "pulumi-language-go", "pulumi-resource-kubernetes", "kubectl"); err != nil {
+	if err := c.Builder().Provide(ctx, "pulumi", "pulumi-language-go", "pulumi-resource-kubernetes",
+		"kubectl"); err != nil {
 		return err
 	}
 	return c.writeEnv()

@@ -92,7 +92,8 @@ func (c *Cluster) writeKubeconfigs(authority *certs.Authority, keys *pki) error 
 		into                    *string
 	}{
 		{c.internalKubeconfig(), "admin", "local-admin", "system:masters", &keys.api},
-		{c.Dir("kubeconfigs", "controller-manager"), "controller-manager", "system:kube-controller-manager", "", &keys.controller},
+		{c.Dir("kubeconfigs", "controller-manager"), "controller-manager", "system:kube-controller-manager", "",
+			&keys.controller},
 		{c.Dir("kubeconfigs", "scheduler"), "scheduler", "system:kube-scheduler", "", &keys.scheduler},
 		{c.Dir("kubeconfigs", "proxy"), "proxy", "system:kube-proxy", "", &keys.proxy},
 		{c.Dir("kubeconfigs", gatewayUser), gatewayUser, gatewayUser, "", &keys.gateway},
@@ -177,7 +178,8 @@ func (c *Cluster) controllerManager(keys pki) component {
 		spec: c.spec("kube-controller-manager", c.bin("kube-controller-manager"),
 			"--kubeconfig="+keys.controller, "--authentication-kubeconfig="+keys.controller,
 			"--authorization-kubeconfig="+keys.controller, "--authentication-skip-lookup",
-			"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", controllerPort), "--cert-dir="+dataDir("controller-manager"),
+			"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", controllerPort),
+			"--cert-dir="+dataDir("controller-manager"),
 			"--root-ca-file="+keys.ca, "--service-account-private-key-file="+keys.saPrivate,
 			"--use-service-account-credentials", "--leader-elect=false", "--profiling=false",
 			"--flex-volume-plugin-dir="+dataDir("kubelet", "volume-plugins"),
@@ -249,7 +251,8 @@ func trustingClient(ca string, pair certs.Pair) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return plainClient(&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}), nil
+	return plainClient(&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{certificate},
+		MinVersion: tls.VersionTLS12}), nil
 }
 
 // insecureClient is for health checks of what makes its own certificate and listens on loopback only.

@@ -76,7 +76,8 @@ func (c *Cluster) teardown(ctx context.Context) error {
 	}
 	// The kubelet early, so that nothing restarts pods; the store last, so that everything else can still write.
 	order := []string{
-		traefik, "kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager", "containerd", "kube-apiserver", "etcd", "registry", "postgres",
+		traefik, "kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager", "containerd", "kube-apiserver", "etcd",
+		"registry", "postgres",
 	}
 	names, err := supervisor.Names()
 	note("list processes", err)

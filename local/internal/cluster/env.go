@@ -38,7 +38,8 @@ func (c *Cluster) writeEnv() error {
 	var content strings.Builder
 	content.WriteString("# To be sourced by a shell: . .local/env\n")
 	// Sourcing twice is not to make PATH longer.
-	fmt.Fprintf(&content, "case \":$PATH:\" in *:%[1]s:*) ;; *) export PATH=%[1]s:\"$PATH\" ;; esac\n", quote(c.Dir("bin")))
+	fmt.Fprintf(&content, "case \":$PATH:\" in *:%[1]s:*) ;; *) export PATH=%[1]s:\"$PATH\" ;; esac\n",
+		quote(c.Dir("bin")))
 	for _, variable := range variables {
 		fmt.Fprintf(&content, "export %s=%s\n", variable[0], quote(variable[1]))
 	}

@@ -17,8 +17,8 @@ const (
 	gatewayUser = "traefik"
 )
 
-// startGateway adds the Gateway API and the Gateway gateway/edge to the running cluster. Traefik is a process of this machine, which
-// reaches the pods over the bridge and listens on 127.0.0.1 alone.
+// startGateway adds the Gateway API and the Gateway gateway/edge to the running cluster. Traefik is a process of this
+// machine, which reaches the pods over the bridge and listens on 127.0.0.1 alone.
 func (c *Cluster) startGateway(ctx context.Context, keys pki) error {
 	applier, err := manifests.NewApplier(c.internalKubeconfig())
 	if err != nil {
@@ -34,7 +34,10 @@ func (c *Cluster) startGateway(ctx context.Context, keys pki) error {
 	if err := c.start(ctx, c.traefik(keys)); err != nil {
 		return err
 	}
-	return c.progress.Run("wait for the Gateway", func(*progress.Task) error { return applier.WaitGateway(ctx, values, time.Minute) })
+	return c.progress.Run("wait for the Gateway", func(*progress.Task) error {
+		return applier.WaitGateway(ctx, values,
+			time.Minute)
+	})
 }
 
 func (c *Cluster) traefik(keys pki) component {
@@ -43,12 +46,13 @@ func (c *Cluster) traefik(keys pki) component {
 		fmt.Sprintf("--entrypoints.web.address=127.0.0.1:%d", gatewayPort),
 		fmt.Sprintf("--entrypoints.traefik.address=127.0.0.1:%d", gatewayPingPort), "--ping=true",
 		"--providers.kubernetesgateway=true",
-		// How long after a change of the cluster the next one may be taken over: with the default of two seconds, a route would be
-		// reported as accepted that long before it is.
+		// How long after a change of the cluster the next one may be taken over: with the default of two seconds, a route
+		// would be reported as accepted that long before it is.
 		"--providers.providersthrottleduration=50ms",
 	)
 	spec.Env = append(spec.Env, "KUBECONFIG="+keys.gateway)
-	return component{spec: spec, ready: httpReady(url("http", "127.0.0.1", gatewayPingPort)+"/ping", nil), timeout: time.Minute}
+	return component{spec: spec, ready: httpReady(url("http", "127.0.0.1", gatewayPingPort)+"/ping", nil),
+		timeout: time.Minute}
 }
 
 // gatewayURL is where requests enter the Gateway; empty while it does not run.

@@ -151,7 +151,8 @@ func url(scheme, host string, port int) string {
 func (c *Cluster) systemImages() map[string]images.Image {
 	all := map[string]images.Image{}
 	for _, name := range []string{
-		"pause", "coredns", "prometheus-operator", "prometheus-config-reloader", "prometheus", "alertmanager", "kube-state-metrics",
+		"pause", "coredns", "prometheus-operator", "prometheus-config-reloader", "prometheus", "alertmanager",
+		"kube-state-metrics",
 	} {
 		all[name] = images.Image{Binary: c.bin(name), Path: "/bin/" + name}
 	}

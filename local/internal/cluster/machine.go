@@ -33,7 +33,8 @@ func requirements() []requirement {
 
 // testRequirements returns what only tests need of the system.
 func testRequirements() []requirement {
-	// A test looks at the HTML report as a browser shows it, and actionlint has shellcheck read the scripts of the workflows.
+	// A test looks at the HTML report as a browser shows it, and actionlint has shellcheck read the scripts of the
+	// workflows.
 	return []requirement{{"chromium", "chromium"}, {"shellcheck", "shellcheck"}}
 }
 
@@ -69,7 +70,8 @@ func (c *Cluster) installPackages(ctx context.Context, needed []requirement) err
 	}
 	list := strings.Join(missing, " ")
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return fmt.Errorf("this machine lacks %s and has no apt-get: install them, or use a cluster of your own with KUBECONFIG=FILE", list)
+		return fmt.Errorf("this machine lacks %s and has no apt-get: install them, or use a cluster of your own with "+
+			"KUBECONFIG=FILE", list)
 	}
 	return c.progress.Run("install "+list, func(task *progress.Task) error {
 		logPath := c.Dir("logs", "apt.log")

@@ -72,7 +72,8 @@ func (c *Cluster) refuseOther() error {
 		return err
 	}
 	if len(running) > 0 {
-		return fmt.Errorf("the local cluster of %s runs on this machine (%s); there can be one at a time: run `make down` there",
+		return fmt.Errorf("the local cluster of %s runs on this machine (%s); there can be one at a time: run `make down` "+
+			"there",
 			current.Root, strings.Join(running, ", "))
 	}
 	return nil
@@ -102,7 +103,8 @@ func (c *Cluster) claim(ctx context.Context) error {
 			return err
 		}
 		if len(chains) > 0 {
-			return fmt.Errorf("another Kubernetes runs on this machine (iptables chain %s, %d in all): end it, or use it with KUBECONFIG=FILE",
+			return fmt.Errorf("another Kubernetes runs on this machine (iptables chain %s, %d in all): end it, or use it "+
+				"with KUBECONFIG=FILE",
 				chains[0], len(chains))
 		}
 	}

@@ -10,8 +10,9 @@ import (
 // downTimeout bounds the end of a session's cluster.
 const downTimeout = 5 * time.Minute
 
-// While makes the cluster run while do is at work. A cluster that it started it also ends, even when the context is done
-// by then, and when do succeeded and the data is of this session alone, it deletes that too. A cluster that ran before stays.
+// While makes the cluster run while do is at work. A cluster that it started it also ends, even when the context is
+// done by then, and when do succeeded and the data is of this session alone, it deletes that too. A cluster that ran
+// before stays.
 func (c *Cluster) While(ctx context.Context, options Options, do func(context.Context) error) error {
 	before, err := c.running()
 	if err != nil {
@@ -47,7 +48,8 @@ func (c *Cluster) endSession(ctx context.Context, reset bool) error {
 	return c.Down(ctx, keep)
 }
 
-// InstallPackages installs the system packages that the cluster and the tests need, and nothing when nothing is missing.
+// InstallPackages installs the system packages that the cluster and the tests need, and nothing when nothing is
+// missing.
 func (c *Cluster) InstallPackages(ctx context.Context) error {
 	if err := os.MkdirAll(c.Dir("logs"), 0o755); err != nil {
 		return err

@@ -15,7 +15,8 @@ func (c *Cluster) Root() string {
 
 // parts are the names of the cluster's processes.
 var parts = []string{
-	"registry", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet", "kube-proxy", "postgres",
+	"registry", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet",
+	"kube-proxy", "postgres",
 }
 
 // Status writes what runs and where it is reached. It fails when a part of the cluster does not run.
@@ -60,7 +61,8 @@ func (c *Cluster) Status(_ context.Context, out io.Writer) error {
 		fmt.Fprintf(out, "Gateway     %s\n", gateway)
 	}
 	if dead > 0 {
-		return fmt.Errorf("%d of %d parts do not run: `make cluster` starts them again (with GATEWAY=1 for traefik)", dead, len(all))
+		return fmt.Errorf("%d of %d parts do not run: `make cluster` starts them again (with GATEWAY=1 for traefik)", dead,
+			len(all))
 	}
 	return nil
 }

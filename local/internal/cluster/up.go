@@ -39,7 +39,8 @@ func (c *Cluster) Up(ctx context.Context, options Options) error {
 	if err := c.claim(ctx); err != nil {
 		return err
 	}
-	if err := c.progress.Run("network, mounts and cgroups", func(*progress.Task) error { return c.setUpMachine(ctx) }); err != nil {
+	if err := c.progress.Run("network, mounts and cgroups",
+		func(*progress.Task) error { return c.setUpMachine(ctx) }); err != nil {
 		return err
 	}
 	keys, err := c.issue(time.Now())
@@ -123,7 +124,8 @@ func (c *Cluster) installSelf() error {
 
 // buildPause builds what pods' sandboxes run. It takes a second, so that it is left to go whether it is current.
 func (c *Cluster) buildPause(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", c.bin("pause"), "./local/pause")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", c.bin("pause"),
+		"./local/pause")
 	cmd.Dir = c.root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := cmd.CombinedOutput(); err != nil {
@@ -165,7 +167,8 @@ func (c *Cluster) startKubernetes(ctx context.Context, keys pki, pauseImage stri
 		return err
 	}
 	parts := []component{
-		c.etcd(keys), c.apiserver(keys), c.controllerManager(keys), c.scheduler(keys), containerd, c.kubelet(keys), c.proxy(keys),
+		c.etcd(keys), c.apiserver(keys), c.controllerManager(keys), c.scheduler(keys), containerd, c.kubelet(keys),
+		c.proxy(keys),
 	}
 	for _, part := range parts {
 		if err := c.start(ctx, part); err != nil {

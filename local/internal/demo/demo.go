@@ -47,7 +47,8 @@ func (d *Demo) up(ctx context.Context, stack string) error {
 		return err
 	}
 	fmt.Fprintf(d.Out, "\n$ pulumi up --yes --skip-preview --stack %s\n", stack)
-	if err := d.run(ctx, d.Out, os.Stderr, "pulumi", "up", "--yes", "--skip-preview", "--color", "never", "--stack", stack); err != nil {
+	if err := d.run(ctx, d.Out, os.Stderr, "pulumi", "up", "--yes", "--skip-preview", "--color", "never", "--stack",
+		stack); err != nil {
 		return fmt.Errorf("pulumi up of %s: %w", stack, err)
 	}
 	return nil
@@ -61,7 +62,8 @@ type verification struct {
 func (d *Demo) verification(ctx context.Context, namespace string) (verification, error) {
 	var found verification
 	var output strings.Builder
-	err := d.run(ctx, &output, os.Stderr, "kubectl", "get", "configmap", "finance-service-verification", "-n", namespace, "-o", "json")
+	err := d.run(ctx, &output, os.Stderr, "kubectl", "get", "configmap", "finance-service-verification", "-n", namespace,
+		"-o", "json")
 	if err != nil {
 		return found, fmt.Errorf("read the verification of %s: %w", namespace, err)
 	}
@@ -73,16 +75,18 @@ func (d *Demo) verification(ctx context.Context, namespace string) (verification
 
 func (d *Demo) summarize(ctx context.Context, secret string) error {
 	var load Load
-	err := d.Progress.Run(fmt.Sprintf("measure the canary's share over %d requests", shareRequests), func(*progress.Task) error {
-		var err error
-		load, err = send(ctx, NodePorts["production"], secret, sharePerSecond, shareRequests/sharePerSecond*time.Second)
-		return err
-	})
+	err := d.Progress.Run(fmt.Sprintf("measure the canary's share over %d requests", shareRequests),
+		func(*progress.Task) error {
+			var err error
+			load, err = send(ctx, NodePorts["production"], secret, sharePerSecond, shareRequests/sharePerSecond*time.Second)
+			return err
+		})
 	if err != nil {
 		return err
 	}
 	var pods strings.Builder
-	err = d.run(ctx, &pods, os.Stderr, "kubectl", "get", "pods", "-n", "vextrus-production", "-l", "app=finance-service", "--sort-by", "metadata.name", "-L", "track,version")
+	err = d.run(ctx, &pods, os.Stderr, "kubectl", "get", "pods", "-n", "vextrus-production", "-l", "app=finance-service",
+		"--sort-by", "metadata.name", "-L", "track,version")
 	if err != nil {
 		return fmt.Errorf("list the pods: %w", err)
 	}
@@ -96,7 +100,8 @@ func (d *Demo) summarize(ctx context.Context, secret string) error {
 	}
 	_, err = fmt.Fprintf(d.Out, summary,
 		pods.String(), load.Share("finance-service-week1-")*100, load.Requests, load.Failed, load.explain(),
-		indent(staging.Data["smoke"]), indent(production.Data["smoke"]), indent(production.Data["bake"]), d.Cluster.EnvFile(), CustomersStay)
+		indent(staging.Data["smoke"]), indent(production.Data["smoke"]), indent(production.Data["bake"]), d.Cluster.EnvFile(),
+		CustomersStay)
 	return err
 }
 

@@ -37,7 +37,8 @@ type External struct {
 func FromEnvironment(kubeconfig string, getenv func(string) string) External {
 	return External{
 		Kubeconfig: kubeconfig, Prometheus: getenv("PROMETHEUS"), Registry: getenv("REGISTRY"),
-		DatabaseHost: getenv("DATABASE_HOST"), DatabaseUser: getenv("DATABASE_USERNAME"), DatabasePassword: getenv("DATABASE_PASSWORD"),
+		DatabaseHost: getenv("DATABASE_HOST"), DatabaseUser: getenv("DATABASE_USERNAME"),
+		DatabasePassword: getenv("DATABASE_PASSWORD"),
 	}
 }
 
@@ -54,7 +55,8 @@ func (e *External) Missing(ctx context.Context) []string {
 	}
 	var missing []string
 	if _, err := client.Discovery().ServerResourcesForGroupVersion("monitoring.coreos.com/v1"); err != nil {
-		missing = append(missing, "the Prometheus Operator, for example from the kube-prometheus-stack chart: the cluster has no ServiceMonitor")
+		missing = append(missing, "the Prometheus Operator, for example from the kube-prometheus-stack chart: the cluster "+
+			"has no ServiceMonitor")
 	}
 	if e.Prometheus == "" {
 		e.Prometheus = e.askForPrometheus(ctx, client)
@@ -149,10 +151,12 @@ func (d *Demo) externalOptions(ctx context.Context, external *External) (project
 	secrets["secrets.finance-db.password"] = external.DatabasePassword
 	registry, name, found := strings.Cut(external.Registry, "/")
 	if !found {
-		return project.Options{}, fmt.Errorf("REGISTRY is %q: allowed is host/repository, for example localhost:5000/vextrus/finance", external.Registry)
+		return project.Options{}, fmt.Errorf("REGISTRY is %q: allowed is host/repository, for example "+
+			"localhost:5000/vextrus/finance", external.Registry)
 	}
 	options := project.Options{
-		Repo: d.Root, Dir: d.Dir, Kubeconfig: external.Kubeconfig, Prometheus: external.Prometheus, Secrets: secrets, WithoutBake: true,
+		Repo: d.Root, Dir: d.Dir, Kubeconfig: external.Kubeconfig, Prometheus: external.Prometheus, Secrets: secrets,
+		WithoutBake: true,
 	}
 	if options.StableImage, err = d.pushTo(ctx, registry, name, "v1"); err != nil {
 		return options, err

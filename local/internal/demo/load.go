@@ -20,8 +20,8 @@ const (
 	sharePerSecond = 40
 )
 
-// Customers sends requests to the production stack until they have stayed long enough or the context ends. The bake of a
-// canary asks Prometheus for requests, so without customers it would find no evidence.
+// Customers sends requests to the production stack until they have stayed long enough or the context ends. The bake
+// of a canary asks Prometheus for requests, so without customers it would find no evidence.
 func Customers(ctx context.Context, secret string) error {
 	_, err := send(ctx, NodePorts["production"], secret, customersPerSecond, CustomersStay)
 	return err
@@ -55,8 +55,8 @@ func (l Load) Share(prefix string) float64 {
 	return float64(matching) / float64(answered)
 }
 
-// send sends requests to the node port until the context ends, but no longer than the limit. Each has a connection of its
-// own, because a kept one would stay with one pod.
+// send sends requests to the node port until the context ends, but no longer than the limit. Each has a connection of
+// its own, because a kept one would stay with one pod.
 func send(ctx context.Context, nodePort int, secret string, perSecond int, limit time.Duration) (Load, error) {
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"sub": "demo", "exp": time.Now().Add(limit + time.Minute).Unix(),

@@ -14,7 +14,8 @@ import (
 	"github.com/vextrus/finance-rollout/local/internal/progress"
 )
 
-// lock is what the Pulumi CLI writes into the file backend while it works on a stack. A CLI that is killed leaves it behind.
+// lock is what the Pulumi CLI writes into the file backend while it works on a stack. A CLI that is killed leaves it
+// behind.
 type lock struct {
 	PID      int    `json:"pid"`
 	Hostname string `json:"hostname"`
@@ -23,8 +24,8 @@ type lock struct {
 // patience is how long a CLI that an earlier run left behind may go on until its update is done.
 const patience = 3 * time.Minute
 
-// unlock waits for a CLI that still works on the stack, and takes the lock away when the one that holds it was killed. A lock of
-// another machine stays: `pulumi up` tells of it then.
+// unlock waits for a CLI that still works on the stack, and takes the lock away when the one that holds it was
+// killed. A lock of another machine stays: `pulumi up` tells of it then.
 func (d *Demo) unlock(ctx context.Context, stack string) error {
 	state := strings.TrimPrefix(d.Backend, "file://")
 	if state == "" {
@@ -41,7 +42,8 @@ func (d *Demo) unlock(ctx context.Context, stack string) error {
 	}
 	if found == running {
 		err = d.Progress.Run("wait for the pulumi that works on stack "+stack, func(*progress.Task) error {
-			for deadline := time.Now().Add(patience); err == nil && found == running && time.Now().Before(deadline); found, err = holderOf(folder, host) {
+			for deadline := time.Now().Add(patience); err == nil && found == running && time.Now().Before(deadline); found,
+				err = holderOf(folder, host) {
 				select {
 				case <-ctx.Done():
 					return context.Cause(ctx)

@@ -1,5 +1,5 @@
-// Package demo brings the example service onto a cluster through the Pulumi program, with the commands that a user types, and
-// sums up what happened. It talks to the program only through the Pulumi CLI.
+// Package demo brings the example service onto a cluster through the Pulumi program, with the commands that a user
+// types, and sums up what happened. It talks to the program only through the Pulumi CLI.
 package demo
 
 import (
@@ -33,14 +33,14 @@ type Demo struct {
 	Root     string
 	Progress *progress.Reporter
 	Out      io.Writer
-	// Dir is the folder of the derived project, by default .local/project. With another one, Suffix, Ports and Backend keep
-	// its stacks apart from those of the demo.
+	// Dir is the folder of the derived project, by default .local/project. With another one, Suffix, Ports and Backend
+	// keep its stacks apart from those of the demo.
 	Dir, Suffix, Backend string
 	Ports                map[string]int
 }
 
-// Prepare makes what `pulumi up` needs: the program compiled, the example's images in the registry, the derived project and
-// its stacks.
+// Prepare makes what `pulumi up` needs: the program compiled, the example's images in the registry, the derived
+// project and its stacks.
 func (d *Demo) Prepare(ctx context.Context) error {
 	if d.Dir == "" {
 		d.Dir, d.Ports = d.Cluster.Dir("project"), NodePorts

@@ -50,7 +50,8 @@ func (i Image) Build() (v1.Image, error) {
 	}
 	opener := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
 	// Speed counts here, size does not: the image travels within one machine.
-	layer, err := tarball.LayerFromOpener(opener, tarball.WithCompressionLevel(gzip.BestSpeed), tarball.WithCompressedCaching)
+	layer, err := tarball.LayerFromOpener(opener, tarball.WithCompressionLevel(gzip.BestSpeed),
+		tarball.WithCompressedCaching)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +106,8 @@ func (i Image) layer() ([]byte, error) {
 	if err := add(tar.Header{Typeflag: tar.TypeReg, Name: "etc/passwd", Mode: 0o644}, []byte(passwd)); err != nil {
 		return nil, err
 	}
-	if err := add(tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(i.Path, "/"), Mode: 0o755}, program); err != nil {
+	if err := add(tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(i.Path, "/"), Mode: 0o755},
+		program); err != nil {
 		return nil, err
 	}
 	return archive.Bytes(), writer.Close()

@@ -110,7 +110,8 @@ func TestBuildRefusesWhatCannotRun(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for binary, want := range map[string]string{script: "not a Linux program", "/bin/sh": "linked dynamically", "/none": "no such file"} {
+	for binary, want := range map[string]string{script: "not a Linux program", "/bin/sh": "linked dynamically",
+		"/none": "no such file"} {
 		_, err := Image{Binary: binary, Path: "/bin/x"}.Build()
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), binary) {
 			t.Errorf("%s: error %v, want one that names it and says %q", binary, err, want)
@@ -144,7 +145,8 @@ func TestRegistryKeepsImagesAcrossARestart(t *testing.T) {
 
 	restarted, stop := serve(t, dir)
 	defer stop()
-	for _, reference := range []string{strings.Replace(reference, address, restarted, 1), restarted + "/vextrus/finance:week1"} {
+	for _, reference := range []string{strings.Replace(reference, address, restarted, 1), restarted +
+		"/vextrus/finance:week1"} {
 		if !Exists(t.Context(), reference) {
 			t.Errorf("%s is gone after a restart", reference)
 		}

@@ -37,7 +37,8 @@ var kinds = []string{
 	"alertmanagerconfigs", "alertmanagers", "podmonitors", "probes", "prometheuses", "prometheusrules", "servicemonitors",
 }
 
-var crdResource = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+var crdResource = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1",
+	Resource: "customresourcedefinitions"}
 
 func (a *Applier) applyCRDs(ctx context.Context, source CRDSource) error {
 	dir, err := tools.ModuleDir(ctx, source.Tools, operatorModule)
@@ -45,7 +46,8 @@ func (a *Applier) applyCRDs(ctx context.Context, source CRDSource) error {
 		return err
 	}
 	for _, kind := range kinds {
-		content, err := os.ReadFile(filepath.Join(dir, "example", "prometheus-operator-crd", "monitoring.coreos.com_"+kind+".yaml"))
+		content, err := os.ReadFile(filepath.Join(dir, "example", "prometheus-operator-crd",
+			"monitoring.coreos.com_"+kind+".yaml"))
 		if err != nil {
 			return err
 		}
@@ -89,10 +91,11 @@ func (a *Applier) applyCRD(ctx context.Context, content []byte) error {
 }
 
 func (a *Applier) awaitEstablished(ctx context.Context, name string) error {
-	return wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
-		object, err := a.client.Resource(crdResource).Get(ctx, name, metav1.GetOptions{})
-		return err == nil && established(object), err
-	})
+	return wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, 30*time.Second, true,
+		func(ctx context.Context) (bool, error) {
+			object, err := a.client.Resource(crdResource).Get(ctx, name, metav1.GetOptions{})
+			return err == nil && established(object), err
+		})
 }
 
 func established(crd *unstructured.Unstructured) bool {

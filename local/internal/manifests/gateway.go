@@ -33,8 +33,8 @@ type GatewayValues struct {
 	User string
 }
 
-// ApplyGateway applies the definitions of the Gateway API and a Gateway. toolsDir is the directory of the tools module that
-// requires the Gateway API.
+// ApplyGateway applies the definitions of the Gateway API and a Gateway. toolsDir is the directory of the tools
+// module that requires the Gateway API.
 func (a *Applier) ApplyGateway(ctx context.Context, values GatewayValues, toolsDir string) error {
 	dir, err := tools.ModuleDir(ctx, toolsDir, gatewayModule)
 	if err != nil {

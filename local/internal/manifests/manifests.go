@@ -62,7 +62,8 @@ func NewApplier(kubeconfig string) (*Applier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Applier{client: client, mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(discoverer))}, nil
+	return &Applier{client: client,
+		mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(discoverer))}, nil
 }
 
 // Apply applies everything: the custom resource definitions first, since others are made of them.

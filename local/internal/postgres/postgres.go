@@ -108,7 +108,8 @@ func (d *Database) initDataDir(ctx context.Context) error {
 	if err := os.Chown(temp, d.UID, d.GID); err != nil {
 		return err
 	}
-	if _, err := d.run(ctx, "", "initdb", "-D", temp, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--auth=peer", "--no-sync"); err != nil {
+	if _, err := d.run(ctx, "", "initdb", "-D", temp, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--auth=peer",
+		"--no-sync"); err != nil {
 		return err
 	}
 	return os.Rename(temp, d.DataDir)
@@ -138,7 +139,8 @@ ALTER ROLE %[1]s PASSWORD '%[2]s';
 `, d.User, d.Password)
 	for _, name := range d.Databases {
 		script += fmt.Sprintf(
-			"SELECT 'CREATE DATABASE %[1]s OWNER %[2]s' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '%[1]s')\\gexec\n",
+			"SELECT 'CREATE DATABASE %[1]s OWNER %[2]s' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = "+
+				"'%[1]s')\\gexec\n",
 			name, d.User)
 	}
 	_, err := d.sql(ctx, script)

@@ -84,7 +84,8 @@ func (s Spec) hash() (string, error) {
 // Ensure makes the process run as the spec says and waits until ready returns nil. A process that runs already and
 // is what the spec says is left alone; one that differs is replaced. It reports whether a process was started. When
 // the process does not get ready in time, or ends, the error holds the last lines of its log.
-func (s *Supervisor) Ensure(ctx context.Context, spec Spec, ready func(context.Context) error, timeout time.Duration) (bool, error) {
+func (s *Supervisor) Ensure(ctx context.Context, spec Spec, ready func(context.Context) error,
+	timeout time.Duration) (bool, error) {
 	hash, err := spec.hash()
 	if err != nil {
 		return false, fmt.Errorf("start %s: %w", spec.Name, err)

@@ -116,7 +116,8 @@ func TestStopKillsWhatIgnoresTheSignal(t *testing.T) {
 	s, ctx := newSupervisor(t), t.Context()
 	marker := filepath.Join(t.TempDir(), "ready")
 	ready := func(context.Context) error { _, err := os.Stat(marker); return err }
-	if _, err := s.Ensure(ctx, shell("trap '' TERM; : >"+marker+"; while :; do sleep 1; done"), ready, time.Minute); err != nil {
+	if _, err := s.Ensure(ctx, shell("trap '' TERM; : >"+marker+"; while :; do sleep 1; done"), ready,
+		time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Stop(ctx, "job", 200*time.Millisecond); err != nil {

@@ -1,6 +1,7 @@
-// Package project derives a Pulumi project for the local cluster from the committed one: the same program and the same
-// stacks, with requests small enough for one small node, quick probes, a short bake and generated secrets. Nothing that is
-// committed is touched: the derived project is a folder of its own, whose Pulumi.yaml points back to the program.
+// Package project derives a Pulumi project for the local cluster from the committed one: the same program and the
+// same stacks, with requests small enough for one small node, quick probes, a short bake and generated secrets.
+// Nothing that is committed is touched: the derived project is a folder of its own, whose Pulumi.yaml points back to
+// the program.
 package project
 
 import (
@@ -63,8 +64,8 @@ func Write(options Options) error {
 	return nil
 }
 
-// Init makes the stacks in the backend and encrypts their secrets, as far as they are not there or are others. A secret goes to the CLI
-// by its input: every user of the machine can read the arguments of a process.
+// Init makes the stacks in the backend and encrypts their secrets, as far as they are not there or are others. A
+// secret goes to the CLI by its input: every user of the machine can read the arguments of a process.
 func Init(ctx context.Context, options Options, pulumi Pulumi) error {
 	for _, stack := range Stacks {
 		if _, err := pulumi(ctx, "", "stack", "select", "--create", "--stack", stack); err != nil {
@@ -162,7 +163,8 @@ func keep(before, file map[string]any) {
 // overrides are what the local cluster needs otherwise than a real one.
 func (o Options) overrides(stack, namespace string) map[string]any {
 	probe := func(path string) map[string]any {
-		return map[string]any{"path": path, "initialDelaySeconds": 1, "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 3}
+		return map[string]any{"path": path, "initialDelaySeconds": 1, "periodSeconds": 1, "timeoutSeconds": 2,
+			"failureThreshold": 3}
 	}
 	values := map[string]any{
 		"namespace":   namespace + o.Suffix,
@@ -174,7 +176,8 @@ func (o Options) overrides(stack, namespace string) map[string]any {
 			"limits":   map[string]any{"cpu": "500m", "memory": "128Mi"},
 		},
 		"probes": map[string]any{
-			"liveness":  map[string]any{"path": "/health/live", "initialDelaySeconds": 5, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3},
+			"liveness": map[string]any{"path": "/health/live", "initialDelaySeconds": 5, "periodSeconds": 5,
+				"timeoutSeconds": 5, "failureThreshold": 3},
 			"readiness": probe("/health/ready"),
 		},
 		"shutdown":        map[string]any{"gracePeriodSeconds": 10, "preStopSeconds": 2},

@@ -31,7 +31,8 @@ func (c *cli) run(_ context.Context, input string, args ...string) (string, erro
 			if err != nil {
 				return "", err
 			}
-			config["finance-rollout:secrets"] = map[string]any{"value": string(encoded), "objectValue": c.secrets, "secret": true}
+			config["finance-rollout:secrets"] = map[string]any{"value": string(encoded), "objectValue": c.secrets,
+				"secret": true}
 		}
 		printed, err := json.Marshal(config)
 		return string(printed), err
@@ -42,15 +43,18 @@ func (c *cli) run(_ context.Context, input string, args ...string) (string, erro
 }
 
 func TestSecretsAreSetWhereTheyAreMissingOrOthers(t *testing.T) {
-	options := Options{Secrets: map[string]string{"secrets.finance-db.password": "s3cr3t-value", "secrets.finance-db.username": "app"}}
+	options := Options{Secrets: map[string]string{"secrets.finance-db.password": "s3cr3t-value",
+		"secrets.finance-db.username": "app"}}
 	both := []string{"secrets.finance-db.password=s3cr3t-value", "secrets.finance-db.username=app"}
 	for name, tt := range map[string]struct {
 		before map[string]map[string]string
 		want   []string
 	}{
-		"nothing there":    {nil, slices.Concat(both, both)},
-		"the same":         {map[string]map[string]string{"finance-db": {"password": "s3cr3t-value", "username": "app"}}, nil},
-		"another password": {map[string]map[string]string{"finance-db": {"password": "old", "username": "app"}}, []string{both[0], both[0]}},
+		"nothing there": {nil, slices.Concat(both, both)},
+		"the same": {map[string]map[string]string{"finance-db": {"password": "s3cr3t-value", "username": "app"}},
+			nil},
+		"another password": {map[string]map[string]string{"finance-db": {"password": "old", "username": "app"}},
+			[]string{both[0], both[0]}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pulumi := &cli{secrets: tt.before}

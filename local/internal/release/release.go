@@ -1,6 +1,7 @@
-// Package release makes what is handed out: the rollout command for each platform, its image, a bill of materials for each, and their
-// checksums. Everything is built twice, the second time from another copy of the commit and with an empty cache, and handed out
-// only when both are the same to the byte: whoever builds the commit again can tell whether he was given what it holds.
+// Package release makes what is handed out: the rollout command for each platform, its image, a bill of materials for
+// each, and their checksums. Everything is built twice, the second time from another copy of the commit and with an
+// empty cache, and handed out only when both are the same to the byte: whoever builds the commit again can tell
+// whether he was given what it holds.
 package release
 
 import (
@@ -42,7 +43,8 @@ type Options struct {
 	Root, Out string
 	// Package is the main package, Name the name of its program.
 	Package, Name string
-	// ImagePackage is the main package of the program in the image, which is called Name there and ImageName among the files.
+	// ImagePackage is the main package of the program in the image, which is called Name there and ImageName among the
+	// files.
 	ImagePackage, ImageName string
 	Platforms               []Platform
 	// Materials writes the bill of materials of a binary to a file.
@@ -105,7 +107,8 @@ func (o Options) make(ctx context.Context) error {
 type elsewhere struct{ source, cache, out string }
 
 // twice builds a program for a platform here and elsewhere, and lists its materials when both are the same.
-func (o Options) twice(ctx context.Context, other elsewhere, pkg, name string, platform Platform) (first, repeated string, err error) {
+func (o Options) twice(ctx context.Context, other elsewhere, pkg, name string, platform Platform) (first,
+	repeated string, err error) {
 	first = filepath.Join(o.Out, name+"-"+platform.String())
 	repeated = filepath.Join(other.out, filepath.Base(first))
 	if err := o.build(ctx, o.Root, pkg, first, platform, nil); err != nil {
@@ -149,7 +152,8 @@ func (o Options) clean(ctx context.Context) error {
 		return err
 	}
 	if strings.TrimSpace(status) != "" {
-		return fmt.Errorf("the checkout holds changes that are in no commit; commit them or take them away first:\n%s", status)
+		return fmt.Errorf("the checkout holds changes that are in no commit; commit them or take them away first:\n%s",
+			status)
 	}
 	return nil
 }
@@ -169,8 +173,10 @@ func (o Options) export(ctx context.Context, folder string) error {
 
 func (o Options) build(ctx context.Context, folder, pkg, binary string, platform Platform, env []string) error {
 	o.Say(fmt.Sprintf("build %s in %s", filepath.Base(binary), folder))
-	env = append(env, "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOOS="+platform.OS, "GOARCH="+platform.Architecture, "GOAMD64=v1", "GOARM64=v8.0")
-	_, err := output(ctx, folder, env, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, pkg)
+	env = append(env, "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOOS="+platform.OS, "GOARCH="+platform.Architecture,
+		"GOAMD64=v1", "GOARM64=v8.0")
+	_, err := output(ctx, folder, env, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o",
+		binary, pkg)
 	return err
 }
 
@@ -185,7 +191,8 @@ func sameFile(first, second string) (string, error) {
 		return "", err
 	}
 	if one != other {
-		return "", fmt.Errorf("%s differs from build to build: sha256:%s and sha256:%s; something of the machine, the path or the time has come into it",
+		return "", fmt.Errorf("%s differs from build to build: sha256:%s and sha256:%s; something of the machine, the "+
+			"path or the time has come into it",
 			filepath.Base(first), one, other)
 	}
 	return one, nil

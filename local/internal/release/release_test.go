@@ -25,7 +25,8 @@ func checkout(t *testing.T) string {
 	write(t, root, "cmd/hello/main.go", "package main\n\nfunc main() { println(\"hello\") }\n")
 	write(t, root, "cmd/small/main.go", "package main\n\nfunc main() { println(\"small\") }\n")
 	for _, args := range [][]string{
-		{"init", "--quiet"}, {"add", "."}, {"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--message", "hello"},
+		{"init", "--quiet"}, {"add", "."}, {"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet",
+			"--message", "hello"},
 	} {
 		command := exec.CommandContext(t.Context(), "git", args...)
 		command.Dir = root
@@ -86,7 +87,8 @@ func TestARelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	config, err := image.ConfigFile()
-	if err != nil || config.Config.User != "65532:65532" || config.Architecture != runtime.GOARCH || config.Config.Entrypoint[0] != "/bin/hello" {
+	if err != nil || config.Config.User != "65532:65532" || config.Architecture != runtime.GOARCH ||
+		config.Config.Entrypoint[0] != "/bin/hello" {
 		t.Errorf("config %+v, %v", config, err)
 	}
 	layers, err := image.Layers()
@@ -163,7 +165,8 @@ func TestImagesOfRootOrTooLargeAreRefused(t *testing.T) {
 			t.Errorf("user %q: %v", user, err)
 		}
 	}
-	if _, err := checkImage(running("65532", MostBytes+1), platform); err == nil || !strings.Contains(err.Error(), "may have") {
+	if _, err := checkImage(running("65532", MostBytes+1), platform); err == nil ||
+		!strings.Contains(err.Error(), "may have") {
 		t.Errorf("a large image: %v", err)
 	}
 }

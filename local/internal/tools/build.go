@@ -22,8 +22,8 @@ import (
 	"github.com/vextrus/finance-rollout/local/internal/progress"
 )
 
-// parallelBuilds is how many directories are built in at a time. Compiling fills the processors by itself; the second build
-// uses the one that a linker, which has a single thread, leaves idle.
+// parallelBuilds is how many directories are built in at a time. Compiling fills the processors by itself; the second
+// build uses the one that a linker, which has a single thread, leaves idle.
 const parallelBuilds = 2
 
 // Builder provides tools.
@@ -265,8 +265,8 @@ func goBuild(ctx context.Context, dir string, args []string, logPath string, tas
 	return nil
 }
 
-// CompilerMemory lets the compiler collect its garbage less often, which saves a fifth of its time and takes more memory. A
-// value of the user's own stays.
+// CompilerMemory lets the compiler collect its garbage less often, which saves a fifth of its time and takes more
+// memory. A value of the user's own stays.
 func CompilerMemory() string {
 	if own := os.Getenv("GOGC"); own != "" {
 		return "GOGC=" + own

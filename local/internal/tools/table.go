@@ -43,8 +43,8 @@ type Module struct {
 
 // Embed names JSON files of a module that a package embeds.
 type Embed struct {
-	// Module is the module's path, Dir the folder inside it, Files the files there. They are copied to generated/ in the folder
-	// Into of the tools module.
+	// Module is the module's path, Dir the folder inside it, Files the files there. They are copied to generated/ in the
+	// folder Into of the tools module.
 	Module, Dir string
 	Files       []string
 	Into        string
@@ -64,9 +64,10 @@ const pulumiVersion = "3.245.0"
 // traefikVersion is the version of Traefik, which speaks the Gateway API 1.4.0.
 const traefikVersion = "3.6.12"
 
-// platform is the module of nearly everything: one choice of versions, so that the packages that two tools share, which are
-// about half of all, are compiled once. Service discovery of most clouds is left out of Prometheus, and with it modules that
-// cannot be had everywhere; packages that the tags exclude still name them, which only -mod=mod forgives.
+// platform is the module of nearly everything: one choice of versions, so that the packages that two tools share,
+// which are about half of all, are compiled once. Service discovery of most clouds is left out of Prometheus, and
+// with it modules that cannot be had everywhere; packages that the tags exclude still name them, which only -mod=mod
+// forgives.
 func platform(name string, tools ...Tool) Module {
 	return Module{
 		Dir: "platform", Name: name, Tools: tools,
@@ -163,8 +164,9 @@ func Modules() []Module { //nolint:funlen // a table
 			Tools: []Tool{{Name: "govulncheck", Package: "golang.org/x/vuln/cmd/govulncheck", Optional: true}},
 		},
 		{
-			Dir:   "cyclonedx-gomod",
-			Tools: []Tool{{Name: "cyclonedx-gomod", Package: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod", Optional: true}},
+			Dir: "cyclonedx-gomod",
+			Tools: []Tool{{Name: "cyclonedx-gomod", Package: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod",
+				Optional: true}},
 		},
 		{
 			Dir:   "actionlint",

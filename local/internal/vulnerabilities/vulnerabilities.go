@@ -1,5 +1,5 @@
-// Package vulnerabilities judges what govulncheck found: what the code calls and nobody accepted with a reason fails the check. It reads
-// the report and the list of what is accepted, and runs nothing.
+// Package vulnerabilities judges what govulncheck found: what the code calls and nobody accepted with a reason fails
+// the check. It reads the report and the list of what is accepted, and runs nothing.
 package vulnerabilities
 
 import (
@@ -15,8 +15,8 @@ import (
 
 // Finding is a vulnerability in what the code calls.
 type Finding struct {
-	// ID is the entry's in the Go vulnerability database, Module what it is in and Version the one in use. Fixed is the first version
-	// without it; empty when there is none.
+	// ID is the entry's in the Go vulnerability database, Module what it is in and Version the one in use. Fixed is the
+	// first version without it; empty when there is none.
 	ID, Module, Version, Fixed string
 }
 
@@ -73,18 +73,20 @@ func Read(report io.Reader) ([]Finding, error) {
 			continue
 		}
 		seen[one.OSV] = true
-		found = append(found, Finding{ID: one.OSV, Module: one.Trace[0].Module, Version: one.Trace[0].Version, Fixed: one.Fixed})
+		found = append(found, Finding{ID: one.OSV, Module: one.Trace[0].Module, Version: one.Trace[0].Version,
+			Fixed: one.Fixed})
 	}
 }
 
-// Judge tells which findings stay by whose reason, and fails for those that nobody accepted. An entry for something that is not
-// found any more is told too: of the standard library another Go may have it still.
+// Judge tells which findings stay by whose reason, and fails for those that nobody accepted. An entry for something
+// that is not found any more is told too: of the standard library another Go may have it still.
 func Judge(found []Finding, accepted []Accepted, say func(string)) error {
 	var open []string
 	unused := slices.Clone(accepted)
 	for _, finding := range found {
 		at := slices.IndexFunc(accepted, func(entry Accepted) bool { return entry.ID == finding.ID })
-		text := fmt.Sprintf("%s in %s %s (fixed in %s)", finding.ID, finding.Module, finding.Version, orNothing(finding.Fixed))
+		text := fmt.Sprintf("%s in %s %s (fixed in %s)", finding.ID, finding.Module, finding.Version,
+			orNothing(finding.Fixed))
 		if at < 0 {
 			open = append(open, text)
 			continue
@@ -96,7 +98,8 @@ func Judge(found []Finding, accepted []Accepted, say func(string)) error {
 		say("not found here any more: " + entry.ID)
 	}
 	if len(open) > 0 {
-		return fmt.Errorf("the code calls what is vulnerable; update it, or accept it with a reason in .govulncheck.yaml:\n  %s", strings.Join(open, "\n  "))
+		return fmt.Errorf("the code calls what is vulnerable; update it, or accept it with a reason in "+
+			".govulncheck.yaml:\n  %s", strings.Join(open, "\n  "))
 	}
 	return nil
 }

@@ -40,10 +40,12 @@ func TestJudge(t *testing.T) {
 	var said []string
 	say := func(text string) { said = append(said, text) }
 	err = Judge(found, []Accepted{{"GO-2026-0001", "waits for the next Go"}, {"GO-2025-0001", "old"}}, say)
-	if err == nil || !strings.Contains(err.Error(), "GO-2026-0002 in example.com/b v1.2.3 (fixed in v1.2.4)") || strings.Contains(err.Error(), "GO-2026-0001") {
+	if err == nil || !strings.Contains(err.Error(), "GO-2026-0002 in example.com/b v1.2.3 (fixed in v1.2.4)") ||
+		strings.Contains(err.Error(), "GO-2026-0001") {
 		t.Errorf("error %v", err)
 	}
-	want := []string{"accepted: GO-2026-0001 in stdlib v1.26.8 (fixed in nothing yet): waits for the next Go", "not found here any more: GO-2025-0001"}
+	want := []string{"accepted: GO-2026-0001 in stdlib v1.26.8 (fixed in nothing yet): waits for the next Go",
+		"not found here any more: GO-2025-0001"}
 	if diff := cmp.Diff(want, said); diff != "" {
 		t.Error(diff)
 	}

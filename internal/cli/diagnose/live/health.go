@@ -13,7 +13,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/cli/diagnose"
 )
 
-// report is a health report as NestJS Terminus writes it, and Spring's in its older form: what it depends on, each with its status.
+// report is a health report as NestJS Terminus writes it, and Spring's in its older form: what it depends on, each
+// with its status.
 type report struct {
 	Details    map[string]dependency `json:"details"`
 	Components map[string]dependency `json:"components"`
@@ -23,7 +24,8 @@ type dependency struct {
 	Status string `json:"status"`
 }
 
-// health asks a running pod for its report. One that does not answer, or not with a report, has none: its probes tell of that.
+// health asks a running pod for its report. One that does not answer, or not with a report, has none: its probes tell
+// of that.
 func (r *reader) health(ctx context.Context, pod *diagnose.Pod) {
 	if pod.Status.Phase != corev1.PodRunning || r.options.HealthPath == "" || !running(pod) {
 		return

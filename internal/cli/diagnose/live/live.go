@@ -1,8 +1,9 @@
-// Package live reads a diagnose.Snapshot from a cluster: Deployments with their pods, the ends of their logs, events, the names of the
-// keys of the Secrets that they need, the pods' own health reports through the port-forward, and numbers from Prometheus.
+// Package live reads a diagnose.Snapshot from a cluster: Deployments with their pods, the ends of their logs, events,
+// the names of the keys of the Secrets that they need, the pods' own health reports through the port-forward, and
+// numbers from Prometheus.
 //
-// Whatever cannot be read, be it for a missing permission, is named in the Snapshot and stops nothing. The package decides nothing and
-// imports no Pulumi; it reaches the cluster and Prometheus through interfaces.
+// Whatever cannot be read, be it for a missing permission, is named in the Snapshot and stops nothing. The package
+// decides nothing and imports no Pulumi; it reaches the cluster and Prometheus through interfaces.
 package live
 
 import (
@@ -34,7 +35,8 @@ type Cluster interface {
 	SecretKeys(ctx context.Context, namespace, name string) (keys []string, exists bool, err error)
 	ConfigMapKeys(ctx context.Context, namespace, name string) (keys []string, exists bool, err error)
 	Logs(ctx context.Context, namespace, pod, container string, previous bool, tail int64) (string, error)
-	PodClient(ctx context.Context, namespace, pod string, port int) (client *http.Client, baseURL string, end func(), err error)
+	PodClient(ctx context.Context, namespace, pod string, port int) (client *http.Client, baseURL string, end func(),
+		err error)
 }
 
 // Server is the Prometheus that is asked.
@@ -67,7 +69,8 @@ type Options struct {
 }
 
 const (
-	// atOnce bounds the pods that are asked at the same time, mostPods those of a Deployment whose logs and health are asked for.
+	// atOnce bounds the pods that are asked at the same time, mostPods those of a Deployment whose logs and health are
+	// asked for.
 	atOnce   = 8
 	mostPods = 10
 	// logLines is how much of a log is read.
@@ -214,7 +217,8 @@ func (r *reader) references(ctx context.Context) {
 	}
 }
 
-func (r *reader) lookUp(ctx context.Context, kind string, names []string, into map[string][]string, look func(context.Context, string, string) ([]string, bool, error)) {
+func (r *reader) lookUp(ctx context.Context, kind string, names []string, into map[string][]string,
+	look func(context.Context, string, string) ([]string, bool, error)) {
 	for _, name := range names {
 		if _, known := into[name]; known || r.isUnseen(kind+" "+name) {
 			continue
@@ -265,12 +269,13 @@ func (r *reader) traffic(ctx context.Context, into *diagnose.Workload, metrics g
 	into.Traffic = traffic
 }
 
-// usage asks what the node measured of the pods. cAdvisor has it of the containers, of the pod as a whole, or of both; what is worst
-// counts. Where it is not scraped there is nothing, which is no error.
+// usage asks what the node measured of the pods. cAdvisor has it of the containers, of the pod as a whole, or of
+// both; what is worst counts. Where it is not scraped there is nothing, which is no error.
 func (r *reader) usage(ctx context.Context, into *diagnose.Workload) {
 	window := model.Duration(r.options.Window).String()
 	series := fmt.Sprintf("{namespace=%q,pod=~%q}", r.options.Namespace, regexp.QuoteMeta(into.Name)+"-.*")
-	throttled := r.byPod(ctx, fmt.Sprintf("max by (pod) (increase(container_cpu_cfs_throttled_periods_total%s[%s]) / (increase(container_cpu_cfs_periods_total%s[%s]) > 0))",
+	throttled := r.byPod(ctx, fmt.Sprintf("max by (pod) (increase(container_cpu_cfs_throttled_periods_total%s[%s]) / "+
+		"(increase(container_cpu_cfs_periods_total%s[%s]) > 0))",
 		series, window, series, window))
 	memory := r.byPod(ctx, fmt.Sprintf("max by (pod) (container_memory_working_set_bytes%s)", series))
 	for i := range into.Pods {

@@ -42,13 +42,17 @@ func (c cluster) Deployment(_ context.Context, _, name string) (*appsv1.Deployme
 	if name == "absent" {
 		return nil, false, c.err()
 	}
-	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: spec()}}}, true, nil
+	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: spec()}}}, true, nil
 }
 
 func spec() corev1.PodSpec {
-	return corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Env: []corev1.EnvVar{{Name: "A", ValueFrom: &corev1.EnvVarSource{
-		SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "db"}, Key: "password"}}}},
-		EnvFrom: []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "env"}}}},
+	return corev1.PodSpec{Containers: []corev1.Container{{Name: "app",
+		Env: []corev1.EnvVar{{Name: "A", ValueFrom: &corev1.EnvVarSource{
+			SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "db"},
+				Key: "password"}}}},
+		EnvFrom: []corev1.EnvFromSource{
+			{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "env"}}}},
 	}}}
 }
 
@@ -115,33 +119,41 @@ func gather(t *testing.T, c cluster, server Server, deployment string) diagnose.
 	t.Helper()
 	metrics := gate.DefaultMetrics().For("canary", "week1")
 	return Gather(t.Context(), c, server, Options{
-		Stack: "production", Namespace: "vextrus-production", Targets: []Target{{Name: deployment, Metrics: &metrics}}, Port: 3014, HealthPath: "/health",
-		Criteria: []gate.Criterion{gate.ErrorRate(0.005, 0.01), gate.Latency(500*time.Millisecond, 0.95)}, Window: 5 * time.Minute,
-		Redact: func(text string) string { return strings.ReplaceAll(text, secret, "[redacted]") }, Now: func() time.Time { return now },
+		Stack: "production", Namespace: "vextrus-production", Targets: []Target{{Name: deployment, Metrics: &metrics}},
+		Port: 3014, HealthPath: "/health",
+		Criteria: []gate.Criterion{gate.ErrorRate(0.005, 0.01), gate.Latency(500*time.Millisecond, 0.95)},
+		Window:   5 * time.Minute,
+		Redact:   func(text string) string { return strings.ReplaceAll(text, secret, "[redacted]") },
+		Now:      func() time.Time { return now },
 	})
 }
 
 func TestGather(t *testing.T) {
 	healthy := func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte(`{"status":"error","details":{"database":{"status":"down","message":"x"},"eventstore":{"status":"up"}}}`))
+		_, _ = w.Write(
+			[]byte(`{"status":"error","details":{"database":{"status":"down","message":"x"},"eventstore":{"status":"up"}}}`))
 	}
 	s := gather(t, cluster{health: healthy}, prometheus{}, "week1")
 	pod := s.Workloads[0].Pods[0]
-	if diff := cmp.Diff(&diagnose.Health{Status: 503, Dependencies: map[string]string{"database": "down", "eventstore": "up"}}, pod.Health); diff != "" {
+	if diff := cmp.Diff(&diagnose.Health{Status: 503, Dependencies: map[string]string{"database": "down",
+		"eventstore": "up"}}, pod.Health); diff != "" {
 		t.Errorf("health (-want +got)\n%s", diff)
 	}
 	if !cmp.Equal(pod.Usage, &diagnose.Usage{Throttled: 0.5, Memory: 1 << 20}) {
 		t.Errorf("usage %+v", pod.Usage)
 	}
-	want := []diagnose.Log{{Container: "app", Lines: []string{"one", "token=[redacted]"}}, {Container: "app", Previous: true, Lines: []string{"before"}}}
+	want := []diagnose.Log{{Container: "app", Lines: []string{"one", "token=[redacted]"}},
+		{Container: "app", Previous: true, Lines: []string{"before"}}}
 	if diff := cmp.Diff(want, pod.Logs); diff != "" {
 		t.Errorf("logs (-want +got)\n%s", diff)
 	}
-	if !cmp.Equal(s.Secrets, map[string][]string{"db": {"host"}}) || !cmp.Equal(s.ConfigMaps, map[string][]string{"env": nil}) {
+	if !cmp.Equal(s.Secrets, map[string][]string{"db": {"host"}}) ||
+		!cmp.Equal(s.ConfigMaps, map[string][]string{"env": nil}) {
 		t.Errorf("secrets %v, configmaps %v", s.Secrets, s.ConfigMaps)
 	}
-	if s.Events[0].Message != "the key [redacted] is wrong" || s.Limits.Latency != 500*time.Millisecond || s.Limits.ErrorRate != 0.005 {
+	if s.Events[0].Message != "the key [redacted] is wrong" || s.Limits.Latency != 500*time.Millisecond ||
+		s.Limits.ErrorRate != 0.005 {
 		t.Errorf("events %v, limits %+v", s.Events, s.Limits)
 	}
 	// Prometheus has no series: that is named, and the workload has no traffic.
@@ -154,7 +166,8 @@ func TestGather(t *testing.T) {
 func TestGatherWithoutPermissions(t *testing.T) {
 	s := gather(t, cluster{forbidden: true}, prometheus{err: errForbidden}, "week1")
 	text := strings.Join(s.Unseen, "\n")
-	for _, what := range []string{"events", "replicasets of week1", "log of week1-a", "health of week1-a", "secret db", "configmap env", "error rate of week1", "what the node measured"} {
+	for _, what := range []string{"events", "replicasets of week1", "log of week1-a", "health of week1-a", "secret db",
+		"configmap env", "error rate of week1", "what the node measured"} {
 		if !strings.Contains(text, what+": ") {
 			t.Errorf("%s is not named:\n%s", what, text)
 		}

@@ -1,5 +1,6 @@
-// Package live reads preflight.Facts: from the API server, the registry, Prometheus and what else is reached over HTTP, all at the same
-// time and each within a limit. What cannot be read is an error in its part of the Facts and stops nothing else.
+// Package live reads preflight.Facts: from the API server, the registry, Prometheus and what else is reached over
+// HTTP, all at the same time and each within a limit. What cannot be read is an error in its part of the Facts and
+// stops nothing else.
 //
 // The package decides nothing and imports no Pulumi: what only the stack's own commands know comes in as functions.
 package live
@@ -35,7 +36,8 @@ type Cluster interface {
 	Version(ctx context.Context) (string, error)
 	Allowed(ctx context.Context, verb, group, resource, namespace, name string) (bool, error)
 	NamespaceOwner(ctx context.Context, namespace string) (kube.Namespace, bool, error)
-	SecretStates(ctx context.Context, namespace, name string, judge func(value string) string) (map[string]string, bool, error)
+	SecretStates(ctx context.Context, namespace, name string, judge func(value string) string) (map[string]string, bool,
+		error)
 	Rooms(ctx context.Context) ([]kube.Room, error)
 	LastSuccess(ctx context.Context, namespace, name string) (time.Time, bool, error)
 	Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, bool, error)
@@ -181,9 +183,11 @@ func (r *reader) capacity(ctx context.Context) {
 	rooms, err := r.cluster.Rooms(ctx)
 	r.facts.Capacity.Err = err
 	for _, room := range rooms {
-		r.facts.Capacity.Nodes = append(r.facts.Capacity.Nodes, preflight.Node{Name: room.Node, CPU: room.CPU, Memory: room.Memory, Pods: room.Pods})
+		r.facts.Capacity.Nodes = append(r.facts.Capacity.Nodes, preflight.Node{Name: room.Node, CPU: room.CPU,
+			Memory: room.Memory, Pods: room.Pods})
 	}
-	deployment, exists, err := r.cluster.Deployment(ctx, r.Settings.Namespace, names.CanaryDeployment(r.Settings.App, r.Settings.Release))
+	deployment, exists, err := r.cluster.Deployment(ctx, r.Settings.Namespace,
+		names.CanaryDeployment(r.Settings.App, r.Settings.Release))
 	if err == nil && exists {
 		r.facts.Capacity.Canary = int(deployment.Status.Replicas)
 	}

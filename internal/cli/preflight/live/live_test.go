@@ -37,8 +37,9 @@ func (s source) Keys() []string                { return slices.Sorted(maps.Keys(
 func stack(t *testing.T, changes map[string]string) *settings.Settings {
 	t.Helper()
 	values := source{
-		"week": "1", "image": "r/x@" + digest, "stableImage": "r/x@" + digest, "prometheus": "monitoring/prometheus:9090", "namespace": "vextrus-production",
-		"guard": `{"alertmanager":"monitoring/alertmanager:9093"}`, "preflight": `{"databaseBackup":"data/postgres"}`,
+		"week": "1", "image": "r/x@" + digest, "stableImage": "r/x@" + digest, "prometheus": "monitoring/prometheus:9090",
+		"namespace": "vextrus-production",
+		"guard":     `{"alertmanager":"monitoring/alertmanager:9093"}`, "preflight": `{"databaseBackup":"data/postgres"}`,
 		"secrets": `{"finance-db":{"host":"db","username":"f","password":"p-p-p"},"finance-secrets":{"jwt-secret":"j","eventstore-connection":"e","cors-origin":"o"}}`,
 	}
 	maps.Copy(values, changes)
@@ -78,8 +79,10 @@ func (c cluster) NamespaceOwner(context.Context, string) (kube.Namespace, bool, 
 	return kube.Namespace{Annotations: map[string]string{"finance-rollout/stack": "me"}}, true, c.err
 }
 
-func (c cluster) SecretStates(_ context.Context, _, _ string, judge func(string) string) (map[string]string, bool, error) {
-	return map[string]string{"host": judge("db"), "password": judge("<SECURE_PASSWORD>"), "username": judge(" ")}, true, c.err
+func (c cluster) SecretStates(_ context.Context, _, _ string, judge func(string) string) (map[string]string, bool,
+	error) {
+	return map[string]string{"host": judge("db"), "password": judge("<SECURE_PASSWORD>"), "username": judge(" ")}, true,
+		c.err
 }
 
 func (c cluster) Rooms(context.Context) ([]kube.Room, error) {
@@ -149,10 +152,12 @@ func gather(t *testing.T, s *settings.Settings, c cluster, connected, failing er
 
 func TestGather(t *testing.T) {
 	f := gather(t, stack(t, map[string]string{"dashboardURL": "https://grafana.example"}), cluster{}, nil, nil)
-	if f.Cluster.Version != "v1.34.4" || f.Namespace.Owner != "me" || f.Image.Digest != digest || f.Staging.Verified != digest || f.Ledger.Err != nil {
+	if f.Cluster.Version != "v1.34.4" || f.Namespace.Owner != "me" || f.Image.Digest != digest ||
+		f.Staging.Verified != digest || f.Ledger.Err != nil {
 		t.Errorf("%+v", f)
 	}
-	want := map[string]string{"host": preflight.KeySet, "password": preflight.KeyPlaceholder, "username": preflight.KeyEmpty}
+	want := map[string]string{"host": preflight.KeySet, "password": preflight.KeyPlaceholder,
+		"username": preflight.KeyEmpty}
 	if diff := cmp.Diff(want, f.Secrets["finance-db-production"].Keys); diff != "" {
 		t.Errorf("keys (-want +got)\n%s", diff)
 	}
@@ -160,7 +165,8 @@ func TestGather(t *testing.T) {
 	if !cmp.Equal(p.Up, map[string]int{"stable": 2}) || !cmp.Equal(p.Down, map[string]int{"canary": 1}) {
 		t.Errorf("targets %v, %v", p.Up, p.Down)
 	}
-	if !cmp.Equal(p.Broken, []string{"A of finance-service-production.alerts: x"}) || !cmp.Equal(p.Statuses, []string{"code of http_requests_total"}) ||
+	if !cmp.Equal(p.Broken, []string{"A of finance-service-production.alerts: x"}) ||
+		!cmp.Equal(p.Statuses, []string{"code of http_requests_total"}) ||
 		!cmp.Equal(p.Bounds, []string{"le of http_request_duration_seconds_bucket"}) {
 		t.Errorf("%+v", p)
 	}
@@ -170,10 +176,12 @@ func TestGather(t *testing.T) {
 	if f.OTLP.Address != "http://signoz:4318" || f.OTLP.Err == nil || f.OTLP.Err.Error() != `services "signoz" not found` {
 		t.Errorf("the API server's own answer is taken for the Service's: %+v", f.OTLP)
 	}
-	if f.Grafana.Status != http.StatusNotFound || f.Grafana.Err != nil || !strings.HasSuffix(f.Grafana.Address, "/d/finance-week1") {
+	if f.Grafana.Status != http.StatusNotFound || f.Grafana.Err != nil ||
+		!strings.HasSuffix(f.Grafana.Address, "/d/finance-week1") {
 		t.Errorf("grafana %+v", f.Grafana)
 	}
-	if f.Capacity.Canary != 3 || len(f.Capacity.Nodes) != 1 || !f.DatabaseBackup.Succeeded.Equal(now) || f.EventStoreBackup.Exists {
+	if f.Capacity.Canary != 3 || len(f.Capacity.Nodes) != 1 || !f.DatabaseBackup.Succeeded.Equal(now) ||
+		f.EventStoreBackup.Exists {
 		t.Errorf("capacity %+v, backups %+v, %+v", f.Capacity, f.DatabaseBackup, f.EventStoreBackup)
 	}
 	denied := 0

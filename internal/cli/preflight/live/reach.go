@@ -118,11 +118,12 @@ func (r *reader) alertmanager(ctx context.Context) {
 func (r *reader) grafana(ctx context.Context) {
 	base := strings.TrimSuffix(r.Settings.DashboardURL, "/")
 	r.facts.Grafana = preflight.Reached{Address: alerts.DashboardLink(base, r.Settings.DashboardUID())}
-	r.facts.Grafana.Status, r.facts.Grafana.Err = get(ctx, r.HTTP, base+"/api/dashboards/uid/"+url.PathEscape(r.Settings.DashboardUID()))
+	r.facts.Grafana.Status, r.facts.Grafana.Err = get(ctx, r.HTTP,
+		base+"/api/dashboards/uid/"+url.PathEscape(r.Settings.DashboardUID()))
 }
 
-// otlp asks where the pods send their traces. A name of the cluster is reached through the API server, as seen from the stack's
-// namespace.
+// otlp asks where the pods send their traces. A name of the cluster is reached through the API server, as seen from
+// the stack's namespace.
 func (r *reader) otlp(ctx context.Context) {
 	address := r.Settings.Env["OTEL_EXPORTER_OTLP_ENDPOINT"]
 	if address == "" {
@@ -171,7 +172,8 @@ func (r *reader) reach(ctx context.Context, at endpoint.Endpoint, path string) (
 	return get(ctx, client, base+path)
 }
 
-// get asks for a page. An answer of the API server in place of the Service's own is an error: it says that there is nobody.
+// get asks for a page. An answer of the API server in place of the Service's own is an error: it says that there is
+// nobody.
 func get(ctx context.Context, client *http.Client, address string) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

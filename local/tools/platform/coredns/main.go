@@ -1,5 +1,5 @@
-// Command coredns is CoreDNS with only the plugins that the local cluster's Corefile names. The released set would bring the
-// SDKs of several clouds into the build.
+// Command coredns is CoreDNS with only the plugins that the local cluster's Corefile names. The released set would
+// bring the SDKs of several clouds into the build.
 package main
 
 import (
