@@ -46,7 +46,7 @@ func (s *shift) checkpoint(ctx context.Context, state ledger.State) error {
 		return nil //nolint:nilerr // the advance gate refuses an illegal move, and says so
 	}
 	look := s.lookAtSoak(ctx, state, now)
-	if err := s.noteCheckpoint(ctx, look); err != nil {
+	if err := s.note(ctx, look); err != nil {
 		if err := s.say.warn(fmt.Sprintf("the checkpoint is not noted: %s", err)); err != nil {
 			return err
 		}
@@ -65,14 +65,8 @@ func (s *shift) checkpoint(ctx context.Context, state ledger.State) error {
 	}
 }
 
-// noteCheckpoint puts a look at the soak into the ledger, when a checkpoint is due.
-func (s *shift) noteCheckpoint(ctx context.Context, look advance.Soak) error {
-	_, err := ledger.Append(ctx, s.store(), s.edges.now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
-		entry, due := soak.Checkpoint(look, current.State(), s.edges.now(), s.edges.who())
-		if !due {
-			return nil, nil
-		}
-		return []ledger.Entry{entry}, nil
-	})
+// note records a look at the soak in the ledger: a checkpoint when one is due, an extension when its time is over.
+func (s *shift) note(ctx context.Context, look advance.Soak) error {
+	_, err := soak.Note(ctx, s.store(), s.edges.now, s.edges.who(), look)
 	return err
 }

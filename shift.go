@@ -190,10 +190,8 @@ func (s *shift) carryOut(ctx context.Context, history *ledger.Ledger, target pla
 			"the soak failed: "+decision.Refusals[len(decision.Refusals)-1].Found,
 			map[string]string{"soak": decision.Soak.Evaluation.String()})
 		return fmt.Errorf("%w\n%s", refused, outcome)
-	case decision.Extend:
-		return errors.Join(refused, s.extend(ctx, target, decision))
 	case !decision.Allowed() && decision.Soak != nil:
-		return errors.Join(refused, s.noteCheckpoint(ctx, *decision.Soak))
+		return errors.Join(refused, s.note(ctx, *decision.Soak))
 	case !decision.Allowed():
 		return refused
 	case decision.Move.Kind == plan.Stay && s.settings.Latch.Release == 0:
@@ -204,17 +202,6 @@ func (s *shift) carryOut(ctx context.Context, history *ledger.Ledger, target pla
 		return err
 	}
 	return s.say.info(decision.String())
-}
-
-// extend notes that the soak's time is over without its criteria being met.
-func (s *shift) extend(ctx context.Context, target plan.Target, decision advance.Decision) error {
-	_, err := ledger.Write(ctx, s.store(), s.edges.now, ledger.Entry{
-		Kind: ledger.Extended, Who: s.edges.who(), Image: target.Canary, To: decision.Move.From,
-		Verdict: string(decision.Verdict()),
-		Reason:  fmt.Sprintf("by %s: %s", s.settings.Soak.Extension, decision.Refusals[0].Found),
-		Numbers: soak.Numbers(decision.Soak.Evaluation), Soaked: int64(decision.Soak.Soaked / time.Second),
-	})
-	return err
 }
 
 // begin notes what was let through. It looks again at what the decision rests on: somebody may have rolled back

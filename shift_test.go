@@ -154,7 +154,7 @@ func TestShift(t *testing.T) {
 		{name: "blind", to: 30, stands: 10, now: soaked, served: served{offline: true}, refused: "cannot be reached",
 			curable: true, wrote: "shift-reached checkpoint"},
 		{name: "between target and limit", to: 30, stands: 10, now: soaked, served: served{failing: 0.0075},
-			refused: "criteria not met", curable: true, wrote: "shift-reached extended"},
+			refused: "criteria not met", curable: true, wrote: "shift-reached checkpoint extended"},
 		{name: "bad", to: 30, stands: 10, now: soaked, served: served{failing: 0.05},
 			refused: "rolled back", wrote: "shift-reached rollback-begun rolled-back"},
 		{name: "down", to: 10, stands: 60, now: born.Add(time.Hour), wrote: "shift-reached shift-begun"},
@@ -191,6 +191,55 @@ func TestShift(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// racing is a Prometheus during whose first answer somebody else looks at the soak, and notes it.
+type racing struct {
+	served
+	meanwhile func()
+}
+
+func (r *racing) Samples(ctx context.Context, selector string, start, end time.Time) (model.Matrix, error) {
+	if meanwhile := r.meanwhile; meanwhile != nil {
+		r.meanwhile = nil
+		meanwhile()
+	}
+	return r.served.Samples(ctx, selector, start, end)
+}
+
+func TestAnUpdateAndTheGuardExtendASoakOnce(t *testing.T) {
+	now := born.Add(50 * time.Hour)
+	undecided := served{failing: 0.0075}
+	update := newTrial(t, 30, served{}, now)
+	update.standsAt(t, 10, born)
+	other := update.shared(t, 30)
+	other.edges.prometheus = func(cluster, string) (metricsServer, error) { return undecided, nil }
+	prometheus := &racing{served: undecided, meanwhile: func() {
+		if err := other.judge(t.Context()); err == nil {
+			t.Error("the first look lets the shift pass")
+		}
+	}}
+	update.edges.prometheus = func(cluster, string) (metricsServer, error) { return prometheus, nil }
+	if err := update.judge(t.Context()); err == nil || !strings.Contains(err.Error(), "criteria not met") {
+		t.Errorf("error %v", err)
+	}
+	if wrote := update.kinds(t); wrote != "shift-reached checkpoint extended" {
+		t.Errorf("the ledger holds %s", wrote)
+	}
+}
+
+func TestAnOverrideHoldsAtTheEndOfASoakWithoutAVerdict(t *testing.T) {
+	tr := newTrial(t, 30, served{failing: 0.0075}, born.Add(50*time.Hour))
+	tr.standsAt(t, 10, born)
+	tr.settings.Override = settings.Override{
+		Weight: settings.Weight{Set: true, Percent: 30}, Reason: "the regulator's deadline",
+	}
+	if err := tr.judge(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if wrote := tr.kinds(t); wrote != "shift-reached overridden verdict shift-begun" {
+		t.Errorf("the ledger holds %s", wrote)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/gate"
-	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
 	"github.com/vextrus/finance-rollout/internal/prometheus"
 	"github.com/vextrus/finance-rollout/internal/soak"
@@ -32,7 +31,7 @@ func (r *runner) checkpoint(ctx context.Context) {
 	state := *r.state
 	go func() {
 		look := soak.Look(ctx, r.config.Spec, r.guard.options.Cluster, server, state, now)
-		err := r.note(ctx, look)
+		_, err := soak.Note(ctx, r.store(), r.guard.options.Now, "guard/"+r.guard.options.Identity, look)
 		r.post(func(ctx context.Context) { r.judged(ctx, look, err) })
 	}()
 }
@@ -44,39 +43,6 @@ func spacing(schedule plan.Soak, elapsed time.Duration) time.Duration {
 		return 15 * time.Minute
 	}
 	return max(schedule.Duration/200, 2*time.Second)
-}
-
-// note writes the look into the ledger, and an extension when the soak's time is over without its criteria being met.
-func (r *runner) note(ctx context.Context, look advance.Soak) error {
-	now, who := r.guard.options.Now, "guard/"+r.guard.options.Identity
-	_, err := ledger.Append(ctx, r.store(), now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
-		state := current.State()
-		entry, due := soak.Checkpoint(look, state, now(), who)
-		if !due {
-			return nil, nil
-		}
-		entries := []ledger.Entry{entry}
-		if extension, over := extend(look, state, who); over {
-			entries = append(entries, extension)
-		}
-		return entries, nil
-	})
-	return err
-}
-
-// extend is the entry of an extension; the second result is false when the soak goes on, has passed, or is extended
-// already.
-func extend(look advance.Soak, state ledger.State, who string) (ledger.Entry, bool) {
-	over := look.Soaked >= look.Plan.Required(look.Extensions) && look.Extensions == state.Extensions
-	if !over || look.Evaluation.Verdict() != gate.Inconclusive {
-		return ledger.Entry{}, false
-	}
-	return ledger.Entry{
-		Kind: ledger.Extended, Who: who, Release: state.Release, Image: state.Image, To: state.Weight,
-		Verdict: string(gate.Inconclusive),
-		Reason:  fmt.Sprintf("by %s: %s", look.Plan.Extension, look.Evaluation.Reasons(gate.Inconclusive)),
-		Numbers: soak.Numbers(look.Evaluation), Soaked: int64(look.Soaked / time.Second),
-	}, true
 }
 
 // judged acts on a checkpoint. Only a failed one rolls back.

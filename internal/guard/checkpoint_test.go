@@ -4,40 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/gate"
-	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
-
-func TestExtend(t *testing.T) {
-	schedule := plan.Soak{Duration: 48 * time.Hour, Extension: 24 * time.Hour}
-	look := func(soaked time.Duration, extensions int, verdict gate.Verdict) advance.Soak {
-		return advance.Soak{Plan: schedule, Soaked: soaked, Extensions: extensions,
-			Evaluation: gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: verdict, Reason: "because"}}}}
-	}
-	tests := []struct {
-		name  string
-		look  advance.Soak
-		state ledger.State
-		want  bool
-	}{
-		{"it goes on", look(31*time.Hour, 0, gate.Inconclusive), ledger.State{}, false},
-		{"over without a verdict", look(48*time.Hour, 0, gate.Inconclusive), ledger.State{}, true},
-		{"passed", look(48*time.Hour, 0, gate.Pass), ledger.State{}, false},
-		{"failed", look(48*time.Hour, 0, gate.Fail), ledger.State{}, false},
-		{"not seen", look(48*time.Hour, 0, gate.Error), ledger.State{}, false},
-		{"extended meanwhile", look(48*time.Hour, 0, gate.Inconclusive), ledger.State{Extensions: 1}, false},
-		{"the extension goes on", look(50*time.Hour, 1, gate.Inconclusive), ledger.State{Extensions: 1}, false},
-		{"the extension is over", look(72*time.Hour, 1, gate.Inconclusive), ledger.State{Extensions: 1}, true},
-	}
-	for _, tt := range tests {
-		entry, got := extend(tt.look, tt.state, "guard/one")
-		if got != tt.want || got && (entry.Kind != ledger.Extended || entry.Reason == "") {
-			t.Errorf("%s: %v %+v", tt.name, got, entry)
-		}
-	}
-}
 
 func TestSpacingFillsNoLedger(t *testing.T) {
 	short, long := plan.Soak{Duration: time.Minute, Extension: time.Minute},

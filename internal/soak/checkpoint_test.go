@@ -1,12 +1,8 @@
 package soak
 
 import (
-	"context"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/gate"
@@ -69,75 +65,4 @@ func lookWith(verdict gate.Verdict) advance.Soak {
 				Reason: "3 of 900 requests failed"},
 			{Name: "restarts", Verdict: gate.Pass},
 		}}}
-}
-
-func TestCheckpointHoldsTheNumbersOfTheLook(t *testing.T) {
-	want := ledger.Entry{
-		Kind: ledger.Checkpoint, Who: "guard", Release: "v2", Image: "sha256:11", From: 10, To: 10, Verdict: "inconclusive",
-		Reason: "error rate: 3 of 900 requests failed", Soaked: 840, Numbers: []ledger.Number{
-			{Name: "error rate", Verdict: "inconclusive", N: 900, K: 3, Lower: 0.000123, Upper: 0.0125},
-			{Name: "restarts", Verdict: "pass"},
-		},
-	}
-	now := began.Add(15 * time.Minute)
-	got, due := Checkpoint(lookWith(gate.Inconclusive), atTen(0), now, "guard")
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(ledger.Entry{})); !due || diff != "" {
-		t.Errorf("due %v (-want +got)\n%s", due, diff)
-	}
-	if passed, due := Checkpoint(lookWith(gate.Pass), atTen(0), now, "guard"); !due || passed.Reason != "" ||
-		passed.Verdict != "pass" {
-		t.Errorf("due %v: %+v", due, passed)
-	}
-}
-
-// Two that look at the same time note one checkpoint, and a look at a stage that is over none.
-func TestACheckpointIsTakenOnce(t *testing.T) {
-	now := began.Add(15 * time.Minute)
-	store := &memory{}
-	clock := func(at time.Time) func() time.Time { return func() time.Time { return at } }
-	reached := ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: "sha256:11", Stable: "sha256:00", To: 10}
-	if _, err := ledger.Write(t.Context(), store, clock(began), reached); err != nil {
-		t.Fatal(err)
-	}
-	take := func(look advance.Soak) int {
-		t.Helper()
-		history, err := ledger.Append(t.Context(), store, clock(now), func(current *ledger.Ledger) ([]ledger.Entry, error) {
-			entry, due := Checkpoint(look, current.State(), now, "somebody")
-			if !due {
-				return nil, nil
-			}
-			return []ledger.Entry{entry}, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Count(history.String(), "checkpoint")
-	}
-	look := lookWith(gate.Pass)
-	if taken := take(look) + take(look); taken != 2 {
-		t.Errorf("the ledger holds %d checkpoints after the second look", taken-1)
-	}
-	reached.To = 30
-	if _, err := ledger.Write(t.Context(), store, clock(now), reached); err != nil {
-		t.Fatal(err)
-	}
-	now = now.Add(time.Hour)
-	if taken := take(look); taken != 1 {
-		t.Errorf("a look at the stage before is noted as checkpoint %d", taken)
-	}
-}
-
-// memory is a ledger.Store.
-type memory struct {
-	data    map[string]string
-	version string
-}
-
-func (m *memory) Load(context.Context) (data map[string]string, version string, err error) {
-	return m.data, m.version, nil
-}
-
-func (m *memory) Save(_ context.Context, data map[string]string, _ string) error {
-	m.data, m.version = data, m.version+"i"
-	return nil
 }
