@@ -169,14 +169,6 @@ func (c *Client) Kinds(ctx context.Context, groupVersion string) ([]string, erro
 	return kinds, nil
 }
 
-// ServiceProxy gives a transport and a base URL for HTTP to a port of a Service through the API server's service
-// proxy. The transport carries the client's credentials for the API server: use it for this URL alone.
-func (c *Client) ServiceProxy(namespace, service string, port int) (transport http.RoundTripper, baseURL string) {
-	url := c.clientset.CoreV1().RESTClient().Get().Namespace(namespace).Resource("services").
-		Name(fmt.Sprintf("%s:%d", service, port)).SubResource("proxy").URL()
-	return c.transport, url.String()
-}
-
 // bounded limits a single call.
 func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no answer within %v", requestTimeout))
@@ -188,4 +180,21 @@ func lateCause(ctx context.Context) error {
 		return cause
 	}
 	return nil
+}
+
+// Version is the API server's, such as v1.34.4.
+func (c *Client) Version(ctx context.Context) (string, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	found, err := abandonable(ctx, func() (string, error) {
+		info, err := c.clientset.Discovery().ServerVersion()
+		if err != nil {
+			return "", err
+		}
+		return info.GitVersion, nil
+	}, func(string) {})
+	if err != nil {
+		return "", fmt.Errorf("ask for the version of %s: %w", c.Server(), err)
+	}
+	return found, nil
 }

@@ -166,23 +166,3 @@ func TestKinds(t *testing.T) {
 	_, err = broken.Kinds(t.Context(), "monitoring.coreos.com/v1")
 	testkit.WantError(t, err, "list the kinds of monitoring.coreos.com/v1")
 }
-
-func TestServiceProxy(t *testing.T) {
-	var path, authorization string
-	client := apiServer(t, func(w http.ResponseWriter, r *http.Request) {
-		path, authorization = r.URL.Path, r.Header.Get("Authorization")
-		answer(http.StatusOK, "ready")(w, r)
-	})
-	transport, base := client.ServiceProxy("monitoring", "prometheus-operated", 9090)
-	response, err := (&http.Client{Transport: transport}).Get(base + "/-/ready")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if want := "/api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/-/ready"; path != want {
-		t.Errorf("path %s, want %s", path, want)
-	}
-	if authorization != "Bearer secret-token" {
-		t.Errorf("authorization is %q", authorization)
-	}
-}

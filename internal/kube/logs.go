@@ -56,3 +56,30 @@ func (c *Client) EachLogLine(ctx context.Context, namespace, pod string, query L
 		}
 	}
 }
+
+// maxLogBytes bounds what is read of a log.
+const maxLogBytes = 1 << 20
+
+// Logs gives the last lines of a container's log, those of the container before its last restart with previous. An
+// empty container name means the pod's only one. A tail of 0 or less gives the whole log; at most the first MiB is
+// read.
+func (c *Client) Logs(ctx context.Context, namespace, pod, container string, previous bool, tail int64) (string,
+	error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	limit := int64(maxLogBytes)
+	options := &corev1.PodLogOptions{Container: container, Previous: previous, LimitBytes: &limit}
+	if tail > 0 {
+		options.TailLines = &tail
+	}
+	stream, err := c.clientset.CoreV1().Pods(namespace).GetLogs(pod, options).Stream(ctx)
+	if err != nil {
+		return "", fmt.Errorf("logs of pod %s/%s: %w", namespace, pod, err)
+	}
+	defer stream.Close()
+	text, err := io.ReadAll(io.LimitReader(stream, maxLogBytes))
+	if err != nil {
+		return "", fmt.Errorf("logs of pod %s/%s: %w", namespace, pod, err)
+	}
+	return string(text), nil
+}

@@ -2,49 +2,19 @@ package kube
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
-
-const (
-	// pollInterval is how often a wait looks; pods become ready in seconds.
-	pollInterval = 500 * time.Millisecond
-	// maxLogBytes bounds what is read of a log.
-	maxLogBytes = 1 << 20
-)
-
-// Namespace is what is known of a namespace.
-type Namespace struct {
-	Labels      map[string]string
-	Annotations map[string]string
-}
-
-// NamespaceOwner gives the labels and annotations of a namespace, by which one tells whose it is. The second result
-// is false when the namespace does not exist.
-func (c *Client) NamespaceOwner(ctx context.Context, namespace string) (Namespace, bool, error) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	found, err := c.clientset.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return Namespace{}, false, nil
-	}
-	if err != nil {
-		return Namespace{}, false, fmt.Errorf("get namespace %s: %w", namespace, err)
-	}
-	return Namespace{Labels: found.Labels, Annotations: found.Annotations}, true, nil
-}
 
 func (c *Client) allPods(ctx context.Context, namespace string, selector map[string]string) ([]corev1.Pod, error) {
 	set, err := labels.ValidatedSelectorFromSet(selector)
@@ -75,143 +45,6 @@ func ready(pod *corev1.Pod) bool {
 	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
-}
-
-// WaitDeploymentReady waits until the Deployment's newest template is observed and at least that many pods are of it
-// and ready. A Deployment that does not exist yet is waited for. It ends with the context, which needs a deadline to
-// end at all; the error then says how many pods were ready and what holds the others back.
-func (c *Client) WaitDeploymentReady(ctx context.Context, namespace, name string, replicas int) error {
-	return c.waitDeployment(ctx, namespace, name, wanted{replicas: replicas})
-}
-
-// WaitDeploymentRuns waits as [Client.WaitDeploymentReady] does for pods with an image of that digest alone: a
-// Deployment that is still to be updated has ready pods too, and one that is being updated has some of each.
-func (c *Client) WaitDeploymentRuns(ctx context.Context, namespace, name, digest string, replicas int) error {
-	return c.waitDeployment(ctx, namespace, name, wanted{digest: digest, replicas: replicas})
-}
-
-// WaitDeploymentAnnotated waits as [Client.WaitDeploymentReady] does for pods with that annotation alone: those of a
-// template that was changed, and none of the one before.
-func (c *Client) WaitDeploymentAnnotated(ctx context.Context, namespace, name, key, value string, replicas int) error {
-	return c.waitDeployment(ctx, namespace, name, wanted{key: key, value: value, replicas: replicas})
-}
-
-// WaitRolledOut waits as [Client.WaitDeploymentReady] does until the Deployment has all pods it shall have, whatever
-// their number, and none of an earlier template.
-func (c *Client) WaitRolledOut(ctx context.Context, namespace, name string) error {
-	return c.waitDeployment(ctx, namespace, name, wanted{rolledOut: true})
-}
-
-// wanted is what is waited for of a Deployment.
-type wanted struct {
-	// rolledOut asks for as many pods as the Deployment shall have.
-	rolledOut bool
-	// digest is that of the image that all pods run; empty for any.
-	digest string
-	// key and value are an annotation of all pods; an empty key for any.
-	key, value string
-	replicas   int
-}
-
-// of is the number of pods that is wanted of the Deployment, which may be unknown.
-func (w wanted) of(d *appsv1.Deployment) int {
-	if !w.rolledOut || d == nil {
-		return w.replicas
-	}
-	if d.Spec.Replicas == nil {
-		return 1
-	}
-	return int(*d.Spec.Replicas)
-}
-
-func (c *Client) waitDeployment(ctx context.Context, namespace, name string, wanted wanted) error {
-	start := time.Now()
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	var last *appsv1.Deployment
-	var lookErr error
-	for {
-		deployment, err := c.deployment(ctx, namespace, name)
-		if ctx.Err() == nil {
-			// The end of the wait ends the last look too, and says nothing about the Deployment.
-			lookErr = err
-		}
-		switch {
-		case err == nil:
-			last = deployment
-			if wanted.lack(deployment) == "" {
-				return nil
-			}
-		case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err), apierrors.IsInvalid(err):
-			return err
-		case apierrors.IsNotFound(err):
-			last = nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("deployment %s/%s is not ready with %d pods after %v: %s: %w",
-				namespace, name, wanted.of(last), time.Since(start).Round(time.Second), c.unready(ctx, wanted, last, lookErr),
-				context.Cause(ctx))
-		case <-ticker.C:
-		}
-	}
-}
-
-func (c *Client) deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, error) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	deployment, err := c.clientset.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("get deployment %s/%s: %w", namespace, name, err)
-	}
-	return deployment, nil
-}
-
-// lack says what the Deployment lacks of what is wanted; nothing when it has all of it.
-func (w wanted) lack(d *appsv1.Deployment) string {
-	status := d.Status
-	replicas, old := w.of(d), max(status.Replicas-status.UpdatedReplicas, 0)
-	switch {
-	case w.digest != "" && !runs(d, w.digest):
-		return "it is not updated to " + w.digest + " yet"
-	case w.key != "" && d.Spec.Template.Annotations[w.key] != w.value:
-		return fmt.Sprintf("its pods shall not have %s=%s yet", w.key, w.value)
-	case status.ObservedGeneration < d.Generation:
-		return fmt.Sprintf("generation %d is not observed yet (observed: %d)", d.Generation, status.ObservedGeneration)
-	case int(status.UpdatedReplicas) < replicas || int(status.ReadyReplicas-old) < replicas:
-		// The status does not tell how many of the newest template are ready: those of earlier ones are taken to be.
-		return fmt.Sprintf("%d of %d ready, %d of the newest template", status.ReadyReplicas, replicas,
-			status.UpdatedReplicas)
-	case (w.digest != "" || w.key != "" || w.rolledOut) && old > 0:
-		return fmt.Sprintf("%d pods of the template before are still there", old)
-	default:
-		return ""
-	}
-}
-
-// runs tells whether a container of the Deployment's template has an image of that digest.
-func runs(d *appsv1.Deployment, digest string) bool {
-	return slices.ContainsFunc(d.Spec.Template.Spec.Containers,
-		func(c corev1.Container) bool { return strings.HasSuffix(c.Image, "@"+digest) })
-}
-
-// unready says how far a Deployment came that was waited for, and why its pods are not ready.
-func (c *Client) unready(ctx context.Context, wanted wanted, last *appsv1.Deployment, lookErr error) string {
-	switch {
-	case last != nil:
-		// The wait is over, but what holds the pods back is worth one more look.
-		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		state := wanted.lack(last)
-		if pods, err := c.listPods(look, last.Namespace, metav1.FormatLabelSelector(last.Spec.Selector)); err == nil {
-			state += describe(pods)
-		}
-		return state
-	case lookErr != nil && !apierrors.IsNotFound(lookErr):
-		return lookErr.Error()
-	default:
-		return "it does not exist"
-	}
 }
 
 func describe(pods []corev1.Pod) string {
@@ -286,41 +119,94 @@ func reason(reason, message string) string {
 	return fmt.Sprintf("%s: %.300s", reason, message)
 }
 
-// Logs gives the last lines of a container's log, those of the container before its last restart with previous. An
-// empty container name means the pod's only one. A tail of 0 or less gives the whole log; at most the first MiB is
-// read.
-func (c *Client) Logs(ctx context.Context, namespace, pod, container string, previous bool, tail int64) (string,
-	error) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	limit := int64(maxLogBytes)
-	options := &corev1.PodLogOptions{Container: container, Previous: previous, LimitBytes: &limit}
-	if tail > 0 {
-		options.TailLines = &tail
-	}
-	stream, err := c.clientset.CoreV1().Pods(namespace).GetLogs(pod, options).Stream(ctx)
-	if err != nil {
-		return "", fmt.Errorf("logs of pod %s/%s: %w", namespace, pod, err)
-	}
-	defer stream.Close()
-	text, err := io.ReadAll(io.LimitReader(stream, maxLogBytes))
-	if err != nil {
-		return "", fmt.Errorf("logs of pod %s/%s: %w", namespace, pod, err)
-	}
-	return string(text), nil
+// AllPods lists the pods that carry all the labels, ready or not, by name. At least one label must be given.
+func (c *Client) AllPods(ctx context.Context, namespace string, selector map[string]string) ([]corev1.Pod, error) {
+	return c.allPods(ctx, namespace, selector)
 }
 
-// Record writes a ConfigMap of that content, replacing what this program wrote to it before.
-func (c *Client) Record(ctx context.Context, namespace, name string, data map[string]string) error {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	config := applycorev1.ConfigMap(name, namespace).
-		WithLabels(map[string]string{"app.kubernetes.io/managed-by": fieldManager}).
-		WithData(maps.Clone(data))
-	_, err := c.clientset.CoreV1().ConfigMaps(namespace).Apply(ctx, config,
-		metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
+// PodsOf lists the pods of a Deployment's ReplicaSets, by name. A pod that merely carries their labels is none:
+// anybody who may create a pod in the namespace chooses its labels.
+func (c *Client) PodsOf(ctx context.Context, owner *appsv1.Deployment) ([]corev1.Pod, error) {
+	pods, err := c.listPods(ctx, owner.Namespace, metav1.FormatLabelSelector(owner.Spec.Selector))
+	if err != nil || len(pods) == 0 {
+		return nil, err
+	}
+	// They are listed after the pods, so that every pod's own is among them.
+	sets, err := c.ReplicaSets(ctx, owner)
 	if err != nil {
-		return fmt.Errorf("write configmap %s/%s: %w", namespace, name, err)
+		return nil, err
+	}
+	return slices.DeleteFunc(pods, func(pod corev1.Pod) bool {
+		return !slices.ContainsFunc(sets, func(set appsv1.ReplicaSet) bool { return metav1.IsControlledBy(&pod, &set) })
+	}), nil
+}
+
+// DeploymentPods lists the pods of the Deployment of that name as [Client.PodsOf] does. One that does not exist has
+// none.
+func (c *Client) DeploymentPods(ctx context.Context, namespace, name string) ([]corev1.Pod, error) {
+	owner, exists, err := c.Deployment(ctx, namespace, name)
+	if err != nil || !exists {
+		return nil, err
+	}
+	return c.PodsOf(ctx, owner)
+}
+
+// ReadyPods are those of [Client.DeploymentPods] that are ready for requests. Pods that are being deleted are not.
+func (c *Client) ReadyPods(ctx context.Context, namespace, deployment string) ([]corev1.Pod, error) {
+	pods, err := c.DeploymentPods(ctx, namespace, deployment)
+	return slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !ready(&pod) }), err
+}
+
+// LabelPods gives every pod that carries all the labels of selector the label key=value, and names those that it
+// changed. A pod that vanishes meanwhile is none.
+func (c *Client) LabelPods(ctx context.Context, namespace string, selector map[string]string, key,
+	value string) ([]string, error) {
+	pods, err := c.allPods(ctx, namespace, selector)
+	if err != nil {
+		return nil, err
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]string{key: value}}})
+	if err != nil {
+		return nil, fmt.Errorf("encode label: %w", err)
+	}
+	var changed []string
+	var failed []error
+	for i := range pods {
+		if pods[i].Labels[key] == value {
+			continue
+		}
+		err := c.patchPod(ctx, namespace, pods[i].Name, patch)
+		switch {
+		case apierrors.IsNotFound(err):
+		case err != nil:
+			failed = append(failed, fmt.Errorf("label pod %s/%s: %w", namespace, pods[i].Name, err))
+		default:
+			changed = append(changed, pods[i].Name)
+		}
+	}
+	return changed, errors.Join(failed...)
+}
+
+// LabelPod gives one pod a label, or takes it away when the value is empty.
+func (c *Client) LabelPod(ctx context.Context, namespace, pod, key, value string) error {
+	set := map[string]any{key: value}
+	if value == "" {
+		set[key] = nil
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": set}})
+	if err != nil {
+		return fmt.Errorf("encode label: %w", err)
+	}
+	if err := c.patchPod(ctx, namespace, pod, patch); err != nil {
+		return fmt.Errorf("label pod %s/%s: %w", namespace, pod, err)
 	}
 	return nil
+}
+
+func (c *Client) patchPod(ctx context.Context, namespace, name string, patch []byte) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	_, err := c.clientset.CoreV1().Pods(namespace).Patch(ctx, name, types.MergePatchType, patch,
+		metav1.PatchOptions{FieldManager: fieldManager})
+	return err
 }

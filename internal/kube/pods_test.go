@@ -1,23 +1,18 @@
 package kube
 
 import (
-	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
-	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/vextrus/finance-rollout/internal/testkit"
 )
@@ -40,222 +35,6 @@ func TestNoLabelsSelectNoPods(t *testing.T) {
 	testkit.WantError(t, err, "no labels given")
 	_, err = client.AllPods(t.Context(), "shop", map[string]string{"app": "a, b"})
 	testkit.WantError(t, err, "a, b")
-}
-
-func TestNamespaceOwner(t *testing.T) {
-	client := &Client{clientset: fake.NewClientset(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: "shop", Labels: map[string]string{"team": "pay"}, Annotations: map[string]string{"owner": "them"},
-	}})}
-	got, exists, err := client.NamespaceOwner(t.Context(), "shop")
-	want := Namespace{Labels: map[string]string{"team": "pay"}, Annotations: map[string]string{"owner": "them"}}
-	if diff := cmp.Diff(want, got); diff != "" || !exists || err != nil {
-		t.Errorf("exists %t, %v (-want +got)\n%s", exists, err, diff)
-	}
-	if _, exists, err := client.NamespaceOwner(t.Context(), "none"); exists || err != nil {
-		t.Errorf("a namespace that does not exist: %t, %v", exists, err)
-	}
-}
-
-func newDeployment(generation, observed int64, updated, ready int32) *appsv1.Deployment {
-	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "finance", Generation: generation},
-		Spec:       appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "finance"}}},
-		Status:     appsv1.DeploymentStatus{ObservedGeneration: observed, UpdatedReplicas: updated, ReadyReplicas: ready},
-	}
-}
-
-// rolling is in the middle of an update: replicas of which some are of the newest template and some, perhaps others,
-// are ready.
-func rolling(replicas, updated, ready int32) *appsv1.Deployment {
-	made := newDeployment(2, 2, updated, ready)
-	made.Status.Replicas = replicas
-	return made
-}
-
-func TestWaitDeploymentReady(t *testing.T) {
-	waiting := newPod("finance-1", false, map[string]string{"app": "finance"})
-	waiting.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{
-		Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no such tag"},
-	}}}
-	done := newPod("finance-2", true, map[string]string{"app": "finance"})
-	tests := []struct {
-		name       string
-		deployment *appsv1.Deployment
-		want       []string // parts of the error; none when it is ready
-	}{
-		{"ready", newDeployment(2, 2, 3, 3), nil},
-		{"more than wanted", newDeployment(2, 2, 5, 5), nil},
-		{"not observed", newDeployment(2, 1, 3, 3), []string{"generation 2 is not observed yet (observed: 1)"}},
-		{"of the old template", newDeployment(2, 2, 1, 3), []string{"3 of 3 ready, 1 of the newest template"}},
-		{"some of the old template", rolling(5, 3, 4), []string{"4 of 3 ready, 3 of the newest template"}},
-		{"enough of the newest", rolling(5, 3, 5), nil},
-		{"not ready", newDeployment(2, 2, 3, 1), []string{
-			"deployment shop/finance is not ready with 3 pods after 10s: 1 of 3 ready, 3 of the newest template",
-			"pod finance-1: ImagePullBackOff: no such tag"}},
-		{"missing", nil, []string{"it does not exist"}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				objects := []runtime.Object{waiting, done}
-				if test.deployment != nil {
-					objects = append(objects, test.deployment)
-				}
-				client := &Client{clientset: fake.NewClientset(objects...)}
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				defer cancel()
-				err := client.WaitDeploymentReady(ctx, "shop", "finance", 3)
-				if test.want == nil {
-					if err != nil {
-						t.Error(err)
-					}
-					return
-				}
-				testkit.WantError(t, err, test.want...)
-				if !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("error %v does not hold the cause", err)
-				}
-				if strings.Contains(err.Error(), "finance-2") {
-					t.Errorf("error %v names a pod that is ready", err)
-				}
-			})
-		})
-	}
-}
-
-// The pods of the image before are ready as well: they are not what is waited for.
-func TestWaitDeploymentRuns(t *testing.T) {
-	deployment := func(image string, replicas, updated int32) *appsv1.Deployment {
-		made := newDeployment(2, 2, updated, replicas)
-		made.Spec.Template.Spec.Containers = []corev1.Container{{Image: "vextrus/finance@" + image}}
-		made.Status.Replicas = replicas
-		return made
-	}
-	tests := []struct {
-		name       string
-		deployment *appsv1.Deployment
-		want       string // part of the error; empty when it is ready
-	}{
-		{"all of it", deployment("sha256:22", 3, 3), ""},
-		{"not updated yet", deployment("sha256:11", 3, 3), "it is not updated to sha256:22 yet"},
-		{"being updated", deployment("sha256:22", 4, 2), "4 of 3 ready, 2 of the newest template"},
-		{"old pods left", deployment("sha256:22", 4, 3), "1 pods of the template before are still there"},
-		{"too few", deployment("sha256:22", 2, 2), "2 of 3 ready"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				client := &Client{clientset: fake.NewClientset(test.deployment)}
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				defer cancel()
-				err := client.WaitDeploymentRuns(ctx, "shop", "finance", "sha256:22", 3)
-				if test.want == "" && err != nil {
-					t.Error(err)
-				}
-				if test.want != "" {
-					testkit.WantError(t, err, "deployment shop/finance is not ready with 3 pods", test.want)
-				}
-			})
-		})
-	}
-}
-
-// The pods with the annotation of before are ready as well.
-func TestWaitDeploymentAnnotated(t *testing.T) {
-	for name, tt := range map[string]struct {
-		checksum          string
-		replicas, updated int32
-		want              string
-	}{
-		"all of it":       {"new", 3, 3, ""},
-		"not updated yet": {"old", 3, 3, "its pods shall not have checksum=new yet"},
-		"being updated":   {"new", 4, 2, "4 of 3 ready, 2 of the newest template"},
-		"old pods left":   {"new", 4, 3, "1 pods of the template before are still there"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				made := newDeployment(2, 2, tt.updated, tt.replicas)
-				made.Spec.Template.Annotations = map[string]string{"checksum": tt.checksum}
-				made.Status.Replicas = tt.replicas
-				client := &Client{clientset: fake.NewClientset(made)}
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				defer cancel()
-				err := client.WaitDeploymentAnnotated(ctx, "shop", "finance", "checksum", "new", 3)
-				if tt.want == "" && err != nil {
-					t.Error(err)
-				}
-				if tt.want != "" {
-					testkit.WantError(t, err, "deployment shop/finance is not ready with 3 pods", tt.want)
-				}
-			})
-		})
-	}
-}
-
-// Whatever the number of pods is, all are of the newest template and ready.
-func TestWaitRolledOut(t *testing.T) {
-	for name, tt := range map[string]struct {
-		wanted, replicas, updated int32
-		want                      string
-	}{
-		"all of it":     {3, 3, 3, ""},
-		"of none":       {0, 0, 0, ""},
-		"being updated": {9, 12, 6, "12 of 9 ready, 6 of the newest template"},
-		"old pods left": {3, 4, 3, "1 pods of the template before are still there"},
-		"too few":       {3, 2, 2, "2 of 3 ready"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				made := newDeployment(2, 2, tt.updated, tt.replicas)
-				made.Spec.Replicas, made.Status.Replicas = &tt.wanted, tt.replicas
-				client := &Client{clientset: fake.NewClientset(made)}
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				defer cancel()
-				err := client.WaitRolledOut(ctx, "shop", "finance")
-				if tt.want == "" && err != nil {
-					t.Error(err)
-				}
-				if tt.want != "" {
-					testkit.WantError(t, err, fmt.Sprintf("deployment shop/finance is not ready with %d pods", tt.wanted), tt.want)
-				}
-			})
-		})
-	}
-}
-
-// The wait goes on over a Deployment that is yet to be made, and over an API server that fails for a while.
-func TestWaitDeploymentReadyGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		clientset := fake.NewClientset()
-		looks := 0
-		clientset.PrependReactor("get", "deployments", func(clienttesting.Action) (bool, runtime.Object, error) {
-			looks++
-			switch looks {
-			case 1:
-				return true, nil, apierrors.NewNotFound(schema.GroupResource{Resource: "deployments"}, "finance")
-			case 2:
-				return true, nil, apierrors.NewInternalError(errors.New("etcd is away"))
-			case 3:
-				return true, newDeployment(1, 1, 2, 2), nil
-			default:
-				return true, newDeployment(1, 1, 3, 3), nil
-			}
-		})
-		client := &Client{clientset: clientset}
-		if err := client.WaitDeploymentReady(t.Context(), "shop", "finance", 3); err != nil || looks != 4 {
-			t.Errorf("%v after %d looks, want 4", err, looks)
-		}
-	})
-}
-
-func TestWaitDeploymentReadyEndsWhenForbidden(t *testing.T) {
-	clientset := fake.NewClientset()
-	clientset.PrependReactor("get", "deployments", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "deployments"}, "finance",
-			errors.New("no such right"))
-	})
-	err := (&Client{clientset: clientset}).WaitDeploymentReady(t.Context(), "shop", "finance", 3)
-	testkit.WantError(t, err, "deployment shop/finance", "no such right")
 }
 
 func TestProblem(t *testing.T) {
@@ -306,5 +85,106 @@ func TestDescribeIsShort(t *testing.T) {
 	if strings.Contains(got, "pod-0:") || !strings.Contains(got, "pod-5:") || strings.Contains(got, "pod-6:") ||
 		!strings.HasSuffix(got, "; and 3 more pods") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A pod belongs to a Deployment by way of a ReplicaSet that is the Deployment's, not by what its labels or its
+// owner's name say.
+func TestPodsThatOnlyWearTheLabels(t *testing.T) {
+	labels := map[string]string{"app": "finance", "track": "canary", "version": "week1"}
+	yes, no := true, false
+	owner := func(kind, name, uid string, controller *bool) []metav1.OwnerReference {
+		return []metav1.OwnerReference{{Kind: kind, Name: name, UID: types.UID(uid), Controller: controller}}
+	}
+	deployment := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "finance-week1", UID: "deployment"},
+		Spec:       appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}},
+	}
+	set := func(name, uid, of string) *appsv1.ReplicaSet {
+		return &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: name, UID: types.UID(uid), Labels: labels,
+			OwnerReferences: owner("Deployment", "finance-week1", of, &yes),
+		}}
+	}
+	pod := func(name string, isReady bool, owners []metav1.OwnerReference) *corev1.Pod {
+		made := newPod(name, isReady, labels)
+		made.OwnerReferences = owners
+		return made
+	}
+	leaving := pod("finance-week1-leaving", true, owner("ReplicaSet", "finance-week1-a", "set", &yes))
+	leaving.DeletionTimestamp, leaving.Finalizers = &metav1.Time{Time: time.Unix(1, 0)}, []string{"example.com/hold"}
+	client := &Client{clientset: fake.NewClientset(
+		deployment, set("finance-week1-a", "set", "deployment"), set("finance-week1-b", "foreign", "another"), leaving,
+		pod("finance-week1-b", true, owner("ReplicaSet", "finance-week1-a", "set", &yes)),
+		pod("finance-week1-a", true, owner("ReplicaSet", "finance-week1-a", "set", &yes)),
+		pod("finance-week1-starting", false, owner("ReplicaSet", "finance-week1-a", "set", &yes)),
+		pod("finance-week1-alone", true, nil),
+		pod("finance-week1-of-another", true, owner("ReplicaSet", "finance-week1-b", "foreign", &yes)),
+		pod("finance-week1-named-alike", true, owner("ReplicaSet", "finance-week1-a", "forged", &yes)),
+		pod("finance-week1-not-controlled", true, owner("ReplicaSet", "finance-week1-a", "set", &no)),
+		pod("finance-week1-of-the-deployment", true, owner("Deployment", "finance-week1", "deployment", &yes)),
+	)}
+	for name, tt := range map[string]struct {
+		list func() ([]corev1.Pod, error)
+		want []string
+	}{
+		"all": {func() ([]corev1.Pod, error) { return client.DeploymentPods(t.Context(), "shop", "finance-week1") },
+			[]string{"finance-week1-a", "finance-week1-b", "finance-week1-leaving", "finance-week1-starting"}},
+		"ready": {func() ([]corev1.Pod, error) { return client.ReadyPods(t.Context(), "shop", "finance-week1") },
+			[]string{"finance-week1-a", "finance-week1-b"}},
+		"gone": {func() ([]corev1.Pod, error) { return client.ReadyPods(t.Context(), "shop", "finance-week2") }, nil},
+	} {
+		pods, err := tt.list()
+		var names []string
+		for i := range pods {
+			names = append(names, pods[i].Name)
+		}
+		if err != nil || !cmp.Equal(names, tt.want) {
+			t.Errorf("%s: %q, %v; want %q", name, names, err, tt.want)
+		}
+	}
+}
+
+func TestLabelPods(t *testing.T) {
+	canary := map[string]string{"app": "finance", "track": "canary", "traffic": "enabled"}
+	out := map[string]string{"app": "finance", "track": "canary", "traffic": "isolated"}
+	client := &Client{clientset: fake.NewClientset(
+		newPod("ready", true, canary), newPod("starting", false, canary), newPod("out", true, out),
+		newPod("stable", true, map[string]string{"app": "finance", "track": "stable", "traffic": "enabled"}),
+	)}
+	selector := map[string]string{"app": "finance", "track": "canary"}
+	changed, err := client.LabelPods(t.Context(), "shop", selector, "traffic", "isolated")
+	if err != nil || !slices.Equal(changed, []string{"ready", "starting"}) {
+		t.Errorf("changed %v, %v", changed, err)
+	}
+	pods, err := client.AllPods(t.Context(), "shop", map[string]string{"app": "finance"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range pods {
+		want := "isolated"
+		if pods[i].Name == "stable" {
+			want = "enabled"
+		}
+		if got := pods[i].Labels["traffic"]; got != want {
+			t.Errorf("%s carries %s", pods[i].Name, got)
+		}
+	}
+	if changed, err := client.LabelPods(t.Context(), "shop", selector, "traffic", "isolated"); err != nil ||
+		len(changed) > 0 {
+		t.Errorf("a second time changes %v, %v", changed, err)
+	}
+}
+
+func TestLabelPod(t *testing.T) {
+	client := &Client{clientset: fake.NewClientset(newPod("guard", true, map[string]string{"app": "guard"}))}
+	for _, value := range []string{"true", ""} {
+		if err := client.LabelPod(t.Context(), "shop", "guard", "leader", value); err != nil {
+			t.Fatal(err)
+		}
+		pod, err := client.clientset.CoreV1().Pods("shop").Get(t.Context(), "guard", metav1.GetOptions{})
+		if got, has := pod.Labels["leader"]; err != nil || got != value || has != (value != "") {
+			t.Errorf("label %q, %v", got, err)
+		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -96,54 +95,5 @@ func TestObjectsKeepWhatIsAskedFor(t *testing.T) {
 	}
 	if _, exists := o.Deployment("shop", "none"); exists {
 		t.Error("a Deployment is found that is none")
-	}
-}
-
-func TestOpenService(t *testing.T) {
-	client := &Client{clientset: fake.NewClientset(&corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: "finance", Namespace: "shop"},
-		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "finance", "track": "canary"}},
-	})}
-	for _, want := range []bool{true, false} {
-		if opened, err := client.OpenService(t.Context(), "shop", "finance", "track"); err != nil || opened != want {
-			t.Errorf("opened %v, %v, want %v", opened, err, want)
-		}
-	}
-	found, err := client.clientset.CoreV1().Services("shop").Get(t.Context(), "finance", metav1.GetOptions{})
-	if err != nil || len(found.Spec.Selector) != 1 || found.Spec.Selector["app"] != "finance" {
-		t.Errorf("%v, %v", found.Spec.Selector, err)
-	}
-	if _, err := client.OpenService(t.Context(), "shop", "none", "track"); err == nil {
-		t.Error("a Service that does not exist is opened")
-	}
-}
-
-func TestLabelPod(t *testing.T) {
-	client := &Client{clientset: fake.NewClientset(newPod("guard", true, map[string]string{"app": "guard"}))}
-	for _, value := range []string{"true", ""} {
-		if err := client.LabelPod(t.Context(), "shop", "guard", "leader", value); err != nil {
-			t.Fatal(err)
-		}
-		pod, err := client.clientset.CoreV1().Pods("shop").Get(t.Context(), "guard", metav1.GetOptions{})
-		if got, has := pod.Labels["leader"]; err != nil || got != value || has != (value != "") {
-			t.Errorf("label %q, %v", got, err)
-		}
-	}
-}
-
-func TestAnnounce(t *testing.T) {
-	client := &Client{clientset: fake.NewClientset()}
-	if err := client.Announce(t.Context(), "shop", "finance-v2", Warning, "CanaryRolledBack",
-		"33 of 90 requests failed"); err != nil {
-		t.Fatal(err)
-	}
-	events, err := client.clientset.CoreV1().Events("shop").List(t.Context(), metav1.ListOptions{})
-	if err != nil || len(events.Items) != 1 {
-		t.Fatalf("%d events, %v", len(events.Items), err)
-	}
-	event := events.Items[0]
-	if event.Type != Warning || event.Reason != "CanaryRolledBack" || event.InvolvedObject.Name != "finance-v2" ||
-		event.Message != "33 of 90 requests failed" {
-		t.Errorf("%+v", event)
 	}
 }

@@ -1,0 +1,102 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Endpoints names the pods that a Service sends requests to now, by its EndpointSlices.
+func (c *Client) Endpoints(ctx context.Context, namespace, service string) ([]string, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	list, err := c.clientset.DiscoveryV1().EndpointSlices(namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: discoveryv1.LabelServiceName + "=" + service,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the endpoints of service %s/%s: %w", namespace, service,
+			errors.Join(err, lateCause(ctx)))
+	}
+	var pods []string
+	for _, slice := range list.Items {
+		for _, endpoint := range slice.Endpoints {
+			ready := endpoint.Conditions.Ready == nil || *endpoint.Conditions.Ready
+			if ready && endpoint.TargetRef != nil && endpoint.TargetRef.Kind == "Pod" {
+				pods = append(pods, endpoint.TargetRef.Name)
+			}
+		}
+	}
+	slices.Sort(pods)
+	return slices.Compact(pods), nil
+}
+
+// WaitEndpoints waits until the Service sends requests to at least that many pods of the selector. It ends with the
+// context, which needs a deadline to end at all.
+func (c *Client) WaitEndpoints(ctx context.Context, namespace, service string, selector map[string]string,
+	atLeast int) error {
+	found := 0
+	err := poll(ctx, func() error {
+		endpoints, err := c.Endpoints(ctx, namespace, service)
+		if err != nil {
+			return err
+		}
+		pods, err := c.allPods(ctx, namespace, selector)
+		if err != nil {
+			return err
+		}
+		found = 0
+		for i := range pods {
+			if _, taking := slices.BinarySearch(endpoints, pods[i].Name); taking {
+				found++
+			}
+		}
+		if found < atLeast {
+			return fmt.Errorf("%d of %d pods take requests", found, atLeast)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("service %s/%s does not send requests to %d pods with %v: %w", namespace, service, atLeast,
+			selector, err)
+	}
+	return nil
+}
+
+// OpenService takes a label out of a Service's selector and tells whether it was there.
+func (c *Client) OpenService(ctx context.Context, namespace, service, label string) (bool, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	client := c.clientset.CoreV1().Services(namespace)
+	found, err := client.Get(ctx, service, metav1.GetOptions{})
+	if err != nil {
+		return false, fmt.Errorf("get service %s/%s: %w", namespace, service, errors.Join(err, lateCause(ctx)))
+	}
+	if _, selected := found.Spec.Selector[label]; !selected {
+		return false, nil
+	}
+	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"selector": map[string]any{label: nil}}})
+	if err != nil {
+		return false, fmt.Errorf("encode selector: %w", err)
+	}
+	if _, err := client.Patch(ctx, service, types.MergePatchType, patch,
+		metav1.PatchOptions{FieldManager: fieldManager}); err != nil {
+		return false, fmt.Errorf("open service %s/%s to both tracks: %w", namespace, service,
+			errors.Join(err, lateCause(ctx)))
+	}
+	return true, nil
+}
+
+// ServiceProxy gives a transport and a base URL for HTTP to a port of a Service through the API server's service
+// proxy. The transport carries the client's credentials for the API server: use it for this URL alone.
+func (c *Client) ServiceProxy(namespace, service string, port int) (transport http.RoundTripper, baseURL string) {
+	url := c.clientset.CoreV1().RESTClient().Get().Namespace(namespace).Resource("services").
+		Name(fmt.Sprintf("%s:%d", service, port)).SubResource("proxy").URL()
+	return c.transport, url.String()
+}
