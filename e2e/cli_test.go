@@ -145,7 +145,7 @@ func commandRefusals(t *testing.T, c *cluster) {
 			"no revision 7"},
 		{terminal.ExitUsage, []string{"rollback", "-s", "production"}, "give --yes"},
 		{terminal.ExitUsage, []string{"rollback", "-s", "staging"}, "one track and no canary"},
-		{terminal.ExitUsage, []string{"resume", "-s", "production", "--reason", "x", "--yes"}, "no latch"},
+		{terminal.ExitUsage, []string{"unlatch", "-s", "production", "--reason", "x", "--yes"}, "no latch"},
 		{terminal.ExitUsage, []string{"finish", "-s", "production", "--yes"}, "from 100 %"},
 		{terminal.ExitUsage, []string{"advance", "-s", "production", "--to", "33", "--yes"}, "30 % (3 of 10)"},
 		{terminal.ExitFailed, []string{"advance", "-s", "production", "--to", "60", "--yes"}, "up to 30 %"},
@@ -237,7 +237,7 @@ func (c *cluster) rollBack(t *testing.T, phase string, args ...string) {
 // bringBack releases the latch and gives the canary its first requests again.
 func (c *cluster) bringBack(t *testing.T) {
 	t.Helper()
-	c.expect(t, terminal.ExitDone, []string{"resume", "-s", "production", "--reason", "the test goes on", "--yes"},
+	c.expect(t, terminal.ExitDone, []string{"unlatch", "-s", "production", "--reason", "the test goes on", "--yes"},
 		"is released")
 	c.expect(t, terminal.ExitDone, []string{"advance", "-s", "production", "--to", "10", "--yes"}, "passed its gate",
 		"its soak begins")

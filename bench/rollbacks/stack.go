@@ -129,7 +129,7 @@ func (s *stack) enterWith(ctx context.Context, image string) error {
 	}
 	_, digest, _ := strings.Cut(image, "@")
 	if _, latched := state.Latch(digest); latched {
-		if err := s.rollout(ctx, "resume", "-s", "production", "--yes", "--reason", "the next run"); err != nil {
+		if err := s.rollout(ctx, "unlatch", "-s", "production", "--yes", "--reason", "the next run"); err != nil {
 			return err
 		}
 	}

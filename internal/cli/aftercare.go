@@ -25,15 +25,15 @@ const (
 )
 
 // afterwards is what follows a rollback.
-func (s *session) afterwards(order recovery.Order, secrets *secretSettings, watch time.Duration) recovery.Surroundings {
+func (s *session) afterwards(request recovery.Request, secrets *secretSettings, watch time.Duration) recovery.FollowUp {
 	if watch < 0 {
 		watch = time.Duration(s.settings.Guard.Watch)
 	}
 	began := s.now()
-	after := recovery.Surroundings{
-		Settle: func(ctx context.Context) error { return s.follow(ctx, order) },
+	after := recovery.FollowUp{
+		Settle: func(ctx context.Context) error { return s.follow(ctx, request) },
 		Smoke:  func(ctx context.Context) (string, gate.Verdict, error) { return s.smokeStable(ctx, secrets, began) },
-		Events: func(ctx context.Context) ([]string, error) { return s.events(ctx, order.Canary.Deployment) },
+		Events: func(ctx context.Context) ([]string, error) { return s.events(ctx, request.Canary.Deployment) },
 		Tell:   func(text string) { s.tell("%s", text) },
 		Now:    s.now,
 	}
@@ -44,14 +44,14 @@ func (s *session) afterwards(order recovery.Order, secrets *secretSettings, watc
 }
 
 // follow brings the stack to the position of the rollback.
-func (s *session) follow(ctx context.Context, order recovery.Order) error {
-	if err := s.settle(ctx, order.Choice.Config(s.settings.Build.Context != "")); err != nil {
+func (s *session) follow(ctx context.Context, request recovery.Request) error {
+	if err := s.settle(ctx, request.Choice.Config(s.settings.Build.Context != "")); err != nil {
 		return err
 	}
-	if order.Choice.Option != recovery.Undo {
+	if request.Choice.Option != recovery.Undo {
 		return nil
 	}
-	return s.cluster.ForgetUndo(ctx, s.settings.Namespace, order.Canary.Deployment)
+	return s.cluster.ForgetUndo(ctx, s.settings.Namespace, request.Canary.Deployment)
 }
 
 // settle sets the configuration and runs the update. Another update that runs is waited for.

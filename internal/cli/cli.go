@@ -41,7 +41,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return terminal.Usage(fmt.Errorf("%w: `%s --help` lists the flags", err, cmd.CommandPath()))
 	})
-	root.AddCommand(statusCommand(), advanceCommand(), finishCommand(), rollbackCommand(), resumeCommand(),
+	root.AddCommand(statusCommand(), advanceCommand(), finishCommand(), rollbackCommand(), unlatchCommand(),
 		smokeCommand(), logsCommand(), evidenceCommand(), attestCommand(), rehearseCommand(),
 	)
 	watch := command.New(terminal.Usage)

@@ -16,7 +16,7 @@ import (
 // onStack are the commands on a stack, each with what it cannot do without.
 var onStack = [][]string{
 	{"status"}, {"advance", "--yes"}, {"finish", "--yes"}, {"rollback", "--yes", "--report", "-"},
-	{"resume", "--reason", "x", "--yes"}, {"rehearse", "--yes"},
+	{"unlatch", "--reason", "x", "--yes"}, {"rehearse", "--yes"},
 	{"smoke"}, {"logs"}, {"evidence", "list"}, {"evidence", "get"}, {"attest", "security-audit", "--ref", "x"},
 	{"diagnose"}, {"report"},
 }
@@ -98,7 +98,7 @@ func TestWhatDoesNotExistIsNamedBesideWhatDoes(t *testing.T) {
 	w.refused(terminal.ExitUsage, []string{"orders-week1 has no revision 7", "1 (orders@" + older + ")", "2 (orders@" +
 		digest + ")"},
 		[]string{"rollback", "-s", "production", "--option", "undo", "--to-revision", "7", "--yes"})
-	w.refused(terminal.ExitUsage, []string{"no latch keeps"}, []string{"resume", "-s", "production", "--reason", "x",
+	w.refused(terminal.ExitUsage, []string{"no latch keeps"}, []string{"unlatch", "-s", "production", "--reason", "x",
 		"--yes"})
 	w.refused(terminal.ExitUsage, []string{"stands at 10 %", "from 100 %"},
 		[]string{"finish", "-s", "production", "--yes"})
@@ -143,7 +143,7 @@ func TestEveryQuestionCanBeDeclined(t *testing.T) {
 		"advance":  {func(*world) {}, []string{"advance", "--to", "10"}, "enter from 0 % to 10 %?"},
 		"finish":   {func(w *world) { w.at(100) }, []string{"finish", "--override", "x"}, "from 100 % to 0 %?"},
 		"rollback": {func(w *world) { w.at(10) }, []string{"rollback", "--report", "-"}, "roll back?"},
-		"resume":   {latched, []string{"resume", "--reason", "it was the database"}, "because: it was the database?"},
+		"unlatch":  {latched, []string{"resume", "--reason", "it was the database"}, "because: it was the database?"},
 		"rehearse": {func(*world) {}, []string{"rehearse"}, "Drill a rollback in orders-staging"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestASecondOperatorIsToldOfTheFirst(t *testing.T) {
 	w.refused(terminal.ExitFailed, words, []string{"finish", "-s", "production", "--override", "x", "--yes"})
 	w.note(ledger.Entry{Kind: ledger.RollbackBegun, Release: "week1", Image: digest},
 		ledger.Entry{Kind: ledger.RolledBack, Release: "week1", Image: digest})
-	w.refused(terminal.ExitFailed, words, []string{"resume", "-s", "production", "--reason", "x", "--yes"})
+	w.refused(terminal.ExitFailed, words, []string{"unlatch", "-s", "production", "--reason", "x", "--yes"})
 	if holder := w.holder(); holder != anna {
 		t.Errorf("%q holds the Lease now", holder)
 	}

@@ -118,11 +118,11 @@ func runRollback(cmd *cobra.Command, flags rollbackFlags) error {
 	if release, err := s.alone(ctx, "rollback", true); err == nil {
 		defer release()
 	}
-	order := recovery.Order{Stack: s.stack.Name, Namespace: s.settings.Namespace, Who: s.who, Canary: canary,
+	request := recovery.Request{Stack: s.stack.Name, Namespace: s.settings.Namespace, Who: s.who, Canary: canary,
 		Choice: choice}
-	report := recovery.Run(ctx, order, func(ctx context.Context) rollback.Outcome {
-		return s.takeOut(ctx, order, flags.reason, secrets)
-	}, s.afterwards(order, secrets, flags.watch))
+	report := recovery.Run(ctx, request, func(ctx context.Context) rollback.Outcome {
+		return s.takeOut(ctx, request, flags.reason, secrets)
+	}, s.afterwards(request, secrets, flags.watch))
 	if err := s.writeReport(report, flags.report); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (c *common) emergency(cmd *cobra.Command) (*session, error) {
 
 // onTrial finds what is to be rolled back.
 func (s *session) onTrial(ctx context.Context, wanted string) (*ledger.State, recovery.Canary, error) {
-	known := recovery.Known{App: s.settings.App, Wanted: wanted, Configured: s.settings.Release}
+	known := recovery.Facts{App: s.settings.App, Wanted: wanted, Configured: s.settings.Release}
 	history, err := ledger.Read(ctx, s.store())
 	if err != nil {
 		s.tell("warning: %s", err)
@@ -166,16 +166,16 @@ func (s *session) onTrial(ctx context.Context, wanted string) (*ledger.State, re
 }
 
 // takeOut is the rollback itself, by the same steps as the guard's.
-func (s *session) takeOut(ctx context.Context, order recovery.Order, reason string,
+func (s *session) takeOut(ctx context.Context, request recovery.Request, reason string,
 	secrets *secretSettings) rollback.Outcome {
-	options := rollout.Rollback(ctx, s.cluster, s.settings, order.Canary.Release, reason,
-		map[string]string{"option": order.Choice.Option}, s.now)
+	options := rollout.Rollback(ctx, s.cluster, s.settings, request.Canary.Release, reason,
+		map[string]string{"option": request.Choice.Option}, s.now)
 	options.Secrets = secrets.revealed()
 	options.OnStep = func(step rollback.Step) { s.tell("%s", step) }
-	order.Choice.Apply(&options, s.cluster)
-	s.tell("rolling back %s: %s", order.Canary.Release, reason)
-	return rollback.Run(ctx, s.cluster, rollout.Recorder(s.store(), s.settings, s.who, order.Canary.Image,
-		order.Canary.Release, s.now), options)
+	request.Choice.Apply(&options, s.cluster)
+	s.tell("rolling back %s: %s", request.Canary.Release, reason)
+	return rollback.Run(ctx, s.cluster, rollout.Recorder(s.store(), s.settings, s.who, request.Canary.Image,
+		request.Canary.Release, s.now), options)
 }
 
 // writeReport keeps the report in a file.

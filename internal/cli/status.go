@@ -76,7 +76,7 @@ func statusSource(ctx context.Context, stack *stack.Stack) (status.Source, error
 		Prometheus: func() (soak.Server, error) {
 			return prometheus.Connect(endpoint.Way{Proxy: client}, stack.Settings.Prometheus)
 		},
-		Looker: &status.Looker{Wait: lookWait, Every: lookEvery}, Now: time.Now,
+		Evidence: &status.EvidenceCache{Wait: lookWait, Every: lookEvery}, Now: time.Now,
 	}, nil
 }
 

@@ -18,7 +18,7 @@ import (
 
 // The rights are those of docs/rbac.yaml, no more and no less.
 func TestNeededRightsAreTheDocumentedOnes(t *testing.T) {
-	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "rbac.yaml"))
+	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "rbac.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func (c checker) history(r Row) (Row, bool) {
 
 func (c checker) latch() Row {
 	r, ok := c.history(row("latch", "set another image, or, when the cause is gone, %s",
-		c.on("rollout resume --reason WHY")))
+		c.on("rollout unlatch --reason WHY")))
 	if !ok {
 		return r
 	}

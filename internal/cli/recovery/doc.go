@@ -6,5 +6,5 @@
 // Nothing but the cluster must be reachable for the rollback itself. What else does not answer is named in the
 // report, with the command that makes up for it.
 //
-// The package imports no Pulumi: the stack comes in through Surroundings.
+// The package imports no Pulumi: the stack comes in through FollowUp.
 package recovery

@@ -27,8 +27,8 @@ type Canary struct {
 	Out bool `json:"out,omitempty"`
 }
 
-// Known is what is known of a stack's canaries.
-type Known struct {
+// Facts is what is known of a stack's canaries.
+type Facts struct {
 	App string
 	// Wanted is the release that the operator names, empty for none; Configured that of the configuration.
 	Wanted, Configured string
@@ -40,50 +40,51 @@ type Known struct {
 
 // Find tells which canary is to be taken out: the one that is named, else the one that the ledger tells of, else the
 // configured one.
-func Find(known Known) (Canary, error) {
-	release := known.Wanted
+func Find(facts Facts) (Canary, error) {
+	release := facts.Wanted
 	if release == "" {
-		release = known.onTrial()
+		release = facts.onTrial()
 	}
-	canary := Canary{Release: release, Deployment: names.CanaryDeployment(known.App, release), Out: true}
+	canary := Canary{Release: release, Deployment: names.CanaryDeployment(facts.App, release), Out: true}
 	exists := false
-	for _, deployment := range known.Deployments {
+	for _, deployment := range facts.Deployments {
 		if deployment.Name == canary.Deployment {
 			exists = true
-			canary.take(deployment)
+			canary.fromDeployment(deployment)
 		}
 	}
-	ofLedger := known.fill(&canary)
-	if !exists && !ofLedger && known.Wanted != "" {
+	ofLedger := facts.fromLedger(&canary)
+	if !exists && !ofLedger && facts.Wanted != "" {
 		return Canary{}, fmt.Errorf("there is no release %q: there is no Deployment %s, and the ledger's last release is "+
 			"another one; %s",
-			known.Wanted, canary.Deployment, known.others())
+			facts.Wanted, canary.Deployment, facts.others())
 	}
 	if canary.Image == "" && !canary.Out {
 		return Canary{}, fmt.Errorf("deployment %s names its image %q by no digest, so that it cannot be latched: %s",
-			canary.Deployment, canary.Reference, known.others())
+			canary.Deployment, canary.Reference, facts.others())
 	}
 	return canary, nil
 }
 
 // onTrial is the release that the ledger tells of, else the configured one.
-func (k Known) onTrial() string {
-	if k.State == nil {
-		return k.Configured
+func (f Facts) onTrial() string {
+	if f.State == nil {
+		return f.Configured
 	}
 	switch {
-	case k.State.Begun != nil && k.State.Begun.To > 0:
-		return k.State.Begun.Release
-	case k.State.Weight > 0:
-		return k.State.Release
-	case k.State.Unfinished != nil:
-		return k.State.Unfinished.Release
+	case f.State.Begun != nil && f.State.Begun.To > 0:
+		return f.State.Begun.Release
+	case f.State.Weight > 0:
+		return f.State.Release
+	case f.State.Unfinished != nil:
+		return f.State.Unfinished.Release
 	default:
-		return k.Configured
+		return f.Configured
 	}
 }
 
-func (c *Canary) take(deployment appsv1.Deployment) {
+// fromDeployment adds the image and the pods of the canary's Deployment.
+func (c *Canary) fromDeployment(deployment appsv1.Deployment) {
 	c.Desired = 1
 	if deployment.Spec.Replicas != nil {
 		c.Desired = int(*deployment.Spec.Replicas)
@@ -97,10 +98,10 @@ func (c *Canary) take(deployment appsv1.Deployment) {
 	}
 }
 
-// fill adds what the ledger knows of the release, and tells whether it knows anything. The image that the pods run
-// counts more: it is what must be kept out.
-func (k Known) fill(canary *Canary) bool {
-	if k.State == nil {
+// fromLedger adds the ledger's entries on the release and reports whether there are any. The image that the pods run
+// takes precedence: that is the one to keep out.
+func (f Facts) fromLedger(canary *Canary) bool {
+	if f.State == nil {
 		return false
 	}
 	known := false
@@ -115,20 +116,20 @@ func (k Known) fill(canary *Canary) bool {
 			canary.Image = entry.Image
 		}
 	}
-	add(ledger.Entry{Release: k.State.Release, Image: k.State.Image}, k.State.Weight, k.State.Weight > 0)
-	if k.State.Begun != nil {
-		add(*k.State.Begun, 0, k.State.Begun.To > 0)
+	add(ledger.Entry{Release: f.State.Release, Image: f.State.Image}, f.State.Weight, f.State.Weight > 0)
+	if f.State.Begun != nil {
+		add(*f.State.Begun, 0, f.State.Begun.To > 0)
 	}
-	if k.State.Unfinished != nil {
-		add(*k.State.Unfinished, 0, true)
+	if f.State.Unfinished != nil {
+		add(*f.State.Unfinished, 0, true)
 	}
 	return known
 }
 
 // others names the releases that there are.
-func (k Known) others() string {
+func (f Facts) others() string {
 	var releases []string
-	for _, deployment := range k.Deployments {
+	for _, deployment := range f.Deployments {
 		if release := deployment.Labels[names.Version]; release != "" {
 			releases = append(releases, release)
 		}

@@ -42,38 +42,38 @@ func TestFind(t *testing.T) {
 	out := &ledger.State{Release: "v2", Image: bad}
 	tests := []struct {
 		name  string
-		known Known
+		facts Facts
 		want  Canary
 		err   string
 	}{
-		{name: "what the ledger tells of", known: Known{Configured: "v3", State: atTen,
+		{name: "what the ledger tells of", facts: Facts{Configured: "v3", State: atTen,
 			Deployments: []appsv1.Deployment{deployment("v2", bad, 1), deployment("v3", good, 0)}},
 			want: Canary{Release: "v2", Image: bad, Weight: 10, Desired: 1}},
-		{name: "a shift that was let through", known: Known{State: entering,
+		{name: "a shift that was let through", facts: Facts{State: entering,
 			Deployments: []appsv1.Deployment{deployment("v2", bad, 1)}},
 			want: Canary{Release: "v2", Image: bad, Desired: 1}},
-		{name: "a rollback that was interrupted", known: Known{State: rolling,
+		{name: "a rollback that was interrupted", facts: Facts{State: rolling,
 			Deployments: []appsv1.Deployment{deployment("v2", bad, 0)}},
 			want: Canary{Release: "v2", Image: bad}},
-		{name: "without a ledger", known: Known{Configured: "v2", Deployments: []appsv1.Deployment{deployment("v2", bad, 3)}},
+		{name: "without a ledger", facts: Facts{Configured: "v2", Deployments: []appsv1.Deployment{deployment("v2", bad, 3)}},
 			want: Canary{Release: "v2", Image: bad, Desired: 3}},
-		{name: "without a Deployment", known: Known{State: atTen}, want: Canary{Release: "v2", Image: bad, Weight: 10}},
+		{name: "without a Deployment", facts: Facts{State: atTen}, want: Canary{Release: "v2", Image: bad, Weight: 10}},
 		{name: "the image that runs counts, not the one that is noted",
-			known: Known{State: atTen, Deployments: []appsv1.Deployment{deployment("v2", good, 1)}},
+			facts: Facts{State: atTen, Deployments: []appsv1.Deployment{deployment("v2", good, 1)}},
 			want:  Canary{Release: "v2", Image: good, Weight: 10, Desired: 1}},
-		{name: "brought back by hand", known: Known{Configured: "v2", State: out,
+		{name: "brought back by hand", facts: Facts{Configured: "v2", State: out,
 			Deployments: []appsv1.Deployment{deployment("v2", bad, 2)}},
 			want: Canary{Release: "v2", Image: bad, Desired: 2}},
-		{name: "nothing to roll back", known: Known{Configured: "v2", State: out,
+		{name: "nothing to roll back", facts: Facts{Configured: "v2", State: out,
 			Deployments: []appsv1.Deployment{deployment("v2", bad, 0)}},
 			want: Canary{Release: "v2", Image: bad, Out: true}},
-		{name: "the one that is named", known: Known{Wanted: "v3", State: atTen,
+		{name: "the one that is named", facts: Facts{Wanted: "v3", State: atTen,
 			Deployments: []appsv1.Deployment{deployment("v2", bad, 1), deployment("v3", good, 1)}},
 			want: Canary{Release: "v3", Image: good, Desired: 1}},
-		{name: "one that does not exist", known: Known{Wanted: "v9", State: atTen,
+		{name: "one that does not exist", facts: Facts{Wanted: "v9", State: atTen,
 			Deployments: []appsv1.Deployment{deployment("v2", bad, 1)}},
 			err: `no release "v9"`},
-		{name: "an image by tag", known: Known{Configured: "v2", Deployments: []appsv1.Deployment{{
+		{name: "an image by tag", facts: Facts{Configured: "v2", Deployments: []appsv1.Deployment{{
 			ObjectMeta: metav1.ObjectMeta{Name: "shop-v2"},
 			Spec: appsv1.DeploymentSpec{
 				Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Image: "shop:2"}}}}},
@@ -81,8 +81,8 @@ func TestFind(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.known.App = "shop"
-			got, err := Find(tt.known)
+			tt.facts.App = "shop"
+			got, err := Find(tt.facts)
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("%+v, %v", got, err)
@@ -233,12 +233,12 @@ func verdict(v gate.Verdict) func(context.Context) gate.Evaluation {
 }
 
 // whole is a rollback after which everything works.
-func whole() (Order, rollback.Outcome, Surroundings) {
+func whole() (Request, rollback.Outcome, FollowUp) {
 	clock := now
-	order := Order{Stack: "production", Namespace: "shop", Who: "anna",
+	request := Request{Stack: "production", Namespace: "shop", Who: "anna",
 		Choice: Choice{Option: Undo, Revision: kube.Revision{Number: 2, Image: "shop@" + good}},
 		Canary: Canary{Release: "v2", Deployment: "shop-v2", Image: bad, Weight: 10, Desired: 1}}
-	return order, done("note the intent", "isolate", "restore stable", "evidence", "undo canary", "record"), Surroundings{
+	return request, done("note the intent", "isolate", "restore stable", "evidence", "undo canary", "record"), FollowUp{
 		Settle: func(context.Context) error { return nil },
 		Smoke: func(context.Context) (string, gate.Verdict, error) {
 			return "Total Tests: 12\nPassed: 12\nFailed: 0\n", gate.Pass, nil
@@ -256,43 +256,43 @@ func TestRunAndItsReport(t *testing.T) {
 	broken := errors.New("the state cannot be reached")
 	tests := []struct {
 		name    string
-		change  func(*rollback.Outcome, *Surroundings)
+		change  func(*rollback.Outcome, *FollowUp)
 		verdict gate.Verdict
 		left    []string
 	}{
-		{"whole", func(*rollback.Outcome, *Surroundings) {}, gate.Pass, nil},
+		{"whole", func(*rollback.Outcome, *FollowUp) {}, gate.Pass, nil},
 		{"pulumi is away", func(_ *rollback.Outcome,
-			a *Surroundings) {
+			a *FollowUp) {
 			a.Settle = func(context.Context) error { return broken }
 		}, gate.Fail,
 			[]string{"pulumi config set canaryWeight 0 -s production", "pulumi config set image shop@" + good,
 				"pulumi up --refresh -s production (because: the state cannot be reached)"}},
-		{"prometheus is away", func(_ *rollback.Outcome, a *Surroundings) { a.Watch = verdict(gate.Error) },
+		{"prometheus is away", func(_ *rollback.Outcome, a *FollowUp) { a.Watch = verdict(gate.Error) },
 			gate.Inconclusive, []string{"rollout status --watch"}},
-		{"no requests to watch", func(_ *rollback.Outcome, a *Surroundings) { a.Watch = verdict(gate.Inconclusive) },
+		{"no requests to watch", func(_ *rollback.Outcome, a *FollowUp) { a.Watch = verdict(gate.Inconclusive) },
 			gate.Pass, nil},
-		{"stable is bad too", func(_ *rollback.Outcome, a *Surroundings) { a.Watch = verdict(gate.Fail) }, gate.Fail,
+		{"stable is bad too", func(_ *rollback.Outcome, a *FollowUp) { a.Watch = verdict(gate.Fail) }, gate.Fail,
 			[]string{"rollout diagnose"}},
-		{"the suite fails on stable", func(_ *rollback.Outcome, a *Surroundings) {
+		{"the suite fails on stable", func(_ *rollback.Outcome, a *FollowUp) {
 			a.Smoke = func(context.Context) (string, gate.Verdict, error) { return "Failed: 1", gate.Fail, nil }
 		}, gate.Fail, []string{"fails the smoke suite too"}},
-		{"the suite cannot be run", func(_ *rollback.Outcome, a *Surroundings) {
+		{"the suite cannot be run", func(_ *rollback.Outcome, a *FollowUp) {
 			a.Smoke = func(context.Context) (string, gate.Verdict, error) { return "", gate.Error, broken }
 		}, gate.Inconclusive, []string{"rollout smoke -s production"}},
-		{"a step failed", func(o *rollback.Outcome, _ *Surroundings) { o.Steps[3].Err = broken }, gate.Fail,
+		{"a step failed", func(o *rollback.Outcome, _ *FollowUp) { o.Steps[3].Err = broken }, gate.Fail,
 			[]string{"rollout rollback -s production --yes"}},
-		{"endpoints may be left", func(o *rollback.Outcome, _ *Surroundings) { o.Steps[1].Err = broken }, gate.Fail,
+		{"endpoints may be left", func(o *rollback.Outcome, _ *FollowUp) { o.Steps[1].Err = broken }, gate.Fail,
 			[]string{"rollout rollback -s production --yes"}},
-		{"nothing follows", func(_ *rollback.Outcome, a *Surroundings) {
+		{"nothing follows", func(_ *rollback.Outcome, a *FollowUp) {
 			a.Settle, a.Smoke, a.Watch, a.Events = nil, nil, nil,
 				nil
 		}, gate.Pass, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			order, outcome, after := whole()
+			request, outcome, after := whole()
 			tt.change(&outcome, &after)
-			report := Run(t.Context(), order, func(context.Context) rollback.Outcome { return outcome }, after)
+			report := Run(t.Context(), request, func(context.Context) rollback.Outcome { return outcome }, after)
 			if report.Verdict() != tt.verdict {
 				t.Errorf("verdict %s", report.Verdict())
 			}
@@ -315,13 +315,13 @@ func TestRunAndItsReport(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedOrderIsCarriedThrough(t *testing.T) {
-	order, outcome, after := whole()
+func TestAnInterruptedRequestIsCarriedThrough(t *testing.T) {
+	request, outcome, after := whole()
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
 	after.Watch = func(context.Context) gate.Evaluation { t.Error("the watch begins"); return gate.Evaluation{} }
 	after.Settle = func(ctx context.Context) error { return ctx.Err() }
-	report := Run(ctx, order, func(ctx context.Context) rollback.Outcome {
+	report := Run(ctx, request, func(ctx context.Context) rollback.Outcome {
 		if ctx.Err() != nil {
 			t.Error("the rollback itself is interrupted")
 		}

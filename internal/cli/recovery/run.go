@@ -12,8 +12,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
-// Surroundings are what follows a rollback, each nil where it is not wanted.
-type Surroundings struct {
+// FollowUp is the work that follows a rollback. A nil function is skipped.
+type FollowUp struct {
 	// Settle brings the stack's configuration and state to the position of the rollback.
 	Settle func(ctx context.Context) error
 	// Smoke runs the smoke suite against the stable track.
@@ -27,8 +27,8 @@ type Surroundings struct {
 	Now  func() time.Time
 }
 
-// Order is an operator's order to roll back.
-type Order struct {
+// Request is an operator's request to roll back.
+type Request struct {
 	Stack, Namespace, Who string
 	Canary                Canary
 	Choice                Choice
@@ -39,20 +39,20 @@ const rollbackLimit = 6 * time.Minute
 
 // Run rolls back and does what follows. The rollback itself is carried through even when the context ends; what
 // follows it is not.
-func Run(ctx context.Context, order Order, rollBack func(context.Context) rollback.Outcome,
-	after Surroundings) *Report {
+func Run(ctx context.Context, request Request, rollBack func(context.Context) rollback.Outcome,
+	after FollowUp) *Report {
 	report := &Report{
-		Stack: order.Stack, Namespace: order.Namespace, Who: order.Who, Canary: order.Canary, Option: order.Choice.Option,
+		Stack: request.Stack, Namespace: request.Namespace, Who: request.Who, Canary: request.Canary, Option: request.Choice.Option,
 		Began: after.Now().UTC(),
 	}
 	through, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackLimit)
 	defer cancel()
 	outcome := rollBack(through)
 	report.rolledBack(outcome)
-	if order.Choice.Option == Undo {
-		report.Revision, report.RevisionImage = order.Choice.Revision.Number, order.Choice.Revision.Image
+	if request.Choice.Option == Undo {
+		report.Revision, report.RevisionImage = request.Choice.Revision.Number, request.Choice.Revision.Image
 	}
-	report.settle(ctx, order, after)
+	report.settle(ctx, request, after)
 	report.smoke(ctx, after)
 	report.watch(ctx, after)
 	if after.Events != nil {
@@ -61,7 +61,7 @@ func Run(ctx context.Context, order Order, rollBack func(context.Context) rollba
 		defer cancel()
 		events, err := after.Events(late)
 		report.Events = events
-		report.missed("look at the events: kubectl get events -n "+order.Namespace, err)
+		report.missed("look at the events: kubectl get events -n "+request.Namespace, err)
 	}
 	report.Ended = after.Now().UTC()
 	return report
@@ -85,7 +85,7 @@ func (r *Report) rolledBack(outcome rollback.Outcome) {
 	}
 }
 
-func (r *Report) settle(ctx context.Context, order Order, after Surroundings) {
+func (r *Report) settle(ctx context.Context, request Request, after FollowUp) {
 	if after.Settle == nil {
 		return
 	}
@@ -96,7 +96,7 @@ func (r *Report) settle(ctx context.Context, order Order, after Surroundings) {
 		return
 	}
 	r.failed = true
-	config := order.Choice.Config(false)
+	config := request.Choice.Config(false)
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		value := config[key]
 		if value == "" {
@@ -108,7 +108,7 @@ func (r *Report) settle(ctx context.Context, order Order, after Surroundings) {
 	r.missed(fmt.Sprintf("pulumi up --refresh -s %s", r.Stack), err)
 }
 
-func (r *Report) smoke(ctx context.Context, after Surroundings) {
+func (r *Report) smoke(ctx context.Context, after FollowUp) {
 	if after.Smoke == nil {
 		return
 	}
@@ -131,7 +131,7 @@ func (r *Report) smoke(ctx context.Context, after Surroundings) {
 	}
 }
 
-func (r *Report) watch(ctx context.Context, after Surroundings) {
+func (r *Report) watch(ctx context.Context, after FollowUp) {
 	if after.Watch == nil {
 		return
 	}

@@ -42,7 +42,7 @@ func checklist(in Input, r *Report) []Check {
 			do("find the cause", on("rollout diagnose")),
 			do("settle the stack at 0 %", on("pulumi config set canaryWeight 0")+" && "+on("pulumi up --refresh")),
 			do("fix it, and verify the new image in staging", "pulumi up -s staging"),
-			do("if the image itself was not at fault, release its latch with the reason", on("rollout resume --reason WHY")),
+			do("if the image itself was not at fault, release its latch with the reason", on("rollout unlatch --reason WHY")),
 			do("begin again at the first stage", on("rollout advance")),
 		}
 	case state.Weight == 100:

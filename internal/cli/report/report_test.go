@@ -213,7 +213,7 @@ func TestOutcomes(t *testing.T) {
 		"on its way": {all[:3], "week1", "on its way from 0 % to 10 %", Warn, "begin at the first stage"},
 		"soaking":    {all[:4], "week1", "at 10 % since", Plain, "rollout advance --to 30"},
 		"rolled back": {all[:7], "week1", "rolled back 2026-03-02 09:36:00 UTC: <script>", Bad,
-			"rollout resume --reason WHY"},
+			"rollout unlatch --reason WHY"},
 		"not complete": {all[:6], "week1", "no outcome is recorded", Bad, "carry it through"},
 		"at 30":        {all, "week1", "at 30 %", Plain, "rollout advance --to 60"},
 		"at 100": {more(ledger.Entry{Time: after(80 * time.Hour), Kind: ledger.ShiftReached, Release: "week1",

@@ -168,7 +168,7 @@ func (g *gathering) soak(ctx context.Context) *Soak {
 		// The first samples of the stage are on their way: that they are missing is no news.
 		return made
 	}
-	look := g.source.Looker.Look(ctx, state.SoakSince, func(ctx context.Context) advance.Soak {
+	look := g.source.Evidence.Read(ctx, state.SoakSince, func(ctx context.Context) advance.Soak {
 		return rollout.LookAtSoak(ctx, g.source.Settings, g.source.Cluster, g.source.Prometheus, state, g.source.Now())
 	})
 	switch {

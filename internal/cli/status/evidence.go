@@ -8,11 +8,11 @@ import (
 	"github.com/vextrus/finance-rollout/internal/advance"
 )
 
-// Looker looks at the evidence of a soak, which can take longer than a status may: two days of samples of many pods
-// are read. It waits for a look only so long, and while a later status is drawn the look goes on. The zero Looker
-// waits for nothing.
-type Looker struct {
-	// Wait is how long a status waits for a look, Every how old one may be before another is made.
+// EvidenceCache keeps the newest reading of a soak's evidence. A reading covers up to two days of samples of many pods
+// and can take longer than a status may. A status waits for it only so long; the reading goes on in the background,
+// and a later status shows it. The zero EvidenceCache waits for nothing.
+type EvidenceCache struct {
+	// Wait is how long a status waits for a reading, Every how old a reading may be before the next one starts.
 	Wait, Every time.Duration
 
 	mu      sync.Mutex
@@ -20,44 +20,45 @@ type Looker struct {
 	last    *advance.Soak
 }
 
-// Look gives the newest look at the stage that began at the time, nil when there is none in time.
-func (l *Looker) Look(ctx context.Context, stage time.Time, look func(context.Context) advance.Soak) *advance.Soak {
-	done := l.start(ctx, stage, look)
-	timer := time.NewTimer(l.Wait)
+// Read returns the newest reading of the stage that began at the given time, nil when none arrives in time.
+func (c *EvidenceCache) Read(ctx context.Context, stage time.Time, read func(context.Context) advance.Soak) *advance.Soak {
+	done := c.start(ctx, stage, read)
+	timer := time.NewTimer(c.Wait)
 	defer timer.Stop()
 	select {
 	case <-done:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.last == nil || !l.last.Since.Equal(stage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last == nil || !c.last.Since.Equal(stage) {
 		return nil
 	}
-	copied := *l.last
+	copied := *c.last
 	return &copied
 }
 
-// start begins a look unless one runs or is new enough. What it gives is closed when there is nothing to wait for.
-func (l *Looker) start(ctx context.Context, stage time.Time, look func(context.Context) advance.Soak) <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.running != nil {
-		return l.running
+// start begins a reading unless one runs or the last is new enough. The returned channel is closed once there is
+// nothing left to wait for.
+func (c *EvidenceCache) start(ctx context.Context, stage time.Time, read func(context.Context) advance.Soak) <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running != nil {
+		return c.running
 	}
 	done := make(chan struct{})
-	if l.last != nil && l.last.Since.Equal(stage) && time.Since(l.last.Evaluation.End) < l.Every {
+	if c.last != nil && c.last.Since.Equal(stage) && time.Since(c.last.Evaluation.End) < c.Every {
 		close(done)
 		return done
 	}
-	l.running = done
+	c.running = done
 	go func() {
 		defer close(done)
-		found := look(context.WithoutCancel(ctx))
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.last, l.running = &found, nil
+		evidence := read(context.WithoutCancel(ctx))
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.last, c.running = &evidence, nil
 	}()
 	return done
 }

@@ -41,9 +41,9 @@ type Source struct {
 	Cluster       Cluster
 	// Prometheus reaches the server that the gates ask.
 	Prometheus func() (soak.Server, error)
-	// Looker looks at the soak's evidence.
-	Looker *Looker
-	Now    func() time.Time
+	// Evidence caches the readings of the soak's evidence.
+	Evidence *EvidenceCache
+	Now      func() time.Time
 }
 
 const (

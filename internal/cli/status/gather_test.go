@@ -147,7 +147,7 @@ func gather(t *testing.T, cluster *shop, server metrics, entries ...ledger.Entry
 	return Gather(t.Context(), Source{
 		Stack: "production", Settings: production(t), Cluster: cluster, Now: func() time.Time { return now },
 		Prometheus: func() (soak.Server, error) { return server, nil },
-		Looker:     &Looker{Wait: time.Minute, Every: time.Minute},
+		Evidence:   &EvidenceCache{Wait: time.Minute, Every: time.Minute},
 	})
 }
 

@@ -92,7 +92,7 @@ func (s *Status) notes(f facts) []string {
 		if f.released == s.Latch.Seq {
 			add("the configuration releases the latch; an update lets the image in again")
 		} else {
-			add("when the cause is gone: rollout resume -s %s --reason WHY", s.Stack)
+			add("when the cause is gone: rollout unlatch -s %s --reason WHY", s.Stack)
 		}
 	}
 	if f.state != nil && s.Phase != PhaseRolledBack && s.Phase != PhaseRollingBack && s.Weight.Asked != f.state.Weight {

@@ -131,9 +131,9 @@ func TestJudge(t *testing.T) {
 		{"one track", soaking, func(s *Status, f *facts) { f.single, f.state, s.Soak = true, nil, nil }, PhaseSingle, InOrder,
 			nil},
 		{"rolled back and not settled", rolledBack, func(*Status, *facts) {}, PhaseRolledBack, OutOfOrder,
-			[]string{"still asks for 10 %", "rollout resume -s production"}},
+			[]string{"still asks for 10 %", "rollout unlatch -s production"}},
 		{"rolled back and settled", rolledBack, func(s *Status, _ *facts) { s.Weight.Asked, s.Weight.Passed = 0, pointer(0) },
-			PhaseRolledBack, InOrder, []string{"rollout resume"}},
+			PhaseRolledBack, InOrder, []string{"rollout unlatch"}},
 		{"rolled back, and the update failed", rolledBack, func(s *Status, _ *facts) { s.Weight.Asked = 0 }, PhaseRolledBack,
 			OutOfOrder, []string{"has not followed", "pulumi up --refresh"}},
 		{"released by the configuration", rolledBack, func(_ *Status, f *facts) { f.released = 5 }, PhaseRolledBack,
@@ -234,32 +234,32 @@ func look(verdict gate.Verdict) func(context.Context) advance.Soak {
 	}
 }
 
-func TestLookerWaitsOnlySoLong(t *testing.T) {
-	looker := &Looker{Wait: time.Millisecond, Every: time.Hour}
+func TestTheEvidenceCacheWaitsOnlySoLong(t *testing.T) {
+	cache := &EvidenceCache{Wait: time.Millisecond, Every: time.Hour}
 	begun, release := make(chan struct{}), make(chan struct{})
 	slow := func(ctx context.Context) advance.Soak {
 		close(begun)
 		<-release
 		return look(gate.Pass)(ctx)
 	}
-	if found := looker.Look(t.Context(), now, slow); found != nil {
-		t.Fatalf("a look that is not done gives %v", found)
+	if found := cache.Read(t.Context(), now, slow); found != nil {
+		t.Fatalf("an unfinished reading returns %v", found)
 	}
 	<-begun
-	looker.Wait = time.Minute
+	cache.Wait = time.Minute
 	close(release)
-	refuse := func(context.Context) advance.Soak { panic("a second look while one runs or is new") }
+	refuse := func(context.Context) advance.Soak { panic("a second reading while one runs or is new") }
 	for range 2 {
-		found := looker.Look(t.Context(), now, refuse)
+		found := cache.Read(t.Context(), now, refuse)
 		if found == nil || found.Evaluation.Verdict() != gate.Pass {
-			t.Fatalf("the look that was begun gives %v", found)
+			t.Fatalf("the reading in progress returns %v", found)
 		}
 	}
 	stopped, stop := context.WithCancelCause(t.Context())
 	stop(errors.New("Ctrl-C"))
-	if found := looker.Look(stopped, now.Add(time.Hour),
+	if found := cache.Read(stopped, now.Add(time.Hour),
 		func(context.Context) advance.Soak { return look(gate.Fail)(t.Context()) }); found != nil && found.Since.Equal(now) {
-		t.Errorf("the look at another stage is used: %v", found)
+		t.Errorf("a reading of another stage is used: %v", found)
 	}
 }
 

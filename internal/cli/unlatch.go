@@ -13,18 +13,19 @@ import (
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-func resumeCommand() *cobra.Command {
+func unlatchCommand() *cobra.Command {
 	var flags common
 	var reason, imageName string
 	var yes bool
 	cmd := &cobra.Command{
-		Use:   "resume",
-		Short: "Release the latch of a rolled-back image",
+		Use: "unlatch",
+		// The word that the command had before; scripts may know it.
+		Aliases: []string{"resume"},
+		Short:   "Release the latch of a rolled-back image",
 		Long: "Release the latch of a rolled-back image, so that it may get requests again.\n\n" +
-			"Nothing else changes: `rollout advance` or `pulumi up` gives it requests, through the gate. Who released the " +
-			"latch\n" +
-			"and why stays in the ledger.",
-		Example: "  rollout resume -s production --reason \"the database was down; the release is not to blame\"",
+			"Nothing else changes: `rollout advance` or `pulumi up` gives it requests, through the gate. The ledger keeps\n" +
+			"who released the latch and why.",
+		Example: "  rollout unlatch -s production --reason \"the database was down; the release is not to blame\"",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if strings.TrimSpace(reason) == "" {
@@ -34,7 +35,7 @@ func resumeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.resume(cmd.Context(), reason, imageName, yes)
+			return s.unlatch(cmd.Context(), reason, imageName, yes)
 		},
 	}
 	flags.bind(cmd)
@@ -45,13 +46,13 @@ func resumeCommand() *cobra.Command {
 	return cmd
 }
 
-// resumed is what was released.
-type resumed struct {
+// unlatched is the outcome for programs.
+type unlatched struct {
 	Latch  ledger.Entry `json:"latch"`
 	Reason string       `json:"reason"`
 }
 
-func (s *session) resume(ctx context.Context, reason, imageName string, yes bool) error {
+func (s *session) unlatch(ctx context.Context, reason, imageName string, yes bool) error {
 	history, err := s.history(ctx)
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func (s *session) resume(ctx context.Context, reason, imageName string, yes bool
 	if err := s.confirm(ctx, yes, question); err != nil {
 		return err
 	}
-	release, err := s.alone(ctx, "resume", false)
+	release, err := s.alone(ctx, "unlatch", false)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (s *session) resume(ctx context.Context, reason, imageName string, yes bool
 	if err != nil {
 		return err
 	}
-	return s.output.Print(resumed{latch, reason}, func(style terminal.Style) string {
+	return s.output.Print(unlatched{latch, reason}, func(style terminal.Style) string {
 		return style.Good("the latch of "+latch.Image+" is released") +
 			fmt.Sprintf("\nit gets no requests before somebody gives it some: rollout advance -s %s --to %d", s.stack.Name,
 				s.settings.Stages[0])
