@@ -347,7 +347,7 @@ func alertParams(s *settings.Settings) alerts.Params {
 		Deployment:    names.CanaryDeployment(s.App, s.Release),
 		RequestsTotal: s.Metrics.RequestsTotal, StatusLabel: s.Metrics.StatusLabel, ErrorPattern: s.Metrics.ErrorPattern,
 		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector, ErrorRate: s.Criteria.RollbackErrorRate,
-		Latency: time.Duration(s.Criteria.Latency),
+		Latency: time.Duration(s.Criteria.Latency), SlowShare: s.Criteria.SlowShare,
 		Guarded: s.IsGuarded(), MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(),
 		DashboardURL: s.DashboardURL, RunbookURL: s.RunbookURL,
 	}

@@ -1,19 +1,19 @@
 // Package alerts writes the Prometheus rules and the Grafana dashboard of a rollout: recording rules by track, the
-// alerts of the deployment guide, and panels over the same series. It is pure: from Params to documents, importing
-// neither Kubernetes nor Pulumi.
+// alerts of the deployment guide, and panels over the same series. It is pure: it turns Params into documents and
+// imports neither Kubernetes nor Pulumi. Its PromQL is built by internal/promql.
 //
-// Every alert carries the label "action": rollback asks for the canary to be taken out, review asks a person to look.
+// Every alert carries the label "action": rollback asks for the canary to be taken out of traffic, review asks a
+// person to look.
 package alerts
 
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
 // Actions that an alert asks for.
@@ -22,14 +22,14 @@ const (
 	ActionReview   = "review"
 )
 
-// LabelConfirm says what has to bear an alert out before the guard rolls back for it: ConfirmCounts its own counts,
-// which it has for the share of errors. An alert without it is believed.
+// LabelConfirm names the evidence that has to confirm an alert before the guard rolls back for it. With ConfirmCounts
+// it is the guard's own counts, which cover the error rate. The guard believes an alert without this label.
 const (
 	LabelConfirm  = "confirm"
 	ConfirmCounts = "counts"
 )
 
-// Params are the names and limits that rules and dashboard are made from.
+// Params are the names and limits of the rules and the dashboard.
 type Params struct {
 	// App, Environment, Namespace and Release identify the rollout. Release is the canary's version.
 	App, Environment, Namespace, Release string
@@ -42,13 +42,15 @@ type Params struct {
 	DurationBucket string
 	// Selector holds further labels that a series must carry to count; it may be empty.
 	Selector map[string]string
-	// ErrorRate is the share of errors above which a rollback is asked for, 0 to 1.
+	// ErrorRate is the share of errors, 0 to 1, above which an alert asks for a rollback.
 	ErrorRate float64
-	// Latency is the limit of the 95th percentile.
+	// Latency is the limit that all but SlowShare of the requests stay under: the limit of the quantile 1-SlowShare.
 	Latency time.Duration
-	// Guarded tells that a guard watches the canary, and is watched itself.
+	// SlowShare is a share between 0 and 1, both excluded.
+	SlowShare float64
+	// Guarded means that a guard watches the canary, and that alerts watch the guard.
 	Guarded bool
-	// MinRequests in 5 minutes are needed before an alert on a rate speaks.
+	// MinRequests is how many requests in 5 minutes an alert on a rate needs before it fires.
 	MinRequests int
 	// DashboardUID is the uid of the dashboard, at most 40 characters.
 	DashboardUID string
@@ -70,102 +72,110 @@ func (p Params) validate() error {
 	if p.ErrorRate <= 0 || p.Latency <= 0 {
 		return errors.New("ErrorRate and Latency must be more than 0")
 	}
+	if !(p.SlowShare > 0 && p.SlowShare < 1) {
+		return fmt.Errorf("SlowShare is %g: allowed are shares above 0 and below 1", p.SlowShare)
+	}
 	if p.DashboardUID == "" || len(p.DashboardUID) > longestUID {
 		return fmt.Errorf("DashboardUID is %q: allowed are 1 to %d characters", p.DashboardUID, longestUID)
 	}
 	return nil
 }
 
-// longestUID is what Grafana accepts.
+// longestUID is the longest uid that Grafana accepts, in characters.
 const longestUID = 40
 
 // Names of the recording rules. Each is by namespace, app, track and version.
 const (
 	recordRequests = "rollout:requests:increase5m"
 	recordErrors   = "rollout:errors:ratio_rate5m"
-	recordLatency  = "rollout:latency_seconds:p95_5m"
 )
 
-// Rules gives the spec of a PrometheusRule.
+// window is what the recording rules look back over.
+const window = 5 * time.Minute
+
+// quantile is the one that the gate judges, from 0 to 1.
+func (p Params) quantile() float64 { return 1 - p.SlowShare }
+
+// percentile is the quantile's name, such as P95.
+func (p Params) percentile() string { return promql.PercentileName(p.quantile()) }
+
+// recordLatency is the name of the recording rule of the latency, which carries the quantile.
+func (p Params) recordLatency() string {
+	return "rollout:latency_seconds:" + strings.ToLower(strings.ReplaceAll(p.percentile(), ".", "_")) + "_5m"
+}
+
+// Rules gives the spec of a PrometheusRule. It is an error when a parameter is missing or out of its range, or is no
+// name that PromQL allows.
 func Rules(p Params) (map[string]any, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
+	s, err := p.series()
+	if err != nil {
+		return nil, err
+	}
 	group := names.Rules(p.App, p.Environment)
 	return map[string]any{"groups": []any{
-		map[string]any{"name": group + ".recording", "rules": p.recording()},
-		map[string]any{"name": group + ".alerts", "rules": p.alerting()},
+		map[string]any{"name": group + ".recording", "rules": p.recording(s)},
+		map[string]any{"name": group + ".alerts", "rules": p.alerting(s)},
 	}}, nil
 }
 
-// selector matches the series of the app in its namespace; more are further matchers.
-func (p Params) selector(more ...string) string {
-	matchers := append([]string{fmt.Sprintf("namespace=%q", p.Namespace), fmt.Sprintf("app=%q", p.App)}, more...)
-	return "{" + strings.Join(matchers, ",") + "}"
-}
+// byTrack are the labels of the recording rules, byApp those that both tracks share.
+var (
+	byTrack = []string{"namespace", names.App, names.Track, names.Version}
+	byApp   = []string{"namespace", names.App}
+)
 
-const byTrack = "by (namespace, app, track, version)"
-
-// counted matches the raw series that count.
-func (p Params) counted(more ...string) string {
-	for _, label := range slices.Sorted(maps.Keys(p.Selector)) {
-		more = append(more, fmt.Sprintf("%s=%q", label, p.Selector[label]))
-	}
-	return p.selector(more...)
-}
-
-func (p Params) recording() []any {
-	failed := p.counted(fmt.Sprintf("%s=~%q", p.StatusLabel, p.ErrorPattern))
-	requests := fmt.Sprintf("sum %s (rate(%s%s[5m]))", byTrack, p.RequestsTotal, p.counted())
-	// A track without a single error has no series of errors; adding zero requests gives it one.
-	failures := fmt.Sprintf("(sum %s (rate(%s%s[5m])) or 0 * %s)", byTrack, p.RequestsTotal, failed, requests)
+func (p Params) recording(s series) []any {
+	record := func(name, expr string) any { return map[string]any{"record": name, "expr": expr} }
 	return []any{
-		map[string]any{"record": recordRequests,
-			"expr": fmt.Sprintf("sum %s (increase(%s%s[5m]))", byTrack, p.RequestsTotal, p.counted())},
-		map[string]any{"record": recordErrors, "expr": fmt.Sprintf("%s / %s", failures, requests)},
-		map[string]any{"record": recordLatency,
-			"expr": fmt.Sprintf("histogram_quantile(0.95, sum by (namespace, app, track, version, le) (rate(%s%s[5m])))",
-				p.DurationBucket, p.counted())},
+		record(recordRequests, promql.Sum(promql.Increase(s.requests, window), byTrack...)),
+		record(recordErrors, promql.BadShare(s.failed, s.requests, window, byTrack...)),
+		record(p.recordLatency(), promql.Quantile(p.quantile(), s.durations, window, byTrack...)),
 	}
 }
 
-func (p Params) alerting() []any {
-	canary := p.selector(`track="canary"`)
-	stable := p.selector(`track="stable"`)
-	enough := fmt.Sprintf("and on (namespace, app, track, version) %s%s >= %d", recordRequests, canary, p.MinRequests)
-	pods := fmt.Sprintf("{namespace=%q,pod=~%q}", p.Namespace, p.Deployment+"-.*")
-	waiting := fmt.Sprintf("{namespace=%q,pod=~%q,reason=%q}", p.Namespace, p.Deployment+"-.*", "CrashLoopBackOff")
-	memoryLimit := fmt.Sprintf("{namespace=%q,pod=~%q,resource=%q}", p.Namespace, p.Deployment+"-.*", "memory")
-	worse := func(record, floor string) string {
-		return fmt.Sprintf("%s%s / on (namespace, app) group_left () max by (namespace, app) (%s%s) > 1.5 and %s%s > %s %s",
-			record, canary, record, stable, record, canary, floor, enough)
+// worseFactor is how many times stable's value the canary's may be before a person is asked to look.
+const worseFactor = 1.5
+
+func (p Params) alerting(s series) []any {
+	// enough keeps an alert silent as long as the canary has too few requests for a rate.
+	enough := func(expr string) string {
+		return promql.And(expr, promql.AtLeast(s.requestsOf.canary, float64(p.MinRequests)), byTrack...)
 	}
-	seconds := fmt.Sprintf("%g", p.Latency.Seconds())
+	// worse compares the tracks, where the canary is above the floor.
+	worse := func(record tracks, floor float64) string {
+		relative := promql.Relative(record.canary, promql.Max(record.stable, byApp...), byApp...)
+		return enough(promql.And(promql.Above(relative, worseFactor), promql.Above(record.canary, floor)))
+	}
+	perPod := []string{"namespace", "pod"}
 	rules := []any{
 		confirmed(p.alert("CanaryErrorRateHigh", ActionRollback, "5m",
-			fmt.Sprintf("%s%s > %g %s", recordErrors, canary, p.ErrorRate, enough),
+			enough(promql.Above(s.errorsOf.canary, p.ErrorRate)),
 			fmt.Sprintf("more than %g %% of the canary's answers were errors for 5 minutes", p.ErrorRate*100))),
 		p.alert("CanaryLatencyHigh", ActionReview, "5m",
-			fmt.Sprintf("%s%s > %s %s", recordLatency, canary, seconds, enough),
-			fmt.Sprintf("the canary's P95 was above %s for 5 minutes", p.Latency)),
-		p.alert("CanaryErrorRateWorseThanStable", ActionReview, "5m", worse(recordErrors, fmt.Sprintf("%g", p.ErrorRate/2)),
+			enough(promql.Above(s.latencyOf.canary, p.Latency.Seconds())),
+			fmt.Sprintf("the canary's %s was above %s for 5 minutes", p.percentile(), p.Latency)),
+		p.alert("CanaryErrorRateWorseThanStable", ActionReview, "5m", worse(s.errorsOf, p.ErrorRate/2),
 			"the canary's error rate was more than 1.5 times that of the stable track for 5 minutes"),
-		p.alert("CanaryLatencyWorseThanStable", ActionReview, "5m",
-			worse(recordLatency, fmt.Sprintf("%g", p.Latency.Seconds()/2)),
-			"the canary's P95 was more than 1.5 times that of the stable track for 5 minutes"),
+		p.alert("CanaryLatencyWorseThanStable", ActionReview, "5m", worse(s.latencyOf, p.Latency.Seconds()/2),
+			fmt.Sprintf("the canary's %s was more than 1.5 times that of the stable track for 5 minutes", p.percentile())),
 		p.alert("CanaryCrashLoop", ActionRollback, "0s",
-			fmt.Sprintf("sum by (namespace, pod) (max_over_time(kube_pod_container_status_waiting_reason%s[2m])) > 0", waiting),
+			promql.Above(promql.Sum(promql.Highest(s.crashing, 2*time.Minute), perPod...), 0),
 			"a pod of the canary is in a crash loop"),
 		p.alert("CanaryRestarts", ActionReview, "0s",
-			fmt.Sprintf("sum by (namespace, pod) (increase(kube_pod_container_status_restarts_total%s[15m])) > 0", pods),
+			promql.Above(promql.Sum(promql.Increase(s.restarts, restartWindow), perPod...), 0),
 			"a pod of the canary restarted within 15 minutes"),
 		p.alert("CanaryMemoryHigh", ActionReview, "5m",
-			fmt.Sprintf("max by (namespace, pod) (container_memory_working_set_bytes%s) > 0.9 * max by (namespace, pod) "+
-				"(kube_pod_container_resource_limits%s)", pods, memoryLimit),
+			promql.Exceeds(promql.Max(s.memory, perPod...), promql.Times(0.9, promql.Max(s.memoryLimit, perPod...))),
 			"a pod of the canary uses more than 90 % of its memory limit"),
 	}
-	return append(rules, p.guardAlerts()...)
+	return append(rules, p.guardAlerts(s)...)
 }
+
+// restartWindow is how long a restart of a container asks for a look.
+const restartWindow = 15 * time.Minute
 
 // confirmed asks the guard to compare an alert with its own counts.
 func confirmed(alert map[string]any) map[string]any {
@@ -174,18 +184,16 @@ func confirmed(alert map[string]any) map[string]any {
 }
 
 // guardAlerts are about the guard itself.
-func (p Params) guardAlerts() []any {
+func (p Params) guardAlerts(s series) []any {
 	if !p.Guarded {
 		return nil
 	}
-	guard := fmt.Sprintf("{namespace=%q,app=%q}", p.Namespace, names.Guard(p.App))
-	blind := fmt.Sprintf("{namespace=%q,rollout=%q}", p.Namespace, p.App)
 	return []any{
-		p.alert("RolloutGuardDown", ActionReview, "2m", fmt.Sprintf("sum by (namespace) (rollout_guard_leader%s) < 1 or "+
-			"absent(rollout_guard_leader%s)", guard, guard),
+		p.alert("RolloutGuardDown", ActionReview, "2m",
+			promql.Or(promql.Below(promql.Sum(s.guardLeader, "namespace"), 1), promql.Absent(s.guardLeader)),
 			"no guard watches the canary: a bad one stays in traffic until somebody acts"),
 		p.alert("RolloutGuardBlind", ActionReview, "1m",
-			fmt.Sprintf("max by (namespace, rollout) (rollout_guard_blind%s) > 0", blind),
+			promql.Above(promql.Max(s.guardBlind, "namespace", "rollout"), 0),
 			"the guard sees nothing of the canary, neither its pods' metrics nor Prometheus"),
 	}
 }

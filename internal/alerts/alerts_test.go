@@ -12,6 +12,7 @@ func params() Params {
 		App: "finance-service", Environment: "production", Namespace: "vextrus-production", Release: "week1",
 		Deployment: "finance-service-week1", RequestsTotal: "http_requests_total", StatusLabel: "code", ErrorPattern: "5..",
 		DurationBucket: "http_request_duration_seconds_bucket", ErrorRate: 0.01, Latency: 500 * time.Millisecond,
+		SlowShare:    0.05,
 		MinRequests:  50,
 		DashboardUID: "finance-week1", DashboardURL: "https://grafana.example.com/",
 		RunbookURL: "https://runbook.example.com",
@@ -122,11 +123,52 @@ func TestNamesOfMetricsAreConfiguration(t *testing.T) {
 	}
 }
 
+// The gate judges the quantile that criteria.slowShare sets; rules, texts and panels speak of the same one.
+func TestAlertsAndPanelsFollowTheSlowShare(t *testing.T) {
+	for share, want := range map[float64]struct{ name, record, expression string }{
+		0.05:  {"P95", "rollout:latency_seconds:p95_5m", "histogram_quantile(0.95, "},
+		0.01:  {"P99", "rollout:latency_seconds:p99_5m", "histogram_quantile(0.99, "},
+		0.001: {"P99.9", "rollout:latency_seconds:p99_9_5m", "histogram_quantile(0.999, "},
+		0.5:   {"P50", "rollout:latency_seconds:p50_5m", "histogram_quantile(0.5, "},
+	} {
+		p := params()
+		p.SlowShare = share
+		recorded := false
+		for _, rule := range rulesOf(t, p) {
+			if rule["record"] == want.record {
+				recorded = strings.HasPrefix(rule["expr"].(string), want.expression)
+			}
+			name, _ := rule["alert"].(string)
+			if !strings.HasPrefix(name, "CanaryLatency") {
+				continue
+			}
+			summary := rule["annotations"].(map[string]any)["summary"].(string)
+			if !strings.Contains(summary, "the canary's "+want.name+" was") ||
+				!strings.Contains(rule["expr"].(string), want.record+"{") {
+				t.Errorf("%g: %s: %s: %s", share, name, summary, rule["expr"])
+			}
+		}
+		if !recorded {
+			t.Errorf("%g: %s is not recorded as %s...", share, want.record, want.expression)
+		}
+		document, err := Dashboard(p)
+		if err != nil || !strings.Contains(string(document), `"title": "`+want.name+` latency"`) ||
+			!strings.Contains(string(document), want.record+"{") {
+			t.Errorf("%g: the dashboard does not show %s from %s (%v)", share, want.name, want.record, err)
+		}
+	}
+}
+
 func TestMissingParamsAreRefused(t *testing.T) {
 	for name, change := range map[string]func(*Params){
 		"release":   func(p *Params) { p.Release = "" },
 		"error":     func(p *Params) { p.ErrorRate = 0 },
 		"latency":   func(p *Params) { p.Latency = 0 },
+		"share":     func(p *Params) { p.SlowShare = 0 },
+		"all slow":  func(p *Params) { p.SlowShare = 1 },
+		"no metric": func(p *Params) { p.RequestsTotal = "up or vector(1)" },
+		"no label":  func(p *Params) { p.StatusLabel = "a:b" },
+		"pattern":   func(p *Params) { p.ErrorPattern = "5(" },
 		"uid":       func(p *Params) { p.DashboardUID = strings.Repeat("x", 41) },
 		"histogram": func(p *Params) { p.DurationBucket = "" },
 	} {

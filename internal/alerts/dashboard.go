@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
-// DashboardLink is the address of the dashboard with the uid in the Grafana at base; empty when base is.
+// DashboardLink is the address of the dashboard with the uid in the Grafana at base. It is empty where base is.
 func DashboardLink(base, uid string) string {
 	if base == "" {
 		return ""
@@ -39,23 +41,26 @@ type panel struct {
 
 const dashboardColumns = 2
 
-// Dashboard gives the JSON document of the Grafana dashboard: each of the gate's numbers by track.
+// Dashboard gives the JSON document of the Grafana dashboard: the gate's numbers by track. Its errors are those of
+// [Rules].
 func Dashboard(p Params) ([]byte, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	pods := fmt.Sprintf("{namespace=%q,pod=~%q}", p.Namespace, p.App+"-.*")
+	s, err := p.series()
+	if err != nil {
+		return nil, err
+	}
+	const track = "{{track}} {{version}}"
+	share := promql.Relative(s.requestsOf.both, promql.Sum(s.requestsOf.both, byApp...), byApp...)
+	restarts := promql.Sum(promql.Increase(s.podRestarts, restartWindow), "pod")
 	panels := []panel{
-		p.panel("Requests per second", "reqps", 0, fmt.Sprintf("%s%s / 300", recordRequests, p.selector()),
-			"{{track}} {{version}}"),
-		p.panel("Share of the requests", "percentunit", 0,
-			fmt.Sprintf("%s%s / on (namespace, app) group_left () sum by (namespace, app) (%s%s)", recordRequests, p.selector(),
-				recordRequests, p.selector()), "{{track}} {{version}}"),
-		p.panel("Error rate", "percentunit", p.ErrorRate, recordErrors+p.selector(), "{{track}} {{version}}"),
-		p.panel("P95", "s", p.Latency.Seconds(), recordLatency+p.selector(), "{{track}} {{version}}"),
-		p.panel("Restarts in 15 minutes", "short", 1, fmt.Sprintf("sum by (pod) "+
-			"(increase(kube_pod_container_status_restarts_total%s[15m]))", pods), "{{pod}}"),
-		p.panel("Memory", "bytes", 0, fmt.Sprintf("max by (pod) (container_memory_working_set_bytes%s)", pods), "{{pod}}"),
+		p.panel("Requests per second", "reqps", 0, promql.Divided(s.requestsOf.both, window.Seconds()), track),
+		p.panel("Share of the requests", "percentunit", 0, share, track),
+		p.panel("Error rate", "percentunit", p.ErrorRate, s.errorsOf.both, track),
+		p.panel(p.percentile()+" latency", "s", p.Latency.Seconds(), s.latencyOf.both, track),
+		p.panel("Restarts in 15 minutes", "short", 1, restarts, "{{pod}}"),
+		p.panel("Memory", "bytes", 0, promql.Max(s.podMemory, "pod"), "{{pod}}"),
 	}
 	const width, height = 12, 8
 	for i := range panels {

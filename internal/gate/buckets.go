@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,30 +37,26 @@ func selectBuckets(ctx context.Context, querier Querier, metrics Metrics, limit 
 	if len(spellings) == 0 {
 		return selector, nil
 	}
-	var patterns []string
-	var others []float64
-	found := false
+	var counted []string
+	var bounds []float64
+	hasLimit := false
 	for _, spelling := range spellings {
 		bound, err := strconv.ParseFloat(spelling, 64)
 		switch {
 		case err != nil || math.IsNaN(bound):
 			return "", fmt.Errorf("series %s have a label %s=%q that is no number", selector, model.BucketLabel, spelling)
 		case math.IsInf(bound, 1):
-			patterns = append(patterns, regexp.QuoteMeta(spelling))
+			counted = append(counted, spelling)
 		case isBound(bound, limit):
-			patterns, found = append(patterns, regexp.QuoteMeta(spelling)), true
+			counted, hasLimit = append(counted, spelling), true
 		default:
-			others = append(others, bound)
+			bounds = append(bounds, bound)
 		}
 	}
-	if !found {
-		return "", &noBoundError{histogram: selector, limit: limit, unit: metrics.durationUnit(), bounds: others}
+	if !hasLimit {
+		return "", &noBoundError{histogram: selector, limit: limit, unit: metrics.durationUnit(), bounds: bounds}
 	}
-	matcher := model.BucketLabel + "=~" + strconv.Quote(strings.Join(patterns, "|"))
-	if head, ok := strings.CutSuffix(selector, "}"); ok {
-		return head + "," + matcher + "}", nil
-	}
-	return selector + "{" + matcher + "}", nil
+	return promql.Selector(metrics.DurationBucket, metrics.Selector, promql.OneOf(model.BucketLabel, counted...))
 }
 
 // isBound compares by number what was divided before.

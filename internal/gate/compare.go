@@ -8,8 +8,8 @@ type Counts struct {
 	K int64 `json:"k"`
 }
 
-// rate is the share of bad events, 0 without requests.
-func (c Counts) rate() float64 {
+// share is that of the bad events, from 0 to 1; 0 without requests.
+func (c Counts) share() float64 {
 	if c.N == 0 {
 		return 0
 	}
@@ -43,7 +43,7 @@ func (c Criterion) Needed(counts Counts) int64 {
 	if counts.N == 0 {
 		counts.N = 1 // Nothing bad was seen: that is the rate to go on with.
 	}
-	p := counts.rate()
+	p := counts.share()
 	n := float64(counts.N)
 	decided := func(n float64) bool {
 		return logEvidenceBelow(n, p*n, c.Target) >= -math.Log(c.passAlpha()) ||

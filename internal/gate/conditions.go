@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
 // Asker answers an instant query. [Prometheus] does.
@@ -73,7 +75,7 @@ func (c QueryCriterion) Evaluate(ctx context.Context, asker Asker, rollout Rollo
 func (r Rollout) expand(query string, window Window) (string, error) {
 	values := map[string]string{
 		"namespace": r.Namespace, "app": r.App, "release": r.Release, "track": r.Track,
-		"window": window.rangeOf(),
+		"window": promql.Window(window.length()),
 	}
 	for name, value := range values {
 		if strings.ContainsAny(value, "'`") || !utf8.ValidString(value) {
@@ -142,9 +144,12 @@ func Restarts(ctx context.Context, asker Asker, rollout Rollout, pods []PodState
 		}
 		restarts += pod.Restarts
 	}
-	series := fmt.Sprintf("kube_pod_container_status_restarts_total{namespace=%q,pod=~%q}[%s]",
-		rollout.Namespace, rollout.Deployment+"-.*", window.rangeOf())
-	result.Query = fmt.Sprintf("sum(max_over_time(%s) - min_over_time(%s))", series, series)
+	series, err := promql.Selector("kube_pod_container_status_restarts_total",
+		map[string]string{"namespace": rollout.Namespace}, promql.PodsOf(rollout.Deployment))
+	if err != nil {
+		return result.is(Error, "%v", err)
+	}
+	result.Query = promql.Sum(promql.Rise(series, window.length()))
 	answer, err := asker.Ask(ctx, result.Query, window.End)
 	if err != nil {
 		return result.is(Error, "%v", err)
@@ -172,8 +177,13 @@ func Restarts(ctx context.Context, asker Asker, rollout Rollout, pods []PodState
 // counts show decides about a rollback, and an alert of the same series is no second witness.
 func Firing(ctx context.Context, asker Asker, rollout Rollout, window Window) Result {
 	result := Result{Name: "alerts"}
-	result.Query = fmt.Sprintf("max by (alertname) (max_over_time(ALERTS{alertstate=\"firing\",severity=\"critical\",namespace=%q,app=%q,release=%q}[%s]))",
-		rollout.Namespace, rollout.App, rollout.Release, window.rangeOf())
+	firing, err := promql.Firing(map[string]string{
+		"severity": "critical", "namespace": rollout.Namespace, "app": rollout.App, "release": rollout.Release,
+	})
+	if err != nil {
+		return result.is(Error, "%v", err)
+	}
+	result.Query = promql.Max(promql.Highest(firing, window.length()), model.AlertNameLabel)
 	answer, err := asker.Ask(ctx, result.Query, window.End)
 	if err != nil {
 		return result.is(Error, "%v", err)
@@ -184,7 +194,7 @@ func Firing(ctx context.Context, asker Asker, rollout Rollout, window Window) Re
 	}
 	var names []string
 	for _, sample := range vector {
-		names = append(names, string(sample.Metric["alertname"]))
+		names = append(names, string(sample.Metric[model.AlertNameLabel]))
 	}
 	if len(names) > 0 {
 		slices.Sort(names)

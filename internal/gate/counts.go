@@ -59,11 +59,11 @@ func (c counter) resets() []model.Time {
 	return times
 }
 
-// increase is by how much the counter rose from start (exclusive) to its last sample, without extrapolation. Its base
+// rise is by how much the counter rose from start (exclusive) to its last sample, without extrapolation. Its base
 // is the last sample up to start; a series without one first appeared after start and counts from 0. At a reset the
 // counter began again from 0, so the new value is what was added. resets are those of every series of the same
 // process, because a counter that rose beyond its old value between two scrapes does not show its reset itself.
-func (c counter) increase(start model.Time, resets []model.Time) int64 {
+func (c counter) rise(start model.Time, resets []model.Time) int64 {
 	var total, base model.SampleValue
 	var baseTime model.Time
 	for _, sample := range c.samples {
@@ -94,7 +94,7 @@ func errorCounts(matrix model.Matrix, start time.Time, statusLabel, pattern stri
 			return 0, 0, fmt.Errorf("series %s has no label %q for its status: name the right one (it has %s)",
 				c.labels, statusLabel, labelNames(c.labels))
 		}
-		rise := c.increase(model.TimeFromUnixNano(start.UnixNano()), c.resets())
+		rise := c.rise(model.TimeFromUnixNano(start.UnixNano()), c.resets())
 		n += rise
 		if bad.MatchString(string(status)) {
 			k += rise
@@ -166,8 +166,8 @@ func (h *histogram) counts(start model.Time, limit float64, unit time.Duration) 
 	}
 	// All buckets belong to one process, so a reset that one of them shows is one of all.
 	resets := slices.Concat(everything.resets(), within.resets())
-	n = everything.increase(start, resets)
-	k = n - within.increase(start, resets)
+	n = everything.rise(start, resets)
+	k = n - within.rise(start, resets)
 	if k < 0 {
 		return 0, 0, fmt.Errorf("histogram %s counts more requests up to its bound %s than in all: %d more",
 			h.labels, inUnit(limit, unit), -k)

@@ -159,7 +159,7 @@ func (c Criterion) look(canary Counts, stable *Counts) (result Result, decided b
 			stable.N), true
 	}
 	if canary.N > 0 {
-		result.Rate = canary.rate()
+		result.Rate = canary.share()
 		result.Lower = LowerBound(canary.N, canary.K, c.alpha())
 		result.Upper = UpperBound(canary.N, canary.K, c.passAlpha())
 	}
@@ -170,17 +170,21 @@ func (c Criterion) look(canary Counts, stable *Counts) (result Result, decided b
 		return result, false
 	}
 	if stable != nil && c.shared(canary, *stable) {
-		result.Shared = true
-		return result.is(Inconclusive, "%s, but so did the stable track's over the same time (%d of %d, %s): what both "+
-			"depend on fails, not the canary",
-			c.counted(canary), stable.K, stable.N, percent(stable.rate())), true
+		return c.acquitted(result, canary, *stable), true
 	}
 	return result.is(Fail, "%s; the share is above the rollback limit of %s with %s confidence (lower bound %s)",
 		c.counted(canary), percent(c.Rollback), percent(result.Confidence), percent(result.Lower)), true
 }
 
+// acquitted is the result of a canary that is no worse than a stable track which is bad itself.
+func (c Criterion) acquitted(result Result, canary, stable Counts) Result {
+	result.Shared = true
+	return result.is(Inconclusive, "%s, but so did %d of %d of the stable track's over the same time (%s): a shared "+
+		"dependency fails, not the canary", c.counted(canary), stable.K, stable.N, percent(stable.share()))
+}
+
 func (c Criterion) counted(counts Counts) string {
-	return fmt.Sprintf("%d of %d requests %s (%s)", counts.K, counts.N, c.verb(), percent(counts.rate()))
+	return fmt.Sprintf("%d of %d requests %s (%s)", counts.K, counts.N, c.verb(), percent(counts.share()))
 }
 
 func (c Criterion) verb() string {

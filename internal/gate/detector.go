@@ -161,50 +161,50 @@ func (c Counts) plus(more Counts) Counts { return Counts{N: c.N + more.N, K: c.K
 // Detection is a look at a detector.
 type Detection struct {
 	Result
-	// LogEvidence is the detector's evidence, Threshold what it has to reach.
+	// LogEvidence is the detector's evidence, Threshold what it has to reach for a fail. Both are in nats.
 	LogEvidence, Threshold float64
-	// Run is what the result's counts are of.
+	// Run is the time that the result's counts cover.
 	Run Run
 }
 
-// Ambiguous tells that the evidence is there, and that the stable track shows too much of the same trouble to blame
-// the canary, and too little to acquit it.
+// Ambiguous reports whether the canary fails while the stable track's share is above the limit as well: too much of
+// the same trouble to blame the canary, and too little to acquit it.
 func (d Detection) Ambiguous(limit float64) bool {
-	return d.Verdict == Fail && d.Run.Stable.rate() > limit
+	return d.Verdict == Fail && d.Run.Stable.share() > limit
 }
 
-// Detect looks at a detector of the criterion's rollback limit. It fails when the detector's evidence reaches
-// 1/alpha, unless the stable track is as bad over the same time. Anything else is inconclusive: a detector never
-// passes a release.
+// Detect looks at a detector of the criterion's rollback limit. It fails when the detector's evidence reaches 1/alpha,
+// unless the stable track is as bad over the same time. Anything else is inconclusive: a detector never passes a
+// release.
 func (c Criterion) Detect(d *Detector) Detection {
 	run := d.Likely()
-	detection := Detection{Result: c.unknown(), LogEvidence: d.LogEvidence(), Threshold: -math.Log(c.alpha()), Run: run}
-	detection.N, detection.K, detection.Rate, detection.Stable = run.Canary.N, run.Canary.K, run.Canary.rate(), &run.Stable
-	detection.Confidence, detection.Upper = 1-c.alpha(), 1
-	if err := c.Validate(); err != nil || d.limit != c.Rollback {
-		detection.Result = detection.is(Error, "a detector of %v cannot judge the rollback limit %v: %v", d.limit, c.Rollback,
-			err)
-		return detection
-	}
-	if run.Canary.K > 0 {
-		// What was laid on the run's start alone: a lower bound with it holds for all starts together.
-		detection.Lower = LowerBound(run.Canary.N, run.Canary.K, max(c.alpha()*run.Weight, math.SmallestNonzeroFloat64))
-	}
-	switch {
-	case detection.LogEvidence < detection.Threshold:
-		detection.Result = detection.is(Inconclusive, "%s", c.counted(run.Canary))
-	case c.shared(run.Canary, run.Stable):
-		detection.Shared = true
-		detection.Result = detection.is(Inconclusive, "%s, but so did the stable track's over the same time (%d of %d, "+
-			"%s): what both depend on fails, not the canary",
-			c.counted(run.Canary), run.Stable.K, run.Stable.N, percent(run.Stable.rate()))
-	default:
-		// The evidence of all starts together rejects the limit, and with it every share below.
-		detection.Lower = max(detection.Lower, c.Rollback)
-		detection.Result = detection.is(Fail, "%s, beside %d of %d of the stable track; the share is above the limit of "+
-			"%s with %s confidence (e-value %.3g, lower bound %s)",
-			c.counted(run.Canary), run.Stable.K, run.Stable.N, percent(c.Rollback), percent(detection.Confidence),
-			math.Exp(min(detection.LogEvidence, 700)), percent(detection.Lower))
-	}
+	detection := Detection{LogEvidence: d.LogEvidence(), Threshold: -math.Log(c.alpha()), Run: run}
+	detection.Result = c.detected(d.limit, detection)
 	return detection
+}
+
+// detected judges the evidence of a detector of the limit.
+func (c Criterion) detected(limit float64, d Detection) Result {
+	canary, stable := d.Run.Canary, d.Run.Stable
+	result := c.unknown()
+	result.N, result.K, result.Rate, result.Stable = canary.N, canary.K, canary.share(), &stable
+	result.Confidence, result.Upper = 1-c.alpha(), 1
+	if err := c.Validate(); err != nil || limit != c.Rollback {
+		return result.is(Error, "a detector of %v cannot judge the rollback limit %v: %v", limit, c.Rollback, err)
+	}
+	if canary.K > 0 {
+		// The run's start has this weight alone: a lower bound that spends no more holds for all starts together.
+		result.Lower = LowerBound(canary.N, canary.K, max(c.alpha()*d.Run.Weight, math.SmallestNonzeroFloat64))
+	}
+	if d.LogEvidence < d.Threshold {
+		return result.is(Inconclusive, "%s", c.counted(canary))
+	}
+	if c.shared(canary, stable) {
+		return c.acquitted(result, canary, stable)
+	}
+	// The evidence of all starts together rejects the limit, and with it every share below.
+	result.Lower = max(result.Lower, c.Rollback)
+	return result.is(Fail, "%s, beside %d of %d of the stable track; the share is above the limit of %s with %s "+
+		"confidence (e-value %.3g, lower bound %s)", c.counted(canary), stable.K, stable.N, percent(c.Rollback),
+		percent(result.Confidence), math.Exp(min(d.LogEvidence, 700)), percent(result.Lower))
 }

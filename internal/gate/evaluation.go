@@ -7,8 +7,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/prometheus/common/model"
-
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 )
 
@@ -60,11 +58,7 @@ type Window struct {
 	Start, End time.Time
 }
 
-// rangeOf is the window's length as a PromQL range: whole seconds, and at least one, since Prometheus refuses a range
-// of nothing.
-func (w Window) rangeOf() string {
-	return model.Duration(max(w.End.Sub(w.Start).Round(time.Second), time.Second)).String()
-}
+func (w Window) length() time.Duration { return w.End.Sub(w.Start) }
 
 // Evaluation is one look at all criteria.
 type Evaluation struct {

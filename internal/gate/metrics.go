@@ -109,12 +109,12 @@ func (m Metrics) durationUnit() time.Duration {
 
 func anchored(pattern string) string { return "^(?:" + pattern + ")$" }
 
-// Increase is the query for the requests of each track over the last while before now, as PromQL extrapolates them.
-// It is for showing; the gates count raw samples.
+// Increase is the query for the requests of each track over the window before now, extrapolated by PromQL. It is for
+// display; the gates count raw samples.
 func (m Metrics) Increase(window time.Duration) (string, error) {
 	selector, err := promql.Selector(m.RequestsTotal, m.Selector)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("sum by (%s) (increase(%s[%s]))", m.TrackLabel, selector, model.Duration(window)), nil
+	return promql.Sum(promql.Increase(selector, window), m.TrackLabel), nil
 }

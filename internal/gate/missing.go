@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 func missing(ctx context.Context, querier Querier, metrics Metrics, metric, selector string, window Window) (string,
 	error) {
 	start := window.Start.Add(-history)
-	names, err := querier.LabelValues(ctx, "__name__", metric, start, window.End)
+	names, err := querier.LabelValues(ctx, model.MetricNameLabel, metric, start, window.End)
 	if err != nil {
 		return "", err
 	}
@@ -46,12 +48,7 @@ func missing(ctx context.Context, querier Querier, metrics Metrics, metric, sele
 // noMetric names the metrics that are called similarly.
 func noMetric(ctx context.Context, querier Querier, metric string, start, end time.Time) (string, error) {
 	words := nameWords(metric)
-	patterns := make([]string, len(words))
-	for i, word := range words {
-		patterns[i] = regexp.QuoteMeta(word)
-	}
-	query := "{__name__=~" + strconv.Quote(".*("+strings.Join(patterns, "|")+").*") + "}"
-	names, err := querier.LabelValues(ctx, "__name__", query, start, end)
+	names, err := querier.LabelValues(ctx, model.MetricNameLabel, promql.NamesContaining(words...), start, end)
 	if err != nil {
 		return "", err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/alerts"
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/promql"
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 )
 
@@ -108,9 +109,13 @@ func (r *runner) alarm(ctx context.Context, firing []Alert) {
 
 // firing asks for the rollout's alerts that fire and ask for a rollback, with the time at which each became active.
 func firing(ctx context.Context, asker gate.Asker, config Config, now time.Time) ([]Alert, error) {
-	matchers := fmt.Sprintf("action=%q,app=%q,release=%q", alerts.ActionRollback, config.Spec.App, config.Release)
-	answer, err := asker.Ask(ctx, fmt.Sprintf("ALERTS_FOR_STATE{%s} and ignoring(alertstate) "+
-		"ALERTS{alertstate=\"firing\",%s}", matchers, matchers), now)
+	query, err := promql.FiringSince(map[string]string{
+		"action": alerts.ActionRollback, "app": config.Spec.App, "release": config.Release,
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := asker.Ask(ctx, query, now)
 	if err != nil {
 		return nil, err
 	}

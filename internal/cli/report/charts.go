@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -138,7 +137,7 @@ func Panels(ctx context.Context, server Ranger, q Question) (Section, error) {
 // panels are the three, empty.
 func (q Question) panels() []Panel {
 	requests, failed, slow := Panel{Title: "Requests per second", Unit: PerSecond},
-		Panel{Title: "Error rate", Unit: Share}, Panel{Title: "P95 latency", Unit: Seconds}
+		Panel{Title: "Error rate", Unit: Share}, Panel{Title: promql.PercentileName(q.quantile()) + " latency", Unit: Seconds}
 	for _, criterion := range q.Criteria {
 		if criterion.Kind == gate.KindLatency {
 			slow.Title = criterion.Name
@@ -165,29 +164,24 @@ func (q Question) quantile() float64 {
 
 // query is the PromQL of one line.
 func (q Question) query(unit Unit, metrics gate.Metrics, window time.Duration) (string, error) {
-	metric := metrics.RequestsTotal
-	if unit == Seconds {
-		metric = metrics.DurationBucket
-	}
-	selector, err := promql.Selector(metric, metrics.Selector)
+	requests, err := promql.Selector(metrics.RequestsTotal, metrics.Selector)
 	if err != nil {
 		return "", err
 	}
-	over := "[" + model.Duration(window).String() + "]"
 	switch unit {
 	case PerSecond:
-		return fmt.Sprintf("sum(rate(%s%s))", selector, over), nil
+		return promql.Sum(promql.Rate(requests, window)), nil
 	case Share:
-		bad := fmt.Sprintf("%s,%s=~%q}", strings.TrimSuffix(selector, "}"), metrics.StatusLabel, metrics.ErrorPattern)
-		// Without a single error there is no series of errors; adding no requests gives it one.
-		return fmt.Sprintf("(sum(rate(%s%s)) or 0 * sum(rate(%s%s))) / sum(rate(%s%s))", bad, over, selector, over, selector,
-			over), nil
+		failed, err := promql.Selector(metrics.RequestsTotal, metrics.Selector,
+			promql.Pattern{Label: metrics.StatusLabel, Expression: metrics.ErrorPattern})
+		return promql.BadShare(failed, requests, window), err
 	default:
-		scale := ""
+		buckets, err := promql.Selector(metrics.DurationBucket, metrics.Selector)
+		quantile := promql.Quantile(q.quantile(), buckets, window)
 		if metrics.DurationUnit > 0 && metrics.DurationUnit != time.Second {
-			scale = fmt.Sprintf("%g * ", metrics.DurationUnit.Seconds())
+			quantile = promql.Times(metrics.DurationUnit.Seconds(), quantile)
 		}
-		return fmt.Sprintf("%shistogram_quantile(%g, sum by (le) (rate(%s%s)))", scale, q.quantile(), selector, over), nil
+		return quantile, err
 	}
 }
 

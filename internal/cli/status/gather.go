@@ -16,6 +16,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/promql"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/soak"
@@ -216,7 +217,11 @@ func (g *gathering) ask(ctx context.Context, query string) (model.Vector, error)
 
 func (g *gathering) readAlerts(ctx context.Context) error {
 	s := g.source.Settings
-	found, err := g.ask(ctx, fmt.Sprintf("ALERTS{alertstate=\"firing\",namespace=%q,app=%q}", s.Namespace, s.App))
+	query, err := promql.Firing(map[string]string{"namespace": s.Namespace, names.App: s.App})
+	if err != nil {
+		return err
+	}
+	found, err := g.ask(ctx, query)
 	for _, sample := range found {
 		alert := Alert{Name: string(sample.Metric["alertname"]), Severity: string(sample.Metric["severity"]),
 			Action: string(sample.Metric["action"])}

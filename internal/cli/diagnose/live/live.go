@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/cli/diagnose"
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
 // Cluster is what is read; internal/kube's Client.
@@ -272,12 +272,19 @@ func (r *reader) traffic(ctx context.Context, into *diagnose.Workload, metrics g
 // usage asks what the node measured of the pods. cAdvisor has it of the containers, of the pod as a whole, or of
 // both; what is worst counts. Where it is not scraped there is nothing, which is no error.
 func (r *reader) usage(ctx context.Context, into *diagnose.Workload) {
-	window := model.Duration(r.options.Window).String()
-	series := fmt.Sprintf("{namespace=%q,pod=~%q}", r.options.Namespace, regexp.QuoteMeta(into.Name)+"-.*")
-	throttled := r.byPod(ctx, fmt.Sprintf("max by (pod) (increase(container_cpu_cfs_throttled_periods_total%s[%s]) / "+
-		"(increase(container_cpu_cfs_periods_total%s[%s]) > 0))",
-		series, window, series, window))
-	memory := r.byPod(ctx, fmt.Sprintf("max by (pod) (container_memory_working_set_bytes%s)", series))
+	selectors := make([]string, 3)
+	for i, metric := range []string{"container_cpu_cfs_throttled_periods_total", "container_cpu_cfs_periods_total",
+		"container_memory_working_set_bytes"} {
+		selector, err := promql.Selector(metric, map[string]string{"namespace": r.options.Namespace},
+			promql.PodsOf(into.Name))
+		if err != nil {
+			r.unseen("what the node measured", err)
+			return
+		}
+		selectors[i] = selector
+	}
+	throttled := r.byPod(ctx, promql.Max(promql.Proportion(selectors[0], selectors[1], r.options.Window), "pod"))
+	memory := r.byPod(ctx, promql.Max(selectors[2], "pod"))
 	for i := range into.Pods {
 		pod := &into.Pods[i]
 		held, known := throttled[pod.Name]

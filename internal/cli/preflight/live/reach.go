@@ -30,7 +30,7 @@ func (r *reader) prometheus(ctx context.Context) {
 	}
 	server, err := r.Prometheus(r.cluster)
 	if err == nil {
-		_, err = server.Ask(ctx, "vector(1)", r.Now())
+		_, err = server.Ask(ctx, promql.Reachable, r.Now())
 	}
 	if into.Err = err; err != nil {
 		return

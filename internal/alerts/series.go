@@ -1,0 +1,78 @@
+package alerts
+
+import (
+	"errors"
+	"maps"
+
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/promql"
+)
+
+// series are the selectors that the rules and the dashboard are built from.
+type series struct {
+	// requests, failed and durations are raw series of both tracks.
+	requests, failed, durations string
+	// requestsOf, errorsOf and latencyOf are the recording rules.
+	requestsOf, errorsOf, latencyOf tracks
+	// crashing, restarts, memory and memoryLimit are those of the canary's pods; podRestarts and podMemory those of both
+	// tracks' pods.
+	crashing, restarts, memory, memoryLimit, podRestarts, podMemory string
+	guardLeader, guardBlind                                         string
+}
+
+// tracks are the selectors of a recording rule.
+type tracks struct{ both, canary, stable string }
+
+// series builds the selectors. A name that PromQL does not allow is an error.
+func (p Params) series() (series, error) {
+	var problems []error
+	selector := func(metric string, labels map[string]string, patterns ...promql.Pattern) string {
+		text, err := promql.Selector(metric, labels, patterns...)
+		problems = append(problems, err)
+		return text
+	}
+	namespace := map[string]string{"namespace": p.Namespace}
+	app := with(namespace, map[string]string{names.App: p.App})
+	counted := with(app, p.Selector)
+	ofTracks := func(record string) tracks {
+		return tracks{
+			both:   selector(record, app),
+			canary: selector(record, with(app, map[string]string{names.Track: names.Canary})),
+			stable: selector(record, with(app, map[string]string{names.Track: names.Stable})),
+		}
+	}
+	const (
+		restarts = "kube_pod_container_status_restarts_total"
+		memory   = "container_memory_working_set_bytes"
+	)
+	canaryPods, pods := promql.PodsOf(p.Deployment), promql.PodsOf(p.App)
+	built := series{
+		requests:    selector(p.RequestsTotal, counted),
+		failed:      selector(p.RequestsTotal, counted, promql.Pattern{Label: p.StatusLabel, Expression: p.ErrorPattern}),
+		durations:   selector(p.DurationBucket, counted),
+		requestsOf:  ofTracks(recordRequests),
+		errorsOf:    ofTracks(recordErrors),
+		latencyOf:   ofTracks(p.recordLatency()),
+		crashing:    selector("kube_pod_container_status_waiting_reason", with(namespace, crashLoop), canaryPods),
+		restarts:    selector(restarts, namespace, canaryPods),
+		memory:      selector(memory, namespace, canaryPods),
+		memoryLimit: selector("kube_pod_container_resource_limits", with(namespace, memoryOnly), canaryPods),
+		podRestarts: selector(restarts, namespace, pods),
+		podMemory:   selector(memory, namespace, pods),
+		guardLeader: selector("rollout_guard_leader", with(namespace, map[string]string{names.App: names.Guard(p.App)})),
+		guardBlind:  selector("rollout_guard_blind", with(namespace, map[string]string{"rollout": p.App})),
+	}
+	return built, errors.Join(problems...)
+}
+
+var (
+	crashLoop  = map[string]string{"reason": "CrashLoopBackOff"}
+	memoryOnly = map[string]string{"resource": "memory"}
+)
+
+// with adds labels to a copy.
+func with(labels, more map[string]string) map[string]string {
+	merged := maps.Clone(labels)
+	maps.Copy(merged, more)
+	return merged
+}
