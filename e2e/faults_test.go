@@ -245,7 +245,7 @@ func failingDependency(t *testing.T, c *cluster) {
 	mark := c.mark(t)
 	c.fault(t, "app=finance-service", "errors=0.3")
 	c.config(t, "canaryWeight", "30")
-	output := c.upUntil(t, "what both depend on fails, not the canary", "criteria not met")
+	output := c.upUntil(t, "a shared dependency fails, not the canary", "criteria not met")
 	for _, word := range []string{"rolled back", "criteria failed"} {
 		if strings.Contains(output, word) {
 			t.Errorf("the canary is blamed: %q in\n%s", word, tail(output))

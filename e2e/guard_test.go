@@ -230,7 +230,7 @@ func (g *guarded) bothFail(t *testing.T) {
 			metav1.ListOptions{FieldSelector: "reason=CanaryNeedsReview"})
 		return err == nil && slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
 			return strings.Contains(e.Message,
-				"what both depend on fails")
+				"a shared dependency fails")
 		})
 	})
 }

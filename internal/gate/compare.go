@@ -23,12 +23,12 @@ func (c Counts) possible() bool { return c.N >= 0 && c.K >= 0 && c.K <= c.N }
 // takes the blame from the canary must not need more evidence than what puts it there.
 const comparisonAlpha = 0.05
 
-// shared tells whether the stable track is as bad as the canary: its own share is shown to be above the rollback
-// limit, and the canary's is not shown to be above it. Then something that both depend on fails, and taking the
-// canary out would cure nothing.
+// shared reports whether the stable track is as bad as the canary: its share is above the rollback limit with
+// statistical confidence, and the canary's is not above stable's with confidence. Then a shared dependency fails, and
+// taking the canary out would cure nothing.
 //
-// A stable track with few requests shows nothing, and takes no blame from a bad canary; neither does one that is bad
-// while the canary is far worse.
+// A stable track with few requests proves nothing and does not acquit a bad canary; neither does a bad stable track
+// when the canary is far worse.
 func (c Criterion) shared(canary, stable Counts) bool {
 	return LowerBound(stable.N, stable.K, comparisonAlpha) > c.Rollback &&
 		LowerBound(canary.N, canary.K, comparisonAlpha) <= UpperBound(stable.N, stable.K, comparisonAlpha)

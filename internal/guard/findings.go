@@ -155,7 +155,7 @@ func (p Pods) readiness() []Finding {
 	}
 	if alike > 0 && alike*len(p.Canary) >= known*len(lost)/2 {
 		finding.Action = Review
-		finding.Reason += fmt.Sprintf("; but so it does in %d of %d stable pods: what both depend on fails, not the canary",
+		finding.Reason += fmt.Sprintf("; but so it does in %d of %d stable pods: a shared dependency fails, not the canary",
 			alike, known)
 	}
 	return []Finding{finding}

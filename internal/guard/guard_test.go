@@ -71,7 +71,7 @@ func TestASharedOutageIsReportedAndNotBlamed(t *testing.T) {
 	w.eventually("the report", func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return slices.ContainsFunc(w.events, func(e string) bool { return strings.Contains(e, "what both depend on fails") })
+		return slices.ContainsFunc(w.events, func(e string) bool { return strings.Contains(e, "a shared dependency fails") })
 	})
 	time.Sleep(time.Second) // further looks, none of which may blame the canary
 	if w.kinds() != "shift-reached" {
@@ -103,7 +103,7 @@ func TestWhatStableFailedBeforeIsNotCounted(t *testing.T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	told := strings.Join(w.events, "\n")
-	if strings.Contains(told, "what both depend on fails") || !strings.Contains(told,
+	if strings.Contains(told, "a shared dependency fails") || !strings.Contains(told,
 		"StableIsNormal: stable failed 0 of ") {
 		t.Errorf("told:\n%s", told)
 	}

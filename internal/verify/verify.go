@@ -62,7 +62,7 @@ type Report struct {
 	Verdict gate.Verdict
 	Smoke   *smoke.Report
 	// Beside is what the suite found on a pod of the stable track, when it fails every check there that the release
-	// fails: what both depend on fails, and the release is not blamed. Otherwise it is nil.
+	// fails: a shared dependency fails, and the release is not blamed. Otherwise it is nil.
 	Beside *smoke.Report
 	// Bake is nil when the release was not baked, be it for its smoke suite or because the stack does not want it.
 	Bake *gate.Evaluation
@@ -105,7 +105,7 @@ func (r Report) shared() string {
 		return ""
 	}
 	pods := strings.Join(slices.Sorted(maps.Keys(r.Beside.Targets)), ", ")
-	return fmt.Sprintf("But the stable track fails the same checks (pod %s): what both depend on fails, not the canary.\n",
+	return fmt.Sprintf("But the stable track fails the same checks (pod %s): a shared dependency fails, not the canary.\n",
 		pods)
 }
 

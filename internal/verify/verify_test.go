@@ -177,7 +177,7 @@ func failingAt(paths ...string) http.Handler {
 }
 
 func TestACanaryIsNotBlamedForWhatTheStableTrackFailsToo(t *testing.T) {
-	const sentence = "the stable track fails the same checks (pod stable): what both depend on fails, not the canary"
+	const sentence = "the stable track fails the same checks (pod stable): a shared dependency fails, not the canary"
 	for name, tt := range map[string]struct {
 		canary, stable http.Handler
 		want           gate.Verdict
