@@ -15,7 +15,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/endpoint"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/prometheus"
-	"github.com/vextrus/finance-rollout/internal/rollback"
+	"github.com/vextrus/finance-rollout/internal/redact"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/terminal"
@@ -91,7 +91,7 @@ func snapshotOf(ctx context.Context, stack *stack.Stack, window time.Duration, h
 		HealthPath: health,
 		Criteria:   spec.Criteria, Window: window, Now: time.Now,
 		// The settings hold no secrets here: what looks like one is taken out by its form.
-		Redact: func(text string) string { return rollback.Redact(text, nil) },
+		Redact: func(text string) string { return redact.Text(text, nil) },
 	}
 	var server live.Server
 	var blind error

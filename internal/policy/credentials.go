@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
+
+	"github.com/vextrus/finance-rollout/internal/redact"
 )
 
 func credentialPolicies() []Policy {
@@ -43,7 +45,7 @@ func credentialsInEnv(r Resource, limits Limits) []string {
 		var found []string
 		for _, variable := range items(at(c.Value, "env")) {
 			name, value := text(at(variable, "name")), at(variable, "value")
-			kind := credentialAs(name, text(value))
+			kind := redact.KindOf(name, text(value))
 			if value.Secret() {
 				kind = "a Pulumi secret, which the Deployment would show in the open"
 			}
@@ -81,15 +83,15 @@ func credentialInWords(list []property.Value) string {
 		if item.Secret() {
 			return "a Pulumi secret"
 		}
-		if kind := credentialIn(word); kind != "" {
+		if kind := redact.Kind(word); kind != "" {
 			return kind
 		}
 		isFlag := strings.HasPrefix(word, "-")
-		if flag != "" && !isFlag && !harmless(word) {
+		if flag != "" && !isFlag && !redact.Harmless(word) {
 			return "a value for " + flag
 		}
 		flag = ""
-		if isFlag && !strings.Contains(word, "=") && namesCredential(word) {
+		if isFlag && !strings.Contains(word, "=") && redact.NamesCredential(word) {
 			flag = word
 		}
 	}
@@ -102,7 +104,7 @@ func credentialsInConfigMap(r Resource, _ Limits) []string {
 	}
 	var messages []string
 	look := func(key, content string, secret bool) {
-		kind := credentialAs(key, content)
+		kind := redact.KindOf(key, content)
 		if secret {
 			kind = "a Pulumi secret, which a ConfigMap shows in the open"
 		}
@@ -132,7 +134,7 @@ func credentialsInMetadata(r Resource, _ Limits) []string {
 	look := func(where string, metadata property.Value) {
 		for _, field := range []string{"labels", "annotations"} {
 			entries(at(metadata, field), func(key string, value property.Value) {
-				kind := credentialAs(key, text(value))
+				kind := redact.KindOf(key, text(value))
 				if value.Secret() {
 					kind = "a Pulumi secret"
 				}

@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/redact"
 )
 
 // production is the value of the environment label that the strictest rules are for.
@@ -106,7 +107,7 @@ func settingsNamed(r Resource, limits Limits, judge func(value string) string) [
 }
 
 func namedLike(names []string, name string) bool {
-	return slices.ContainsFunc(names, func(known string) bool { return slices.Equal(nameWords(known), nameWords(name)) })
+	return slices.ContainsFunc(names, func(known string) bool { return slices.Equal(redact.Words(known), redact.Words(name)) })
 }
 
 // corsOrigin gives no value back: it may come from a Secret.

@@ -12,7 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
-	"github.com/vextrus/finance-rollout/internal/policy"
+	"github.com/vextrus/finance-rollout/internal/redact"
 )
 
 // Property is a value that an update would change. Before or After is empty where there is none.
@@ -142,7 +142,7 @@ func show(kind, path string, value leaf) string {
 		return hiddenSecret
 	case value.text == plugin.UnknownStringValue:
 		return hiddenUnknown
-	case policy.LooksSecret(lastName(path), value.text):
+	case redact.KindOf(lastName(path), value.text) != "":
 		return hiddenLooks
 	}
 	return cmp.Or(value.text, `""`)

@@ -6,5 +6,5 @@
 // terminal. Secrets are not shown: neither what Pulumi marks as one, nor the data of a Secret, nor what looks like a
 // credential. The size is bounded.
 //
-// The package may import Pulumi's event types and internal/policy; it talks to nobody.
+// The package may import Pulumi's event types and internal/redact. It opens no connection.
 package prcomment

@@ -8,12 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/redact"
 )
 
 const (
@@ -144,7 +145,7 @@ func (e Evidence) compress(secrets []string) ([]byte, error) {
 	}
 	var archive bytes.Buffer
 	writer := gzip.NewWriter(&archive)
-	if _, err := writer.Write(withoutSecrets(document.Bytes(), secrets)); err != nil {
+	if _, err := writer.Write(redact.Document(document.Bytes(), secrets)); err != nil {
 		return nil, fmt.Errorf("compress the evidence: %w", err)
 	}
 	if err := writer.Close(); err != nil {
@@ -152,22 +153,6 @@ func (e Evidence) compress(secrets []string) ([]byte, error) {
 	}
 	return archive.Bytes(), nil
 }
-
-// withoutSecrets takes known secrets out of the whole document, wherever in it they stand: a pod's status can quote
-// one too.
-func withoutSecrets(document []byte, secrets []string) []byte {
-	for _, secret := range secrets {
-		quoted, err := json.Marshal(secret)
-		if len(secret) < shortestSecret || err != nil {
-			continue
-		}
-		document = bytes.ReplaceAll(document, quoted[1:len(quoted)-1], []byte(redacted))
-	}
-	return document
-}
-
-// shortestSecret is the length from which a secret is looked for; a shorter one would blacken half the text.
-const shortestSecret = 4
 
 // Unpack reads an archive.
 func Unpack(archive []byte) (Evidence, error) {
@@ -182,53 +167,25 @@ func Unpack(archive []byte) (Evidence, error) {
 	return evidence, nil
 }
 
-const redacted = "[redacted]"
-
-// credentials are what looks like one, wherever it stands: the name of a field before its value, bearer tokens, JSON
-// web tokens, and the password of an address.
-var credentials = []struct {
-	pattern *regexp.Regexp
-	with    string
-}{
-	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`), "$1 " + redacted},
-	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*`), redacted},
-	{regexp.MustCompile(`(?i)((?:password|passwd|pwd|secret|token|api[-_]?key)["']?\s*[=:]\s*["']?)[^\s"',;&]+`), "${1}" +
-		redacted},
-	{regexp.MustCompile(`([a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s@]+@`), "${1}" + redacted + "@"},
-}
-
-// redact takes the secrets and what looks like one out of a text.
-func redact(text string, secrets []string) string {
-	for _, secret := range secrets {
-		if len(secret) >= shortestSecret {
-			text = strings.ReplaceAll(text, secret, redacted)
-		}
-	}
-	for _, credential := range credentials {
-		text = credential.pattern.ReplaceAllString(text, credential.with)
-	}
-	return text
-}
-
 func (e Evidence) redacted(secrets []string) Evidence {
 	clean := func(lines []string) []string {
 		out := slices.Clone(lines)
 		for i := range out {
-			out[i] = redact(out[i], secrets)
+			out[i] = redact.Text(out[i], secrets)
 		}
 		return out
 	}
-	e.Reason, e.Events, e.Missing = redact(e.Reason, secrets), clean(e.Events), clean(e.Missing)
+	e.Reason, e.Events, e.Missing = redact.Text(e.Reason, secrets), clean(e.Events), clean(e.Missing)
 	numbers := map[string]string{}
 	for name, text := range e.Numbers {
-		numbers[name] = redact(text, secrets)
+		numbers[name] = redact.Text(text, secrets)
 	}
 	e.Numbers = numbers
 	e.Pods = slices.Clone(e.Pods)
 	for i := range e.Pods {
 		logs := map[string]string{}
 		for name, text := range e.Pods[i].Logs {
-			logs[name] = redact(text, secrets)
+			logs[name] = redact.Text(text, secrets)
 		}
 		e.Pods[i].Logs = logs
 	}

@@ -1,4 +1,4 @@
-package policy
+package redact
 
 import (
 	"regexp"
@@ -36,44 +36,44 @@ var (
 		`^(?:\$\(.+|\$\{.+|\$[A-Z_]+|<.+|%[svq]|\*+|\[(?:secret|redacted).*|file:.+|(?:/[\w.-]+){2,}/?)$`)
 )
 
-// credentialIn tells what kind of credential a text holds; empty when it holds none.
-func credentialIn(text string) string {
+// Kind names the kind of credential that a text holds; it is empty when the text holds none.
+func Kind(text string) string {
 	for _, shape := range shapes {
 		if shape.pattern.MatchString(text) {
 			return shape.name
 		}
 	}
 	for _, found := range addressPassword.FindAllStringSubmatch(text, -1) {
-		if !harmless(found[1]) {
+		if !Harmless(found[1]) {
 			return "an address with a password"
 		}
 	}
 	for _, found := range authorization.FindAllStringSubmatch(text, -1) {
-		if !harmless(found[1]) {
+		if !Harmless(found[1]) {
 			return "an Authorization header"
 		}
 	}
 	for _, found := range assignment.FindAllStringSubmatch(text, -1) {
-		if namesCredential(found[1]) && !harmless(found[2]) {
+		if NamesCredential(found[1]) && !Harmless(found[2]) {
 			return "a value for " + found[1]
 		}
 	}
 	return ""
 }
 
-// credentialAs tells what kind of credential a value is that stands under a name.
-func credentialAs(name, value string) string {
-	if kind := credentialIn(value); kind != "" {
+// KindOf names the kind of credential that a value under a name is; it is empty when the value is none.
+func KindOf(name, value string) string {
+	if kind := Kind(value); kind != "" {
 		return kind
 	}
-	if namesCredential(name) && !harmless(value) {
+	if NamesCredential(name) && !Harmless(value) {
 		return "a value in the open"
 	}
 	return ""
 }
 
-// harmless tells that a value cannot be a credential whatever its name is: nothing, a switch, or a reference.
-func harmless(value string) bool {
+// Harmless reports whether a value cannot be a credential under any name: it is empty, a switch or a reference.
+func Harmless(value string) bool {
 	value = strings.TrimSpace(value)
 	switch strings.ToLower(value) {
 	case "", "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "enabled", "disabled", "required",
@@ -97,9 +97,9 @@ var keyWords = map[string]bool{
 	"AUTH":   true, "JWT": true, "HMAC": true,
 }
 
-// namesCredential tells whether a name is that of a credential, in any of the usual spellings.
-func namesCredential(name string) bool {
-	parts := nameWords(name)
+// NamesCredential reports whether a name is that of a credential, in any of the usual spellings.
+func NamesCredential(name string) bool {
+	parts := Words(name)
 	if len(parts) == 0 {
 		return false
 	}
@@ -110,8 +110,9 @@ func namesCredential(name string) bool {
 	return credentialWords[last]
 }
 
-// nameWords takes a name apart: databasePassword, DATABASE_PASSWORD and database-password alike.
-func nameWords(name string) []string {
+// Words splits a name into its words in upper case: databasePassword, DATABASE_PASSWORD and database-password give
+// the same two.
+func Words(name string) []string {
 	var spaced strings.Builder
 	var previous rune
 	for _, r := range name {
