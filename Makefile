@@ -2,6 +2,7 @@
 
 export CGO_ENABLED := 0
 LOCAL := .local/bin/local
+BUILD := .local/bin/build
 
 .PHONY: help
 help: ## Show the targets
@@ -11,8 +12,12 @@ help: ## Show the targets
 local:
 	@mkdir -p .local/bin && go build -buildvcs=false -o $(LOCAL) ./local
 
+.PHONY: build
+build:
+	@mkdir -p .local/bin && go build -buildvcs=false -o $(BUILD) ./build
+
 .PHONY: tools
-tools: local ## Find or build the pinned tools in .local/bin
+tools: local ## Find or build the tools of the local cluster in .local/bin
 	@$(LOCAL) tools
 
 # With KUBECONFIG=... on the command line, that cluster is used and the local one is not started.
@@ -61,8 +66,8 @@ packages: local
 	@$(LOCAL) packages
 
 .PHONY: linter
-linter: local
-	@$(LOCAL) tools golangci-lint
+linter: build
+	@$(BUILD) tools golangci-lint
 
 .PHONY: lint
 lint: linter ## Run the linters of .golangci.yml
@@ -70,18 +75,18 @@ lint: linter ## Run the linters of .golangci.yml
 
 # Without shellcheck, which `make packages` installs, their scripts are not read.
 .PHONY: actionlint
-actionlint: local ## Check the workflows
-	@$(LOCAL) tools actionlint
+actionlint: build ## Check the workflows
+	@$(BUILD) tools actionlint
 	@.local/bin/actionlint
 
 # The database is pinned; VULNDB=https://vuln.go.dev asks for what became known since.
 .PHONY: vulnerabilities
-vulnerabilities: local ## Look for known vulnerabilities in what the code calls
-	@$(LOCAL) vulnerabilities --db "$(VULNDB)"
+vulnerabilities: build ## Look for known vulnerabilities in what the code calls
+	@$(BUILD) vulnerabilities --db "$(VULNDB)"
 
 .PHONY: release
-release: local ## Build the rollout command, its image and bills of materials twice into .local/release
-	@$(LOCAL) release
+release: build ## Build the rollout command, its image and bills of materials twice into .local/release
+	@$(BUILD) release
 
 .PHONY: fmt
 fmt: linter ## Format the code

@@ -1,6 +1,7 @@
 // Command local is the embedded default environment: it builds or finds the pinned tools and runs a one-node
 // Kubernetes with monitoring, a registry and PostgreSQL on this machine. It is scaffolding for the demo and the
-// tests: nothing of the product imports it, and it imports nothing of the product.
+// tests: nothing of the product imports it, and it imports nothing of the product. The tools that check and release
+// the code are those of the command build.
 package main
 
 import (
@@ -13,8 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vextrus/finance-rollout/build/progress"
+	"github.com/vextrus/finance-rollout/build/toolchain"
 	"github.com/vextrus/finance-rollout/local/internal/cluster"
-	"github.com/vextrus/finance-rollout/local/internal/progress"
 )
 
 func main() {
@@ -48,7 +50,7 @@ func newCommand() *cobra.Command {
 	root.AddCommand(
 		toolsCommand(open), upCommand(open), downCommand(open), statusCommand(open), envCommand(open), pushCommand(open),
 		demoCommand(open), trafficCommand(open), stacksCommand(open), runCommand(open),
-		packagesCommand(open), registryCommand(), launchCommand(), vulnerabilitiesCommand(open), releaseCommand(open),
+		packagesCommand(open), registryCommand(), launchCommand(),
 	)
 	return root
 }
@@ -60,7 +62,7 @@ func openCluster(checkout string) (*cluster.Cluster, error) {
 			return nil, err
 		}
 	}
-	root, err := cluster.FindRoot(checkout)
+	root, err := toolchain.FindRoot(checkout)
 	if err != nil {
 		return nil, err
 	}

@@ -13,9 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vextrus/finance-rollout/build/images"
 	"github.com/vextrus/finance-rollout/local/internal/cluster"
-	"github.com/vextrus/finance-rollout/local/internal/images"
 	"github.com/vextrus/finance-rollout/local/internal/process"
+	"github.com/vextrus/finance-rollout/local/internal/registry"
 )
 
 func pushCommand(open opener) *cobra.Command {
@@ -41,7 +42,7 @@ func pushCommand(open opener) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			reference, err := images.Push(cmd.Context(), built, cluster.Registry, name, tag)
+			reference, err := registry.Push(cmd.Context(), built, cluster.Registry, name, tag)
 			if err != nil {
 				return fmt.Errorf("%w; is the local cluster up? `make status` in %s tells", err, c.Root())
 			}
@@ -69,7 +70,7 @@ func registryCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			handler, err := images.NewRegistry(dir, log.New(os.Stderr, "", log.LstdFlags))
+			handler, err := registry.New(dir, log.New(os.Stderr, "", log.LstdFlags))
 			if err != nil {
 				return err
 			}

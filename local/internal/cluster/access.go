@@ -5,7 +5,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/vextrus/finance-rollout/local/internal/progress"
+	"github.com/vextrus/finance-rollout/build/progress"
 )
 
 // Secret returns a random text that is made once and kept in .local/secrets under the name.

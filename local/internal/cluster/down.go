@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vextrus/finance-rollout/build/progress"
 	"github.com/vextrus/finance-rollout/local/internal/network"
-	"github.com/vextrus/finance-rollout/local/internal/progress"
 )
 
 // Keep says what Down leaves in .local.

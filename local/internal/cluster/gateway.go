@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/vextrus/finance-rollout/build/progress"
 	"github.com/vextrus/finance-rollout/local/internal/manifests"
-	"github.com/vextrus/finance-rollout/local/internal/progress"
 )
 
 const (

@@ -3,17 +3,16 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 
+	"github.com/vextrus/finance-rollout/build/images"
+	"github.com/vextrus/finance-rollout/build/progress"
+	"github.com/vextrus/finance-rollout/build/toolchain"
 	"github.com/vextrus/finance-rollout/local/internal/cgroup"
-	"github.com/vextrus/finance-rollout/local/internal/images"
 	"github.com/vextrus/finance-rollout/local/internal/process"
-	"github.com/vextrus/finance-rollout/local/internal/progress"
 	"github.com/vextrus/finance-rollout/local/internal/tools"
 )
 
@@ -69,25 +68,6 @@ func New(root string, reporter *progress.Reporter) (*Cluster, error) {
 	return &Cluster{root: root, progress: reporter, launcher: launcher}, nil
 }
 
-// FindRoot returns the checkout that the directory is in.
-func FindRoot(dir string) (string, error) {
-	const module = "module github.com/vextrus/finance-rollout\n"
-	start := dir
-	for {
-		content, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil && strings.HasPrefix(string(content), module) {
-			return filepath.EvalSymlinks(dir)
-		}
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", err
-		}
-		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("%s is not inside a checkout of finance-rollout; change to one or use --root", start)
-		}
-		dir = filepath.Dir(dir)
-	}
-}
-
 // Dir returns a path below .local, which holds everything that outlives the cluster's processes.
 func (c *Cluster) Dir(parts ...string) string {
 	return filepath.Join(append([]string{c.root, ".local"}, parts...)...)
@@ -114,9 +94,10 @@ func (c *Cluster) cgroups() cgroup.Tree {
 }
 
 // Builder returns what builds the tools of this checkout.
-func (c *Cluster) Builder() *tools.Builder {
-	return &tools.Builder{
-		Source: filepath.Join(c.root, "local", "tools"), Bin: c.Dir("bin"),
+func (c *Cluster) Builder() *toolchain.Builder {
+	return &toolchain.Builder{
+		Modules: tools.Modules(),
+		Source:  filepath.Join(c.root, "local", "tools"), Bin: c.Dir("bin"),
 		Plugins: c.Dir("pulumi", "plugins"), LogDir: c.Dir("logs"), Progress: c.progress,
 	}
 }

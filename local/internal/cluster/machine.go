@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/vextrus/finance-rollout/local/internal/progress"
+	"github.com/vextrus/finance-rollout/build/progress"
 )
 
 // requirement is a program or plugin that comes from the system's packages.

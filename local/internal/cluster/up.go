@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/vextrus/finance-rollout/local/internal/images"
+	"github.com/vextrus/finance-rollout/build/progress"
 	"github.com/vextrus/finance-rollout/local/internal/manifests"
 	"github.com/vextrus/finance-rollout/local/internal/network"
 	"github.com/vextrus/finance-rollout/local/internal/postgres"
-	"github.com/vextrus/finance-rollout/local/internal/progress"
+	"github.com/vextrus/finance-rollout/local/internal/registry"
 )
 
 // Options say what belongs to the cluster beside what always does.
@@ -180,7 +180,7 @@ func (c *Cluster) startKubernetes(ctx context.Context, keys pki, pauseImage stri
 
 // pushImages builds and pushes the system's images and returns their references by digest.
 func (c *Cluster) pushImages(ctx context.Context, task *progress.Task) (map[string]string, error) {
-	cache := images.OpenCache(c.Dir("data", "images.json"))
+	cache := registry.OpenCache(c.Dir("data", "images.json"))
 	references := map[string]string{}
 	for name, image := range c.systemImages() {
 		task.Detail(name)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vextrus/finance-rollout/local/internal/progress"
+	"github.com/vextrus/finance-rollout/build/progress"
 )
 
 // Run rolls out: staging, then production at week 1, each by `pulumi up`, and prints a summary.

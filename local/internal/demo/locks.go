@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vextrus/finance-rollout/local/internal/progress"
+	"github.com/vextrus/finance-rollout/build/progress"
 )
 
 // lock is what the Pulumi CLI writes into the file backend while it works on a stack. A CLI that is killed leaves it

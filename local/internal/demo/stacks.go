@@ -12,11 +12,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/vextrus/finance-rollout/build/images"
+	"github.com/vextrus/finance-rollout/build/progress"
+	"github.com/vextrus/finance-rollout/build/toolchain"
 	"github.com/vextrus/finance-rollout/local/internal/cluster"
-	"github.com/vextrus/finance-rollout/local/internal/images"
-	"github.com/vextrus/finance-rollout/local/internal/progress"
 	"github.com/vextrus/finance-rollout/local/internal/project"
-	"github.com/vextrus/finance-rollout/local/internal/tools"
+	"github.com/vextrus/finance-rollout/local/internal/registry"
 )
 
 // NodePorts are the ports of 127.0.0.1 that reach the stacks' Services.
@@ -93,7 +94,7 @@ func (d *Demo) push(ctx context.Context, version string) (string, error) {
 	return d.pushTo(ctx, cluster.Registry, repository, version)
 }
 
-func (d *Demo) pushTo(ctx context.Context, registry, name, version string) (string, error) {
+func (d *Demo) pushTo(ctx context.Context, host, name, version string) (string, error) {
 	binary := d.Cluster.Binary("finance-service-" + version)
 	if err := d.compile(ctx, binary, "-s -w -X main.version="+version, "./examples/finance-service"); err != nil {
 		return "", err
@@ -102,7 +103,7 @@ func (d *Demo) pushTo(ctx context.Context, registry, name, version string) (stri
 	if err != nil {
 		return "", fmt.Errorf("image of %s: %w", binary, err)
 	}
-	return images.Push(ctx, built, registry, name, version)
+	return registry.Push(ctx, built, host, name, version)
 }
 
 // pushGuard builds what the guard's image holds and pushes it to the local registry.
@@ -115,7 +116,7 @@ func (d *Demo) pushGuard(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("image of %s: %w", binary, err)
 	}
-	return images.Push(ctx, built, cluster.Registry, "vextrus/rollout", "local")
+	return registry.Push(ctx, built, cluster.Registry, "vextrus/rollout", "local")
 }
 
 func (d *Demo) compile(ctx context.Context, output, linkerFlags, pkg string) error {
@@ -125,7 +126,7 @@ func (d *Demo) compile(ctx context.Context, output, linkerFlags, pkg string) err
 	}
 	command := exec.CommandContext(ctx, "go", append(args, "-o", output, pkg)...)
 	command.Dir = d.Root
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", tools.CompilerMemory())
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", toolchain.CompilerMemory())
 	if message, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("compile %s: %w\n%s", pkg, err, message)
 	}

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/vextrus/finance-rollout/local/internal/tools"
+	"github.com/vextrus/finance-rollout/build/toolchain"
 )
 
 // sumAnnotation holds the hash of the file that a definition was applied from. The files are megabytes: what is
@@ -41,7 +41,7 @@ var crdResource = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Ver
 	Resource: "customresourcedefinitions"}
 
 func (a *Applier) applyCRDs(ctx context.Context, source CRDSource) error {
-	dir, err := tools.ModuleDir(ctx, source.Tools, operatorModule)
+	dir, err := toolchain.ModuleDir(ctx, source.Tools, operatorModule)
 	if err != nil {
 		return err
 	}

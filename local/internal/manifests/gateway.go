@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/vextrus/finance-rollout/local/internal/tools"
+	"github.com/vextrus/finance-rollout/build/toolchain"
 )
 
 //go:embed gateway/*.yaml
@@ -36,7 +36,7 @@ type GatewayValues struct {
 // ApplyGateway applies the definitions of the Gateway API and a Gateway. toolsDir is the directory of the tools
 // module that requires the Gateway API.
 func (a *Applier) ApplyGateway(ctx context.Context, values GatewayValues, toolsDir string) error {
-	dir, err := tools.ModuleDir(ctx, toolsDir, gatewayModule)
+	dir, err := toolchain.ModuleDir(ctx, toolsDir, gatewayModule)
 	if err != nil {
 		return err
 	}

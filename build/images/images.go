@@ -1,5 +1,5 @@
-// Package images makes container images from static binaries, without a container engine, and serves the registry
-// that the local cluster pulls them from. The same binary always gives the same digest.
+// Package images makes container images from static binaries, without a container engine. The same binary always gives
+// the same digest.
 package images
 
 import (
@@ -7,20 +7,18 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
-	"context"
 	"debug/elf"
 	"fmt"
 	"io"
 	"os"
 	"path"
+	"runtime"
 	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
@@ -64,7 +62,7 @@ func (i Image) Build() (v1.Image, error) {
 		return nil, err
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", cmp.Or(i.Architecture, architecture())
+	config.OS, config.Architecture = "linux", cmp.Or(i.Architecture, runtime.GOARCH)
 	config.Created = v1.Time{Time: time.Unix(0, 0).UTC()}
 	config.Config = v1.Config{
 		User:       fmt.Sprintf("%d:%d", User, User),
@@ -145,30 +143,4 @@ func checkStatic(binary string) error {
 		}
 	}
 	return nil
-}
-
-// Push uploads the image under repository:tag of a plain HTTP registry and returns repository@digest.
-func Push(ctx context.Context, image v1.Image, registry, repository, tag string) (string, error) {
-	ref, err := name.NewTag(registry+"/"+repository+":"+tag, name.Insecure)
-	if err != nil {
-		return "", err
-	}
-	if err := remote.Write(ref, image, remote.WithContext(ctx)); err != nil {
-		return "", fmt.Errorf("push %s: %w", ref, err)
-	}
-	digest, err := image.Digest()
-	if err != nil {
-		return "", err
-	}
-	return ref.Digest(digest.String()).String(), nil
-}
-
-// Exists reports whether the registry holds the reference, repository@digest or repository:tag.
-func Exists(ctx context.Context, reference string) bool {
-	ref, err := name.ParseReference(reference, name.Insecure)
-	if err != nil {
-		return false
-	}
-	_, err = remote.Head(ref, remote.WithContext(ctx))
-	return err == nil
 }

@@ -1,10 +1,12 @@
-package images
+package registry
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
+
+	"github.com/vextrus/finance-rollout/build/images"
 )
 
 // Cache remembers which image a binary gave, so that an unchanged one is not built and pushed again.
@@ -25,7 +27,7 @@ func OpenCache(path string) Cache {
 }
 
 // Push makes sure that the registry holds the image and returns its reference by digest.
-func (c Cache) Push(ctx context.Context, image Image, registry, repository, tag string) (string, error) {
+func (c Cache) Push(ctx context.Context, image images.Image, registry, repository, tag string) (string, error) {
 	info, err := os.Stat(image.Binary)
 	if err != nil {
 		return "", err

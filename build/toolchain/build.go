@@ -1,4 +1,4 @@
-package tools
+package toolchain
 
 import (
 	"bufio"
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,15 +20,16 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/vextrus/finance-rollout/local/internal/progress"
+	"github.com/vextrus/finance-rollout/build/progress"
 )
 
 // parallelBuilds is how many directories are built in at a time. Compiling fills the processors by itself; the second
 // build uses the one that a linker, which has a single thread, leaves idle.
 const parallelBuilds = 2
 
-// Builder provides tools.
+// Builder provides the tools of a table.
 type Builder struct {
+	Modules []Module
 	// Source is the directory with the modules, Bin where the tools go, Plugins where Pulumi looks for plugins (which
 	// it warns about when they are on PATH), LogDir where the output of builds goes.
 	Source, Bin, Plugins, LogDir string
@@ -37,9 +39,8 @@ type Builder struct {
 // Provide makes the named tools available in Bin, all that are not optional when no name is given. It does nothing
 // for those that are there and current.
 func (b *Builder) Provide(ctx context.Context, wanted ...string) error {
-	modules := Modules()
 	if len(wanted) == 0 {
-		wanted = names(modules)
+		wanted = required(b.Modules)
 	}
 	for _, dir := range []string{b.Bin, b.stamps(), b.LogDir} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -52,7 +53,7 @@ func (b *Builder) Provide(ctx context.Context, wanted ...string) error {
 	}
 	defer unlock()
 
-	pending, err := b.pending(ctx, modules, wanted)
+	pending, err := b.pending(ctx, wanted)
 	if err != nil {
 		return err
 	}
@@ -83,10 +84,10 @@ func (b *Builder) buildAll(ctx context.Context, modules []Module, first, all int
 }
 
 // pending returns the modules with those of their tools that have to be built. Fitting tools from PATH get linked.
-func (b *Builder) pending(ctx context.Context, modules []Module, wanted []string) ([]Module, error) {
+func (b *Builder) pending(ctx context.Context, wanted []string) ([]Module, error) {
 	var pending []Module
 	known := map[string]bool{}
-	for _, module := range modules {
+	for _, module := range b.Modules {
 		stamp, err := b.stamp(module)
 		if err != nil {
 			return nil, err
@@ -112,7 +113,7 @@ func (b *Builder) pending(ctx context.Context, modules []Module, wanted []string
 	}
 	for _, name := range wanted {
 		if !known[name] {
-			return nil, fmt.Errorf("unknown tool %q; known are %s", name, strings.Join(names(modules), ", "))
+			return nil, fmt.Errorf("unknown tool %q; known are %s", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
 	}
 	return pending, nil

@@ -1,4 +1,4 @@
-module finance-rollout/local/tools/actionlint
+module finance-rollout/build/tools/actionlint
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-module finance-rollout/local/tools/golangci-lint
+module finance-rollout/build/tools/golangci-lint
 
 go 1.26.0
 

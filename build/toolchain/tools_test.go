@@ -1,4 +1,4 @@
-package tools
+package toolchain
 
 import (
 	"encoding/json"
@@ -38,7 +38,6 @@ func TestParseVersion(t *testing.T) {
 }
 
 func TestFits(t *testing.T) {
-	kubectl := tool(t, "kubectl")
 	for v, want := range map[string]bool{
 		"1.32.9": false, "1.33.0": true, "1.34.4": true, "1.35.9": true, "1.36.0": false, "2.0.0": false,
 	} {
@@ -48,19 +47,11 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// tool returns a tool of the table.
-func tool(t *testing.T, name string) Tool {
-	t.Helper()
-	for _, module := range Modules() {
-		for _, tool := range module.Tools {
-			if tool.Name == name {
-				return tool
-			}
-		}
-	}
-	t.Fatalf("no tool %s in the table", name)
-	return Tool{}
-}
+// kubectl and languageHost are found on PATH, the second beside Pulumi.
+var (
+	kubectl      = Tool{Name: "kubectl", Min: "1.33.0", Below: "1.36.0", Probe: []string{"version", "--client"}}
+	languageHost = Tool{Name: "pulumi-language-go", Beside: "pulumi"}
+)
 
 // fake puts a program that prints the text into dir.
 func fake(t *testing.T, dir, name, text string) string {
@@ -78,7 +69,6 @@ func TestFindTakesTheFirstFittingCopyOnPath(t *testing.T) {
 	want := fake(t, fitting, "kubectl", "Client Version: v1.34.1")
 	fake(t, own, "kubectl", "Client Version: v1.34.4")
 	t.Setenv("PATH", strings.Join([]string{own, old, fitting}, string(filepath.ListSeparator)))
-	kubectl := tool(t, "kubectl")
 	if got := kubectl.find(t.Context(), own); got != want {
 		t.Errorf("found %q, want %q", got, want)
 	}
@@ -92,7 +82,7 @@ func TestFindTakesTheLanguageHostOfALinkedPulumi(t *testing.T) {
 	system, own := t.TempDir(), t.TempDir()
 	pulumi := fake(t, system, "pulumi", "v3.250.0")
 	want := fake(t, system, "pulumi-language-go", "")
-	host := tool(t, "pulumi-language-go")
+	host := languageHost
 	if got := host.find(t.Context(), own); got != "" {
 		t.Errorf("found %q without a linked pulumi", got)
 	}
@@ -175,28 +165,6 @@ func TestWithVersion(t *testing.T) {
 	}
 	if object.Name != "kubernetes" || object.Version != "4.25.0" || object.Types["a"]["version"] != "x" {
 		t.Errorf("got %s", got)
-	}
-}
-
-// Every tool of the table is one that its module names, so that a typing error shows before a long build.
-func TestTableMatchesTheModules(t *testing.T) {
-	for _, module := range Modules() {
-		dir := filepath.Join("..", "..", "tools", module.Dir)
-		content, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, tool := range module.Tools {
-			if local, found := strings.CutPrefix(tool.Package, "."); found {
-				if _, err := os.Stat(filepath.Join(dir, local, "main.go")); err != nil {
-					t.Errorf("%s: %v", tool.Name, err)
-				}
-				continue
-			}
-			if !strings.Contains(string(content), tool.Package+"\n") {
-				t.Errorf("%s: %s/go.mod does not name %s as a tool", tool.Name, module.Dir, tool.Package)
-			}
-		}
 	}
 }
 

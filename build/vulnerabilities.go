@@ -11,8 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/vextrus/finance-rollout/local/internal/release"
-	"github.com/vextrus/finance-rollout/local/internal/vulnerabilities"
+	"github.com/vextrus/finance-rollout/build/internal/vulnerabilities"
 )
 
 // vulnerabilitiesCommand runs govulncheck on the whole module.
@@ -32,15 +31,15 @@ func vulnerabilitiesCommand(open opener) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.Builder().Provide(cmd.Context(), "govulncheck"); err != nil {
+			if err := c.builder().Provide(cmd.Context(), "govulncheck"); err != nil {
 				return err
 			}
 			if database == "" {
-				if database, err = pinnedDatabase(cmd.Context(), c.Root()); err != nil {
+				if database, err = pinnedDatabase(cmd.Context(), c.root); err != nil {
 					return err
 				}
 			}
-			document, err := os.ReadFile(filepath.Join(c.Root(), ".govulncheck.yaml"))
+			document, err := os.ReadFile(filepath.Join(c.root, ".govulncheck.yaml"))
 			if err != nil {
 				return err
 			}
@@ -48,7 +47,7 @@ func vulnerabilitiesCommand(open opener) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			report, err := run(cmd.Context(), c.Root(), c.Binary("govulncheck"), "-format", "json", "-db", database, "./...")
+			report, err := run(cmd.Context(), c.root, c.binary("govulncheck"), "-format", "json", "-db", database, "./...")
 			if err != nil {
 				return err
 			}
@@ -66,7 +65,7 @@ func vulnerabilitiesCommand(open opener) *cobra.Command {
 
 // pinnedDatabase gives the folder of the vulnerability database that go.mod of the tool pins, as an address.
 func pinnedDatabase(ctx context.Context, root string) (string, error) {
-	text, err := run(ctx, filepath.Join(root, "local", "tools", "govulncheck"), "go", "mod", "download", "-json",
+	text, err := run(ctx, filepath.Join(root, "build", "tools", "govulncheck"), "go", "mod", "download", "-json",
 		"golang.org/x/vulndb")
 	if err != nil {
 		return "", err
@@ -76,40 +75,6 @@ func pinnedDatabase(ctx context.Context, root string) (string, error) {
 		return "", fmt.Errorf("find the vulnerability database: %w in %s", err, text)
 	}
 	return "file://" + filepath.Join(module.Dir, "data", "osv"), nil
-}
-
-// releaseCommand makes a release of the rollout command.
-func releaseCommand(open opener) *cobra.Command {
-	var out string
-	cmd := &cobra.Command{
-		Use:   "release",
-		Short: "Build the rollout command, its image and bills of materials twice, and write them when both are the same",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := open()
-			if err != nil {
-				return err
-			}
-			if err := c.Builder().Provide(cmd.Context(), "cyclonedx-gomod"); err != nil {
-				return err
-			}
-			if out == "" {
-				out = c.Dir("release")
-			}
-			return release.Make(cmd.Context(), release.Options{
-				Root: c.Root(), Out: out, Package: "./cmd/rollout", Name: "rollout", Platforms: release.Platforms,
-				ImagePackage: "./cmd/guard", ImageName: "rollout-guard",
-				Materials: func(ctx context.Context, binary, file string) error {
-					_, err := run(ctx, c.Root(), c.Binary("cyclonedx-gomod"), "bin", "-json", "-noserial", "-notimestamp", "-output",
-						file, binary)
-					return err
-				},
-				Say: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) },
-			})
-		},
-	}
-	cmd.Flags().StringVar(&out, "out", "", "the folder to write (default .local/release)")
-	return cmd
 }
 
 // run runs a command and gives what it printed; an error holds what it complained of.

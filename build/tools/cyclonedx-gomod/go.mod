@@ -1,4 +1,4 @@
-module finance-rollout/local/tools/cyclonedx-gomod
+module finance-rollout/build/tools/cyclonedx-gomod
 
 go 1.26.0
 

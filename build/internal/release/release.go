@@ -23,7 +23,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
-	"github.com/vextrus/finance-rollout/local/internal/images"
+	"github.com/vextrus/finance-rollout/build/images"
 )
 
 // Platform is an operating system and an architecture.

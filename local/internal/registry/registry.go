@@ -1,4 +1,5 @@
-package images
+// Package registry serves the image registry that the local cluster pulls from, and pushes images to it.
+package registry
 
 import (
 	"bytes"
@@ -14,10 +15,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/registry"
+	served "github.com/google/go-containerregistry/pkg/registry"
 )
 
 // maxManifest bounds an uploaded manifest, in bytes; the registries in wide use accept 4 MiB too.
@@ -30,16 +30,16 @@ type manifest struct {
 	Body        []byte `json:"body"`
 }
 
-// NewRegistry returns the handler of an image registry that keeps everything in dir. The registry it is built on
+// New returns the handler of an image registry that keeps everything in dir. The registry it is built on
 // keeps manifests in memory only, so they are written beside the blobs and uploaded again when it starts.
-func NewRegistry(dir string, logger *log.Logger) (http.Handler, error) {
+func New(dir string, logger *log.Logger) (http.Handler, error) {
 	blobs, manifests := filepath.Join(dir, "blobs"), filepath.Join(dir, "manifests")
 	for _, sub := range []string{blobs, manifests} {
 		if err := os.MkdirAll(sub, 0o755); err != nil {
 			return nil, err
 		}
 	}
-	handler := registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)), registry.Logger(logger))
+	handler := served.New(served.WithBlobHandler(served.NewDiskBlobHandler(blobs)), served.Logger(logger))
 	if err := restore(handler, manifests); err != nil {
 		// A registry without an old image is of more use than none.
 		logger.Print(err)
@@ -129,9 +129,4 @@ func upload(handler http.Handler, file string) error {
 		return fmt.Errorf("%s: status %d: %s", m.Path, answer.Code, strings.TrimSpace(answer.Body.String()))
 	}
 	return nil
-}
-
-// architecture is the one of this machine, which is the one that the images run on.
-func architecture() string {
-	return runtime.GOARCH
 }

@@ -1,4 +1,4 @@
-module finance-rollout/local/tools/govulncheck
+module finance-rollout/build/tools/govulncheck
 
 go 1.26.0
 

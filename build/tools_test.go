@@ -1,0 +1,11 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/vextrus/finance-rollout/build/toolchain/toolchaintest"
+)
+
+func TestTableMatchesTheModules(t *testing.T) {
+	toolchaintest.CheckTable(t, "tools", modules())
+}
