@@ -21,7 +21,8 @@ func TestTheAlertIndexHasEveryAlert(t *testing.T) {
 	rules, err := alerts.Rules(alerts.Params{
 		App: "finance-service", Environment: "production", Namespace: "vextrus-production", Release: "week1",
 		Deployment: "finance-service-week1", RequestsTotal: "requests", StatusLabel: "code", ErrorPattern: "5..",
-		DurationBucket: "seconds_bucket", ErrorRate: 0.01, Latency: 500 * time.Millisecond, Guarded: true,
+		DurationBucket: "seconds_bucket", ErrorRate: 0.01, SlowShare: 0.05, Latency: 500 * time.Millisecond,
+		Guarded:      true,
 		DashboardUID: "finance-week1",
 	})
 	if err != nil {
