@@ -22,8 +22,7 @@ func TestTheAlertIndexHasEveryAlert(t *testing.T) {
 		App: "finance-service", Environment: "production", Namespace: "vextrus-production", Release: "week1",
 		Deployment: "finance-service-week1", RequestsTotal: "requests", StatusLabel: "code", ErrorPattern: "5..",
 		DurationBucket: "seconds_bucket", ErrorRate: 0.01, SlowShare: 0.05, Latency: 500 * time.Millisecond,
-		Guarded:      true,
-		DashboardUID: "finance-week1",
+		Guarded: true, DashboardUID: "finance-week1",
 	})
 	if err != nil {
 		t.Fatal(err)
