@@ -11,90 +11,17 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
-	"k8s.io/apimachinery/pkg/util/httpstream/spdy"
-	"k8s.io/client-go/tools/portforward"
-
 	"github.com/vextrus/finance-rollout/internal/testkit"
+	"github.com/vextrus/finance-rollout/internal/testkit/portforward"
 )
 
-// node is an API server whose port-forward reaches an address, as a kubelet would. It speaks SPDY alone, so that
-// every test also goes through the fallback from WebSockets; the end-to-end tests go the other way.
-type node struct {
-	address     atomic.Value // of string
-	connections sync.Map     // of httpstream.Connection
-	upgrades    atomic.Int64
-}
-
-func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		http.Error(w, "only SPDY here", http.StatusBadRequest)
-		return
-	}
-	if _, err := httpstream.Handshake(r, w, []string{portforward.PortForwardProtocolV1Name}); err != nil {
-		return
-	}
-	streams := make(chan httpstream.Stream)
-	conn := spdy.NewResponseUpgrader().UpgradeResponse(w, r, func(stream httpstream.Stream, _ <-chan struct{}) error {
-		go func() { streams <- stream }()
-		return nil
-	})
-	if conn == nil {
-		return
-	}
-	n.upgrades.Add(1)
-	n.connections.Store(conn, nil)
-	failures := map[string]httpstream.Stream{}
-	pending := map[string]httpstream.Stream{}
-	for {
-		select {
-		case <-conn.CloseChan():
-			return
-		case stream := <-streams:
-			id := stream.Headers().Get(corev1.PortForwardRequestIDHeader)
-			if stream.Headers().Get(corev1.StreamType) == corev1.StreamTypeError {
-				failures[id] = stream
-			} else {
-				pending[id] = stream
-			}
-			if failures[id] != nil && pending[id] != nil {
-				go n.forward(pending[id], failures[id])
-			}
-		}
-	}
-}
-
-func (n *node) forward(data, failures httpstream.Stream) {
-	defer failures.Close()
-	defer data.Close()
-	target, err := net.Dial("tcp", n.address.Load().(string))
-	if err != nil {
-		fmt.Fprint(failures, "node: ", err)
-		return
-	}
-	go func() {
-		_, _ = io.Copy(target, data)
-		_ = target.Close()
-	}()
-	_, _ = io.Copy(data, target)
-}
-
-func (n *node) dropConnections() {
-	n.connections.Range(func(conn, _ any) bool {
-		_ = conn.(httpstream.Connection).Close()
-		return true
-	})
-}
-
-func podClient(t *testing.T, n *node) (*http.Client, string, func()) {
+func podClient(t *testing.T, n *portforward.Node) (*http.Client, string, func()) {
 	t.Helper()
 	client := apiServer(t, n.ServeHTTP)
-	t.Cleanup(n.dropConnections)
+	t.Cleanup(n.Disconnect)
 	pod, base, closePod, err := client.PodClient(t.Context(), "shop", "finance-1", 3014)
 	if err != nil {
 		t.Fatal(err)
@@ -129,8 +56,8 @@ func get(ctx context.Context, client *http.Client, address string) (string, erro
 }
 
 func TestPodClientKeepsConnections(t *testing.T) {
-	n := &node{}
-	n.address.Store(backend(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Host, r.URL.Path) }))
+	n := &portforward.Node{}
+	n.Forward(backend(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Host, r.URL.Path) }))
 	client, base, _ := podClient(t, n)
 	fresh := 0
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
@@ -153,9 +80,9 @@ func TestPodClientInParallel(t *testing.T) {
 	const count = 16
 	var inside sync.WaitGroup
 	inside.Add(count)
-	n := &node{}
+	n := &portforward.Node{}
 	// Every request waits for all the others: were they served one after the other, none would end.
-	n.address.Store(backend(t, func(w http.ResponseWriter, r *http.Request) {
+	n.Forward(backend(t, func(w http.ResponseWriter, r *http.Request) {
 		inside.Done()
 		inside.Wait()
 		fmt.Fprint(w, r.URL.Path)
@@ -173,14 +100,14 @@ func TestPodClientInParallel(t *testing.T) {
 		})
 	}
 	requests.Wait()
-	if got := n.upgrades.Load(); got != 1 {
+	if got := n.Upgrades.Load(); got != 1 {
 		t.Errorf("%d connections to the API server, want 1", got)
 	}
 }
 
 func TestPodClientLargeBodies(t *testing.T) {
-	n := &node{}
-	n.address.Store(backend(t, func(w http.ResponseWriter, r *http.Request) {
+	n := &portforward.Node{}
+	n.Forward(backend(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
@@ -210,17 +137,17 @@ func (zeros) Read(p []byte) (int, error) {
 func TestPodClientRecovers(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
-	n := &node{}
-	n.address.Store(closed.Listener.Addr().String())
+	n := &portforward.Node{}
+	n.Forward(closed.Listener.Addr().String())
 	client, base, _ := podClient(t, n)
 	_, err := get(t.Context(), client, base)
 	testkit.WantError(t, err, "port-forward to shop/finance-1:3014", "node: dial tcp", "connection refused")
 
-	n.address.Store(backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up") }))
+	n.Forward(backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up") }))
 	if got, err := get(t.Context(), client, base); err != nil || got != "up" {
 		t.Errorf("once it listens: %q, %v", got, err)
 	}
-	n.dropConnections()
+	n.Disconnect()
 	if got, err := get(t.Context(), client, base); err != nil || got != "up" {
 		t.Errorf("after the connection to the API server was lost: %q, %v", got, err)
 	}
@@ -228,8 +155,8 @@ func TestPodClientRecovers(t *testing.T) {
 
 func TestPodClientGivesUpWithItsContext(t *testing.T) {
 	release := make(chan struct{})
-	n := &node{}
-	n.address.Store(backend(t, func(http.ResponseWriter, *http.Request) { <-release }))
+	n := &portforward.Node{}
+	n.Forward(backend(t, func(http.ResponseWriter, *http.Request) { <-release }))
 	t.Cleanup(func() { close(release) })
 	client, base, _ := podClient(t, n)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -244,8 +171,8 @@ func TestPodClientGivesUpWithItsContext(t *testing.T) {
 }
 
 func TestPodClientClosed(t *testing.T) {
-	n := &node{}
-	n.address.Store(backend(t, func(http.ResponseWriter, *http.Request) {}))
+	n := &portforward.Node{}
+	n.Forward(backend(t, func(http.ResponseWriter, *http.Request) {}))
 	client, base, closePod := podClient(t, n)
 	if _, err := get(t.Context(), client, base); err != nil {
 		t.Fatal(err)
