@@ -231,15 +231,20 @@ func TestARollbackTakesTheWeightFirst(t *testing.T) {
 	}
 }
 
-// An autoscaler that has found more pods to be needed is not overruled by a rollback.
+// A stable track that runs more pods than the plan says keeps them, whoever scaled it.
 func TestARollbackTakesNoStablePodsAway(t *testing.T) {
-	w := newWorld()
-	w.live = 14
-	config := gatewayConfig(30)
-	config["stable"] = `{"autoscale":{"max":20,"cpuPercent":70}}`
-	h := newHooks(t, w, config, 70, 30)
-	h.shift.rollBack(t.Context(), onTrial, "v2", "33 of 90 requests failed", nil)
-	if got := strings.Join(w.scaled, " "); got != "finance-service-stable: 14 finance-service-v2: 0" {
-		t.Errorf("scaled %s", got)
+	for name, stable := range map[string]string{
+		"by an autoscaler": `{"autoscale":{"max":20,"cpuPercent":70}}`,
+		"by hand":          `{}`,
+	} {
+		w := newWorld()
+		w.live = 14
+		config := gatewayConfig(30)
+		config["stable"] = stable
+		h := newHooks(t, w, config, 70, 30)
+		h.shift.rollBack(t.Context(), onTrial, "v2", "33 of 90 requests failed", nil)
+		if got := strings.Join(w.scaled, " "); got != "finance-service-stable: 14 finance-service-v2: 0" {
+			t.Errorf("scaled %s: %s", name, got)
+		}
 	}
 }

@@ -69,18 +69,15 @@ func (s *stack) guardFiles() map[string]settings.SecretRef {
 
 // guardConfig is what the guard is told of the rollout. It holds no secret.
 func guardConfig(s *settings.Settings) (guard.Config, error) {
+	canary := rollout.RollbackSpec(s, s.Release)
 	config := guard.Config{
 		Format: guard.Format, Spec: rollout.SoakSpec(s), Environment: s.Environment, Release: s.Release,
-		Service: s.ServiceName, Capacity: s.Replicas,
+		Service: canary.Service, Route: canary.Route, Capacity: canary.Capacity,
 		Port: int(s.Container), Path: s.Metrics.Path, Selector: s.Metrics.Selector,
 		Interval: s.Guard.Interval, Alpha: 1 - s.Guard.Confidence,
 		ErrorRate: s.Criteria.RollbackErrorRate, SlowShare: s.Criteria.SlowShare, Latency: s.Criteria.Latency,
 		Ledger: names.Ledger(s.App), Prometheus: s.Prometheus, Alertmanager: s.Guard.Alertmanager,
 		RunbookURL: s.RunbookURL, Watch: s.Guard.Watch, DryRun: s.Guard.DryRun,
-	}
-	if s.IsGateway() {
-		config.Service = names.TrackService(s.ServiceName, names.Canary)
-		config.Route = &guard.Route{Name: s.ServiceName, Weights: names.TrackWeights(s.ServiceName, 0)}
 	}
 	if s.DashboardURL != "" {
 		config.DashboardURL = alerts.DashboardLink(s.DashboardURL, s.DashboardUID())

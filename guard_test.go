@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"github.com/vextrus/finance-rollout/internal/guard"
+	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
 func guardedConfig(changes ...string) map[string]string {
@@ -130,7 +131,7 @@ func TestTheGuardIsToldHowTheRequestsReachTheCanary(t *testing.T) {
 	byRoute := gatewayConfig(10)
 	byRoute["guard"] = `{"image":"vextrus/rollout:v1"}`
 	config := told(behindAGateway(), byRoute)
-	want := &guard.Route{Name: "finance-service", Weights: map[string]int{"finance-service-stable": 100,
+	want := &rollback.Route{Name: "finance-service", Weights: map[string]int{"finance-service-stable": 100,
 		"finance-service-canary": 0}}
 	if diff := cmp.Diff(want, config.Route); diff != "" || config.Service != "finance-service-canary" {
 		t.Errorf("by a route: service %s (-want +got):\n%s", config.Service, diff)

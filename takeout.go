@@ -11,6 +11,6 @@ import (
 func (s *shift) rollBack(ctx context.Context, image, release, reason string,
 	evidence map[string]string) rollback.Outcome {
 	recorder := rollout.Recorder(s.store(), s.settings, s.edges.who(), image, release, s.edges.now)
-	return rollback.Run(ctx, s.cluster, recorder, rollout.Rollback(ctx, s.cluster, s.settings, release, reason, evidence,
+	return rollback.Run(ctx, s.cluster, recorder, rollout.Rollback(s.cluster, s.settings, release, reason, evidence,
 		s.edges.now))
 }

@@ -168,7 +168,7 @@ func (s *session) onTrial(ctx context.Context, wanted string) (*ledger.State, re
 // takeOut is the rollback itself, by the same steps as the guard's.
 func (s *session) takeOut(ctx context.Context, request recovery.Request, reason string,
 	secrets *secretSettings) rollback.Outcome {
-	options := rollout.Rollback(ctx, s.cluster, s.settings, request.Canary.Release, reason,
+	options := rollout.Rollback(s.cluster, s.settings, request.Canary.Release, reason,
 		map[string]string{"option": request.Choice.Option}, s.now)
 	options.Secrets = secrets.revealed()
 	options.OnStep = func(step rollback.Step) { s.tell("%s", step) }

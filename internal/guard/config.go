@@ -10,6 +10,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -37,7 +38,7 @@ type Config struct {
 	Service     string `json:"service"`
 	// Route takes the requests away from the canary where a route splits them by weight; nil where its pods alone
 	// decide. Service is the canary's own then.
-	Route *Route `json:"route,omitempty"`
+	Route *rollback.Route `json:"route,omitempty"`
 	// Capacity is how many stable pods take all requests.
 	Capacity int `json:"capacity"`
 	// Port is the pods' port and Path where they serve their metrics; Selector has the labels that their own series carry.
@@ -68,12 +69,6 @@ type Config struct {
 	SmokeOrigin string `json:"smokeOrigin,omitempty"`
 	// DryRun only reports.
 	DryRun bool `json:"dryRun,omitempty"`
-}
-
-// Route names a route of the Gateway API and the weights of its backends that leave the canary without requests.
-type Route struct {
-	Name    string         `json:"name"`
-	Weights map[string]int `json:"weights"`
 }
 
 // ParseConfig reads a configuration and says what is wrong with it.
@@ -133,9 +128,14 @@ func (c Config) latency() gate.Criterion {
 }
 
 // Names of the rollout's parts.
-func (c Config) canaryDeployment() string { return c.Spec.Deployment(c.Release) }
-func (c Config) stableDeployment() string { return names.StableDeployment(c.Spec.App) }
+func (c Config) canaryDeployment() string        { return c.Spec.Deployment(c.Release) }
+func (c Config) stableDeployment() string        { return names.StableDeployment(c.Spec.App) }
+func (c Config) canaryLabels() map[string]string { return names.CanaryLabels(c.Spec.App) }
 
-func (c Config) canaryLabels() map[string]string {
-	return map[string]string{names.App: c.Spec.App, names.Track: names.Canary}
+// rollback is what rolling the canary back touches.
+func (c Config) rollback() rollback.Spec {
+	return rollback.Spec{
+		Namespace: c.Spec.Namespace, App: c.Spec.App, Release: c.Release, Service: c.Service, Route: c.Route,
+		StableDeployment: c.stableDeployment(), Capacity: c.Capacity,
+	}
 }

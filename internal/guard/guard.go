@@ -23,7 +23,7 @@ import (
 // Cluster is what a guard does in the cluster; internal/kube's Client.
 type Cluster interface {
 	rollback.Cluster
-	rollback.Route
+	rollback.Router
 	rollback.Opener
 	soak.Pods
 	ledger.ConfigMaps

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
 func TestABadCanaryIsTakenOut(t *testing.T) {
@@ -114,7 +115,7 @@ func TestTheRequestsAreDivertedFirst(t *testing.T) {
 		w := newWorld(t, 3, 1)
 		w.record(reached())
 		w.guarded(func(c *Config) {
-			c.Route = &Route{Name: "finance", Weights: map[string]int{"finance-stable": 100, "finance-canary": 0}}
+			c.Route = &rollback.Route{Name: "finance", Weights: map[string]int{"finance-stable": 100, "finance-canary": 0}}
 		})
 		w.customers(2, 1, 0)
 		w.eventually("rolled back", w.out)

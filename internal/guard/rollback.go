@@ -8,7 +8,6 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
@@ -94,24 +93,7 @@ func (r *runner) rollbackOptions(finding Finding) rollback.Options {
 	if r.tracker != nil {
 		numbers["counts"] = r.tracker.history()
 	}
-	capacity := r.config.Capacity
-	// An autoscaler may have found that it takes more pods than the plan says.
-	if stable, exists := r.guard.objects.Deployment(r.config.Spec.Namespace, r.config.stableDeployment()); exists &&
-		stable.Spec.Replicas != nil {
-		capacity = max(capacity, int(*stable.Spec.Replicas))
-	}
-	options := rollback.Options{
-		Namespace: r.config.Spec.Namespace, App: r.config.Spec.App, Service: r.config.Service,
-		Canary:     r.config.canaryLabels(),
-		Deployment: r.config.canaryDeployment(), StableDeployment: r.config.stableDeployment(), Capacity: capacity,
-		LabelKey: names.Traffic, LabelValue: names.Isolated,
-		Reason: finding.Reason, Numbers: numbers, Now: r.guard.options.Now,
-	}
-	options.Divert = rollback.ByOpening(r.guard.options.Cluster, names.Track, options)
-	if route := r.config.Route; route != nil {
-		options.Divert = rollback.ByWeights(r.guard.options.Cluster, options.Namespace, route.Name, route.Weights)
-	}
-	return options
+	return r.config.rollback().Options(r.guard.options.Cluster, r.guard.options.Now, finding.Reason, numbers)
 }
 
 // rolledBack tells everybody.

@@ -257,6 +257,12 @@ func (w *world) Scale(_ context.Context, _, deployment string, replicas int) err
 	return nil
 }
 
+func (w *world) Replicas(_ context.Context, _, deployment string) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.scaled[deployment], nil
+}
+
 func (w *world) OpenService(context.Context, string, string, string) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

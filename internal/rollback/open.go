@@ -8,11 +8,9 @@ import (
 
 // Opener opens Services.
 type Opener interface {
+	Deployments
 	// OpenService takes a label out of a Service's selector and tells whether it was there.
 	OpenService(ctx context.Context, namespace, service, label string) (bool, error)
-	// Scale and WaitDeploymentReady are those of Cluster.
-	Scale(ctx context.Context, namespace, deployment string, replicas int) error
-	WaitDeploymentReady(ctx context.Context, namespace, deployment string, replicas int) error
 }
 
 // openLimit bounds how long a bad canary stays in traffic for the sake of stable's capacity.
@@ -28,15 +26,12 @@ func ByOpening(cluster Opener, label string, options Options) func(context.Conte
 		if err != nil || !opened {
 			return "the Service selects both tracks", err
 		}
-		if err := cluster.Scale(ctx, options.Namespace, options.StableDeployment, options.Capacity); err != nil {
-			return "the Service selects both tracks now", err
-		}
 		ctx, cancel := context.WithTimeoutCause(ctx, openLimit, fmt.Errorf("a bad canary waits no longer than %v", openLimit))
 		defer cancel()
-		if err := cluster.WaitDeploymentReady(ctx, options.Namespace, options.StableDeployment,
-			options.Capacity); err != nil {
+		replicas, err := growStable(ctx, cluster, options)
+		if err != nil {
 			return "the Service selects both tracks now", err
 		}
-		return fmt.Sprintf("the Service selects both tracks now, %d stable pods are ready", options.Capacity), nil
+		return fmt.Sprintf("the Service selects both tracks now, %d stable pods are ready", replicas), nil
 	}
 }

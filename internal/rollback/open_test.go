@@ -31,8 +31,8 @@ func TestTheServiceIsOpenedBeforeTheCanaryIsIsolated(t *testing.T) {
 	if err := outcome.Err(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"begin", "open", "scale finance-stable", "wait", "label"}
-	if !slices.Equal(w.calls[:5], want) || !strings.Contains(outcome.String(), "10 stable pods are ready") {
+	want := []string{"begin", "open", "replicas", "scale finance-stable", "wait", "label"}
+	if !slices.Equal(w.calls[:6], want) || !strings.Contains(outcome.String(), "10 stable pods are ready") {
 		t.Errorf("called %v: %s", w.calls, outcome)
 	}
 }

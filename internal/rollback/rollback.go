@@ -13,16 +13,13 @@ import (
 
 // Cluster is what a rollback needs of the cluster.
 type Cluster interface {
+	Deployments
 	// AllPods lists the pods that carry all the labels, ready or not.
 	AllPods(ctx context.Context, namespace string, labels map[string]string) ([]corev1.Pod, error)
 	// LabelPods labels the pods that carry all the labels of selector, and names those that it changed.
 	LabelPods(ctx context.Context, namespace string, selector map[string]string, key, value string) ([]string, error)
 	// Endpoints names the pods that a Service sends requests to.
 	Endpoints(ctx context.Context, namespace, service string) ([]string, error)
-	// Scale sets the replicas of a Deployment; scaling to 0 what does not exist is no error.
-	Scale(ctx context.Context, namespace, deployment string, replicas int) error
-	// WaitDeploymentReady waits until the Deployment has that many ready pods.
-	WaitDeploymentReady(ctx context.Context, namespace, deployment string, replicas int) error
 	// Logs gives the end of a container's log.
 	Logs(ctx context.Context, namespace, pod, container string, previous bool, tail int64) (string, error)
 	// EventTexts lists the events of the objects whose names begin with prefix.
@@ -47,7 +44,8 @@ type Options struct {
 	// the stable track.
 	Canary                       map[string]string
 	Deployment, StableDeployment string
-	// Capacity is how many stable pods can take all requests.
+	// Capacity is the number of stable pods that the plan says can take all requests. A rollback never shrinks stable:
+	// where more are live, that number counts.
 	Capacity int
 	// Divert takes the requests away from the canary before its pods are isolated; nil where its pods alone decide.
 	Divert func(ctx context.Context) (done string, err error)
@@ -246,9 +244,9 @@ func (r *run) endpointsLeft(ctx context.Context) ([]string, error) {
 }
 
 func (r *run) restore(ctx context.Context) (string, error) {
-	done := fmt.Sprintf("%s at %d pods", r.options.StableDeployment, r.options.Capacity)
-	if err := r.cluster.Scale(ctx, r.options.Namespace, r.options.StableDeployment, r.options.Capacity); err != nil {
+	replicas, err := growStable(ctx, r.cluster, r.options)
+	if replicas == 0 {
 		return "", err
 	}
-	return done, r.cluster.WaitDeploymentReady(ctx, r.options.Namespace, r.options.StableDeployment, r.options.Capacity)
+	return fmt.Sprintf("%s at %d pods", r.options.StableDeployment, replicas), err
 }

@@ -16,8 +16,10 @@ import (
 // world is a cluster in memory: pods with labels, a Service that sends requests to those with traffic=enabled, two
 // Deployments.
 type world struct {
-	pods     map[string]map[string]string
-	scaled   map[string]int
+	pods   map[string]map[string]string
+	scaled map[string]int
+	// live is how many stable pods the cluster asks for.
+	live     int
 	log      string
 	evidence []byte
 	ledger   []string
@@ -95,6 +97,10 @@ func (w *world) Scale(_ context.Context, _, deployment string, replicas int) err
 		}
 	}
 	return nil
+}
+
+func (w *world) Replicas(context.Context, string, string) (int, error) {
+	return w.live, w.call("replicas")
 }
 
 func (w *world) WaitDeploymentReady(context.Context, string, string, int) error {
@@ -184,7 +190,7 @@ func TestRunInOrder(t *testing.T) {
 	if err := outcome.Err(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"begin", "label", "endpoints", "scale finance-stable", "wait", "logs", "logs", "logs", "logs", "logs",
+	want := []string{"begin", "label", "endpoints", "replicas", "scale finance-stable", "wait", "logs", "logs", "logs", "logs", "logs",
 		"logs", "events", "save", "scale finance-v2", "finish"}
 	if !slices.Equal(w.calls, want) {
 		t.Errorf("called %v, want %v", w.calls, want)

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Route changes the weights of a route of the Gateway API.
-type Route interface {
+// Router changes the weights of a route of the Gateway API.
+type Router interface {
 	// SetRouteWeights gives the named backends of the route these weights.
 	SetRouteWeights(ctx context.Context, namespace, route string, weights map[string]int) error
 	// WaitRoute waits until the Gateway has accepted the route with these weights.
@@ -15,7 +15,7 @@ type Route interface {
 
 // ByWeights diverts the requests by giving a route these weights. It is done when the Gateway has accepted them, and
 // may be repeated.
-func ByWeights(cluster Route, namespace, route string, weights map[string]int) func(context.Context) (string, error) {
+func ByWeights(cluster Router, namespace, route string, weights map[string]int) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		if err := cluster.SetRouteWeights(ctx, namespace, route, weights); err != nil {
 			return "", err

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// SetRouteWeights implements Route.
+// SetRouteWeights implements Router.
 func (w *world) SetRouteWeights(_ context.Context, _, route string, weights map[string]int) error {
 	return w.call(fmt.Sprintf("set %s %v", route, weights))
 }
 
-// WaitRoute implements Route.
+// WaitRoute implements Router.
 func (w *world) WaitRoute(context.Context, string, string, map[string]int) error {
 	return w.call("accepted")
 }

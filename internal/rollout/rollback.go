@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"context"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
@@ -13,41 +12,28 @@ import (
 // Cluster is what a rollback needs of the cluster; internal/kube's Client.
 type Cluster interface {
 	rollback.Cluster
-	rollback.Opener
-	rollback.Route
-	// Replicas is how many pods a Deployment shall have now.
-	Replicas(ctx context.Context, namespace, name string) (int, error)
+	rollback.Traffic
 }
 
-// Rollback says what rolling a release back takes out, and why. Numbers are kept with the evidence.
-func Rollback(ctx context.Context, cluster Cluster, s *settings.Settings, release, reason string,
-	numbers map[string]string, now func() time.Time) rollback.Options {
-	options := rollback.Options{
-		Namespace: s.Namespace, App: s.App, Service: s.ServiceName, Canary: names.CanaryLabels(s.App),
-		Deployment: names.CanaryDeployment(s.App, release), StableDeployment: StableDeployment(s),
-		Capacity: capacity(ctx, cluster, s),
-		LabelKey: names.Traffic, LabelValue: names.Isolated,
-		Reason: reason, Numbers: numbers, Secrets: s.Revealed(), Now: now,
+// RollbackSpec is what rolling a release back touches.
+func RollbackSpec(s *settings.Settings, release string) rollback.Spec {
+	spec := rollback.Spec{
+		Namespace: s.Namespace, App: s.App, Release: release, Service: s.ServiceName,
+		StableDeployment: StableDeployment(s), Capacity: s.Replicas,
 	}
-	options.Divert = rollback.ByOpening(cluster, names.Track, options)
 	if s.IsGateway() {
-		options.Service = names.TrackService(s.ServiceName, names.Canary)
-		options.Divert = rollback.ByWeights(cluster, options.Namespace, s.ServiceName, names.TrackWeights(s.ServiceName, 0))
+		spec.Service = names.TrackService(s.ServiceName, names.Canary)
+		spec.Route = &rollback.Route{Name: s.ServiceName, Weights: names.TrackWeights(s.ServiceName, 0)}
 	}
-	return options
+	return spec
 }
 
-// capacity is how many stable pods can take all requests. An autoscaler may have found that it takes more than the
-// plan says; where the cluster does not tell, the plan counts.
-func capacity(ctx context.Context, cluster Cluster, s *settings.Settings) int {
-	if s.Stable.Autoscale == nil {
-		return s.Replicas
-	}
-	live, err := cluster.Replicas(ctx, s.Namespace, StableDeployment(s))
-	if err != nil {
-		return s.Replicas
-	}
-	return max(s.Replicas, live)
+// Rollback gives the rollback of a release for a reason. The numbers are kept with the evidence.
+func Rollback(cluster Cluster, s *settings.Settings, release, reason string, numbers map[string]string,
+	now func() time.Time) rollback.Options {
+	options := RollbackSpec(s, release).Options(cluster, now, reason, numbers)
+	options.Secrets = s.Revealed()
+	return options
 }
 
 // Recorder notes a rollback in the ledger.
