@@ -143,7 +143,7 @@ func commandRefusals(t *testing.T, c *cluster) {
 		{terminal.ExitUsage, []string{"rollback", "-s", "production", "--release", "v9"}, "there are week1"},
 		{terminal.ExitUsage, []string{"rollback", "-s", "production", "--option", "undo", "--to-revision", "7"},
 			"no revision 7"},
-		{terminal.ExitUsage, []string{"rollback", "-s", "production"}, "give --yes"},
+		{terminal.ExitUsage, []string{"rollback", "-s", "production"}, "pass --yes"},
 		{terminal.ExitUsage, []string{"rollback", "-s", "staging"}, "one track and no canary"},
 		{terminal.ExitUsage, []string{"unlatch", "-s", "production", "--reason", "x", "--yes"}, "no latch"},
 		{terminal.ExitUsage, []string{"finish", "-s", "production", "--yes"}, "from 100 %"},

@@ -1,8 +1,7 @@
 // Command rollout lets an operator watch and steer a rollout. `rollout guard` runs the guard by hand; the guard's
 // image in the cluster holds cmd/guard.
 //
-// It exits with 0 when it did its work or found everything in order, with 1 when it failed or found a problem, with 2
-// for wrong usage, and with 3 when the evidence is not enough to tell.
+// Exit codes: 0 done or in order, 1 failed or not in order, 2 wrong usage, 3 not enough evidence to decide.
 package main
 
 import (
@@ -18,7 +17,7 @@ import (
 func main() {
 	quietterm.Restore()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second Ctrl-C ends a command that still carries something through.
+	// A second Ctrl-C kills a command that is still finishing its work.
 	context.AfterFunc(ctx, stop)
 	code := cli.Run(ctx)
 	stop()

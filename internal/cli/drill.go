@@ -82,7 +82,7 @@ func (s *session) rehearse(cmd *cobra.Command, yes bool) error {
 		Namespace: staging.settings.Namespace, App: staging.settings.App, Service: staging.settings.ServiceName,
 		Deployment: rollout.StableDeployment(staging.settings), Track: names.StableLabels(staging.settings.App),
 		Ready: time.Duration(staging.settings.ProgressLimit), Who: s.who,
-		Tell: func(text string) { s.tell("%s", text) }, OnStep: func(step rollback.Step) { s.tell("%s", step) }, Now: s.now,
+		Progress: func(text string) { s.tell("%s", text) }, OnStep: func(step rollback.Step) { s.tell("%s", step) }, Now: s.now,
 	})
 	if err != nil {
 		return err

@@ -75,9 +75,9 @@ func TestEveryCommandRefusesAnotherCluster(t *testing.T) {
 			[]string{`"elsewhere"`, "here"},
 		},
 		"no such namespace": {func(w *world) { w.forget("/api/v1/namespaces/orders") },
-			[]string{"there is no namespace orders at", "another cluster", "kubeContext"}},
+			[]string{"there is no namespace orders at", "not the cluster", "kubeContext"}},
 		"a namespace of no stack": {func(w *world) { w.own("orders", "") },
-			[]string{"belongs to no stack", "another cluster"}},
+			[]string{"belongs to no stack", "not the cluster"}},
 		"a namespace of another stack": {func(w *world) { w.own("orders", "shop/eu") },
 			[]string{"belongs to shop/eu, not to shop/production", "--stack"}},
 	} {
@@ -170,7 +170,7 @@ func TestEveryQuestionCanBeDeclined(t *testing.T) {
 				root.SetErr(out)
 				want, words := terminal.ExitFailed, "not confirmed; nothing was changed"
 				if answer == "nobody" {
-					want, words = terminal.ExitUsage, "give --yes"
+					want, words = terminal.ExitUsage, "pass --yes"
 				}
 				code := execute(ctx, root)
 				interrupt()

@@ -1,10 +1,10 @@
-// Package quietterm keeps a library of the Pulumi SDK from asking the terminal for its colours while the process
-// starts. A terminal that does not answer, such as the one of a CI job, would cost five seconds before a command
-// begins, and in them a bad canary has requests.
+// Package quietterm stops a library of the Pulumi SDK from querying the terminal for its colours while the process
+// starts. On a terminal that does not answer, such as that of a CI job, the query costs five seconds before the
+// command begins, and a bad canary keeps its traffic that long.
 //
-// The library asks in its initialisation, and not where TERM says that the terminal is a dumb one. Go initialises
-// packages that are ready in the order of their import paths, and the library needs packages of golang.org, which
-// come after this one: so it is enough that this package imports nothing but os. It must stay so.
+// The library queries during package initialisation, but not if TERM says "dumb". Go initialises packages that are
+// ready in the order of their import paths, and the library depends on packages of golang.org, which sort after this
+// one. It is therefore enough that this package imports nothing but os. Keep it that way.
 package quietterm
 
 import "os"
@@ -17,7 +17,7 @@ func init() {
 	}
 }
 
-// Restore brings TERM back. Main calls it before all else.
+// Restore restores TERM. Call it first in main.
 func Restore() {
 	if given {
 		_ = os.Setenv("TERM", term)

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/term"
 )
 
-// ErrDeclined says that the person who was asked did not agree.
+// ErrDeclined is returned when the operator answers no.
 var ErrDeclined = errors.New("not confirmed; nothing was changed")
 
-// Confirm asks before something changes and gives nil when the answer is yes. The end of the context, which is what
-// Ctrl-C makes, is a no. Where nobody can answer, because in is no terminal and holds nothing, it is a UsageError
-// that names --yes.
+// Confirm asks the operator before something changes and returns nil for a yes. A no and the end of the context
+// (Ctrl-C) return ErrDeclined. Where nobody can answer, because in is no terminal and is at its end, the error is a
+// UsageError that names --yes.
 func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) error {
 	fmt.Fprintf(out, "%s [y/N] ", question)
 	answers := make(chan string, 1)
@@ -33,7 +33,7 @@ func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) 
 		return ErrDeclined
 	case answer, given := <-answers:
 		if ctx.Err() != nil {
-			// Both are there, and the later word is the no.
+			// Both arrived; the interrupt came later.
 			fmt.Fprintln(out)
 			return ErrDeclined
 		}
@@ -42,7 +42,7 @@ func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) 
 			if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 				return ErrDeclined
 			}
-			return Usage(errors.New("there is nobody to ask: give --yes to go on without"))
+			return Usage(errors.New("no terminal to ask for confirmation: pass --yes to skip the question"))
 		}
 		switch strings.ToLower(strings.TrimSpace(answer)) {
 		case "y", "yes":

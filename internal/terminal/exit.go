@@ -8,47 +8,47 @@ import (
 
 // Exit codes of a command.
 const (
-	// ExitDone: done, or found in order.
+	// ExitDone: the command did its work, or everything is in order.
 	ExitDone = iota
-	// ExitFailed: failed, or found not in order.
+	// ExitFailed: the command failed, or something is not in order.
 	ExitFailed
-	// ExitUsage: called wrongly; nothing was changed.
+	// ExitUsage: wrong usage; nothing was changed.
 	ExitUsage
-	// ExitUnknown: there is not enough evidence to tell.
+	// ExitUnknown: the evidence is not sufficient to decide.
 	ExitUnknown
 )
 
-// UsageError says that a command was called wrongly.
+// UsageError marks wrong usage of a command.
 type UsageError struct{ Err error }
 
-// Usage marks an error as one of usage.
+// Usage wraps an error as a UsageError.
 func Usage(err error) error { return &UsageError{err} }
 
-// Error gives what is wrong.
+// Error implements error.
 func (e *UsageError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the error itself.
+// Unwrap returns the wrapped error.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// UnknownError says that there is not enough evidence to tell.
+// UnknownError marks a question that the evidence cannot answer.
 type UnknownError struct{ Err error }
 
-// Unknown marks an error as a lack of evidence.
+// Unknown wraps an error as an UnknownError.
 func Unknown(err error) error { return &UnknownError{err} }
 
-// Error gives what is missing.
+// Error implements error.
 func (e *UnknownError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the error itself.
+// Unwrap returns the wrapped error.
 func (e *UnknownError) Unwrap() error { return e.Err }
 
-// ErrNotInOrder ends a command that has printed what it found not in order: nothing more needs to be said.
+// ErrNotInOrder ends a command that has already printed what is not in order.
 var ErrNotInOrder = errors.New("not in order")
 
-// ErrTooLittle ends a command that has printed that the evidence does not tell.
+// ErrTooLittle ends a command that has already printed which evidence is missing.
 var ErrTooLittle = &UnknownError{errors.New("not enough evidence")}
 
-// ExitCode is that of a command which ended with the error.
+// ExitCode returns the exit code of a command that ended with err.
 func ExitCode(err error) int {
 	if err == nil {
 		return ExitDone
@@ -62,8 +62,8 @@ func ExitCode(err error) int {
 	return ExitFailed
 }
 
-// OfVerdict is how a command ends whose outcome is a verdict that it has printed: in order for pass, not in order for
-// fail, else without enough evidence.
+// OfVerdict maps a verdict that a command has printed to the error that ends it: nil for pass, ErrNotInOrder for fail,
+// ErrTooLittle for anything else.
 func OfVerdict(verdict gate.Verdict) error {
 	switch verdict {
 	case gate.Pass:
@@ -75,5 +75,5 @@ func OfVerdict(verdict gate.Verdict) error {
 	}
 }
 
-// Silent tells that the command has said already what there is to say.
+// Silent reports whether the command has already printed everything about err.
 func Silent(err error) bool { return errors.Is(err, ErrNotInOrder) || errors.Is(err, ErrTooLittle) }

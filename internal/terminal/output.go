@@ -14,16 +14,16 @@ import (
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 )
 
-// Formats of an output.
+// Output formats.
 const (
 	FormatTable = "table"
 	FormatJSON  = "json"
 )
 
-// Formats lists them.
+// Formats lists the output formats.
 func Formats() []string { return []string{FormatTable, FormatJSON} }
 
-// Output is where a command prints its outcome.
+// Output prints the outcome of a command.
 type Output struct {
 	// Format is one of Formats.
 	Format string
@@ -32,7 +32,7 @@ type Output struct {
 	Style Style
 }
 
-// NewOutput makes an output; a format that does not exist is a UsageError.
+// NewOutput returns an output in the given format. An unknown format is a UsageError.
 func NewOutput(format string, w io.Writer) (*Output, error) {
 	if format != FormatTable && format != FormatJSON {
 		return nil, Usage(fmt.Errorf("output %q: allowed are %s", format, strings.Join(Formats(), ", ")))
@@ -40,10 +40,10 @@ func NewOutput(format string, w io.Writer) (*Output, error) {
 	return &Output{Format: format, Writer: w, Style: StyleFor(w)}, nil
 }
 
-// JSON tells that the outcome is for a program: nothing else may be printed beside it.
+// JSON reports whether the output is for a program. Nothing but the outcome may be printed then.
 func (o *Output) JSON() bool { return o.Format == FormatJSON }
 
-// Print prints the value as JSON, or what text makes of it for people.
+// Print prints the value as JSON, or text for people.
 func (o *Output) Print(value any, text func(Style) string) error {
 	if o.JSON() {
 		return o.encode(value, "  ")
@@ -51,7 +51,7 @@ func (o *Output) Print(value any, text func(Style) string) error {
 	return o.Text(strings.TrimRight(text(o.Style), "\n") + "\n")
 }
 
-// Line prints the value as JSON in one line.
+// Line prints the value as JSON on one line.
 func (o *Output) Line(value any) error { return o.encode(value, "") }
 
 func (o *Output) encode(value any, indent string) error {
@@ -66,26 +66,26 @@ func (o *Output) encode(value any, indent string) error {
 	return err
 }
 
-// Text prints a text for people. What stands in it of pods, servers and the cluster cannot act on a terminal, whoever
-// made the text: nothing but the colours of Style is let through.
+// Text prints a text for people. It strips every control character and escape sequence except the colours of Style,
+// because parts of the text come from pods, servers and the cluster and must not act on the terminal.
 func (o *Output) Text(text string) error {
 	_, err := io.WriteString(o.Writer, o.Style.clean(text))
 	return err
 }
 
-// Terminal tells that a person looks at the output as it comes.
+// Terminal reports whether the output goes to a terminal.
 func (o *Output) Terminal() bool {
 	file, ok := o.Writer.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// Style colours texts. The zero Style leaves them as they are.
+// Style colours texts. The zero Style returns them unchanged.
 type Style struct{ renderer *lipgloss.Renderer }
 
-// StyleFor is the style for a writer: without colours unless it is a terminal that has them, and where NO_COLOR is set.
+// StyleFor returns the style for a writer. It has colours only on a terminal that supports them and without NO_COLOR.
 func StyleFor(w io.Writer) Style { return Style{lipgloss.NewRenderer(w)} }
 
-// clean leaves nothing in a text that a terminal acts on, but for the colours where there are any.
+// clean strips everything that a terminal acts on, except colours where the style has any.
 func (s Style) clean(text string) string {
 	if s.Bold("x") == "x" {
 		return sanitize.Text(text)
@@ -100,19 +100,19 @@ func (s Style) render(color lipgloss.Color, text string) string {
 	return s.renderer.NewStyle().Foreground(color).Render(text)
 }
 
-// Good is for what is in order.
+// Good colours good news.
 func (s Style) Good(text string) string { return s.render("2", text) }
 
-// Bad is for what is not.
+// Bad colours bad news.
 func (s Style) Bad(text string) string { return s.render("1", text) }
 
-// Warn is for what a person should look at.
+// Warn colours warnings.
 func (s Style) Warn(text string) string { return s.render("3", text) }
 
-// Faint is for what matters less.
+// Faint colours secondary text.
 func (s Style) Faint(text string) string { return s.render("8", text) }
 
-// Bold is for headings.
+// Bold renders headings.
 func (s Style) Bold(text string) string {
 	if s.renderer == nil || text == "" {
 		return text
@@ -120,8 +120,8 @@ func (s Style) Bold(text string) string {
 	return s.renderer.NewStyle().Bold(true).Render(text)
 }
 
-// Table aligns rows below headings, which may be left out; cells may be coloured, and are on one line, so that none
-// makes up a row. Without rows it is empty.
+// Table aligns rows below optional headings. Cells may be coloured. Line breaks in a cell become spaces, so that no
+// cell can fake a row. Without rows the table is empty.
 func Table(headings []string, rows [][]string) string {
 	if len(rows) == 0 {
 		return ""
@@ -151,7 +151,7 @@ func Table(headings []string, rows [][]string) string {
 	return out.String()
 }
 
-// oneLine takes the lines out of a cell.
+// oneLine puts a cell on one line.
 var oneLine = strings.NewReplacer("\n", " ", "\t", " ", "\r", "")
 
 // gap is the space between two columns.

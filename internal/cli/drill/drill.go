@@ -1,6 +1,6 @@
-// Package drill drills a rollback for real: in a stack with one track, such as staging, it puts a canary of the same
-// image and configuration beside the track, waits until it has requests, and takes it out by the same steps as a real
-// rollback. What it made is taken away again, whatever happens, and the track itself is left as it was.
+// Package drill rehearses a rollback with a real canary. In a stack with one track, such as staging, it starts a canary
+// with the track's image and configuration, waits until it serves requests, and rolls it back by the steps of a real
+// rollback. It always removes what it created, and leaves the track itself untouched.
 //
 // It imports no Pulumi and reaches the cluster only through the Cluster interface.
 package drill
@@ -22,10 +22,10 @@ import (
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
-// Release is what the drill's canary is called.
+// Release names the drill's canary.
 const Release = "drill"
 
-// Cluster is what a drill needs; internal/kube's Client.
+// Cluster is the part of internal/kube's Client that a drill needs.
 type Cluster interface {
 	rollback.Cluster
 	ledger.ConfigMaps
@@ -37,31 +37,31 @@ type Cluster interface {
 	Replicas(ctx context.Context, namespace, name string) (int, error)
 }
 
-// Options say where the drill takes place.
+// Options describe a drill.
 type Options struct {
 	Namespace, App, Service string
-	// Deployment is that of the track, and Track its labels.
+	// Deployment is the track's Deployment, Track the labels of its pods.
 	Deployment string
 	Track      map[string]string
-	// Ready is how long the drill's canary may take until it has requests.
+	// Ready limits the time until the drill's canary serves requests.
 	Ready time.Duration
 	Who   string
-	// Tell says what is done next, OnStep is told of the rollback's steps.
-	Tell   func(text string)
-	OnStep func(rollback.Step)
-	Now    func() time.Time
+	// Progress reports the next step of the drill, OnStep each step of the rollback.
+	Progress func(text string)
+	OnStep   func(rollback.Step)
+	Now      func() time.Time
 }
 
-// Result is what a drill found.
+// Result is the outcome of a drill.
 type Result struct {
-	// OutAfter is how long it took until no endpoint of the canary was left.
+	// OutAfter is the time until the Service had no endpoint of the canary.
 	OutAfter time.Duration
 	Outcome  rollback.Outcome
-	// Unhurt tells that the track had all its pods among the endpoints afterwards.
+	// Unhurt is true when all pods of the track were endpoints of the Service afterwards.
 	Unhurt bool
 }
 
-// Verdict is pass when every step was done, the canary was out of traffic and the track was left whole.
+// Verdict is pass when every step succeeded, the canary was out of traffic and the track was unhurt.
 func (r Result) Verdict() gate.Verdict {
 	if _, out := r.Outcome.OutOfTraffic(); !out || r.Outcome.Err() != nil || !r.Unhurt {
 		return gate.Fail
@@ -69,17 +69,18 @@ func (r Result) Verdict() gate.Verdict {
 	return gate.Pass
 }
 
-// cleanLimit bounds the cleaning up, which happens after an interrupt too.
+// cleanLimit limits the cleanup, which runs after an interrupt too.
 const cleanLimit = 30 * time.Second
 
-// Run drills. The error says that the drill could not be held; what a drill that was held found is in the result.
+// Run holds a drill. It returns an error only if the drill could not start; the outcome of one that did is in the
+// result.
 func Run(ctx context.Context, cluster Cluster, options Options) (Result, error) {
 	track, exists, err := cluster.Deployment(ctx, options.Namespace, options.Deployment)
 	if err != nil {
 		return Result{}, err
 	}
 	if !exists {
-		return Result{}, fmt.Errorf("there is no Deployment %s/%s to drill beside", options.Namespace, options.Deployment)
+		return Result{}, fmt.Errorf("there is no Deployment %s/%s: the drill needs the track of its stack; roll it out first", options.Namespace, options.Deployment)
 	}
 	replicas, err := cluster.Replicas(ctx, options.Namespace, options.Deployment)
 	if err != nil {
@@ -93,13 +94,13 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Result, error) 
 		err := errors.Join(cluster.DeleteDeployment(late, options.Namespace, canary.Name),
 			cluster.DeleteConfigMap(late, options.Namespace, book))
 		if err != nil {
-			options.Tell(fmt.Sprintf("what the drill made is not gone: %s", err))
+			options.Progress(fmt.Sprintf("the drill's canary or ledger was not removed: %s", err))
 		}
 	}()
 	if err := begin(ctx, cluster, canary, options); err != nil {
 		return Result{}, err
 	}
-	options.Tell("the canary has requests; rolling it back")
+	options.Progress("the canary serves requests; rolling it back")
 	store := ledger.InConfigMap{Cluster: cluster, Namespace: options.Namespace, Name: book}
 	digest := "drill of " + canary.Spec.Template.Spec.Containers[0].Image
 	outcome := rollback.Run(ctx, cluster, rollback.InLedger{Store: store, Now: options.Now, Who: options.Who,
@@ -117,11 +118,11 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Result, error) 
 	return result, nil
 }
 
-// begin makes the canary and waits until it has requests. What an earlier drill left behind is replaced.
+// begin starts the canary and waits until it serves requests. It replaces the remains of an earlier drill.
 func begin(ctx context.Context, cluster Cluster, canary *appsv1.Deployment, options Options) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, options.Ready, fmt.Errorf("not within %v", options.Ready))
+	ctx, cancel := context.WithTimeoutCause(ctx, options.Ready, fmt.Errorf("not ready within %v", options.Ready))
 	defer cancel()
-	options.Tell(fmt.Sprintf("making %s, a canary of the same image, in %s", canary.Name, options.Namespace))
+	options.Progress(fmt.Sprintf("starting %s, a canary with the track's image, in %s", canary.Name, options.Namespace))
 	if err := cluster.DeleteDeployment(ctx, options.Namespace, canary.Name); err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func begin(ctx context.Context, cluster Cluster, canary *appsv1.Deployment, opti
 	return cluster.WaitEndpoints(ctx, options.Namespace, options.Service, canary.Spec.Selector.MatchLabels, 1)
 }
 
-// canaryOf is the drill's canary: one pod like those of the track, with labels of its own.
+// canaryOf is the drill's canary: one pod like those of the track, with the labels of a canary.
 func canaryOf(track *appsv1.Deployment, options Options) *appsv1.Deployment {
 	selector := map[string]string{names.App: options.App, names.Track: names.Canary, names.Version: Release}
 	spec := *track.Spec.DeepCopy()
@@ -144,10 +145,10 @@ func canaryOf(track *appsv1.Deployment, options Options) *appsv1.Deployment {
 	for i := range spec.Template.Spec.TopologySpreadConstraints {
 		spec.Template.Spec.TopologySpreadConstraints[i].LabelSelector = spec.Selector
 	}
-	own := maps.Clone(labels)
-	maps.DeleteFunc(own, func(key, _ string) bool {
+	identity := maps.Clone(labels)
+	maps.DeleteFunc(identity, func(key, _ string) bool {
 		return !slices.Contains([]string{names.App, names.Track, names.Version, names.Environment}, key)
 	})
 	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: names.CanaryDeployment(options.App, Release),
-		Namespace: options.Namespace, Labels: own}, Spec: spec}
+		Namespace: options.Namespace, Labels: identity}, Spec: spec}
 }

@@ -127,8 +127,8 @@ func (s *stage) drill(ctx context.Context, t *testing.T) (result Result, made *a
 		Namespace: "staging", App: "shop", Service: "shop-staging", Deployment: "shop-staging",
 		Track: map[string]string{"app": "shop", "track": "stable"},
 		Ready: time.Minute, Who: "anna", Now: time.Now,
-		Tell:   func(text string) { told += text + "\n" },
-		OnStep: func(rollback.Step) { made = s.deployments["shop-drill"] },
+		Progress: func(text string) { told += text + "\n" },
+		OnStep:   func(rollback.Step) { made = s.deployments["shop-drill"] },
 	})
 	return result, made, told, err
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 )
 
-// writeLimit is how long a command of the Pulumi CLI may take to write its state when it is interrupted.
+// writeLimit is how long an interrupted command of the Pulumi CLI may take to write its state.
 const writeLimit = 2 * time.Minute
 
-// command runs the Pulumi CLI in a process group of its own. A Ctrl-C at the terminal would otherwise reach it twice,
-// from the terminal and through the context, and the second one makes it drop its state.
+// command runs the Pulumi CLI in a process group of its own. Otherwise a Ctrl-C would reach the CLI twice, from the
+// terminal and through the context, and the second one makes it drop its state.
 type command struct {
 	auto.PulumiCommand
-	// patience is how long the CLI may take to end when it is interrupted, before it is killed and leaves its lock.
+	// patience is how long an interrupted CLI may take to end before it is killed, which leaves its lock behind.
 	patience time.Duration
-	// interrupted is called when the CLI is asked to end; nil for nothing to be told.
+	// interrupted is called when the CLI is interrupted; it may be nil.
 	interrupted func()
 }
 

@@ -51,12 +51,12 @@ func TestAnInterruptedUpdateWritesItsState(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	progress := &watched{word: "a hook waits", then: interrupt}
 	err = stack.Up(ctx, progress, false)
-	for _, word := range []string{"was interrupted", "an unchanged `pulumi up` goes on", "`pulumi cancel -s production`"} {
+	for _, word := range []string{"was interrupted", "continue with `pulumi up -s production`", "`pulumi cancel -s production`"} {
 		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("error %v, want %q in it", err, word)
 		}
 	}
-	for _, word := range []string{"interrupted: Pulumi begins nothing more", "within 16m0s at most", "state is written"} {
+	for _, word := range []string{"interrupted: Pulumi starts no further step", "within 16m0s", "state is written"} {
 		if !strings.Contains(progress.text.String(), word) {
 			t.Errorf("%q is not told:\n%s", word, progress.text.String())
 		}

@@ -16,10 +16,10 @@ import (
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// ErrLocked says that somebody else updates the stack at this moment.
+// ErrLocked is returned when another update holds the stack's lock.
 var ErrLocked = errors.New("another update of the stack is running")
 
-// openWorkspace opens the project's folder as the Automation API sees it.
+// openWorkspace opens the project's folder with the Automation API.
 func openWorkspace(ctx context.Context, dir string) (auto.Workspace, error) {
 	return openWorkspaceWith(ctx, dir, command{patience: writeLimit})
 }
@@ -27,10 +27,10 @@ func openWorkspace(ctx context.Context, dir string) (auto.Workspace, error) {
 func openWorkspaceWith(ctx context.Context, dir string, cli command) (auto.Workspace, error) {
 	base, err := auto.NewPulumiCommand(nil)
 	if err != nil {
-		return nil, fmt.Errorf("the Pulumi CLI cannot be used: %w: install it, or put it on the PATH", err)
+		return nil, fmt.Errorf("the Pulumi CLI is not usable: %w: install it, or put it on the PATH", err)
 	}
 	cli.PulumiCommand = base
-	// The folder is given; a relative one in the environment would be looked for below it.
+	// Dir is absolute. The CLI would resolve a relative PULUMI_OPTION_CWD against it.
 	opened, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(dir), auto.Pulumi(cli),
 		auto.EnvVars(map[string]string{"PULUMI_OPTION_CWD": dir}))
 	if err != nil {
@@ -39,27 +39,27 @@ func openWorkspaceWith(ctx context.Context, dir string, cli command) (auto.Works
 	return opened, nil
 }
 
-// selected is the stack that `pulumi stack select` has selected.
+// selected returns the name of the stack that `pulumi stack select` selected.
 func selected(ctx context.Context, dir string) (string, error) {
 	const choose = "name a stack with --stack"
 	opened, err := openWorkspace(ctx, dir)
 	if err != nil {
-		return "", terminal.Usage(fmt.Errorf("no stack is named, and none can be found selected: %w: %s", err, choose))
+		return "", terminal.Usage(fmt.Errorf("no stack is named, and the selected one cannot be read: %w: %s", err, choose))
 	}
 	stack, err := opened.Stack(ctx)
 	if err != nil {
-		return "", terminal.Usage(fmt.Errorf("no stack is named, and none can be found selected: %w: %s",
+		return "", terminal.Usage(fmt.Errorf("no stack is named, and the selected one cannot be read: %w: %s",
 			withoutTranscript(err), choose))
 	}
 	if stack == nil {
 		return "", terminal.Usage(fmt.Errorf("no stack is named and none is selected in %s: %s, or select one with "+
-			"`pulumi stack select`; there are %s",
+			"`pulumi stack select`; the project has %s",
 			dir, choose, strings.Join(Stacks(dir), ", ")))
 	}
 	return stack.Name, nil
 }
 
-// fromCLI reads the configuration as the engine hands it to the program.
+// fromCLI reads the configuration as the engine passes it to the program.
 func (s *Stack) fromCLI(ctx context.Context, secrets bool) (settings.Source, error) {
 	opened, err := openWorkspace(ctx, s.Dir)
 	if err != nil {
@@ -71,31 +71,31 @@ func (s *Stack) fromCLI(ctx context.Context, secrets bool) (settings.Source, err
 	}
 	read := newSource()
 	for key, value := range values {
-		if name, own := strings.CutPrefix(key, s.Project+":"); own {
+		if name, ok := strings.CutPrefix(key, s.Project+":"); ok {
 			read.values[name], read.secrets[name] = value.Value, value.Secret
 		}
 	}
 	return read, nil
 }
 
-// Outputs are the stack's outputs: what was reached last, not what is asked for. An output that is a secret is left
-// out.
+// Outputs returns the stack's outputs, which describe the last update and not the configuration. It omits secret
+// outputs.
 func (s *Stack) Outputs(ctx context.Context) (map[string]any, error) {
 	return s.OutputsOf(ctx, s.qualified)
 }
 
-// OutputsOf are the outputs of another stack, which may be of another project.
+// OutputsOf returns the outputs of another stack, which may belong to another project. It omits secret outputs.
 func (s *Stack) OutputsOf(ctx context.Context, name string) (map[string]any, error) {
 	opened, err := openWorkspace(ctx, s.Dir)
 	if err != nil {
 		return nil, err
 	}
-	found, err := opened.StackOutputs(ctx, name)
+	all, err := opened.StackOutputs(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("read the outputs of stack %s: %w", name, withoutTranscript(err))
 	}
 	outputs := map[string]any{}
-	for name, output := range found {
+	for name, output := range all {
 		if !output.Secret {
 			outputs[name] = output.Value
 		}
@@ -103,8 +103,8 @@ func (s *Stack) OutputsOf(ctx context.Context, name string) (map[string]any, err
 	return outputs, nil
 }
 
-// Set changes values of the stack's file, none of them secret, by the path of their key; an empty value removes the
-// key. It does not change Settings: open the stack again for that.
+// Set writes values that are no secrets to the stack's file, by the path of their key. An empty value removes the key.
+// Set does not change Settings: open the stack again for that.
 func (s *Stack) Set(ctx context.Context, values map[string]string) error {
 	opened, err := openWorkspace(ctx, s.Dir)
 	if err != nil {
@@ -131,23 +131,20 @@ func (s *Stack) Set(ctx context.Context, values map[string]string) error {
 	return nil
 }
 
-// Up runs `pulumi up` without asking again, and with refresh brings the state in line with the cluster first. Its
-// output goes to progress as it comes. When the context ends, the update is asked to stop and given the time to end
-// what it has begun and to write its state. The error is ErrLocked when another update holds the stack; else the
-// output tells what went wrong.
+// Up runs `pulumi up --yes`; refresh first brings the state in line with the cluster. Its output goes to progress as it
+// comes. When the context ends, Up interrupts the update and waits until it has finished its current steps and
+// written its state. The error is ErrLocked when another update holds the stack's lock.
 func (s *Stack) Up(ctx context.Context, progress io.Writer, refresh bool) error {
 	progress = &serial{to: progress}
 	patience := s.longestStep() + writeLimit
 	opened, err := openWorkspaceWith(ctx, s.Dir, command{patience: patience, interrupted: func() {
-		fmt.Fprintf(progress, "interrupted: Pulumi begins nothing more, and ends what it has begun, within %v at most. A "+
-			"second Ctrl-C does not wait for it: "+
-			"it may then leave its lock, which `pulumi cancel -s %s` takes away\n", patience, s.Name)
+		fmt.Fprintf(progress, "interrupted: Pulumi starts no further step and finishes the current ones, within %v. A second "+
+			"Ctrl-C does not wait for them; the lock that it may leave behind is removed by `pulumi cancel -s %s`\n", patience, s.Name)
 	}})
 	if err != nil {
 		return err
 	}
-	// To select a stack would change what the next command without --stack is about: the one that was selected is
-	// selected again.
+	// The Automation API selects the stack. Restore the selection, or the next command without --stack would use it.
 	before, err := opened.Stack(ctx)
 	if err != nil {
 		return fmt.Errorf("look for stack %s: %w", s.Name, withoutTranscript(err))
@@ -169,26 +166,24 @@ func (s *Stack) Up(ctx context.Context, progress io.Writer, refresh bool) error 
 	case err == nil:
 		return nil
 	case auto.IsConcurrentUpdateError(err):
-		return fmt.Errorf("pulumi up -s %s: %w: wait for its end; one that was killed leaves its lock behind, which "+
-			"`pulumi cancel -s %s` takes away", s.Name, ErrLocked, s.Name)
+		return fmt.Errorf("pulumi up -s %s: %w: wait until it ends; if it was killed, remove its lock: pulumi cancel -s %s", s.Name, ErrLocked, s.Name)
 	case ctx.Err() != nil:
-		return fmt.Errorf("pulumi up -s %s was interrupted: %w: an unchanged `pulumi up` goes on, after `pulumi cancel -s "+
-			"%s` if it finds the stack locked", s.Name, context.Cause(ctx), s.Name)
+		return fmt.Errorf("pulumi up -s %s was interrupted: %w: continue with `pulumi up -s %s`, after "+
+			"`pulumi cancel -s %s` if the stack is locked", s.Name, context.Cause(ctx), s.Name, s.Name)
 	default:
-		return fmt.Errorf("pulumi up -s %s failed; its output tells why", s.Name)
+		return fmt.Errorf("pulumi up -s %s failed: see its output", s.Name)
 	}
 }
 
-// longestStep is how long a step of an update may take that Pulumi does not break off: a hook waits for pods, or runs
-// the smoke suite on both tracks, each after a wait for its pods, and bakes, at most twice as long while requests are
-// missing.
+// longestStep bounds the longest step that Pulumi does not abort. A hook either waits for pods, or runs the smoke suite
+// on both tracks, each after a wait for its pods, and then bakes, for up to twice the duration while requests are few.
 func (s *Stack) longestStep() time.Duration {
 	given := s.Settings
 	return max(time.Duration(given.ProgressLimit),
 		4*time.Duration(given.Smoke.Timeout)+2*time.Duration(given.Bake.Duration))
 }
 
-// serial lets several write to one writer.
+// serial is a writer for concurrent use.
 type serial struct {
 	one sync.Mutex
 	to  io.Writer
@@ -200,7 +195,7 @@ func (s *serial) Write(text []byte) (int, error) {
 	return s.to.Write(text)
 }
 
-// withoutTranscript is an error of the Automation API without the transcript that it carries.
+// withoutTranscript reduces an error of the Automation API to its message: the API appends the whole transcript.
 func withoutTranscript(err error) error {
 	text := err.Error()
 	_, problem, found := strings.Cut(text, "\nstderr: ")
@@ -208,9 +203,9 @@ func withoutTranscript(err error) error {
 		return err
 	}
 	problem = strings.TrimPrefix(strings.TrimSpace(problem), "error: ")
-	what, _, _ := strings.Cut(text, "\n")
+	summary, _, _ := strings.Cut(text, "\n")
 	if problem == "" {
-		return errors.New(what)
+		return errors.New(summary)
 	}
 	return errors.New(problem)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// source is a stack's configuration of the project's own namespace.
+// source is a stack's configuration in the project's namespace.
 type source struct {
 	values  map[string]string
 	secrets map[string]bool
@@ -38,8 +38,8 @@ func (s *source) IsSecret(key string) bool { return s.secrets[key] }
 // Keys implements settings.Source.
 func (s *source) Keys() []string { return slices.Sorted(maps.Keys(s.values)) }
 
-// fromFile reads the stack's file. Secrets are replaced by a mark. It gives nil when the file refers to an
-// environment of Pulumi's.
+// fromFile reads the stack's file and masks its secrets. It returns nil when the file refers to a Pulumi ESC
+// environment.
 func fromFile(project *workspace.Project, path string) (settings.Source, error) {
 	stack, err := loadStack(project, path)
 	if err != nil {
@@ -63,8 +63,8 @@ func fromFile(project *workspace.Project, path string) (settings.Source, error) 
 	return read, err
 }
 
-// Values are what the stack's own file says of keys, by their path, in the form that Set takes; what it says nothing
-// of is empty. Of an object only scalar fields can be asked for.
+// Values returns values of the stack's own file by the path of their key, in the form that Set takes. A key that the
+// file does not set is empty. Inside an object only scalar fields can be read.
 func (s *Stack) Values(paths []string) (map[string]string, error) {
 	project, _, err := findProject(s.Dir)
 	if err != nil {
@@ -100,7 +100,7 @@ func loadStack(project *workspace.Project, path string) (*workspace.ProjectStack
 	return workspace.LoadProjectStack(sink, project, path)
 }
 
-// complete adds what the project says for stacks that say nothing.
+// complete adds the project's values and defaults for keys that the stack does not set.
 func (s *source) complete(project *workspace.Project) error {
 	for name, key := range project.Config {
 		name = strings.TrimPrefix(name, project.Name.String()+":")

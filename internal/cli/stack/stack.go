@@ -20,26 +20,25 @@ import (
 
 // Options choose a stack.
 type Options struct {
-	// Stack is the name, alone or as organization/project/stack. Empty means PULUMI_STACK, then the one that `pulumi
-	// stack select` has selected.
+	// Stack is the name, alone or as organization/project/stack. Empty means PULUMI_STACK, then the selected stack.
 	Stack string
-	// Dir is a folder in the Pulumi project. Empty means what PULUMI_OPTION_CWD says, then the working directory.
+	// Dir is a folder in the Pulumi project. Empty means PULUMI_OPTION_CWD, then the working directory.
 	Dir string
 }
 
 // Stack is a stack of the project.
 type Stack struct {
-	// Name is the stack's short name, Project that of its project; Dir is the folder of the project.
+	// Name is the stack's short name, Project the name of its project, Dir the project's folder.
 	Name, Project, Dir string
-	// Settings are the stack's. Those of Open hold a mark in the place of every secret.
+	// Settings are the stack's settings. Open masks every secret in them.
 	Settings *settings.Settings
 
-	qualified string // the name as it was asked for
+	qualified string // the name as given
 	file      string
 }
 
-// Open finds the stack and reads its settings from its files. Nothing else is needed for it. A stack that does not
-// exist is a UsageError that names those that do.
+// Open reads the stack's settings from its files. It needs nothing else. An unknown stack is a UsageError that lists
+// the known ones. On a settings.Error the stack is returned as well, with the settings that could be read.
 func Open(ctx context.Context, options Options) (*Stack, error) {
 	project, path, err := findProject(options.Dir)
 	if err != nil {
@@ -68,7 +67,7 @@ func Open(ctx context.Context, options Options) (*Stack, error) {
 		return nil, fmt.Errorf("read %s: %w", stack.file, err)
 	}
 	if source == nil {
-		// Parts of the configuration lie in an environment of Pulumi's, which only the CLI can read.
+		// Part of the configuration is in a Pulumi ESC environment, which only the CLI can read.
 		source, err = stack.fromCLI(ctx, false)
 		if err != nil {
 			return nil, err
@@ -83,8 +82,8 @@ func (s *Stack) Sibling(ctx context.Context, name string) (*Stack, error) {
 	return Open(ctx, Options{Stack: name, Dir: s.Dir})
 }
 
-// WithSecrets gives the settings with the stack's secrets, which the Pulumi CLI decrypts. They must not be printed;
-// what must not stand in a text is settings.Settings.Revealed.
+// WithSecrets returns the settings with the stack's secrets, which the Pulumi CLI decrypts. They must not be printed:
+// pass settings.Settings.Revealed to whatever redacts a text.
 func (s *Stack) WithSecrets(ctx context.Context) (*settings.Settings, error) {
 	source, err := s.fromCLI(ctx, true)
 	if err != nil {
@@ -93,8 +92,8 @@ func (s *Stack) WithSecrets(ctx context.Context) (*settings.Settings, error) {
 	return settings.Load(s.Name, source)
 }
 
-// Stacks lists the stacks that have a file in the project, sorted; none where there is no project. It reads names and
-// nothing else.
+// Stacks lists the stacks that have a file in the project, sorted, without opening the files. Outside a project it is
+// empty.
 func Stacks(dir string) []string {
 	project, path, err := findProject(dir)
 	if err != nil {
@@ -128,7 +127,7 @@ func findProject(dir string) (*workspace.Project, string, error) {
 	}
 	path, err := workspace.DetectProjectPathFrom(dir)
 	if err != nil {
-		return nil, "", terminal.Usage(fmt.Errorf("no Pulumi project in %s or above: go to its folder, or name it with --cwd",
+		return nil, "", terminal.Usage(fmt.Errorf("no Pulumi project in %s or above: change to its folder, or pass it with --cwd",
 			dir))
 	}
 	project, err := workspace.LoadProject(path)
@@ -138,12 +137,12 @@ func findProject(dir string) (*workspace.Project, string, error) {
 	return project, path, nil
 }
 
-// Owner is what a namespace of the stack is marked with.
+// Owner is the value of the owner annotation on the stack's namespaces.
 func (s *Stack) Owner() string { return s.Project + "/" + s.Name }
 
-// Connect reaches the stack's cluster by the same kubeconfig and context as the program. It fails when the cluster
-// does not answer, and when the stack's namespace there is missing or belongs to somebody else: then it is another
-// cluster than the stack was rolled out to.
+// Connect connects to the stack's cluster with the same kubeconfig and context as the program. It fails when the
+// cluster does not answer, and when the stack's namespace is missing or has another owner, because that is not the
+// cluster that the stack was rolled out to.
 func (s *Stack) Connect(ctx context.Context) (*kube.Client, error) {
 	client, err := kube.New(kube.Options{Kubeconfig: s.Settings.Kubeconfig, Context: s.Settings.KubeContext})
 	if err != nil {
@@ -159,15 +158,14 @@ func (s *Stack) Connect(ctx context.Context) (*kube.Client, error) {
 	where := fmt.Sprintf("namespace %s at %s", s.Settings.Namespace, client.Origin())
 	switch owner := namespace.Annotations[names.Owner]; {
 	case !exists:
-		return nil, fmt.Errorf("there is no %s: either this is another cluster than that of stack %s (compare with "+
-			"`pulumi config get kubeContext -s %s`), "+
-			"or the stack was never rolled out (`pulumi up -s %s`)", where, s.Name, s.Name, s.Name)
+		return nil, fmt.Errorf("there is no %s: either this is not the cluster of stack %s (compare with "+
+			"`pulumi config get kubeContext -s %s`), or the stack was never rolled out (`pulumi up -s %s`)", where, s.Name, s.Name, s.Name)
 	case owner == "":
-		return nil, fmt.Errorf("%s belongs to no stack: this is another cluster than that of stack %s; compare with "+
+		return nil, fmt.Errorf("%s belongs to no stack: this is not the cluster of stack %s; compare with "+
 			"`pulumi config get kubeContext -s %s`", where, s.Name, s.Name)
 	case owner != s.Owner():
-		return nil, fmt.Errorf("%s belongs to %s, not to %s: choose that stack with --stack, or the cluster of this one",
-			where, owner, s.Owner())
+		return nil, fmt.Errorf("%s belongs to %s, not to %s: pass that stack with --stack, or point stack %s at its own "+
+			"cluster: pulumi config set kubeContext CONTEXT -s %s", where, owner, s.Owner(), s.Name, s.Name)
 	}
 	return client, nil
 }
