@@ -44,7 +44,7 @@ func commandInterrupted(t *testing.T, c *cluster) {
 	}
 	if standing, _ := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s",
 		"production"); !strings.Contains(standing, "SHIFTING") ||
-		!strings.Contains(standing, "the shift from 30 % to 60 % was let through") {
+		!strings.Contains(standing, "the shift from 30 % to 60 % was admitted") {
 		t.Errorf("status after the interruption:\n%s", standing)
 	}
 	c.expect(t, terminal.ExitDone, up, "its soak begins")

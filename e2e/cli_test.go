@@ -94,7 +94,7 @@ type standingOf struct {
 	Latch *struct{ Seq int }
 }
 
-// expectStanding expects status to tell of the phase, and of the pods of both tracks that take requests.
+// expectStanding expects status to show the phase and the serving pods of both tracks.
 func (c *cluster) expectStanding(t *testing.T, code int, phase string, stable, canary int) {
 	t.Helper()
 	var found standingOf
@@ -116,7 +116,7 @@ func commandStatus(t *testing.T, c *cluster) {
 		output, err := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s", "production")
 		return err == nil && strings.Contains(output, "P95 latency")
 	})
-	c.expect(t, terminal.ExitDone, []string{"status", "-s", "production"}, "SOAKING", "week1 is watched at 10 %", "9 of 9",
+	c.expect(t, terminal.ExitDone, []string{"status", "-s", "production"}, "SOAKING", "week1 soaks at 10 %", "9 of 9",
 		"1 of 1", "error rate", "shift-reached")
 	c.expectStanding(t, terminal.ExitDone, "soaking", 9, 1)
 	c.expect(t, terminal.ExitDone, []string{"status", "-s", "staging"}, "SINGLE TRACK", "2 of 2")

@@ -20,7 +20,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
-// status puts together what was read.
+// status builds the Status from what was read.
 func (g *gathering) status(ctx context.Context) *Status {
 	s := g.source.Settings
 	status := &Status{
@@ -46,15 +46,15 @@ func (g *gathering) status(ctx context.Context) *Status {
 		}
 		status.Soak = g.soak(ctx)
 	}
-	for _, what := range slices.Sorted(maps.Keys(g.missing)) {
-		status.Missing = append(status.Missing, what+": "+g.missing[what].Error())
+	for _, part := range slices.Sorted(maps.Keys(g.missing)) {
+		status.Missing = append(status.Missing, part+": "+g.missing[part].Error())
 	}
 	status.judge(facts)
 	return status
 }
 
-// newest are the last entries, of checkpoints in a row the last alone: in the first hour they would hide everything
-// else.
+// newest returns the last entries. Of consecutive checkpoints it keeps only the last, because in the first hour they
+// would hide everything else.
 func newest(entries []ledger.Entry) []ledger.Entry {
 	var shown []ledger.Entry
 	for i, entry := range entries {
@@ -66,7 +66,7 @@ func newest(entries []ledger.Entry) []ledger.Entry {
 	return shown[max(0, len(shown)-shownEntries):]
 }
 
-// latch is that of the image which the configuration is about; where it names a tag, that of the ledger's last image.
+// latch returns the latch of the configured image, or of the ledger's last image where the configuration names a tag.
 func (g *gathering) latch() *ledger.Entry {
 	image := names.Digest(g.source.Settings.Image)
 	if image == "" {
@@ -86,7 +86,7 @@ func (g *gathering) measured(weight *Weight) {
 	for _, sample := range *g.share {
 		value := float64(sample.Value)
 		if math.IsNaN(value) || math.IsInf(value, 0) || value < 0 {
-			g.miss("share of the requests", fmt.Errorf("prometheus answers with %v requests of the track %q", value,
+			g.miss("share of the requests", fmt.Errorf("prometheus returned %v requests for the track %q", value,
 				sample.Metric[names.Track]))
 			return
 		}
@@ -115,12 +115,12 @@ func (g *gathering) trackStates() []Track {
 		if name == names.Canary {
 			track.Planned = position.Canary
 		}
-		if found := g.tracks[name]; found != nil {
+		if live := g.tracks[name]; live != nil {
 			track.Exists, track.Desired = true, 1
-			if found.Spec.Replicas != nil {
-				track.Desired = int(*found.Spec.Replicas)
+			if live.Spec.Replicas != nil {
+				track.Desired = int(*live.Spec.Replicas)
 			}
-			if containers := found.Spec.Template.Spec.Containers; len(containers) > 0 {
+			if containers := live.Spec.Template.Spec.Containers; len(containers) > 0 {
 				track.Image = containers[0].Image
 			}
 		}
@@ -152,41 +152,41 @@ func (t *Track) count(pod *corev1.Pod, taking []string) {
 	t.Ready++
 }
 
-// soak is the watch of the present stage, nil where none runs. The evidence is a fresh look where there is one in
-// time, else that of the last checkpoint.
+// soak returns the soak of the current stage, or nil when there is none. The evidence is a fresh reading if one arrives
+// in time, else that of the last checkpoint.
 func (g *gathering) soak(ctx context.Context) *Soak {
 	state, spec := *g.state, rollout.SoakSpec(g.source.Settings)
 	if state.Weight == 0 || state.SoakSince.IsZero() {
 		return nil
 	}
 	elapsed := g.now.Sub(state.SoakSince)
-	made := &Soak{
+	stage := &Soak{
 		Since: state.SoakSince, Extensions: state.Extensions, Required: Seconds(spec.Plan.Required(state.Extensions)),
 		NextCheckpoint: state.SoakSince.Add(spec.Plan.Checkpoint(elapsed)),
 	}
 	if elapsed < 4*time.Duration(g.source.Settings.Metrics.Interval) {
-		// The first samples of the stage are on their way: that they are missing is no news.
-		return made
+		// The first samples of the stage have not arrived yet. That is not worth a note.
+		return stage
 	}
-	look := g.source.Evidence.Read(ctx, state.SoakSince, func(ctx context.Context) advance.Soak {
+	reading := g.source.Evidence.Read(ctx, state.SoakSince, func(ctx context.Context) advance.Soak {
 		return rollout.LookAtSoak(ctx, g.source.Settings, g.source.Cluster, g.source.Prometheus, state, g.source.Now())
 	})
 	switch {
-	case look == nil:
-		g.checkpoint(made, spec)
-	case soak.IsUnseen(look.Evaluation):
-		g.miss("evidence of the soak", errors.New(look.Evaluation.Results[0].Reason))
-		g.checkpoint(made, spec)
+	case reading == nil:
+		g.checkpoint(stage, spec)
+	case soak.IsUnseen(reading.Evaluation):
+		g.miss("evidence of the soak", errors.New(reading.Evaluation.Results[0].Reason))
+		g.checkpoint(stage, spec)
 	default:
-		made.take(*look)
+		stage.fromReading(*reading)
 	}
-	return made
+	return stage
 }
 
-func (s *Soak) take(look advance.Soak) {
-	s.Source, s.LookedAt, s.Soaked, s.Verdict = SourceLook, look.Evaluation.End, Seconds(look.Soaked),
-		look.Evaluation.Verdict()
-	for _, result := range look.Evaluation.Results {
+func (s *Soak) fromReading(reading advance.Soak) {
+	s.Source, s.LookedAt, s.Soaked, s.Verdict = SourceLook, reading.Evaluation.End,
+		Seconds(reading.Soaked), reading.Evaluation.Verdict()
+	for _, result := range reading.Evaluation.Results {
 		s.Criteria = append(s.Criteria, Criterion{
 			Name: result.Name, Verdict: result.Verdict, N: result.N, K: result.K, Lower: result.Lower, Upper: result.Upper,
 			Target: result.Target, Rollback: result.Rollback, Reason: result.Reason,
@@ -194,18 +194,18 @@ func (s *Soak) take(look advance.Soak) {
 	}
 }
 
-// checkpoint takes the evidence from the last checkpoint or verdict of the stage.
-func (g *gathering) checkpoint(made *Soak, spec soak.Spec) {
+// checkpoint fills in the evidence of the stage's last checkpoint or verdict.
+func (g *gathering) checkpoint(stage *Soak, spec soak.Spec) {
 	for _, entry := range slices.Backward(g.entries) {
-		if entry.Time.Before(made.Since) {
+		if entry.Time.Before(stage.Since) {
 			return
 		}
 		if entry.Kind != ledger.Checkpoint && entry.Kind != ledger.Verdict && entry.Kind != ledger.Extended ||
 			len(entry.Numbers) == 0 {
 			continue
 		}
-		made.Source, made.LookedAt = SourceCheckpoint, entry.Time
-		made.Soaked, made.Verdict = Seconds(time.Duration(entry.Soaked)*time.Second), gate.Verdict(entry.Verdict)
+		stage.Source, stage.LookedAt = SourceCheckpoint, entry.Time
+		stage.Soaked, stage.Verdict = Seconds(time.Duration(entry.Soaked)*time.Second), gate.Verdict(entry.Verdict)
 		for _, number := range entry.Numbers {
 			criterion := Criterion{Name: number.Name, Verdict: gate.Verdict(number.Verdict), N: number.N, K: number.K,
 				Lower: number.Lower, Upper: number.Upper}
@@ -214,7 +214,7 @@ func (g *gathering) checkpoint(made *Soak, spec soak.Spec) {
 					criterion.Target, criterion.Rollback = known.Target, known.Rollback
 				}
 			}
-			made.Criteria = append(made.Criteria, criterion)
+			stage.Criteria = append(stage.Criteria, criterion)
 		}
 		return
 	}

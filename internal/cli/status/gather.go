@@ -22,25 +22,25 @@ import (
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
-// Cluster is what is read of the cluster; internal/kube's Client.
+// Cluster is the part of internal/kube's Client that a status reads.
 type Cluster interface {
 	ledger.ConfigMaps
 	soak.Pods
-	// Deployment gives a Deployment. The second result is false when it does not exist.
+	// Deployment returns a Deployment; the second result is false when it does not exist.
 	Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, bool, error)
-	// Endpoints names the pods that a Service sends requests to.
+	// Endpoints returns the names of the pods that a Service routes to.
 	Endpoints(ctx context.Context, namespace, service string) ([]string, error)
-	// LeaseHolder tells who holds a Lease, and when the holder said so last.
+	// LeaseHolder returns the holder of a Lease and the time of the last renewal.
 	LeaseHolder(ctx context.Context, namespace, name string) (holder string, renewed time.Time, err error)
 }
 
-// Source is where a status is read from.
+// Source is the origin of a status.
 type Source struct {
-	// Stack and Origin name the stack and its cluster to people.
+	// Stack and Origin are the names of the stack and of its cluster, for people.
 	Stack, Origin string
 	Settings      *settings.Settings
 	Cluster       Cluster
-	// Prometheus reaches the server that the gates ask.
+	// Prometheus connects to the server that the gates query.
 	Prometheus func() (soak.Server, error)
 	// Evidence caches the readings of the soak's evidence.
 	Evidence *EvidenceCache
@@ -48,18 +48,18 @@ type Source struct {
 }
 
 const (
-	// clusterBudget bounds what is read of the API server, metricsBudget each question to Prometheus.
+	// clusterBudget limits all reads from the API server, metricsBudget each query to Prometheus.
 	clusterBudget = 10 * time.Second
 	metricsBudget = 700 * time.Millisecond
-	// shareWindow is the time over which the canary's share is measured.
+	// shareWindow is the window over which the canary's share is measured.
 	shareWindow = 5 * time.Minute
-	// shownEntries is how many entries of the ledger are shown.
+	// shownEntries is the number of ledger entries shown.
 	shownEntries = 8
-	// stoppedAfter is the age from which on the Lease of an operator is one that was left behind.
+	// stoppedAfter is the age at which an operator's Lease counts as abandoned.
 	stoppedAfter = kube.HoldFor
 )
 
-// gathering is what is read, by many at once.
+// gathering collects what the concurrent reads return.
 type gathering struct {
 	source   Source
 	now      time.Time
@@ -79,7 +79,7 @@ type gathering struct {
 	share    *model.Vector
 }
 
-// Gather reads where the rollout stands. What cannot be read is named in the status, so that there is one in any case.
+// Gather reads the state of the rollout. It always returns a status, which lists the parts that could not be read.
 func Gather(ctx context.Context, source Source) *Status {
 	g := &gathering{source: source, now: source.Now(), missing: map[string]error{},
 		tracks: map[string]*appsv1.Deployment{}, pods: map[string][]corev1.Pod{}}
@@ -87,17 +87,17 @@ func Gather(ctx context.Context, source Source) *Status {
 	defer cancel()
 	s := source.Settings
 	var reading sync.WaitGroup
-	read := func(what string, do func(context.Context) error) {
-		reading.Go(func() { g.miss(what, do(ctx)) })
+	read := func(part string, do func(context.Context) error) {
+		reading.Go(func() { g.miss(part, do(ctx)) })
 	}
 	read("endpoints", g.readEndpoints)
 	for track, name := range trackNames(s) {
 		read("deployment "+name, func(ctx context.Context) error { return g.deployment(ctx, track, name) })
 		read("pods of "+name, func(ctx context.Context) error {
-			found, err := source.Cluster.DeploymentPods(ctx, s.Namespace, name)
+			pods, err := source.Cluster.DeploymentPods(ctx, s.Namespace, name)
 			g.mu.Lock()
 			defer g.mu.Unlock()
-			g.pods[track] = found
+			g.pods[track] = pods
 			return err
 		})
 	}
@@ -111,7 +111,7 @@ func Gather(ctx context.Context, source Source) *Status {
 		if s.IsGuarded() {
 			read("guard", g.readGuard)
 		}
-		// The measured share and the soak need to know since when the stage stands.
+		// The measured share and the soak need the start of the stage.
 		reading.Go(func() {
 			g.miss("ledger", g.readLedger(ctx))
 			g.miss("share of the requests", g.readShare(ctx))
@@ -129,8 +129,8 @@ func trackNames(s *settings.Settings) map[string]string {
 	return deployments
 }
 
-// readEndpoints finds the pods that requests are sent to: by one Service over both tracks or, where a route splits
-// them, by one each.
+// readEndpoints finds the pods that serve requests: the endpoints of the one Service over both tracks, or of one
+// Service per track where a route splits the requests.
 func (g *gathering) readEndpoints(ctx context.Context) error {
 	s := g.source.Settings
 	services := []string{s.ServiceName}
@@ -138,32 +138,33 @@ func (g *gathering) readEndpoints(ctx context.Context) error {
 		services = []string{names.TrackService(s.ServiceName, names.Stable), names.TrackService(s.ServiceName, names.Canary)}
 	}
 	for _, service := range services {
-		found, err := g.source.Cluster.Endpoints(ctx, s.Namespace, service)
+		pods, err := g.source.Cluster.Endpoints(ctx, s.Namespace, service)
 		if err != nil {
 			return err
 		}
-		g.taking = append(g.taking, found...)
+		g.taking = append(g.taking, pods...)
 	}
 	return nil
 }
 
-func (g *gathering) miss(what string, err error) {
+// miss records that a part could not be read, if err is not nil.
+func (g *gathering) miss(part string, err error) {
 	if err == nil {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.missing[what] = err
+	g.missing[part] = err
 }
 
 func (g *gathering) deployment(ctx context.Context, track, name string) error {
-	found, exists, err := g.source.Cluster.Deployment(ctx, g.source.Settings.Namespace, name)
+	deployment, exists, err := g.source.Cluster.Deployment(ctx, g.source.Settings.Namespace, name)
 	if err != nil || !exists {
 		return err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.tracks[track] = found
+	g.tracks[track] = deployment
 	return nil
 }
 
@@ -195,7 +196,7 @@ func (g *gathering) readOperator(ctx context.Context) error {
 	return err
 }
 
-// ask puts one question to Prometheus.
+// ask runs one query.
 func (g *gathering) ask(ctx context.Context, query string) (model.Vector, error) {
 	server, err := g.source.Prometheus()
 	if err != nil {
@@ -210,7 +211,7 @@ func (g *gathering) ask(ctx context.Context, query string) (model.Vector, error)
 	}
 	vector, ok := answer.(model.Vector)
 	if !ok {
-		return nil, fmt.Errorf("the query %s answers with a %s", query, answer.Type())
+		return nil, fmt.Errorf("query %s returned a %s instead of a vector", query, answer.Type())
 	}
 	return vector, nil
 }
@@ -221,8 +222,8 @@ func (g *gathering) readAlerts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := g.ask(ctx, query)
-	for _, sample := range found {
+	samples, err := g.ask(ctx, query)
+	for _, sample := range samples {
 		alert := Alert{Name: string(sample.Metric["alertname"]), Severity: string(sample.Metric["severity"]),
 			Action: string(sample.Metric["action"])}
 		if !slices.Contains(g.alerts, alert) {
@@ -233,7 +234,7 @@ func (g *gathering) readAlerts(ctx context.Context) error {
 	return err
 }
 
-// window is the time over which the share is measured: since the stage was reached, and at most the last few minutes.
+// window is the window over which the share is measured: the time since the stage was reached, at most shareWindow.
 func (g *gathering) window() time.Duration {
 	if g.state == nil || g.state.SoakSince.IsZero() {
 		return shareWindow
@@ -248,14 +249,14 @@ func (g *gathering) readShare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := g.ask(ctx, query)
+	samples, err := g.ask(ctx, query)
 	if err == nil {
-		g.share = &found
+		g.share = &samples
 	}
 	return err
 }
 
-// passed is the weight that passed its gate last, by the release record.
+// passed returns the weight that last passed its gate, from the release record.
 func (g *gathering) passed() *int {
 	weight, err := strconv.Atoi(g.record["weight"])
 	if err != nil {

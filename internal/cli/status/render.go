@@ -14,7 +14,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// Render draws the status for people, on one screen.
+// Render renders the status on one screen.
 func (s *Status) Render(style terminal.Style) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s %s   stack %s   namespace %s   %s\n", style.Bold(s.App), style.Bold(s.Release), s.Stack,
@@ -64,7 +64,7 @@ func verdictColor(style terminal.Style, verdict gate.Verdict) string {
 	}
 }
 
-// position are the weights and the soak.
+// position renders the weights and the soak.
 func (s *Status) position(style terminal.Style) string {
 	percent := func(weight *int) string {
 		if weight == nil {
@@ -77,7 +77,7 @@ func (s *Status) position(style terminal.Style) string {
 		measured = fmt.Sprintf("%.1f %% of %s requests in %s", *s.Weight.Measured, count(s.Weight.Requests),
 			model.Duration(s.Weight.Window))
 	}
-	rows := [][]string{{style.Bold("weight"), fmt.Sprintf("asked %d %%   stands %s   passed %s   measured %s",
+	rows := [][]string{{style.Bold("weight"), fmt.Sprintf("asked %d %%   now %s   passed %s   measured %s",
 		s.Weight.Asked, percent(s.Weight.Stands), percent(s.Weight.Passed), measured)}}
 	if s.Soak != nil {
 		rows = append(rows, []string{style.Bold("soak"), s.Soak.bar(style, s.Time)})
@@ -87,14 +87,14 @@ func (s *Status) position(style terminal.Style) string {
 
 const barWidth = 30
 
-// bar is the soak's progress. Where nobody could look yet, it is not known how much of the time was watched.
+// bar renders the progress of the soak. Without a first reading the watched time is unknown.
 func (s *Soak) bar(style terminal.Style, now time.Time) string {
 	due := "a checkpoint is due"
 	if left := s.NextCheckpoint.Sub(now); left > 0 {
 		due = fmt.Sprintf("next checkpoint in %s", duration(left))
 	}
 	if s.Source == "" {
-		return fmt.Sprintf("since %s, of %s; nobody has looked yet; %s", clock(s.Since), duration(time.Duration(s.Required)),
+		return fmt.Sprintf("since %s, of %s; no reading yet; %s", clock(s.Since), duration(time.Duration(s.Required)),
 			due)
 	}
 	share := 1.0
@@ -128,7 +128,7 @@ func (s *Status) trackTable(style terminal.Style) string {
 		rows = append(rows, []string{track.Name, track.Deployment, short(track.Image), pods, strconv.Itoa(track.Taking),
 			strconv.Itoa(track.Isolated), restarts})
 	}
-	return terminal.Table([]string{"TRACK", "DEPLOYMENT", "IMAGE", "PODS", "TAKING", "ISOLATED", "RESTARTS"}, rows)
+	return terminal.Table([]string{"TRACK", "DEPLOYMENT", "IMAGE", "READY", "SERVING", "ISOLATED", "RESTARTS"}, rows)
 }
 
 func (s *Soak) table(style terminal.Style, now time.Time) string {
@@ -141,16 +141,16 @@ func (s *Soak) table(style terminal.Style, now time.Time) string {
 		}
 		rows = append(rows, append(row, style.Faint(remark(c))))
 	}
-	text := terminal.Table([]string{"CRITERION", "VERDICT", "BAD", "REQUESTS", "SHARE IS IN", "TARGET", "ROLLBACK", ""},
+	text := terminal.Table([]string{"CRITERION", "VERDICT", "BAD", "REQUESTS", "SHARE", "TARGET", "ROLLBACK", ""},
 		rows)
 	if s.Source == SourceCheckpoint {
-		text += style.Faint(fmt.Sprintf("by the last checkpoint, %s ago; a fresh look takes longer than this screen waits",
+		text += style.Faint(fmt.Sprintf("from the last checkpoint, %s ago; a fresh reading takes longer than this screen waits",
 			duration(now.Sub(s.LookedAt)))) + "\n"
 	}
 	return text
 }
 
-// remark is why a criterion is not met.
+// remark is the reason why a criterion is not met.
 func remark(c Criterion) string {
 	const longest = 90
 	if c.Verdict == gate.Pass || c.Reason == "" {
@@ -162,9 +162,9 @@ func remark(c Criterion) string {
 	return c.Reason
 }
 
-// watch is what looks after the rollout: alerts, latch, guard, operators.
+// watch renders alerts, latch, guard and the operator at work.
 func (s *Status) watch(style terminal.Style) string {
-	alerts := style.Good("none fires")
+	alerts := style.Good("none firing")
 	if len(s.Alerts) > 0 {
 		var names []string
 		for _, alert := range s.Alerts {
@@ -194,13 +194,13 @@ func (s *Status) watch(style terminal.Style) string {
 func (g Guard) text(style terminal.Style, now time.Time) string {
 	switch {
 	case !g.Wanted:
-		return style.Faint("none: nobody watches between two updates (config guard.image)")
+		return style.Faint("none: a bad canary is not rolled back between updates (config guard.image)")
 	case g.Leader == "" || now.Sub(g.Renewed) > leaseOld:
-		return style.Bad(fmt.Sprintf("%d ready, none acts", g.Ready))
+		return style.Bad(fmt.Sprintf("%d ready, none active", g.Ready))
 	case g.DryRun:
-		return style.Warn(fmt.Sprintf("%s acts, dry: it reports and changes nothing; %d ready", g.Leader, g.Ready))
+		return style.Warn(fmt.Sprintf("%s active, dry run: it reports and changes nothing; %d ready", g.Leader, g.Ready))
 	default:
-		return fmt.Sprintf("%s acts; %d ready", g.Leader, g.Ready)
+		return fmt.Sprintf("%s active; %d ready", g.Leader, g.Ready)
 	}
 }
 
@@ -208,12 +208,12 @@ func (s *Status) ledger(style terminal.Style) string {
 	var rows [][]string
 	for _, entry := range s.Entries {
 		const longest = 110
-		what := []rune(entry.Describe())
-		if len(what) > longest {
-			what = append(what[:longest:longest], '…')
+		text := []rune(entry.Describe())
+		if len(text) > longest {
+			text = append(text[:longest:longest], '…')
 		}
 		rows = append(rows, []string{style.Faint(strconv.Itoa(entry.Seq)), style.Faint(clock(entry.Time)), entry.Who,
-			string(what)})
+			string(text)})
 	}
 	return terminal.Table([]string{"ENTRY", "TIME (UTC)", "WHO", "WHAT"}, rows)
 }
@@ -225,7 +225,7 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// count is a number of requests with its thousands apart.
+// count formats a number of requests with thousands separators.
 func count(n float64) string {
 	digits := strconv.FormatFloat(math.Round(n), 'f', 0, 64)
 	for at := len(digits) - 3; at > 0; at -= 3 {
@@ -236,7 +236,7 @@ func count(n float64) string {
 
 func percentage(share float64) string { return strconv.FormatFloat(100*share, 'g', 3, 64) + " %" }
 
-// duration gives the two units that matter.
+// duration formats the two largest units.
 func duration(d time.Duration) string {
 	d = d.Round(time.Second)
 	switch {

@@ -7,39 +7,39 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// Status is where a rollout stands.
+// Status is the state of a rollout.
 type Status struct {
 	Time      time.Time `json:"time"`
 	Stack     string    `json:"stack"`
 	Cluster   string    `json:"cluster"`
 	Namespace string    `json:"namespace"`
 	App       string    `json:"app"`
-	// Release is the release that the configuration is about.
+	// Release is the configured release.
 	Release string `json:"release"`
-	// Phase says in a word where the rollout stands, Summary in a sentence.
+	// Phase is the state in one word, Summary in one sentence.
 	Phase   Phase  `json:"phase"`
 	Summary string `json:"summary"`
-	// Order tells whether it is in order.
+	// Order says if the rollout is in order.
 	Order Order `json:"order"`
-	// Notes are what does not fit together, and what to do next.
+	// Notes are contradictions and next steps, the most urgent first.
 	Notes []string `json:"notes,omitempty"`
 
 	Weight Weight  `json:"weight"`
 	Tracks []Track `json:"tracks"`
 	Soak   *Soak   `json:"soak,omitempty"`
 	Alerts []Alert `json:"alerts"`
-	// Latch keeps the canary's image out; nil when none does.
+	// Latch is the latch of the canary's image; nil when it has none.
 	Latch *ledger.Entry `json:"latch,omitempty"`
 	Guard Guard         `json:"guard"`
-	// Operator is who is at work on the rollout with a command of this kind; empty for nobody.
+	// Operator is the holder of the operators' Lease; empty for nobody.
 	Operator string `json:"operator,omitempty"`
-	// Entries are the last of the ledger, the oldest first.
+	// Entries are the last entries of the ledger, the oldest first.
 	Entries []ledger.Entry `json:"entries"`
-	// Missing says what could not be read, and why.
+	// Missing lists the parts that could not be read, with the reason.
 	Missing []string `json:"missing,omitempty"`
 }
 
-// Phase is where a rollout stands, in a word.
+// Phase is the state of a rollout in one word.
 type Phase string
 
 // Phases of a rollout.
@@ -48,72 +48,72 @@ const (
 	PhaseUnknown Phase = "unknown"
 	// PhaseSingle: the stack has one track and no canary.
 	PhaseSingle Phase = "single track"
-	// PhaseIdle: no canary has requests.
+	// PhaseIdle: no canary serves requests.
 	PhaseIdle Phase = "idle"
-	// PhaseShifting: a shift was let through and has not passed its gate.
+	// PhaseShifting: a shift was admitted and has not passed its gate.
 	PhaseShifting Phase = "shifting"
-	// PhaseSoaking: a stage is being watched.
+	// PhaseSoaking: the stage soaks.
 	PhaseSoaking Phase = "soaking"
-	// PhaseReady: the stage's soak is over, and its evidence lets the rollout advance.
+	// PhaseReady: the stage has soaked and meets its criteria.
 	PhaseReady Phase = "ready"
-	// PhaseRollingBack: a rollback was begun and its outcome is not recorded.
+	// PhaseRollingBack: a rollback began and its outcome is not recorded.
 	PhaseRollingBack Phase = "rolling back"
 	// PhaseRolledBack: the canary was rolled back, and its image is latched.
 	PhaseRolledBack Phase = "rolled back"
 )
 
-// Order tells whether a rollout is in order.
+// Order says if a rollout is in order.
 type Order string
 
-// Whether it is in order.
+// Values of Order.
 const (
 	InOrder    Order = "yes"
 	OutOfOrder Order = "no"
-	// OrderUnknown: too little could be read to tell.
+	// OrderUnknown: too little could be read to decide.
 	OrderUnknown Order = "unknown"
 )
 
 // Weight is the canary's share of the requests, in percent.
 type Weight struct {
-	// Asked is what the configuration asks for, Stands what the ledger says, Passed what passed its gate last; the last
-	// two are nil where nobody knows.
+	// Asked is the configured weight, Stands the weight in the ledger, Passed the weight that last passed its gate.
+	// Stands and Passed are nil when unknown.
 	Asked  int  `json:"asked"`
 	Stands *int `json:"stands,omitempty"`
 	Passed *int `json:"passed,omitempty"`
-	// Measured is the share of the requests that reached the canary over Window, of Requests in all; nil without requests.
+	// Measured is the canary's share of Requests, all requests within Window; nil without requests.
 	Measured *float64      `json:"measured,omitempty"`
 	Requests float64       `json:"requests,omitempty"`
 	Window   time.Duration `json:"windowNanoseconds,omitempty"`
 }
 
-// Track is one Deployment and its pods.
+// Track is a Deployment and its pods.
 type Track struct {
 	Name       string `json:"name"`
 	Deployment string `json:"deployment"`
-	// Exists is false where there is no such Deployment.
+	// Exists is false when there is no such Deployment.
 	Exists bool   `json:"exists"`
 	Image  string `json:"image,omitempty"`
-	// Planned is how many pods the configuration asks for, Desired what the Deployment asks for, Ready how many are
-	// ready and Taking how many the Service sends requests to.
+	// Planned is the number of pods in the plan, Desired in the Deployment. Ready counts the pods that are ready, Taking
+	// those that serve requests.
 	Planned  int `json:"planned"`
 	Desired  int `json:"desired"`
 	Ready    int `json:"ready"`
 	Taking   int `json:"taking"`
 	Isolated int `json:"isolated,omitempty"`
 	Restarts int `json:"restarts,omitempty"`
-	// Problems are the pods that are not ready, and why.
+	// Problems lists the pods that are not ready, with the reason.
 	Problems []string `json:"problems,omitempty"`
 }
 
-// Soak is the watch of the stage that the rollout stands at.
+// Soak is the soak of the current stage.
 type Soak struct {
 	Since      time.Time `json:"since"`
 	Soaked     Seconds   `json:"soakedSeconds"`
 	Required   Seconds   `json:"requiredSeconds"`
 	Extensions int       `json:"extensions,omitempty"`
-	// NextCheckpoint is when the next scheduled look is due.
+	// NextCheckpoint is the time of the next scheduled checkpoint.
 	NextCheckpoint time.Time `json:"nextCheckpoint"`
-	// Source tells where the evidence is from: a fresh look, or the last checkpoint; LookedAt is when it was made.
+	// Source is the origin of the evidence, a fresh reading or the last checkpoint; LookedAt is its time.
 	Source   string       `json:"source,omitempty"`
 	LookedAt time.Time    `json:"lookedAt,omitzero"`
 	Verdict  gate.Verdict `json:"verdict,omitempty"`
@@ -126,17 +126,18 @@ const (
 	SourceCheckpoint = "checkpoint"
 )
 
-// Seconds is a duration that programs read as a number of seconds.
+// Seconds is a duration that marshals to a JSON number of seconds.
 type Seconds time.Duration
 
-// MarshalJSON writes the seconds.
+// MarshalJSON implements json.Marshaler.
 func (s Seconds) MarshalJSON() ([]byte, error) { return appendSeconds(time.Duration(s)), nil }
 
-// Criterion is one success condition with its numbers. Those that count no requests have a verdict and a reason alone.
+// Criterion is a success condition with its numbers. A criterion that counts no requests has a verdict and a reason
+// only.
 type Criterion struct {
 	Name    string       `json:"name"`
 	Verdict gate.Verdict `json:"verdict"`
-	// N is the number of requests, K that of the bad ones; Lower and Upper bound their share.
+	// N is the number of requests, K the number of bad ones; Lower and Upper bound the bad share, from 0 to 1.
 	N        int64   `json:"n,omitempty"`
 	K        int64   `json:"k,omitempty"`
 	Lower    float64 `json:"lower,omitempty"`
@@ -146,19 +147,19 @@ type Criterion struct {
 	Reason   string  `json:"reason,omitempty"`
 }
 
-// Alert is an alert that fires.
+// Alert is a firing alert.
 type Alert struct {
 	Name     string `json:"name"`
 	Severity string `json:"severity,omitempty"`
 	Action   string `json:"action,omitempty"`
 }
 
-// Guard is the watcher in the cluster.
+// Guard is the state of the guard.
 type Guard struct {
-	// Wanted tells that the configuration asks for one.
+	// Wanted is true when the configuration asks for a guard.
 	Wanted bool `json:"wanted"`
 	Ready  int  `json:"ready"`
-	// Leader is the one that acts; empty for nobody. Renewed is when it said so last.
+	// Leader is the active replica, empty for none; Renewed is the last renewal of its Lease.
 	Leader  string    `json:"leader,omitempty"`
 	Renewed time.Time `json:"renewed,omitzero"`
 	DryRun  bool      `json:"dryRun,omitempty"`

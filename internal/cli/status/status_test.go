@@ -101,7 +101,7 @@ func TestJudge(t *testing.T) {
 			f.state.Weight, s.Weight.Asked, s.Weight.Stands = 100, 100, pointer(100)
 		}, PhaseReady, InOrder, []string{"rollout finish -s production"}},
 		{"asked for more", soaking, func(s *Status, _ *facts) { s.Weight.Asked = 30 }, PhaseSoaking, InOrder,
-			[]string{"asks for 30 %", "stands at 10 %", "pulumi up"}},
+			[]string{"asks for 30 %", "is at 10 %", "pulumi up"}},
 		{"shift under way", soaking, func(s *Status, f *facts) {
 			s.Weight.Asked, f.state.Begun = 30, &ledger.Entry{From: 10, To: 30, Time: now}
 		},
@@ -121,9 +121,9 @@ func TestJudge(t *testing.T) {
 		}, PhaseSoaking, OutOfOrder,
 			[]string{"pod x: CrashLoopBackOff"}},
 		{"scaled by hand", soaking, func(s *Status, _ *facts) { s.Tracks[1].Desired, s.Tracks[1].Ready = 3, 3 }, PhaseSoaking,
-			InOrder, []string{"has 3 pods and the plan 1", "--refresh"}},
+			InOrder, []string{"has 3 pods, the plan says 1", "--refresh"}},
 		{"the guard is gone", soaking, func(s *Status, _ *facts) { s.Guard.Renewed = now.Add(-time.Minute) }, PhaseSoaking,
-			InOrder, []string{"no guard acts"}},
+			InOrder, []string{"no guard is active"}},
 		{"no ledger", soaking, func(s *Status, f *facts) {
 			f.state, s.Soak, s.Missing = nil, nil,
 				[]string{"ledger: it was edited"}
@@ -135,13 +135,13 @@ func TestJudge(t *testing.T) {
 		{"rolled back and settled", rolledBack, func(s *Status, _ *facts) { s.Weight.Asked, s.Weight.Passed = 0, pointer(0) },
 			PhaseRolledBack, InOrder, []string{"rollout unlatch"}},
 		{"rolled back, and the update failed", rolledBack, func(s *Status, _ *facts) { s.Weight.Asked = 0 }, PhaseRolledBack,
-			OutOfOrder, []string{"has not followed", "pulumi up --refresh"}},
+			OutOfOrder, []string{"does not reflect the rollback yet", "pulumi up --refresh"}},
 		{"released by the configuration", rolledBack, func(_ *Status, f *facts) { f.released = 5 }, PhaseRolledBack,
 			OutOfOrder, []string{"releases the latch"}},
 		{"rollback interrupted", rolledBack, func(s *Status, f *facts) { f.state.Unfinished = s.Latch }, PhaseRollingBack,
-			OutOfOrder, []string{"carry the rollback through"}},
+			OutOfOrder, []string{"finish the rollback"}},
 		{"canary back by hand", rolledBack, func(s *Status, _ *facts) { s.Weight.Asked, s.Tracks[1].Taking = 0, 2 },
-			PhaseRolledBack, OutOfOrder, []string{"2 canary pods take requests"}},
+			PhaseRolledBack, OutOfOrder, []string{"2 canary pods serve requests"}},
 		{"another image", rolledBack, func(s *Status, _ *facts) {
 			s.Latch, s.Weight.Asked, s.Tracks[0].Planned, s.Tracks[1].Planned = nil, 0, 10, 0
 		}, PhaseIdle, InOrder, nil},
