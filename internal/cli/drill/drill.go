@@ -80,7 +80,8 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Result, error) 
 		return Result{}, err
 	}
 	if !exists {
-		return Result{}, fmt.Errorf("there is no Deployment %s/%s: the drill needs the track of its stack; roll it out first", options.Namespace, options.Deployment)
+		return Result{}, fmt.Errorf("there is no Deployment %s/%s: the drill needs the track of its stack; roll it out first",
+			options.Namespace, options.Deployment)
 	}
 	replicas, err := cluster.Replicas(ctx, options.Namespace, options.Deployment)
 	if err != nil {

@@ -51,7 +51,8 @@ func TestAnInterruptedUpdateWritesItsState(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	progress := &watched{word: "a hook waits", then: interrupt}
 	err = stack.Up(ctx, progress, false)
-	for _, word := range []string{"was interrupted", "continue with `pulumi up -s production`", "`pulumi cancel -s production`"} {
+	for _, word := range []string{"was interrupted", "continue with `pulumi up -s production`",
+		"`pulumi cancel -s production`"} {
 		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("error %v, want %q in it", err, word)
 		}

@@ -138,8 +138,10 @@ func (s *Stack) Up(ctx context.Context, progress io.Writer, refresh bool) error 
 	progress = &serial{to: progress}
 	patience := s.longestStep() + writeLimit
 	opened, err := openWorkspaceWith(ctx, s.Dir, command{patience: patience, interrupted: func() {
-		fmt.Fprintf(progress, "interrupted: Pulumi starts no further step and finishes the current ones, within %v. A second "+
-			"Ctrl-C does not wait for them; the lock that it may leave behind is removed by `pulumi cancel -s %s`\n", patience, s.Name)
+		fmt.Fprintf(progress,
+			"interrupted: Pulumi starts no further step and finishes the current ones, within %v. A second "+
+				"Ctrl-C does not wait for them; the lock that it may leave behind is removed by `pulumi cancel -s %s`\n", patience,
+			s.Name)
 	}})
 	if err != nil {
 		return err
@@ -166,7 +168,8 @@ func (s *Stack) Up(ctx context.Context, progress io.Writer, refresh bool) error 
 	case err == nil:
 		return nil
 	case auto.IsConcurrentUpdateError(err):
-		return fmt.Errorf("pulumi up -s %s: %w: wait until it ends; if it was killed, remove its lock: pulumi cancel -s %s", s.Name, ErrLocked, s.Name)
+		return fmt.Errorf("pulumi up -s %s: %w: wait until it ends; if it was killed, remove its lock: pulumi cancel -s %s",
+			s.Name, ErrLocked, s.Name)
 	case ctx.Err() != nil:
 		return fmt.Errorf("pulumi up -s %s was interrupted: %w: continue with `pulumi up -s %s`, after "+
 			"`pulumi cancel -s %s` if the stack is locked", s.Name, context.Cause(ctx), s.Name, s.Name)

@@ -127,7 +127,8 @@ func findProject(dir string) (*workspace.Project, string, error) {
 	}
 	path, err := workspace.DetectProjectPathFrom(dir)
 	if err != nil {
-		return nil, "", terminal.Usage(fmt.Errorf("no Pulumi project in %s or above: change to its folder, or pass it with --cwd",
+		return nil, "", terminal.Usage(fmt.Errorf("no Pulumi project in %s or above: change to its folder, or pass it "+
+			"with --cwd",
 			dir))
 	}
 	project, err := workspace.LoadProject(path)
@@ -159,7 +160,8 @@ func (s *Stack) Connect(ctx context.Context) (*kube.Client, error) {
 	switch owner := namespace.Annotations[names.Owner]; {
 	case !exists:
 		return nil, fmt.Errorf("there is no %s: either this is not the cluster of stack %s (compare with "+
-			"`pulumi config get kubeContext -s %s`), or the stack was never rolled out (`pulumi up -s %s`)", where, s.Name, s.Name, s.Name)
+			"`pulumi config get kubeContext -s %s`), or the stack was never rolled out (`pulumi up -s %s`)", where, s.Name,
+			s.Name, s.Name)
 	case owner == "":
 		return nil, fmt.Errorf("%s belongs to no stack: this is not the cluster of stack %s; compare with "+
 			"`pulumi config get kubeContext -s %s`", where, s.Name, s.Name)

@@ -21,7 +21,8 @@ type EvidenceCache struct {
 }
 
 // Read returns the newest reading of the stage that began at the given time, nil when none arrives in time.
-func (c *EvidenceCache) Read(ctx context.Context, stage time.Time, read func(context.Context) advance.Soak) *advance.Soak {
+func (c *EvidenceCache) Read(ctx context.Context, stage time.Time,
+	read func(context.Context) advance.Soak) *advance.Soak {
 	done := c.start(ctx, stage, read)
 	timer := time.NewTimer(c.Wait)
 	defer timer.Stop()
@@ -41,7 +42,8 @@ func (c *EvidenceCache) Read(ctx context.Context, stage time.Time, read func(con
 
 // start begins a reading unless one runs or the last is new enough. The returned channel is closed once there is
 // nothing left to wait for.
-func (c *EvidenceCache) start(ctx context.Context, stage time.Time, read func(context.Context) advance.Soak) <-chan struct{} {
+func (c *EvidenceCache) start(ctx context.Context, stage time.Time,
+	read func(context.Context) advance.Soak) <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running != nil {

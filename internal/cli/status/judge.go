@@ -89,7 +89,8 @@ func (s *Status) notes(f facts) []string {
 				"image: pulumi config set image IMAGE -s %s", s.Weight.Asked, s.Stack, s.Stack)
 		}
 		if f.released == s.Latch.Seq {
-			add("the configuration releases the latch; the next update may raise the image's weight again: pulumi up -s %s", s.Stack)
+			add("the configuration releases the latch; the next update may raise the image's weight again: pulumi up -s %s",
+				s.Stack)
 		} else {
 			add("once the cause is fixed: rollout unlatch -s %s --reason WHY", s.Stack)
 		}

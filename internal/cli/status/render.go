@@ -144,7 +144,8 @@ func (s *Soak) table(style terminal.Style, now time.Time) string {
 	text := terminal.Table([]string{"CRITERION", "VERDICT", "BAD", "REQUESTS", "SHARE", "TARGET", "ROLLBACK", ""},
 		rows)
 	if s.Source == SourceCheckpoint {
-		text += style.Faint(fmt.Sprintf("from the last checkpoint, %s ago; a fresh reading takes longer than this screen waits",
+		text += style.Faint(fmt.Sprintf("from the last checkpoint, %s ago; a fresh reading takes longer than this screen "+
+			"waits",
 			duration(now.Sub(s.LookedAt)))) + "\n"
 	}
 	return text
