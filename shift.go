@@ -187,7 +187,7 @@ func (s *shift) carryOut(ctx context.Context, history *ledger.Ledger, target pla
 	switch {
 	case decision.RollBack:
 		outcome := s.rollBack(ctx, history.State().Image, history.State().Release,
-			"the soak failed: "+decision.Refusals[len(decision.Refusals)-1].Found,
+			"the soak failed: "+decision.Refusals[len(decision.Refusals)-1].Reason,
 			map[string]string{"soak": decision.Soak.Evaluation.String()})
 		return fmt.Errorf("%w\n%s", refused, outcome)
 	case !decision.Allowed() && decision.Soak != nil:

@@ -318,7 +318,7 @@ func prometheusAway(t *testing.T, c *cluster) {
 	scale(0)
 	gone := time.Now()
 	c.config(t, "canaryWeight", "30")
-	c.refused(t, "no evidence", "prometheus", "make Prometheus answer")
+	c.refused(t, "no evidence", "prometheus", "restore access to Prometheus")
 	output, err := c.pulumi(t, "preview", "--stack", "production")
 	if err != nil || !strings.Contains(output, "an update now would be refused") ||
 		!strings.Contains(output, "no evidence") {

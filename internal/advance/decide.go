@@ -11,14 +11,14 @@ import (
 
 // Decide judges the move from where the rollout stands to the target.
 //
-// A move that raises nothing needs no evidence: going down, staying and settling at 0 must be possible at any time.
-// Entering needs an open latch and staging's word. Advancing and finishing need the soak of the present stage: its
-// time, and a verdict of pass. A verdict of fail rolls the canary back.
+// A move that raises nothing needs no evidence: the operator can go down, stay, or settle at 0 at any time. Entering
+// needs an open latch and an image that staging has verified. Advancing and finishing need the soak of the current
+// stage: its full time and the verdict pass. The verdict fail rolls the canary back.
 func Decide(f Facts) Decision {
 	move, err := f.Stages.Move(f.Standing, f.Target)
 	decision := Decision{Move: move}
 	if illegal, ok := errors.AsType[*plan.IllegalError](err); ok {
-		decision.refuse(CauseIllegal, illegal.Error(), "pulumi config set canaryWeight WEIGHT, with a legal one")
+		decision.refuse(CauseIllegal, illegal.Error(), "set a legal weight with `pulumi config set canaryWeight WEIGHT`")
 	}
 	decision.latch(f)
 	if err == nil && move.Raises() {
@@ -31,11 +31,11 @@ func Decide(f Facts) Decision {
 	return decision
 }
 
-func (d *Decision) refuse(cause Cause, found, resolve string) {
-	d.Refusals = append(d.Refusals, Refusal{Cause: cause, Found: found, Resolve: resolve})
+func (d *Decision) refuse(cause Cause, reason, resolve string) {
+	d.Refusals = append(d.Refusals, Refusal{Cause: cause, Reason: reason, Resolve: resolve})
 }
 
-// latch refuses any requests for a rolled-back image, whatever the move is called.
+// latch refuses every move that sends requests to a rolled-back image.
 func (d *Decision) latch(f Facts) {
 	if f.Latch == nil || f.Target.Weight == 0 {
 		return
@@ -43,34 +43,33 @@ func (d *Decision) latch(f Facts) {
 	d.refuse(CauseLatched,
 		fmt.Sprintf("the canary image %s was rolled back at %s by %s: %s", f.Target.Canary,
 			f.Latch.When.UTC().Format(time.RFC3339), f.Latch.Who, f.Latch.Reason),
-		fmt.Sprintf("settle with `pulumi config set canaryWeight 0`, or set another image; or, when the cause is gone, "+
-			"release the latch with "+
-			"`pulumi config set --path latch.release %d && pulumi config set --path latch.reason WHY && pulumi up`",
-			f.Latch.Entry))
+		fmt.Sprintf("settle with `pulumi config set canaryWeight 0`, or set another image; once the cause is fixed, "+
+			"release the latch with `pulumi config set --path latch.release %d && "+
+			"pulumi config set --path latch.reason WHY && pulumi up`", f.Latch.Entry))
 }
 
 func (d *Decision) staging(f Facts) {
 	if !f.Staging.Required {
 		return
 	}
-	resolve := fmt.Sprintf("deploy this image there (`pulumi up -s %s`), or do without by `pulumi config set --path "+
-		"staging.required false`", f.Staging.Stack)
+	resolve := fmt.Sprintf("deploy this image to %[1]s with `pulumi up -s %[1]s`, or skip the check with "+
+		"`pulumi config set --path staging.required false`", f.Staging.Stack)
 	switch {
 	case f.Staging.Err != nil:
-		d.refuse(CauseStaging, fmt.Sprintf("stack %s could not be asked: %s", f.Staging.Stack, f.Staging.Err), resolve)
+		d.refuse(CauseStaging, fmt.Sprintf("stack %s cannot be read: %s", f.Staging.Stack, f.Staging.Err), resolve)
 	case f.Staging.Verified == "":
 		d.refuse(CauseStaging, fmt.Sprintf("stack %s has verified no image yet", f.Staging.Stack), resolve)
 	case f.Staging.Verified != f.Target.Canary:
-		d.refuse(CauseStaging, fmt.Sprintf("the image is %s, but stack %s has verified %s", f.Target.Canary, f.Staging.Stack,
-			f.Staging.Verified), resolve)
+		d.refuse(CauseStaging, fmt.Sprintf("the canary image is %s, but stack %s last verified %s", f.Target.Canary,
+			f.Staging.Stack, f.Staging.Verified), resolve)
 	}
 }
 
-// soak judges the evidence. Resuming a shift does not come here: it was let through before.
+// soak judges the evidence. A resumed shift skips it: the gate allowed that shift before.
 func (d *Decision) soak(f Facts) {
-	again := "an unchanged `pulumi up` asks again"
+	again := "run `pulumi up` again"
 	if f.Soak == nil {
-		d.refuse(CauseBlind, "nobody looked at the present stage", again)
+		d.refuse(CauseBlind, "the current stage has not been evaluated", again)
 		return
 	}
 	d.Soak = f.Soak
@@ -79,26 +78,26 @@ func (d *Decision) soak(f Facts) {
 	if verdict == gate.Fail {
 		d.RollBack = true
 		d.refuse(CauseFailed,
-			"the evidence shows the canary to be worse than the rollback limit: "+f.Soak.Evaluation.Reasons(gate.Fail),
+			"the canary exceeds the rollback limit with statistical confidence: "+f.Soak.Evaluation.Reasons(gate.Fail),
 			"the canary is rolled back and latched; set another image")
 		return
 	}
 	short := f.Soak.Soaked < required
 	if short {
-		d.refuse(CauseSoak, fmt.Sprintf("%s of %s are soaked at %d %%, since %s", duration(f.Soak.Soaked), duration(required),
+		d.refuse(CauseSoak, fmt.Sprintf("soaked %s of %s at %d %%, since %s", duration(f.Soak.Soaked), duration(required),
 			f.Standing.Weight, f.Soak.Since.UTC().Format(time.RFC3339)),
-			fmt.Sprintf("wait for %s more; %s", duration((required-f.Soak.Soaked).Round(time.Second)), again))
+			fmt.Sprintf("wait %s, then %s", duration((required-f.Soak.Soaked).Round(time.Second)), again))
 	}
 	switch verdict {
 	case gate.Error:
-		d.refuse(CauseBlind, f.Soak.Evaluation.Reasons(gate.Error), "make Prometheus answer; "+again)
+		d.refuse(CauseBlind, f.Soak.Evaluation.Reasons(gate.Error), "restore access to Prometheus, then "+again)
 	case gate.Inconclusive:
 		d.refuse(CauseCriteria, f.Soak.Evaluation.Reasons(gate.Inconclusive), again)
 		d.Extend = !short
 	}
 }
 
-// override lets the shift through when all that refuses it may be overridden and the override is for this weight.
+// override allows the shift if the override is for this weight and covers every refusal.
 func (d *Decision) override(f Facts) {
 	if f.Override == nil || f.Override.Weight != f.Target.Weight || len(d.Refusals) == 0 || d.RollBack {
 		return

@@ -23,14 +23,16 @@ const (
 	CauseBlind    Cause = "no evidence"
 )
 
-// Refusal is one reason against a shift: what was asked for, what was found, and the command that resolves it.
+// Refusal is one reason against a shift.
 type Refusal struct {
-	Cause   Cause
-	Found   string
+	Cause Cause
+	// Reason states the facts with their numbers, Resolve the command that resolves them.
+	Reason  string
 	Resolve string
 }
 
-// Curable tells whether time or traffic alone may cure it. On preview it is a warning then, else an error.
+// Curable reports whether time or traffic alone can resolve the refusal. Such a refusal is a warning on preview; any
+// other is an error there.
 func (r Refusal) Curable() bool {
 	switch r.Cause {
 	case CauseSoak, CauseCriteria, CauseBlind:
@@ -40,30 +42,30 @@ func (r Refusal) Curable() bool {
 	}
 }
 
-// overridable tells whether an operator may go against it. A latch has its own release, which is recorded with it.
+// overridable reports whether an operator may override the refusal. A latch has a release of its own instead.
 func (r Refusal) overridable() bool { return r.Cause != CauseLatched }
 
 // Decision is the outcome of the gate.
 type Decision struct {
 	Move plan.Move
-	// Refusals are the reasons against the shift; it is allowed when there are none, or when it is overridden.
+	// Refusals are the reasons against the shift. It is allowed if there are none, or if it is overridden.
 	Refusals []Refusal
-	// Overridden tells that an operator's override lets the shift through in spite of the refusals.
+	// Overridden is the operator's override that allows the shift in spite of the refusals; nil for none.
 	Overridden *Override
-	// Soak is what the decision rests on; nil where no evidence was needed.
+	// Soak is the evidence behind the decision; nil where none was needed.
 	Soak *Soak
-	// Extend tells that the soak's time is over without its criteria being met: it is extended.
+	// Extend means that the soak's time is over and its criteria are not met: the soak is extended.
 	Extend bool
-	// RollBack tells that the evidence shows the canary to be bad: it is taken out without asking anybody.
+	// RollBack means that the canary failed with statistical confidence: it is taken out of traffic at once.
 	RollBack bool
 }
 
-// Allowed tells whether the shift may happen.
+// Allowed reports whether the shift may happen.
 func (d Decision) Allowed() bool {
 	return !d.RollBack && (len(d.Refusals) == 0 || d.Overridden != nil)
 }
 
-// Curable tells whether nothing but time or traffic is missing.
+// Curable reports whether time and traffic alone can resolve every refusal.
 func (d Decision) Curable() bool {
 	for _, refusal := range d.Refusals {
 		if !refusal.Curable() {
@@ -73,10 +75,10 @@ func (d Decision) Curable() bool {
 	return !d.RollBack
 }
 
-// RefusedError says that a shift is refused.
+// RefusedError is the error of a refused shift.
 type RefusedError struct{ Decision Decision }
 
-// Error gives every reason with its numbers and the way to resolve it.
+// Error states every reason with its numbers and the command that resolves it.
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%s is refused\n%s", e.Decision.Move, e.Decision)
 }
@@ -86,12 +88,12 @@ func (d Decision) String() string {
 	var out strings.Builder
 	switch {
 	case d.Allowed() && d.Overridden != nil:
-		fmt.Fprintf(&out, "%s: let through by an override: %s\n", d.Move, d.Overridden.Reason)
+		fmt.Fprintf(&out, "%s: allowed by an override: %s\n", d.Move, d.Overridden.Reason)
 	case d.Allowed():
-		fmt.Fprintf(&out, "%s: let through\n", d.Move)
+		fmt.Fprintf(&out, "%s: allowed\n", d.Move)
 	}
 	for _, refusal := range d.Refusals {
-		fmt.Fprintf(&out, "- %s: %s\n  to resolve: %s\n", refusal.Cause, refusal.Found, refusal.Resolve)
+		fmt.Fprintf(&out, "- %s: %s\n  to resolve: %s\n", refusal.Cause, refusal.Reason, refusal.Resolve)
 	}
 	if d.Soak != nil {
 		out.WriteString(d.Soak.String())

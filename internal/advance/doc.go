@@ -1,7 +1,7 @@
-// Package advance is the gate in front of a shift: it decides whether the canary may get more requests, from where
-// the rollout stands, what is asked for, and the evidence of the soak. The advance hook of the Pulumi program asks it
-// on preview and on up, and nothing else decides the same.
+// Package advance is the gate in front of a shift. It decides whether the canary may get more requests, based on where
+// the rollout stands, the configured target, and the evidence of the soak. The Pulumi program's advance hook calls it
+// on preview and on up, and it is the only place that makes this decision.
 //
-// The decision is pure: from Facts to a Decision. It imports the arithmetic of internal/plan and internal/gate, neither
-// Kubernetes nor Pulumi, and reads no clock.
+// The decision is a pure function from Facts to a Decision. It uses the arithmetic of internal/plan and internal/gate,
+// imports neither Kubernetes nor Pulumi, and reads no clock.
 package advance

@@ -225,7 +225,7 @@ type refusal struct {
 func judgedOf(decision advance.Decision) judged {
 	made := judged{Move: decision.Move.String(), Allowed: decision.Allowed(), Verdict: decision.Verdict()}
 	for _, r := range decision.Refusals {
-		made.Refusals = append(made.Refusals, refusal{string(r.Cause), r.Found, r.Resolve})
+		made.Refusals = append(made.Refusals, refusal{string(r.Cause), r.Reason, r.Resolve})
 	}
 	if decision.Soak != nil {
 		made.Evidence = decision.Soak.Evaluation

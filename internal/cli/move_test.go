@@ -41,7 +41,7 @@ func TestHowAMoveEnds(t *testing.T) {
 	refused := func(causes ...advance.Cause) advance.Decision {
 		var decision advance.Decision
 		for _, cause := range causes {
-			decision.Refusals = append(decision.Refusals, advance.Refusal{Cause: cause, Found: "found", Resolve: "do"})
+			decision.Refusals = append(decision.Refusals, advance.Refusal{Cause: cause, Reason: "reason", Resolve: "do"})
 		}
 		return decision
 	}

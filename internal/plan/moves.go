@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// Standing is where a rollout is known to stand.
+// Standing is a rollout's last known position.
 type Standing struct {
-	// Weight is the canary's share of the requests in percent and Canary the digest of the image that has it; empty when
-	// no canary was ever let in.
+	// Weight is the canary's share of the requests in percent. Canary is the digest of the image with that share; it is
+	// empty before the first canary.
 	Weight int
 	Canary string
-	// Stable is the digest that the stable track was last known to run; empty before the first update. Former are the
-	// digests that it ran before.
+	// Stable is the digest that the stable track ran last; empty before the first update. Former are the digests that it
+	// ran before.
 	Stable string
 	Former []string
-	// Begun is the shift that was let through and not completed, nil when there is none.
+	// Begun is the target of a shift that the gate allowed and that is not complete; nil for none.
 	Begun *Target
 }
 
-// Target is what the configuration asks for.
+// Target is the configured position.
 type Target struct {
 	// Weight is the canary's share of the requests in percent; Canary and Stable are digests. Canary may be empty at
 	// weight 0.
@@ -39,7 +39,7 @@ const (
 	Enter Kind = "enter"
 	// Advance raises the weight of the image that is on trial.
 	Advance Kind = "advance"
-	// Resume completes a shift that was let through before and interrupted.
+	// Resume completes a shift that the gate allowed before and that was interrupted.
 	Resume Kind = "resume"
 	// Retreat lowers the weight.
 	Retreat Kind = "retreat"
@@ -53,31 +53,33 @@ type Move struct {
 	From, To int
 }
 
-// Raises tells whether the move gives requests to an image that did not have as many: such a move needs evidence.
+// Raises reports whether the move gives an image more requests than it has. Such a move needs evidence.
 func (m Move) Raises() bool { return m.Kind == Enter || m.Kind == Advance || m.Kind == Resume }
 
 // String names the move for people.
 func (m Move) String() string {
 	kind := m.Kind
 	if kind == "" {
-		kind = "the move" // one that the plan does not allow has no kind
+		kind = "the move" // an illegal move has no kind
 	}
 	return fmt.Sprintf("%s from %d %% to %d %%", kind, m.From, m.To)
 }
 
-// IllegalError says that the plan does not allow a move, and names those that it does.
+// IllegalError is the error of a move that the plan does not allow.
 type IllegalError struct {
-	Asked, Found string
-	Legal        []string
+	// Requested is the move, Position where the rollout stands, Legal the moves that the plan allows from there.
+	Requested, Position string
+	Legal               []string
 }
 
-// Error names what was asked for, where the rollout stands, and the legal moves.
+// Error names the requested move, the rollout's position and the legal moves.
 func (e *IllegalError) Error() string {
-	return fmt.Sprintf("%s is no legal move: %s; legal are %s", e.Asked, e.Found, strings.Join(e.Legal, ", or "))
+	return fmt.Sprintf("%s is not a legal move: %s; legal moves are %s", e.Requested, e.Position,
+		strings.Join(e.Legal, ", or "))
 }
 
-// Move classifies the way from where the rollout stands to the target. Legal are: up to the next stage at most, down
-// to any weight, a new image only from 0 or at the first stage, and after 100 % the finish. Anything else is an
+// Move classifies the move from the rollout's position to the target. Legal moves go up by at most one stage, down to
+// any weight, to a new image from 0 or within the first stage, and from 100 % to the finish. Any other move is an
 // *IllegalError.
 func (s Stages) Move(at Standing, to Target) (Move, error) {
 	move := Move{From: at.Weight, To: to.Weight}
@@ -112,7 +114,7 @@ func (s Stages) Move(at Standing, to Target) (Move, error) {
 	return move, nil
 }
 
-// weightOf is the weight that an image has now.
+// weightOf is the current weight of an image.
 func (at Standing) weightOf(digest string) int {
 	if at.Canary == digest {
 		return at.Weight
@@ -120,8 +122,7 @@ func (at Standing) weightOf(digest string) int {
 	return 0
 }
 
-// enter judges a new image. It replaces one that has at most the first stage's share; the first stage is also its own
-// most.
+// enter judges a new image. It may replace an image at no more than the first stage's weight, and get no more itself.
 func (s Stages) enter(at Standing, to Target, move Move) (Move, error) {
 	if at.Weight <= s[0] && to.Weight <= s[0] {
 		move.From, move.Kind = 0, Enter
@@ -134,8 +135,8 @@ func finishes(at Standing, to Target) bool {
 	return to.Weight == 0 && at.Weight == 100 && at.Canary != "" && to.Stable == at.Canary
 }
 
-// stableMove judges the stable image: it changes only by finishing a release, or back to one that it was before.
-// Otherwise an image could reach everybody without ever having been a canary.
+// stableMove judges the stable image. It changes only when a release finishes, or back to an earlier stable image: no
+// image reaches every customer without having been a canary.
 func (s Stages) stableMove(at Standing, to Target) error {
 	if at.Stable == "" || to.Stable == at.Stable || finishes(at, to) || slices.Contains(at.Former, to.Stable) {
 		return nil
@@ -143,20 +144,20 @@ func (s Stages) stableMove(at Standing, to Target) error {
 	return s.illegal(at, fmt.Sprintf("a new stable image (%s) at %d %%", short(to.Stable), to.Weight))
 }
 
-// unfinished refuses to raise the weight after a way down that was not completed: the pods may be anywhere on it.
+// unfinished refuses to raise the weight while a shift down is incomplete: the number of pods is unknown until then.
 func (s Stages) unfinished(at Standing, to Target) error {
 	return &IllegalError{
-		Asked: fmt.Sprintf("%d %% -> %d %%", at.Weight, to.Weight),
-		Found: fmt.Sprintf("the way down from %d %% to %d %% was begun and is not completed", at.Weight, at.Begun.Weight),
+		Requested: fmt.Sprintf("%d %% -> %d %%", at.Weight, to.Weight),
+		Position:  fmt.Sprintf("the shift down from %d %% to %d %% is incomplete", at.Weight, at.Begun.Weight),
 		Legal: []string{fmt.Sprintf("completing it at %d %%", at.Begun.Weight), fmt.Sprintf("staying at %d %%", at.Weight),
 			"any lower weight"},
 	}
 }
 
-func (s Stages) illegal(at Standing, asked string) error {
-	found := fmt.Sprintf("the rollout stands at %d %%", at.Weight)
+func (s Stages) illegal(at Standing, requested string) error {
+	position := fmt.Sprintf("the rollout stands at %d %%", at.Weight)
 	if at.Canary != "" {
-		found += " with " + short(at.Canary)
+		position += " with " + short(at.Canary)
 	}
 	var legal []string
 	switch {
@@ -173,10 +174,10 @@ func (s Stages) illegal(at Standing, asked string) error {
 			legal = append(legal, fmt.Sprintf("a new image at 1 to %d %%", s[0]))
 		}
 	}
-	return &IllegalError{Asked: asked, Found: found, Legal: legal}
+	return &IllegalError{Requested: requested, Position: position, Legal: legal}
 }
 
-// short is a digest as people compare it.
+// short is a digest cut to the length that people compare.
 func short(digest string) string {
 	name, hash, ok := strings.Cut(digest, ":")
 	if !ok || len(hash) <= shortHash {

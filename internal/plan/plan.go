@@ -1,7 +1,7 @@
-// Package plan holds the arithmetic of a rollout: weeks and their weights, the legal moves between them, the split of
-// pods between the tracks, the weights that a pod count can express, and the schedule of the soak. It is pure: it
-// imports neither Kubernetes nor Pulumi, reads no clock and talks to nobody, so that every decision can be tested as
-// a function of its arguments.
+// Package plan holds the arithmetic of a rollout: the weeks and their weights, the legal moves between them, the split
+// of pods between the tracks, the weights that a pod count can express, and the schedule of the soak. It is pure: it
+// imports neither Kubernetes nor Pulumi, reads no clock and does no I/O, so that tests cover every decision as a
+// function of its arguments.
 package plan
 
 import (
@@ -9,20 +9,20 @@ import (
 	"math"
 )
 
-// Position is where a rollout stands or shall stand: how many percent of the requests the canary gets, and how many
-// pods of each track make that so.
+// Position is a planned or actual position of a rollout: the canary's share of the requests and the number of pods of
+// each track.
 type Position struct {
 	// Week is the stage, from 1; 0 for a stack with one track.
 	Week int
 	// Weight is the canary's share of the requests in percent, 0 to 100.
 	Weight int
-	// Stable and Canary are the pods of each track.
+	// Stable and Canary are the numbers of pods of each track.
 	Stable, Canary int
-	// Warm tells that the stable pods stand by without requests, as they do at 100 %.
+	// Warm means that the stable pods are on standby without requests, as they are at 100 %.
 	Warm bool
 }
 
-// Capacity is how many pods take requests; no step may fall below it.
+// Capacity is the number of pods that take requests. No step of a shift may fall below it.
 func (p Position) Capacity() int {
 	if p.Warm {
 		return p.Canary
@@ -30,7 +30,7 @@ func (p Position) Capacity() int {
 	return p.Stable + p.Canary
 }
 
-// Single is the position of a stack with one track and no canary.
+// Single is the position of a stack with one track and no canary. It is an error with fewer than 1 pod.
 func Single(replicas int) (Position, error) {
 	if replicas < 1 {
 		return Position{}, fmt.Errorf("replicas %d: at least 1 pod is needed", replicas)
@@ -38,11 +38,10 @@ func Single(replicas int) (Position, error) {
 	return Position{Stable: replicas}, nil
 }
 
-// Split divides total pods between the tracks so that the pod count itself gives the canary weight percent of the
-// requests, as one Service over both tracks does. A weight that total pods cannot express exactly is refused, naming
-// the nearest ones that they can: rounding would put another share of the customers on the canary than the one that
-// was reviewed. At 100 % the stable track keeps warm pods without requests, so that going back need not wait for all
-// of them.
+// Split divides total pods between the tracks so that one Service over both tracks gives the canary weight percent of
+// the requests. A weight that total pods cannot express exactly is an error that names the nearest possible weights:
+// rounding would expose a different share of the customers than the reviewed one. At 100 % the stable track keeps warm
+// pods without requests, so that a rollback does not wait for all of them to start.
 func Split(week, weight, total, warm int) (Position, error) {
 	if err := checkWeight(weight, total); err != nil {
 		return Position{}, err
@@ -51,23 +50,22 @@ func Split(week, weight, total, warm int) (Position, error) {
 		return Position{Week: week, Weight: weight, Stable: warm, Canary: total, Warm: true}, nil
 	}
 	if weight*total%100 != 0 {
-		return Position{}, fmt.Errorf("%d pods cannot give the canary %d %% of the requests: the nearest weights that "+
-			"they can are %s",
-			total, weight, describeNearest(weight, total))
+		return Position{}, fmt.Errorf("%d pods cannot give the canary %d %% of the requests: the nearest possible "+
+			"weights are %s", total, weight, describeNearest(weight, total))
 	}
 	canary := weight * total / 100
 	return Position{Week: week, Weight: weight, Stable: total - canary, Canary: canary}, nil
 }
 
-// Weigh is the position when the requests are split by weight and not by pod count: each track has the pods that its
-// share of the requests needs, of the total that all of them need, and the stable track never fewer than kept. With
-// the total kept, going back is one change of the weight.
+// Weigh is the position where a route splits the requests by weight. Each track has the pods that its share of the
+// requests needs, out of the total for all requests; the stable track never has fewer than kept. With kept = total, a
+// rollback is a single change of the weight.
 func Weigh(week, weight, total, kept int) (Position, error) {
 	if err := checkWeight(weight, total); err != nil {
 		return Position{}, err
 	}
 	if kept < 0 || kept > total {
-		return Position{}, fmt.Errorf("%d stable pods to keep are out of range: allowed are 0 to %d", kept, total)
+		return Position{}, fmt.Errorf("keeping %d stable pods is out of range: allowed are 0 to %d", kept, total)
 	}
 	needs := func(percent int) int { return (percent*total + 99) / 100 }
 	return Position{Week: week, Weight: weight, Stable: max(kept, needs(100-weight)), Canary: needs(weight),
@@ -84,8 +82,8 @@ func checkWeight(weight, total int) error {
 	return nil
 }
 
-// NearestWeights gives the whole-percent weights next to weight that total pods express exactly, lower one first.
-// They are equal when weight itself is one.
+// NearestWeights gives the whole-percent weights closest to weight that total pods express exactly, the lower one
+// first. They are equal if weight itself is one.
 func NearestWeights(weight, total int) (lower, upper int) {
 	step := 100 / gcd(100, total)
 	lower = weight / step * step

@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// Soak is how long a stage is watched before the next one, and by how much that grows when its criteria are not met
-// in time.
+// Soak is the length of the watch over a stage.
 type Soak struct {
+	// Duration is how long a stage soaks before the next one. Extension is added whenever the criteria are not met in
+	// time.
 	Duration, Extension time.Duration
 }
 
-// Validate says what is wrong with the durations.
+// Validate returns an error unless Duration is 0 or more and Extension above 0.
 func (s Soak) Validate() error {
 	if s.Duration < 0 {
 		return fmt.Errorf("a soak of %v: 0 or more is allowed", s.Duration)
@@ -23,16 +24,16 @@ func (s Soak) Validate() error {
 	return nil
 }
 
-// Required is how much soaked time is needed after that many extensions.
+// Required is the soaked time that is needed after a number of extensions.
 func (s Soak) Required(extensions int) time.Duration {
 	return s.Duration + time.Duration(extensions)*s.Extension
 }
 
-// guideSoak is the soak that the guide's schedule is written for.
+// guideSoak is the length of the soak in the deployment guide's schedule.
 const guideSoak = 48 * time.Hour
 
-// taper is the guide's schedule of checkpoints: the distance between them up to a time after the shift. The last one
-// goes on.
+// taper is the guide's schedule of checkpoints: the interval between them up to a time after the shift. The last
+// interval repeats.
 var taper = []struct{ until, every time.Duration }{
 	{time.Hour, 15 * time.Minute},
 	{6 * time.Hour, 30 * time.Minute},
@@ -41,8 +42,8 @@ var taper = []struct{ until, every time.Duration }{
 	{0, 4 * time.Hour},
 }
 
-// Checkpoint gives the time after the shift of the first checkpoint later than elapsed. A soak of another length than
-// 48 hours has the same schedule in proportion, its end being a checkpoint in any case.
+// Checkpoint gives the first checkpoint after elapsed; both are times since the shift. A soak that is longer or shorter
+// than 48 hours scales the schedule in proportion, and its end is always a checkpoint.
 func (s Soak) Checkpoint(elapsed time.Duration) time.Duration {
 	scale := func(d time.Duration) time.Duration { return d }
 	if s.Duration > 0 && s.Duration != guideSoak {
@@ -67,11 +68,10 @@ func (s Soak) Checkpoint(elapsed time.Duration) time.Duration {
 	return elapsed
 }
 
-// Due tells whether a checkpoint lies after the last one that was taken and not after now; both are times since the
-// shift.
+// Due reports whether a checkpoint lies after the last recorded one and not after now; both are times since the shift.
 func (s Soak) Due(last, now time.Duration) bool { return s.Checkpoint(last) <= now }
 
-// Checkpoints lists the checkpoints up to the end.
+// Checkpoints lists the checkpoints up to the end, a time since the shift.
 func (s Soak) Checkpoints(end time.Duration) []time.Duration {
 	var list []time.Duration
 	for at := s.Checkpoint(0); at <= end; at = s.Checkpoint(at) {

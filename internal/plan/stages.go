@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Stages are the planned weights of week 1, 2 and so on, in percent of the requests. They rise and end at 100.
+// Stages are the planned weights of weeks 1, 2 and so on, in percent of the requests. They rise and end at 100.
 type Stages []int
 
-// DefaultStages are those of the deployment guide.
+// DefaultStages are the stages of the deployment guide: 10, 30, 60 and 100 %.
 func DefaultStages() Stages { return Stages{10, 30, 60, 100} }
 
-// Validate says what is wrong with the stages.
+// Validate returns an error unless the weights rise and end at 100.
 func (s Stages) Validate() error {
 	previous := 0
 	for _, weight := range s {
@@ -36,7 +36,7 @@ func (s Stages) String() string {
 	return strings.Join(words, ", ")
 }
 
-// Weight gives the planned weight of a week in percent. The week counts from 1.
+// Weight gives the planned weight of a week in percent. Weeks count from 1; any other week is an error.
 func (s Stages) Weight(week int) (int, error) {
 	if week < 1 || week > len(s) {
 		return 0, fmt.Errorf("week %d is not a stage of the rollout: allowed are 1 to %d (weights %s %%)", week, len(s), s)
