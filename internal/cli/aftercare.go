@@ -12,7 +12,9 @@ import (
 	"github.com/vextrus/finance-rollout/internal/cli/stack"
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/rollout"
+	"github.com/vextrus/finance-rollout/internal/soak"
 	"github.com/vextrus/finance-rollout/internal/verify"
 )
 
@@ -100,24 +102,22 @@ func (s *session) smokeStable(ctx context.Context, secrets *secretSettings, sinc
 	return report.Smoke.String(), report.Verdict, nil
 }
 
-// watchStable looks at the requests of the stable track for a while. It is worse than the limit as soon as the counts
-// prove it.
-func (s *session) watchStable(ctx context.Context, limit time.Duration) gate.Evaluation {
+// watchStable looks at the requests of the stable track until the watch is over. Its end decides whether stable is
+// well again.
+func (s *session) watchStable(ctx context.Context, length time.Duration) gate.Evaluation {
 	spec := rollout.SoakSpec(s.settings)
-	question := gate.Question{Metrics: spec.Series(names.Stable, ""), Criteria: spec.Criteria}
-	config := gate.BakeConfig{Duration: limit, Interval: min(watchEvery, limit), MaxExtension: -1}
-	began := s.now()
-	config.OnLook = func(evaluation gate.Evaluation) {
-		s.tell("  %s of %s: %s", s.now().Sub(began).Round(time.Second), limit, oneLine(evaluation))
-	}
-	return gate.Bake(ctx, gate.SystemClock{}, config, func(ctx context.Context, since time.Time) gate.Evaluation {
-		question.Window = gate.Window{Start: since, End: s.now()}
-		server, err := s.prometheus()
-		if err != nil {
-			return gate.Evaluation{Start: since, End: question.Window.End,
-				Results: []gate.Result{{Name: "prometheus", Verdict: gate.Error, Reason: err.Error()}}}
+	clock := gate.SystemClock{}
+	watch := rollback.NewWatch(clock.Now(), length, spec.Criteria)
+	return watch.Run(ctx, clock, watchEvery, func(ctx context.Context, now time.Time) gate.Evaluation {
+		var evaluation gate.Evaluation
+		question := watch.Question(spec.Series(names.Stable, ""), now)
+		if server, err := s.prometheus(); err != nil {
+			evaluation = soak.Unseen(question.Window, err)
+		} else {
+			evaluation = gate.Evaluate(ctx, server, question)
 		}
-		return gate.Evaluate(ctx, server, question)
+		s.tell("  %s of %s: %s", now.Sub(watch.Began).Round(time.Second), length, oneLine(evaluation))
+		return evaluation
 	})
 }
 

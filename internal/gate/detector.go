@@ -93,7 +93,7 @@ func (d *Detector) Observe(elapsed time.Duration, canary, stable Counts) error {
 	since := d.age
 	d.age += elapsed
 	d.spent += weight
-	d.canary, d.stable = d.canary.plus(canary), d.stable.plus(stable)
+	d.canary, d.stable = d.canary.Plus(canary), d.stable.Plus(stable)
 	for i := range d.arms {
 		d.arms[i].observe(since, weight, canary, stable)
 	}
@@ -107,7 +107,7 @@ func (a *arm) observe(since time.Duration, weight float64, canary, stable Counts
 		a.rise, a.run = 0, Run{Since: since, Weight: weight}
 	}
 	a.rise += ratio
-	a.run.Canary, a.run.Stable = a.run.Canary.plus(canary), a.run.Stable.plus(stable)
+	a.run.Canary, a.run.Stable = a.run.Canary.Plus(canary), a.run.Stable.Plus(stable)
 }
 
 // addLogs is log(exp(a)+exp(b)).
@@ -156,7 +156,8 @@ func (d *Detector) Likely() Run {
 	return d.arms[best].run
 }
 
-func (c Counts) plus(more Counts) Counts { return Counts{N: c.N + more.N, K: c.K + more.K} }
+// Plus adds what was counted later.
+func (c Counts) Plus(more Counts) Counts { return Counts{N: c.N + more.N, K: c.K + more.K} }
 
 // Detection is a look at a detector.
 type Detection struct {

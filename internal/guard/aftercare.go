@@ -12,19 +12,19 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/smoke"
+	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
-// lastPart is the end of the watch by which is judged whether the error rate is back to normal; a shorter watch is
-// judged by its second half.
-const lastPart = 5 * time.Minute
-
-// aftermath is the watch over the stable track after a rollback.
-type aftermath struct {
+// aftercare is the watch over the stable track after a rollback.
+type aftercare struct {
 	image, release string
-	until          time.Time
-	judgeFrom      time.Time
-	all, last      gate.Counts
+	watch          rollback.Watch
+	// all are stable's requests since the rollback, judged and slow those of the part that the verdict rests on.
+	all, judged, slow gate.Counts
 }
+
+// noticeLeast is how long the alert about a rollback stands at least, so that no route misses it.
+const noticeLeast = 5 * time.Minute
 
 // notify pushes an alert about a rollback to Alertmanager, so that the team's own routes bring it to whom they bring
 // others.
@@ -57,7 +57,7 @@ func (r *runner) notice(finding Finding, outcome rollback.Outcome) rollback.Noti
 				r.config.Environment, outcome.Reason),
 			"description": outcome.String(),
 		},
-		StartsAt: now, EndsAt: now.Add(max(time.Duration(r.config.Watch), lastPart)),
+		StartsAt: now, EndsAt: now.Add(max(time.Duration(r.config.Watch), noticeLeast)),
 	}
 	for name, value := range map[string]string{"runbook_url": r.config.RunbookURL, "dashboard_url": r.config.DashboardURL,
 		"evidence": outcome.Evidence} {
@@ -70,51 +70,40 @@ func (r *runner) notice(finding Finding, outcome rollback.Outcome) rollback.Noti
 
 // watchOver begins the watch over stable, unless it runs already.
 func (r *runner) watchOver(ctx context.Context, rolledBack ledger.Entry) {
-	length := time.Duration(r.config.Watch)
-	until := rolledBack.Time.Add(length)
-	if r.aftermath != nil || length == 0 || !until.After(r.now()) {
+	watch := rollback.NewWatch(rolledBack.Time, time.Duration(r.config.Watch), r.config.Spec.Criteria)
+	if r.aftercare != nil || watch.Length == 0 || !watch.Until().After(r.now()) {
 		return
 	}
-	r.log.InfoContext(ctx, "watching the stable track", "until", until)
-	r.aftermath = &aftermath{
-		image: rolledBack.Image, release: rolledBack.Release, until: until, judgeFrom: until.Add(-min(lastPart, length/2)),
-	}
+	r.log.InfoContext(ctx, "watching the stable track", "until", watch.Until())
+	r.aftercare = &aftercare{image: rolledBack.Image, release: rolledBack.Release, watch: watch}
 	r.aim(ctx)
 }
 
 // count adds what stable counted.
-func (a *aftermath) count(at time.Time, rise Rise) {
-	a.all = plus(a.all, rise.Requests)
-	if at.After(a.judgeFrom) {
-		a.last = plus(a.last, rise.Requests)
+func (a *aftercare) count(at time.Time, rise Rise) {
+	a.all = a.all.Plus(rise.Requests)
+	if at.After(a.watch.Window(a.watch.Until()).Start) {
+		a.judged, a.slow = a.judged.Plus(rise.Requests), a.slow.Plus(rise.Slow)
 	}
 }
 
-// verdict tells whether the error rate is back to normal: its share is below the target.
-func (a *aftermath) verdict(target float64) (gate.Verdict, string) {
-	share := func(c gate.Counts) float64 { return float64(c.K) / float64(max(c.N, 1)) }
-	text := fmt.Sprintf("stable failed %d of %d requests since the rollback, %d of %d (%.2f %%) at the end of the "+
-		"watch; normal is below %.2f %%",
-		a.all.K, a.all.N, a.last.K, a.last.N, 100*share(a.last), 100*target)
-	switch {
-	case a.last.N == 0:
-		return gate.Inconclusive, text
-	case share(a.last) < target:
-		return gate.Pass, text
-	default:
-		return gate.Fail, text
-	}
+// verdict is that of the whole watch, in words for an Event.
+func (a *aftercare) verdict() (gate.Evaluation, string) {
+	evaluation := a.watch.Judge(a.judged, a.slow, a.watch.Until())
+	return evaluation, fmt.Sprintf("stable failed %d of %d requests since the rollback; in the last %v: %s",
+		a.all.K, a.all.N, evaluation.End.Sub(evaluation.Start), evaluation.Reasons(evaluation.Verdict()))
 }
 
 // conclude reports the watch when it is over.
 func (r *runner) concludeWatch(ctx context.Context) {
-	a := r.aftermath
-	if a == nil || r.now().Before(a.until) {
+	a := r.aftercare
+	if a == nil || r.now().Before(a.watch.Until()) {
 		return
 	}
-	r.aftermath = nil
+	r.aftercare = nil
 	r.aim(ctx)
-	verdict, text := a.verdict(r.config.errorRate().Target)
+	evaluation, text := a.verdict()
+	verdict := evaluation.Verdict()
 	r.log.InfoContext(ctx, "the watch after the rollback is over", "verdict", verdict, "numbers", text)
 	if verdict == gate.Pass {
 		r.announce(ctx, kube.Normal, "StableIsNormal", text)
@@ -123,7 +112,7 @@ func (r *runner) concludeWatch(ctx context.Context) {
 	}
 	go r.write(ctx, ledger.Entry{
 		Kind: ledger.Watched, Image: a.image, Release: a.release, Verdict: string(verdict), Reason: text,
-		Numbers: []ledger.Number{{Name: "error rate of stable", Verdict: string(verdict), N: a.last.N, K: a.last.K}},
+		Numbers: soak.Numbers(evaluation),
 	})
 }
 

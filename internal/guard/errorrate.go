@@ -26,8 +26,8 @@ func (r *runner) take(ctx context.Context, result scraped) {
 		r.lastSight = result.at
 		r.recovered(ctx, SourceTargets)
 	}
-	if r.aftermath != nil && target.track == names.Stable {
-		r.aftermath.count(result.at, result.rise)
+	if r.aftercare != nil && target.track == names.Stable {
+		r.aftercare.count(result.at, result.rise)
 	}
 	if r.tracker == nil {
 		return

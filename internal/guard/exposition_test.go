@@ -244,12 +244,12 @@ func TestRisesAddUp(t *testing.T) {
 			}
 			moreGood, moreBad := rapid.IntRange(0, 50).Draw(t, "good"), rapid.IntRange(0, 50).Draw(t, "bad")
 			good, bad = good+moreGood, bad+moreBad
-			want = plus(want, gate.Counts{N: int64(moreGood + moreBad), K: int64(moreBad)})
+			want = want.Plus(gate.Counts{N: int64(moreGood + moreBad), K: int64(moreBad)})
 			rise, err := c.read(strings.NewReader(exposed(good, bad, good+bad, good)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = plus(got, rise.Requests)
+			got = got.Plus(rise.Requests)
 		}
 		if got != want {
 			t.Errorf("counted %+v, want %+v", got, want)

@@ -66,7 +66,7 @@ type runner struct {
 
 	looking   bool
 	looked    time.Time
-	aftermath *aftermath
+	aftercare *aftercare
 
 	rolling   bool
 	tried     time.Time

@@ -54,7 +54,7 @@ func (r *runner) aim(ctx context.Context) {
 			}
 		}
 	}
-	if len(wanted) > 0 || r.aftermath != nil {
+	if len(wanted) > 0 || r.aftercare != nil {
 		for _, pod := range r.pods.Stable {
 			if pod.Labels[names.Traffic] == names.Enabled {
 				r.aimAt(ctx, pod, names.Stable, wanted)

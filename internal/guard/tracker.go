@@ -52,10 +52,10 @@ func newTracker(errorRate, latency gate.Criterion, now time.Time) *tracker {
 
 // stable adds what the stable track counted.
 func (t *tracker) stable(now time.Time, rise Rise) {
-	t.pending = plus(t.pending, rise.Requests)
-	t.pendingSlow = plus(t.pendingSlow, rise.Slow)
+	t.pending = t.pending.Plus(rise.Requests)
+	t.pendingSlow = t.pendingSlow.Plus(rise.Slow)
 	at := t.point(now)
-	at.stable = plus(at.stable, rise.Requests)
+	at.stable = at.stable.Plus(rise.Requests)
 }
 
 // canary adds what the canary counted, together with what the stable track did since the last time.
@@ -65,14 +65,12 @@ func (t *tracker) canary(now time.Time, rise Rise) error {
 	stable, stableSlow := t.pending, t.pendingSlow
 	t.pending, t.pendingSlow = gate.Counts{}, gate.Counts{}
 	at := t.point(now)
-	at.canary = plus(at.canary, rise.Requests)
+	at.canary = at.canary.Plus(rise.Requests)
 	if err := t.errors.Observe(elapsed, rise.Requests, stable); err != nil {
 		return err
 	}
 	return t.slow.Observe(elapsed, rise.Slow, stableSlow)
 }
-
-func plus(a, b gate.Counts) gate.Counts { return gate.Counts{N: a.N + b.N, K: a.K + b.K} }
 
 // point is the bin of a time.
 func (t *tracker) point(now time.Time) *point {
@@ -122,7 +120,7 @@ func (t *tracker) slowness() gate.Detection { return t.latency.Detect(t.slow) }
 func (t *tracker) bearsOut() (bool, string) {
 	var canary, stable gate.Counts
 	for _, at := range t.recent {
-		canary, stable = plus(canary, at.canary), plus(stable, at.stable)
+		canary, stable = canary.Plus(at.canary), stable.Plus(at.stable)
 	}
 	text := fmt.Sprintf("%d of %d requests failed in the last %v, beside %d of %d of the stable track", canary.K, canary.N,
 		bin*time.Duration(len(t.recent)), stable.K, stable.N)

@@ -342,6 +342,7 @@ func (w *world) guarded(change ...func(*Config)) (*Guard, *prometheus.Registry) 
 		Ledger: "finance-ledger",
 	}
 	config.Spec.Namespace, config.Spec.App, config.Spec.Metrics = space, "finance", metrics
+	config.Spec.Criteria = []gate.Criterion{gate.ErrorRate(0.005, 0.01)}
 	config.Spec.Plan = plan.Soak{Duration: 48 * time.Hour, Extension: 24 * time.Hour}
 	for _, c := range change {
 		c(&config)
