@@ -35,7 +35,7 @@ type Demo struct {
 	Progress *progress.Reporter
 	Out      io.Writer
 	// Dir is the folder of the derived project, by default .local/project. With another one, Suffix, Ports and Backend
-	// keep its stacks apart from those of the demo.
+	// keep its stacks apart from those of the demo, and its updates run the program as it was compiled here.
 	Dir, Suffix, Backend string
 	Ports                map[string]int
 }
@@ -43,11 +43,13 @@ type Demo struct {
 // Prepare makes what `pulumi up` needs: the program compiled, the example's images in the registry, the derived
 // project and its stacks.
 func (d *Demo) Prepare(ctx context.Context) error {
-	if d.Dir == "" {
+	program := filepath.Join(d.Root, "bin", "finance-rollout")
+	apart := d.Dir != ""
+	if !apart {
 		d.Dir, d.Ports = d.Cluster.Dir("project"), NodePorts
 	}
 	err := d.Progress.Run("compile the Pulumi program and the rollout command", func(*progress.Task) error {
-		if err := d.compile(ctx, filepath.Join("bin", "finance-rollout"), "", "."); err != nil {
+		if err := d.compile(ctx, program, "", "."); err != nil {
 			return err
 		}
 		return d.compile(ctx, d.Cluster.Binary("rollout"), "-s -w", "./cmd/rollout")
@@ -58,6 +60,9 @@ func (d *Demo) Prepare(ctx context.Context) error {
 	options, err := d.options(ctx)
 	if err != nil {
 		return err
+	}
+	if apart {
+		options.Program = program
 	}
 	return d.Progress.Run("derive the stacks", func(*progress.Task) error { return d.writeStacks(ctx, options) })
 }

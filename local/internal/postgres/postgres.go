@@ -72,7 +72,7 @@ func (d *Database) Program() string {
 func (d *Database) Args() []string {
 	return []string{
 		"-D", d.DataDir, "-h", d.Address, "-p", strconv.Itoa(d.Port), "-k", d.SocketDir,
-		"-c", "password_encryption=scram-sha-256", "-c", "fsync=off", "-c", "max_connections=200",
+		"-c", "password_encryption=scram-sha-256", "-c", "fsync=off", "-c", "max_connections=500",
 	}
 }
 

@@ -33,6 +33,8 @@ type Options struct {
 	Prometheus string
 	// Image is the release's image and StableImage that of the stable track.
 	Image, StableImage string
+	// Program is the compiled Pulumi program; empty to let Pulumi compile it when it changed, as the committed project does.
+	Program string
 	// Guard is the image of the rollout command, for the guard; empty for none.
 	Guard string
 	// Suffix is appended to the names of the namespaces, so that two projects can share a cluster.
@@ -125,6 +127,9 @@ func (o Options) writeProject() error {
 		return fmt.Errorf("find the program from %s: %w", o.Dir, err)
 	}
 	project["main"] = program
+	if o.Program != "" {
+		project["runtime"] = map[string]any{"name": "go", "options": map[string]any{"binary": o.Program}}
+	}
 	return write(filepath.Join(o.Dir, "Pulumi.yaml"), project)
 }
 
@@ -184,7 +189,7 @@ func (o Options) overrides(stack, namespace string) map[string]any {
 		"metrics":         map[string]any{"interval": "2s", "selector": map[string]any{"path": "/graphql"}},
 		"monitoring":      map[string]any{"labels": map[string]any{}},
 		"prometheus":      o.Prometheus,
-		"progressTimeout": "2m",
+		"progressTimeout": "4m",
 	}
 	if port, ok := o.NodePorts[stack]; ok {
 		values["service"] = map[string]any{"type": "NodePort", "nodePort": port}
