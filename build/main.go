@@ -1,4 +1,4 @@
-// Command build checks and releases the code with pinned tools: it provides the linters, looks for known
+// Command build checks and releases the code with pinned tools: it provides the linters, runs tests, looks for known
 // vulnerabilities and makes releases. Nothing of the product imports it, and it imports nothing of the product.
 package main
 
@@ -30,7 +30,7 @@ func main() {
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "build",
-		Short:         "Provide the tools that check the code, look for vulnerabilities and make releases",
+		Short:         "Provide the tools that check the code, run tests, look for vulnerabilities and make releases",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -38,7 +38,7 @@ func newCommand() *cobra.Command {
 	root.PersistentFlags().StringVar(&directory, "root", "",
 		"the checkout to work in (default: the one around the current directory)")
 	open := func() (checkout, error) { return openCheckout(directory) }
-	root.AddCommand(toolsCommand(open), vulnerabilitiesCommand(open), releaseCommand(open))
+	root.AddCommand(toolsCommand(open), testCommand(open), vulnerabilitiesCommand(open), releaseCommand(open))
 	return root
 }
 
