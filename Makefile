@@ -102,8 +102,9 @@ unit: ## Run the unit tests; some need PostgreSQL installed
 	@go test -shuffle=on ./...
 
 .PHONY: e2e
-e2e: local ## Run the end-to-end tests; starts the local cluster and ends it again if it does not run yet
-	@$(LOCAL) run --gateway -- go test -tags e2e -count=1 -p 1 -parallel 1 -timeout 75m $(E2E_PACKAGES)
+e2e: local build ## Run the end-to-end tests; starts the local cluster and ends it again if it does not run yet
+	@$(LOCAL) run --gateway -- $(BUILD) test --log .local/logs/e2e.json -- \
+		-tags e2e -count=1 -p 2 -parallel 16 -timeout 60m $(E2E_PACKAGES)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (default 10s)
@@ -116,6 +117,10 @@ fuzz: ## Run every fuzz test for FUZZTIME (default 10s)
 .PHONY: bench
 bench: cluster ## Measure previews beside an empty program's, into docs/benchmarks.md
 	@go run ./bench
+
+.PHONY: bench-tests
+bench-tests: ## List the slowest tests of the last `make e2e` in docs/benchmarks.md
+	@go run ./bench/tests
 
 .PHONY: bench-verdicts
 bench-verdicts: ## Simulate false rollbacks and the requests that verdicts take, into docs/benchmarks.md

@@ -3,20 +3,15 @@
 package e2e
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// commandFinish takes the release from nothing to the end. On the way it is rolled back from 100 %, where the Service
-// selects the canary alone: the updates after that take the Service back from the rollback.
+// commandFinish takes the release from 0 % to the finish. On the way it rolls back from 100 %, where the Service
+// selects only the canary; the next updates restore the Service's selector.
 func commandFinish(t *testing.T, c *cluster) {
-	image, err := c.pulumi(t, "config", "get", "image", "--stack", "staging")
-	if err != nil {
-		t.Fatalf("%v\n%s", err, image)
-	}
-	image = strings.TrimSpace(image)
+	image := c.configured(t, "staging", "image")
 	c.config(t, "image", image)
 	c.bringBack(t)
 	c.config(t, "bake.duration", "0s")
@@ -35,9 +30,8 @@ func commandFinish(t *testing.T, c *cluster) {
 	c.expect(t, terminal.ExitDone, append([]string{"finish", "-s", "production"}, override...), "against: ")
 	c.expectTracks(t, 10, 0)
 	c.expectStanding(t, terminal.ExitDone, "idle", 10, 0)
-	if stable, err := c.pulumi(t, "config", "get", "stableImage", "--stack", "production"); err != nil ||
-		strings.TrimSpace(stable) != image {
-		t.Errorf("the stable image is %q, want %q: %v", strings.TrimSpace(stable), image, err)
+	if stable := c.configured(t, "production", "stableImage"); stable != image {
+		t.Errorf("the stable image is %q, want %q", stable, image)
 	}
 	if output, err := c.pulumi(t, "preview", "--stack", "production", "--refresh", "--expect-no-changes"); err != nil {
 		t.Errorf("the stack is at another position: %v\n%s", err, tail(output))

@@ -15,13 +15,13 @@ import (
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// commandInterrupted gives the canary more requests, is interrupted in the middle of it, and goes on. A second
-// operator is told who is at it.
+// commandInterrupted interrupts an advance halfway and completes it with the same command. Meanwhile a second operator
+// learns who holds the rollout.
 func commandInterrupted(t *testing.T, c *cluster) {
 	mark := c.mark(t)
 	up := []string{"advance", "-s", "production", "--to", "60", "--override", "the test does not wait", "--yes"}
 	first := c.begin(t, filepath.Join(c.root, ".local", "bin", "rollout"), up...)
-	eventually(t, "the first operator is at it", func() bool {
+	eventually(t, "the first operator holds the lease", func() bool {
 		lease, err := c.kubernetes.CoordinationV1().Leases(c.production).Get(t.Context(),
 			names.OperatorLease("finance-service"), metav1.GetOptions{})
 		return err == nil && lease.Spec.HolderIdentity != nil && strings.Contains(*lease.Spec.HolderIdentity,

@@ -19,42 +19,34 @@ import (
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// TestCommands operates a rollout with the rollout command alone, by its output and its exit codes.
+// TestCommands operates a whole rollout with the rollout command and checks its output and exit codes.
 func TestCommands(t *testing.T) {
-	t.Parallel()
-	c := open(t, "-cli", 30650)
-	t.Cleanup(func() { c.destroyLeftovers(t) })
+	takeTurn(t, 0)
+	c := open(t, "cli", 30650)
 	c.up(t, "staging")
 	sent := c.customers(t, 60)
 	t.Cleanup(sent.end)
 	c.up(t, "production")
-	// The whole suite is run in staging; whether the stable track passes it on a busy machine is not what is tested here.
+	// Staging runs the full suite. This test does not depend on the stable track passing it on a busy machine.
 	c.livenessOnly(t)
-	for _, part := range []struct {
-		name string
-		run  func(*testing.T, *cluster)
-	}{
-		{"status", commandStatus},
-		{"refusals", commandRefusals},
-		{"smoke and logs", commandSmoke},
-		{"rehearse and attest", commandRehearse},
-		{"advance", commandAdvance},
-		{"interrupted", commandInterrupted},
-		{"rollback by scale", commandScale},
-		{"rollback by undo", commandUndo},
-		{"rollback without Pulumi", commandWithoutPulumi},
-		{"rollback by delete", commandDelete},
-		{"finish", commandFinish},
-	} {
-		if !t.Run(part.name, func(t *testing.T) { part.run(t, c) }) {
-			t.Fatal("the rest stands on this")
-		}
-	}
+	inOrder(t, c, []part[*cluster]{
+		{"status", commandStatus, true},
+		{"refusals", commandRefusals, true},
+		{"smoke and logs", commandSmoke, true},
+		{"rehearse and attest", commandRehearse, true},
+		{"advance", commandAdvance, true},
+		{"interrupted", commandInterrupted, true},
+		{"rollback by scale", commandScale, true},
+		{"rollback by undo", commandUndo, true},
+		{"rollback without Pulumi", commandWithoutPulumi, true},
+		{"rollback by delete", commandDelete, true},
+		{"finish", commandFinish, true},
+	})
 	sent.end()
 	sent.expectAnswers(t)
 }
 
-// rollout runs the command and expects its exit code. What it gives is its outcome alone.
+// rollout runs the command, requires the exit code and returns everything that the command printed.
 func (c *cluster) rollout(t *testing.T, code int, args ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), filepath.Join(c.root, ".local", "bin", "rollout"), args...)
@@ -71,7 +63,7 @@ func (c *cluster) rollout(t *testing.T, code int, args ...string) string {
 	return string(output) + progress.String()
 }
 
-// expect runs the command and expects its output to hold each of the words.
+// expect runs the command, requires the exit code and checks that the output contains each of the words.
 func (c *cluster) expect(t *testing.T, code int, args []string, words ...string) {
 	t.Helper()
 	output := c.rollout(t, code, args...)
@@ -82,8 +74,8 @@ func (c *cluster) expect(t *testing.T, code int, args []string, words ...string)
 	}
 }
 
-// standing is what status tells, by JSON.
-type standingOf struct {
+// standing is the output of status as JSON.
+type standing struct {
 	Phase, Order string
 	Weight       struct{ Asked, Stands int }
 	Tracks       []struct {
@@ -97,7 +89,7 @@ type standingOf struct {
 // expectStanding expects status to show the phase and the serving pods of both tracks.
 func (c *cluster) expectStanding(t *testing.T, code int, phase string, stable, canary int) {
 	t.Helper()
-	var found standingOf
+	var found standing
 	eventually(t, "the phase is "+phase+", and the pods that leave are gone", func() bool {
 		command := exec.CommandContext(t.Context(), filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s",
 			"production", "-o", "json")
@@ -120,7 +112,7 @@ func commandStatus(t *testing.T, c *cluster) {
 		"1 of 1", "error rate", "shift-reached")
 	c.expectStanding(t, terminal.ExitDone, "soaking", 9, 1)
 	c.expect(t, terminal.ExitDone, []string{"status", "-s", "staging"}, "SINGLE TRACK", "2 of 2")
-	// A terminal that answers no question about its colours is asked none: the question would cost five seconds.
+	// status must not query the terminal's colours: on a terminal that does not answer, the query costs five seconds.
 	if output, err := c.run(t, "script", "-qec", "env -u NO_COLOR -u CI TERM=xterm-256color "+filepath.Join(c.root,
 		".local", "bin", "rollout")+" status -s staging", "/dev/null"); err != nil ||
 		strings.Contains(output, "\x1b]11;?") || !strings.Contains(output, "\x1b[") {
@@ -131,7 +123,7 @@ func commandStatus(t *testing.T, c *cluster) {
 	c.config(t, "prometheus", "monitoring/prometheus-operated:9090")
 }
 
-// commandRefusals are refused before anything changes.
+// commandRefusals checks commands that must be refused before anything changes.
 func commandRefusals(t *testing.T, c *cluster) {
 	before, mark := c.generations(t), c.mark(t)
 	for _, tt := range []struct {
@@ -169,7 +161,7 @@ func commandRefusals(t *testing.T, c *cluster) {
 	}
 	moves := []ledger.Kind{ledger.ShiftBegun, ledger.ShiftReached, ledger.RollbackBegun, ledger.LatchReleased}
 	if found := c.noted(t, mark, moves...); len(found) > 0 {
-		t.Errorf("noted without need: %v", found)
+		t.Errorf("refused commands left ledger entries: %v", found)
 	}
 }
 
@@ -192,14 +184,14 @@ func commandRehearse(t *testing.T, c *cluster) {
 	}
 	if output, err := c.run(t, "kubectl", "get", "deployments", "-n", c.staging, "-o", "name"); err != nil ||
 		strings.Contains(output, "drill") {
-		t.Errorf("the drill left something behind: %v\n%s", err, output)
+		t.Errorf("the drill left Deployments behind: %v\n%s", err, output)
 	}
 }
 
-// commandAdvance goes on to 30 % as soon as the soak lets it. On a busy machine the evidence may turn between the
-// command's look and the hook's: then the update is refused, and nothing is changed.
+// commandAdvance advances to 30 % as soon as the soak allows it. On a busy machine the evidence can change between the
+// command's check and the hook's; the hook then refuses the update and nothing changes.
 func commandAdvance(t *testing.T, c *cluster) {
-	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(3 * time.Second) {
+	for deadline := time.Now().Add(6 * time.Minute); ; time.Sleep(3 * time.Second) {
 		output, err := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "advance", "-s", "production", "--yes")
 		if err == nil {
 			break
@@ -215,7 +207,7 @@ func commandAdvance(t *testing.T, c *cluster) {
 	c.expectStanding(t, terminal.ExitDone, "soaking", 7, 3)
 }
 
-// rollBack rolls back and expects the canary's endpoints to be gone, the state settled in that phase and the report
+// rollBack rolls back and checks that the canary has no endpoints, the rollout settles in the phase and the report is
 // written.
 func (c *cluster) rollBack(t *testing.T, phase string, args ...string) {
 	t.Helper()
@@ -234,7 +226,7 @@ func (c *cluster) rollBack(t *testing.T, phase string, args ...string) {
 	}
 }
 
-// bringBack releases the latch and gives the canary its first requests again.
+// bringBack releases the latch and returns the canary to 10 %.
 func (c *cluster) bringBack(t *testing.T) {
 	t.Helper()
 	c.expect(t, terminal.ExitDone, []string{"unlatch", "-s", "production", "--reason", "the test goes on", "--yes"},
@@ -258,20 +250,17 @@ func commandScale(t *testing.T, c *cluster) {
 	c.bringBack(t)
 }
 
-// commandUndo gives the canary another image and goes back to the one before.
+// commandUndo gives the canary a second image and rolls back to the first.
 func commandUndo(t *testing.T, c *cluster) {
 	before := c.committedImage(t)
-	stable, err := c.pulumi(t, "config", "get", "stableImage", "--stack", "production")
-	if err != nil {
-		t.Fatalf("%v\n%s", err, stable)
-	}
+	stable := c.configured(t, "production", "stableImage")
 	c.config(t, "canary.env.LEFTOVER", "1")
 	c.up(t, "production")
 	c.dropCanaryConfig(t)
 	c.config(t, "staging.required", "false")
-	c.config(t, "image", strings.TrimSpace(stable))
+	c.config(t, "image", stable)
 	c.up(t, "production")
-	// The image that it went back to is not latched, and waits for an advance.
+	// The restored image is not latched; it waits for an advance.
 	c.rollBack(t, "idle", "--option", "undo")
 	if output, err := c.run(t, "kubectl", "get", "deployment", "finance-service-week1", "-n", c.production, "-o",
 		"yaml"); err != nil ||
@@ -285,8 +274,8 @@ func commandUndo(t *testing.T, c *cluster) {
 	c.expectTracks(t, 9, 1)
 }
 
-// commandWithoutPulumi takes the canary out where the stack cannot be decrypted, says what is left, and settles when
-// it is asked again.
+// commandWithoutPulumi rolls back a stack that cannot be decrypted: the canary leaves traffic and the report lists the
+// remaining steps. A second rollback completes them.
 func commandWithoutPulumi(t *testing.T, c *cluster) {
 	env := c.env
 	c.env = append(slices.Clone(env), "PULUMI_CONFIG_PASSPHRASE=wrong")

@@ -21,7 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// ready gives the desired and the ready pods of a Deployment.
+// ready returns the desired and the ready replicas of a Deployment.
 func (c *cluster) ready(t *testing.T, deployment string) (desired, ready int) {
 	t.Helper()
 	found, err := c.kubernetes.AppsV1().Deployments(c.production).Get(t.Context(), deployment, metav1.GetOptions{})
@@ -31,13 +31,13 @@ func (c *cluster) ready(t *testing.T, deployment string) (desired, ready int) {
 	return int(*found.Spec.Replicas), int(found.Status.ReadyReplicas)
 }
 
-// expectTracks fails the test unless the tracks shall have that many pods, and soon have them: those that leave count
-// as ready for a moment.
+// expectTracks checks the desired replicas of both tracks and waits until that many pods are ready; a terminating pod
+// still counts as ready for a moment.
 func (c *cluster) expectTracks(t *testing.T, stable, canary int) {
 	t.Helper()
 	for deployment, want := range map[string]int{"finance-service-stable": stable, "finance-service-week1": canary} {
 		if desired, _ := c.ready(t, deployment); desired != want {
-			t.Errorf("%s shall have %d pods, want %d", deployment, desired, want)
+			t.Errorf("%s wants %d pods, expected %d", deployment, desired, want)
 			continue
 		}
 		eventually(t, fmt.Sprintf("%s has %d ready pods", deployment, want), func() bool {
@@ -47,7 +47,7 @@ func (c *cluster) expectTracks(t *testing.T, stable, canary int) {
 	}
 }
 
-// generations tells whether anything about the Deployments was changed.
+// generations returns the generation of each production Deployment; two calls that agree show that no spec changed.
 func (c *cluster) generations(t *testing.T) map[string]int64 {
 	t.Helper()
 	list, err := c.kubernetes.AppsV1().Deployments(c.production).List(t.Context(), metav1.ListOptions{})
@@ -61,8 +61,8 @@ func (c *cluster) generations(t *testing.T) map[string]int64 {
 	return generations
 }
 
-// watchCapacity looks at the ready pods that take traffic until it is ended, and fails the test when they were ever
-// fewer than planned.
+// watchCapacity samples the ready pods in traffic until end is called, which fails the test if there were ever fewer
+// than the plan's ten.
 func (c *cluster) watchCapacity(t *testing.T) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -86,15 +86,15 @@ func (c *cluster) watchCapacity(t *testing.T) (end func()) {
 		cancel()
 		done.Wait()
 		if looks < 10 {
-			t.Errorf("capacity was looked at %d times only", looks)
+			t.Errorf("capacity was sampled only %d times", looks)
 		}
 		if fewest < 10 {
-			t.Errorf("there were only %d ready pods on the way, the plan has 10", fewest)
+			t.Errorf("only %d pods were ready at some point, the plan has 10", fewest)
 		}
 	}
 }
 
-// countReady counts the pods that are ready; a pod that is leaving does not count, although it still answers.
+// countReady counts ready pods without those that are terminating, although they still answer.
 func countReady(pods []corev1.Pod) int {
 	count := 0
 	for _, pod := range pods {
@@ -110,16 +110,16 @@ func countReady(pods []corev1.Pod) int {
 	return count
 }
 
-// door is where requests to production enter, on 127.0.0.1.
+// door is an entrance to production on 127.0.0.1: the node port or the Gateway.
 type door struct {
 	url string
-	// host is the host that is asked for; empty for the url's.
+	// host is the Host header; empty for that of the URL.
 	host string
-	// await waits until requests are answered there; false when the test ended before.
+	// await waits until the door answers and returns false if the test ends first.
 	await func(context.Context) bool
 }
 
-// customers send requests to production until the test ends or end is called. They are bounded in rate and time.
+// customers send requests to production at a fixed rate until the test ends or end is called.
 type customers struct {
 	attacker *vegeta.Attacker
 	done     chan struct{}
@@ -130,7 +130,7 @@ type customers struct {
 	byPod    map[string]int
 }
 
-// customers come through the node port.
+// customers sends requests through the node port.
 func (c *cluster) customers(t *testing.T, perSecond int) *customers {
 	t.Helper()
 	return c.customersAt(t, door{url: fmt.Sprintf("http://127.0.0.1:%d", c.nodePort), await: c.awaitService}, perSecond)
@@ -138,7 +138,7 @@ func (c *cluster) customers(t *testing.T, perSecond int) *customers {
 
 func (c *cluster) customersAt(t *testing.T, entrance door, perSecond int) *customers {
 	t.Helper()
-	const longest = 10 * time.Minute
+	const longest = 40 * time.Minute // more than any test takes
 	secret, err := os.ReadFile(filepath.Join(c.root, ".local", "secrets", "jwt-secret"))
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func (c *cluster) customersAt(t *testing.T, entrance door, perSecond int) *custo
 		Method: http.MethodPost, URL: entrance.url + "/graphql", Body: []byte(`{"query":"{ __typename }"}`), Header: header,
 	})
 	sent := &customers{
-		// A client that leaves the choice of the local port to the kernel; the attacker's own one binds it.
+		// With this client the kernel chooses the local port; the attacker's default client binds one.
 		attacker: vegeta.NewAttacker(vegeta.Client(&http.Client{
 			Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second,
 		})),
@@ -183,9 +183,9 @@ func (c *cluster) customersAt(t *testing.T, entrance door, perSecond int) *custo
 	return sent
 }
 
-// awaitService waits until the Service has endpoints and kube-proxy its rules for them. A connection to the node port
-// before that leaves an entry in the kernel's connection tracking that no rule translates; for two minutes every
-// connection which happens to have the same source port follows that entry and is refused.
+// awaitService waits until the Service has endpoints and kube-proxy has installed their rules. An earlier connection to
+// the node port would leave an untranslated entry in the kernel's connection tracking, and for two minutes the kernel
+// would refuse every connection that reuses its source port.
 func (c *cluster) awaitService(ctx context.Context) bool {
 	for {
 		list, err := c.kubernetes.DiscoveryV1().EndpointSlices(c.production).List(ctx,
@@ -206,7 +206,7 @@ func (c *cluster) awaitService(ctx context.Context) bool {
 	}
 }
 
-// end stops the customers and waits for their last answer; the counts may be read then.
+// end stops the customers and waits for the last answer. Only then may the counts be read.
 func (s *customers) end() {
 	s.once.Do(func() {
 		s.attacker.Stop()
@@ -214,7 +214,7 @@ func (s *customers) end() {
 	})
 }
 
-// expectAnswers fails the test when a request failed.
+// expectAnswers fails the test if any request failed or none was sent.
 func (s *customers) expectAnswers(t *testing.T) {
 	t.Helper()
 	if failed := len(s.failures); failed > 0 || s.requests == 0 {
@@ -222,7 +222,7 @@ func (s *customers) expectAnswers(t *testing.T) {
 	}
 }
 
-// prometheusAPI is the Prometheus of the local cluster.
+// prometheusAPI returns a client of the local cluster's Prometheus.
 func prometheusAPI(t *testing.T) promv1.API {
 	t.Helper()
 	client, err := api.NewClient(api.Config{Address: os.Getenv("FINANCE_ROLLOUT_PROMETHEUS")})
@@ -232,13 +232,14 @@ func prometheusAPI(t *testing.T) promv1.API {
 	return promv1.NewAPI(client)
 }
 
-// eventually asks again until the question is answered with true; it gives up after a minute.
+// eventually repeats the question until it returns true. It gives up after two minutes, which a machine that is busy
+// with other tests may need.
 func eventually(t *testing.T, what string, question func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !question() {
 		if time.Now().After(deadline) {
-			t.Fatalf("still not: %s", what)
+			t.Fatalf("after two minutes this is still not so: %s", what)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

@@ -39,7 +39,7 @@ const (
 	diagnoseNamespace = "vextrus-diagnose-e2e"
 	wellDeployment    = "finance-service-stable"
 	diagnoseKey       = "a-key-that-only-this-test-knows-0123456789"
-	// window is how far Prometheus is asked back, longest how long requests are sent at most.
+	// window is the range of the Prometheus queries, longest the limit on how long requests are sent.
 	window, longest = time.Minute, 10 * time.Minute
 )
 
@@ -51,9 +51,10 @@ type broken struct {
 	prometheus soak.Server
 }
 
-// TestDiagnose sets every situation up at the same time, each in a Deployment of its own, and expects its cause as
-// the first finding.
+// TestDiagnose sets up all situations at once, each in its own Deployment, and expects the cause of each as its first
+// finding.
 func TestDiagnose(t *testing.T) {
+	takeTurn(t, 8)
 	b := openBroken(t)
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -61,25 +62,15 @@ func TestDiagnose(t *testing.T) {
 	}
 	image := b.setUp(t, root)
 	b.load(t)
-	healthyOnes := b.gather(t, wellDeployment)
-	if found := diagnose.Diagnose(healthyOnes); len(found.Findings) > 0 || len(found.Unseen) > 0 {
-		t.Errorf("a healthy Deployment: %s", found)
-	}
+	b.diagnosed(t, "nothing", func(found diagnose.Diagnosis) bool {
+		return len(found.Findings) == 0 && len(found.Unseen) == 0
+	}, wellDeployment)
 	for _, situation := range situations {
 		t.Run(situation.name, func(t *testing.T) {
-			var found diagnose.Diagnosis
-			var name = "broken-" + situation.name
-			deadline := time.Now().Add(90 * time.Second)
-			for {
-				found = diagnose.Diagnose(b.gather(t, name, wellDeployment))
-				if len(found.Findings) > 0 && found.Findings[0].Cause == situation.cause && found.Findings[0].Workload == name {
-					break
-				}
-				if time.Now().After(deadline) {
-					t.Fatalf("the first finding is not %s\n%s", situation.cause, found)
-				}
-				time.Sleep(2 * time.Second)
-			}
+			name := "broken-" + situation.name
+			found := b.diagnosed(t, string(situation.cause), func(found diagnose.Diagnosis) bool {
+				return len(found.Findings) > 0 && found.Findings[0].Cause == situation.cause && found.Findings[0].Workload == name
+			}, name, wellDeployment)
 			t.Logf("%s", found)
 			if first := found.Findings[0]; len(first.Evidence) == 0 || len(first.Next) == 0 {
 				t.Errorf("no evidence or no next command: %s", described(found.Findings))
@@ -90,6 +81,22 @@ func TestDiagnose(t *testing.T) {
 		})
 	}
 	t.Run("commands", func(t *testing.T) { commands(t, b, root, image) })
+}
+
+// diagnosed repeats a diagnosis until it is as expected, and returns it. The cluster needs a while to notice a bad pod,
+// and on a machine that is busy with other tests healthy requests can be slow for a while.
+func (b *broken) diagnosed(t *testing.T, want string, expected func(diagnose.Diagnosis) bool,
+	deployments ...string) diagnose.Diagnosis {
+	t.Helper()
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(2 * time.Second) {
+		found := diagnose.Diagnose(b.gather(t, deployments...))
+		if expected(found) {
+			return found
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the first finding is not %s\n%s", want, found)
+		}
+	}
 }
 
 func openBroken(t *testing.T) *broken {
@@ -115,7 +122,7 @@ func openBroken(t *testing.T) *broken {
 	return b
 }
 
-// removeNamespace deletes a namespace and waits for its end.
+// removeNamespace deletes a namespace and waits until it is gone.
 func removeNamespace(ctx context.Context, t *testing.T, client kubernetes.Interface, name string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
@@ -158,7 +165,7 @@ func (b *broken) setUp(t *testing.T, root string) (image string) {
 			return err
 		})
 	}
-	create(t, func() error { // Pods without requests and limits are not wanted here.
+	create(t, func() error { // Refuses pods without requests and limits.
 		_, err := b.kubernetes.CoreV1().ResourceQuotas(diagnoseNamespace).Create(ctx, &corev1.ResourceQuota{
 			ObjectMeta: metav1.ObjectMeta{Name: "no-best-effort"},
 			Spec: corev1.ResourceQuotaSpec{
@@ -179,7 +186,7 @@ func create(t *testing.T, do func() error) {
 	}
 }
 
-// monitor lets Prometheus scrape all pods.
+// monitor makes Prometheus scrape all pods.
 func (b *broken) monitor(t *testing.T) {
 	t.Helper()
 	monitor := &unstructured.Unstructured{Object: map[string]any{
@@ -231,7 +238,7 @@ func (b *broken) deploy(t *testing.T, root string) (image string) {
 	return pods.image
 }
 
-// load sends requests to the pods that shall fail or be slow at them, and to the healthy one, until the test ends.
+// load sends requests to the pods that must fail or be slow, and to the healthy one, until the test ends.
 func (b *broken) load(t *testing.T) {
 	t.Helper()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "e2e",
@@ -271,8 +278,8 @@ func (b *broken) load(t *testing.T) {
 	time.Sleep(window)
 }
 
-// awaitScrape waits until Prometheus has found the pods: when it misses that its configuration changed, it looks for
-// itself every three minutes.
+// awaitScrape waits until Prometheus scrapes the pods. If it misses a change of its configuration, it rereads it every
+// three minutes.
 func (b *broken) awaitScrape(t *testing.T) {
 	t.Helper()
 	query := fmt.Sprintf("up{namespace=%q,version=%q}", diagnoseNamespace, wellDeployment)
@@ -287,7 +294,7 @@ func (b *broken) awaitScrape(t *testing.T) {
 	}
 }
 
-// address waits for a Deployment's pod and gives its address.
+// address waits for a ready pod of a Deployment and returns its URL.
 func (b *broken) address(t *testing.T, deployment string) string {
 	t.Helper()
 	address := ""
@@ -303,7 +310,7 @@ func (b *broken) address(t *testing.T, deployment string) string {
 	return address
 }
 
-// gather reads what the product reads.
+// gather takes a snapshot of Deployments as `rollout diagnose` does.
 func (b *broken) gather(t *testing.T, deployments ...string) diagnose.Snapshot {
 	t.Helper()
 	metrics := gate.DefaultMetrics().With(map[string]string{"namespace": diagnoseNamespace, "path": "/graphql"})

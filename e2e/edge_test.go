@@ -19,7 +19,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/kube"
 )
 
-// gatewayHost is the host that the requests ask for.
+// gatewayHost is the Host header of requests through the Gateway.
 const gatewayHost = "finance.gateway.test"
 
 // edge is production behind the Gateway of the local cluster.
@@ -29,7 +29,7 @@ type edge struct {
 	door   door
 }
 
-// answers waits until the Gateway passes requests on.
+// answers waits until the Gateway forwards requests.
 func (e *edge) answers(ctx context.Context) bool {
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.door.url+"/health/live", nil)
@@ -56,7 +56,7 @@ func (e *edge) customers(t *testing.T, perSecond int) *customers {
 	return e.customersAt(t, e.door, perSecond)
 }
 
-// weights gives the weights of the route as stable/canary.
+// weights returns the weights of the route as stable/canary.
 func (e *edge) weights(t *testing.T) string {
 	t.Helper()
 	weights, err := e.client.RouteWeights(t.Context(), e.production, "finance-service")
@@ -66,7 +66,7 @@ func (e *edge) weights(t *testing.T) string {
 	return fmt.Sprintf("%d/%d", weights["finance-service-stable"], weights["finance-service-canary"])
 }
 
-// expectInForce fails the test unless the canary has that weight and the Gateway has accepted it.
+// expectInForce checks that the route gives the canary the weight and that the Gateway has accepted it.
 func (e *edge) expectInForce(t *testing.T, canary int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -77,7 +77,7 @@ func (e *edge) expectInForce(t *testing.T, canary int) {
 	}
 }
 
-// canaryShare is the share of the answers that came from the canary, 0 to 1.
+// canaryShare returns the canary's share of the answers, 0 to 1, and the number of answers.
 func canaryShare(sent *customers) (share float64, answers int) {
 	canary := 0
 	for pod, count := range sent.byPod {
@@ -89,7 +89,7 @@ func canaryShare(sent *customers) (share float64, answers int) {
 	return float64(canary) / float64(answers), answers
 }
 
-// override lets the production stack move on without waiting for its soak.
+// override lets the production stack move to a weight without waiting for its soak.
 func (e *edge) override(t *testing.T, weight int) {
 	t.Helper()
 	e.config(t, "canaryWeight", fmt.Sprint(weight))
@@ -97,14 +97,15 @@ func (e *edge) override(t *testing.T, weight int) {
 	e.config(t, "override.reason", "the test does not wait")
 }
 
-// withoutBake saves the time of the bake until the test ends.
+// withoutBake switches the bake off until the test ends.
 func (e *edge) withoutBake(t *testing.T) {
 	t.Helper()
 	e.config(t, "bake.duration", "0s")
 	t.Cleanup(func() { e.config(t, "bake.duration", "20s") })
 }
 
-// watchOrder gives, when it is ended, the moments at which the canary had fewer ready pods than its weight needs.
+// watchOrder compares the canary's ready pods with its weight until end is called, which returns the moments when there
+// were too few.
 func (e *edge) watchOrder(t *testing.T) (end func() []string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -137,13 +138,13 @@ func (e *edge) watchOrder(t *testing.T) (end func() []string) {
 		cancel()
 		done.Wait()
 		if looks < 10 {
-			t.Errorf("the order was looked at %d times only", looks)
+			t.Errorf("the order was sampled only %d times", looks)
 		}
 		return wrong
 	}
 }
 
-// muteGateway takes the right to report on routes from the Gateway's controller, until restore is called.
+// muteGateway revokes the Gateway controller's right to report on routes until restore is called.
 func (e *edge) muteGateway(t *testing.T) (restore func()) {
 	t.Helper()
 	const reports = "httproutes/status"

@@ -15,8 +15,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// guardByWeight turns a canary bad that has its requests by weight: the guard takes the weight away before anything
-// else, and the stack follows.
+// guardByWeight makes a canary behind the Gateway fail: the guard sets its weight to 0 first, and the stack follows.
 func guardByWeight(t *testing.T, e *edge) {
 	e.withoutBake(t)
 	e.config(t, "canary.env.FAULTS_ENABLED", "true")

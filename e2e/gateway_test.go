@@ -15,51 +15,44 @@ import (
 	"github.com/vextrus/finance-rollout/internal/kube"
 )
 
-// silentGateway is one of a class that nobody serves.
+// silentGateway is a Gateway of a class without a controller.
 const silentGateway = `apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: silent, namespace: %s}
-spec: {gatewayClassName: nobody, listeners: [{name: web, protocol: HTTP, port: 18080, allowedRoutes: {namespaces: {from: All}}}]}
+spec:
+  gatewayClassName: nobody
+  listeners: [{name: web, protocol: HTTP, port: 18080, allowedRoutes: {namespaces: {from: All}}}]
 `
 
-// TestGateway takes a release up and down by the weights of a route through a real Gateway. Its parts build on each
+// TestGateway moves a release up and down by the weights of a route behind a real Gateway. Its parts build on each
 // other and run in order.
 func TestGateway(t *testing.T) {
-	t.Parallel()
+	takeTurn(t, 2)
 	address := os.Getenv("FINANCE_ROLLOUT_GATEWAY")
 	if address == "" {
 		t.Fatal("the local cluster has no Gateway: run `make e2e`, or `make cluster GATEWAY=1` and `. .local/env` first")
 	}
-	c := open(t, "-gw", 30380)
-	t.Cleanup(func() { c.destroyLeftovers(t) })
+	c := open(t, "gateway", 30380)
 	client, err := kube.New(kube.Options{Kubeconfig: os.Getenv("KUBECONFIG")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := &edge{cluster: c, client: client}
 	e.door = door{url: address, host: gatewayHost, await: e.answers}
-	parts := []struct {
-		name string
-		run  func(*testing.T, *edge)
-	}{
-		{"staging", func(t *testing.T, e *edge) { e.up(t, "staging") }},
-		{"refusals", gatewayRefusals},
-		{"a Gateway that does not answer", silent},
-		{"week 1", week1ByWeight},
-		{"share of the requests", shareByWeight},
-		{"up and down", upAndDown},
-		{"a shift that is not accepted", notAccepted},
-		{"failing smoke check", failingSmokeCheckByWeight},
-		{"the guard", guardByWeight},
-		{"autoscaler", autoscaler},
-		{"to the end", toTheEnd},
-		{"by pod count and back", byPodCountAndBack},
-	}
-	for _, part := range parts {
-		if !t.Run(part.name, func(t *testing.T) { part.run(t, e) }) && (part.name == "staging" || part.name == "week 1") {
-			t.Fatal("the rest stands on this")
-		}
-	}
+	inOrder(t, e, []part[*edge]{
+		{name: "staging", run: func(t *testing.T, e *edge) { e.up(t, "staging") }, vital: true},
+		{name: "refusals", run: gatewayRefusals},
+		{name: "a Gateway that does not answer", run: silent},
+		{name: "week 1", run: week1ByWeight, vital: true},
+		{name: "share of the requests", run: shareByWeight},
+		{name: "up and down", run: upAndDown},
+		{name: "a shift that is not accepted", run: notAccepted},
+		{name: "failing smoke check", run: failingSmokeCheckByWeight},
+		{name: "the guard", run: guardByWeight},
+		{name: "autoscaler", run: autoscaler},
+		{name: "to the end", run: toTheEnd},
+		{name: "by pod count and back", run: byPodCountAndBack},
+	})
 }
 
 func gatewayRefusals(t *testing.T, e *edge) {
@@ -89,8 +82,8 @@ func gatewayRefusals(t *testing.T, e *edge) {
 	}
 }
 
-// silent makes the stack behind a Gateway that nobody serves: nothing counts as shifted, and the canary is left
-// without a weight.
+// silent deploys the stack behind a Gateway without a controller: no shift counts as reached, and the canary's weight
+// stays 0.
 func silent(t *testing.T, e *edge) {
 	manifest := e.dir + "/silent.yaml"
 	if err := os.WriteFile(manifest, fmt.Appendf(nil, silentGateway, e.staging), 0o600); err != nil {
@@ -130,7 +123,8 @@ func week1ByWeight(t *testing.T, e *edge) {
 	sent.expectAnswers(t)
 }
 
-// shareByWeight compares the canary's share with its weight: a weight is exact where a number of pods is by chance.
+// shareByWeight compares the canary's share of the requests with its weight. Weights split exactly, pod counts only on
+// average.
 func shareByWeight(t *testing.T, e *edge) {
 	sent := e.customers(t, 50)
 	time.Sleep(20 * time.Second)
@@ -141,7 +135,7 @@ func shareByWeight(t *testing.T, e *edge) {
 	}
 }
 
-// upAndDown goes from 10 to 30 % and back to 0 under load: no request fails, and no pod goes before its weight.
+// upAndDown goes from 10 to 30 % and back to 0 under load: no request fails, and no pod leaves before its weight does.
 func upAndDown(t *testing.T, e *edge) {
 	sent := e.customers(t, 100)
 	wrong, whole := e.watchOrder(t), e.watchCapacity(t)
@@ -171,8 +165,7 @@ func upAndDown(t *testing.T, e *edge) {
 	}
 }
 
-// notAccepted keeps the Gateway from reporting. It is no proof of a shift that the weights are stored: they are taken
-// back.
+// notAccepted keeps the Gateway from reporting. Stored weights alone do not prove a shift, so the update reverts them.
 func notAccepted(t *testing.T, e *edge) {
 	sent := e.customers(t, 100)
 	restore := e.muteGateway(t)
@@ -189,8 +182,8 @@ func notAccepted(t *testing.T, e *edge) {
 	sent.expectAnswers(t)
 }
 
-// failingSmokeCheckByWeight takes a canary out that fails a check: its weight is gone before its pods are, and it
-// answers no more.
+// failingSmokeCheckByWeight rolls back a canary that fails a smoke check: its weight goes before its pods do, and it
+// answers no more requests.
 func failingSmokeCheckByWeight(t *testing.T, e *edge) {
 	sent := e.customers(t, 50)
 	e.config(t, "canary.env.FAULTS", "csrf")
@@ -214,7 +207,7 @@ func failingSmokeCheckByWeight(t *testing.T, e *edge) {
 	sent.expectAnswers(t)
 }
 
-// autoscaler gives the canary one: its least is raised by the autoscaler and not by the stack, and at 0 % it rests.
+// autoscaler gives the canary an autoscaler, which raises the replicas in place of the stack and rests at 0 %.
 func autoscaler(t *testing.T, e *edge) {
 	e.withoutBake(t)
 	for path, value := range map[string]string{"canary.autoscale.min": "2", "canary.autoscale.max": "10",
@@ -228,7 +221,7 @@ func autoscaler(t *testing.T, e *edge) {
 	}
 	e.config(t, "canaryWeight", "0")
 	e.up(t, "production")
-	// Longer than the 15 seconds between two looks of an autoscaler.
+	// Longer than the autoscaler's period of 15 seconds.
 	time.Sleep(20 * time.Second)
 	e.expectTracks(t, 10, 0)
 	e.config(t, "canaryWeight", "10")
@@ -237,15 +230,15 @@ func autoscaler(t *testing.T, e *edge) {
 	e.expectTracks(t, 10, 2)
 	e.dropCanaryConfig(t)
 	e.up(t, "production")
-	// The autoscaler has left its pods.
+	// The pods that the autoscaler added are still there.
 	if output, err := e.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview", "--refresh"); err != nil {
 		t.Fatalf("pulumi up --refresh: %v\n%s", err, tail(output))
 	}
 	e.expectTracks(t, 10, 1)
 }
 
-// toTheEnd takes the canary to 100 % and finishes under load. What is looked at here is the order; the whole suite
-// and the bake of twenty pods on a small machine would make it wait for nothing.
+// toTheEnd takes the canary to 100 % and finishes under load. It checks the order of pods and weights, which needs
+// neither the full smoke suite nor a bake.
 func toTheEnd(t *testing.T, e *edge) {
 	e.withoutBake(t)
 	e.livenessOnly(t)
@@ -270,7 +263,7 @@ func toTheEnd(t *testing.T, e *edge) {
 	sent.expectAnswers(t)
 }
 
-// byPodCountAndBack changes the way that requests are split, while customers come past the Gateway.
+// byPodCountAndBack switches between traffic modes while customers send requests past the Gateway.
 func byPodCountAndBack(t *testing.T, e *edge) {
 	e.withoutBake(t)
 	e.livenessOnly(t)

@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,8 +28,8 @@ import (
 
 const webhookToken = "only-for-the-test"
 
-// webhook is called with everything but what it is for, and then with what it is for.
-func (g *guarded) webhook(t *testing.T) {
+// webhook sends the guard's webhook bad tokens, bad bodies and other releases' alerts, and then the alert that counts.
+func webhook(t *testing.T, g *guarded) {
 	g.enter(t, healthy)
 	leader, err := g.Leader(t.Context())
 	if err != nil {
@@ -117,10 +117,10 @@ func (g *guarded) guardRestarts(t *testing.T) int {
 	return restarts
 }
 
-// twoAtOnce rolls back as the command line does, twice, beside the guard, while an operator scales the canary up.
-func (g *guarded) twoAtOnce(t *testing.T) {
+// twoAtOnce runs two rollbacks as the command line does, beside the guard, while an operator scales the canary up.
+func twoAtOnce(t *testing.T, g *guarded) {
 	g.customers(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	before := g.rollbacks(t)
 	g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
@@ -168,19 +168,19 @@ func (g *guarded) rollbacks(t *testing.T) int {
 	return count
 }
 
-// killed ends the guard that acts with SIGKILL as soon as it has begun a rollback, and some time after that.
-func (g *guarded) killed(t *testing.T) {
+// killedBetweenSteps kills the leading guard as soon as it has begun a rollback, and at several delays after that.
+func killedBetweenSteps(t *testing.T, g *guarded) {
 	g.customers(t)
 	for _, delay := range []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second,
 		3 * time.Second} {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 		before := g.rollbacks(t)
 		g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
 		err := fixture.Until(ctx, func() (bool, error) { return g.rollbacks(t) > before, nil })
 		if err != nil {
 			t.Fatalf("no rollback was begun: %v", err)
 		}
-		// Until a rollback begins, the Lease may still name the guard that the round before killed.
+		// Before a rollback begins, the Lease may still name the guard that the previous round killed.
 		leader, err := g.Leader(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -195,8 +195,16 @@ func (g *guarded) killed(t *testing.T) {
 	}
 }
 
-// kill ends the process of a guard's pod on this machine.
+// kill sends SIGKILL to the process of a guard's pod.
 func kill(t *testing.T, pod string) {
+	t.Helper()
+	if err := syscall.Kill(processOf(t, pod), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// processOf finds the process of a guard's pod on this machine.
+func processOf(t *testing.T, pod string) int {
 	t.Helper()
 	found, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
@@ -211,17 +219,15 @@ func kill(t *testing.T, pod string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
-		return
+		return pid
 	}
-	t.Errorf("pod %s has no process on this machine", pod)
+	t.Fatalf("pod %s has no process on this machine", pod)
+	return 0
 }
 
-// apiServerAway stops the API server: for a while beside a healthy canary, which stays, and for a minute right after
-// a canary turned bad, which the guard sees and cannot write down until the API server is back.
-func (g *guarded) apiServerAway(t *testing.T) {
+// cutOffFromAPIServer cuts the guard off from the API server: first beside a healthy canary, which stays, then for a
+// minute right after the canary turned bad. The guard sees the errors but can only act once the API server answers.
+func cutOffFromAPIServer(t *testing.T, g *guarded) {
 	g.customers(t)
 	g.enter(t, healthy)
 	before := g.rollbacks(t)
@@ -236,40 +242,54 @@ func (g *guarded) apiServerAway(t *testing.T) {
 	}
 }
 
-// withoutAPIServer stops the local cluster's API server for a while, as a hanging machine does: connections stay open
-// and nobody answers.
+// withoutAPIServer drops all packets between the guard's pods and the API server for a while. As with a hanging machine
+// or a broken network, connections stay open and nothing answers. Tests that run side by side are not affected.
 func (g *guarded) withoutAPIServer(t *testing.T, away time.Duration) {
 	t.Helper()
-	binary, err := filepath.EvalSymlinks(filepath.Join(g.root, ".local", "bin", "kube-apiserver"))
+	api, err := g.Client.CoreV1().Services("default").Get(t.Context(), "kubernetes", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := filepath.Glob("/proc/[0-9]*/exe")
-	if err != nil {
-		t.Fatal(err)
+	pods, err := g.Cluster.AllPods(t.Context(), g.Namespace, map[string]string{names.App: g.App + "-guard"})
+	if err != nil || len(pods) == 0 {
+		t.Fatalf("%d pods of the guard: %v", len(pods), err)
 	}
-	at := slices.IndexFunc(found, func(link string) bool {
-		target, err := os.Readlink(link)
-		return err == nil && target == binary
-	})
-	if at < 0 {
-		t.Fatalf("no process runs %s", binary)
+	rules := [][]string{{"OUTPUT", "-d", api.Spec.ClusterIP, "-j", "DROP"},
+		{"INPUT", "-s", api.Spec.ClusterIP, "-j", "DROP"}}
+	for i := range pods {
+		network := fmt.Sprintf("--net=/proc/%d/ns/net", processOf(t, pods[i].Name))
+		for _, rule := range rules {
+			packetFilter(t, network, append([]string{"-I"}, rule...))
+			defer packetFilter(t, network, append([]string{"-D"}, rule...))
+		}
 	}
-	pid, err := strconv.Atoi(filepath.Base(filepath.Dir(found[at])))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	before := g.renewed(t)
 	time.Sleep(away)
-	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
-		t.Fatal(err)
+	if after := g.renewed(t); after.Sub(before) > away/2 {
+		t.Fatalf("the guard renewed its Lease %v after it was cut off", after.Sub(before))
 	}
 }
 
-// prometheusAway leaves the guard without Prometheus: it sees what it scrapes itself.
-func (g *guarded) prometheusAway(t *testing.T) {
+func packetFilter(t *testing.T, network string, rule []string) {
+	t.Helper()
+	args := append([]string{network, "iptables", "--wait"}, rule...)
+	if output, err := exec.Command("nsenter", args...).CombinedOutput(); err != nil {
+		t.Fatalf("nsenter %s: %v\n%s", strings.Join(args, " "), err, output)
+	}
+}
+
+// renewed returns when the guard last renewed its Lease.
+func (g *guarded) renewed(t *testing.T) time.Time {
+	t.Helper()
+	lease, err := g.Client.CoordinationV1().Leases(g.Namespace).Get(t.Context(), names.Guard(g.App), metav1.GetOptions{})
+	if err != nil || lease.Spec.RenewTime == nil {
+		t.Fatalf("the guard's Lease: %v", err)
+	}
+	return lease.Spec.RenewTime.Time
+}
+
+// guardWithoutPrometheus takes Prometheus away from the guard, which still sees what it scrapes itself.
+func guardWithoutPrometheus(t *testing.T, g *guarded) {
 	name := g.App + "-guard"
 	config, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Get(t.Context(), name, metav1.GetOptions{})
 	if err != nil {

@@ -20,26 +20,22 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// guarded is a production stack whose guard runs.
+// guarded is a production stack with a running guard.
 type guarded struct {
 	*cluster
 	*fixture.Stack
 	secret []byte
 }
 
-// TestGuard brings canaries into trouble beside a running guard, and the guard too. Its parts build on each other and
-// run in order.
+// TestGuard breaks canaries beside a running guard, and the guard itself. Its parts build on each other and run in
+// order.
 func TestGuard(t *testing.T) {
-	t.Parallel()
-	c := open(t, "-guarded", 30580)
-	t.Cleanup(func() { c.destroyLeftovers(t) })
+	takeTurn(t, 3)
+	c := open(t, "guard", 30580)
 	c.config(t, "bake.duration", "0s")
 	c.config(t, "soak.duration", "48h")
 	c.config(t, "guard.webhookToken", "guard/webhook")
-	if output, err := c.pulumi(t, "config", "set", "--stack", "production", "--secret", "--path", "secrets.guard.webhook",
-		"--", webhookToken); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
+	c.secret(t, "secrets.guard.webhook", webhookToken)
 	c.up(t, "staging")
 	c.up(t, "production")
 	stack, err := fixture.Open(os.Getenv("KUBECONFIG"), c.production)
@@ -51,29 +47,24 @@ func TestGuard(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := &guarded{cluster: c, Stack: stack, secret: secret}
-	for _, part := range []struct {
-		name string
-		run  func(*guarded, *testing.T)
-	}{
-		{"permissions", (*guarded).permissions},
-		{"a third of the answers fails", (*guarded).aThirdFails},
-		{"crash loop", (*guarded).crashLoop},
-		{"readiness lost", (*guarded).readinessLost},
-		{"both tracks fail", (*guarded).bothFail},
-		{"webhook", (*guarded).webhook},
-		{"two rollbacks at once, and an operator", (*guarded).twoAtOnce},
-		{"killed between the steps", (*guarded).killed},
-		{"API server away", (*guarded).apiServerAway},
-		{"Prometheus away", (*guarded).prometheusAway},
-		{"a healthy canary stays", (*guarded).healthyStays},
-		{"the next update", (*guarded).nextUpdate},
-	} {
-		t.Run(part.name, func(t *testing.T) { part.run(g, t) })
-	}
+	inOrder(t, g, []part[*guarded]{
+		{name: "permissions", run: permissions},
+		{name: "a third of the answers fails", run: aThirdFails},
+		{name: "crash loop", run: crashLoop},
+		{name: "readiness lost", run: readinessLost},
+		{name: "both tracks fail", run: bothFail},
+		{name: "webhook", run: webhook},
+		{name: "two rollbacks at once, and an operator", run: twoAtOnce},
+		{name: "killed between the steps", run: killedBetweenSteps},
+		{name: "cut off from the API server", run: cutOffFromAPIServer},
+		{name: "Prometheus away", run: guardWithoutPrometheus},
+		{name: "a healthy canary stays", run: healthyStays},
+		{name: "the next update", run: nextUpdate},
+	})
 }
 
-// permissions checks by the API server's own word that the guard's account may do what it needs and read no secret.
-func (g *guarded) permissions(t *testing.T) {
+// permissions asks the API server whether the guard's account may do exactly what it needs, and read no secret.
+func permissions(t *testing.T, g *guarded) {
 	account := fmt.Sprintf("system:serviceaccount:%s:finance-service-guard", g.Namespace)
 	for question, want := range map[string]string{
 		"patch pods": "yes", "patch deployments.apps/other --subresource=scale": "no",
@@ -91,7 +82,7 @@ func (g *guarded) permissions(t *testing.T) {
 	}
 }
 
-// customers send requests for the length of a part.
+// customers send requests until the part ends.
 func (g *guarded) customers(t *testing.T) *fixture.Customers {
 	t.Helper()
 	sent, err := fixture.Send(g.nodePort, 100, g.secret)
@@ -102,11 +93,11 @@ func (g *guarded) customers(t *testing.T) *fixture.Customers {
 	return sent
 }
 
-// expectOut waits until the canary is out of the endpoints, its image latched, its pods gone, stable whole and the
-// outcome recorded.
+// expectOut waits until the canary has no endpoints and no pods, its image is latched, stable has all replicas and the
+// outcome is recorded. It returns the latch.
 func (g *guarded) expectOut(t *testing.T) ledger.Entry {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var latch ledger.Entry
 	err := fixture.Until(ctx, func() (bool, error) {
@@ -140,7 +131,7 @@ func (g *guarded) expectOut(t *testing.T) ledger.Entry {
 
 func (g *guarded) enter(t *testing.T, env map[string]string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	if _, err := g.Enter(ctx, env); err != nil {
 		t.Fatal(err)
@@ -149,7 +140,7 @@ func (g *guarded) enter(t *testing.T, env map[string]string) {
 
 var healthy = map[string]string{"FAULTS": "", "FAULTS_ENABLED": "true"}
 
-func (g *guarded) aThirdFails(t *testing.T) {
+func aThirdFails(t *testing.T, g *guarded) {
 	sent := g.customers(t)
 	began := time.Now()
 	g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
@@ -158,7 +149,7 @@ func (g *guarded) aThirdFails(t *testing.T) {
 		t.Errorf("the latch tells %q by %s", latch.Reason, latch.Who)
 	}
 	if failed := len(sent.Failures(began)); failed > 30 {
-		t.Errorf("%d failed answers reached clients", failed)
+		t.Errorf("%d failed answers reached customers", failed)
 	}
 	for _, failure := range sent.Failures(began) {
 		if !strings.HasPrefix(failure.Pod, g.CanaryDeployment()) {
@@ -181,14 +172,14 @@ func (g *guarded) hasEvent(t *testing.T, reason string) bool {
 	return len(events.Items) > 0
 }
 
-func (g *guarded) crashLoop(t *testing.T) {
+func crashLoop(t *testing.T, g *guarded) {
 	g.enter(t, map[string]string{"FAULTS": "crash=2s"})
 	if latch := g.expectOut(t); !strings.Contains(latch.Reason, "crash loop") {
 		t.Errorf("the latch tells %q", latch.Reason)
 	}
 }
 
-func (g *guarded) readinessLost(t *testing.T) {
+func readinessLost(t *testing.T, g *guarded) {
 	g.enter(t, healthy)
 	time.Sleep(2 * time.Second)
 	g.fault(t, names.Canary, "not-ready")
@@ -197,7 +188,7 @@ func (g *guarded) readinessLost(t *testing.T) {
 	}
 }
 
-// fault switches the faults of a track's pods.
+// fault switches the faults of all running pods of a track.
 func (g *guarded) fault(t *testing.T, track, faults string) {
 	t.Helper()
 	pods, err := g.Pods(t.Context(), track)
@@ -210,7 +201,7 @@ func (g *guarded) fault(t *testing.T, track, faults string) {
 	}
 }
 
-func (g *guarded) bothFail(t *testing.T) {
+func bothFail(t *testing.T, g *guarded) {
 	if err := g.SetEnv(t.Context(), g.StableDeployment(), map[string]string{"FAULTS_ENABLED": "true"}); err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +242,7 @@ func (g *guarded) faultEverywhere(t *testing.T, faults string) {
 	}
 }
 
-// expectIn checks that the canary takes requests and is not latched.
+// expectIn checks that the canary is in the endpoints and not latched.
 func (g *guarded) expectIn(t *testing.T) {
 	t.Helper()
 	state, err := g.State(t.Context())
@@ -270,7 +261,7 @@ func (g *guarded) expectIn(t *testing.T) {
 	}
 }
 
-func (g *guarded) healthyStays(t *testing.T) {
+func healthyStays(t *testing.T, g *guarded) {
 	sent := g.customers(t)
 	g.enter(t, map[string]string{"FAULTS": "errors=0.003", "FAULTS_ENABLED": ""})
 	if err := g.Reached(t.Context()); err != nil {
@@ -283,9 +274,9 @@ func (g *guarded) healthyStays(t *testing.T) {
 	}
 }
 
-// nextUpdate hears of the rollback, from the preview and from the update, and brings the canary back only when it is
-// told to.
-func (g *guarded) nextUpdate(t *testing.T) {
+// nextUpdate checks that preview and update report the guard's rollback, and that only a released latch brings the
+// canary back.
+func nextUpdate(t *testing.T, g *guarded) {
 	g.customers(t)
 	g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
 	g.expectOut(t)
@@ -307,7 +298,7 @@ func (g *guarded) nextUpdate(t *testing.T) {
 	g.config(t, "canaryWeight", "10")
 	g.refused(t, "was rolled back")
 	g.expectTracks(t, 10, 0)
-	// The Deployment's own environment is healthy again: the update takes back what the test had set.
+	// The stack's own environment is healthy; the update also reverts what the fixture has set.
 	found := latchEntry.FindStringSubmatch(refusal)
 	if found == nil {
 		t.Fatalf("the refusal does not say how to release the latch:\n%s", tail(refusal))

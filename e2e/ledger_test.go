@@ -13,7 +13,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// history is the ledger of the production stack. Reading it checks its checksums.
+// history reads the ledger of the production stack, which verifies its checksums.
 func (c *cluster) history(t *testing.T) *ledger.Ledger {
 	t.Helper()
 	found, err := c.kubernetes.CoreV1().ConfigMaps(c.production).Get(t.Context(), "finance-service-ledger",
@@ -28,14 +28,14 @@ func (c *cluster) history(t *testing.T) *ledger.Ledger {
 	return parsed
 }
 
-// mark is the number of the ledger's last entry.
+// mark returns the number of the ledger's last entry.
 func (c *cluster) mark(t *testing.T) int {
 	t.Helper()
 	entries := c.history(t).Entries()
 	return entries[len(entries)-1].Seq
 }
 
-// noted gives the entries of some kinds, all kinds when none is given, after a mark.
+// noted returns the entries after a mark, of the given kinds or else of all.
 func (c *cluster) noted(t *testing.T, mark int, kinds ...ledger.Kind) []ledger.Entry {
 	t.Helper()
 	return slices.DeleteFunc(c.history(t).Entries(), func(entry ledger.Entry) bool {
@@ -43,9 +43,8 @@ func (c *cluster) noted(t *testing.T, mark int, kinds ...ledger.Kind) []ledger.E
 	})
 }
 
-// expectNoted fails the test unless the entries after a mark are of exactly these kinds. Two do not count, since it
-// depends on the machine's speed how many are there by now: checkpoints, and what the guard says of the stable track
-// some time after a rollback.
+// expectNoted checks that the entries after a mark are of exactly these kinds, and returns them. It ignores two kinds
+// whose number depends on the machine's speed: checkpoints, and the guard's verdicts on stable after a rollback.
 func (c *cluster) expectNoted(t *testing.T, mark int, want ...ledger.Kind) []ledger.Entry {
 	t.Helper()
 	entries := slices.DeleteFunc(c.noted(t, mark), func(entry ledger.Entry) bool {
@@ -62,7 +61,7 @@ func (c *cluster) expectNoted(t *testing.T, mark int, want ...ledger.Kind) []led
 	return entries
 }
 
-// expectRollback fails the test unless the only news since a mark is one rollback for a reason.
+// expectRollback checks that the only entries after a mark are those of one rollback with the reason.
 func (c *cluster) expectRollback(t *testing.T, mark int, reason string) {
 	t.Helper()
 	entries := c.expectNoted(t, mark, ledger.RollbackBegun, ledger.RolledBack)
@@ -72,7 +71,7 @@ func (c *cluster) expectRollback(t *testing.T, mark int, reason string) {
 	}
 }
 
-// expectEndpoints fails the test unless requests go to that many pods of each track, or soon do.
+// expectEndpoints waits until the Service has that many ready endpoints of each track.
 func (c *cluster) expectEndpoints(t *testing.T, stable, canary int) {
 	t.Helper()
 	eventually(t, "the endpoints of the Service follow the tracks", func() bool {

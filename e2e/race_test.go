@@ -18,31 +18,31 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// TestInterrupted lets updates meet, die, and come back to what was rolled back.
+// TestInterrupted runs updates at once, kills one halfway, and tries to bring back a rolled-back image.
 func TestInterrupted(t *testing.T) {
-	t.Parallel()
-	atTen(t, "-races", 30880, []part{
-		{"locked stack", lockedStack},
-		{"two states", twoStates},
-		{"killed", killed},
-		{"rolled back and refreshed", rolledBackAndRefreshed},
+	takeTurn(t, 5)
+	atTen(t, open(t, "races", 30880), []part[*cluster]{
+		{name: "locked stack", run: lockedStack},
+		{name: "two states", run: twoStates},
+		{name: "killed", run: killed},
+		{name: "rolled back and refreshed", run: rolledBackAndRefreshed},
 	})
 }
 
-// started is a command that runs.
+// started is a running command.
 type started struct {
 	command *exec.Cmd
 	output  bytes.Buffer
 }
 
-// start begins an update of the production stack.
+// start starts an update of the production stack.
 func (c *cluster) start(t *testing.T) *started {
 	t.Helper()
 	return c.begin(t, "pulumi", "--color", "never", "--non-interactive", "up", "--stack", "production", "--yes",
 		"--skip-preview")
 }
 
-// begin starts a command and does not wait for its end.
+// begin starts a command without waiting for its end.
 func (c *cluster) begin(t *testing.T, name string, args ...string) *started {
 	t.Helper()
 	s := &started{command: exec.CommandContext(t.Context(), name, args...)}
@@ -54,14 +54,14 @@ func (c *cluster) begin(t *testing.T, name string, args ...string) *started {
 	return s
 }
 
-// wait gives what the command printed when it has ended.
+// wait waits for a command's end and returns everything that it printed.
 func (c *cluster) wait(s *started) (string, error) {
 	err := s.command.Wait()
 	c.logged.Write(s.output.Bytes())
 	return s.output.String(), err
 }
 
-// kill ends the update and all that it started, as a machine does that loses its power.
+// kill kills the update and its descendants, as a power cut does.
 func (s *started) kill(t *testing.T) {
 	t.Helper()
 	pids := append([]int{s.command.Process.Pid}, descendants(t, s.command.Process.Pid)...)
@@ -73,7 +73,7 @@ func (s *started) kill(t *testing.T) {
 	_ = s.command.Wait() // it was killed
 }
 
-// descendants are the processes below one.
+// descendants returns the processes below parent.
 func descendants(t *testing.T, parent int) []int {
 	t.Helper()
 	var found []int
@@ -97,7 +97,7 @@ func descendants(t *testing.T, parent int) []int {
 	return found
 }
 
-// emergency lets a weight through without evidence, which is not what these tests are about.
+// emergency configures a weight that needs no evidence, since these tests are not about evidence.
 func (c *cluster) emergency(t *testing.T, weight string) {
 	t.Helper()
 	c.config(t, "override.weight", weight)
@@ -105,12 +105,10 @@ func (c *cluster) emergency(t *testing.T, weight string) {
 	c.config(t, "canaryWeight", weight)
 }
 
-// settle goes back to 10 % from wherever the cluster stands.
+// settle returns to 10 % from any state of the cluster.
 func (c *cluster) settle(t *testing.T) {
 	t.Helper()
-	if output, err := c.pulumi(t, "config", "rm", "--stack", "production", "override"); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
+	c.unset(t, "override")
 	c.config(t, "canaryWeight", "10")
 	if output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview", "--refresh"); err != nil {
 		t.Fatalf("pulumi up --refresh -s production: %v\n%s", err, tail(output))
@@ -118,7 +116,7 @@ func (c *cluster) settle(t *testing.T) {
 	c.expectTracks(t, 9, 1)
 }
 
-// expectShift fails the test unless one shift to a weight was begun and one reached since a mark.
+// expectShift checks that since a mark exactly one shift to the weight has begun and been reached.
 func (c *cluster) expectShift(t *testing.T, mark, weight int) {
 	t.Helper()
 	moves := c.noted(t, mark, ledger.ShiftBegun, ledger.ShiftReached)
@@ -128,7 +126,7 @@ func (c *cluster) expectShift(t *testing.T, mark, weight int) {
 	}
 }
 
-// lockedStack starts two updates of the same stack: the second is told of the first, which goes on.
+// lockedStack starts two updates of the same stack: the second reports the lock, the first completes.
 func lockedStack(t *testing.T, c *cluster) {
 	mark := c.mark(t)
 	sent := c.customers(t, 50)
@@ -151,10 +149,10 @@ func lockedStack(t *testing.T, c *cluster) {
 	sent.expectAnswers(t)
 }
 
-// other is a second operator with a copy of the state of his own, so that no lock of Pulumi's keeps the two apart.
-func (c *cluster) other(t *testing.T) *cluster {
+// secondOperator returns an operator with a copy of the state, so that Pulumi's lock does not keep the two apart.
+func (c *cluster) secondOperator(t *testing.T) *cluster {
 	t.Helper()
-	dir := c.dir + "-other"
+	dir := c.dir + "-second"
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -162,51 +160,51 @@ func (c *cluster) other(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	other := &cluster{root: c.root, dir: dir, kubernetes: c.kubernetes, nodePort: c.nodePort, staging: c.staging,
+	second := &cluster{root: c.root, dir: dir, kubernetes: c.kubernetes, nodePort: c.nodePort, staging: c.staging,
 		production: c.production}
-	other.env = append(os.Environ(), "PULUMI_OPTION_CWD="+dir, "PULUMI_BACKEND_URL=file://"+filepath.Join(dir, "state"),
-		"ROLLOUT_USER=other")
-	return other
+	second.env = append(os.Environ(), "PULUMI_OPTION_CWD="+dir, "PULUMI_BACKEND_URL=file://"+filepath.Join(dir, "state"),
+		"ROLLOUT_USER=second")
+	return second
 }
 
-// twoStates lets two operators update at once. When both want the same, it is noted once. When one goes on and the
-// other back, the one who goes back wins.
+// twoStates lets two operators update at once. If both want the same weight, the ledger records one shift. If one goes
+// up and the second down, the way down wins.
 func twoStates(t *testing.T, c *cluster) {
 	sent := c.customers(t, 50)
 	whole := c.watchCapacity(t)
 	t.Run("the same", func(t *testing.T) {
 		mark := c.mark(t)
 		c.emergency(t, "30")
-		other := c.other(t)
-		mine, his := c.start(t), other.start(t)
-		output, err := c.wait(mine)
-		outputOther, errOther := other.wait(his)
-		if err != nil || errOther != nil {
-			t.Errorf("one: %v\n%s\nthe other: %v\n%s", err, tail(output), errOther, tail(outputOther))
+		second := c.secondOperator(t)
+		one, two := c.start(t), second.start(t)
+		outputOne, errOne := c.wait(one)
+		outputTwo, errTwo := second.wait(two)
+		if errOne != nil || errTwo != nil {
+			t.Errorf("one: %v\n%s\nthe second: %v\n%s", errOne, tail(outputOne), errTwo, tail(outputTwo))
 		}
 		c.expectTracks(t, 7, 3)
 		c.expectShift(t, mark, 30)
 	})
 	t.Run("up and down", func(t *testing.T) {
 		mark := c.mark(t)
-		other := c.other(t)
+		second := c.secondOperator(t)
 		c.emergency(t, "60")
-		other.config(t, "canaryWeight", "0")
-		mine := c.start(t)
+		second.config(t, "canaryWeight", "0")
+		up := c.start(t)
 		eventually(t, "the way up is begun", func() bool { return len(c.noted(t, mark, ledger.ShiftBegun)) > 0 })
-		down := other.up(t, "production")
+		down := second.up(t, "production")
 		if !strings.Contains(down, "passed its gate") {
 			t.Errorf("the way down: %s", tail(down))
 		}
-		output, err := c.wait(mine)
-		if err == nil || !strings.Contains(output, "moved on by other") {
-			t.Errorf("the way up goes on: %v\n%s", err, tail(output))
+		output, err := c.wait(up)
+		if err == nil || !strings.Contains(output, "moved on by second") {
+			t.Errorf("the way up is not stopped: %v\n%s", err, tail(output))
 		}
 		c.expectTracks(t, 10, 0)
 		c.expectEndpoints(t, 10, 0)
 		moves := c.noted(t, mark, ledger.ShiftBegun, ledger.ShiftReached)
 		if len(moves) != 3 || moves[0].To != 60 || moves[1].To != 0 || moves[2].To != 0 ||
-			moves[2].Kind != ledger.ShiftReached || moves[2].Who != "other" {
+			moves[2].Kind != ledger.ShiftReached || moves[2].Who != "second" {
 			t.Errorf("the ledger:\n%s", c.history(t))
 		}
 	})
@@ -216,7 +214,7 @@ func twoStates(t *testing.T, c *cluster) {
 	sent.expectAnswers(t)
 }
 
-// killed ends an update in the middle of its shift, as a power cut does: the next one completes it.
+// killed kills an update in the middle of its shift, as a power cut does: the next update completes the shift.
 func killed(t *testing.T, c *cluster) {
 	mark := c.mark(t)
 	sent := c.customers(t, 50)
@@ -246,7 +244,7 @@ func killed(t *testing.T, c *cluster) {
 	sent.expectAnswers(t)
 }
 
-// rolledBackAndRefreshed tries every way back for an image that was rolled back, and lets another one in.
+// rolledBackAndRefreshed tries every way to bring a rolled-back image back, and then deploys a fixed one.
 func rolledBackAndRefreshed(t *testing.T, c *cluster) {
 	mark := c.mark(t)
 	sent := c.customers(t, 50)
@@ -266,9 +264,7 @@ func rolledBackAndRefreshed(t *testing.T, c *cluster) {
 	c.expectRollback(t, mark, "csrf")
 
 	good := c.push(t, "v3")
-	if output, err := c.pulumi(t, "config", "set", "--stack", "staging", "image", good); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
+	c.configOf(t, "staging", "image", good)
 	c.up(t, "staging")
 	mark = c.mark(t)
 	c.config(t, "image", good)
@@ -294,7 +290,7 @@ func rolledBackAndRefreshed(t *testing.T, c *cluster) {
 	sent.expectAnswers(t)
 }
 
-// push builds a version of the example service, pushes it and gives its reference by digest.
+// push builds a version of the example service, pushes it and returns its reference by digest.
 func (c *cluster) push(t *testing.T, version string) string {
 	t.Helper()
 	binary := filepath.Join(c.dir, "finance-service-"+version)

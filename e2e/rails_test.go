@@ -15,36 +15,27 @@ import (
 	"github.com/vextrus/finance-rollout/internal/prcomment"
 )
 
-// TestRails takes a release into production between the guard rails: policies, what a pull request shows, rights that
-// read only, and a rotated secret. Its parts build on each other and run in order.
+// TestRails takes a release into production and tests the guard rails: policies, pull request comments, read-only
+// previews and a rotated secret. Its parts build on each other and run in order.
 func TestRails(t *testing.T) {
-	t.Parallel()
-	c := open(t, "-rails", 30780)
-	t.Cleanup(func() { c.destroyLeftovers(t) })
+	takeTurn(t, 6)
+	c := open(t, "rails", 30780)
 	c.config(t, "bake.duration", "0s")
 	copyFile(t, os.Getenv("KUBECONFIG"), c.kubeconfig())
 	c.config(t, "kubeconfig", c.kubeconfig())
-	parts := []struct {
-		name string
-		run  func(*testing.T, *cluster)
-	}{
-		{"before staging", beforeStaging},
-		{"up by the policies", upByThePolicies},
-		{"broken policies", brokenPolicies},
-		{"not seen in staging", notSeenInStaging},
-		{"comment on a pull request", pullRequest},
-		{"preview with rights that read only", readOnlyPreview},
-		{"rotated secret", rotatedSecret},
-		{"no secret in any place", noSecretInAnyPlace},
-	}
-	for _, part := range parts {
-		if !t.Run(part.name, func(t *testing.T) { part.run(t, c) }) && part.name == "up by the policies" {
-			t.Fatal("the rest stands on this")
-		}
-	}
+	inOrder(t, c, []part[*cluster]{
+		{name: "before staging", run: beforeStaging},
+		{name: "up by the policies", run: upByThePolicies, vital: true},
+		{name: "broken policies", run: brokenPolicies},
+		{name: "not seen in staging", run: notSeenInStaging},
+		{name: "comment on a pull request", run: pullRequest},
+		{name: "preview with rights that read only", run: readOnlyPreview},
+		{name: "rotated secret", run: rotatedSecret},
+		{name: "no secret in any place", run: noSecretInAnyPlace},
+	})
 }
 
-// kubeconfig is a copy of the cluster's, which the production stack uses in this test.
+// kubeconfig is the path of the kubeconfig that the production stack uses in this test, a copy of the cluster's.
 func (c *cluster) kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
 
 func copyFile(t *testing.T, from, to string) {
@@ -60,8 +51,8 @@ func copyFile(t *testing.T, from, to string) {
 
 func (c *cluster) pack() string { return filepath.Join(c.root, "policies") }
 
-// beforeStaging: an image that staging has not seen is refused by the gate, in front of the first track already, so
-// that the policies do not even see the canary; they break nothing of their own.
+// beforeStaging previews an image that staging has not verified: the gate refuses it before the first track, and no
+// policy is violated.
 func beforeStaging(t *testing.T, c *cluster) {
 	output, err := c.pulumi(t, "preview", "--stack", "production", "--policy-pack", c.pack())
 	if err == nil {
@@ -89,7 +80,7 @@ func upByThePolicies(t *testing.T, c *cluster) {
 	c.expectTracks(t, 9, 1)
 }
 
-// brokenPolicies: each change is refused with the name of its policy and what to do, and without the value.
+// brokenPolicies violates policies one by one. Each refusal names the policy and the remedy, but not the value.
 func brokenPolicies(t *testing.T, c *cluster) {
 	lax := filepath.Join(t.TempDir(), "lax.json")
 	if err := os.WriteFile(lax, []byte(`{"credential-in-env":"advisory"}`), 0o600); err != nil {
@@ -141,8 +132,7 @@ func brokenPolicies(t *testing.T, c *cluster) {
 	}
 }
 
-// notSeenInStaging: where the gate is told not to ask for staging, the policy does, of the image and not of the
-// setting.
+// notSeenInStaging switches the gate's check of staging off: the policy still checks the image, whatever the setting.
 func notSeenInStaging(t *testing.T, c *cluster) {
 	c.keepStack(t)
 	c.config(t, "staging.required", "false")
@@ -151,20 +141,17 @@ func notSeenInStaging(t *testing.T, c *cluster) {
 		!strings.Contains(verified, "finance-rollout@v1.0.0") {
 		t.Errorf("staging's word for the image is in the ledger, and the preview ends with %v:\n%s", err, tail(verified))
 	}
-	other, err := c.pulumi(t, "config", "get", "--stack", "production", "stableImage")
-	if err != nil {
-		t.Fatalf("%v\n%s", err, other)
-	}
-	other = strings.TrimSpace(other)
-	_, digest, _ := strings.Cut(other, "@")
-	c.config(t, "image", other)
+	unverified := c.configured(t, "production", "stableImage")
+	_, digest, _ := strings.Cut(unverified, "@")
+	c.config(t, "image", unverified)
 	mark, before := c.mark(t), c.generations(t)
 	for _, tt := range []struct {
 		command []string
 		says    string
 		passes  bool
 	}{
-		{[]string{"preview"}, "[advisory]  staging-verified", true}, // the pull request that also brings the image to staging
+		// The pull request may be the one that deploys the image to staging.
+		{[]string{"preview"}, "[advisory]  staging-verified", true},
 		{[]string{"up", "--yes", "--skip-preview"}, "[mandatory]  staging-verified", false},
 	} {
 		output, err := c.pulumi(t, append(tt.command, "--stack", "production", "--policy-pack", c.pack())...)
@@ -184,7 +171,7 @@ func notSeenInStaging(t *testing.T, c *cluster) {
 	}
 }
 
-// keepStack puts the stack's file back when the test ends.
+// keepStack restores the stack's file when the test ends.
 func (c *cluster) keepStack(t *testing.T) {
 	t.Helper()
 	path := filepath.Join(c.dir, "Pulumi.production.yaml")
@@ -199,18 +186,7 @@ func (c *cluster) keepStack(t *testing.T) {
 	})
 }
 
-// secret sets a secret of the production stack by the command's input, which no list of processes shows.
-func (c *cluster) secret(t *testing.T, path, value string) {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), "pulumi", "config", "set", "--non-interactive", "--secret", "--stack",
-		"production", "--path", path)
-	command.Dir, command.Env, command.Stdin = c.root, c.env, strings.NewReader(value)
-	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("pulumi config set --secret %s: %v\n%s", path, err, output)
-	}
-}
-
-// events previews the production stack as the workflow of a pull request does.
+// events previews the production stack as the pull request workflow does and returns the engine's events.
 func (c *cluster) events(t *testing.T) (string, error) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "pulumi", "preview", "--stack", "production", "--non-interactive",
@@ -224,7 +200,7 @@ func (c *cluster) events(t *testing.T) (string, error) {
 	return string(output), err
 }
 
-// comment gives the comment on what a preview printed.
+// comment returns the pull request comment for the output of a preview.
 func (c *cluster) comment(t *testing.T, events string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "production.json")
@@ -259,7 +235,7 @@ func pullRequest(t *testing.T, c *cluster) {
 	}
 }
 
-// readOnlyPreview binds the roles for previews of docs/rbac.yaml to an account, and previews as it.
+// readOnlyPreview previews with an account that only has the preview roles of docs/rbac.yaml.
 func readOnlyPreview(t *testing.T, c *cluster) {
 	kubeconfig := c.previewer(t)
 	for right, want := range map[string]string{
@@ -280,7 +256,7 @@ func readOnlyPreview(t *testing.T, c *cluster) {
 	if err != nil {
 		t.Fatalf("preview: %v\n%s", err, tail(everything))
 	}
-	// The setting stays as it is, so that the previews differ in nothing but the rights.
+	// The stack keeps its kubeconfig setting, so that the two previews differ only in their rights.
 	copyFile(t, kubeconfig, c.kubeconfig())
 	t.Cleanup(func() { copyFile(t, os.Getenv("KUBECONFIG"), c.kubeconfig()) })
 	reading, err := c.events(t)
@@ -309,14 +285,14 @@ func changesOf(t *testing.T, events string) []prcomment.Change {
 	return preview.Changes
 }
 
-// previewer makes an account with the roles for previews and gives a kubeconfig of it.
+// previewer creates an account with the preview roles and returns the path of its kubeconfig.
 func (c *cluster) previewer(t *testing.T) string {
 	t.Helper()
 	rbac, err := os.ReadFile(filepath.Join(c.root, "docs", "rbac.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The names of the cluster-wide roles are the test's own, so that nothing of a user's is touched.
+	// The cluster-wide roles get names of their own, so that the test changes nothing of a user's.
 	roles := strings.NewReplacer("finance-rollout-", "finance-rollout-rails-", "vextrus-production",
 		c.production).Replace(string(rbac))
 	file := filepath.Join(t.TempDir(), "rbac.yaml")

@@ -12,7 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// badInput is refused by the preview with the key, the value and what is allowed, and changes nothing.
+// badInput checks that the preview refuses invalid values with the key, the value and what is allowed, and changes
+// nothing.
 func badInput(t *testing.T, c *cluster) {
 	before := c.generations(t)
 	tests := []struct {
@@ -41,9 +42,7 @@ func badInput(t *testing.T, c *cluster) {
 				}
 			}
 			if tt.restore == "" || tt.restore == "-" {
-				if output, err := c.pulumi(t, "config", "rm", "--stack", "production", tt.path); err != nil {
-					t.Fatalf("%v\n%s", err, output)
-				}
+				c.unset(t, tt.path)
 				return
 			}
 			c.config(t, tt.path, tt.restore)
@@ -56,26 +55,19 @@ func badInput(t *testing.T, c *cluster) {
 
 func (c *cluster) committedImage(t *testing.T) string {
 	t.Helper()
-	value, err := c.pulumi(t, "config", "get", "image", "--stack", "production")
-	if err != nil {
-		t.Fatalf("%v\n%s", err, value)
-	}
-	return strings.TrimSpace(value)
+	return c.configured(t, "production", "image")
 }
 
-// changedSecret replaces the pods of both tracks without a moment of lost capacity.
+// changedSecret replaces the pods of both tracks without losing capacity at any moment.
 func changedSecret(t *testing.T, c *cluster) {
 	before := c.generations(t)
-	if output, err := c.pulumi(t, "config", "set", "--secret", "--stack", "production", "--path",
-		"secrets.finance-secrets.eventstore-connection", "memory://rotated"); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
+	c.secret(t, "secrets.finance-secrets.eventstore-connection", "memory://rotated")
 	c.customers(t, 30)
 	whole := c.watchCapacity(t)
 	c.up(t, "production")
 	whole()
 	for name, generation := range c.generations(t) {
-		// The guard reads the secret from a file, which the kubelet renews.
+		// The guard reads its secret from a file that the kubelet updates.
 		if generation == before[name] && !strings.HasSuffix(name, "-guard") {
 			t.Errorf("%s was not rolled", name)
 		}
@@ -83,7 +75,7 @@ func changedSecret(t *testing.T, c *cluster) {
 	c.expectTracks(t, 9, 1)
 }
 
-// noSecretAnywhere looks for the value of every secret in all that was printed and stored.
+// noSecretAnywhere searches everything that was printed or stored for the value of every secret.
 func noSecretAnywhere(t *testing.T, c *cluster) {
 	places := map[string]string{"output of the commands": c.logged.String()}
 	for _, stack := range []string{"staging", "production"} {

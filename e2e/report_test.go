@@ -35,9 +35,9 @@ const (
 	reportOwner   = "finance-rollout/" + reportStack
 )
 
-// commands runs the rollout command against the namespace of the situations, as an operator does: its stack is a
-// file, its canary the Deployment that answers with errors, beside the healthy one. The parts of TestDiagnose have
-// looked at the same by the packages.
+// commands runs the rollout command against the namespace of the situations. Its stack is only a file; its canary is
+// the Deployment that answers with errors, its stable track the healthy one. The other parts of TestDiagnose use the
+// packages below the command.
 func commands(t *testing.T, b *broken, root, image string) {
 	cli := &command{dir: project(t, root, image), binary: filepath.Join(t.TempDir(), "rollout")}
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", cli.binary, "./cmd/rollout")
@@ -47,7 +47,7 @@ func commands(t *testing.T, b *broken, root, image string) {
 	}
 	digest := image[strings.Index(image, "@")+1:]
 	store := ledger.InConfigMap{Cluster: b.product, Namespace: diagnoseNamespace, Name: diagnoseApp + "-ledger"}
-	// The requests of the last minute are the release's.
+	// The release owns the requests of the last minute.
 	began := time.Now().Add(-window)
 	_, err := ledger.Write(t.Context(), store, func() time.Time { return began },
 		ledger.Entry{Kind: ledger.ShiftBegun, Who: "e2e", Release: reportRelease, Image: digest, Stable: digest, To: 10},
@@ -69,7 +69,7 @@ func commands(t *testing.T, b *broken, root, image string) {
 	t.Run("preflight", func(t *testing.T) { preflightCommand(t, cli) })
 }
 
-// command is the rollout command in the folder of a project.
+// command is the rollout command in a project's folder.
 type command struct{ dir, binary string }
 
 func (c *command) run(t *testing.T, args ...string) (output string, code int) {
@@ -91,8 +91,8 @@ func (c *command) run(t *testing.T, args ...string) (output string, code int) {
 	return printed.String(), code
 }
 
-// project is a Pulumi project with a stack for the namespace of the situations. Its secrets are marks that nobody can
-// decrypt.
+// project writes a Pulumi project with a stack for the namespace of the situations and returns its folder. Nobody can
+// decrypt its secrets.
 func project(t *testing.T, root, image string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -131,21 +131,21 @@ func diagnoseCommand(t *testing.T, cli *command) {
 	if err := json.Unmarshal([]byte(output), &found); err != nil || code != 1 {
 		t.Fatalf("exit code %d, %v\n%s", code, err, output)
 	}
-	// The stack's canary is called after its release, and no Deployment is called so.
+	// The canary's Deployment is named after the release, and no such Deployment exists.
 	if len(found.Findings) == 0 || found.Findings[0].Cause != diagnose.CauseNoDeployment ||
 		found.Findings[0].Workload != diagnoseApp+"-"+reportRelease {
 		t.Errorf("%s", found)
 	}
 }
 
-// reportCommand looks at the page as a browser does.
+// reportCommand opens the HTML report in a browser.
 func reportCommand(t *testing.T, cli *command) {
 	if _, err := exec.LookPath("chromium"); err != nil {
 		t.Fatal("chromium is missing: run `.local/bin/local packages`, or apt-get install chromium")
 	}
 	dir := t.TempDir()
 	page := filepath.Join(dir, "report.html")
-	// A line needs two points, and so a rollout that is older than the distance between them.
+	// A line needs two points, and so a rollout that is older than the distance between two points.
 	eventually(t, "the charts have lines", func() bool {
 		if output, code := cli.run(t, "report", "--html", "--file", page); code != 0 {
 			t.Fatalf("exit code %d\n%s", code, output)
@@ -186,14 +186,14 @@ func reportCommand(t *testing.T, cli *command) {
 	drawn(t, dir, page)
 }
 
-// browser are the arguments of a browser that needs no screen, writes into the folder alone and reaches nobody.
+// browser returns the arguments of a headless browser that only writes into the folder and has no network.
 func browser(dir string, args ...string) []string {
 	return append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--user-data-dir=" +
 		filepath.Join(dir, "profile"),
 		"--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1000,1800"}, args...)
 }
 
-// drawn takes a picture and looks for the lines of both tracks.
+// drawn takes a screenshot and searches it for the lines of both tracks.
 func drawn(t *testing.T, dir, page string) {
 	t.Helper()
 	picture := filepath.Join(dir, "page.png")
@@ -217,7 +217,7 @@ func drawn(t *testing.T, dir, page string) {
 			seen[color.RGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 0xff}]++ //nolint:gosec // of 16 bits, 8 are left
 		}
 	}
-	// The keys beside the titles have some 60 pixels of each colour in each of the three charts.
+	// The legends alone have some 60 pixels of each colour in each of the three charts.
 	if seen[canaryColor] < 300 || seen[stableColor] < 300 {
 		t.Errorf("%d pixels of the canary's lines, %d of stable's", seen[canaryColor], seen[stableColor])
 	}

@@ -19,37 +19,28 @@ import (
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
-// TestRollout takes a release through staging into production, up and down, with everything that can go wrong on the
+// TestRollout takes a release through staging into production, up and down, with the failures that can happen on the
 // way. Its parts build on each other and run in order.
 func TestRollout(t *testing.T) {
-	t.Parallel()
-	c := open(t, "-e2e", 30180)
-	t.Cleanup(func() { c.destroyLeftovers(t) })
-	parts := []struct {
-		name string
-		run  func(*testing.T, *cluster)
-	}{
-		{"staging", staging},
-		{"week 1", week1},
-		{"monitoring", monitoring},
-		{"share of the requests", share},
-		{"bad input", badInput},
-		{"failing smoke check", failingSmokeCheck},
-		{"failing bake", failingBake},
-		{"blind gate", blindGate},
-		{"too little traffic", tooLittleTraffic},
-		{"too early", tooEarly},
-		{"advance", advance},
-		{"back to nothing", backToNothing},
-		{"changed secret", changedSecret},
-		{"no secret anywhere", noSecretAnywhere},
-		{"destroy", destroy},
-	}
-	for _, part := range parts {
-		if !t.Run(part.name, func(t *testing.T) { part.run(t, c) }) && (part.name == "staging" || part.name == "week 1") {
-			t.Fatal("the rest stands on this")
-		}
-	}
+	takeTurn(t, 1)
+	c := open(t, "rollout", 30180)
+	inOrder(t, c, []part[*cluster]{
+		{name: "staging", run: staging, vital: true},
+		{name: "week 1", run: week1, vital: true},
+		{name: "monitoring", run: monitoring},
+		{name: "share of the requests", run: share},
+		{name: "bad input", run: badInput},
+		{name: "failing smoke check", run: failingSmokeCheck},
+		{name: "failing bake", run: failingBake},
+		{name: "blind gate", run: blindGate},
+		{name: "too little traffic", run: tooLittleTraffic},
+		{name: "too early", run: tooEarly},
+		{name: "advance", run: advance},
+		{name: "back to nothing", run: backToNothing},
+		{name: "changed secret", run: changedSecret},
+		{name: "no secret anywhere", run: noSecretAnywhere},
+		{name: "destroy", run: destroy},
+	})
 }
 
 func staging(t *testing.T, c *cluster) {
@@ -94,7 +85,7 @@ func monitoring(t *testing.T, c *cluster) {
 		}
 		up := map[string]int{}
 		for _, target := range targets.Active {
-			// The guard's pods are targets too; they are of no track.
+			// The guard's pods are targets too, but belong to no track.
 			if string(target.Labels["namespace"]) == c.production && target.Labels["track"] != "" && target.Health == "up" {
 				up[string(target.Labels["track"])+"/"+string(target.Labels["version"])]++
 			}
@@ -117,8 +108,8 @@ func monitoring(t *testing.T, c *cluster) {
 	})
 }
 
-// share sends requests and compares the canary's share with its weight: with 1,000 requests, more than five standard
-// deviations away from 10 % is no chance.
+// share sends 1,000 requests and compares the canary's share with its weight: a difference of more than five standard
+// deviations is not chance.
 func share(t *testing.T, c *cluster) {
 	sent := c.customers(t, 50)
 	time.Sleep(20 * time.Second)
@@ -138,8 +129,8 @@ func share(t *testing.T, c *cluster) {
 	sent.expectAnswers(t)
 }
 
-// failingSmokeCheck takes a canary out that fails a check: no pod of it is left in traffic, its image stays out until
-// the latch is released, and what explains it is kept.
+// failingSmokeCheck rolls back a canary that fails a smoke check: it has no pod in traffic, its image stays out until
+// the latch is released, and the evidence is kept.
 func failingSmokeCheck(t *testing.T, c *cluster) {
 	sent := c.customers(t, 50)
 	c.config(t, "canary.env.FAULTS", "csrf")
@@ -166,15 +157,13 @@ func failingSmokeCheck(t *testing.T, c *cluster) {
 	sent.expectAnswers(t)
 }
 
-// dropCanaryConfig takes the faults back.
+// dropCanaryConfig removes the canary's own configuration, and with it the faults.
 func (c *cluster) dropCanaryConfig(t *testing.T) {
 	t.Helper()
-	if output, err := c.pulumi(t, "config", "rm", "--stack", "production", "--path", "canary"); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
+	c.unset(t, "canary")
 }
 
-// expectEvidence checks that the newest evidence tells of the reason.
+// expectEvidence checks that the newest evidence holds the reason and the pods' logs.
 func (c *cluster) expectEvidence(t *testing.T, reason string) {
 	t.Helper()
 	kept, err := c.kubernetes.CoreV1().ConfigMaps(c.production).List(t.Context(),
@@ -192,7 +181,7 @@ func (c *cluster) expectEvidence(t *testing.T, reason string) {
 	}
 }
 
-// failingBake passes a smoke suite of the stack's own, which does not look at errors, and fails in the bake.
+// failingBake passes a smoke suite that does not notice errors, and fails in the bake.
 func failingBake(t *testing.T, c *cluster) {
 	suite := filepath.Join(c.dir, "liveness-only.yaml")
 	content := "name: liveness-only\ndescription: nothing but liveness\nmaxRequests: 5\nchecks:\n" +
@@ -201,7 +190,7 @@ func failingBake(t *testing.T, c *cluster) {
 		t.Fatal(err)
 	}
 	c.set(t, "smoke.suite", suite)
-	c.set(t, "guard.enabled", "false") // it is faster than the bake
+	c.set(t, "guard.enabled", "false") // it would act before the bake does
 	c.config(t, "canary.env.FAULTS", "errors=0.33")
 	c.customers(t, 30)
 	c.refused(t, "verdict fail", "error rate", "smoke suite: 1 of 1 passed", "no endpoint is left", "canaryWeight 0")
@@ -211,9 +200,9 @@ func failingBake(t *testing.T, c *cluster) {
 	c.releaseLatch(t, refusal)
 }
 
-// blindGate cannot look: that is no pass and no failure, and the canary stays where it is.
+// blindGate has no metrics: the verdict is neither pass nor fail, and the canary stays where it is.
 func blindGate(t *testing.T, c *cluster) {
-	c.config(t, "canary.env.GENERATION", "2") // other pods, so that the gate has to look
+	c.config(t, "canary.env.GENERATION", "2") // new pods, so that the gate runs again
 	before, _ := c.ready(t, "finance-service-week1")
 	t.Run("missing metric", func(t *testing.T) {
 		c.set(t, "metrics.requestsTotal", "http_requests_totally")
@@ -229,7 +218,7 @@ func blindGate(t *testing.T, c *cluster) {
 	}
 }
 
-// tooLittleTraffic is no evidence: the suite's own requests do not count.
+// tooLittleTraffic gives no evidence: the smoke suite's own requests do not count.
 func tooLittleTraffic(t *testing.T, c *cluster) {
 	c.refused(t, "verdict inconclusive", "nothing speaks against the release")
 	c.customers(t, 30)
@@ -237,7 +226,7 @@ func tooLittleTraffic(t *testing.T, c *cluster) {
 	c.expectTracks(t, 9, 1)
 }
 
-// tooEarly asks for the next stage before the soak is over, and for the one after it.
+// tooEarly requests the next stage before the soak is over, and then the stage after that.
 func tooEarly(t *testing.T, c *cluster) {
 	c.config(t, "soak.duration", "1h")
 	c.config(t, "canaryWeight", "30")
@@ -256,7 +245,7 @@ func tooEarly(t *testing.T, c *cluster) {
 	c.config(t, "soak.duration", "20s")
 }
 
-// advance goes from 10 to 100 % and finishes, and keeps capacity and requests whole.
+// advance goes from 10 to 100 % and finishes without losing capacity or a request.
 func advance(t *testing.T, c *cluster) {
 	sent := c.customers(t, 100)
 	whole := c.watchCapacity(t)
@@ -277,7 +266,7 @@ func advance(t *testing.T, c *cluster) {
 	for _, slice := range endpoints.Items {
 		for _, endpoint := range slice.Endpoints {
 			if strings.Contains(endpoint.TargetRef.Name, "-stable-") {
-				t.Errorf("%s stands by and gets requests at 100 %%", endpoint.TargetRef.Name)
+				t.Errorf("%s is on standby and still an endpoint at 100 %%", endpoint.TargetRef.Name)
 			}
 		}
 	}
@@ -294,10 +283,10 @@ func advance(t *testing.T, c *cluster) {
 	c.expectTracks(t, 9, 1)
 }
 
-// upWhenSoaked updates the production stack as soon as its soak lets it. Nothing else may refuse it.
+// upWhenSoaked updates the production stack as soon as its soak allows it. No other refusal is accepted.
 func (c *cluster) upWhenSoaked(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(4 * time.Minute); ; {
+	for deadline := time.Now().Add(6 * time.Minute); ; {
 		output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
 		switch {
 		case err == nil:
@@ -310,7 +299,7 @@ func (c *cluster) upWhenSoaked(t *testing.T) {
 	}
 }
 
-// backToNothing takes the canary out of traffic and brings it back.
+// backToNothing takes the canary to 0 % and brings it back.
 func backToNothing(t *testing.T, c *cluster) {
 	sent := c.customers(t, 50)
 	whole := c.watchCapacity(t)

@@ -17,11 +17,11 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// rotated is the value of a secret that the test rotates in. It stands nowhere else.
+// rotated is the new value of the secret that the test rotates. It occurs nowhere else.
 const rotated = "memory://rotated-6f1d2c9b7a"
 
-// rotatedSecret: a rotated secret replaces the pods of the canary first and of the stable track then, without a
-// moment of lost capacity, and the soak's clock goes on.
+// rotatedSecret rotates a secret: the canary's pods are replaced first and stable's after them, capacity never drops
+// and the soak's clock continues.
 func rotatedSecret(t *testing.T, c *cluster) {
 	before, generations := c.state(t), c.generations(t)
 	c.secret(t, "secrets.finance-secrets.eventstore-connection", rotated)
@@ -32,7 +32,7 @@ func rotatedSecret(t *testing.T, c *cluster) {
 		t.Error(overlap)
 	}
 	if found := argued(); len(found) > 0 {
-		t.Errorf("secrets stand in the arguments of processes: %v", found)
+		t.Errorf("secrets are in the arguments of processes: %v", found)
 	}
 	for _, name := range []string{"finance-service-stable", "finance-service-week1"} {
 		if c.generations(t)[name] == generations[name] {
@@ -48,7 +48,7 @@ func rotatedSecret(t *testing.T, c *cluster) {
 	}
 }
 
-// state is where the rollout stands by its ledger.
+// state is the rollout's state according to its ledger.
 func (c *cluster) state(t *testing.T) ledger.State {
 	t.Helper()
 	found, err := c.kubernetes.CoreV1().ConfigMaps(c.production).Get(t.Context(), "finance-service-ledger",
@@ -63,7 +63,8 @@ func (c *cluster) state(t *testing.T) ledger.State {
 	return history.State()
 }
 
-// watchRoll tells, when it is ended, whether the stable track was changed before the canary's pods were replaced.
+// watchRoll watches the Deployments until end is called, which returns the problem if stable changed before the
+// canary's pods were replaced.
 func (c *cluster) watchRoll(t *testing.T) (end func() string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -98,22 +99,28 @@ func (c *cluster) watchRoll(t *testing.T) (end func() string) {
 		cancel()
 		done.Wait()
 		if looks < 10 {
-			t.Errorf("the tracks were looked at %d times only", looks)
+			t.Errorf("the tracks were sampled only %d times", looks)
 		}
 		return problem
 	}
 }
 
-// watchArguments gives, when it is ended, the processes that had one of the values among their arguments.
+// watchArguments samples the machine's processes until end is called, which returns those that had one of the values
+// among their arguments.
 func watchArguments(t *testing.T, values []string) (end func() []string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	found, seen := map[string]bool{}, map[string]bool{}
+	// A process gets its own arguments a moment after its start and keeps them, so the first samples of it suffice.
+	looks := map[string]int{}
 	var done sync.WaitGroup
 	done.Go(func() {
 		for ctx.Err() == nil {
 			files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 			for _, file := range files {
+				if looks[file]++; looks[file] > 20 {
+					continue
+				}
 				content, err := os.ReadFile(file)
 				if err != nil {
 					continue
@@ -143,7 +150,7 @@ func watchArguments(t *testing.T, values []string) (end func() []string) {
 	}
 }
 
-// secretValues are the values of the secrets that the stacks were made with.
+// secretValues returns the secrets of the derived stacks.
 func (c *cluster) secretValues(t *testing.T) []string {
 	t.Helper()
 	var values []string
@@ -157,8 +164,7 @@ func (c *cluster) secretValues(t *testing.T) []string {
 	return values
 }
 
-// noSecretInAnyPlace looks for every secret in use, plain and as the cluster encodes it, in all that was printed and
-// stored.
+// noSecretInAnyPlace searches everything that was printed or stored for every secret in use, plain and base64-encoded.
 func noSecretInAnyPlace(t *testing.T, c *cluster) {
 	places := map[string]string{}
 	add := func(place, text string, err error) {
@@ -203,7 +209,7 @@ func noSecretInAnyPlace(t *testing.T, c *cluster) {
 	for i, value := range append(c.secretValues(t), rotated) {
 		for place, text := range places {
 			if strings.Contains(text, value) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(value))) {
-				t.Errorf("secret %d stands in the %s", i, place)
+				t.Errorf("secret %d is in the %s", i, place)
 			}
 		}
 	}

@@ -24,20 +24,19 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// situation is a way in which a Deployment of the example service is broken.
+// situation is one way to break a Deployment of the example service.
 type situation struct {
 	name  string
 	cause diagnose.Cause
-	// change breaks the pods of a Deployment that is well.
+	// change breaks the pods of a healthy Deployment.
 	change func(b *brokenPods, pod *corev1.PodSpec)
 	labels map[string]string
-	// load asks the pod for something again and again, so that it has something to fail or be slow at; perSecond is how
-	// often.
+	// load is a GraphQL request that is sent to the pod perSecond times a second; empty for none.
 	load      string
 	perSecond int
 }
 
-// brokenPods is what the situations are made of.
+// brokenPods holds what the situations have in common.
 type brokenPods struct {
 	image, prefix string // the image by digest, and its repository
 	proxy         string // where the database is slow, as host and port
@@ -69,7 +68,8 @@ const (
 	invoices = `{"query":"{ invoices { number } }"}`
 )
 
-// situations are all of them. Each is a Deployment of its own beside a healthy one, all at the same time.
+// situations holds one entry for each cause. All of them run at the same time, each in its own Deployment beside a
+// healthy one.
 var situations = []situation{
 	{name: "secret", cause: diagnose.CauseSecret, change: func(_ *brokenPods, pod *corev1.PodSpec) {
 		fromSecret(pod, "DATABASE_PASSWORD", "finance-absent-e2e", "password")
@@ -184,7 +184,7 @@ func get(path string, port int) corev1.ProbeHandler {
 
 const diagnoseApp = "finance-service"
 
-// deployment is a healthy one of the example service.
+// deployment returns a healthy Deployment of the example service.
 func (b *brokenPods) deployment(name string) *appsv1.Deployment {
 	one, no, yes := int32(1), false, true
 	labels := map[string]string{names.App: diagnoseApp, names.Track: names.Canary, names.Version: name,
@@ -228,10 +228,10 @@ func (b *brokenPods) deployment(name string) *appsv1.Deployment {
 	}
 }
 
-// fullDatabase takes no connections.
+// fullDatabase is a database that accepts no connections.
 const fullDatabase = "vextrus_diagnose_e2e"
 
-// superuser runs SQL as the database's superuser, whom only this machine's user postgres may be.
+// superuser runs SQL as the database's superuser, which only this machine's user postgres may do.
 func superuser(t *testing.T, statements ...string) {
 	t.Helper()
 	args := []string{"-u", "postgres", "--", "psql", "-h", "/run/finance-rollout-local/postgres", "-U", "postgres", "-X",
@@ -244,7 +244,7 @@ func superuser(t *testing.T, statements ...string) {
 	}
 }
 
-// slowProxy forwards connections to an address. Once one is established, its answers come later. It listens on the
+// slowProxy forwards connections to an address and delays the answers of those that are established. It listens on the
 // node's address, where pods reach this machine, until the test ends.
 func slowProxy(t *testing.T, node, upstream string, delay time.Duration) string {
 	t.Helper()
@@ -282,7 +282,7 @@ func forward(conn net.Conn, upstream string, delay time.Duration) {
 		if err != nil {
 			return
 		}
-		// To log in takes some answers, all of them within the time that a client allows for it.
+		// The answers of a login must arrive within the client's timeout.
 		if pieces > 8 {
 			time.Sleep(delay)
 		}
@@ -292,7 +292,7 @@ func forward(conn net.Conn, upstream string, delay time.Duration) {
 	}
 }
 
-// databasePassword is that of the local cluster's database.
+// databasePassword returns the password of the local cluster's database.
 func databasePassword(t *testing.T) string {
 	t.Helper()
 	raw, err := os.ReadFile(os.Getenv("FINANCE_ROLLOUT_DB_PASSWORD_FILE"))
@@ -303,7 +303,7 @@ func databasePassword(t *testing.T) string {
 	return strings.TrimSpace(string(raw))
 }
 
-// during asks again and again until the context ends: at most so many times a second, and as many at the same time.
+// during repeats a request until the context ends: at most perSecond times a second, and as many at the same time.
 func during(ctx context.Context, perSecond int, ask func(context.Context)) (wait func()) {
 	ticks := make(chan struct{})
 	var running sync.WaitGroup
@@ -332,8 +332,8 @@ func during(ctx context.Context, perSecond int, ask func(context.Context)) (wait
 	return running.Wait
 }
 
-// pushService builds the example service and pushes it to the local registry; it gives the reference by digest and
-// the repository.
+// pushService builds the example service, pushes it to the local registry and returns its reference by digest and its
+// repository.
 func pushService(t *testing.T, root string) (image, repository string) {
 	t.Helper()
 	repository = os.Getenv("FINANCE_ROLLOUT_REGISTRY") + "/vextrus/finance"
@@ -358,7 +358,7 @@ func pushService(t *testing.T, root string) (image, repository string) {
 	return image, repository
 }
 
-// described is a finding in a line, for a test that failed.
+// described prints findings one per line, for a failed test.
 func described(found []diagnose.Finding) string {
 	var lines []string
 	for _, finding := range found {

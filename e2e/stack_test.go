@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,23 +20,42 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// cluster is the local cluster as the tests see it.
+// cluster is the local cluster with the stacks of one test.
 type cluster struct {
 	root string // the checkout
 	dir  string // the folder of the derived project
-	// staging and production are the namespaces of the stacks, nodePort is the port of 127.0.0.1 that reaches production.
+	// staging and production are the namespaces of the stacks; production answers at nodePort of 127.0.0.1.
 	staging, production string
 	nodePort            int
 
 	env        []string
 	kubernetes kubernetes.Interface
-	// logged is everything that the commands of the tests printed.
+	// logged collects everything that the commands of the test print.
 	logged bytes.Buffer
 }
 
-// open derives stacks for a test on the cluster that the environment of `make e2e` describes. The suffix of the
-// namespaces and the two node ports from nodePort on keep them apart from those of the demo and of other tests.
-func open(t *testing.T, suffix string, nodePort int) *cluster {
+// derived returns the folder of the stacks that every test copies. All tests share the images, the configuration, the
+// encrypted secrets and one compiled program.
+var derived = sync.OnceValues(func() (dir string, err error) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(root, ".local", "e2e", "derived")
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	command := exec.Command(filepath.Join(root, ".local", "bin", "local"), "stacks", "--root", root, "--dir", dir,
+		"--suffix", "-derived", "--node-port", "30100")
+	if output, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("derive stacks: %w\n%s", err, output)
+	}
+	return dir, nil
+})
+
+// open creates the stacks of a test on the cluster that the environment of `make e2e` describes. Namespaces that end in
+// the name, and the node ports nodePort and nodePort+1, keep them apart from the demo's stacks and from other tests'.
+func open(t *testing.T, name string, nodePort int) *cluster {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -50,40 +70,61 @@ func open(t *testing.T, suffix string, nodePort int) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+	config.QPS, config.Burst = 50, 100
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(root, ".local", strings.TrimPrefix(suffix, "-"))
+	dir := filepath.Join(root, ".local", "e2e", name)
 	c := &cluster{
 		root: root, dir: dir, kubernetes: client, nodePort: nodePort,
-		staging: "vextrus-staging" + suffix, production: "vextrus-production" + suffix,
+		staging: "vextrus-staging-" + name, production: "vextrus-production-" + name,
 	}
 	c.env = append(os.Environ(), "PULUMI_OPTION_CWD="+dir, "PULUMI_BACKEND_URL=file://"+filepath.Join(dir, "state"))
-	c.destroyLeftovers(t)
-	if output, err := c.run(t, filepath.Join(root, ".local", "bin", "local"), "stacks", "--root", root, "--dir", dir,
-		"--suffix", suffix, "--node-port", fmt.Sprint(nodePort)); err != nil {
-		t.Fatalf("derive stacks: %v\n%s", err, output)
-	}
+	c.deleteNamespaces(t, true)
+	c.copyStacks(t)
+	t.Cleanup(func() {
+		c.deleteNamespaces(t, false)
+		if !t.Failed() {
+			_ = os.RemoveAll(dir) // what stays is removed by the next run
+		}
+	})
 	return c
 }
 
-// destroyLeftovers removes what a killed run left behind.
-func (c *cluster) destroyLeftovers(t *testing.T) {
+// copyStacks copies the derived stacks and gives them namespaces and node ports of their own.
+func (c *cluster) copyStacks(t *testing.T) {
 	t.Helper()
-	if output, err := c.run(t, "kubectl", "delete", "namespace", "--ignore-not-found", c.staging, c.production,
-		"--timeout=120s"); err != nil {
-		t.Fatalf("remove leftovers: %v\n%s", err, output)
+	source, err := derived()
+	if err != nil {
+		t.Fatal(err)
 	}
 	if err := os.RemoveAll(c.dir); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.CopyFS(c.dir, os.DirFS(source)); err != nil {
+		t.Fatal(err)
+	}
+	for stack, namespace := range map[string]string{"staging": c.staging, "production": c.production} {
+		c.configOf(t, stack, "namespace", namespace)
+	}
+	c.configOf(t, "production", "service.nodePort", fmt.Sprint(c.nodePort))
+	c.configOf(t, "staging", "service.nodePort", fmt.Sprint(c.nodePort+1))
 }
 
-// run runs a command and gives all that it printed.
+// deleteNamespaces removes the test's stacks from the cluster, also those that a killed run left behind.
+func (c *cluster) deleteNamespaces(t *testing.T, wait bool) {
+	t.Helper()
+	if output, err := c.run(t, "kubectl", "delete", "namespace", "--ignore-not-found", c.staging, c.production,
+		"--timeout=180s", fmt.Sprintf("--wait=%t", wait)); err != nil {
+		t.Fatalf("delete the namespaces: %v\n%s", err, output)
+	}
+}
+
+// run runs a command and returns everything that it printed.
 func (c *cluster) run(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
-	// Cleaning up goes on when the test has ended.
+	// Cleanup commands run after the test's context has ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 8*time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, name, args...)
@@ -100,7 +141,7 @@ func (c *cluster) pulumi(t *testing.T, args ...string) (string, error) {
 	return c.run(t, "pulumi", append([]string{"--color", "never", "--non-interactive"}, args...)...)
 }
 
-// up updates a stack and fails the test when the update fails.
+// up updates a stack, fails the test if the update fails, and returns its output.
 func (c *cluster) up(t *testing.T, stack string) string {
 	t.Helper()
 	output, err := c.pulumi(t, "up", "--stack", stack, "--yes", "--skip-preview")
@@ -110,10 +151,10 @@ func (c *cluster) up(t *testing.T, stack string) string {
 	return output
 }
 
-// latchEntry finds the number of the latch in the text of a refusal.
+// latchEntry matches the number of the latch in a refusal.
 var latchEntry = regexp.MustCompile(`latch\.release (\d+)`)
 
-// releaseLatch lets the image in again that the refusal tells of, and updates the production stack.
+// releaseLatch releases the latch that the refusal names and updates the production stack.
 func (c *cluster) releaseLatch(t *testing.T, refusal string) string {
 	t.Helper()
 	found := latchEntry.FindStringSubmatch(refusal)
@@ -121,7 +162,7 @@ func (c *cluster) releaseLatch(t *testing.T, refusal string) string {
 		t.Fatalf("the refusal does not say how to release the latch:\n%s", tail(refusal))
 	}
 	c.config(t, "latch.release", found[1])
-	c.config(t, "latch.reason", "the test mended it")
+	c.config(t, "latch.reason", "the test fixed it")
 	output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
 	if err != nil {
 		t.Fatalf("pulumi up -s production: %v\n%s", err, tail(output))
@@ -129,7 +170,8 @@ func (c *cluster) releaseLatch(t *testing.T, refusal string) string {
 	return output
 }
 
-// refused updates the production stack, expects the update to fail, and expects the output to hold each of the words.
+// refused updates the production stack, which must fail, checks that the output contains each of the words, and returns
+// it.
 func (c *cluster) refused(t *testing.T, words ...string) string {
 	t.Helper()
 	output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
@@ -144,25 +186,7 @@ func (c *cluster) refused(t *testing.T, words ...string) string {
 	return output
 }
 
-// set changes a configuration value of the production stack by its path and restores it when the test ends.
-func (c *cluster) set(t *testing.T, path, value string) {
-	t.Helper()
-	c.config(t, path, value)
-	t.Cleanup(func() {
-		if output, err := c.pulumi(t, "config", "rm", "--stack", "production", "--path", path); err != nil {
-			t.Errorf("restore %s: %v\n%s", path, err, output)
-		}
-	})
-}
-
-func (c *cluster) config(t *testing.T, path, value string) {
-	t.Helper()
-	if output, err := c.pulumi(t, "config", "set", "--stack", "production", "--path", path, "--", value); err != nil {
-		t.Fatalf("pulumi config set %s %s: %v\n%s", path, value, err, output)
-	}
-}
-
-// outputs gives the outputs of the production stack.
+// outputs returns the outputs of the production stack.
 func (c *cluster) outputs(t *testing.T) map[string]any {
 	t.Helper()
 	text, err := c.pulumi(t, "stack", "output", "--stack", "production", "--json")
@@ -176,7 +200,7 @@ func (c *cluster) outputs(t *testing.T) map[string]any {
 	return values
 }
 
-// tail keeps the end of a long output, where the diagnostics are.
+// tail returns the end of a long output, where the diagnostics are.
 func tail(output string) string {
 	const most = 8000
 	if len(output) > most {
