@@ -132,7 +132,7 @@ func monitoringArgs() *MonitoringArgs {
 		Rules: alerts.Params{
 			App: "finance-service", Environment: "production", Namespace: "vextrus-production", Release: "week1",
 			Deployment: "finance-service-week1", RequestsTotal: d.Metrics.RequestsTotal, StatusLabel: d.Metrics.StatusLabel,
-			ErrorPattern: d.Metrics.ErrorPattern, DurationBucket: d.Metrics.DurationBucket, ErrorRate: 0.01,
+			ErrorPattern: d.Metrics.ErrorPattern, DurationBucket: d.Metrics.DurationBucket, ErrorRate: 0.01, SlowShare: 0.05,
 			Latency:     500 * time.Millisecond,
 			MinRequests: 50, DashboardUID: "finance-week1",
 		},

@@ -12,9 +12,6 @@ import (
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// AnnotationChecksum holds the checksum of the secrets and configuration that a pod was started with.
-const AnnotationChecksum = "finance-rollout/config-checksum"
-
 // user is the numeric user that the containers run as: "nonroot" of the distroless images. A number is what lets the
 // kubelet verify runAsNonRoot.
 const user = 65532
@@ -23,7 +20,7 @@ func (a *TrackArgs) podTemplate() corev1.PodTemplateSpecArgs {
 	return corev1.PodTemplateSpecArgs{
 		Metadata: metav1.ObjectMetaArgs{
 			Labels:      a.podLabels(),
-			Annotations: pulumi.StringMap{AnnotationChecksum: pulumi.String(a.Checksum)},
+			Annotations: pulumi.StringMap{names.Checksum: pulumi.String(a.Checksum)},
 		},
 		Spec: corev1.PodSpecArgs{
 			ServiceAccountName:            a.ServiceAccount.ToStringOutput(),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -90,8 +89,8 @@ func (s *session) smokeStable(ctx context.Context, secrets *secretSettings, sinc
 	if err != nil {
 		return "", gate.Error, fmt.Errorf("the suite needs the stack's secrets: %w", err)
 	}
-	options, err := rollout.Verification(known, rollout.Subject{Track: names.Stable, Version: known.StableLabel}, "",
-		os.Getenv, s.now)
+	options, err := s.rollout().With(known).Verification(
+		rollout.Subject{Track: names.Stable, Version: known.StableLabel}, "")
 	if err != nil {
 		return "", gate.Error, err
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
-	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
@@ -58,7 +57,6 @@ func (s *session) move(ctx context.Context, history *ledger.Ledger, target plan.
 
 // judge asks what the advance hook will ask.
 func (s *session) judge(ctx context.Context, state ledger.State, target plan.Target, override string) advance.Decision {
-	now := s.now()
 	asked := *s.settings
 	if override != "" {
 		asked.Override = settings.Override{Weight: settings.Weight{Percent: target.Weight, Set: true}, Reason: override}
@@ -67,9 +65,9 @@ func (s *session) judge(ctx context.Context, state ledger.State, target plan.Tar
 	if target.Weight > 0 {
 		staging = s.staging(ctx)
 	}
-	return advance.Decide(rollout.Facts(&asked, state, target, staging, now, func() advance.Soak {
+	return advance.Decide(s.rollout().With(&asked).Facts(state, target, staging, func() advance.Soak {
 		s.tell("reading the evidence of the soak…")
-		return rollout.LookAtSoak(ctx, s.settings, s.cluster, s.prometheus, state, now)
+		return s.rollout().Soak(ctx, state)
 	}))
 }
 

@@ -97,7 +97,7 @@ func reportOf(ctx context.Context, stack *stack.Stack, release string) (*report.
 		return nil, terminal.Usage(fmt.Errorf("stack %s has one track and keeps no ledger: name a stack with a canary by "+
 			"--stack", stack.Name))
 	}
-	history, err := ledger.Read(ctx, rollout.Ledger(client, s))
+	history, err := ledger.Read(ctx, rollout.LedgerIn(client, s))
 	if err != nil {
 		return nil, err
 	}

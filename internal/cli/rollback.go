@@ -14,7 +14,6 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollback"
-	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/terminal"
@@ -168,14 +167,13 @@ func (s *session) onTrial(ctx context.Context, wanted string) (*ledger.State, re
 // takeOut is the rollback itself, by the same steps as the guard's.
 func (s *session) takeOut(ctx context.Context, request recovery.Request, reason string,
 	secrets *secretSettings) rollback.Outcome {
-	options := rollout.Rollback(s.cluster, s.settings, request.Canary.Release, reason,
-		map[string]string{"option": request.Choice.Option}, s.now)
+	options := s.rollout().Rollback(request.Canary.Release, reason, map[string]string{"option": request.Choice.Option})
 	options.Secrets = secrets.revealed()
 	options.OnStep = func(step rollback.Step) { s.tell("%s", step) }
 	request.Choice.Apply(&options, s.cluster)
 	s.tell("rolling back %s: %s", request.Canary.Release, reason)
-	return rollback.Run(ctx, s.cluster, rollout.Recorder(s.store(), s.settings, s.who, request.Canary.Image,
-		request.Canary.Release, s.now), options)
+	return rollback.Run(ctx, s.cluster, s.rollout().Recorder(request.Canary.Image, request.Canary.Release),
+		options)
 }
 
 // writeReport keeps the report in a file.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/cli/stack"
 	"github.com/vextrus/finance-rollout/internal/endpoint"
+	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
@@ -73,7 +74,15 @@ func (s *session) history(ctx context.Context) (*ledger.Ledger, error) {
 	return ledger.Read(ctx, s.store())
 }
 
-func (s *session) store() ledger.Store { return rollout.Ledger(s.cluster, s.settings) }
+func (s *session) store() ledger.Store { return s.rollout().Ledger() }
+
+// rollout is the session's rollout as the gates see it.
+func (s *session) rollout() *rollout.Rollout {
+	return &rollout.Rollout{
+		Settings: s.settings, Cluster: s.cluster, Prometheus: s.prometheus, Clock: gate.SystemClock{}, Who: s.who,
+		Getenv: os.Getenv,
+	}
+}
 
 func (s *session) prometheus() (soak.Server, error) {
 	return prometheus.Connect(endpoint.Way{Proxy: s.cluster}, s.settings.Prometheus)

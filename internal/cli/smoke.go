@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -81,7 +80,7 @@ func (s *session) smoke(ctx context.Context, track string) error {
 	if err != nil {
 		return err
 	}
-	options, err := rollout.Verification(known, subject, "", os.Getenv, s.now)
+	options, err := s.rollout().With(known).Verification(subject, "")
 	if err != nil {
 		return err
 	}

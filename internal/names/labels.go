@@ -33,6 +33,8 @@ const (
 	Owner = "finance-rollout/stack"
 	// StagingVerified holds, on a canary's Deployment, the digest that staging has verified, when it is the canary's.
 	StagingVerified = "finance-rollout/staging-verified"
+	// Checksum changes, on a pod template, with the secrets and the configuration that the pods start with.
+	Checksum = "finance-rollout/config-checksum"
 	// Interruption holds the sequence number of the ledger's entry that a Deployment or a route was last rewritten after.
 	Interruption = "finance-rollout/interruption"
 )

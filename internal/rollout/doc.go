@@ -1,7 +1,7 @@
-// Package rollout says what the settings of a stack mean for its rollout: how its parts are called and labelled, what
-// its gates look at, which facts a move is judged by, and what a rollback takes out. The hooks of the Pulumi program
-// and the operator's commands stand on it both, so that they ask the same questions and get the same answers.
+// Package rollout is one stack's rollout as a value: its settings, its cluster, its Prometheus, the clock and who
+// acts. The hooks of the Pulumi program and the operator's commands ask it the same questions and get the same
+// answers: where the ledger is, what the soak shows, which facts a move is judged by, what a rollback takes out.
 //
 // It decides nothing: internal/advance judges a move, internal/gate the evidence. It imports no Pulumi, reads the
-// environment only through what it is given, and reaches the cluster and Prometheus only through interfaces.
+// environment only through the function it is given, and reaches the cluster only through an interface.
 package rollout

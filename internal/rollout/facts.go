@@ -1,15 +1,12 @@
 package rollout
 
 import (
-	"time"
-
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
-	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// Standing is where the rollout stands by its ledger.
+// Standing is the position of the rollout by its ledger.
 func Standing(state ledger.State) plan.Standing {
 	at := plan.Standing{Weight: state.Weight, Canary: state.Image, Stable: state.Stable, Former: state.Former}
 	if state.Begun != nil {
@@ -18,11 +15,14 @@ func Standing(state ledger.State) plan.Standing {
 	return at
 }
 
-// Facts are what the move to the target is judged by. The evidence of the soak is gathered by look, and only where
-// the move needs it.
-func Facts(s *settings.Settings, state ledger.State, target plan.Target, staging advance.Staging, now time.Time,
-	look func() advance.Soak) advance.Facts {
-	facts := advance.Facts{Now: now, Stages: s.Stages, Standing: Standing(state), Target: target, Staging: staging}
+// Facts are the facts that the move to the target is judged by. The soak's evidence takes minutes to read; soak is
+// called only where the move needs it.
+func (r *Rollout) Facts(state ledger.State, target plan.Target, staging advance.Staging,
+	soak func() advance.Soak) advance.Facts {
+	s := r.Settings
+	facts := advance.Facts{
+		Now: r.Clock.Now(), Stages: s.Stages, Standing: Standing(state), Target: target, Staging: staging,
+	}
 	if latch, engaged := state.Latch(target.Canary); engaged && latch.Seq != s.Latch.Release {
 		facts.Latch = &advance.Latch{Entry: latch.Seq, When: latch.Time, Who: latch.Who, Reason: latch.Reason}
 	}
@@ -31,7 +31,7 @@ func Facts(s *settings.Settings, state ledger.State, target plan.Target, staging
 	}
 	move, err := facts.Stages.Move(facts.Standing, target)
 	if err == nil && (move.Kind == plan.Advance || move.Kind == plan.Finish) {
-		evidence := look()
+		evidence := soak()
 		facts.Soak = &evidence
 	}
 	return facts

@@ -1,21 +1,12 @@
 package rollout
 
 import (
-	"time"
-
-	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// Cluster is what a rollback needs of the cluster; internal/kube's Client.
-type Cluster interface {
-	rollback.Cluster
-	rollback.Traffic
-}
-
-// RollbackSpec is what rolling a release back touches.
+// RollbackSpec names all that rolling a release back touches.
 func RollbackSpec(s *settings.Settings, release string) rollback.Spec {
 	spec := rollback.Spec{
 		Namespace: s.Namespace, App: s.App, Release: release, Service: s.ServiceName,
@@ -28,16 +19,17 @@ func RollbackSpec(s *settings.Settings, release string) rollback.Spec {
 	return spec
 }
 
-// Rollback gives the rollback of a release for a reason. The numbers are kept with the evidence.
-func Rollback(cluster Cluster, s *settings.Settings, release, reason string, numbers map[string]string,
-	now func() time.Time) rollback.Options {
-	options := RollbackSpec(s, release).Options(cluster, now, reason, numbers)
-	options.Secrets = s.Revealed()
+// Rollback says how a release is rolled back, and why. The numbers are kept with the evidence.
+func (r *Rollout) Rollback(release, reason string, numbers map[string]string) rollback.Options {
+	options := RollbackSpec(r.Settings, release).Options(r.Cluster, r.Clock.Now, reason, numbers)
+	options.Secrets = r.Settings.Revealed()
 	return options
 }
 
-// Recorder notes a rollback in the ledger.
-func Recorder(store ledger.Store, s *settings.Settings, who, image, release string,
-	now func() time.Time) rollback.InLedger {
-	return rollback.InLedger{Store: store, Now: now, Who: who, Image: image, Release: release, Released: s.Latch.Release}
+// Recorder notes a rollback of the image in the ledger.
+func (r *Rollout) Recorder(image, release string) rollback.InLedger {
+	return rollback.InLedger{
+		Store: r.Ledger(), Now: r.Clock.Now, Who: r.Who, Image: image, Release: release,
+		Released: r.Settings.Latch.Release,
+	}
 }

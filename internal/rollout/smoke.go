@@ -38,17 +38,17 @@ func tokenVariable(environment string) string {
 	return strings.ToUpper(strings.ReplaceAll(environment, "-", "_")) + "_JWT_TOKEN"
 }
 
-// Verification says how the subject is verified: by its smoke suite, and by nothing else until the caller adds a bake.
-func Verification(s *settings.Settings, subject Subject, image string, getenv func(string) string,
-	now func() time.Time) (verify.Options, error) {
-	suite, values, err := SmokeSuite(s, getenv, now())
+// Verification says how the subject is verified: by its smoke suite alone until the caller adds a bake.
+func (r *Rollout) Verification(subject Subject, image string) (verify.Options, error) {
+	s := r.Settings
+	suite, values, err := SmokeSuite(s, r.Getenv, r.Clock.Now())
 	if err != nil {
 		return verify.Options{}, err
 	}
 	options := verify.Options{
 		Namespace: s.Namespace, Deployment: subject.Deployment(s), Port: int(s.Container),
 		Release: subject.Version, Image: image, Track: subject.Track, RecordName: names.Verification(s.App),
-		Suite: suite, Values: values, SmokeTimeout: time.Duration(s.Smoke.Timeout), Now: now,
+		Suite: suite, Values: values, SmokeTimeout: time.Duration(s.Smoke.Timeout), Now: r.Clock.Now,
 	}
 	if subject.Track == names.Canary {
 		options.Beside = StableDeployment(s)

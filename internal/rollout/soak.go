@@ -28,7 +28,7 @@ func Criteria(s *settings.Settings) []gate.Criterion {
 	return list
 }
 
-// SoakSpec is what the stack's soak looks at, the bake too.
+// SoakSpec says which series and conditions the stack's soak and bake judge.
 func SoakSpec(s *settings.Settings) soak.Spec {
 	metrics := gate.DefaultMetrics()
 	metrics.RequestsTotal, metrics.StatusLabel, metrics.ErrorPattern = s.Metrics.RequestsTotal, s.Metrics.StatusLabel,
@@ -47,8 +47,13 @@ func SoakSpec(s *settings.Settings) soak.Spec {
 	return spec
 }
 
-// LookAtSoak gathers the evidence of the stage that the rollout stands at by its ledger, afresh. The server is asked
-// for only here, and what keeps it from being reached is a result with verdict error.
+// Soak gathers the evidence of the stage that the ledger's state stands at, afresh. It returns no error: a Prometheus
+// that cannot be reached is a result with verdict error.
+func (r *Rollout) Soak(ctx context.Context, state ledger.State) advance.Soak {
+	return LookAtSoak(ctx, r.Settings, r.Cluster, r.Prometheus, state, r.Clock.Now())
+}
+
+// LookAtSoak is [Rollout.Soak] for callers that only read.
 func LookAtSoak(ctx context.Context, s *settings.Settings, pods soak.Pods, server func() (soak.Server, error),
 	state ledger.State, now time.Time) advance.Soak {
 	spec := SoakSpec(s)

@@ -1,9 +1,6 @@
 package rollout
 
 import (
-	"os/user"
-
-	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
@@ -16,17 +13,12 @@ func StableDeployment(s *settings.Settings) string {
 	return names.StableDeployment(s.App)
 }
 
-// Ledger is where the stack's ledger is kept.
-func Ledger(cluster ledger.ConfigMaps, s *settings.Settings) ledger.Store {
-	return ledger.InConfigMap{Cluster: cluster, Namespace: s.Namespace, Name: names.Ledger(s.App)}
-}
-
-// Subject is what the gates look at: the canary where there is one, else the only track that gets requests.
+// Subject is the track that the gates judge: the canary where there is one, else the only track that gets requests.
 type Subject struct {
 	Track string
 	// Version is the pods' version label.
 	Version string
-	// Release tells that Version tells the subject's pods apart from others of its track.
+	// Release is true when Version sets the subject's pods apart from others of its track.
 	Release bool
 }
 
@@ -56,17 +48,4 @@ func (s Subject) SeriesVersion() string {
 		return s.Version
 	}
 	return ""
-}
-
-// Who is the person or the pipeline that acts, for the ledger.
-func Who(getenv func(string) string) string {
-	for _, name := range []string{"ROLLOUT_USER", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"} {
-		if value := getenv(name); value != "" {
-			return value
-		}
-	}
-	if current, err := user.Current(); err == nil {
-		return current.Username
-	}
-	return "unknown"
 }

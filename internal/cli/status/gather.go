@@ -169,7 +169,7 @@ func (g *gathering) deployment(ctx context.Context, track, name string) error {
 }
 
 func (g *gathering) readLedger(ctx context.Context) error {
-	history, err := ledger.Read(ctx, rollout.Ledger(g.source.Cluster, g.source.Settings))
+	history, err := ledger.Read(ctx, rollout.LedgerIn(g.source.Cluster, g.source.Settings))
 	if err != nil {
 		return err
 	}

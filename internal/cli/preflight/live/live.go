@@ -195,7 +195,7 @@ func (r *reader) capacity(ctx context.Context) {
 }
 
 func (r *reader) ledger(ctx context.Context) {
-	history, err := ledger.Read(ctx, rollout.Ledger(r.cluster, r.Settings))
+	history, err := ledger.Read(ctx, rollout.LedgerIn(r.cluster, r.Settings))
 	r.facts.Ledger = preflight.Ledger{History: history, Err: err}
 }
 

@@ -1,0 +1,87 @@
+package program
+
+import (
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/components"
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+// makeEnvironment makes what the pods need: provider, namespace, secrets, configuration.
+func (p *program) makeEnvironment() error {
+	if err := p.makeProvider(); err != nil {
+		return err
+	}
+	pullName := ""
+	if p.settings.Registry.Password != "" {
+		pullName = p.settings.SecretName("registry")
+	}
+	var err error
+	p.environment, err = components.NewEnvironment(p.ctx, "environment", p.environmentArgs(pullName), p.provider)
+	if err != nil {
+		return err
+	}
+	secrets, err := components.NewSecrets(p.ctx, "secrets", &components.SecretsArgs{
+		App: p.environment.App, Secrets: p.namedSecrets(), PullName: pullName, Registry: p.settings.Registry,
+	}, p.provider)
+	if err != nil {
+		return err
+	}
+	configuration, err := components.NewConfiguration(p.ctx, "configuration", &components.ConfigurationArgs{
+		App: p.environment.App, Name: names.Configuration(p.settings.App), Values: p.settings.ConfigEnv,
+	}, p.provider)
+	if err != nil {
+		return err
+	}
+	p.needed = []pulumi.Resource{secrets, configuration}
+	return nil
+}
+
+// makeProvider makes the provider of every resource, for the cluster of the settings.
+func (p *program) makeProvider() error {
+	args := &kubernetes.ProviderArgs{
+		EnableServerSideApply:  pulumi.Bool(true),
+		EnableConfigMapMutable: pulumi.Bool(true),
+		EnableSecretMutable:    pulumi.Bool(true),
+	}
+	if p.settings.Kubeconfig != "" {
+		args.Kubeconfig = pulumi.String(p.settings.Kubeconfig)
+	}
+	if p.settings.KubeContext != "" {
+		args.Context = pulumi.String(p.settings.KubeContext)
+	}
+	provider, err := kubernetes.NewProvider(p.ctx, "cluster", args)
+	if err != nil {
+		return err
+	}
+	p.provider = pulumi.Provider(provider)
+	return nil
+}
+
+func (p *program) environmentArgs(pullName string) *components.EnvironmentArgs {
+	args := &components.EnvironmentArgs{
+		App: p.settings.App, Environment: p.settings.Environment, Namespace: p.settings.Namespace, Stack: ownerOf(p.ctx),
+		ContainerPort:     int(p.settings.Container),
+		IngressNamespaces: p.settings.Network.IngressNamespaces,
+	}
+	if p.settings.IsGuarded() {
+		args.IngressApps = []string{names.Guard(p.settings.App)}
+	}
+	for _, port := range p.settings.Network.EgressPorts {
+		args.EgressPorts = append(args.EgressPorts, int(port))
+	}
+	if pullName != "" {
+		args.PullSecrets = []string{pullName}
+	}
+	return args
+}
+
+func (p *program) namedSecrets() map[string]map[string]settings.Secret {
+	named := map[string]map[string]settings.Secret{}
+	for name, entries := range p.settings.Secrets {
+		named[p.settings.SecretName(name)] = entries
+	}
+	return named
+}

@@ -1,0 +1,139 @@
+package program
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"github.com/vextrus/finance-rollout/internal/guard"
+	"github.com/vextrus/finance-rollout/internal/rollback"
+)
+
+func guardedConfig(changes ...string) map[string]string {
+	config := productionConfig()
+	config["guard"] = `{"image":"vextrus/rollout:v1"}`
+	config["runbookURL"], config["dashboardURL"] = "https://runbook.example.com", "https://grafana.example.com"
+	for i := 0; i+1 < len(changes); i += 2 {
+		config[changes[i]] = changes[i+1]
+	}
+	return config
+}
+
+func TestTheGuardIsToldOfTheRollout(t *testing.T) {
+	w := newWorld()
+	if err := w.run(t, "production", guardedConfig()); err != nil {
+		t.Fatal(err)
+	}
+	text := w.inputs["kubernetes:core/v1:ConfigMap/guard"]["data"].ObjectValue()[guard.ConfigKey].StringValue()
+	config, err := guard.ParseConfig(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Release != "week1" || config.Spec.Namespace != "vextrus-production" ||
+		config.Ledger != "finance-service-ledger" || config.ErrorRate != 0.01 ||
+		config.Capacity != 10 || config.RunbookURL != "https://runbook.example.com" ||
+		config.DashboardURL != "https://grafana.example.com/d/finance-week1" {
+		t.Errorf("%+v", config)
+	}
+	if alpha := config.Alpha; alpha < 0.99e-4 || alpha > 1.01e-4 {
+		t.Errorf("alpha is %v", alpha)
+	}
+	for _, secret := range []string{"s3cr3t-value", "sign-with-me", "esdb://"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%s stands in the configuration", secret)
+		}
+	}
+	image := property(t, w.inputs["kubernetes:apps/v1:Deployment/guard"],
+		"spec.template.spec.containers[0].image").StringValue()
+	if !strings.HasPrefix(image, "vextrus/rollout:v1@sha256:") {
+		t.Errorf("the guard runs %s", image)
+	}
+}
+
+func property(t *testing.T, inputs resource.PropertyMap, path string) resource.PropertyValue {
+	t.Helper()
+	parsed, err := resource.ParsePropertyPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, ok := parsed.Get(resource.NewObjectProperty(inputs))
+	if !ok {
+		raw, _ := json.Marshal(inputs.Mappable())
+		t.Fatalf("no %s in %s", path, raw)
+	}
+	return value
+}
+
+func TestThereIsNoGuardWhereNoneIsWanted(t *testing.T) {
+	for name, config := range map[string]map[string]string{
+		"no image": productionConfig(), "off": guardedConfig("guard", `{"image":"vextrus/rollout:v1","enabled":false}`),
+	} {
+		w := newWorld()
+		if err := w.run(t, "production", config); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, made := w.inputs["kubernetes:apps/v1:Deployment/guard"]; made {
+			t.Errorf("%s: there is a guard", name)
+		}
+	}
+}
+
+func TestAGuardThatFailsKeepsTheCanaryOut(t *testing.T) {
+	w := newWorld()
+	w.failing = "kubernetes:rbac.authorization.k8s.io/v1:Role"
+	if err := w.run(t, "production", guardedConfig()); err == nil {
+		t.Fatal("accepted")
+	}
+	if _, made := w.inputs["kubernetes:apps/v1:Deployment/canary"]; made {
+		t.Error("a canary that nobody watches")
+	}
+	w = newWorld()
+	if err := w.run(t, "production", guardedConfig("guard", `{"image":"vextrus/missing:v1"}`)); err == nil ||
+		!strings.Contains(err.Error(), "config guard.image") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestTheGuardMayReachThePods(t *testing.T) {
+	w := newWorld()
+	if err := w.run(t, "production", guardedConfig("network", `{"ingressNamespaces":["ingress"]}`)); err != nil {
+		t.Fatal(err)
+	}
+	from := property(t, w.inputs["kubernetes:networking.k8s.io/v1:NetworkPolicy/environment"],
+		"spec.ingress[0].from").ArrayValue()
+	if !slices.ContainsFunc(from, func(peer resource.PropertyValue) bool {
+		return strings.Contains(peer.String(), "finance-service-guard")
+	}) {
+		t.Errorf("it may not: %v", from)
+	}
+}
+
+func TestTheGuardIsToldHowTheRequestsReachTheCanary(t *testing.T) {
+	told := func(w *world, config map[string]string) guard.Config {
+		t.Helper()
+		if err := w.run(t, "production", config); err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := guard.ParseConfig(
+			w.inputs["kubernetes:core/v1:ConfigMap/guard"]["data"].ObjectValue()[guard.ConfigKey].StringValue())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	if config := told(newWorld(), guardedConfig()); config.Route != nil || config.Service != "finance-service" {
+		t.Errorf("by pods: route %v, service %s", config.Route, config.Service)
+	}
+	byRoute := gatewayConfig(10)
+	byRoute["guard"] = `{"image":"vextrus/rollout:v1"}`
+	config := told(behindAGateway(), byRoute)
+	want := &rollback.Route{Name: "finance-service", Weights: map[string]int{"finance-service-stable": 100,
+		"finance-service-canary": 0}}
+	if diff := cmp.Diff(want, config.Route); diff != "" || config.Service != "finance-service-canary" {
+		t.Errorf("by a route: service %s (-want +got):\n%s", config.Service, diff)
+	}
+}

@@ -1,0 +1,36 @@
+package program
+
+import (
+	"time"
+
+	"github.com/vextrus/finance-rollout/components"
+	"github.com/vextrus/finance-rollout/internal/alerts"
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+// makeMonitoring makes ServiceMonitor, rules and dashboard; nil where the stack wants none.
+func (p *program) makeMonitoring() (*components.Monitoring, error) {
+	if !p.settings.Monitoring.Enabled {
+		return nil, nil
+	}
+	monitoring, err := components.NewMonitoring(p.ctx, "monitoring", &components.MonitoringArgs{
+		App: p.environment.App, Metrics: p.settings.Metrics,
+		Labels: p.settings.Monitoring.Labels, DashboardLabels: p.settings.Monitoring.DashboardLabels,
+		Rules: alertParams(p.settings),
+	}, p.provider)
+	p.judged = append(p.judged, monitoring)
+	return monitoring, err
+}
+
+func alertParams(s *settings.Settings) alerts.Params {
+	return alerts.Params{
+		App: s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release,
+		Deployment:    names.CanaryDeployment(s.App, s.Release),
+		RequestsTotal: s.Metrics.RequestsTotal, StatusLabel: s.Metrics.StatusLabel, ErrorPattern: s.Metrics.ErrorPattern,
+		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector, ErrorRate: s.Criteria.RollbackErrorRate,
+		Latency: time.Duration(s.Criteria.Latency), SlowShare: s.Criteria.SlowShare,
+		Guarded: s.IsGuarded(), MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(),
+		DashboardURL: s.DashboardURL, RunbookURL: s.RunbookURL,
+	}
+}

@@ -1,0 +1,233 @@
+package program
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+func TestProductionAtWeek1(t *testing.T) {
+	w := newWorld()
+	if err := w.run(t, "production", productionConfig()); err != nil {
+		t.Fatal(err)
+	}
+	stable := w.replicas(t, "kubernetes:apps/v1:Deployment/stable")
+	canary := w.replicas(t, "kubernetes:apps/v1:Deployment/canary")
+	if stable != 9 || canary != 1 {
+		t.Errorf("%v stable and %v canary pods", stable, canary)
+	}
+	record := w.inputs["kubernetes:core/v1:ConfigMap/release"]["data"].ObjectValue()
+	if record["weight"].StringValue() != "10" || !strings.Contains(record["image"].StringValue(), "v2@sha256:") ||
+		!strings.Contains(record["stableImage"].StringValue(), "v1@sha256:") {
+		t.Errorf("record %v", record)
+	}
+	for _, name := range []string{"finance-db-production", "finance-secrets-production"} {
+		if _, ok := w.inputs["kubernetes:core/v1:Secret/"+name]; !ok {
+			t.Errorf("no secret %s", name)
+		}
+	}
+}
+
+func TestStagingHasOneTrack(t *testing.T) {
+	w := newWorld()
+	config := productionConfig()
+	maps.Copy(config, map[string]string{"strategy": "single", "replicas": "2", "release": "staging",
+		"serviceName": "finance-service-staging", "namespace": "vextrus-staging"})
+	delete(config, "stableImage")
+	if err := w.run(t, "staging", config); err != nil {
+		t.Fatal(err)
+	}
+	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/stable"); pods != 2 {
+		t.Errorf("%v pods", pods)
+	}
+	if _, ok := w.inputs["kubernetes:apps/v1:Deployment/canary"]; ok {
+		t.Error("a canary in staging")
+	}
+}
+
+func TestWeightZeroKeepsTheCanaryWithoutPods(t *testing.T) {
+	w := newWorld()
+	config := productionConfig()
+	config["canaryWeight"] = "0"
+	if err := w.run(t, "production", config); err != nil {
+		t.Fatal(err)
+	}
+	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/canary"); pods != 0 {
+		t.Errorf("%v canary pods", pods)
+	}
+	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/stable"); pods != 10 {
+		t.Errorf("%v stable pods", pods)
+	}
+}
+
+func TestRefusalsChangeNothing(t *testing.T) {
+	tests := []struct {
+		name   string
+		world  func(*world)
+		config map[string]string
+		want   []string
+	}{
+		{name: "unreachable cluster", world: func(w *world) { w.Offline = errors.New("the API server does not answer") },
+			want: []string{"does not answer"}},
+		{name: "wrong context", config: map[string]string{"kubeContext": "nowhere"}, want: []string{"nowhere"}},
+		{name: "foreign namespace", world: func(w *world) {
+			w.Owner = &kube.Namespace{Annotations: map[string]string{names.Owner: "other/production"}}
+		}, want: []string{"vextrus-production", "other/production", "finance-rollout/production", "kubectl annotate"}},
+		{name: "unmarked namespace", world: func(w *world) { w.Owner = &kube.Namespace{} },
+			want: []string{"somebody else", "kubectl annotate"}},
+		{name: "no operator", world: func(w *world) { w.Served = nil },
+			want: []string{"ServiceMonitor", "monitoring.enabled false"}},
+		{name: "tag that does not resolve", config: map[string]string{"image": "vextrus/missing:v9"},
+			want: []string{"config image", "vextrus/missing:v9"}},
+		{name: "stable tag that does not resolve", config: map[string]string{"stableImage": "vextrus/missing:v9"},
+			want: []string{"config stableImage"}},
+		{name: "weight", config: map[string]string{"canaryWeight": "33"},
+			want: []string{"canaryWeight", "33", "30 %", "40 %"}},
+		{name: "unknown key", config: map[string]string{"canaryWieght": "30"}, want: []string{"canaryWieght", "no such key"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			if tt.world != nil {
+				tt.world(w)
+			}
+			config := productionConfig()
+			maps.Copy(config, tt.config)
+			err := w.run(t, "production", config)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, word := range tt.want {
+				if !strings.Contains(err.Error(), word) {
+					t.Errorf("the error does not name %q: %v", word, err)
+				}
+			}
+			delete(w.inputs, "pulumi:pulumi:Stack/"+project+"-production")
+			if len(w.inputs) != 0 {
+				t.Errorf("made %v", slices.Sorted(maps.Keys(w.inputs)))
+			}
+		})
+	}
+}
+
+func TestOwnNamespaceIsNoObstacle(t *testing.T) {
+	w := newWorld()
+	w.Owner = &kube.Namespace{Annotations: map[string]string{names.Owner: "finance-rollout/production"}}
+	if err := w.run(t, "production", productionConfig()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWithoutMonitoringNoOperatorIsNeeded(t *testing.T) {
+	w := newWorld()
+	w.Served = nil
+	config := productionConfig()
+	config["monitoring"] = `{"enabled":false}`
+	if err := w.run(t, "production", config); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestABuiltImageIsDeployedByDigest(t *testing.T) {
+	w := newWorld()
+	config := productionConfig()
+	config["build"] = `{"context":"service"}`
+	config["registry"] = `{"server":"registry.example.com","username":"robot","password":"pull-me"}`
+	if err := w.run(t, "production", config); err != nil {
+		t.Fatal(err)
+	}
+	record := w.inputs["kubernetes:core/v1:ConfigMap/release"]["data"].ObjectValue()
+	if got := record["image"].StringValue(); got != builtDigest {
+		t.Errorf("the canary runs %q", got)
+	}
+	if _, ok := w.inputs["kubernetes:core/v1:Secret/registry-production"]; !ok {
+		t.Error("no registry credentials for the pods")
+	}
+}
+
+func TestEveryFailingResourceFailsTheProgram(t *testing.T) {
+	w := newWorld()
+	config := productionConfig()
+	if err := w.run(t, "production", config); err != nil {
+		t.Fatal(err)
+	}
+	tokens := map[string]bool{}
+	for key := range w.inputs {
+		tokens[key[:strings.LastIndex(key, "/")]] = true
+	}
+	delete(tokens, "pulumi:pulumi:Stack")
+	if len(tokens) < 15 {
+		t.Errorf("only %d types of resources", len(tokens))
+	}
+	for token := range tokens {
+		failing := newWorld()
+		failing.failing = token
+		if err := failing.run(t, "production", config); err == nil {
+			t.Errorf("the program passed without %s", token)
+		}
+	}
+}
+
+func TestChecksumFollowsSecretsAndConfig(t *testing.T) {
+	load := func(change func(*settings.Settings)) string {
+		s := settings.Defaults()
+		s.Secrets = map[string]map[string]settings.Secret{"finance-db": {"password": "one"}}
+		change(s)
+		sum, err := checksum(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	before := load(func(*settings.Settings) {})
+	if before != load(func(*settings.Settings) {}) {
+		t.Error("the checksum is not stable")
+	}
+	for name, change := range map[string]func(*settings.Settings){
+		"secret": func(s *settings.Settings) { s.Secrets["finance-db"]["password"] = "two" },
+		"config": func(s *settings.Settings) { s.ConfigEnv["LOG_LEVEL"] = "debug" },
+	} {
+		if before == load(change) {
+			t.Errorf("a changed %s leaves the checksum as it was", name)
+		}
+	}
+}
+
+func TestWhatCannotBeEncodedHasNoChecksum(t *testing.T) {
+	if sum, err := digest(func() {}); err == nil {
+		t.Errorf("a function has the checksum %s", sum)
+	}
+}
+
+func TestAnInterruptionChangesTheTracksAndTheRecord(t *testing.T) {
+	for number, want := range map[int]string{0: "", 2: "2"} {
+		w := newWorld()
+		if number > 0 {
+			store := ledger.InConfigMap{Cluster: w, Namespace: "vextrus-production", Name: "finance-service-ledger"}
+			_, err := ledger.Write(t.Context(), store, time.Now, ledger.Entry{Kind: ledger.RollbackBegun, Image: "sha256:1111"},
+				ledger.Entry{Kind: ledger.RolledBack, Image: "sha256:1111"})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.run(t, "production", productionConfig()); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"kubernetes:apps/v1:Deployment/stable", "kubernetes:apps/v1:Deployment/canary"} {
+			if got := w.text(t, key, `metadata.annotations["finance-rollout/interruption"]`); got != want {
+				t.Errorf("after entry %d %s carries %q", number, key, got)
+			}
+		}
+		if got := w.text(t, "kubernetes:core/v1:ConfigMap/release", "data.interruption"); got != want {
+			t.Errorf("after entry %d the record carries %q", number, got)
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package program
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/shift/shifttest"
+	"github.com/vextrus/finance-rollout/internal/soak"
+)
+
+// world is what the program meets in a test: the SDK's mock monitor, and a cluster that answers what the test wants.
+type world struct {
+	*shifttest.Cluster
+	failing string // type token of the resource that fails
+	// verified is the image that the staging stack has verified.
+	verified string
+
+	mu     sync.Mutex
+	inputs map[string]resource.PropertyMap
+	// ignored are the paths whose changes are ignored, by the resource's key.
+	ignored map[string][]string
+}
+
+func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if args.TypeToken == w.failing {
+		return "", nil, errors.New("refused by the test")
+	}
+	outputs := args.Inputs.Copy()
+	if args.TypeToken == "pulumi:pulumi:StackReference" {
+		outputs["outputs"] = resource.NewObjectProperty(
+			resource.PropertyMap{"verifiedImage": resource.NewStringProperty(w.verified)})
+		return args.Name, outputs, nil
+	}
+	w.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
+	if args.RegisterRPC != nil {
+		w.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
+	}
+	if args.TypeToken == "docker:index/image:Image" {
+		outputs["repoDigest"] = resource.NewStringProperty(builtDigest)
+	}
+	return args.Name + "-id", outputs, nil
+}
+
+const builtDigest = "registry.example.com/vextrus/finance@sha256:bb"
+
+func (w *world) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return nil, nil }
+
+func newWorld() *world {
+	return &world{
+		Cluster: shifttest.New(), inputs: map[string]resource.PropertyMap{}, ignored: map[string][]string{},
+	}
+}
+
+func (w *world) deps() Deps {
+	return Deps{
+		Connect: func(_, context string) (Cluster, error) {
+			if context == "nowhere" {
+				return nil, errors.New(`context "nowhere" does not exist`)
+			}
+			return w, nil
+		},
+		Resolve: func(_ context.Context, image string, _ settings.Registry) (string, error) {
+			if strings.Contains(image, "missing") {
+				return "", errors.New(image + " does not resolve")
+			}
+			return image + "@sha256:" + strings.Repeat("a", 64), nil
+		},
+		Prometheus: func(Cluster, string) (soak.Server, error) { return nil, errors.New("no Prometheus in this test") },
+		Getenv:     func(string) string { return "" },
+		Clock:      gate.SystemClock{},
+	}
+}
+
+const project = "finance-rollout"
+
+func productionConfig() map[string]string {
+	return map[string]string{
+		"image": "vextrus/finance:v2", "stableImage": "vextrus/finance:v1", "namespace": "vextrus-production",
+		"prometheus": "monitoring/prometheus-operated:9090",
+		"secrets": `{"finance-db":{"host":"db","username":"app","password":"s3cr3t-value"},
+			"finance-secrets":{"jwt-secret":"sign-with-me","eventstore-connection":"esdb://es:2113?tls=true","cors-origin":"https://app.vextrus.com"}}`,
+	}
+}
+
+// run runs the program against the world with configuration as the engine hands it over.
+func (w *world) run(t *testing.T, stack string, config map[string]string) error {
+	t.Helper()
+	namespaced := map[string]string{}
+	for key, value := range config {
+		namespaced[project+":"+key] = value
+	}
+	encoded, err := json.Marshal(namespaced)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(pulumi.EnvConfig, string(encoded))
+	return pulumi.RunErr(func(ctx *pulumi.Context) error { return Run(ctx, w.deps()) },
+		pulumi.WithMocks(project, stack, w), func(info *pulumi.RunInfo) {
+			info.Config = namespaced
+			info.ConfigSecretKeys = []string{project + ":secrets"}
+		})
+}
+
+// replicas gives the pods that a Deployment was made with.
+func (w *world) replicas(t *testing.T, key string) float64 {
+	t.Helper()
+	const path = "spec.replicas"
+	parsed, err := resource.ParsePropertyPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, ok := parsed.Get(resource.NewObjectProperty(w.inputs[key]))
+	if !ok || !value.IsNumber() {
+		t.Fatalf("%s holds no number at %s; resources: %v", key, path, slices.Sorted(maps.Keys(w.inputs)))
+	}
+	return value.NumberValue()
+}
+
+// text gives the text at a path of a resource's inputs; empty when there is nothing.
+func (w *world) text(t *testing.T, key, path string) string {
+	t.Helper()
+	parsed, err := resource.ParsePropertyPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.inputs[key] == nil {
+		t.Fatalf("no %s; resources: %v", key, slices.Sorted(maps.Keys(w.inputs)))
+	}
+	if value, ok := parsed.Get(resource.NewObjectProperty(w.inputs[key])); ok && value.IsString() {
+		return value.StringValue()
+	}
+	return ""
+}

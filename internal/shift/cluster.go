@@ -1,0 +1,32 @@
+package shift
+
+import (
+	"context"
+
+	"github.com/vextrus/finance-rollout/internal/rollout"
+	"github.com/vextrus/finance-rollout/internal/verify"
+)
+
+// Cluster is what a move needs of the cluster, beside the provider; internal/kube's Client.
+type Cluster interface {
+	rollout.Cluster
+	verify.Cluster
+	Routes
+	// WaitDeploymentAnnotated waits until the Deployment has that many ready pods with that annotation, and no others.
+	WaitDeploymentAnnotated(ctx context.Context, namespace, name, key, value string, replicas int) error
+	// WaitEndpoints waits until the Service sends requests to at least that many of the selected pods.
+	WaitEndpoints(ctx context.Context, namespace, service string, selector map[string]string, atLeast int) error
+}
+
+// Routes is what a move needs of the cluster where a route of the Gateway API splits the requests.
+type Routes interface {
+	// RouteWeights gives the weights of a route's backends by the names of their Services; nil when there is no such
+	// route.
+	RouteWeights(ctx context.Context, namespace, route string) (map[string]int, error)
+	// SetRouteWeights changes the weights of a route and nothing else of it.
+	SetRouteWeights(ctx context.Context, namespace, route string, weights map[string]int) error
+	// WaitRoute waits until the Gateway has accepted the route with these weights.
+	WaitRoute(ctx context.Context, namespace, route string, weights map[string]int) error
+	// WaitDeploymentRuns waits until the Deployment has that many ready pods with an image of that digest, and no others.
+	WaitDeploymentRuns(ctx context.Context, namespace, deployment, digest string, replicas int) error
+}

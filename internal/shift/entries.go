@@ -1,0 +1,90 @@
+package shift
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vextrus/finance-rollout/internal/advance"
+	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/soak"
+)
+
+// entries are what the ledger keeps of a move that is allowed. The latch is the one that the move releases; nil for
+// none.
+func (s *Shift) entries(target plan.Target, decision advance.Decision, latch *ledger.Entry) []ledger.Entry {
+	who := s.rollout.Who
+	var entries []ledger.Entry
+	if latch != nil {
+		entries = append(entries, ledger.Entry{Kind: ledger.LatchReleased, Who: who, Image: target.Canary, Ref: latch.Seq,
+			Reason: s.rollout.Settings.Latch.Reason})
+	}
+	if decision.Overridden != nil {
+		entries = append(entries, ledger.Entry{Kind: ledger.Overridden, Who: who, Image: target.Canary, To: target.Weight,
+			Reason: decision.Overridden.Reason + "; against: " + causes(decision)})
+	}
+	// A shift that goes on was noted when it was allowed.
+	if decision.Move.Kind == plan.Stay || decision.Move.Kind == plan.Resume {
+		return entries
+	}
+	if decision.Move.Kind == plan.Enter {
+		entry := ledger.Entry{Kind: ledger.StagingVerified, Who: who, Image: target.Canary, Stack: s.staging.Stack}
+		if !s.staging.Required {
+			entry.Kind, entry.Stack = ledger.Overridden, ""
+			entry.Reason = "config staging.required is false: no stack has verified the image"
+		}
+		entries = append(entries, entry)
+	}
+	if decision.Soak != nil {
+		entries = append(entries, ledger.Entry{Kind: ledger.Verdict, Who: who, Image: target.Canary, To: decision.Move.From,
+			Verdict: string(decision.Verdict()), Numbers: soak.Numbers(decision.Soak.Evaluation),
+			Soaked: int64(decision.Soak.Soaked / time.Second)})
+	}
+	return append(entries, ledger.Entry{Kind: ledger.ShiftBegun, Who: who, Release: s.rollout.Settings.Release,
+		Image: target.Canary, Stable: target.Stable, From: decision.Move.From, To: target.Weight,
+		Reason: string(decision.Move.Kind)})
+}
+
+// causes lists the causes of a decision's refusals.
+func causes(decision advance.Decision) string {
+	var list []string
+	for _, refusal := range decision.Refusals {
+		list = append(list, string(refusal.Cause))
+	}
+	return strings.Join(list, ", ")
+}
+
+// reached notes that the target passed its gate. A finish makes the canary's image the stable one.
+func (s *Shift) reached(ctx context.Context) error {
+	target, err := s.target(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = ledger.Append(ctx, s.rollout.Ledger(), s.rollout.Clock.Now,
+		func(current *ledger.Ledger) ([]ledger.Entry, error) {
+			state := current.State()
+			if latch, latched := state.Latch(target.Canary); latched && target.Weight > 0 {
+				return nil, fmt.Errorf("the canary was rolled back by %s while it was verified: %s", latch.Who, latch.Reason)
+			}
+			if standsAt(state, target) {
+				return nil, nil
+			}
+			if err := overtaken(current, s.begun, target); err != nil {
+				return nil, err
+			}
+			entry := ledger.Entry{Kind: ledger.ShiftReached, Who: s.rollout.Who, Release: s.rollout.Settings.Release,
+				Image: target.Canary, Stable: target.Stable, From: state.Weight, To: target.Weight, Ref: s.unfinished}
+			if state.Weight == 100 && target.Weight == 0 && target.Stable == state.Image {
+				entry.Kind, entry.Image, entry.Release = ledger.Finished, state.Image, state.Release
+			}
+			return []ledger.Entry{entry}, nil
+		})
+	_, moved := errors.AsType[*OvertakenError](err)
+	if err != nil && target.Weight == 0 && !moved && !errors.Is(err, ledger.ErrConflict) {
+		return s.log.Warn(fmt.Sprintf("the position is reached, but: %s", err))
+	}
+	return err
+}

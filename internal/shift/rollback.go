@@ -1,0 +1,14 @@
+package shift
+
+import (
+	"context"
+
+	"github.com/vextrus/finance-rollout/internal/rollback"
+)
+
+// rollBack takes the canary out of traffic and latches its image.
+func (s *Shift) rollBack(ctx context.Context, image, release, reason string,
+	evidence map[string]string) rollback.Outcome {
+	recorder := s.rollout.Recorder(image, release)
+	return rollback.Run(ctx, s.cluster, recorder, s.rollout.Rollback(release, reason, evidence))
+}

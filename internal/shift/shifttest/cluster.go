@@ -1,0 +1,182 @@
+// Package shifttest has the cluster that the tests of moves share.
+package shifttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/kube"
+)
+
+// Cluster answers as the test wants and keeps what was asked of it. It has no pods.
+type Cluster struct {
+	// Offline is the answer to Check.
+	Offline error
+	// Served are the kinds of every API group.
+	Served []string
+	Owner  *kube.Namespace
+	// Unready is what waiting for a Deployment ends with.
+	Unready error
+	// Live are the replicas of every Deployment.
+	Live int
+	// History is the data of the ledger's ConfigMap, Version its version; 0 for none.
+	History map[string]string
+	Version int
+	Gateway Gateway
+	// Awaited and Scaled are the calls, in order.
+	Awaited, Scaled []string
+}
+
+// Gateway is the Gateway of a test and the route through it.
+type Gateway struct {
+	Listeners []string
+	// Weights are the route's; nil when there is none.
+	Weights map[string]int
+	// Refuses are the weights that the Gateway does not accept, as [Weights] puts them.
+	Refuses   []string
+	Forbidden error
+	// Meanwhile is called before "wait" for a Deployment and before "accept" of weights.
+	Meanwhile func(call string)
+	// Calls are what was done to the route and waited for before it, in order.
+	Calls []string
+}
+
+// New is a cluster with the Prometheus Operator.
+func New() *Cluster { return &Cluster{Served: []string{"ServiceMonitor", "PrometheusRule"}} }
+
+func (c *Cluster) Check(context.Context) error { return c.Offline }
+
+func (c *Cluster) Kinds(context.Context, string) ([]string, error) { return c.Served, nil }
+
+func (c *Cluster) NamespaceOwner(context.Context, string) (kube.Namespace, bool, error) {
+	if c.Owner == nil {
+		return kube.Namespace{}, false, nil
+	}
+	return *c.Owner, true, nil
+}
+
+func (c *Cluster) ServiceProxy(string, string, int) (http.RoundTripper, string) { return nil, "" }
+
+func (c *Cluster) WaitDeploymentReady(_ context.Context, namespace, name string, replicas int) error {
+	c.Awaited = append(c.Awaited, fmt.Sprintf("%s/%s: %d", namespace, name, replicas))
+	return c.Unready
+}
+
+func (c *Cluster) WaitDeploymentAnnotated(_ context.Context, namespace, name, _, value string, replicas int) error {
+	c.Awaited = append(c.Awaited, fmt.Sprintf("%s/%s: %d with %s", namespace, name, replicas, value))
+	return c.Unready
+}
+
+func (c *Cluster) WaitRolledOut(context.Context, string, string) error { return nil }
+
+func (c *Cluster) ReadyPods(context.Context, string, string) ([]corev1.Pod, error) { return nil, nil }
+
+func (c *Cluster) DeploymentPods(context.Context, string, string) ([]corev1.Pod, error) {
+	return nil, nil
+}
+
+func (c *Cluster) PodClient(context.Context, string, string, int) (*http.Client, string, func(), error) {
+	return nil, "", nil, errors.New("no pods in this test")
+}
+
+func (c *Cluster) AllPods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
+	return nil, nil
+}
+
+func (c *Cluster) LabelPods(context.Context, string, map[string]string, string, string) ([]string, error) {
+	return nil, nil
+}
+
+func (c *Cluster) Endpoints(context.Context, string, string) ([]string, error) { return nil, nil }
+
+func (c *Cluster) Scale(_ context.Context, _, deployment string, replicas int) error {
+	c.Scaled = append(c.Scaled, fmt.Sprintf("%s: %d", deployment, replicas))
+	return nil
+}
+
+func (c *Cluster) OpenService(context.Context, string, string, string) (bool, error) {
+	return false, nil
+}
+
+func (c *Cluster) Replicas(context.Context, string, string) (int, error) { return c.Live, nil }
+
+func (c *Cluster) WaitEndpoints(_ context.Context, _, service string, _ map[string]string, atLeast int) error {
+	c.Awaited = append(c.Awaited, fmt.Sprintf("endpoints of %s: %d", service, atLeast))
+	return nil
+}
+
+func (c *Cluster) Logs(context.Context, string, string, string, bool, int64) (string, error) {
+	return "", nil
+}
+
+func (c *Cluster) EventTexts(context.Context, string, string) ([]string, error) { return nil, nil }
+
+func (c *Cluster) SaveEvidence(context.Context, string, string, string, []byte, int) error {
+	return nil
+}
+
+func (c *Cluster) ConfigMap(context.Context, string, string) (data map[string]string, version string, err error) {
+	if c.Version == 0 {
+		return nil, "", nil
+	}
+	return maps.Clone(c.History), strconv.Itoa(c.Version), nil
+}
+
+func (c *Cluster) SwapConfigMap(_ context.Context, _, _ string, data map[string]string, version string) error {
+	if c.Version != 0 && version != strconv.Itoa(c.Version) {
+		return kube.ErrConflict
+	}
+	c.History, c.Version = maps.Clone(data), c.Version+1
+	return nil
+}
+
+func (c *Cluster) Record(context.Context, string, string, map[string]string) error { return nil }
+
+// Weights puts the weights of the tracks as "stable/canary".
+func Weights(weights map[string]int) string {
+	return fmt.Sprintf("%d/%d", weights["finance-service-stable"], weights["finance-service-canary"])
+}
+
+func (c *Cluster) Listeners(context.Context, string, string) ([]string, bool, error) {
+	return c.Gateway.Listeners, c.Gateway.Listeners != nil, nil
+}
+
+func (c *Cluster) RouteWeights(context.Context, string, string) (map[string]int, error) {
+	return maps.Clone(c.Gateway.Weights), c.Gateway.Forbidden
+}
+
+func (c *Cluster) SetRouteWeights(_ context.Context, _, _ string, weights map[string]int) error {
+	if !maps.Equal(c.Gateway.Weights, weights) {
+		c.Gateway.Calls = append(c.Gateway.Calls, "set "+Weights(weights))
+	}
+	c.Gateway.Weights = maps.Clone(weights)
+	return nil
+}
+
+func (c *Cluster) WaitRoute(_ context.Context, _, _ string, weights map[string]int) error {
+	c.Gateway.happens("accept")
+	if slices.Contains(c.Gateway.Refuses, Weights(weights)) {
+		return errors.New("gateway infra/public reports that Accepted is False")
+	}
+	c.Gateway.Calls = append(c.Gateway.Calls, "accepted "+Weights(weights))
+	return nil
+}
+
+func (g *Gateway) happens(call string) {
+	if g.Meanwhile != nil {
+		g.Meanwhile(call)
+	}
+}
+
+func (c *Cluster) WaitDeploymentRuns(_ context.Context, _, deployment, digest string, replicas int) error {
+	c.Gateway.happens("wait")
+	c.Gateway.Calls = append(c.Gateway.Calls, fmt.Sprintf("%s: %d of %s", deployment, replicas, digest))
+	return c.Unready
+}
