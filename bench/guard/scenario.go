@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/vextrus/finance-rollout/e2e/fixture"
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 )
@@ -238,9 +239,7 @@ func crashLoop(ctx context.Context, b *bench) (time.Time, error) {
 		return time.Time{}, err
 	}
 	return b.until(ctx, func(pod *corev1.Pod) bool {
-		return slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
-			return c.State.Waiting != nil && c.State.Waiting.Reason == "CrashLoopBackOff"
-		})
+		return slices.ContainsFunc(pod.Status.ContainerStatuses, podstate.IsCrashLooping)
 	})
 }
 
@@ -257,7 +256,7 @@ func readinessLost(ctx context.Context, b *bench) (time.Time, error) {
 	if err := b.stack.Fault(ctx, pods, "not-ready"); err != nil {
 		return time.Time{}, err
 	}
-	return b.until(ctx, func(pod *corev1.Pod) bool { return !fixture.IsReady(pod) })
+	return b.until(ctx, func(pod *corev1.Pod) bool { return !podstate.IsReady(pod) })
 }
 
 // until waits for a state of a pod of the canary and gives when it was seen.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 	"github.com/vextrus/finance-rollout/internal/terminal"
@@ -150,9 +151,8 @@ func evidenceText(style terminal.Style, name string, evidence rollback.Evidence,
 	}
 	var rows [][]string
 	for _, pod := range evidence.Pods {
-		restarts, state := 0, string(pod.Status.Phase)
+		restarts, state := podstate.Restarts(pod.Status), string(pod.Status.Phase)
 		for _, container := range pod.Status.ContainerStatuses {
-			restarts += int(container.RestartCount)
 			if container.State.Waiting != nil {
 				state = container.State.Waiting.Reason
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollback"
@@ -140,7 +141,7 @@ func (r *runner) smokeStable(ctx context.Context) {
 	}
 	var targets []smoke.Target
 	for _, pod := range r.guard.objects.Pods(map[string]string{names.App: r.config.Spec.App, names.Track: names.Stable}) {
-		if isReady(pod) && pod.DeletionTimestamp == nil && len(targets) == 0 {
+		if podstate.IsReady(pod) && pod.DeletionTimestamp == nil && len(targets) == 0 {
 			targets = append(targets, smoke.Target{Name: pod.Name, BaseURL: r.address(pod),
 				Client: &http.Client{Timeout: time.Minute}})
 		}

@@ -2,11 +2,12 @@ package guard
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 // Action is what a finding asks for.
@@ -70,7 +71,7 @@ func (p Pods) Findings() []Finding {
 		if pod.DeletionTimestamp != nil {
 			continue
 		}
-		for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		for _, status := range podstate.Containers(pod) {
 			if finding, found := ofContainer(pod.Name, status); found {
 				list = append(list, finding)
 			}
@@ -84,22 +85,15 @@ func (p Pods) Findings() []Finding {
 }
 
 func ofContainer(pod string, status corev1.ContainerStatus) (Finding, bool) {
-	last := status.LastTerminationState.Terminated
-	if status.State.Terminated != nil {
-		last = status.State.Terminated
-	}
+	last := podstate.LastEnd(status)
 	ended := ""
 	if last != nil {
 		ended = fmt.Sprintf("; it last ended with %s, exit code %d", last.Reason, last.ExitCode)
 	}
-	waiting := ""
-	if status.State.Waiting != nil {
-		waiting = status.State.Waiting.Reason
-	}
-	killed := last != nil && last.Reason == "OOMKilled"
+	killed := podstate.IsOutOfMemory(last)
 	finding := Finding{Action: Review, Subject: pod}
 	switch {
-	case waiting == "CrashLoopBackOff":
+	case podstate.IsCrashLooping(status):
 		finding.Action, finding.Cause = RollBack, CauseCrashLoop
 		finding.Reason = fmt.Sprintf("pod %s is in a crash loop (%d restarts%s)", pod, status.RestartCount, ended)
 	case killed && status.RestartCount >= 2:
@@ -112,9 +106,9 @@ func ofContainer(pod string, status corev1.ContainerStatus) (Finding, bool) {
 	case status.RestartCount > 0:
 		finding.Cause, finding.Reason = CauseRestart, fmt.Sprintf("pod %s restarted (%d times%s)", pod, status.RestartCount,
 			ended)
-	case waiting == "ErrImagePull" || waiting == "ImagePullBackOff" || waiting == "InvalidImageName":
-		finding.Cause, finding.Reason = CauseImage, fmt.Sprintf("pod %s cannot start: %s: %.200s", pod, waiting,
-			status.State.Waiting.Message)
+	case podstate.LacksImage(status):
+		finding.Cause, finding.Reason = CauseImage, fmt.Sprintf("pod %s cannot start: %s: %.200s", pod,
+			status.State.Waiting.Reason, status.State.Waiting.Message)
 	default:
 		return Finding{}, false
 	}
@@ -123,11 +117,8 @@ func ofContainer(pod string, status corev1.ContainerStatus) (Finding, bool) {
 
 // lost tells that a pod failed its readiness probe after having been ready.
 func (p Pods) lost(pod *corev1.Pod) bool {
-	if pod.DeletionTimestamp != nil || !p.WasReady[string(pod.UID)] || isReady(pod) {
-		return false
-	}
-	return slices.ContainsFunc(pod.Status.ContainerStatuses,
-		func(s corev1.ContainerStatus) bool { return s.State.Running != nil && !s.Ready })
+	return pod.DeletionTimestamp == nil && p.WasReady[string(pod.UID)] && !podstate.IsReady(pod) &&
+		podstate.RunsUnready(pod)
 }
 
 func (p Pods) readiness() []Finding {
@@ -173,7 +164,7 @@ func (p Pods) progress() (Finding, bool) {
 		finding := Finding{Action: Review, Cause: CauseProgress, Subject: p.Deployment.Name,
 			Reason: fmt.Sprintf("deployment %s makes no progress: %.200s", p.Deployment.Name, condition.Message)}
 		for _, pod := range p.Canary {
-			if pod.DeletionTimestamp == nil && runsUnready(pod) {
+			if pod.DeletionTimestamp == nil && podstate.RunsUnready(pod) {
 				finding.Action = RollBack
 				finding.Reason += fmt.Sprintf("; pod %s runs and does not pass its readiness probe", pod.Name)
 				break
@@ -182,17 +173,6 @@ func (p Pods) progress() (Finding, bool) {
 		return finding, true
 	}
 	return Finding{}, false
-}
-
-func runsUnready(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.ContainerStatuses,
-		func(s corev1.ContainerStatus) bool { return s.State.Running != nil && !s.Ready })
-}
-
-func isReady(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
 }
 
 // becameUnready tells from a pod's state alone that it had been ready: its readiness changed after its containers had

@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 )
@@ -184,7 +185,7 @@ func (r *runner) gather() {
 			if _, met := r.wasReady[uid]; !met && r.began {
 				r.young[uid] = true
 			}
-			r.wasReady[uid] = r.wasReady[uid] || isReady(pod) || becameUnready(pod)
+			r.wasReady[uid] = r.wasReady[uid] || podstate.IsReady(pod) || becameUnready(pod)
 		}
 	}
 	gone := func(uid string, _ bool) bool { return !known[uid] }

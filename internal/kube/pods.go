@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 func (c *Client) allPods(ctx context.Context, namespace string, selector map[string]string) ([]corev1.Pod, error) {
@@ -39,12 +41,7 @@ func (c *Client) listPods(ctx context.Context, namespace, selector string) ([]co
 }
 
 func ready(pod *corev1.Pod) bool {
-	if pod.DeletionTimestamp != nil {
-		return false
-	}
-	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
+	return pod.DeletionTimestamp == nil && podstate.IsReady(pod)
 }
 
 func describe(pods []corev1.Pod) string {
@@ -74,7 +71,7 @@ func Problem(pod *corev1.Pod) string {
 	if ready(pod) || pod.DeletionTimestamp != nil {
 		return ""
 	}
-	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+	for _, status := range podstate.Containers(pod) {
 		if problem := containerProblem(status); problem != "" {
 			return problem
 		}

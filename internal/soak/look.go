@@ -12,6 +12,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 )
@@ -128,13 +129,10 @@ func (s Spec) Impostors(ctx context.Context, pods Pods, release string) error {
 func podStates(pods []corev1.Pod) []gate.PodState {
 	var states []gate.PodState
 	for i := range pods {
-		state := gate.PodState{Name: pods[i].Name}
-		for _, container := range pods[i].Status.ContainerStatuses {
-			state.Restarts += int(container.RestartCount)
-			state.CrashLoop = state.CrashLoop || container.State.Waiting != nil &&
-				container.State.Waiting.Reason == "CrashLoopBackOff"
-		}
-		states = append(states, state)
+		states = append(states, gate.PodState{
+			Name: pods[i].Name, Restarts: podstate.Restarts(pods[i].Status),
+			CrashLoop: slices.ContainsFunc(podstate.Containers(&pods[i]), podstate.IsCrashLooping),
+		})
 	}
 	return states
 }

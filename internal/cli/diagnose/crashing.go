@@ -8,6 +8,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 // containers finds containers that the runtime cannot start.
@@ -64,18 +66,10 @@ func notStarted(status corev1.ContainerStatus) string {
 		"CreateContainerError", "StartError"}, waiting.Reason) {
 		return waiting.Reason + ": " + waiting.Message
 	}
-	if last := lastEnd(status); last != nil && (last.Reason == "StartError" || last.Reason == "ContainerCannotRun") {
+	if last := podstate.LastEnd(status); last != nil && (last.Reason == "StartError" || last.Reason == "ContainerCannotRun") {
 		return last.Reason + ": " + last.Message
 	}
 	return ""
-}
-
-// lastEnd is how a container ended last; nil when it has not.
-func lastEnd(status corev1.ContainerStatus) *corev1.ContainerStateTerminated {
-	if status.State.Terminated != nil {
-		return status.State.Terminated
-	}
-	return status.LastTerminationState.Terminated
 }
 
 func memorySummary(pod *Pod, container string) string {
@@ -98,7 +92,7 @@ func crashes(s Snapshot, w Workload) []Finding {
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		for _, status := range statuses(pod) {
-			end := lastEnd(status)
+			end := podstate.LastEnd(status)
 			if end == nil || end.ExitCode == 0 && status.RestartCount == 0 || notStarted(status) != "" || over(s, status, end) {
 				continue
 			}
@@ -127,7 +121,7 @@ func ofEnd(s Snapshot, pod *Pod, status corev1.ContainerStatus, end *corev1.Cont
 	killed := killedBy(s, pod)
 	wrong, variables := configurationError(lines)
 	switch {
-	case end.Reason == "OOMKilled":
+	case podstate.IsOutOfMemory(end):
 		finding.Cause, finding.Summary = CauseMemory, memorySummary(pod, status.Name)
 		finding.Next = []string{describe(s, pod), raiseMemory(s)}
 	case end.Reason == "Unknown" || end.Reason == "ContainerStatusUnknown":

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 // probes finds containers that run and are not ready, and says what the readiness or startup probe meets.
@@ -97,7 +99,7 @@ func unexplained(s Snapshot, w Workload, found []Finding) []Finding {
 	var more []Finding
 	for i := range w.Pods {
 		pod := &w.Pods[i]
-		if pod.DeletionTimestamp != nil || isReady(pod) || slices.ContainsFunc(found,
+		if pod.DeletionTimestamp != nil || podstate.IsReady(&pod.Pod) || slices.ContainsFunc(found,
 			func(f Finding) bool { return slices.Contains(f.Pods, pod.Name) }) {
 			continue
 		}
@@ -119,10 +121,4 @@ func unexplained(s Snapshot, w Workload, found []Finding) []Finding {
 		more = append(more, finding)
 	}
 	return more
-}
-
-func isReady(pod *Pod) bool {
-	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
 }

@@ -8,6 +8,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 // missing finds a Deployment that does not exist.
@@ -119,8 +121,7 @@ func images(s Snapshot, w Workload) []Finding {
 		pod := &w.Pods[i]
 		for _, status := range statuses(pod) {
 			waiting := status.State.Waiting
-			if waiting == nil || !slices.Contains([]string{"ErrImagePull", "ImagePullBackOff", "InvalidImageName",
-				"ErrImageNeverPull", "RegistryUnavailable"}, waiting.Reason) {
+			if !podstate.LacksImage(status) {
 				continue
 			}
 			said := []string{waiting.Message}
@@ -188,7 +189,7 @@ func statuses(pod *Pod) []corev1.ContainerStatus {
 	if pod.DeletionTimestamp != nil {
 		return nil
 	}
-	return slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
+	return podstate.Containers(&pod.Pod)
 }
 
 // eventsOf are the events about an object with one of the reasons, or all of them, the newest last.

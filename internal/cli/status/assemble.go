@@ -14,6 +14,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollout"
@@ -142,9 +143,7 @@ func (t *Track) count(pod *corev1.Pod, taking []string) {
 	if pod.Labels[names.Traffic] == names.Isolated {
 		t.Isolated++
 	}
-	for _, container := range pod.Status.ContainerStatuses {
-		t.Restarts += int(container.RestartCount)
-	}
+	t.Restarts += podstate.Restarts(pod.Status)
 	if problem := kube.Problem(pod); problem != "" {
 		t.Problems = append(t.Problems, fmt.Sprintf("pod %s: %s", pod.Name, problem))
 		return

@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 var (
@@ -223,11 +225,7 @@ func podOf(set *appsv1.ReplicaSet, name string) *corev1.Pod {
 	return pod
 }
 
-func isReady(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
-}
+func isReady(pod *corev1.Pod) bool { return pod.DeletionTimestamp == nil && podstate.IsReady(pod) }
 
 // endpoints keeps the EndpointSlice of a Service.
 func (v *versioned) endpoints(service *corev1.Service) error {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/cli/diagnose"
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
@@ -181,7 +182,7 @@ func (r *reader) workload(ctx context.Context, group *errgroup.Group, into *diag
 }
 
 func (r *reader) logs(ctx context.Context, pod *diagnose.Pod) {
-	for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+	for _, status := range podstate.Containers(&pod.Pod) {
 		started := status.State.Running != nil || status.State.Terminated != nil
 		for _, previous := range []bool{false, true} {
 			if previous && status.RestartCount == 0 || !previous && !started {
