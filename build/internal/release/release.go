@@ -1,11 +1,11 @@
-// Package release makes what is handed out: the rollout command for each platform, its image, a bill of materials for
-// each, and their checksums. Everything is built twice, the second time from another copy of the commit and with an
-// empty cache, and handed out only when both are the same to the byte: whoever builds the commit again can tell
-// whether he was given what it holds.
+// Package release builds a release: the rollout command for each platform, its image, a bill of materials for each, and
+// their checksums. Everything is built twice, the second time from a copy of the commit and with an empty cache, and
+// written only if both builds are the same to the byte. So anyone can build the commit again and compare.
 package release
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,12 +29,12 @@ import (
 // Platform is an operating system and an architecture.
 type Platform struct{ OS, Architecture string }
 
-// Platforms are those that a release is made for.
+// Platforms are those of a release.
 var Platforms = []Platform{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}}
 
 func (p Platform) String() string { return p.OS + "-" + p.Architecture }
 
-// MostBytes is how large an image may be, unpacked.
+// MostBytes limits the unpacked size of an image.
 const MostBytes = 60 << 20
 
 // Options say what to make.
@@ -49,11 +49,13 @@ type Options struct {
 	Platforms               []Platform
 	// Materials writes the bill of materials of a binary to a file.
 	Materials func(ctx context.Context, binary, file string) error
-	// Say tells what goes on.
+	// Cache is the build cache of the second build; by default a new one, which is removed again.
+	Cache string
+	// Say reports progress.
 	Say func(text string)
 }
 
-// Make makes a release. Nothing is left in Out when it fails.
+// Make builds a release. If it fails, it leaves nothing in Out.
 func Make(ctx context.Context, options Options) error {
 	if err := options.clean(ctx); err != nil {
 		return err
@@ -76,20 +78,20 @@ func (o Options) make(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(again) }()
-	copied, cache, second := filepath.Join(again, "source"), filepath.Join(again, "cache"), filepath.Join(again, "out")
+	copied, second := filepath.Join(again, "source"), filepath.Join(again, "out")
 	if err := o.export(ctx, copied); err != nil {
 		return err
 	}
-	other := elsewhere{source: copied, cache: cache, out: second}
+	copyOf := elsewhere{source: copied, cache: cmp.Or(o.Cache, filepath.Join(again, "cache")), out: second}
 	index := v1.ImageIndex(empty.Index)
 	for _, platform := range o.Platforms {
-		if _, _, err := o.twice(ctx, other, o.Package, o.Name, platform); err != nil {
+		if _, _, err := o.twice(ctx, copyOf, o.Package, o.Name, platform); err != nil {
 			return err
 		}
 		if platform.OS != "linux" {
 			continue
 		}
-		first, repeated, err := o.twice(ctx, other, o.ImagePackage, o.ImageName, platform)
+		first, repeated, err := o.twice(ctx, copyOf, o.ImagePackage, o.ImageName, platform)
 		if err != nil {
 			return err
 		}
@@ -107,14 +109,14 @@ func (o Options) make(ctx context.Context) error {
 type elsewhere struct{ source, cache, out string }
 
 // twice builds a program for a platform here and elsewhere, and lists its materials when both are the same.
-func (o Options) twice(ctx context.Context, other elsewhere, pkg, name string, platform Platform) (first,
+func (o Options) twice(ctx context.Context, copyOf elsewhere, pkg, name string, platform Platform) (first,
 	repeated string, err error) {
 	first = filepath.Join(o.Out, name+"-"+platform.String())
-	repeated = filepath.Join(other.out, filepath.Base(first))
+	repeated = filepath.Join(copyOf.out, filepath.Base(first))
 	if err := o.build(ctx, o.Root, pkg, first, platform, nil); err != nil {
 		return "", "", err
 	}
-	if err := o.build(ctx, other.source, pkg, repeated, platform, []string{"GOCACHE=" + other.cache}); err != nil {
+	if err := o.build(ctx, copyOf.source, pkg, repeated, platform, []string{"GOCACHE=" + copyOf.cache}); err != nil {
 		return "", "", err
 	}
 	sum, err := sameFile(first, repeated)
@@ -145,14 +147,14 @@ func (o Options) list(ctx context.Context, binaries ...string) error {
 
 func mebibytes(size int64) float64 { return float64(size) / (1 << 20) }
 
-// clean refuses a checkout that holds more than its commit: nobody could build that again.
+// clean refuses a checkout with uncommitted changes, since nobody else could build that.
 func (o Options) clean(ctx context.Context) error {
 	status, err := output(ctx, o.Root, nil, "git", "status", "--porcelain")
 	if err != nil {
 		return err
 	}
 	if strings.TrimSpace(status) != "" {
-		return fmt.Errorf("the checkout holds changes that are in no commit; commit them or take them away first:\n%s",
+		return fmt.Errorf("the checkout has uncommitted changes; commit or remove them first:\n%s",
 			status)
 	}
 	return nil
@@ -191,8 +193,8 @@ func sameFile(first, second string) (string, error) {
 		return "", err
 	}
 	if one != other {
-		return "", fmt.Errorf("%s differs from build to build: sha256:%s and sha256:%s; something of the machine, the "+
-			"path or the time has come into it",
+		return "", fmt.Errorf("%s differs from build to build: sha256:%s and sha256:%s; it depends on the "+
+			"machine, the path or the time",
 			filepath.Base(first), one, other)
 	}
 	return one, nil
