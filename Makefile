@@ -1,4 +1,4 @@
-# What a person types. The work is done by Go programs; `make help` lists the targets.
+# Entry points; the work is done by Go programs. `make help` lists the targets.
 
 export CGO_ENABLED := 0
 LOCAL := .local/bin/local
@@ -6,7 +6,7 @@ BUILD := .local/bin/build
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: local
 local:
@@ -20,9 +20,9 @@ build:
 tools: local ## Find or build the tools of the local cluster in .local/bin
 	@$(LOCAL) tools
 
-# With KUBECONFIG=... on the command line, that cluster is used and the local one is not started.
+# KUBECONFIG=... on the command line selects another cluster; the local one is not started then.
 .PHONY: cluster
-cluster: local ## Start the local cluster, or what is not running of it; GATEWAY=1 adds Traefik
+cluster: local ## Start the local cluster or its stopped parts; GATEWAY=1 adds Traefik
 ifeq ($(origin KUBECONFIG), command line)
 	@echo "using the cluster of $(KUBECONFIG); the local one is not started"
 else
@@ -42,14 +42,14 @@ traffic: local ## Send customers' requests to the production stack for half an h
 	@$(LOCAL) traffic --restart
 
 .PHONY: status
-status: local ## Show what runs of the local cluster
+status: local ## Show the running parts of the local cluster
 	@$(LOCAL) status
 
 .PHONY: down
 down: local ## End the local cluster; ARGS=--reset also deletes its data, ARGS=--purge all of .local
 	@$(LOCAL) down $(ARGS)
 
-# The lines that follow are the checks; `make test` is all of them, one after the other.
+# The checks; `make test` runs all of them, one after another.
 .NOTPARALLEL:
 
 GO_TESTS := grep -rl --include='*_test.go' --exclude-dir=.local
@@ -73,15 +73,15 @@ linter: build
 lint: linter ## Run the linters of .golangci.yml
 	@$(LINT) run
 
-# Without shellcheck, which `make packages` installs, their scripts are not read.
+# Without shellcheck, which `make packages` installs, actionlint does not check their scripts.
 .PHONY: actionlint
 actionlint: build ## Check the workflows
 	@$(BUILD) tools actionlint
 	@.local/bin/actionlint
 
-# The database is pinned; VULNDB=https://vuln.go.dev asks for what became known since.
+# The database is pinned; VULNDB=https://vuln.go.dev also finds newer entries.
 .PHONY: vulnerabilities
-vulnerabilities: build ## Look for known vulnerabilities in what the code calls
+vulnerabilities: build ## Look for known vulnerabilities in code that ours calls
 	@$(BUILD) vulnerabilities --db "$(VULNDB)"
 
 .PHONY: release
@@ -92,9 +92,9 @@ release: build ## Build the rollout command, its image and bills of materials tw
 fmt: linter ## Format the code
 	@$(LINT) fmt
 
-# Pulumi lists all modules before it runs the program, which writes what is missing to go.sum: have it there before.
+# Pulumi lists all modules before it runs the program, which adds missing lines to go.sum: add them here.
 .PHONY: tidy
-tidy: ## Bring go.mod and go.sum in order
+tidy: ## Tidy go.mod and go.sum
 	@go mod tidy && go list -m -mod=mod all >/dev/null
 
 .PHONY: unit
@@ -102,7 +102,7 @@ unit: ## Run the unit tests; some need PostgreSQL installed
 	@go test -shuffle=on ./...
 
 .PHONY: e2e
-e2e: local build ## Run the end-to-end tests; starts the local cluster and ends it again if it does not run yet
+e2e: local build ## Run the end-to-end tests; start the local cluster for them and end it, unless it runs already
 	@$(LOCAL) run --gateway -- $(BUILD) test --log .local/logs/e2e.json -- \
 		-tags e2e -count=1 -p 2 -parallel 16 -timeout 60m $(E2E_PACKAGES)
 
@@ -123,11 +123,11 @@ bench-tests: ## List the slowest tests of the last `make e2e` in docs/benchmarks
 	@go run ./bench/tests
 
 .PHONY: bench-verdicts
-bench-verdicts: ## Simulate false rollbacks and the requests that verdicts take, into docs/benchmarks.md
+bench-verdicts: ## Simulate false rollbacks and the requests that verdicts need, into docs/benchmarks.md
 	@go run ./bench/verdicts
 
 .PHONY: bench-guard
-bench-guard: cluster ## Measure how fast the guard takes a bad canary out, into docs/benchmarks.md; ARGS=... for its flags
+bench-guard: cluster ## Measure how fast the guard takes out a bad canary, into docs/benchmarks.md; ARGS=... for its flags
 	@go run ./bench/guard $(ARGS)
 
 .PHONY: bench-shifts
@@ -139,6 +139,6 @@ bench-rollbacks: cluster ## Measure rollbacks by hand beside kubectl, into docs/
 	@go run ./bench/rollbacks $(ARGS)
 
 .PHONY: docs
-docs: ## Write docs/configuration.md and docs/cli.md anew
+docs: ## Regenerate docs/configuration.md and docs/cli.md
 	@go run ./docs/gen
 	@go test ./internal/cli -run TestTheReference -update >/dev/null && chmod 0644 docs/cli.md

@@ -59,7 +59,7 @@ func openCheckout(directory string) (checkout, error) {
 	return checkout{root: root}, err
 }
 
-// local returns a path below .local, which holds what is built and no part of the commit.
+// local returns a path below .local, which holds build results and is not committed.
 func (c checkout) local(parts ...string) string {
 	return filepath.Join(append([]string{c.root, ".local"}, parts...)...)
 }
@@ -77,7 +77,7 @@ func (c checkout) builder() *toolchain.Builder {
 func toolsCommand(open opener) *cobra.Command {
 	return &cobra.Command{
 		Use:   "tools [NAME...]",
-		Short: "Find or build the tools that check and release the code in .local/bin; all of them without a name",
+		Short: "Find or build tools that check and release the code in .local/bin; without a name, all of them",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := open()
 			if err != nil {

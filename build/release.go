@@ -9,12 +9,12 @@ import (
 	"github.com/vextrus/finance-rollout/build/internal/release"
 )
 
-// releaseCommand makes a release of the rollout command.
+// releaseCommand builds a release of the rollout command.
 func releaseCommand(open opener) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "release",
-		Short: "Build the rollout command, its image and bills of materials twice, and write them when both are the same",
+		Short: "Build the rollout command, its image and bills of materials twice, and write them if both are equal",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := open()

@@ -15,7 +15,7 @@ import (
 	"github.com/vextrus/finance-rollout/build/gotest"
 )
 
-// testCommand runs go test and shows how long its tests take.
+// testCommand runs go test and reports how long its tests take.
 func testCommand(open opener) *cobra.Command {
 	var log string
 	var slowest int
@@ -58,8 +58,8 @@ func testCommand(open opener) *cobra.Command {
 	return cmd
 }
 
-// goTest runs go test -json. An interrupt reaches go test by itself, as it is of the same process group: here it is
-// waited for, so that the tests can clean up.
+// goTest runs go test -json. An interrupt reaches go test directly, as it is in the same process group; goTest waits
+// for it, so that the tests can clean up.
 func (c checkout) goTest(cmd *cobra.Command, args []string, record io.Writer) (*gotest.Run, error) {
 	command := exec.Command("go", append([]string{"test", "-json"}, args...)...) //nolint:gosec // the caller's arguments
 	command.Dir, command.Stderr = c.root, cmd.ErrOrStderr()

@@ -2,7 +2,7 @@ package main
 
 import "github.com/vextrus/finance-rollout/build/toolchain"
 
-// modules is the table of what checks and releases the code, as it lies below build/tools.
+// modules is the table of the tools that check and release the code. Their modules are below build/tools.
 func modules() []toolchain.Module {
 	return []toolchain.Module{
 		{
@@ -18,7 +18,9 @@ func modules() []toolchain.Module {
 		},
 		{
 			Dir:   "cyclonedx-gomod",
-			Tools: []toolchain.Tool{{Name: "cyclonedx-gomod", Package: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod"}},
+			Tools: []toolchain.Tool{{
+				Name: "cyclonedx-gomod", Package: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod",
+			}},
 		},
 		{
 			Dir:   "actionlint",

@@ -19,12 +19,12 @@ func vulnerabilitiesCommand(open opener) *cobra.Command {
 	var database string
 	cmd := &cobra.Command{
 		Use:   "vulnerabilities [--db URL]",
-		Short: "Look for known vulnerabilities in what the code calls; those that stay are listed in .govulncheck.yaml",
-		Long: "Look for known vulnerabilities in what the code calls; those that stay are listed with their reasons in " +
+		Short: "Look for known vulnerabilities in code that ours calls; .govulncheck.yaml lists the accepted ones",
+		Long: "Look for known vulnerabilities in code that ours calls. The accepted ones are listed with their reasons in " +
 			".govulncheck.yaml.\n\n" +
 			"The database is that of the pinned module golang.org/x/vulndb, so that the check needs no other network and " +
 			"gives the same\n" +
-			"answer tomorrow. --db https://vuln.go.dev asks for what became known since.",
+			"answer tomorrow. --db https://vuln.go.dev also finds newer entries.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := open()
@@ -63,7 +63,7 @@ func vulnerabilitiesCommand(open opener) *cobra.Command {
 	return cmd
 }
 
-// pinnedDatabase gives the folder of the vulnerability database that go.mod of the tool pins, as an address.
+// pinnedDatabase returns the URL of the vulnerability database that the tool's go.mod pins.
 func pinnedDatabase(ctx context.Context, root string) (string, error) {
 	text, err := run(ctx, filepath.Join(root, "build", "tools", "govulncheck"), "go", "mod", "download", "-json",
 		"golang.org/x/vulndb")
@@ -77,7 +77,7 @@ func pinnedDatabase(ctx context.Context, root string) (string, error) {
 	return "file://" + filepath.Join(module.Dir, "data", "osv"), nil
 }
 
-// run runs a command and gives what it printed; an error holds what it complained of.
+// run runs a command and returns its output. An error holds its standard error.
 func run(ctx context.Context, folder, name string, args ...string) ([]byte, error) {
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = folder

@@ -15,7 +15,7 @@ func demoCommand(open opener) *cobra.Command {
 	var kubeconfig string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Roll out week 1 of the example service on the running cluster and sum up",
+		Short: "Roll out week 1 of the example service on the running cluster and print a summary",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := open()
@@ -43,13 +43,13 @@ func newDemo(cmd *cobra.Command, c *cluster.Cluster) *demo.Demo {
 	return &demo.Demo{Cluster: c, Root: c.Root(), Progress: c.Progress(), Out: cmd.OutOrStdout()}
 }
 
-// stacksCommand derives a second set of stacks on the same cluster, for tests.
+// stacksCommand derives further stacks on the same cluster, for tests.
 func stacksCommand(open opener) *cobra.Command {
 	var dir, suffix string
 	var port int
 	cmd := &cobra.Command{
 		Use:    "stacks --dir DIR --suffix SUFFIX --node-port PORT",
-		Short:  "Derive stacks in a folder and namespaces of their own",
+		Short:  "Derive stacks with their own folder and namespaces",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -79,7 +79,7 @@ func trafficCommand(open opener) *cobra.Command {
 	var restart bool
 	cmd := &cobra.Command{
 		Use:   "traffic",
-		Short: "Send customers' requests to the production stack, until they have stayed for " + demo.CustomersStay.String(),
+		Short: "Send customers' requests to the production stack for " + demo.CustomersStay.String(),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := open()
@@ -99,6 +99,6 @@ func trafficCommand(open opener) *cobra.Command {
 			return demo.Customers(cmd.Context(), secret)
 		},
 	}
-	cmd.Flags().BoolVar(&restart, "restart", false, "send them in the background, in place of those that come already")
+	cmd.Flags().BoolVar(&restart, "restart", false, "send them in the background and stop the earlier ones")
 	return cmd
 }

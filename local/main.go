@@ -89,7 +89,7 @@ func upCommand(open opener) *cobra.Command {
 	var options cluster.Options
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Start the cluster, or what is not running of it",
+		Short: "Start the cluster or its stopped parts",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := open()
@@ -102,7 +102,7 @@ func upCommand(open opener) *cobra.Command {
 			if err := newDemo(cmd, c).Prepare(cmd.Context()); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "the local cluster runs; to work with it: . %s\n", c.EnvFile())
+			fmt.Fprintf(cmd.ErrOrStderr(), "the local cluster runs; to use it: . %s\n", c.EnvFile())
 			return nil
 		},
 	}
@@ -110,7 +110,7 @@ func upCommand(open opener) *cobra.Command {
 	return cmd
 }
 
-// gatewayFlag lets a command that starts the cluster add the Gateway.
+// gatewayFlag adds --gateway to a command that starts the cluster.
 func gatewayFlag(cmd *cobra.Command, options *cluster.Options) {
 	cmd.Flags().BoolVar(&options.Gateway, "gateway", false,
 		"also run Traefik as a Gateway of the Gateway API; it is built when it is missing")
@@ -146,7 +146,7 @@ func downCommand(open opener) *cobra.Command {
 func statusCommand(open opener) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Show what runs; exits with 1 when something that belongs to the cluster does not",
+		Short: "Show the running parts; exit with 1 if a part of the cluster does not run",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := open()

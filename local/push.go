@@ -44,7 +44,7 @@ func pushCommand(open opener) *cobra.Command {
 			}
 			reference, err := registry.Push(cmd.Context(), built, cluster.Registry, name, tag)
 			if err != nil {
-				return fmt.Errorf("%w; is the local cluster up? `make status` in %s tells", err, c.Root())
+				return fmt.Errorf("%w; check that the local cluster runs with `make status` in %s", err, c.Root())
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), reference)
 			return nil

@@ -14,14 +14,14 @@ import (
 	"github.com/vextrus/finance-rollout/local/internal/cluster"
 )
 
-// runGrace is how long an interrupted command, and what it started, may take to end by itself.
+// runGrace is how long an interrupted command and its descendants may take to end by themselves.
 const runGrace = 20 * time.Second
 
 func runCommand(open opener) *cobra.Command {
 	var options cluster.Options
 	cmd := &cobra.Command{
 		Use:     "run -- COMMAND [ARGUMENT...]",
-		Short:   "Run a command with the cluster and its environment; end the cluster afterwards if it did not run before",
+		Short:   "Run a command with the cluster and its environment; end the cluster afterwards unless it ran before",
 		Example: "  local run -- go test -tags e2e ./internal/kube",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,7 +47,7 @@ func runWith(ctx context.Context, envFile string, grace time.Duration, args []st
 	source := append([]string{"-c", `. "$0" && exec "$@"`, envFile}, args...)
 	cmd := exec.CommandContext(ctx, "/bin/sh", source...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	// A group of its own, so that everything in it gets the interrupt exactly once.
+	// A separate process group, so that each process in it gets the interrupt exactly once.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = grace

@@ -1,5 +1,5 @@
-// Package gotest reads what `go test -json` prints: it shows each long test as it ends, the output of the tests that
-// fail, and how long the slowest took. It imports the standard library only.
+// Package gotest reads the output of `go test -json`. It prints each long test as it ends and the output of tests that
+// fail, and lists the slowest tests. It imports the standard library only.
 package gotest
 
 import (
@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// worthALine is how long a test takes that gets a line of its own.
+// worthALine is the shortest duration that gets a test its own line.
 const worthALine = time.Second
 
 // event is a line of `go test -json`, as `go doc test2json` describes it.
@@ -38,11 +38,11 @@ type Test struct {
 // String names the test with the last part of its package.
 func (t Test) String() string { return path.Base(t.Package) + " " + t.Name }
 
-// Run is what one run of `go test` has shown.
+// Run is the outcome of one run of `go test`.
 type Run struct {
-	// Ended are the tests that have no parts, and the parts that have none, in the order in which they ended.
+	// Ended holds the tests without subtests, and subtests without further ones, in the order in which they ended.
 	Ended []Test
-	// Failed tells whether anything failed, a build too.
+	// Failed is set if a test or a build failed.
 	Failed bool
 
 	first, last time.Time
@@ -52,7 +52,7 @@ type Run struct {
 	parents map[[2]string]bool
 }
 
-// Read follows a run until it ends and prints what a person wants to see of it.
+// Read follows a run until it ends. It prints long tests, the output of failures and the results of packages.
 func Read(events io.Reader, out io.Writer) (*Run, error) {
 	run := &Run{out: out, output: map[[2]string][]string{}, parents: map[[2]string]bool{}}
 	lines := bufio.NewScanner(events)
@@ -121,7 +121,7 @@ func (r *Run) end(key [2]string, e event) {
 	}
 }
 
-// showUnfinished prints what the tests printed that a panic or the timeout ended.
+// showUnfinished prints the output of tests that a panic or the timeout has ended.
 func (r *Run) showUnfinished(pkg string) {
 	var names []string
 	for key := range r.output {
@@ -145,7 +145,7 @@ func (r *Run) Slowest(count int) []Test {
 // Elapsed is the time from the first event of the run to the last.
 func (r *Run) Elapsed() time.Duration { return r.last.Sub(r.first) }
 
-// Sum is what the tests would take one after another.
+// Sum is the total duration of the tests, as if they had run one after another.
 func (r *Run) Sum() time.Duration {
 	var sum time.Duration
 	for _, test := range r.Ended {

@@ -25,13 +25,13 @@ import (
 // User is the uid that every image runs as, as a number: Kubernetes cannot tell whether a name is root.
 const User = 65532
 
-// Image says what to build.
+// Image describes an image.
 type Image struct {
 	// Binary is the file of a statically linked program.
 	Binary string
 	// Path is the program's place in the image, /bin/<name> for example; it is the entry point too.
 	Path string
-	// Args follow the entry point, unless the pod gives its own.
+	// Args follow the entry point, unless the pod sets its own.
 	Args []string
 	// Architecture is that of the program, in Go's words; empty for this machine's.
 	Architecture string

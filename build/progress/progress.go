@@ -1,4 +1,4 @@
-// Package progress tells a person what a long step is doing and for how long: one live line on a terminal, a line
+// Package progress shows which long steps are running and for how long: one live line on a terminal, a line
 // every 15 seconds in a log. It imports the standard library only.
 package progress
 

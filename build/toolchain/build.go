@@ -141,7 +141,7 @@ func (b *Builder) stamps() string {
 	return filepath.Join(b.Bin, ".stamps")
 }
 
-// stamp identifies what a module's tools are built from.
+// stamp identifies the source and the flags of a module's tools.
 func (b *Builder) stamp(module Module) (string, error) {
 	sum := sha256.New()
 	patterns := []string{"go.mod", "go.sum", "*.go"}
@@ -189,7 +189,7 @@ func (m Module) toolNames() []string {
 	return names
 }
 
-// build builds the module's tools in one go, so that what they share is compiled once, and puts them in place.
+// build builds all tools of a module with one command, which compiles shared packages once, and puts them in place.
 func (b *Builder) build(ctx context.Context, module Module, task *progress.Task) error {
 	stamp, err := b.stamp(module)
 	if err != nil {
@@ -266,8 +266,8 @@ func goBuild(ctx context.Context, dir string, args []string, logPath string, tas
 	return nil
 }
 
-// CompilerMemory lets the compiler collect its garbage less often, which saves a fifth of its time and takes more
-// memory. A value of the user's own stays.
+// CompilerMemory makes the compiler collect garbage less often, which saves a fifth of its time and takes more
+// memory. The user's own value wins.
 func CompilerMemory() string {
 	if own := os.Getenv("GOGC"); own != "" {
 		return "GOGC=" + own

@@ -30,7 +30,7 @@ type Tool struct {
 // Module is a Go module with tools that are built from it in one go.
 type Module struct {
 	// Dir is the module's directory. Entries with the same one are built one after another, so that what they share is
-	// compiled once; Name tells them apart and is the directory's unless it is set.
+	// compiled once; Name distinguishes them; it defaults to the directory's.
 	Dir, Name string
 	// Flags are further flags of go build.
 	Flags []string

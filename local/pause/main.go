@@ -1,4 +1,4 @@
-// Command pause is what a pod's sandbox runs: it holds the pod's namespaces open and ends when it is told to.
+// Command pause runs in a pod's sandbox: it holds the pod's namespaces open until it gets a signal.
 // It imports nothing beyond the standard library, so that thirty of them stay small.
 package main
 

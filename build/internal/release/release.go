@@ -37,7 +37,7 @@ func (p Platform) String() string { return p.OS + "-" + p.Architecture }
 // MostBytes limits the unpacked size of an image.
 const MostBytes = 60 << 20
 
-// Options say what to make.
+// Options describe a release.
 type Options struct {
 	// Root is the checkout, Out the folder to write; it is emptied first.
 	Root, Out string
@@ -105,10 +105,10 @@ func (o Options) make(ctx context.Context) error {
 	return o.writeSums()
 }
 
-// elsewhere is where everything is built again.
+// elsewhere is the place of the second build.
 type elsewhere struct{ source, cache, out string }
 
-// twice builds a program for a platform here and elsewhere, and lists its materials when both are the same.
+// twice builds a program for a platform here and elsewhere, requires both to be the same and lists their materials.
 func (o Options) twice(ctx context.Context, copyOf elsewhere, pkg, name string, platform Platform) (first,
 	repeated string, err error) {
 	first = filepath.Join(o.Out, name+"-"+platform.String())
@@ -182,7 +182,7 @@ func (o Options) build(ctx context.Context, folder, pkg, binary string, platform
 	return err
 }
 
-// sameFile gives the checksum of two files that must be equal.
+// sameFile returns the checksum of two files, which must be equal.
 func sameFile(first, second string) (string, error) {
 	one, err := checksum(first)
 	if err != nil {
@@ -237,7 +237,7 @@ func (o Options) addImage(index v1.ImageIndex, platform Platform, binaries ...st
 	}), nil
 }
 
-// checkImage refuses an image that runs as root or is too large, and gives its size.
+// checkImage refuses an image that runs as root or is too large, and returns its size in bytes.
 func checkImage(image v1.Image, platform Platform) (size int64, err error) {
 	config, err := image.ConfigFile()
 	if err != nil {
@@ -308,7 +308,7 @@ func (o Options) writeSums() error {
 	return os.WriteFile(filepath.Join(o.Out, "SHA256SUMS"), []byte(strings.Join(lines, "")), 0o644)
 }
 
-// output runs a command and gives what it printed.
+// output runs a command and returns its output.
 func output(ctx context.Context, folder string, env []string, name string, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir, command.Env = folder, append(os.Environ(), env...)

@@ -1,5 +1,5 @@
-// Package vulnerabilities judges what govulncheck found: what the code calls and nobody accepted with a reason fails
-// the check. It reads the report and the list of what is accepted, and runs nothing.
+// Package vulnerabilities judges the report of govulncheck: a vulnerability that the code calls, not accepted with a
+// reason, fails the check. It reads the report and the list of accepted ones, and runs nothing.
 package vulnerabilities
 
 import (
@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Finding is a vulnerability in what the code calls.
+// Finding is a vulnerability in code that ours calls.
 type Finding struct {
 	// ID is the entry's in the Go vulnerability database, Module what it is in and Version the one in use. Fixed is the
 	// first version without it; empty when there is none.
@@ -26,7 +26,7 @@ type Accepted struct {
 	Reason string `json:"reason"`
 }
 
-// ReadAccepted reads the list of what is accepted. Each entry needs a reason.
+// ReadAccepted reads the list of accepted vulnerabilities. Each entry needs a reason.
 func ReadAccepted(document []byte) ([]Accepted, error) {
 	var list struct {
 		Accepted []Accepted `json:"accepted"`
@@ -42,7 +42,7 @@ func ReadAccepted(document []byte) ([]Accepted, error) {
 	return list.Accepted, nil
 }
 
-// Read reads the report of `govulncheck -format json` and gives what the code calls, each vulnerability once.
+// Read returns the vulnerabilities that the code calls, each once, from the report of `govulncheck -format json`.
 func Read(report io.Reader) ([]Finding, error) {
 	decoder := json.NewDecoder(report)
 	seen := map[string]bool{}
@@ -78,8 +78,8 @@ func Read(report io.Reader) ([]Finding, error) {
 	}
 }
 
-// Judge tells which findings stay by whose reason, and fails for those that nobody accepted. An entry for something
-// that is not found any more is told too: of the standard library another Go may have it still.
+// Judge prints the accepted findings with their reasons and fails for the others. It also prints an accepted entry
+// that is no longer found: for the standard library, another Go version may still have it.
 func Judge(found []Finding, accepted []Accepted, say func(string)) error {
 	var open []string
 	unused := slices.Clone(accepted)
@@ -98,7 +98,7 @@ func Judge(found []Finding, accepted []Accepted, say func(string)) error {
 		say("not found here any more: " + entry.ID)
 	}
 	if len(open) > 0 {
-		return fmt.Errorf("the code calls what is vulnerable; update it, or accept it with a reason in "+
+		return fmt.Errorf("the code calls vulnerable functions; update their modules, or accept it with a reason in "+
 			".govulncheck.yaml:\n  %s", strings.Join(open, "\n  "))
 	}
 	return nil

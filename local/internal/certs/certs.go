@@ -1,5 +1,5 @@
-// Package certs keeps the local cluster's certificate authority and what it signs: certificates, keys and
-// kubeconfigs. What exists and is still valid is kept. It knows file names and subjects only by what it is given.
+// Package certs keeps the local cluster's certificate authority and everything that it signs: certificates, keys and
+// kubeconfigs. It keeps files that are still valid. File names and subjects come from the caller.
 package certs
 
 import (

@@ -18,7 +18,7 @@ func (c *Cluster) StartTraffic(ctx context.Context) error {
 	return c.start(ctx, component{spec: spec, ready: func(context.Context) error { return nil }, timeout: time.Minute})
 }
 
-// StopTraffic ends what StartTraffic started.
+// StopTraffic ends the traffic of StartTraffic.
 func (c *Cluster) StopTraffic(ctx context.Context) error {
 	return c.supervisor().Stop(ctx, traffic, time.Second)
 }
@@ -28,14 +28,14 @@ const traffic = "traffic"
 // Binary returns the path of a built tool or program.
 func (c *Cluster) Binary(name string) string { return c.bin(name) }
 
-// Progress returns what the cluster's work is reported to.
+// Progress returns the cluster's progress reporter.
 func (c *Cluster) Progress() *progress.Reporter { return c.progress }
 
 // DatabaseUser is the owner of the databases. Its name occurs in no other name, because Pulumi masks the values of
 // secrets wherever they occur in what it prints.
 const DatabaseUser = "ledgerapp"
 
-// PrepareTools provides what a rollout to somebody else's cluster needs, without starting one: the Pulumi tools,
+// PrepareTools provides the tools for a rollout to a foreign cluster without starting the local one: the Pulumi tools,
 // kubectl and the environment file.
 func (c *Cluster) PrepareTools(ctx context.Context) error {
 	for _, dir := range []string{"bin", "logs", "state", "secrets"} {

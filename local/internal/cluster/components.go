@@ -24,7 +24,7 @@ type component struct {
 // daemonPath is the PATH of the cluster's processes, which call iptables, runc and the like.
 const daemonPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// pki holds what was issued for the cluster.
+// pki holds the cluster's certificates, keys and kubeconfigs.
 type pki struct {
 	ca                                  string
 	etcd, apiserver, kubeletServer      certs.Pair
@@ -32,7 +32,7 @@ type pki struct {
 	saPrivate, saPublic                 string
 	controller, scheduler, kubelet, api string // kubeconfigs
 	proxy, gateway                      string
-	// What the health checks of etcd and the API server connect with.
+	// Clients for the health checks of etcd and the API server.
 	etcdHealth, apiHealth *http.Client
 }
 
@@ -255,7 +255,7 @@ func trustingClient(ca string, pair certs.Pair) (*http.Client, error) {
 		MinVersion: tls.VersionTLS12}), nil
 }
 
-// insecureClient is for health checks of what makes its own certificate and listens on loopback only.
+// insecureClient checks the health of components with self-signed certificates that listen on loopback only.
 func insecureClient() *http.Client {
 	return plainClient(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) //nolint:gosec // see above
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/vextrus/finance-rollout/local/internal/network"
 )
 
-// Keep says what Down leaves in .local.
+// Keep selects what Down leaves in .local.
 type Keep int
 
 const (
@@ -43,7 +43,7 @@ func (c *Cluster) Down(ctx context.Context, keep Keep) error {
 	return c.discard(keep)
 }
 
-// discard removes what is not to be kept in .local.
+// discard removes everything else in .local.
 func (c *Cluster) discard(keep Keep) error {
 	var paths []string
 	switch keep {
@@ -98,7 +98,7 @@ func (c *Cluster) teardown(ctx context.Context) error {
 	if err := errors.Join(failures...); err != nil {
 		return err
 	}
-	// The data is mounted below the directory: what is still mounted must not be deleted with it.
+	// The data is mounted below the directory and must not be deleted through a leftover mount.
 	if mounts, err := mountsBelow(runDir()); err != nil || len(mounts) > 0 {
 		return errors.Join(err, fmt.Errorf("still mounted: %s", strings.Join(mounts, ", ")))
 	}

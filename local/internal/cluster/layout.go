@@ -1,4 +1,4 @@
-// Package cluster starts, shows and ends the local one-node Kubernetes and what belongs to it: registry, monitoring,
+// Package cluster starts, shows and ends the local one-node Kubernetes with its registry, monitoring,
 // name service and database. It puts the other packages of local/ together and imports nothing of the product.
 package cluster
 
@@ -73,14 +73,14 @@ func (c *Cluster) Dir(parts ...string) string {
 	return filepath.Join(append([]string{c.root, ".local"}, parts...)...)
 }
 
-// runDir returns a path below /run, which holds what must not outlive a reboot. Its short, fixed name keeps the paths
+// runDir returns a path below /run, for files that must not outlive a reboot. Its short, fixed name keeps the paths
 // of sockets under the kernel's limit of 107 characters wherever the checkout is.
 func runDir(parts ...string) string {
 	return filepath.Join(append([]string{"/run", Name}, parts...)...)
 }
 
 // dataDir returns a path below the data directory, .local/data, under the name that it is mounted at in /run: there
-// every user can reach it, even if the checkout lies in somebody's closed home directory.
+// every user can reach it, even if the checkout is in a private home directory.
 func dataDir(parts ...string) string {
 	return runDir(append([]string{"data"}, parts...)...)
 }
@@ -93,7 +93,7 @@ func (c *Cluster) cgroups() cgroup.Tree {
 	return cgroup.New("/sys/fs/cgroup", Name)
 }
 
-// Builder returns what builds the tools of this checkout.
+// Builder returns the builder of this checkout's tools.
 func (c *Cluster) Builder() *toolchain.Builder {
 	return &toolchain.Builder{
 		Modules: tools.Modules(),
@@ -128,7 +128,7 @@ func url(scheme, host string, port int) string {
 	return fmt.Sprintf("%s://%s", scheme, net.JoinHostPort(host, fmt.Sprint(port)))
 }
 
-// systemImages are the images of what runs inside the cluster besides the product, by the tool that they hold.
+// systemImages are the images of the cluster's own workloads, by the tool that they hold.
 func (c *Cluster) systemImages() map[string]images.Image {
 	all := map[string]images.Image{}
 	for _, name := range []string{

@@ -20,8 +20,8 @@ type requirement struct {
 	pkg, file string
 }
 
-// requirements returns what the system has to provide. A file without a slash is looked up on PATH; one with a star
-// may be in any place that matches.
+// requirements returns the programs that the system must provide. A file without a slash is looked up on PATH; one
+// with a star may be in any place that matches.
 func requirements() []requirement {
 	return []requirement{
 		{"containerd", "containerd"}, {"containerd", "ctr"}, {"runc", "runc"},
@@ -31,7 +31,7 @@ func requirements() []requirement {
 	}
 }
 
-// testRequirements returns what only tests need of the system.
+// testRequirements returns the programs that only tests need.
 func testRequirements() []requirement {
 	// A test looks at the HTML report as a browser shows it, and actionlint has shellcheck read the scripts of the
 	// workflows.
@@ -62,7 +62,7 @@ func missingPackages(needed []requirement) []string {
 	return missing
 }
 
-// installPackages installs what is missing, and nothing when nothing is.
+// installPackages installs the missing packages.
 func (c *Cluster) installPackages(ctx context.Context, needed []requirement) error {
 	missing := missingPackages(needed)
 	if len(missing) == 0 {
@@ -84,7 +84,7 @@ func (c *Cluster) installPackages(ctx context.Context, needed []requirement) err
 		for _, args := range [][]string{{"update"}, install} {
 			task.Detail("apt-get " + args[0])
 			cmd := exec.CommandContext(ctx, "apt-get", args...)
-			// The packages' own services are not wanted: what runs here has its own files and addresses.
+			// The packages' services must not start: the cluster runs these programs with its own files and addresses.
 			cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1")
 			cmd.Stdout, cmd.Stderr = log, log
 			if err := cmd.Run(); err != nil {

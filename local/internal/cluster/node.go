@@ -17,7 +17,7 @@ import (
 //go:embed config
 var configFiles embed.FS
 
-// configValues are what the configuration files are filled with.
+// configValues fill the templates of the configuration files.
 type configValues struct {
 	Name, Run, Data, CNIPlugins          string
 	Bridge, NodeIP, PodSubnet, DNS       string

@@ -80,7 +80,7 @@ func (c *Cluster) refuseOther() error {
 }
 
 // claim makes this checkout the owner of the machine's cluster. It fails while another one's cluster runs, cleans up
-// what a dead one left, and refuses a machine on which some other Kubernetes runs.
+// the leftovers of a dead one, and refuses a machine that runs another Kubernetes.
 func (c *Cluster) claim(ctx context.Context) error {
 	if err := c.refuseOther(); err != nil {
 		return err

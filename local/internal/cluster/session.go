@@ -10,9 +10,9 @@ import (
 // downTimeout bounds the end of a session's cluster.
 const downTimeout = 5 * time.Minute
 
-// While makes the cluster run while do is at work. A cluster that it started it also ends, even when the context is
-// done by then, and when do succeeded and the data is of this session alone, it deletes that too. A cluster that ran
-// before stays.
+// While runs do with the cluster. It ends a cluster that it has started, even when the context is
+// done by then, and deletes the data of this session if do succeeded. It leaves a cluster that ran
+// before.
 func (c *Cluster) While(ctx context.Context, options Options, do func(context.Context) error) error {
 	before, err := c.running()
 	if err != nil {
@@ -31,7 +31,7 @@ func (c *Cluster) While(ctx context.Context, options Options, do func(context.Co
 	return errors.Join(err, c.endSession(ctx, fresh && err == nil))
 }
 
-// endSession ends the cluster if it is the one of this checkout.
+// endSession ends the cluster if it belongs to this checkout.
 func (c *Cluster) endSession(ctx context.Context, reset bool) error {
 	current, err := readOwner()
 	if err != nil || current.Root != c.root {
@@ -48,8 +48,7 @@ func (c *Cluster) endSession(ctx context.Context, reset bool) error {
 	return c.Down(ctx, keep)
 }
 
-// InstallPackages installs the system packages that the cluster and the tests need, and nothing when nothing is
-// missing.
+// InstallPackages installs the missing system packages of the cluster and the tests.
 func (c *Cluster) InstallPackages(ctx context.Context) error {
 	if err := os.MkdirAll(c.Dir("logs"), 0o755); err != nil {
 		return err

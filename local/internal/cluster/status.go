@@ -19,7 +19,7 @@ var parts = []string{
 	"kube-proxy", "postgres",
 }
 
-// Status writes what runs and where it is reached. It fails when a part of the cluster does not run.
+// Status lists the running parts and their addresses. It fails if a part of the cluster does not run.
 func (c *Cluster) Status(_ context.Context, out io.Writer) error {
 	current, err := readOwner()
 	if err != nil {

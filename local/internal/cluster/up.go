@@ -15,13 +15,13 @@ import (
 	"github.com/vextrus/finance-rollout/local/internal/registry"
 )
 
-// Options say what belongs to the cluster beside what always does.
+// Options select the optional parts of the cluster.
 type Options struct {
 	// Gateway adds the Gateway API and a Gateway. One that runs already stays without it.
 	Gateway bool
 }
 
-// Up makes the cluster run. Each step looks at what is there, so Up can be interrupted or killed at any point and run
+// Up starts the cluster. Each step checks what exists, so Up can be interrupted or killed at any point and run
 // again; when everything runs, it takes seconds.
 func (c *Cluster) Up(ctx context.Context, options Options) error {
 	// Said before the tools are built, which may take half an hour.
@@ -75,7 +75,7 @@ func (c *Cluster) Up(ctx context.Context, options Options) error {
 	return c.writeEnv()
 }
 
-// prepare does what needs no cluster: system packages and tools.
+// prepare provides system packages and tools, which needs no cluster.
 func (c *Cluster) prepare(ctx context.Context, options Options) error {
 	for _, dir := range []string{c.Dir("bin"), c.Dir("logs"), c.Dir("data"), c.Dir("state"), c.Dir("secrets")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -122,7 +122,7 @@ func (c *Cluster) installSelf() error {
 	return os.Rename(target+".tmp", target)
 }
 
-// buildPause builds what pods' sandboxes run. It takes a second, so that it is left to go whether it is current.
+// buildPause builds the program of the pods' sandboxes. It takes a second, so go decides whether it is current.
 func (c *Cluster) buildPause(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", c.bin("pause"),
 		"./local/pause")
@@ -220,7 +220,7 @@ func (c *Cluster) startDatabase(ctx context.Context) error {
 	})
 }
 
-// deploy applies what runs inside the cluster and waits until it is ready.
+// deploy applies the workloads inside the cluster and waits until they are ready.
 func (c *Cluster) deploy(ctx context.Context, references map[string]string) error {
 	applier, err := manifests.NewApplier(c.internalKubeconfig())
 	if err != nil {

@@ -54,7 +54,7 @@ func (d *Demo) up(ctx context.Context, stack string) error {
 	return nil
 }
 
-// verification is what the verify gate recorded in the cluster.
+// verification is the verify gate's record in the cluster.
 type verification struct {
 	Data map[string]string `json:"data"`
 }

@@ -19,21 +19,21 @@ import (
 	"github.com/vextrus/finance-rollout/local/internal/project"
 )
 
-// External is a cluster of the user's own, with what the demo cannot make there.
+// External is a user's cluster with the things that the demo cannot create there.
 type External struct {
 	// Kubeconfig is the path of the cluster's kubeconfig; its current context is used.
 	Kubeconfig string
-	// Prometheus is what the gates ask, as namespace/service:port or as an address.
+	// Prometheus is the gates' Prometheus, as namespace/service:port or as a URL.
 	Prometheus string
 	// Registry is a registry and repository that this machine can push to and the cluster can pull from.
 	Registry string
 	// DatabaseHost, DatabaseUser and DatabasePassword reach a PostgreSQL from inside the cluster.
 	DatabaseHost, DatabaseUser, DatabasePassword string
-	// Input answers questions; nil when nobody can be asked.
+	// Input answers questions; nil without a terminal.
 	Input io.Reader
 }
 
-// FromEnvironment reads what `make demo KUBECONFIG=…` is given beside the kubeconfig.
+// FromEnvironment reads the other variables of `make demo KUBECONFIG=…`.
 func FromEnvironment(kubeconfig string, getenv func(string) string) External {
 	return External{
 		Kubeconfig: kubeconfig, Prometheus: getenv("PROMETHEUS"), Registry: getenv("REGISTRY"),
@@ -42,7 +42,7 @@ func FromEnvironment(kubeconfig string, getenv func(string) string) External {
 	}
 }
 
-// Missing tells what stands in the way of the demo on the cluster, each with what to do; nothing when it can begin.
+// Missing lists what the demo lacks on the cluster, each with its remedy; empty when the demo can start.
 func (e *External) Missing(ctx context.Context) []string {
 	client, err := e.connect()
 	if err == nil {
@@ -84,7 +84,7 @@ func (e *External) connect() (kubernetes.Interface, error) {
 	return kubernetes.NewForConfig(config)
 }
 
-// askForPrometheus offers the Services that look like one. Without anybody to ask, it gives nothing.
+// askForPrometheus offers the Services that look like Prometheus. Without a terminal it returns an empty string.
 func (e *External) askForPrometheus(ctx context.Context, client kubernetes.Interface) string {
 	if e.Input == nil {
 		return ""

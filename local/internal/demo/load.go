@@ -30,11 +30,11 @@ func Customers(ctx context.Context, secret string) error {
 // servedBy is the header in which the example service names its pod.
 const servedBy = "X-Served-By"
 
-// Load is what a run of requests found.
+// Load is the outcome of a run of requests.
 type Load struct {
 	// Requests were sent; Failed of them got an error or no answer.
 	Requests, Failed int
-	// LastError tells why the last failed request failed.
+	// LastError is the error of the last failed request.
 	LastError string
 	// ByPod counts the answers of each pod.
 	ByPod map[string]int
@@ -91,7 +91,7 @@ func send(ctx context.Context, nodePort int, secret string, perSecond int, limit
 	return load, nil
 }
 
-// explain tells why requests failed; nothing when none did.
+// explain names the last error; empty if no request failed.
 func (l Load) explain() string {
 	if l.Failed == 0 {
 		return ""

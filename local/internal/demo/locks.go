@@ -14,7 +14,7 @@ import (
 	"github.com/vextrus/finance-rollout/build/progress"
 )
 
-// lock is what the Pulumi CLI writes into the file backend while it works on a stack. A CLI that is killed leaves it
+// lock is the file that the Pulumi CLI keeps in the file backend while it works on a stack. A killed CLI leaves it
 // behind.
 type lock struct {
 	PID      int    `json:"pid"`
@@ -25,7 +25,7 @@ type lock struct {
 const patience = 3 * time.Minute
 
 // unlock waits for a CLI that still works on the stack, and takes the lock away when the one that holds it was
-// killed. A lock of another machine stays: `pulumi up` tells of it then.
+// killed. It leaves a lock of another machine alone: `pulumi up` reports it.
 func (d *Demo) unlock(ctx context.Context, stack string) error {
 	state := strings.TrimPrefix(d.Backend, "file://")
 	if state == "" {
@@ -107,7 +107,7 @@ func holderOf(folder, host string) (holder, error) {
 	return found, nil
 }
 
-// isPulumi tells whether a process is a Pulumi CLI: the kernel gives the number of a dead one to others.
+// isPulumi reports whether a process is a Pulumi CLI, since the kernel reuses the numbers of dead processes.
 func isPulumi(pid int) bool {
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return err == nil && strings.TrimSpace(string(name)) == "pulumi"

@@ -40,8 +40,8 @@ type Demo struct {
 	Ports                map[string]int
 }
 
-// Prepare makes what `pulumi up` needs: the program compiled, the example's images in the registry, the derived
-// project and its stacks.
+// Prepare provides everything that `pulumi up` needs: the compiled program, the example's images in the registry, the
+// derived project and its stacks.
 func (d *Demo) Prepare(ctx context.Context) error {
 	program := filepath.Join(d.Root, "bin", "finance-rollout")
 	apart := d.Dir != ""
@@ -111,7 +111,7 @@ func (d *Demo) pushTo(ctx context.Context, host, name, version string) (string, 
 	return registry.Push(ctx, built, host, name, version)
 }
 
-// pushGuard builds what the guard's image holds and pushes it to the local registry.
+// pushGuard builds the guard's image and pushes it to the local registry.
 func (d *Demo) pushGuard(ctx context.Context) (string, error) {
 	binary := d.Cluster.Binary("rollout-guard")
 	if err := d.compile(ctx, binary, "-s -w", "./cmd/guard"); err != nil {
@@ -165,7 +165,7 @@ func (d *Demo) writeStacks(ctx context.Context, options project.Options) error {
 	return project.Init(ctx, options, d.pulumiWith)
 }
 
-// pulumi runs the Pulumi CLI in the environment that .local/env describes and gives what it printed.
+// pulumi runs the Pulumi CLI in the environment of .local/env and returns its output.
 func (d *Demo) pulumi(ctx context.Context, args ...string) (string, error) {
 	return d.pulumiWith(ctx, "", args...)
 }

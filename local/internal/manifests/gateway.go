@@ -19,13 +19,13 @@ import (
 //go:embed gateway/*.yaml
 var gatewayFiles embed.FS
 
-// The definitions of the Gateway API are those of its own module, at the version that Traefik is built for.
+// The definitions of the Gateway API come from its module, at the version that Traefik is built for.
 const (
 	gatewayModule = "sigs.k8s.io/gateway-api"
 	gatewayCRDs   = "config/crd/standard/gateway.networking.k8s.io_*.yaml"
 )
 
-// GatewayValues are what the manifests of the Gateway are filled with.
+// GatewayValues fill the templates of the Gateway's manifests.
 type GatewayValues struct {
 	// Port is the port of the Gateway's listener.
 	Port int

@@ -1,4 +1,4 @@
-// Package manifests holds what the local cluster runs besides the product, as YAML, and applies it with server-side
+// Package manifests holds the local cluster's own workloads as YAML and applies them with server-side
 // apply. It talks to the API server and imports nothing of the product.
 package manifests
 
@@ -29,7 +29,7 @@ const fieldManager = "finance-rollout-local"
 //go:embed yaml/*.yaml
 var files embed.FS
 
-// Values are what the manifests are filled with.
+// Values fill the templates of the manifests.
 type Values struct {
 	// Images are references by digest, by the name of the program that they hold.
 	Images map[string]string

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// Wait waits until the node and everything that Apply applied is ready, and shows what it waits for.
+// Wait waits until the node and all applied objects are ready, and shows the objects that are not.
 func (a *Applier) Wait(ctx context.Context, values Values, timeout time.Duration, show func(string)) error {
 	targets, err := awaited(values)
 	if err != nil {

@@ -96,7 +96,7 @@ func ownChain(line string) (string, bool) {
 	return chainPrefix + name, true
 }
 
-// ownRule reports whether a rule in somebody else's chain is ours to delete. Rules in our chains go with the chain.
+// ownRule reports whether a rule in a foreign chain is ours to delete. Rules in our chains go with the chain.
 func ownRule(line string) bool {
 	fields := strings.Fields(line)
 	if len(fields) < 2 || strings.HasPrefix(fields[1], chainPrefix) {

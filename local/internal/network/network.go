@@ -1,4 +1,4 @@
-// Package network makes and removes what the local cluster adds to the machine's network: a bridge for the pods, a few
+// Package network adds and removes the local cluster's part of the machine's network: a bridge for the pods, a few
 // kernel settings and, through kube-proxy and the kubelet, iptables chains. It drives the ip and iptables commands and
 // imports the standard library only.
 package network

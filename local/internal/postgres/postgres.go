@@ -20,7 +20,7 @@ import (
 // programs is where Debian keeps the programs of each version of the server.
 const programs = "/usr/lib/postgresql/*/bin"
 
-// Config says what the server is to be.
+// Config describes the server.
 type Config struct {
 	// DataDir holds the databases and SocketDir the administrator's socket; the server's user must be able to reach both.
 	DataDir, SocketDir string
@@ -96,7 +96,7 @@ func (d *Database) Init(ctx context.Context) error {
 	return d.writeFile("pg_hba.conf", access)
 }
 
-// initDataDir lets initdb work beside the final place, so that only a complete directory gets its name.
+// initDataDir runs initdb in a temporary directory, so that only a complete one gets the final name.
 func (d *Database) initDataDir(ctx context.Context) error {
 	temp := d.DataDir + ".new"
 	if err := os.RemoveAll(temp); err != nil {
@@ -158,7 +158,8 @@ func (d *Database) run(ctx context.Context, stdin, program string, args ...strin
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + d.bin + ":/usr/bin:/bin", "LC_ALL=C.UTF-8"}
 	cmd.Stdin = strings.NewReader(stdin)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(d.UID), Gid: uint32(d.GID)}} //nolint:gosec // ids of the system's user database
+	user := &syscall.Credential{Uid: uint32(d.UID), Gid: uint32(d.GID)} //nolint:gosec // ids of the system's user database
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

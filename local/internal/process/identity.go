@@ -13,7 +13,7 @@ type Identity struct {
 	PID int `json:"pid"`
 	// StartTime is the process's start in clock ticks since boot, field 22 of /proc/<pid>/stat.
 	StartTime uint64 `json:"startTime"`
-	// BootID tells this boot of the machine from the others.
+	// BootID identifies this boot of the machine.
 	BootID string `json:"bootID"`
 }
 

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// launchRequest is what Ensure hands to the launcher.
+// launchRequest is the launcher's input from Ensure.
 type launchRequest struct {
 	Spec     Spec
 	Record   string
@@ -16,7 +16,7 @@ type launchRequest struct {
 }
 
 // Launch turns the calling process into the program that the request describes: it writes its record, enters its
-// cgroups, gives up its privileges and executes the program. It returns only on failure.
+// cgroups, drops its privileges and executes the program. It returns only on failure.
 func Launch(request string) error {
 	var req launchRequest
 	if err := json.Unmarshal([]byte(request), &req); err != nil {

@@ -27,7 +27,7 @@ const (
 // Spec says how a process is to run. Two equal specs are the same process: Ensure restarts what differs.
 type Spec struct {
 	Name string
-	// Path is the program, Args what follows it on the command line.
+	// Path is the program, Args its arguments.
 	Path string
 	Args []string
 	Env  []string
@@ -40,7 +40,7 @@ type Spec struct {
 	Files []string
 }
 
-// record is what the file of a process holds.
+// record is the content of a process's file.
 type record struct {
 	Identity
 	SpecHash string `json:"specHash"`

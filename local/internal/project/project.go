@@ -1,6 +1,6 @@
 // Package project derives a Pulumi project for the local cluster from the committed one: the same program and the
 // same stacks, with requests small enough for one small node, quick probes, a short bake and generated secrets.
-// Nothing that is committed is touched: the derived project is a folder of its own, whose Pulumi.yaml points back to
+// The committed files stay untouched: the derived project is a separate folder whose Pulumi.yaml points back to
 // the program.
 package project
 
@@ -23,17 +23,18 @@ var Stacks = []string{"staging", "production"}
 
 const prefix = "finance-rollout:"
 
-// Options say what to derive.
+// Options describe the project to derive.
 type Options struct {
 	// Repo is the checkout with the committed project, Dir the folder to write.
 	Repo, Dir string
 	// Kubeconfig and Context name the cluster.
 	Kubeconfig, Context string
-	// Prometheus is what the gates ask, as the prometheus key takes it.
+	// Prometheus is the gates' Prometheus, in the form of the prometheus key.
 	Prometheus string
 	// Image is the release's image and StableImage that of the stable track.
 	Image, StableImage string
-	// Program is the compiled Pulumi program; empty to let Pulumi compile it when it changed, as the committed project does.
+	// Program is the compiled Pulumi program; empty to let Pulumi compile it when it changed, as the committed project
+	// does.
 	Program string
 	// Guard is the image of the rollout command, for the guard; empty for none.
 	Guard string
@@ -47,10 +48,10 @@ type Options struct {
 	Secrets map[string]string
 }
 
-// Pulumi runs the Pulumi CLI in the derived project with an input and gives what it prints.
+// Pulumi runs the Pulumi CLI in the derived project with an input and returns its output.
 type Pulumi func(ctx context.Context, input string, args ...string) (string, error)
 
-// Write derives the project. What an earlier call encrypted in a stack's file is kept; everything else is written anew.
+// Write derives the project. It keeps the encrypted values of an existing stack file and rewrites everything else.
 func Write(options Options) error {
 	if err := os.MkdirAll(options.Dir, 0o755); err != nil {
 		return fmt.Errorf("make the project folder: %w", err)
@@ -66,7 +67,7 @@ func Write(options Options) error {
 	return nil
 }
 
-// Init makes the stacks in the backend and encrypts their secrets, as far as they are not there or are others. A
+// Init creates the stacks in the backend and encrypts the secrets that are missing or differ. A
 // secret goes to the CLI by its input: every user of the machine can read the arguments of a process.
 func Init(ctx context.Context, options Options, pulumi Pulumi) error {
 	for _, stack := range Stacks {
@@ -88,7 +89,7 @@ func Init(ctx context.Context, options Options, pulumi Pulumi) error {
 	return nil
 }
 
-// secrets reads those of a stack by their path. Its errors show nothing of what was printed.
+// secrets reads the secrets of a stack by their path. Its errors contain nothing of the CLI's output.
 func secrets(ctx context.Context, stack string, pulumi Pulumi) (map[string]string, error) {
 	printed, err := pulumi(ctx, "", "config", "--show-secrets", "--json", "--stack", stack)
 	if err != nil {
@@ -155,7 +156,7 @@ func (o Options) writeStack(stack string) error {
 	return write(path, file)
 }
 
-// keep carries over what was encrypted before.
+// keep copies the encrypted values of the existing file.
 func keep(before, file map[string]any) {
 	if salt, ok := before["encryptionsalt"]; ok {
 		file["encryptionsalt"] = salt
@@ -165,7 +166,7 @@ func keep(before, file map[string]any) {
 	}
 }
 
-// overrides are what the local cluster needs otherwise than a real one.
+// overrides are the values that differ on the local cluster.
 func (o Options) overrides(stack, namespace string) map[string]any {
 	probe := func(path string) map[string]any {
 		return map[string]any{"path": path, "initialDelaySeconds": 1, "periodSeconds": 1, "timeoutSeconds": 2,

@@ -49,7 +49,7 @@ func (c Cache) Push(ctx context.Context, image images.Image, registry, repositor
 	return reference, c.write(entries)
 }
 
-// read returns what is remembered; a file that cannot be read is like none.
+// read returns the remembered images. It treats an unreadable file as empty.
 func (c Cache) read() map[string]entry {
 	entries := map[string]entry{}
 	content, err := os.ReadFile(c.path)
