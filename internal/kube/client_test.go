@@ -79,7 +79,8 @@ func TestNewRefuses(t *testing.T) {
 			[]string{`context "gone"`, "production, staging"}},
 		{"file does not exist", Options{Kubeconfig: missing}, []string{missing, "no such file"}},
 		{"file is broken", Options{Kubeconfig: broken}, []string{broken}},
-		{"nothing configured", Options{}, []string{missing, "set KUBECONFIG"}},
+		{"nothing configured", Options{}, []string{missing, "does not exist", "set KUBECONFIG",
+			"the stack's key kubeconfig"}},
 		{"context of nothing", Options{Context: "prod"}, []string{`context "prod"`, missing, "it has none"}},
 	}
 	for _, test := range tests {

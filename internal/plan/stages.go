@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -42,6 +43,36 @@ func (s Stages) Weight(week int) (int, error) {
 		return 0, fmt.Errorf("week %d is not a stage of the rollout: allowed are 1 to %d (weights %s %%)", week, len(s), s)
 	}
 	return s[week-1], nil
+}
+
+// Pods is the fewest pods whose count expresses every stage exactly; all its multiples do too.
+func (s Stages) Pods() int {
+	pods := 1
+	for _, weight := range s {
+		needed := 100 / gcd(100, weight)
+		pods = pods / gcd(pods, needed) * needed
+	}
+	return pods
+}
+
+// Fitting gives as many stages, close to these, that total pods express exactly; nil when there are none.
+func (s Stages) Fitting(total int) Stages {
+	step := 100 / gcd(100, total)
+	fitting := slices.Clone(s)
+	for i, weight := range s {
+		fitting[i] = max((weight+step/2)/step, i+1) * step
+		if i > 0 {
+			fitting[i] = max(fitting[i], fitting[i-1]+step)
+		}
+	}
+	// Rounding up leaves less room below 100.
+	for i, limit := len(s)-1, 100; i >= 0; i, limit = i-1, limit-step {
+		fitting[i] = min(fitting[i], limit)
+	}
+	if fitting.Validate() != nil {
+		return nil
+	}
+	return fitting
 }
 
 // next is the first stage above a weight; 100 when there is none.

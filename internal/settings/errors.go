@@ -41,16 +41,43 @@ func shorten(value string) string {
 }
 
 // problems collects errors, so that a user sees all of them at once.
-type problems []error
+type problems struct {
+	commands
+	found []error
+}
 
 func (p *problems) add(key, value, fix, format string, args ...any) {
-	*p = append(*p, &Error{Key: key, Value: value, Problem: fmt.Sprintf(format, args...), Fix: fix})
+	p.found = append(p.found, &Error{Key: key, Value: value, Problem: fmt.Sprintf(format, args...), Fix: fix})
 }
 
-func set(key, value string) string { return fmt.Sprintf("pulumi config set %s %s", key, value) }
+// commands writes commands that can be pasted: each names its stack, so that none changes another one.
+type commands struct{ stack string }
 
-func setPath(key, value string) string {
-	return fmt.Sprintf("pulumi config set --path %s %s", key, value)
+func (c commands) config(words string) string { return "pulumi config " + words + " -s " + c.stack }
+
+// set changes a key.
+func (c commands) set(key, value string) string { return c.config("set " + key + " " + value) }
+
+// setPath changes a field of an object.
+func (c commands) setPath(path, value string) string {
+	return c.config("set --path " + path + " " + value)
 }
 
-func setSecret(key string) string { return "pulumi config set --secret --path " + key }
+// change changes a key, or a field of an object.
+func (c commands) change(path, value string) string {
+	if strings.ContainsAny(path, ".[") {
+		return c.setPath(path, value)
+	}
+	return c.set(path, value)
+}
+
+// setSecret asks for a secret without showing it.
+func (c commands) setSecret(path string) string { return c.config("set --secret --path " + path) }
+
+// remove takes a key, or a field of an object, out of the stack's file.
+func (c commands) remove(path string) string {
+	if strings.ContainsAny(path, ".[") {
+		return c.config("rm --path " + path)
+	}
+	return c.config("rm " + path)
+}

@@ -83,12 +83,12 @@ func (s *Settings) validateTraffic(found *problems) {
 		return
 	}
 	if s.IsSingle() {
-		found.add("traffic", s.Traffic, set("traffic", TrafficReplicas),
+		found.add("traffic", s.Traffic, found.set("traffic", TrafficReplicas),
 			"a stack with strategy %q has one track, and nothing to split", StrategySingle)
 	}
 	s.validateGateway(found)
 	if s.Service.SessionAffinity {
-		found.add("service.sessionAffinity", "true", setPath("service.sessionAffinity", "false"),
+		found.add("service.sessionAffinity", "true", found.setPath("service.sessionAffinity", "false"),
 			"requests that come through the Gateway pass the Service by; the Gateway has settings of its own for sessions, "+
 				"which distort the split as well")
 	}
@@ -100,14 +100,14 @@ func (s *Settings) validateGateway(found *problems) {
 		{"gateway.namespace", s.Gateway.Namespace, "it names the namespace of the Gateway"},
 	} {
 		if name.value == "" {
-			found.add(name.key, "", setPath(name.key, "NAME"), "missing; %s", name.what)
+			found.add(name.key, "", found.setPath(name.key, "NAME"), "missing; %s", name.what)
 		} else if messages := validation.IsDNS1123Subdomain(name.value); len(messages) > 0 {
-			found.add(name.key, name.value, setPath(name.key, "NAME"), "%s", messages[0])
+			found.add(name.key, name.value, found.setPath(name.key, "NAME"), "%s", messages[0])
 		}
 	}
 	if section := s.Gateway.SectionName; section != "" {
 		if messages := validation.IsDNS1123Subdomain(section); len(messages) > 0 {
-			found.add("gateway.sectionName", section, "pulumi config rm --path gateway.sectionName", "%s", messages[0])
+			found.add("gateway.sectionName", section, found.remove("gateway.sectionName"), "%s", messages[0])
 		}
 	}
 	for i, host := range s.Gateway.Hostnames {
@@ -117,19 +117,21 @@ func (s *Settings) validateGateway(found *problems) {
 		}
 		if messages := check(host); len(messages) > 0 {
 			key := fmt.Sprintf("gateway.hostnames[%d]", i)
-			found.add(key, host, setPath(key, "finance.example.com"), "%s", messages[0])
+			found.add(key, host, found.setPath(key, "finance.example.com"), "%s", messages[0])
 		}
 	}
 	if kept := s.Gateway.StableReplicas; kept < 0 || kept > s.Replicas {
-		found.add("gateway.stableReplicas", strconv.Itoa(kept), setPath("gateway.stableReplicas", strconv.Itoa(s.Replicas)),
+		found.add("gateway.stableReplicas", strconv.Itoa(kept), found.setPath("gateway.stableReplicas",
+			strconv.Itoa(s.Replicas)),
 			"allowed are 1 to replicas, which is %d, or 0 for all of them", s.Replicas)
 	}
 	if time.Duration(s.Gateway.Timeout) < time.Second {
-		found.add("gateway.timeout", s.Gateway.Timeout.String(), setPath("gateway.timeout", "1m"), "at least 1s")
+		found.add("gateway.timeout", s.Gateway.Timeout.String(), found.setPath("gateway.timeout", "1m"), "at least 1s")
 	}
 	// The Services of the tracks are named after the Service.
 	if most := longestName - len("-canary"); len(s.ServiceName) > most {
-		found.add("serviceName", s.ServiceName, set("serviceName", "NAME"), "at most %d characters where traffic is %s", most,
+		found.add("serviceName", s.ServiceName, found.set("serviceName", "NAME"), "at most %d characters where traffic is %s",
+			most,
 			TrafficGateway)
 	}
 }
@@ -140,21 +142,21 @@ func (s *Settings) validateAutoscale(found *problems, track string, autoscale *A
 	}
 	key := track + ".autoscale"
 	if !s.IsGateway() {
-		found.add(key, "", "pulumi config rm --path "+key+", or "+set("traffic", TrafficGateway),
+		found.add(key, "", found.remove(key)+", or "+found.set("traffic", TrafficGateway),
 			"where traffic is %s, the canary's share of the pods is its share of the requests: an autoscaler would change "+
 				"the split", TrafficReplicas)
 		return
 	}
 	if autoscale.Min < 0 {
-		found.add(key+".min", strconv.Itoa(autoscale.Min), setPath(key+".min", "1"),
+		found.add(key+".min", strconv.Itoa(autoscale.Min), found.setPath(key+".min", "1"),
 			"allowed are 1 and more, or 0 for the plan's count")
 	}
 	if least := max(s.Replicas, autoscale.Min); autoscale.Max < least || autoscale.Max > mostReplicas {
-		found.add(key+".max", strconv.Itoa(autoscale.Max), setPath(key+".max", strconv.Itoa(least)),
+		found.add(key+".max", strconv.Itoa(autoscale.Max), found.setPath(key+".max", strconv.Itoa(least)),
 			"allowed are %d, which the plan may need, to %d", least, mostReplicas)
 	}
 	if autoscale.CPUPercent < 1 {
-		found.add(key+".cpuPercent", strconv.Itoa(autoscale.CPUPercent), setPath(key+".cpuPercent", "70"),
+		found.add(key+".cpuPercent", strconv.Itoa(autoscale.CPUPercent), found.setPath(key+".cpuPercent", "70"),
 			"at least 1; it is relative to resources.requests.cpu")
 	}
 }

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 const goodGateway = `{"namespace":"infra","name":"public"}`
 
-func throughGateway(changes ...string) source {
+func throughGateway(changes ...string) testkit.Config {
 	return production(append([]string{"traffic", "gateway", "gateway", goodGateway}, changes...)...)
 }
 
@@ -58,7 +59,7 @@ func TestGatewayRefuses(t *testing.T) {
 	autoscale := func(fields string) string { return `{"autoscale":{` + fields + `}}` }
 	tests := []struct {
 		name   string
-		source source
+		source testkit.Config
 		want   []string
 	}{
 		{"no gateway", production("traffic", "gateway"), []string{"gateway.name", "missing",

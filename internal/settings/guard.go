@@ -45,22 +45,23 @@ func (s *Settings) IsGuarded() bool { return s.Guard.Enabled && s.Guard.Image !=
 
 func (s *Settings) validateGuard(found *problems) {
 	if s.Guard.Replicas < 1 || s.Guard.Replicas > 5 {
-		found.add("guard.replicas", strconv.Itoa(s.Guard.Replicas), setPath("guard.replicas", "2"),
+		found.add("guard.replicas", strconv.Itoa(s.Guard.Replicas), found.setPath("guard.replicas", "2"),
 			"allowed are 1 to 5; one of them acts")
 	}
 	if s.Guard.Interval < model.Duration(200*time.Millisecond) || s.Guard.Interval > model.Duration(time.Minute) {
-		found.add("guard.interval", s.Guard.Interval.String(), setPath("guard.interval", "1s"), "allowed are 200ms to 1m")
+		found.add("guard.interval", s.Guard.Interval.String(), found.setPath("guard.interval", "1s"),
+			"allowed are 200ms to 1m")
 	}
 	if s.Guard.Confidence <= 0.5 || s.Guard.Confidence >= 1 {
-		found.add("guard.confidence", fmt.Sprint(s.Guard.Confidence), setPath("guard.confidence", "0.9999"),
+		found.add("guard.confidence", fmt.Sprint(s.Guard.Confidence), found.setPath("guard.confidence", "0.9999"),
 			"allowed is more than 0.5 and less than 1")
 	}
 	if s.Guard.Watch < 0 {
-		found.add("guard.watch", s.Guard.Watch.String(), setPath("guard.watch", "30m"), "must not be negative")
+		found.add("guard.watch", s.Guard.Watch.String(), found.setPath("guard.watch", "30m"), "must not be negative")
 	}
 	if s.Guard.Alertmanager != "" {
 		if _, err := endpoint.Parse(s.Guard.Alertmanager); err != nil {
-			found.add("guard.alertmanager", s.Guard.Alertmanager, setPath("guard.alertmanager",
+			found.add("guard.alertmanager", s.Guard.Alertmanager, found.setPath("guard.alertmanager",
 				"monitoring/alertmanager-operated:9093"), "%s", err)
 		}
 	}

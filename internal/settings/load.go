@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,12 +24,12 @@ type Source interface {
 }
 
 // Load reads and validates the settings of a stack. The environment is the stack's name unless it is configured. The
-// error joins one *Error for each problem found. The settings come with it all the same, a value that cannot be read
-// being at its default, for whoever must act on a stack whose configuration is wrong.
+// error joins one *Error for each problem. The settings come with it all the same, with the default in place of a value
+// that cannot be read, because a rollback must work on a stack whose configuration is wrong.
 func Load(stack string, source Source) (*Settings, error) {
 	s := Defaults()
-	s.Environment = stack
-	var found problems
+	s.Environment, s.stack = stack, stack
+	found := problems{commands: commands{stack}}
 	found.unknownKeys(source)
 	value := reflect.ValueOf(s).Elem()
 	for _, field := range reflect.VisibleFields(value.Type()) {
@@ -40,16 +41,43 @@ func Load(stack string, source Source) (*Settings, error) {
 		if !given || raw == "" && key == "environment" {
 			continue
 		}
-		if err := decode(raw, value.FieldByIndex(field.Index)); err != nil {
+		target := value.FieldByIndex(field.Index)
+		err := decode(raw, s.inherited(raw, target))
+		if err != nil && !found.explain(key, raw, field.Type, isHidden(source, key)) {
 			found.add(key, shownValue(source, key, raw), "", "%s", err)
 		}
 	}
 	s.secretsFromKey = source.IsSecret("secrets")
 	s.derive()
-	if len(found) == 0 {
-		found = s.validate()
+	if len(found.found) == 0 {
+		s.validate(&found)
 	}
-	return s, errors.Join(found...)
+	return s, errors.Join(found.found...)
+}
+
+// inherited gives the value that raw is decoded into. Where a track overrides a part of its probes or resources, that
+// is a copy of the stack's, whose other parts it keeps.
+func (s *Settings) inherited(raw string, target reflect.Value) reflect.Value {
+	override, ok := target.Addr().Interface().(*TrackOverride)
+	if !ok {
+		return target
+	}
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(raw), &given); err != nil {
+		return target
+	}
+	for name, value := range given {
+		switch {
+		case string(value) == "null":
+		case strings.EqualFold(name, "probes"):
+			probes := s.Probes
+			override.Probes = &probes
+		case strings.EqualFold(name, "resources"):
+			resources := s.Resources
+			override.Resources = &resources
+		}
+	}
+	return target
 }
 
 // Keys lists every configuration key, sorted.
@@ -67,15 +95,33 @@ func Keys() []string {
 func (p *problems) unknownKeys(source Source) {
 	known := Keys()
 	for _, key := range source.Keys() {
-		if !slices.Contains(known, key) {
-			p.add(key, "", "pulumi config rm "+key, "no such key; allowed are %s", strings.Join(known, ", "))
+		if slices.Contains(known, key) {
+			continue
 		}
+		meant := nearest(key, known)
+		if meant == "" {
+			p.add(key, "", p.remove(key), "no such key; allowed are %s", strings.Join(known, ", "))
+			continue
+		}
+		fix := p.remove(key)
+		if value, _ := source.Get(key); !isHidden(source, key) && !isHidden(source, meant) && plainWord.MatchString(value) {
+			fix += " && " + p.set(meant, value)
+		}
+		p.add(key, "", fix, "no such key; did you mean %s?", meant)
 	}
+}
+
+// plainWord is a value that a shell takes as it is.
+var plainWord = regexp.MustCompile(`^[\w./:@-]{1,80}$`)
+
+// isHidden tells whether the value of a key may hold a secret.
+func isHidden(source Source, key string) bool {
+	return source.IsSecret(key) || key == "secrets" || key == "registry"
 }
 
 // shownValue keeps what may hold a secret out of error messages.
 func shownValue(source Source, key, raw string) string {
-	if source.IsSecret(key) || key == "secrets" || key == "registry" {
+	if isHidden(source, key) {
 		return ""
 	}
 	return raw
@@ -105,42 +151,10 @@ func decode(raw string, target reflect.Value) error {
 }
 
 func decodeObject(raw string, target reflect.Value) error {
-	decoder := json.NewDecoder(strings.NewReader(unquoteNumbers(raw, target.Type())))
+	decoder := json.NewDecoder(strings.NewReader(unquote(raw, target.Type())))
 	decoder.DisallowUnknownFields()
-	err := decoder.Decode(target.Addr().Interface())
-	var mismatch *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &mismatch):
-		return fmt.Errorf("field %s must be of type %s, not %s", mismatch.Field, mismatch.Type, mismatch.Value)
-	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field "):
-		return fmt.Errorf("%s; allowed are %s", strings.TrimPrefix(err.Error(), "json: "), fieldsOf(target.Type()))
-	case err != nil:
+	if err := decoder.Decode(target.Addr().Interface()); err != nil {
 		return fmt.Errorf("not a valid object: %w", err)
 	}
 	return nil
-}
-
-// fieldsOf names every field that an object may hold, those of its own objects with their path.
-func fieldsOf(of reflect.Type) string {
-	var names []string
-	var walk func(prefix string, of reflect.Type)
-	walk = func(prefix string, of reflect.Type) {
-		if of.Kind() == reflect.Pointer {
-			of = of.Elem()
-		}
-		if of.Kind() != reflect.Struct {
-			names = append(names, strings.TrimSuffix(prefix, "."))
-			return
-		}
-		for _, field := range reflect.VisibleFields(of) {
-			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-			if name == "" {
-				names = append(names, strings.TrimSuffix(prefix, "."))
-				return
-			}
-			walk(prefix+name+".", field.Type)
-		}
-	}
-	walk("", of)
-	return strings.Join(names, ", ")
 }

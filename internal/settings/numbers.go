@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// unquoteNumbers makes numbers of the texts in an object where its Go type holds a fraction: `pulumi config set
-// --path` stores 0.005 as the text "0.005", although it stores 5 as a number. What is no object, or no number, stays
-// for the decoder to complain about.
-func unquoteNumbers(raw string, of reflect.Type) string {
+// unquote makes numbers and booleans of the texts in an object where its Go type holds one: `pulumi config set --path`
+// stores 0.005 as the text "0.005", although it stores 5 as a number, and people quote numbers in YAML. Texts that hold
+// none are left to the decoder, which refuses them.
+func unquote(raw string, of reflect.Type) string {
 	decoder := json.NewDecoder(strings.NewReader(raw))
 	decoder.UseNumber()
 	var value any
@@ -19,7 +19,7 @@ func unquoteNumbers(raw string, of reflect.Type) string {
 		return raw
 	}
 	changed := false
-	value = unquote(value, of, &changed)
+	value = unquoteValue(value, of, &changed)
 	var text bytes.Buffer
 	if err := json.NewEncoder(&text).Encode(value); err != nil || !changed {
 		return raw
@@ -27,20 +27,20 @@ func unquoteNumbers(raw string, of reflect.Type) string {
 	return text.String()
 }
 
-func unquote(value any, of reflect.Type, changed *bool) any {
+func unquoteValue(value any, of reflect.Type, changed *bool) any {
 	for of.Kind() == reflect.Pointer {
 		of = of.Elem()
 	}
 	switch value := value.(type) {
 	case string:
-		if _, err := strconv.ParseFloat(value, 64); err == nil && of.Kind() == reflect.Float64 && json.Valid([]byte(value)) {
+		if isLiteral(value, of.Kind()) {
 			*changed = true
-			return json.Number(value)
+			return json.RawMessage(value)
 		}
 	case []any:
 		if of.Kind() == reflect.Slice {
 			for i := range value {
-				value[i] = unquote(value[i], of.Elem(), changed)
+				value[i] = unquoteValue(value[i], of.Elem(), changed)
 			}
 		}
 	case map[string]any:
@@ -50,9 +50,28 @@ func unquote(value any, of reflect.Type, changed *bool) any {
 		for _, field := range reflect.VisibleFields(of) {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if held, set := value[name]; set && name != "" {
-				value[name] = unquote(held, field.Type, changed)
+				value[name] = unquoteValue(held, field.Type, changed)
 			}
 		}
 	}
 	return value
+}
+
+// isLiteral tells whether a text is a literal of JSON that a type of that kind takes.
+func isLiteral(text string, kind reflect.Kind) bool {
+	if !json.Valid([]byte(text)) {
+		return false
+	}
+	var err error
+	switch kind {
+	case reflect.Float64:
+		_, err = strconv.ParseFloat(text, 64)
+	case reflect.Int:
+		_, err = strconv.Atoi(text)
+	case reflect.Bool:
+		return text == "true" || text == "false"
+	default:
+		return false
+	}
+	return err == nil
 }

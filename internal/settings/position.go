@@ -15,28 +15,29 @@ const mostReplicas = 1000
 // validatePosition turns week and weight into the target position.
 func (s *Settings) validatePosition(found *problems) {
 	if s.Replicas < 1 || s.Replicas > mostReplicas {
-		found.add("replicas", strconv.Itoa(s.Replicas), set("replicas", "10"), "allowed are 1 to %d", mostReplicas)
+		found.add("replicas", strconv.Itoa(s.Replicas), found.set("replicas", "10"), "allowed are 1 to %d", mostReplicas)
 		return
 	}
 	if !s.IsGateway() && (s.WarmStable < 0 || s.WarmStable > s.Replicas) {
-		found.add("warmStable", strconv.Itoa(s.WarmStable), set("warmStable", "2"), "allowed are 0 to replicas, which is %d",
+		found.add("warmStable", strconv.Itoa(s.WarmStable), found.set("warmStable", "2"),
+			"allowed are 0 to replicas, which is %d",
 			s.Replicas)
 	}
 	if s.IsSingle() {
 		if s.CanaryWeight.Set {
-			found.add("canaryWeight", strconv.Itoa(s.CanaryWeight.Percent), "pulumi config rm canaryWeight",
+			found.add("canaryWeight", strconv.Itoa(s.CanaryWeight.Percent), found.remove("canaryWeight"),
 				"a stack with strategy %q has no canary", StrategySingle)
 		}
 		s.position, _ = plan.Single(s.Replicas)
 		return
 	}
 	if err := s.Stages.Validate(); err != nil {
-		found.add("stages", "", "pulumi config rm stages", "%s", err)
+		found.add("stages", "", found.remove("stages"), "%s", err)
 		return
 	}
 	weight, err := s.Stages.Weight(s.Week)
 	if err != nil {
-		found.add("week", strconv.Itoa(s.Week), set("week", "1"), "%s", err)
+		found.add("week", strconv.Itoa(s.Week), found.set("week", "1"), "%s", err)
 		return
 	}
 	key, given := "week", s.Week
@@ -50,22 +51,38 @@ func (s *Settings) validatePosition(found *problems) {
 	}
 	s.position, err = plan.Split(s.Week, weight, s.Replicas, s.WarmStable)
 	if err != nil {
+		if key == "week" {
+			s.refuseCount(found, err)
+			return
+		}
 		lower, upper := plan.NearestWeights(weight, s.Replicas)
-		found.add(key, strconv.Itoa(given),
-			fmt.Sprintf("%s, or %d", set("canaryWeight", strconv.Itoa(lower)), upper), "%s", err)
+		found.add(key, strconv.Itoa(given), fmt.Sprintf("%s, or %d", found.set(key, strconv.Itoa(lower)), upper), "%s", err)
 	}
 }
 
-// HeldBack says that canaryWeight keeps the canary below the weight of the week, so that a week which was set to
-// advance does not look as if nothing happened; empty when it does not.
+// refuseCount says which stages the pods can express, and how many pods the stages need.
+func (s *Settings) refuseCount(found *problems, err error) {
+	needed := s.Stages.Pods()
+	fixes := []string{found.set("replicas", strconv.Itoa((s.Replicas/needed+1)*needed))}
+	advice := ""
+	if fitting := s.Stages.Fitting(s.Replicas); fitting != nil {
+		advice = fmt.Sprintf("with %d pods, stages can be %s; ", s.Replicas, fitting)
+		encoded := strings.ReplaceAll(fitting.String(), " ", "")
+		fixes = append(fixes, found.set("stages", "'["+encoded+"]'"))
+	}
+	found.add("week", strconv.Itoa(s.Week), strings.Join(fixes, ", or "), "%s. %sthe stages %s need a multiple of %d pods",
+		err, advice, s.Stages, needed)
+}
+
+// HeldBack says that canaryWeight keeps the canary below the weight of the week, because a week that was set to advance
+// has no effect then. It is empty when it does not.
 func (s *Settings) HeldBack() string {
 	planned, err := s.Stages.Weight(s.Week)
 	if err != nil || s.IsSingle() || !s.CanaryWeight.Set || s.CanaryWeight.Percent >= planned {
 		return ""
 	}
-	return fmt.Sprintf("canaryWeight is %d and counts, not the %d %% of week %d: to go by the week, pulumi config rm "+
-		"canaryWeight",
-		s.CanaryWeight.Percent, planned, s.Week)
+	return fmt.Sprintf("canaryWeight is %d and overrides the %d %% of week %d: to follow the week, %s",
+		s.CanaryWeight.Percent, planned, s.Week, commands{s.stack}.remove("canaryWeight"))
 }
 
 // validateAdvance checks what the advance gate goes by.
@@ -75,22 +92,22 @@ func (s *Settings) validateAdvance(found *problems) {
 	}
 	soak := plan.Soak{Duration: time.Duration(s.Soak.Duration), Extension: time.Duration(s.Soak.Extension)}
 	if err := soak.Validate(); err != nil {
-		found.add("soak", "", setPath("soak.duration", "48h"), "%s", err)
+		found.add("soak", "", found.setPath("soak.duration", "48h"), "%s", err)
 	}
 	if s.Staging.Required && s.Staging.Stack == "" {
-		found.add("staging.stack", "", setPath("staging.stack", "staging"),
+		found.add("staging.stack", "", found.setPath("staging.stack", "staging"),
 			"missing; it names the stack that verifies an image before it becomes a canary. To do without: %s",
-			setPath("staging.required", "false"))
+			found.setPath("staging.required", "false"))
 	}
 	if s.Latch.Release < 0 {
-		found.add("latch.release", strconv.Itoa(s.Latch.Release), "pulumi config rm latch",
+		found.add("latch.release", strconv.Itoa(s.Latch.Release), found.remove("latch"),
 			"the number of an entry of the ledger is needed")
 	}
 	if s.Latch.Release > 0 && strings.TrimSpace(s.Latch.Reason) == "" {
-		found.add("latch.reason", "", setPath("latch.reason", "WHY"), "missing; a latch is released with a reason only")
+		found.add("latch.reason", "", found.setPath("latch.reason", "WHY"), "missing; a latch is released with a reason only")
 	}
 	if s.Override.Weight.Set && strings.TrimSpace(s.Override.Reason) == "" {
-		found.add("override.reason", "", setPath("override.reason", "WHY"),
+		found.add("override.reason", "", found.setPath("override.reason", "WHY"),
 			"missing; the gate is overridden with a reason only")
 	}
 	s.validateOwnCriteria(found)
@@ -103,7 +120,7 @@ func (s *Settings) validateOwnCriteria(found *problems) {
 			found.add(key, own.Name, "", "name and query are required")
 		}
 		if own.Direction != "below" && own.Direction != "above" {
-			found.add(key+".direction", own.Direction, setPath(key+".direction", "below"), "allowed are below, above")
+			found.add(key+".direction", own.Direction, found.setPath(key+".direction", "below"), "allowed are below, above")
 		}
 	}
 }

@@ -25,7 +25,7 @@ func (s *Settings) validatePreflight(found *problems) {
 			s.Preflight.EventStoreBackup},
 	} {
 		if job.name != "" && !objectPattern.MatchString(job.name) {
-			found.add(job.key, job.name, setPath(job.key, "data/postgres-backup"),
+			found.add(job.key, job.name, found.setPath(job.key, "data/postgres-backup"),
 				"allowed is namespace/name of a CronJob or Job, or nothing")
 		}
 	}
@@ -34,7 +34,7 @@ func (s *Settings) validatePreflight(found *problems) {
 		value model.Duration
 	}{{"preflight.backupAge", s.Preflight.BackupAge}, {"preflight.rehearsalAge", s.Preflight.RehearsalAge}} {
 		if age.value <= 0 {
-			found.add(age.key, age.value.String(), setPath(age.key, "1d"), "must be more than 0")
+			found.add(age.key, age.value.String(), found.setPath(age.key, "1d"), "must be more than 0")
 		}
 	}
 }

@@ -76,6 +76,8 @@ type Settings struct {
 	RunbookURL     string                       `config:"runbookURL"`
 	position       plan.Position
 	secretsFromKey bool
+	// stack is the stack's name, for the commands in errors.
+	stack string
 }
 
 // Build asks for an image build through the Docker provider. An empty Context means that no build is wanted.

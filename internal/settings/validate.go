@@ -29,56 +29,37 @@ func (s *Settings) derive() {
 	}
 }
 
-func (s *Settings) validate() problems {
-	var found problems
-	s.validateNames(&found)
-	s.validateTraffic(&found)
-	s.validatePosition(&found)
-	s.validateAdvance(&found)
-	s.validateImages(&found)
-	s.validateService(&found)
-	s.validatePods(&found)
-	s.validateSecrets(&found)
-	s.validateMonitoring(&found)
-	s.validateGates(&found)
-	s.validateGuard(&found)
-	s.validatePreflight(&found)
-	return found
-}
-
-func (s *Settings) validateNames(found *problems) {
-	names := []struct{ key, value string }{
-		{"environment", s.Environment}, {"app", s.App}, {"serviceName", s.ServiceName}, {"namespace", s.Namespace},
-		{"release", s.Release}, {"stableVersion", s.StableLabel},
-	}
-	for _, name := range names {
-		if messages := validation.IsDNS1035Label(name.value); len(messages) > 0 {
-			found.add(name.key, name.value, set(name.key, "NAME"), "%s", messages[0])
-		}
-	}
-	if s.Release == s.StableLabel && !s.IsSingle() {
-		found.add("release", s.Release, set("release", "week"+strconv.Itoa(s.Week)),
-			"the canary needs another name than the stable track's version %q", s.StableLabel)
-	}
-	oneOf(found, "strategy", s.Strategy, StrategyCanary, StrategySingle)
+func (s *Settings) validate(found *problems) {
+	s.validateNames(found)
+	s.validateTraffic(found)
+	s.validatePosition(found)
+	s.validateAdvance(found)
+	s.validateImages(found)
+	s.validateService(found)
+	s.validatePods(found)
+	s.validateSecrets(found)
+	s.validateMonitoring(found)
+	s.validateGates(found)
+	s.validateGuard(found)
+	s.validatePreflight(found)
 }
 
 func oneOf(found *problems, key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
-		found.add(key, value, set(key, allowed[0]), "allowed are %s", strings.Join(allowed, ", "))
+		found.add(key, value, found.set(key, allowed[0]), "allowed are %s", strings.Join(allowed, ", "))
 	}
 }
 
 func (s *Settings) validateImages(found *problems) {
 	if s.Image == "" && (s.IsSingle() || s.HasCanary() || s.Build.Context != "") {
-		found.add("image", "", set("image", "vextrus/finance:TAG"), "no image is given; it names the release")
+		found.add("image", "", found.set("image", "vextrus/finance:TAG"), "no image is given; it names the release")
 	}
 	if s.StableImage == "" && !s.IsSingle() {
-		found.add("stableImage", "", set("stableImage", "vextrus/finance@sha256:DIGEST"),
+		found.add("stableImage", "", found.set("stableImage", "vextrus/finance@sha256:DIGEST"),
 			"no image is given; it names what runs on the stable track")
 	}
 	if s.Build.Context != "" && strings.Contains(s.Image, "@") {
-		found.add("image", s.Image, set("image", "vextrus/finance:TAG"),
+		found.add("image", s.Image, found.set("image", "vextrus/finance:TAG"),
 			"an image that is built is named by a tag, not by a digest")
 	}
 }
@@ -91,7 +72,7 @@ func (s *Settings) validateService(found *problems) {
 	}
 	allowed := []string{"ClusterIP", "NodePort", "LoadBalancer"}
 	if !slices.Contains(allowed, s.Service.Type) {
-		found.add("service.type", s.Service.Type, setPath("service.type", "ClusterIP"), "allowed are %s",
+		found.add("service.type", s.Service.Type, found.setPath("service.type", "ClusterIP"), "allowed are %s",
 			strings.Join(allowed, ", "))
 	}
 	for i, egress := range s.Network.EgressPorts {
@@ -101,7 +82,7 @@ func (s *Settings) validateService(found *problems) {
 
 func port(found *problems, key string, value Port) {
 	if value < 1 || value > 65535 {
-		found.add(key, strconv.Itoa(int(value)), setPath(key, "3014"), "allowed are 1 to 65535")
+		found.add(key, strconv.Itoa(int(value)), found.setPath(key, "3014"), "allowed are 1 to 65535")
 	}
 }
 
@@ -116,12 +97,16 @@ func (s *Settings) validatePods(found *problems) {
 			track.Probes.validate(found, name+".probes")
 		}
 	}
-	if s.Shutdown.PreStop < 0 || s.Shutdown.Grace <= s.Shutdown.PreStop {
-		found.add("shutdown.gracePeriodSeconds", strconv.Itoa(s.Shutdown.Grace), setPath("shutdown.gracePeriodSeconds", "30"),
+	if s.Shutdown.PreStop < 1 {
+		found.add("shutdown.preStopSeconds", strconv.Itoa(s.Shutdown.PreStop), found.setPath("shutdown.preStopSeconds", "5"),
+			"at least 1: a pod that stops at once fails the requests that are still sent to it")
+	} else if s.Shutdown.Grace <= s.Shutdown.PreStop {
+		found.add("shutdown.gracePeriodSeconds", strconv.Itoa(s.Shutdown.Grace),
+			found.setPath("shutdown.gracePeriodSeconds", "30"),
 			"must be longer than preStopSeconds, which is %d", s.Shutdown.PreStop)
 	}
 	if time.Duration(s.ProgressLimit) < 10*time.Second {
-		found.add("progressTimeout", s.ProgressLimit.String(), set("progressTimeout", "10m"), "at least 10s")
+		found.add("progressTimeout", s.ProgressLimit.String(), found.set("progressTimeout", "10m"), "at least 10s")
 	}
 }
 
@@ -132,18 +117,18 @@ func resources(found *problems, key string, r Resources) {
 	for _, pair := range pairs {
 		request, err := resource.ParseQuantity(pair.request)
 		if err != nil {
-			found.add(key+".requests."+pair.name, pair.request, setPath(key+".requests."+pair.name, "500m"),
+			found.add(key+".requests."+pair.name, pair.request, found.setPath(key+".requests."+pair.name, "500m"),
 				"not a quantity such as 500m or 1Gi")
 			continue
 		}
 		limit, err := resource.ParseQuantity(pair.limit)
 		if err != nil {
-			found.add(key+".limits."+pair.name, pair.limit, setPath(key+".limits."+pair.name, "1"),
+			found.add(key+".limits."+pair.name, pair.limit, found.setPath(key+".limits."+pair.name, "1"),
 				"not a quantity such as 500m or 1Gi")
 			continue
 		}
 		if request.Cmp(limit) > 0 {
-			found.add(key+".requests."+pair.name, pair.request, setPath(key+".requests."+pair.name, pair.limit),
+			found.add(key+".requests."+pair.name, pair.request, found.setPath(key+".requests."+pair.name, pair.limit),
 				"more than the limit %s", pair.limit)
 		}
 	}
@@ -155,7 +140,8 @@ func (p Probes) validate(found *problems, key string) {
 			continue
 		}
 		if !strings.HasPrefix(probe.Path, "/") {
-			found.add(key+"."+name+".path", probe.Path, setPath(key+"."+name+".path", "/health/"+name), "must begin with /")
+			found.add(key+"."+name+".path", probe.Path, found.setPath(key+"."+name+".path", "/health/"+name),
+				"must begin with /")
 		}
 		if probe.Period < 1 || probe.Timeout < 1 || probe.FailureThreshold < 1 || probe.InitialDelay < 0 {
 			found.add(key+"."+name, fmt.Sprintf("%+v", probe), "",
@@ -187,7 +173,7 @@ func (s *Settings) validateSecrets(found *problems) {
 		key := "secrets." + use.ref.Secret + "." + use.ref.Key
 		if _, ok := s.Secret(use.ref); !ok && !reported[use.ref] {
 			reported[use.ref] = true
-			found.add(key, "", setSecret(key), "missing; %s needs it", use.by)
+			found.add(key, "", found.setSecret(key), "missing; %s needs it", use.by)
 		}
 	}
 	for name, keys := range s.Secrets {
@@ -197,12 +183,12 @@ func (s *Settings) validateSecrets(found *problems) {
 		for key, value := range keys {
 			path := "secrets." + name + "." + key
 			if value != "" && value.IsPlaceholder() {
-				found.add(path, "", setSecret(path), "still holds a placeholder")
+				found.add(path, "", found.setSecret(path), "still holds a placeholder")
 			}
 		}
 	}
 	if len(s.Secrets) > 0 && !s.secretsFromKey {
-		found.add("secrets", "", setSecret("secrets.NAME.KEY"), "its values lie in the stack's file in plain text")
+		found.add("secrets", "", found.setSecret("secrets.NAME.KEY"), "its values lie in the stack's file in plain text")
 	}
 }
 
@@ -218,7 +204,8 @@ func (s *Settings) validateMonitoring(found *problems) {
 		found.add("metrics.statusLabel", s.Metrics.StatusLabel, "", "no name of a label: allowed are letters, digits and _")
 	}
 	if s.Metrics.Interval < model.Duration(time.Second) {
-		found.add("metrics.interval", s.Metrics.Interval.String(), setPath("metrics.interval", "15s"), "must be at least 1s")
+		found.add("metrics.interval", s.Metrics.Interval.String(), found.setPath("metrics.interval", "15s"),
+			"must be at least 1s")
 	}
 	for label := range s.Metrics.Selector {
 		if !labelName.MatchString(label) {
@@ -227,17 +214,17 @@ func (s *Settings) validateMonitoring(found *problems) {
 	}
 	if uid := s.DashboardUID(); len(uid) > 40 {
 		found.add("monitoring.dashboardPrefix", s.Monitoring.DashboardPrefix,
-			setPath("monitoring.dashboardPrefix", "finance"),
+			found.setPath("monitoring.dashboardPrefix", "finance"),
 			"the dashboard's uid %q is longer than the 40 characters that Grafana allows", uid)
 	}
 	if _, err := regexp.Compile(s.Metrics.ErrorPattern); err != nil || s.Metrics.ErrorPattern == "" {
-		found.add("metrics.errorPattern", s.Metrics.ErrorPattern, setPath("metrics.errorPattern", "5.."),
+		found.add("metrics.errorPattern", s.Metrics.ErrorPattern, found.setPath("metrics.errorPattern", "5.."),
 			"no regular expression for a status: %v", err)
 	}
 	for key, address := range map[string]string{"dashboardURL": s.DashboardURL, "runbookURL": s.RunbookURL} {
 		if parsed, err := url.Parse(address); address != "" && (err != nil || parsed.Host == "" ||
 			!strings.HasPrefix(parsed.Scheme, "http")) {
-			found.add(key, address, set(key, "https://grafana.example.com"), "no http or https address")
+			found.add(key, address, found.set(key, "https://grafana.example.com"), "no http or https address")
 		}
 	}
 }
@@ -253,20 +240,20 @@ func (s *Settings) validateGates(found *problems) {
 		"criteria.slowShare": s.Criteria.SlowShare,
 	} {
 		if share <= 0 || share >= 1 {
-			found.add(key, fmt.Sprint(share), setPath(key, "0.01"),
+			found.add(key, fmt.Sprint(share), found.setPath(key, suggestedShare(share)),
 				"a share of the requests: allowed is more than 0 and less than 1")
 		}
 	}
 	if s.Criteria.ErrorRate > s.Criteria.RollbackErrorRate {
-		found.add("criteria.errorRate", fmt.Sprint(s.Criteria.ErrorRate), setPath("criteria.errorRate", "0.005"),
+		found.add("criteria.errorRate", fmt.Sprint(s.Criteria.ErrorRate), found.setPath("criteria.errorRate", "0.005"),
 			"must not be above criteria.rollbackErrorRate, which is %v", s.Criteria.RollbackErrorRate)
 	}
 	if s.Criteria.Confidence <= 0.5 || s.Criteria.Confidence >= 1 {
-		found.add("criteria.confidence", fmt.Sprint(s.Criteria.Confidence), setPath("criteria.confidence", "0.95"),
+		found.add("criteria.confidence", fmt.Sprint(s.Criteria.Confidence), found.setPath("criteria.confidence", "0.95"),
 			"allowed is more than 0.5 and less than 1")
 	}
 	if s.Criteria.Latency <= 0 {
-		found.add("criteria.latency", s.Criteria.Latency.String(), setPath("criteria.latency", "500ms"),
+		found.add("criteria.latency", s.Criteria.Latency.String(), found.setPath("criteria.latency", "500ms"),
 			"must be more than 0")
 	}
 	if s.Bake.Duration > 0 {
@@ -275,31 +262,39 @@ func (s *Settings) validateGates(found *problems) {
 	s.validatePrometheus(found)
 }
 
+// suggestedShare takes a number above 1 for a percentage.
+func suggestedShare(share float64) string {
+	if share <= 1 || share >= 100 {
+		return "0.01"
+	}
+	return strconv.FormatFloat(share/100, 'g', 10, 64)
+}
+
 // validatePrometheus asks for a Prometheus where a gate does. A canary is soaked, also where nothing is baked.
 func (s *Settings) validatePrometheus(found *problems) {
 	if s.Bake.Duration <= 0 && !s.HasCanary() {
 		return
 	}
 	if s.Prometheus == "" {
-		found.add("prometheus", "", set("prometheus", "monitoring/prometheus-operated:9090"),
+		found.add("prometheus", "", found.set("prometheus", "monitoring/prometheus-operated:9090"),
 			"missing; the bake and the soak ask it. Allowed is an http(s) address, or namespace/service:port of a Service in "+
 				"the cluster")
 	} else if _, err := endpoint.Parse(s.Prometheus); err != nil {
-		found.add("prometheus", s.Prometheus, set("prometheus", "monitoring/prometheus-operated:9090"), "%s", err)
+		found.add("prometheus", s.Prometheus, found.set("prometheus", "monitoring/prometheus-operated:9090"), "%s", err)
 	}
 }
 
 func (s *Settings) validateBake(found *problems) {
 	if s.Bake.Interval <= 0 || s.Bake.Interval > s.Bake.Duration {
-		found.add("bake.interval", s.Bake.Interval.String(), setPath("bake.interval", "15s"),
+		found.add("bake.interval", s.Bake.Interval.String(), found.setPath("bake.interval", "15s"),
 			"must be more than 0 and at most bake.duration, which is %s", s.Bake.Duration)
 	}
 	if s.Bake.Confidence <= 0.5 || s.Bake.Confidence >= 1 {
-		found.add("bake.confidence", fmt.Sprint(s.Bake.Confidence), setPath("bake.confidence", "0.9999"),
+		found.add("bake.confidence", fmt.Sprint(s.Bake.Confidence), found.setPath("bake.confidence", "0.9999"),
 			"allowed is more than 0.5 and less than 1")
 	}
 	if s.Bake.MinRequests < 0 {
-		found.add("bake.minRequests", strconv.Itoa(s.Bake.MinRequests), setPath("bake.minRequests", "100"),
+		found.add("bake.minRequests", strconv.Itoa(s.Bake.MinRequests), found.setPath("bake.minRequests", "100"),
 			"must not be negative")
 	}
 }

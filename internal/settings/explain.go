@@ -1,0 +1,245 @@
+package settings
+
+import (
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/common/model"
+)
+
+// explain reports where a value of a key does not fit the type that it is read into, each place by its path. It tells
+// whether it found any; values are left out where they may be secret.
+func (p *problems) explain(key, raw string, of reflect.Type, hidden bool) bool {
+	before := len(p.found)
+	e := explainer{problems: p, hidden: hidden}
+	if isText(of) {
+		e.value(key, raw, of)
+		return len(p.found) > before
+	}
+	decoder := json.NewDecoder(strings.NewReader(unquote(raw, of)))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err == nil {
+		e.value(key, value, of)
+	}
+	return len(p.found) > before
+}
+
+// isText tells whether a key of that type holds a text, not JSON.
+func isText(of reflect.Type) bool {
+	return of.Kind() == reflect.String || of.Kind() == reflect.Int ||
+		reflect.PointerTo(of).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+type explainer struct {
+	*problems
+	hidden bool
+}
+
+// refuse reports a value; want is what to write in its place, empty when that is not known.
+func (e explainer) refuse(path string, value any, want, format string, args ...any) {
+	text := ""
+	switch value.(type) {
+	case string, json.Number, bool:
+		text = fmt.Sprint(value)
+	}
+	if e.hidden {
+		text = ""
+	}
+	fix := ""
+	if want != "" {
+		fix = e.change(path, want)
+	}
+	e.add(path, text, fix, format, args...)
+}
+
+func (e explainer) value(path string, value any, of reflect.Type) {
+	for of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	switch {
+	case value == nil:
+	case of == reflect.TypeFor[model.Duration]():
+		e.duration(path, value)
+	case reflect.PointerTo(of).Implements(reflect.TypeFor[json.Unmarshaler]()),
+		reflect.PointerTo(of).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+		e.unmarshaled(path, value, of)
+	default:
+		e.kind(path, value, of)
+	}
+}
+
+func (e explainer) kind(path string, value any, of reflect.Type) {
+	switch of.Kind() {
+	case reflect.Struct:
+		e.object(path, value, of)
+	case reflect.Map:
+		if fields, ok := e.fields(path, value); ok {
+			for _, name := range slices.Sorted(maps.Keys(fields)) {
+				e.value(path+"."+name, fields[name], of.Elem())
+			}
+		}
+	case reflect.Slice:
+		items, ok := value.([]any)
+		if !ok {
+			e.refuse(path, value, "", "a list is needed, such as [...]")
+		}
+		for i, item := range items {
+			e.value(fmt.Sprintf("%s[%d]", path, i), item, of.Elem())
+		}
+	case reflect.Float64:
+		e.fraction(path, value)
+	case reflect.Int:
+		if _, err := strconv.Atoi(fmt.Sprint(value)); err != nil {
+			e.refuse(path, value, "", "not a whole number")
+		}
+	case reflect.Bool:
+		if _, ok := value.(bool); !ok {
+			e.refuse(path, value, "", "allowed are true or false")
+		}
+	case reflect.String:
+		if _, ok := value.(string); !ok {
+			e.refuse(path, value, "", "a text is needed")
+		}
+	}
+}
+
+func (e explainer) fields(path string, value any) (map[string]any, bool) {
+	fields, ok := value.(map[string]any)
+	if !ok {
+		e.refuse(path, value, "", "an object is needed, such as {...}")
+	}
+	return fields, ok
+}
+
+// object checks every field of an object by its name and type.
+func (e explainer) object(path string, value any, of reflect.Type) {
+	given, ok := e.fields(path, value)
+	if !ok {
+		return
+	}
+	var names []string
+	types := map[string]reflect.Type{}
+	for _, field := range reflect.VisibleFields(of) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names = append(names, name)
+		types[strings.ToLower(name)] = field.Type
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		// The decoder takes names in any case.
+		if known, ok := types[strings.ToLower(name)]; ok {
+			e.value(path+"."+name, given[name], known)
+			continue
+		}
+		meant := ""
+		if guess := nearest(name, names); guess != "" {
+			meant = "; did you mean " + guess + "?"
+		}
+		e.add(path+"."+name, "", e.remove(path+"."+name), "no such field%s; allowed are %s", meant, strings.Join(names, ", "))
+	}
+}
+
+// unmarshaled asks the type itself.
+func (e explainer) unmarshaled(path string, value any, of reflect.Type) {
+	target := reflect.New(of).Interface()
+	var err error
+	if text, ok := value.(string); ok && isText(of) {
+		if reader, ok := target.(encoding.TextUnmarshaler); ok {
+			err = reader.UnmarshalText([]byte(text))
+		}
+	} else if encoded, encodeErr := json.Marshal(value); encodeErr == nil {
+		err = json.Unmarshal(encoded, target)
+	}
+	if _, mismatch := errors.AsType[*json.UnmarshalTypeError](err); mismatch {
+		err = errors.New("a text is needed")
+	}
+	if err != nil {
+		e.refuse(path, value, "", "%s", err)
+	}
+}
+
+// duration knows the usual mistake: a number of seconds without a unit.
+func (e explainer) duration(path string, value any) {
+	text := fmt.Sprint(value)
+	if _, err := model.ParseDuration(text); err == nil {
+		if _, quoted := value.(string); quoted {
+			return
+		}
+	}
+	seconds, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		e.refuse(path, value, "", "a duration is a number and a unit, such as 15s, 5m or 48h")
+		return
+	}
+	hint := text + "s"
+	switch {
+	case seconds == 0:
+	case seconds%3600 == 0:
+		hint += fmt.Sprintf(" or %dh", seconds/3600)
+	case seconds%60 == 0:
+		hint += fmt.Sprintf(" or %dm", seconds/60)
+	}
+	e.refuse(path, value, text+"s", "a duration needs a unit: write %s", hint)
+}
+
+// fraction knows the usual mistake: a percentage.
+func (e explainer) fraction(path string, value any) {
+	text := fmt.Sprint(value)
+	if _, ok := value.(json.Number); ok {
+		if _, err := strconv.ParseFloat(text, 64); err == nil {
+			return
+		}
+	}
+	percent, isPercent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	number, err := strconv.ParseFloat(strings.TrimSpace(percent), 64)
+	if isPercent && err == nil && number > 0 && number <= 100 {
+		share := strconv.FormatFloat(number/100, 'g', 10, 64)
+		e.refuse(path, value, share, "a share is a number from 0 to 1, not a percentage: write %s", share)
+		return
+	}
+	e.refuse(path, value, "", "not a number such as 0.05")
+}
+
+// nearest gives the candidate that a word was probably meant to be, empty when none is close.
+func nearest(word string, candidates []string) string {
+	best, least := "", max(1, len(word)/3)+1
+	for _, candidate := range candidates {
+		if away := distance(strings.ToLower(word), strings.ToLower(candidate)); away < least {
+			best, least = candidate, away
+		}
+	}
+	return best
+}
+
+// distance counts the letters that must be inserted, left out, replaced or swapped with their neighbour to make one
+// word of another.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			replaced := rows[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, replaced)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}

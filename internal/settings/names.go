@@ -1,0 +1,75 @@
+package settings
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/vextrus/finance-rollout/internal/names"
+)
+
+// longestDeployment is the longest name of a Deployment that its pods carry in full: Kubernetes cuts the rest of a
+// pod's name before it adds 5 characters of its own.
+const longestDeployment = 57
+
+func (s *Settings) validateNames(found *problems) {
+	before := len(found.found)
+	for _, name := range []struct{ key, value string }{
+		{"environment", s.Environment}, {"app", s.App}, {"serviceName", s.ServiceName}, {"namespace", s.Namespace},
+		{"release", s.Release}, {"stableVersion", s.StableLabel},
+	} {
+		if len(validation.IsDNS1035Label(name.value)) > 0 {
+			found.add(name.key, name.value, found.set(name.key, suggestedName(name.value)),
+				"allowed are at most %d lower case letters, digits and -, beginning with a letter and not ending with -",
+				validation.DNS1035LabelMaxLength)
+		}
+	}
+	oneOf(found, "strategy", s.Strategy, StrategyCanary, StrategySingle)
+	if len(found.found) == before && !s.IsSingle() {
+		s.validateDeployments(found)
+	}
+}
+
+// validateDeployments keeps the names of a rollout's Deployments and Services apart from each other.
+func (s *Settings) validateDeployments(found *problems) {
+	stable, canary := names.StableDeployment(s.App), names.CanaryDeployment(s.App, s.Release)
+	fix := found.set("release", "week"+strconv.Itoa(s.Week))
+	switch {
+	case len(stable) > longestDeployment:
+		found.add("app", s.App, found.set("app", "NAME"),
+			"at most %d characters, so that the pods of %s carry its whole name", longestDeployment-len(stable)+len(s.App),
+			stable)
+	case len(canary) > longestDeployment:
+		found.add("release", s.Release, found.set("release", "NAME"),
+			"the canary's Deployment %s is longer than the %d characters that its pods carry of its name", canary,
+			longestDeployment)
+	case s.Release == s.StableLabel:
+		found.add("release", s.Release, fix, "the canary needs another name than the stable track's version %q",
+			s.StableLabel)
+	case canary == stable, canary == names.Guard(s.App):
+		found.add("release", s.Release, fix, "the canary needs another name: the Deployment %s is the %s", canary,
+			map[bool]string{true: "stable track", false: "guard"}[canary == stable])
+	}
+	if webhook := names.Guard(s.App) + "-webhook"; s.ServiceName == webhook {
+		found.add("serviceName", s.ServiceName, found.set("serviceName", s.App), "the guard's webhook has that Service")
+	}
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+
+// suggestedName makes a valid name of a text, such as v2-0-0 of 2.0.0; NAME when nothing is left of it.
+func suggestedName(text string) string {
+	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(text), "-"), "-")
+	if name != "" && name[0] >= '0' && name[0] <= '9' {
+		name = "v" + name
+	}
+	if len(name) > validation.DNS1035LabelMaxLength {
+		name = strings.Trim(name[:validation.DNS1035LabelMaxLength], "-")
+	}
+	if name == "" {
+		return "NAME"
+	}
+	return name
+}
