@@ -135,7 +135,7 @@ func paint(found diagnose.Diagnosis, style terminal.Style) string {
 		switch {
 		case strings.HasPrefix(line, "   $ "):
 			lines[i] = style.Bold(line)
-		case strings.HasPrefix(line, "not looked at: "):
+		case strings.HasPrefix(line, "not checked: "):
 			lines[i] = style.Warn(line)
 		case line != "" && line[0] >= '1' && line[0] <= '9':
 			lines[i] = style.Bad(line)

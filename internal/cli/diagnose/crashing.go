@@ -12,33 +12,33 @@ import (
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
-// containers finds containers that the runtime cannot start.
+// containers reports containers that the runtime cannot start.
 func containers(s Snapshot, w Workload) []Finding {
-	var found []Finding
+	var findings []Finding
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		for _, status := range statuses(pod) {
-			said := notStarted(status)
-			if said == "" {
+			message := notStarted(status)
+			if message == "" {
 				continue
 			}
 			finding := Finding{
 				Cause: CauseContainer, Pods: []string{pod.Name}, Summary: fmt.Sprintf("container %s cannot be started",
 					status.Name),
-				Evidence: []string{short(said)}, Next: []string{describe(s, pod)},
+				Evidence: []string{short(message)}, Next: []string{describe(s, pod)},
 			}
 			switch {
-			case saysMemory.MatchString(said), saysStopped.MatchString(said) && tiny(pod, status.Name):
+			case saysMemory.MatchString(message), saysStopped.MatchString(message) && tiny(pod, status.Name):
 				finding.Cause, finding.Summary = CauseMemory, memorySummary(pod, status.Name)
 				finding.Next = append(finding.Next, raiseMemory(s))
-			case saysCommand.MatchString(said):
+			case saysCommand.MatchString(message):
 				finding.Cause, finding.Summary = CauseCommand,
-					fmt.Sprintf("the image of container %s has no such program as it is told to run", status.Name)
+					fmt.Sprintf("the image of container %s lacks the program to run", status.Name)
 			}
-			found = append(found, finding)
+			findings = append(findings, finding)
 		}
 	}
-	return found
+	return findings
 }
 
 var (
@@ -47,8 +47,8 @@ var (
 	saysCommand = regexp.MustCompile(`(?i)executable file not found|no such file or directory|permission denied`)
 )
 
-// leastMemory is what the container runtime itself needs for a moment, in bytes: with less a container is killed
-// before its program begins, and the runtime finds it stopped without a word about why.
+// leastMemory is the memory in bytes that the container runtime itself needs at start. With a lower limit the container
+// is killed before its program begins, and the runtime reports it as stopped without a reason.
 const leastMemory = 16 << 20
 
 func tiny(pod *Pod, container string) bool {
@@ -60,7 +60,7 @@ func tiny(pod *Pod, container string) bool {
 	return false
 }
 
-// notStarted is what the runtime says of a container that never ran; empty for others.
+// notStarted returns the runtime's message about a container that never ran, empty for any other.
 func notStarted(status corev1.ContainerStatus) string {
 	if waiting := status.State.Waiting; waiting != nil && slices.Contains([]string{"RunContainerError",
 		"CreateContainerError", "StartError"}, waiting.Reason) {
@@ -78,17 +78,17 @@ func memorySummary(pod *Pod, container string) string {
 			return fmt.Sprintf("container %s needs more memory than its limit of %s", container, limit.String())
 		}
 	}
-	return fmt.Sprintf("container %s was killed for its memory", container)
+	return fmt.Sprintf("container %s was killed because it ran out of memory", container)
 }
 
 func raiseMemory(s Snapshot) string {
 	return "pulumi config set --path resources.limits.memory VALUE -s " + s.Stack
 }
 
-// crashes finds out why containers ended: killed for memory, by the kubelet after a failed probe, a configuration
-// that they refuse, or something else that their last lines tell.
+// crashes explains why containers ended: out of memory, killed by the kubelet after a failed probe, an invalid
+// configuration, or another reason in their last lines.
 func crashes(s Snapshot, w Workload) []Finding {
-	var found []Finding
+	var findings []Finding
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		for _, status := range statuses(pod) {
@@ -96,22 +96,22 @@ func crashes(s Snapshot, w Workload) []Finding {
 			if end == nil || end.ExitCode == 0 && status.RestartCount == 0 || notStarted(status) != "" || over(s, status, end) {
 				continue
 			}
-			found = append(found, ofEnd(s, pod, status, end))
+			findings = append(findings, afterExit(s, pod, status, end))
 		}
 	}
-	return found
+	return findings
 }
 
-// recent is how long a restart is of interest once the container is ready again; the guide investigates those of 15
-// minutes.
+// recent is how long a restart matters after the container is ready again. The guide investigates restarts of the last
+// 15 minutes.
 const recent = 15 * time.Minute
 
-// over tells of an end that is history: the container is ready again, and has been for a while.
+// over reports whether a termination is history: the container has been ready again for a while.
 func over(s Snapshot, status corev1.ContainerStatus, end *corev1.ContainerStateTerminated) bool {
 	return status.Ready && s.Now.Sub(end.FinishedAt.Time) > recent
 }
 
-func ofEnd(s Snapshot, pod *Pod, status corev1.ContainerStatus, end *corev1.ContainerStateTerminated) Finding {
+func afterExit(s Snapshot, pod *Pod, status corev1.ContainerStatus, end *corev1.ContainerStateTerminated) Finding {
 	finding := Finding{Pods: []string{pod.Name}, Evidence: []string{
 		fmt.Sprintf("container %s ended with %s, exit code %d, after %v; %d restarts", status.Name, end.Reason, end.ExitCode,
 			end.FinishedAt.Sub(end.StartedAt.Time), status.RestartCount),
@@ -125,22 +125,22 @@ func ofEnd(s Snapshot, pod *Pod, status corev1.ContainerStatus, end *corev1.Cont
 		finding.Cause, finding.Summary = CauseMemory, memorySummary(pod, status.Name)
 		finding.Next = []string{describe(s, pod), raiseMemory(s)}
 	case end.Reason == "Unknown" || end.Reason == "ContainerStatusUnknown":
-		finding.Cause, finding.Summary = CauseNode, "its node or the node's container runtime was restarted"
+		finding.Cause, finding.Summary = CauseNode, "its node, or the container runtime on it, restarted"
 		finding.Next = []string{"kubectl get nodes", describe(s, pod)}
 	case killed != "" && end.ExitCode != 1:
-		return ofLiveness(s, pod, status, killed, finding)
+		return afterFailedProbe(s, pod, status, killed, finding)
 	case wrong != "":
-		finding.Cause, finding.Summary = CauseConfiguration, "it refuses its configuration at start"+variables
+		finding.Cause, finding.Summary = CauseConfiguration, "it rejects its configuration at start"+variables
 		finding.Evidence = append(finding.Evidence, "log: "+short(wrong))
 		finding.Next = []string{logs, "pulumi config -s " + s.Stack}
 	default:
-		if cause, line, ok := told(lines); ok {
-			finding = ofTold(s, cause, line, finding)
-			finding.Summary += ", and it ends on that"
+		if cause, line, ok := blamed(lines); ok {
+			finding = fromLog(s, cause, line, finding)
+			finding.Summary += ", and it exits because of that"
 			finding.Next = append([]string{logs}, finding.Next...)
 			return finding
 		}
-		finding.Cause, finding.Summary = CauseCrash, fmt.Sprintf("container %s ends by itself with exit code %d", status.Name,
+		finding.Cause, finding.Summary = CauseCrash, fmt.Sprintf("container %s exits by itself with exit code %d", status.Name,
 			end.ExitCode)
 		for _, line := range lines[max(0, len(lines)-3):] {
 			finding.Evidence = append(finding.Evidence, "log: "+short(line))
@@ -150,7 +150,7 @@ func ofEnd(s Snapshot, pod *Pod, status corev1.ContainerStatus, end *corev1.Cont
 	return finding
 }
 
-// lastWords is the log of the container that ended.
+// lastWords returns the log of the container that ended.
 func lastWords(pod *Pod, container string) []string {
 	var current []string
 	for _, log := range pod.Logs {
@@ -165,7 +165,8 @@ func lastWords(pod *Pod, container string) []string {
 	return current
 }
 
-// killedBy is the failed liveness or startup probe for which the kubelet ended a container; empty when it did not.
+// killedBy returns the event with which the kubelet killed a container after a failed liveness or startup probe, empty
+// if it did not.
 func killedBy(s Snapshot, pod *Pod) string {
 	for _, event := range slices.Backward(eventsOf(s, pod.Name, "Killing")) {
 		if strings.Contains(event.Message, "failed liveness probe") ||
@@ -176,30 +177,30 @@ func killedBy(s Snapshot, pod *Pod) string {
 	return ""
 }
 
-func ofLiveness(s Snapshot, pod *Pod, status corev1.ContainerStatus, killed string, finding Finding) Finding {
+func afterFailedProbe(s Snapshot, pod *Pod, status corev1.ContainerStatus, killed string, finding Finding) Finding {
 	kind, probe, cause := "liveness", func(c corev1.Container) *corev1.Probe { return c.LivenessProbe }, CauseLiveness
 	if strings.Contains(killed, "startup") {
 		kind, probe, cause = "startup", func(c corev1.Container) *corev1.Probe { return c.StartupProbe }, CauseStartup
 	}
 	finding.Cause = cause
-	said := probeSays(s, pod, kind)
-	finding.Summary = fmt.Sprintf("its %s probe fails, and the kubelet restarts it for that: %s", kind, probeSummary(said))
-	finding.Evidence = append(finding.Evidence, "event: "+short(said), "probe: "+probeOf(pod, status.Name, probe))
+	message := probeSays(s, pod, kind)
+	finding.Summary = fmt.Sprintf("its %s probe fails, so the kubelet restarts it: %s", kind, probeSummary(message))
+	finding.Evidence = append(finding.Evidence, "event: "+short(message), "probe: "+probeOf(pod, status.Name, probe))
 	finding.Next = []string{describe(s, pod), fmt.Sprintf("pulumi config set --path probes.%s.path PATH -s %s", kind,
 		s.Stack)}
 	return finding
 }
 
-// configurationPatterns are how services say that their configuration is wrong: this project's example, Joi and
+// configurationPatterns match the messages of a service about its wrong configuration: this project's example, Joi and
 // class-validator as NestJS uses them, envalid, and zod.
 var configurationPatterns = regexp.MustCompile(
 	`(?i)^.{0,60}\benvironment: |missing: [A-Z][A-Z0-9_]+|config(uration)? validation (error|failed)|invalid (environment|configuration)|` +
 		`missing (required )?(environment|env)( variables?)?|"[A-Z][A-Z0-9_]{2,}" (is required|must be|is not allowed)|environment variables? (is|are) (missing|not set|required)`)
 
-// variableName is an environment variable's.
+// variableName matches the name of an environment variable.
 var variableName = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b`)
 
-// configurationError finds the line with which a service refuses its configuration, and the variables that it names.
+// configurationError returns the line with which a service rejects its configuration, and the variables it names.
 func configurationError(lines []string) (line, variables string) {
 	for i, text := range lines {
 		if !configurationPatterns.MatchString(text) {

@@ -97,7 +97,7 @@ func TestWhatIsNoFinding(t *testing.T) {
 
 func ptr[T any](value T) *T { return &value }
 
-// What both tracks cannot use is ill itself; what one of them uses is not.
+// A dependency that neither track can use has a problem itself.
 func TestTheOtherTrackIsAWitness(t *testing.T) {
 	s := well()
 	s.down("database", "database: connection refused")
@@ -106,7 +106,7 @@ func TestTheOtherTrackIsAWitness(t *testing.T) {
 	}
 	s.Workloads[1].Pods[0].Health = s.pod().Health
 	found := Diagnose(s)
-	if text := found.String(); !strings.Contains(text, "it is the database that is ill") || len(found.Findings) != 2 {
+	if text := found.String(); !strings.Contains(text, "the database has a problem") || len(found.Findings) != 2 {
 		t.Errorf("both tracks: %s", text)
 	}
 }

@@ -1,8 +1,8 @@
-// Package diagnose finds out why a rollout's pods do not start, fail or are slow. Its rules are the deployment
-// guide's troubleshooting as functions of a Snapshot: from what the API server, the pods and Prometheus say at one
-// moment to findings, the cause before its consequences, each with its evidence and the next command.
+// Package diagnose explains why the pods of a rollout do not start, fail or are slow. Its rules encode the
+// troubleshooting chapter of the deployment guide. They map a Snapshot of the API server, the pods and Prometheus to
+// findings, root causes first, each with its evidence and the next command.
 //
-// The rules are pure. Of Secrets they see the names of keys and nothing else, and log lines have been redacted
-// before. Reading a Snapshot from a cluster is the job of internal/diagnose/live. The package may import the API's
-// types, neither a client nor Pulumi.
+// The rules are pure functions. They see the key names of Secrets but no values, and log lines that are already
+// redacted. Package live reads the Snapshot from a cluster. This package imports the API's types, but no client and
+// no Pulumi.
 package diagnose

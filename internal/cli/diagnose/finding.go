@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Cause is what is wrong.
+// Cause identifies a root cause.
 type Cause string
 
 // Causes.
@@ -53,8 +53,8 @@ const (
 	CauseIsolated       Cause = "isolated"
 )
 
-// ranks order causes: what keeps pods from being made comes before what keeps them from starting, from running, from
-// being ready and from answering well, for the former brings about the latter. The higher one comes first.
+// ranks orders causes, the highest first. Whatever keeps pods from being created ranks above whatever keeps them from
+// starting, running, being ready and serving well, because the former causes the latter.
 var ranks = map[Cause]int{
 	CauseNoDeployment: 100,
 	CauseQuota:        96, CausePodSecurity: 96, CauseServiceAccount: 96, CauseNotCreated: 95,
@@ -70,50 +70,49 @@ var ranks = map[Cause]int{
 	CauseErrors: 60, CauseSlow: 55, CauseNode: 52, CauseNotReady: 50, CauseIsolated: 40,
 }
 
-// Finding is a cause that was found.
+// Finding is a cause with its evidence.
 type Finding struct {
 	Cause Cause `json:"cause"`
-	// Workload is the Deployment that it is about, Pods those that show it.
+	// Workload is the affected Deployment, Pods are the affected pods.
 	Workload string   `json:"workload"`
 	Pods     []string `json:"pods,omitempty"`
-	// Summary says in a sentence what is wrong.
+	// Summary describes the problem in one sentence.
 	Summary string `json:"summary"`
-	// Evidence is what it was seen by.
+	// Evidence lists the observations.
 	Evidence []string `json:"evidence"`
-	// Next are the commands to go on with: first to look closer, then what resolves it. What no command does begins with
-	// #.
+	// Next lists the next commands: first those that inspect, then those that fix. An entry that is no command begins
+	// with #.
 	Next []string `json:"next"`
 }
 
-// Diagnosis is what was found, the likeliest cause first.
+// Diagnosis lists the findings, the likeliest cause first.
 type Diagnosis struct {
 	Findings []Finding `json:"findings"`
-	// Unseen says what could not be looked at: nothing was found there because nobody looked.
+	// Unseen lists what could not be read. The absence of findings there means nothing.
 	Unseen []string `json:"unseen,omitempty"`
 }
 
-// rule is one piece of the guide's troubleshooting.
+// rule is one check of the guide's troubleshooting chapter.
 type rule func(Snapshot, Workload) []Finding
 
-// rules are all of them.
 var rules = []rule{
 	missing, creation, scheduling, references, images, containers, crashes, probes, dependencies, errorRate, latency,
 	isolated,
 }
 
-// Diagnose applies the rules to every workload.
+// Diagnose applies all rules to every workload.
 func Diagnose(s Snapshot) Diagnosis {
 	diagnosis := Diagnosis{Unseen: slices.Clone(s.Unseen)}
 	for _, workload := range s.Workloads {
-		var found []Finding
+		var findings []Finding
 		for _, apply := range rules {
-			found = append(found, apply(s, workload)...)
+			findings = append(findings, apply(s, workload)...)
 		}
-		found = append(found, unexplained(s, workload, found)...)
-		for i := range found {
-			found[i].Workload = workload.Name
+		findings = append(findings, unexplained(s, workload, findings)...)
+		for i := range findings {
+			findings[i].Workload = workload.Name
 		}
-		diagnosis.Findings = append(diagnosis.Findings, merge(found)...)
+		diagnosis.Findings = append(diagnosis.Findings, merge(findings)...)
 	}
 	slices.SortStableFunc(diagnosis.Findings, func(a, b Finding) int {
 		return cmp.Compare(ranks[b.Cause],
@@ -122,11 +121,11 @@ func Diagnose(s Snapshot) Diagnosis {
 	return diagnosis
 }
 
-// merge puts findings of several pods about the same thing together. What was seen of the first one stands for all:
-// the others differ in names and times.
-func merge(found []Finding) []Finding {
+// merge combines findings that several pods share. It keeps the evidence of the first pod, because that of the others
+// differs in names and times only.
+func merge(findings []Finding) []Finding {
 	var merged []Finding
-	for _, finding := range found {
+	for _, finding := range findings {
 		at := slices.IndexFunc(merged, func(m Finding) bool {
 			return m.Cause == finding.Cause &&
 				m.Summary == finding.Summary
@@ -145,7 +144,7 @@ func merge(found []Finding) []Finding {
 	return merged
 }
 
-// unique keeps the first of equal texts, in their order.
+// unique removes duplicates and keeps the order.
 func unique(texts []string) []string {
 	var kept []string
 	for _, text := range texts {
@@ -156,7 +155,7 @@ func unique(texts []string) []string {
 	return kept
 }
 
-// String is the diagnosis for people.
+// String formats the diagnosis for people.
 func (d Diagnosis) String() string {
 	var out strings.Builder
 	for i, finding := range d.Findings {
@@ -168,7 +167,7 @@ func (d Diagnosis) String() string {
 			fmt.Fprintf(&out, "   - %s\n", evidence)
 		}
 		for _, next := range finding.Next {
-			if hint, is := strings.CutPrefix(next, "# "); is {
+			if hint, ok := strings.CutPrefix(next, "# "); ok {
 				fmt.Fprintf(&out, "   %s\n", hint)
 				continue
 			}
@@ -176,10 +175,10 @@ func (d Diagnosis) String() string {
 		}
 	}
 	if len(d.Findings) == 0 {
-		out.WriteString("nothing was found\n")
+		out.WriteString("no problem found\n")
 	}
 	for _, unseen := range d.Unseen {
-		fmt.Fprintf(&out, "not looked at: %s\n", unseen)
+		fmt.Fprintf(&out, "not checked: %s\n", unseen)
 	}
 	return out.String()
 }

@@ -11,44 +11,44 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 )
 
-// sayings are what clients of databases and other services say when these cannot be used: PostgreSQL and its clients
-// in Go and Node, and the system's own words in both. The first one that fits a line counts.
-var sayings = []struct {
-	cause Cause
-	says  *regexp.Regexp
-	means string
+// signatures match the error messages of clients: PostgreSQL and its clients in Go and Node, and the operating system's
+// messages in both. The first match of a line wins.
+var signatures = []struct {
+	cause   Cause
+	pattern *regexp.Regexp
+	meaning string
 }{
 	{CauseCredentials,
 		regexp.MustCompile(
 			`(?i)password authentication failed|SQLSTATE 28P01|SQLSTATE 28000|authentication failed|access denied for user|invalid credentials`),
 		"it refuses the credentials"},
 	{CauseNoDatabase, regexp.MustCompile(`(?i)database \\?"[^"\\]+\\?" does not exist|SQLSTATE 3D000|unknown database`),
-		"it has no database of that name"},
+		"there is no database of that name"},
 	{CauseSchema,
 		regexp.MustCompile(
 			`(?i)relation \\?"[^"\\]+\\?" does not exist|SQLSTATE 42P01|column \\?"[^"\\]+\\?" does not exist|permission denied for (table|schema|relation)|SQLSTATE 42501`),
-		"its tables are not as this version needs them: a migration is missing"},
+		"the schema does not fit this version: a migration is missing"},
 	{CauseConnections,
 		regexp.MustCompile(
 			`(?i)too many (clients|connections)|remaining connection slots|SQLSTATE 53300|timeout exceeded when trying to connect|timeout acquiring a connection|` +
 				`pool (is )?(exhausted|full)|resourcerequest timed out|connection pool timed? ?out`),
-		"its connections are used up"},
+		"all its connections are in use"},
 	{CauseUnknownName,
 		regexp.MustCompile(
 			`(?i)no such host|ENOTFOUND|EAI_AGAIN|server misbehaving|could not translate host name|name or service not known`),
-		"nothing has its name"},
+		"its name does not resolve"},
 	{CauseUnreachable,
 		regexp.MustCompile(
 			`(?i)connection refused|ECONNREFUSED|i/o timeout|ETIMEDOUT|no route to host|EHOSTUNREACH|network is unreachable|ECONNRESET|connection reset by peer`),
-		"it cannot be reached"},
+		"it is unreachable"},
 }
 
-// told finds the newest line that tells of a dependency's trouble.
-func told(lines []string) (cause Cause, line string, ok bool) {
+// blamed returns the newest line that blames a dependency.
+func blamed(lines []string) (cause Cause, line string, ok bool) {
 	for _, text := range slices.Backward(lines) {
-		for _, saying := range sayings {
-			if saying.says.MatchString(text) {
-				return saying.cause, text, true
+		for _, signature := range signatures {
+			if signature.pattern.MatchString(text) {
+				return signature.cause, text, true
 			}
 		}
 	}
@@ -56,15 +56,15 @@ func told(lines []string) (cause Cause, line string, ok bool) {
 }
 
 func meaning(cause Cause) string {
-	for _, saying := range sayings {
-		if saying.cause == cause {
-			return saying.means
+	for _, signature := range signatures {
+		if signature.cause == cause {
+			return signature.meaning
 		}
 	}
-	return "it does not answer well"
+	return "it is unhealthy"
 }
 
-// current are the lines of a pod's running containers.
+// current returns the log lines of a pod's running containers.
 func current(pod *Pod) []string {
 	var lines []string
 	for _, log := range pod.Logs {
@@ -75,7 +75,7 @@ func current(pod *Pod) []string {
 	return lines
 }
 
-// logged is what a structured line of a log says, by the field names that loggers use.
+// logged is a structured log line, with the field names of common loggers.
 type logged struct {
 	Level      any    `json:"level"`
 	Msg        string `json:"msg"`
@@ -88,7 +88,7 @@ type logged struct {
 
 func (l logged) status() int { return cmp.Or(l.Status, l.StatusCode) }
 
-// isError tells whether the line is of an error, by its level's name or pino's number for it.
+// isError reports whether the line is an error, by the name of its level or by pino's number.
 func (l logged) isError() bool {
 	switch level := l.Level.(type) {
 	case string:
@@ -100,13 +100,13 @@ func (l logged) isError() bool {
 	}
 }
 
-// plainError finds errors in lines that are no JSON.
+// plainError matches errors in lines that are not JSON.
 var plainError = regexp.MustCompile(`(?i)\b(error|fatal|panic|exception|unhandled)\b`)
 
-// varying is what makes lines about the same thing differ.
+// varying matches the parts in which lines about the same error differ.
 var varying = regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{16,}\b|\d+(\.\d+)?`)
 
-// errorLines are the most frequent error lines, with how often each kind occurred.
+// errorLines returns the most frequent error lines with their counts.
 func errorLines(pods []Pod, most int) []string {
 	type kind struct {
 		example string
@@ -115,8 +115,8 @@ func errorLines(pods []Pod, most int) []string {
 	kinds := map[string]*kind{}
 	for i := range pods {
 		for _, line := range current(&pods[i]) {
-			text, is := errorText(line)
-			if !is {
+			text, ok := errorText(line)
+			if !ok {
 				continue
 			}
 			key := varying.ReplaceAllString(text, "#")
@@ -140,7 +140,7 @@ func errorLines(pods []Pod, most int) []string {
 	return texts
 }
 
-// errorText tells whether a line is of an error, and gives what it says without its time.
+// errorText returns the message of an error line without its time; the second result is false for other lines.
 func errorText(line string) (string, bool) {
 	var l logged
 	if err := json.Unmarshal([]byte(line), &l); err != nil {
@@ -161,8 +161,8 @@ func errorText(line string) (string, bool) {
 	return text, true
 }
 
-// answered counts the requests that the logs tell of, and those with a status of 500 or more: a stand-in for a
-// Prometheus that cannot be asked.
+// answered counts the requests in the logs, and those with a status of 500 or more. It stands in for Prometheus when
+// that does not answer.
 func answered(pods []Pod) gate.Counts {
 	var counts gate.Counts
 	for i := range pods {

@@ -11,9 +11,9 @@ import (
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
-// probes finds containers that run and are not ready, and says what the readiness or startup probe meets.
+// probes reports containers that run but are not ready, with the failure of their readiness or startup probe.
 func probes(s Snapshot, w Workload) []Finding {
-	var found []Finding
+	var findings []Finding
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		for _, status := range statuses(pod) {
@@ -24,22 +24,22 @@ func probes(s Snapshot, w Workload) []Finding {
 			if status.Started != nil && !*status.Started {
 				kind, probe, cause = "startup", func(c corev1.Container) *corev1.Probe { return c.StartupProbe }, CauseStartup
 			}
-			said := probeSays(s, pod, kind)
-			if said == "" {
+			message := probeSays(s, pod, kind)
+			if message == "" {
 				continue
 			}
-			found = append(found, Finding{
-				Cause: cause, Pods: []string{pod.Name}, Summary: fmt.Sprintf("its %s probe fails: %s", kind, probeSummary(said)),
-				Evidence: []string{"event: " + short(said), "probe: " + probeOf(pod, status.Name, probe)},
+			findings = append(findings, Finding{
+				Cause: cause, Pods: []string{pod.Name}, Summary: fmt.Sprintf("its %s probe fails: %s", kind, probeSummary(message)),
+				Evidence: []string{"event: " + short(message), "probe: " + probeOf(pod, status.Name, probe)},
 				Next: []string{fmt.Sprintf("kubectl logs %s -n %s -c %s", pod.Name, s.Namespace, status.Name), describe(s, pod),
 					fmt.Sprintf("pulumi config set --path probes.%s.path PATH -s %s", kind, s.Stack)},
 			})
 		}
 	}
-	return found
+	return findings
 }
 
-// probeSays is the newest thing that the kubelet says of a failing probe; empty when it says nothing.
+// probeSays returns the kubelet's newest event about a failing probe, empty when there is none.
 func probeSays(s Snapshot, pod *Pod, kind string) string {
 	for _, event := range slices.Backward(eventsOf(s, pod.Name, "Unhealthy", "ProbeWarning")) {
 		if strings.HasPrefix(strings.ToLower(event.Message), kind+" probe") {
@@ -51,39 +51,39 @@ func probeSays(s Snapshot, pod *Pod, kind string) string {
 
 var statusCode = regexp.MustCompile(`statuscode: (\d+)`)
 
-// probeSummary says what a probe met.
-func probeSummary(said string) string {
+// probeSummary describes the failure of a probe.
+func probeSummary(message string) string {
 	code := ""
-	if match := statusCode.FindStringSubmatch(said); match != nil {
+	if match := statusCode.FindStringSubmatch(message); match != nil {
 		code = match[1]
 	}
 	switch {
 	case code == "404":
-		return "there is nothing at its path (404)"
+		return "its path does not exist (404)"
 	case code != "":
-		return "the container answers with " + code
-	case strings.Contains(said, "connection refused"):
-		return "nothing listens at its port"
-	case strings.Contains(said, "context deadline exceeded"), strings.Contains(said, "Timeout"):
-		return "there is no answer in time"
-	case said == "":
-		return "the kubelet does not say how"
+		return "the container answers with status " + code
+	case strings.Contains(message, "connection refused"):
+		return "nothing listens on its port"
+	case strings.Contains(message, "context deadline exceeded"), strings.Contains(message, "Timeout"):
+		return "no answer in time"
+	case message == "":
+		return "the kubelet gives no reason"
 	default:
 		return "see the event"
 	}
 }
 
-// probeOf prints a container's probe.
+// probeOf formats a container's probe.
 func probeOf(pod *Pod, container string, of func(corev1.Container) *corev1.Probe) string {
 	for _, c := range pod.Spec.Containers {
 		if c.Name != container || of(c) == nil {
 			continue
 		}
 		probe := of(c)
-		text := fmt.Sprintf("after %d s every %d s, %d failures in a row, %d s for an answer", probe.InitialDelaySeconds,
+		text := fmt.Sprintf("after %d s, every %d s, %d failures in a row, timeout %d s", probe.InitialDelaySeconds,
 			probe.PeriodSeconds, probe.FailureThreshold, probe.TimeoutSeconds)
 		if get := probe.HTTPGet; get != nil {
-			text = fmt.Sprintf("GET %s at port %s, %s", get.Path, get.Port.String(), text)
+			text = fmt.Sprintf("GET %s on port %s, %s", get.Path, get.Port.String(), text)
 		}
 		var ports []string
 		for _, port := range c.Ports {
@@ -94,17 +94,17 @@ func probeOf(pod *Pod, container string, of func(corev1.Container) *corev1.Probe
 	return "none"
 }
 
-// unexplained finds pods that are not ready where nothing else was found about them.
-func unexplained(s Snapshot, w Workload, found []Finding) []Finding {
+// unexplained reports pods that are not ready and have no other finding.
+func unexplained(s Snapshot, w Workload, findings []Finding) []Finding {
 	var more []Finding
 	for i := range w.Pods {
 		pod := &w.Pods[i]
-		if pod.DeletionTimestamp != nil || podstate.IsReady(&pod.Pod) || slices.ContainsFunc(found,
+		if pod.DeletionTimestamp != nil || podstate.IsReady(&pod.Pod) || slices.ContainsFunc(findings,
 			func(f Finding) bool { return slices.Contains(f.Pods, pod.Name) }) {
 			continue
 		}
 		finding := Finding{
-			Cause: CauseNotReady, Pods: []string{pod.Name}, Summary: "its pods are not ready, and nothing tells why yet",
+			Cause: CauseNotReady, Pods: []string{pod.Name}, Summary: "its pods are not ready, for no known reason yet",
 			Evidence: []string{fmt.Sprintf("phase %s %s", pod.Status.Phase, pod.Status.Message)},
 			Next:     []string{describe(s, pod)},
 		}

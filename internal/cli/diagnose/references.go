@@ -9,14 +9,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// reference is what a container needs of a Secret or a ConfigMap.
+// reference is a container's reference to a Secret or ConfigMap.
 type reference struct {
 	secret    bool
-	name, key string // an empty key is any
-	by        string // what refers to it
+	name, key string // an empty key means the whole object
+	by        string // the part of the pod that refers to it
 }
 
-// References are the names of the Secrets and ConfigMaps that a pod needs, for whoever reads a Snapshot.
+// References returns the names of the Secrets and ConfigMaps that a pod needs.
 func References(spec corev1.PodSpec) (secrets, configMaps []string) {
 	for _, ref := range referencesOf(spec) {
 		if ref.secret {
@@ -28,7 +28,7 @@ func References(spec corev1.PodSpec) (secrets, configMaps []string) {
 	return unique(secrets), unique(configMaps)
 }
 
-// referencesOf lists what the containers' environment and the volumes need; what is optional is not needed.
+// referencesOf lists the references of the containers' environment and the volumes, without the optional ones.
 func referencesOf(spec corev1.PodSpec) []reference {
 	var refs []reference
 	needs := func(optional *bool, secret bool, name, key, by string) {
@@ -63,33 +63,33 @@ func referencesOf(spec corev1.PodSpec) []reference {
 	return refs
 }
 
-// references finds Secrets, ConfigMaps and keys that are missing: by a look at them, and where that is not allowed,
-// by what the kubelet says. A pod that started before they went is not told of: it would not start again, but that is
-// not what is wrong now.
+// references reports missing Secrets, ConfigMaps and keys: from the objects themselves or, where reading them is not
+// allowed, from the kubelet's messages. It ignores pods that started before the object disappeared: they would not
+// start again, but that is not the present problem.
 func references(s Snapshot, w Workload) []Finding {
-	var found []Finding
+	var findings []Finding
 	for i := range w.Pods {
 		pod := &w.Pods[i]
-		said := blocked(s, pod)
-		if said == "" {
+		message := blocked(s, pod)
+		if message == "" {
 			continue
 		}
 		for _, ref := range referencesOf(pod.Spec) {
-			if finding, is := ref.check(s); is {
-				finding.Pods, finding.Evidence = []string{pod.Name}, append(finding.Evidence, short(said))
-				found = append(found, finding)
+			if finding, broken := ref.check(s); broken {
+				finding.Pods, finding.Evidence = []string{pod.Name}, append(finding.Evidence, short(message))
+				findings = append(findings, finding)
 			}
 		}
-		if finding := fromKubelet(s, said); !slices.ContainsFunc(found,
+		if finding := fromKubelet(s, message); !slices.ContainsFunc(findings,
 			func(f Finding) bool { return slices.Contains(f.Pods, pod.Name) }) {
-			finding.Pods, finding.Evidence = []string{pod.Name}, []string{short(said)}
-			found = append(found, finding)
+			finding.Pods, finding.Evidence = []string{pod.Name}, []string{short(message)}
+			findings = append(findings, finding)
 		}
 	}
-	return found
+	return findings
 }
 
-// blocked is what the kubelet says of a pod whose containers it cannot make; empty for others.
+// blocked returns the kubelet's message about a pod whose containers it cannot create, empty for any other pod.
 func blocked(s Snapshot, pod *Pod) string {
 	for _, status := range statuses(pod) {
 		waiting := status.State.Waiting
@@ -106,15 +106,15 @@ func blocked(s Snapshot, pod *Pod) string {
 	return ""
 }
 
-// check looks a reference up. It finds nothing where the object could not be read.
+// check looks up a reference. It reports nothing if the object could not be read.
 func (r reference) check(s Snapshot) (Finding, bool) {
-	kind, cause, keyCause, known := "ConfigMap", CauseConfigMap, CauseConfigMapKey, s.ConfigMaps
+	kind, cause, keyCause, objects := "ConfigMap", CauseConfigMap, CauseConfigMapKey, s.ConfigMaps
 	if r.secret {
-		kind, cause, keyCause, known = "Secret", CauseSecret, CauseSecretKey, s.Secrets
+		kind, cause, keyCause, objects = "Secret", CauseSecret, CauseSecretKey, s.Secrets
 	}
-	keys, read := known[r.name]
+	keys, known := objects[r.name]
 	switch {
-	case !read:
+	case !known:
 		return Finding{}, false
 	case keys == nil:
 		return Finding{
@@ -131,7 +131,7 @@ func (r reference) check(s Snapshot) (Finding, bool) {
 	}
 }
 
-// resolve is how to look at an object without showing its values, and how to bring it back.
+// resolve returns the commands that inspect the object without showing its values, and those that restore it.
 func (r reference) resolve(s Snapshot) []string {
 	if !r.secret {
 		return []string{fmt.Sprintf("kubectl describe configmap %s -n %s", r.name, s.Namespace), "pulumi up --refresh -s " +
@@ -156,15 +156,15 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// What the kubelet says of a missing object or key.
+// The kubelet's messages about a missing object or key.
 var (
 	objectMissing = regexp.MustCompile(`(?i)\b(secret|configmap) "([^"]+)" not found`)
 	keyMissing    = regexp.MustCompile(`couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]+/(\S+)`)
 )
 
-// fromKubelet reads the kubelet's words, for somebody who may not look at Secrets.
-func fromKubelet(s Snapshot, said string) Finding {
-	if match := keyMissing.FindStringSubmatch(said); match != nil {
+// fromKubelet derives a finding from the kubelet's message, for users without permission to read Secrets.
+func fromKubelet(s Snapshot, message string) Finding {
+	if match := keyMissing.FindStringSubmatch(message); match != nil {
 		ref := reference{secret: match[2] == "Secret", name: match[3], key: match[1]}
 		cause := CauseConfigMapKey
 		if ref.secret {
@@ -173,7 +173,7 @@ func fromKubelet(s Snapshot, said string) Finding {
 		return Finding{Cause: cause, Summary: fmt.Sprintf("%s %s has no key %s", match[2], ref.name, ref.key),
 			Next: ref.resolve(s)}
 	}
-	if match := objectMissing.FindStringSubmatch(said); match != nil {
+	if match := objectMissing.FindStringSubmatch(message); match != nil {
 		ref := reference{secret: strings.EqualFold(match[1], "secret"), name: match[2]}
 		kind, cause := "ConfigMap", CauseConfigMap
 		if ref.secret {
@@ -181,10 +181,10 @@ func fromKubelet(s Snapshot, said string) Finding {
 		}
 		return Finding{Cause: cause, Summary: fmt.Sprintf("%s %s does not exist", kind, ref.name), Next: ref.resolve(s)}
 	}
-	if strings.HasPrefix(said, "event FailedMount") {
+	if strings.HasPrefix(message, "event FailedMount") {
 		return Finding{Cause: CauseVolume, Summary: "a volume cannot be mounted",
 			Next: []string{"kubectl get events -n " + s.Namespace + " --field-selector reason=FailedMount"}}
 	}
-	return Finding{Cause: CauseContainer, Summary: "its container cannot be made",
+	return Finding{Cause: CauseContainer, Summary: "its container cannot be created",
 		Next: []string{"kubectl get events -n " + s.Namespace}}
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// up is what a dependency that is well is called.
+// up is the state of a healthy dependency.
 const up = "up"
 
-// dependencies finds what the pods cannot use of what they depend on: by their own health report, which looks from
-// the pod's network, and where that is silent, by their logs.
+// dependencies reports dependencies that the pods cannot use: from their health reports, which see the pod's own
+// network, or from their logs where there is no report.
 func dependencies(s Snapshot, w Workload) []Finding {
-	var found []Finding
+	var findings []Finding
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		if pod.DeletionTimestamp != nil {
@@ -27,40 +27,40 @@ func dependencies(s Snapshot, w Workload) []Finding {
 		}
 		lines := current(pod)
 		if pod.Health == nil || len(pod.Health.Dependencies) == 0 {
-			if cause, line, ok := told(lines); ok {
-				found = append(found, ofTold(s, cause, line, Finding{Pods: []string{pod.Name}}))
+			if cause, line, ok := blamed(lines); ok {
+				findings = append(findings, fromLog(s, cause, line, Finding{Pods: []string{pod.Name}}))
 			}
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(pod.Health.Dependencies)) {
 			if state := pod.Health.Dependencies[name]; !strings.EqualFold(state, up) {
-				found = append(found, ofDependency(s, w, pod, name, state, lines))
+				findings = append(findings, unusable(s, w, pod, name, state, lines))
 			}
 		}
 	}
-	return found
+	return findings
 }
 
-// ofTold is a finding about a dependency that only the logs tell of.
-func ofTold(s Snapshot, cause Cause, line string, finding Finding) Finding {
-	finding.Cause, finding.Summary = cause, "something that it depends on cannot be used: "+meaning(cause)
+// fromLog completes a finding about a dependency that only the logs mention.
+func fromLog(s Snapshot, cause Cause, line string, finding Finding) Finding {
+	finding.Cause, finding.Summary = cause, "a dependency is not usable: "+meaning(cause)
 	finding.Evidence = append(finding.Evidence, "log: "+short(line))
 	finding.Next = []string{"pulumi config get env -s " + s.Stack, "kubectl get networkpolicies -n " + s.Namespace}
 	return finding
 }
 
-func ofDependency(s Snapshot, w Workload, pod *Pod, name, state string, lines []string) Finding {
+func unusable(s Snapshot, w Workload, pod *Pod, name, state string, lines []string) Finding {
 	finding := Finding{
 		Cause: CauseDependency, Pods: []string{pod.Name},
-		Summary:  fmt.Sprintf("its %s cannot be used from the pod's own network: %s", name, meaning(CauseDependency)),
+		Summary:  fmt.Sprintf("its %s is not usable from the pod's network: %s", name, meaning(CauseDependency)),
 		Evidence: []string{fmt.Sprintf("health report: status %d, %s %s", pod.Health.Status, name, state)},
 		Next:     []string{fmt.Sprintf("kubectl logs %s -n %s --tail 50", pod.Name, s.Namespace)},
 	}
-	// The lines about this dependency, where the logs name it.
+	// Prefer the log lines that name this dependency.
 	about := slices.DeleteFunc(slices.Clone(lines),
 		func(line string) bool { return !strings.Contains(strings.ToLower(line), strings.ToLower(name)) })
-	if cause, line, ok := told(about); ok {
-		finding.Cause, finding.Summary = cause, fmt.Sprintf("its %s cannot be used from the pod's own network: %s", name,
+	if cause, line, ok := blamed(about); ok {
+		finding.Cause, finding.Summary = cause, fmt.Sprintf("its %s is not usable from the pod's network: %s", name,
 			meaning(cause))
 		finding.Evidence = append(finding.Evidence, "log: "+short(line))
 	}
@@ -68,16 +68,16 @@ func ofDependency(s Snapshot, w Workload, pod *Pod, name, state string, lines []
 	switch others, alike := besides(s, w, name); {
 	case others == 0:
 	case alike == others:
-		finding.Evidence = append(finding.Evidence, fmt.Sprintf("the %d pods of the other track say the same: it is the "+
-			"%s that is ill, not this Deployment", others, name))
+		finding.Evidence = append(finding.Evidence, fmt.Sprintf("the %d pods of the other track report the same: the "+
+			"%s has a problem, not this Deployment", others, name))
 	case alike == 0:
-		finding.Evidence = append(finding.Evidence, fmt.Sprintf("the %d pods of the other track use their %s: look at the "+
+		finding.Evidence = append(finding.Evidence, fmt.Sprintf("the %d pods of the other track use their %s: check the "+
 			"settings of this Deployment", others, name))
 	}
 	return finding
 }
 
-// besides counts the pods of other workloads that tell of the dependency, and those that cannot use it either.
+// besides counts the pods of the other workloads that report on the dependency, and those of them that cannot use it.
 func besides(s Snapshot, w Workload, name string) (others, alike int) {
 	for _, other := range s.Workloads {
 		if other.Name == w.Name {
@@ -113,15 +113,15 @@ func resolveDependency(s Snapshot, cause Cause) []string {
 	}
 }
 
-// sure is the level at which a share counts as high.
-const sure = 0.05
+// confidenceLevel is the error probability of the bound above which a share counts as high.
+const confidenceLevel = 0.05
 
-// high tells whether the share of bad ones is shown to be above the limit.
+// high reports whether the bad share exceeds the limit with statistical confidence.
 func high(counts gate.Counts, limit float64) bool {
-	return limit > 0 && limit < 1 && counts.K > 0 && gate.LowerBound(counts.N, counts.K, sure) > limit
+	return limit > 0 && limit < 1 && counts.K > 0 && gate.LowerBound(counts.N, counts.K, confidenceLevel) > limit
 }
 
-// errorRate finds a share of errors that is too high, with the lines that the errors left.
+// errorRate reports a high error rate, with the most frequent error lines.
 func errorRate(s Snapshot, w Workload) []Finding {
 	counts, from := answered(w.Pods), "the logs"
 	if w.Traffic != nil {
@@ -131,7 +131,7 @@ func errorRate(s Snapshot, w Workload) []Finding {
 		return nil
 	}
 	finding := Finding{
-		Cause: CauseErrors, Summary: fmt.Sprintf("too many of its answers are errors: the target is below %s",
+		Cause: CauseErrors, Summary: fmt.Sprintf("its error rate is too high: the target is below %s",
 			percent(s.Limits.ErrorRate)),
 		Evidence: append([]string{fmt.Sprintf("%d of %d requests failed (%s), by %s", counts.K, counts.N,
 			percent(share(counts)), from)}, errorLines(w.Pods, 3)...),
@@ -149,10 +149,9 @@ func errorRate(s Snapshot, w Workload) []Finding {
 	return []Finding{finding}
 }
 
-// latency finds out why answers are slow: the processor is held back, the memory is at its limit, connections wait,
-// or what is depended on is slow.
+// latency explains slow responses: CPU throttling, memory at its limit, or a slow dependency.
 func latency(s Snapshot, w Workload) []Finding {
-	var found []Finding
+	var findings []Finding
 	slow := w.Traffic != nil && high(w.Traffic.Slow, s.Limits.SlowShare)
 	evidence := ""
 	if slow {
@@ -160,47 +159,47 @@ func latency(s Snapshot, w Workload) []Finding {
 			w.Traffic.Slow.K, w.Traffic.Slow.N, s.Limits.Latency, percent(share(w.Traffic.Slow)), w.Traffic.Window)
 	}
 	for i := range w.Pods {
-		for _, finding := range held(s, &w.Pods[i], slow) {
+		for _, finding := range constraints(s, &w.Pods[i], slow) {
 			if evidence != "" {
 				finding.Evidence = append(finding.Evidence, evidence)
 			}
-			found = append(found, finding)
+			findings = append(findings, finding)
 		}
 	}
-	if slow && len(found) == 0 {
-		found = append(found, Finding{
-			Cause: CauseSlow, Summary: fmt.Sprintf("too many of its answers take longer than %v, and neither its processor, "+
-				"memory nor dependencies show why: the service itself is slow", s.Limits.Latency),
+	if slow && len(findings) == 0 {
+		findings = append(findings, Finding{
+			Cause: CauseSlow, Summary: fmt.Sprintf("too many responses take longer than %v, and CPU, memory and dependencies "+
+				"do not explain it: the service itself is slow", s.Limits.Latency),
 			Evidence: append([]string{evidence}, errorLines(w.Pods, 2)...),
 			Next: []string{fmt.Sprintf("kubectl logs -n %s deployment/%s --all-pods --tail 200", s.Namespace, w.Name),
-				"rollout report -s " + s.Stack + " --html -f report.html", "# look at its traces"},
+				"rollout report -s " + s.Stack + " --html -f report.html", "# check its traces"},
 		})
 	}
-	return found
+	return findings
 }
 
 const (
 	// throttledFrom is the share of CPU periods from which throttling explains slowness.
 	throttledFrom = 0.25
-	// pressureFrom is the share of the memory limit from which a pod is near its end, as the guide's alert has it.
+	// pressureFrom is the share of the memory limit of the guide's alert for memory pressure.
 	pressureFrom = 0.9
 )
 
-// held is what holds a pod back.
-func held(s Snapshot, pod *Pod, slow bool) []Finding {
-	var found []Finding
+// constraints reports the constraints that slow a pod down.
+func constraints(s Snapshot, pod *Pod, slow bool) []Finding {
+	var findings []Finding
 	next := []string{fmt.Sprintf("kubectl top pod %s -n %s", pod.Name, s.Namespace)}
 	if usage := pod.Usage; usage != nil {
 		if slow && usage.Throttled >= throttledFrom {
-			found = append(found, Finding{
-				Cause: CauseThrottled, Pods: []string{pod.Name}, Summary: "it is slow because its CPU limit holds it back",
-				Evidence: []string{fmt.Sprintf("pod %s was held back in %s of its CPU periods; its limits are %s", pod.Name,
+			findings = append(findings, Finding{
+				Cause: CauseThrottled, Pods: []string{pod.Name}, Summary: "it is slow because it is throttled at its CPU limit",
+				Evidence: []string{fmt.Sprintf("pod %s was throttled in %s of its CPU periods; its limits are %s", pod.Name,
 					percent(usage.Throttled), amounts(pod.Spec.Containers, limits))},
 				Next: append(slices.Clone(next), "pulumi config set --path resources.limits.cpu VALUE -s "+s.Stack),
 			})
 		}
 		if limit := memoryLimit(pod); limit > 0 && usage.Memory >= pressureFrom*limit {
-			found = append(found, Finding{
+			findings = append(findings, Finding{
 				Cause: CausePressure, Pods: []string{pod.Name}, Summary: "it is near its memory limit, where it will be killed",
 				Evidence: []string{fmt.Sprintf("pod %s uses %.0f MiB of %.0f MiB", pod.Name, usage.Memory/(1<<20), limit/(1<<20))},
 				Next:     append(slices.Clone(next), raiseMemory(s)),
@@ -208,16 +207,16 @@ func held(s Snapshot, pod *Pod, slow bool) []Finding {
 		}
 	}
 	if slow && pod.Health != nil && pod.Health.Took > s.Limits.Latency/2 {
-		found = append(found, Finding{
+		findings = append(findings, Finding{
 			Cause: CauseSlowDependency, Pods: []string{pod.Name},
-			Summary: "it is slow because something that it depends on is slow",
-			Evidence: []string{fmt.Sprintf("pod %s took %v to ask its dependencies (%s)", pod.Name,
+			Summary: "it is slow because a dependency is slow",
+			Evidence: []string{fmt.Sprintf("pod %s took %v to check its dependencies (%s)", pod.Name,
 				pod.Health.Took.Round(time.Millisecond), list(slices.Sorted(maps.Keys(pod.Health.Dependencies))))},
 			Next: []string{
 				`psql -c "select pid, state, wait_event, now() - query_start as since, query from pg_stat_activity order by since desc"`},
 		})
 	}
-	return found
+	return findings
 }
 
 func memoryLimit(pod *Pod) float64 {
@@ -232,22 +231,22 @@ func memoryLimit(pod *Pod) float64 {
 	return total
 }
 
-// isolated finds pods that were taken out of the Service.
+// isolated reports pods that are isolated from the Service.
 func isolated(s Snapshot, w Workload) []Finding {
-	var found []Finding
+	var findings []Finding
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		value, labelled := pod.Labels[names.Traffic]
 		if !labelled || value == names.Enabled || pod.DeletionTimestamp != nil {
 			continue
 		}
-		found = append(found, Finding{
-			Cause: CauseIsolated, Pods: []string{pod.Name}, Summary: "its pods were taken out of traffic and get no requests",
+		findings = append(findings, Finding{
+			Cause: CauseIsolated, Pods: []string{pod.Name}, Summary: "its pods are isolated and get no requests",
 			Evidence: []string{fmt.Sprintf("pod %s has the label %s=%s", pod.Name, names.Traffic, value)},
 			Next:     []string{"rollout status -s " + s.Stack},
 		})
 	}
-	return found
+	return findings
 }
 
 func share(counts gate.Counts) float64 {

@@ -157,11 +157,11 @@ var situations = []situation{
 		s.pod().Status.Conditions = append(s.pod().Status.Conditions,
 			corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
 				Reason: corev1.PodReasonUnschedulable, Message: "0/3 nodes are available: 3 Insufficient cpu."})
-	}, CauseUnschedulable, "no node has as much cpu free"},
+	}, CauseUnschedulable, "no node has enough cpu"},
 	{"taints", func(s *Snapshot) {
 		s.pod().Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
 			Reason: corev1.PodReasonUnschedulable, Message: "0/3 nodes are available: 3 node(s) had untolerated taint(s)."}}
-	}, CauseUnschedulable, "no node takes"},
+	}, CauseUnschedulable, "no node can take"},
 	{"secret", func(s *Snapshot) {
 		s.waits("CreateContainerConfigError", `secret "finance-db-production" not found`)
 		s.Secrets["finance-db-production"] = nil
@@ -192,7 +192,7 @@ var situations = []situation{
 	}, CauseVolume, "volume cannot be mounted"},
 	{"runs as root", func(s *Snapshot) {
 		s.waits("CreateContainerConfigError", `container has runAsNonRoot and image will run as root`)
-	}, CauseContainer, "cannot be made"},
+	}, CauseContainer, "cannot be created"},
 	{"image", func(s *Snapshot) {
 		s.waits("ImagePullBackOff",
 			`Back-off pulling image "registry.example/vextrus/finance:2.1": ErrImagePull: failed to resolve reference: not found`)
@@ -201,18 +201,18 @@ var situations = []situation{
 		s.waits("ErrImagePull", `failed to pull: pull access denied, repository does not exist or may require authorization`)
 	}, CauseImageRefused, "credentials"},
 	{"platform", func(s *Snapshot) { s.waits("ErrImagePull", `no match for platform in manifest: not found`) },
-		CauseImagePlatform, "processors"},
+		CauseImagePlatform, "nodes' platform"},
 	{"registry, by its event", func(s *Snapshot) {
 		s.waits("ImagePullBackOff", `Back-off pulling image`)
 		s.event("Failed", `Failed to pull image "x": dial tcp 10.0.0.9:5000: connect: connection refused`)
-	}, CauseRegistry, "cannot be reached"},
+	}, CauseRegistry, "cannot reach the registry"},
 	{"pull for no reason known", func(s *Snapshot) { s.waits("ErrImagePull", `something else`) }, CauseImage,
 		"cannot be pulled"},
 	{"command", func(s *Snapshot) {
 		s.waits("CrashLoopBackOff", "")
 		s.status().LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: "StartError", ExitCode: 128,
 			Message: `failed to create shim: exec: "/bin/none": stat /bin/none: no such file or directory`}
-	}, CauseCommand, "no such program"},
+	}, CauseCommand, "lacks the program"},
 	{"memory at start", func(s *Snapshot) {
 		s.waits("RunContainerError", "container init was OOM-killed (memory limit too low?)")
 	}, CauseMemory, "more memory than its limit of 2Gi"},
@@ -240,7 +240,7 @@ var situations = []situation{
 		s.crashed("Completed", 0)
 		s.event("Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 404")
 		s.event("Killing", "Container app failed liveness probe, will be restarted")
-	}, CauseLiveness, "nothing at its path (404)"},
+	}, CauseLiveness, "its path does not exist (404)"},
 	{"startup probe that kills", func(s *Snapshot) {
 		s.crashed("Error", 137)
 		s.event("Unhealthy", "Startup probe failed: Get \"http://10.0.0.1:3014/\": context deadline exceeded")
@@ -250,26 +250,26 @@ var situations = []situation{
 		s.notReady()
 		s.status().Started = new(bool)
 		s.event("Unhealthy", "Startup probe failed: HTTP probe failed with statuscode: 503")
-	}, CauseStartup, "answers with 503"},
+	}, CauseStartup, "answers with status 503"},
 	{"crash", func(s *Snapshot) {
 		s.crashed("Error", 2, "panic: runtime error: index out of range", "goroutine 1 [running]:")
 	}, CauseCrash, "exit code 2"},
-	{"node", func(s *Snapshot) { s.crashed("Unknown", 255) }, CauseNode, "node's container runtime"},
+	{"node", func(s *Snapshot) { s.crashed("Unknown", 255) }, CauseNode, "the container runtime on it"},
 	{"ends for its database", func(s *Snapshot) {
 		s.crashed("Error", 1, `Error: getaddrinfo ENOTFOUND postgres.nowhere.svc`)
-	}, CauseUnknownName, "ends on that"},
+	}, CauseUnknownName, "exits because of that"},
 	{"readiness", func(s *Snapshot) {
 		s.notReady()
 		s.event("Unhealthy",
 			`Readiness probe failed: Get "http://10.0.0.1:3015/": dial tcp 10.0.0.1:3015: connect: connection refused`)
 	}, CauseReadiness, "nothing listens"},
-	{"not ready yet", func(s *Snapshot) { s.notReady() }, CauseNotReady, "nothing tells why yet"},
+	{"not ready yet", func(s *Snapshot) { s.notReady() }, CauseNotReady, "for no known reason yet"},
 	{"database refuses", func(s *Snapshot) {
 		s.notReady()
 		s.down("database",
 			`{"level":"WARN","msg":"dependency is down","dependency":"database","error":"FATAL: password authentication failed for user \"ledgerapp\" (SQLSTATE 28P01)"}`)
 		s.event("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503")
-	}, CauseCredentials, "its database cannot be used from the pod's own network: it refuses the credentials"},
+	}, CauseCredentials, "its database is not usable from the pod's network: it refuses the credentials"},
 	{"no database", func(s *Snapshot) {
 		s.down("database", `{"dependency":"database","error":"FATAL: database \"absent\" does not exist (SQLSTATE 3D000)"}`)
 	}, CauseNoDatabase, "no database of that name"},
@@ -277,19 +277,19 @@ var situations = []situation{
 		s.down("database", `database: ERROR: relation "invoices" does not exist (SQLSTATE 42P01)`)
 	}, CauseSchema, "migration"},
 	{"connections", func(s *Snapshot) { s.down("database", `database: FATAL: sorry, too many clients already`) },
-		CauseConnections, "used up"},
+		CauseConnections, "all its connections are in use"},
 	{"host", func(s *Snapshot) { s.down("database", `database: lookup postgres.nowhere.svc: no such host`) },
-		CauseUnknownName, "nothing has its name"},
+		CauseUnknownName, "its name does not resolve"},
 	{"event store", func(s *Snapshot) {
 		s.down("eventstore", `database is fine`,
 			`{"dependency":"eventstore","error":"dial tcp 10.0.0.7:2113: connect: connection refused"}`)
-	}, CauseUnreachable, "its eventstore cannot be used from the pod's own network: it cannot be reached"},
+	}, CauseUnreachable, "its eventstore is not usable from the pod's network: it is unreachable"},
 	{"down without a word", func(s *Snapshot) { s.down("database", "database: hello") }, CauseDependency,
-		"its database cannot be used"},
+		"its database is not usable"},
 	{"down by the log alone", func(s *Snapshot) {
 		s.pod().Health = nil
 		s.pod().Logs = []Log{{Container: "app", Lines: []string{"connect ECONNREFUSED 10.0.0.4:5432", "GET / 200"}}}
-	}, CauseUnreachable, "something that it depends on"},
+	}, CauseUnreachable, "a dependency is not usable"},
 	{"errors", func(s *Snapshot) {
 		s.Workloads[0].Traffic.Requests = gate.Counts{N: 300, K: 30}
 		s.pod().Logs = []Log{{Container: "app", Lines: []string{`{"level":"error","msg":"cannot post to ledger 17"}`,
@@ -302,7 +302,7 @@ var situations = []situation{
 			lines = append(lines, fmt.Sprintf(`{"msg":"request","status":%d}`, map[bool]int{true: 500, false: 200}[i%4 == 0]))
 		}
 		s.pod().Logs = []Log{{Container: "app", Lines: lines}}
-	}, CauseErrors, "errors"},
+	}, CauseErrors, "error rate"},
 	{"throttled", func(s *Snapshot) {
 		s.Workloads[0].Traffic.Slow = gate.Counts{N: 300, K: 100}
 		s.pod().Usage.Throttled, s.pod().Health.Took = 0.8, 2*time.Second
@@ -310,9 +310,9 @@ var situations = []situation{
 	{"memory pressure", func(s *Snapshot) { s.pod().Usage.Memory = 1.9 * (1 << 30) }, CausePressure, "memory limit"},
 	{"slow database", func(s *Snapshot) {
 		s.Workloads[0].Traffic.Slow, s.pod().Health.Took = gate.Counts{N: 300, K: 100}, 700*time.Millisecond
-	}, CauseSlowDependency, "depends on is slow"},
+	}, CauseSlowDependency, "a dependency is slow"},
 	{"slow", func(s *Snapshot) { s.Workloads[0].Traffic.Slow = gate.Counts{N: 300, K: 100} }, CauseSlow,
 		"the service itself is slow"},
 	{"isolated", func(s *Snapshot) { s.pod().Labels[names.Traffic] = names.Isolated }, CauseIsolated,
-		"taken out of traffic"},
+		"isolated and get no requests"},
 }

@@ -9,83 +9,81 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 )
 
-// Snapshot is what is known of a rollout at one moment.
+// Snapshot is the observed state of a rollout at one moment.
 type Snapshot struct {
 	Now time.Time
-	// Stack and Namespace are named in commands; the names of the stack's Secrets end in Environment.
+	// Stack and Namespace appear in commands. The names of the stack's Secrets end in Environment.
 	Stack, Environment, Namespace string
-	// Workloads are the Deployments that are looked at, the canary's first.
+	// Workloads are the Deployments to diagnose, the canary's first.
 	Workloads []Workload
-	// Events are those of the namespace, the newest last.
+	// Events are the events of the namespace, the newest last.
 	Events []corev1.Event
-	// Secrets and ConfigMaps are the keys of those that pods refer to, by name; nil for one that does not exist. What
-	// could not be read is not among them.
+	// Secrets and ConfigMaps hold the keys of the objects that pods refer to, by name; nil for an object that does not
+	// exist. Objects that could not be read are absent.
 	Secrets, ConfigMaps map[string][]string
-	// Limits are what is high.
+	// Limits are the thresholds for errors and latency.
 	Limits Limits
-	// Unseen says what could not be looked at.
+	// Unseen lists what could not be read.
 	Unseen []string
 }
 
 // Limits are the stack's criteria.
 type Limits struct {
-	// ErrorRate and SlowShare are shares of the requests, Latency what makes one slow.
+	// ErrorRate and SlowShare are shares from 0 to 1; a request slower than Latency is slow.
 	ErrorRate, SlowShare float64
 	Latency              time.Duration
 }
 
-// Workload is a Deployment with what belongs to it.
+// Workload is a Deployment with its ReplicaSets and pods.
 type Workload struct {
 	Name string
 	// Deployment is nil when it does not exist.
 	Deployment  *appsv1.Deployment
 	ReplicaSets []appsv1.ReplicaSet
 	Pods        []Pod
-	// Traffic is what Prometheus counted of it in the last minutes; nil when it could not be asked.
+	// Traffic holds its recent request counts from Prometheus; nil when they could not be read.
 	Traffic *Traffic
 }
 
-// Pod is a pod with what it says of itself.
+// Pod is a pod with its logs, health report and usage.
 type Pod struct {
 	corev1.Pod
-	// Logs are the ends of its containers' logs.
+	// Logs are the last lines of its containers.
 	Logs []Log
-	// Health is its answer about its dependencies; nil when it could not be asked.
+	// Health is its health report; nil when it could not be read.
 	Health *Health
-	// Usage is what the node measured; nil when Prometheus has nothing of it.
+	// Usage is its resource usage; nil when Prometheus has none.
 	Usage *Usage
 }
 
-// Log is the end of a container's log.
+// Log is the tail of a container's log.
 type Log struct {
 	Container string
-	// Previous is that of the container before its last restart.
+	// Previous is true for the log of the container before its last restart.
 	Previous bool
 	Lines    []string
 }
 
-// Health is a pod's own report, asked from outside and looked at from within: it tells what the pod reaches from its
-// own network.
+// Health is a pod's own health report. It shows which dependencies the pod reaches from its own network.
 type Health struct {
-	// Status is the HTTP status, Took how long the answer took.
+	// Status is the HTTP status, Took the response time.
 	Status int
 	Took   time.Duration
-	// Dependencies are the states by name, "up" when all is well.
+	// Dependencies maps each dependency to its state, "up" when healthy.
 	Dependencies map[string]string
 }
 
-// Usage is what a pod needs of its node.
+// Usage is the resource usage of a pod.
 type Usage struct {
-	// Throttled is the share of the CPU periods in which the pod was held back, 0 to 1.
+	// Throttled is the share of CPU periods in which the pod was throttled, from 0 to 1.
 	Throttled float64
 	// Memory is its working set in bytes.
 	Memory float64
 }
 
-// Traffic is what was counted of a workload.
+// Traffic holds the request counts of a workload.
 type Traffic struct {
-	// Window is how long was counted; Requests and Slow are the requests with the failed and with the slow ones among
-	// them.
+	// Window is the period that was counted. Requests counts all and the failed requests, Slow all and the slow ones.
 	Window         time.Duration
 	Requests, Slow gate.Counts
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
-// missing finds a Deployment that does not exist.
+// missing reports a Deployment that does not exist.
 func missing(s Snapshot, w Workload) []Finding {
 	if w.Deployment != nil {
 		return nil
@@ -24,10 +24,10 @@ func missing(s Snapshot, w Workload) []Finding {
 	}}
 }
 
-// creation finds pods that the API server refuses to make. They leave no pod to look at, only a condition of their
-// ReplicaSet.
+// creation reports pods that the API server refuses to create. There is no pod to inspect then, only a condition of
+// the ReplicaSet.
 func creation(s Snapshot, w Workload) []Finding {
-	var found []Finding
+	var findings []Finding
 	for i := range w.ReplicaSets {
 		set := &w.ReplicaSets[i]
 		for _, condition := range set.Status.Conditions {
@@ -35,7 +35,7 @@ func creation(s Snapshot, w Workload) []Finding {
 				continue
 			}
 			finding := Finding{
-				Cause: CauseNotCreated, Summary: "the API server refuses to make its pods",
+				Cause: CauseNotCreated, Summary: "the API server refuses to create its pods",
 				Evidence: []string{fmt.Sprintf("replicaset %s: %s: %s", set.Name, condition.Reason, condition.Message)},
 				Next:     []string{fmt.Sprintf("kubectl describe replicaset %s -n %s", set.Name, s.Namespace)},
 			}
@@ -51,15 +51,15 @@ func creation(s Snapshot, w Workload) []Finding {
 				finding.Cause, finding.Summary = CauseServiceAccount, "its service account does not exist"
 				finding.Next = []string{"kubectl get serviceaccounts -n " + s.Namespace, "pulumi up --refresh -s " + s.Stack}
 			}
-			found = append(found, finding)
+			findings = append(findings, finding)
 		}
 	}
-	return found
+	return findings
 }
 
-// scheduling finds pods that no node takes.
+// scheduling reports pods that no node can take.
 func scheduling(s Snapshot, w Workload) []Finding {
-	var found []Finding
+	var findings []Finding
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		for _, condition := range pod.Status.Conditions {
@@ -68,7 +68,7 @@ func scheduling(s Snapshot, w Workload) []Finding {
 				continue
 			}
 			finding := Finding{
-				Cause: CauseUnschedulable, Pods: []string{pod.Name}, Summary: "no node takes its pods",
+				Cause: CauseUnschedulable, Pods: []string{pod.Name}, Summary: "no node can take its pods",
 				Evidence: []string{fmt.Sprintf("%s: %s", condition.Reason, condition.Message)},
 				Next:     []string{"kubectl describe nodes", describe(s, pod)},
 			}
@@ -79,21 +79,21 @@ func scheduling(s Snapshot, w Workload) []Finding {
 				}
 			}
 			if len(short) > 0 {
-				finding.Summary = "no node has as much " + strings.Join(short, " and ") + " free as a pod asks for"
-				finding.Evidence = append(finding.Evidence, "a pod asks for "+amounts(pod.Spec.Containers, requests))
+				finding.Summary = "no node has enough " + strings.Join(short, " and ") + " for a pod"
+				finding.Evidence = append(finding.Evidence, "a pod requests "+amounts(pod.Spec.Containers, requests))
 				finding.Next = append(finding.Next, fmt.Sprintf("pulumi config set --path resources.requests.%s VALUE -s %s",
 					short[0], s.Stack))
 			}
-			found = append(found, finding)
+			findings = append(findings, finding)
 		}
 	}
-	return found
+	return findings
 }
 
 func requests(c corev1.Container) corev1.ResourceList { return c.Resources.Requests }
 func limits(c corev1.Container) corev1.ResourceList   { return c.Resources.Limits }
 
-// amounts prints what a pod's containers have.
+// amounts formats the resources of a pod's containers.
 func amounts(containers []corev1.Container, of func(corev1.Container) corev1.ResourceList) string {
 	var parts []string
 	for _, container := range containers {
@@ -114,9 +114,9 @@ func describe(s Snapshot, pod *Pod) string {
 	return fmt.Sprintf("kubectl describe pod %s -n %s", pod.Name, s.Namespace)
 }
 
-// images finds images that cannot be pulled.
+// images reports images that cannot be pulled.
 func images(s Snapshot, w Workload) []Finding {
-	var found []Finding
+	var findings []Finding
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		for _, status := range statuses(pod) {
@@ -124,26 +124,26 @@ func images(s Snapshot, w Workload) []Finding {
 			if !podstate.LacksImage(status) {
 				continue
 			}
-			said := []string{waiting.Message}
+			message := []string{waiting.Message}
 			for _, event := range eventsOf(s, pod.Name, "Failed") {
 				if strings.Contains(event.Message, "pull") {
-					said = append(said, event.Message)
+					message = append(message, event.Message)
 				}
 			}
-			finding := ofImage(strings.Join(said, "\n"), imageOf(pod, status), waiting.Reason, s)
+			finding := pullFailure(strings.Join(message, "\n"), imageOf(pod, status), waiting.Reason, s)
 			finding.Pods = []string{pod.Name}
 			finding.Evidence = []string{fmt.Sprintf("container %s: %s: %s", status.Name, waiting.Reason, short(waiting.Message))}
-			if last := said[len(said)-1]; len(said) > 1 && last != waiting.Message {
+			if last := message[len(message)-1]; len(message) > 1 && last != waiting.Message {
 				finding.Evidence = append(finding.Evidence, "event: "+short(last))
 			}
 			finding.Next = append([]string{describe(s, pod)}, finding.Next...)
-			found = append(found, finding)
+			findings = append(findings, finding)
 		}
 	}
-	return found
+	return findings
 }
 
-// What registries and container runtimes say.
+// Messages of registries and container runtimes.
 var (
 	saysPlatform = regexp.MustCompile(`(?i)no match for platform|no matching manifest`)
 	saysRefused  = regexp.MustCompile(
@@ -154,21 +154,21 @@ var (
 		`(?i)not found|manifest unknown|does not exist|name unknown|invalid reference|couldn't parse image`)
 )
 
-func ofImage(said, image, reason string, s Snapshot) Finding {
+func pullFailure(message, image, reason string, s Snapshot) Finding {
 	set := fmt.Sprintf("pulumi config set image REPOSITORY@sha256:… -s %s", s.Stack)
 	switch {
-	case saysPlatform.MatchString(said):
-		return Finding{Cause: CauseImagePlatform, Summary: fmt.Sprintf("image %s is not made for the processors of the nodes",
+	case saysPlatform.MatchString(message):
+		return Finding{Cause: CauseImagePlatform, Summary: fmt.Sprintf("image %s has no variant for the nodes' platform",
 			image), Next: []string{"kubectl get nodes -L kubernetes.io/arch", set}}
-	case saysRefused.MatchString(said):
-		return Finding{Cause: CauseImageRefused, Summary: fmt.Sprintf("the registry refuses image %s: its credentials are "+
+	case saysRefused.MatchString(message):
+		return Finding{Cause: CauseImageRefused, Summary: fmt.Sprintf("the registry refuses image %s: the credentials are "+
 			"missing or wrong", image),
 			Next: []string{"kubectl get serviceaccounts -n " + s.Namespace + " -o yaml",
 				"pulumi config set --secret --path registry.password -s " + s.Stack}}
-	case saysUnreachable.MatchString(said):
-		return Finding{Cause: CauseRegistry, Summary: fmt.Sprintf("the registry of image %s cannot be reached from the node",
+	case saysUnreachable.MatchString(message):
+		return Finding{Cause: CauseRegistry, Summary: fmt.Sprintf("the node cannot reach the registry of image %s",
 			image), Next: []string{"kubectl get nodes -o wide", set}}
-	case saysNotFound.MatchString(said) || reason == "InvalidImageName":
+	case saysNotFound.MatchString(message) || reason == "InvalidImageName":
 		return Finding{Cause: CauseImageMissing, Summary: fmt.Sprintf("there is no image %s", image), Next: []string{set}}
 	default:
 		return Finding{Cause: CauseImage, Summary: fmt.Sprintf("image %s cannot be pulled", image), Next: []string{set}}
@@ -184,7 +184,8 @@ func imageOf(pod *Pod, status corev1.ContainerStatus) string {
 	return status.Image
 }
 
-// statuses are those of all containers; of a pod that is being deleted none, for it is meant to end.
+// statuses returns the statuses of all containers. It is empty for a pod in deletion, whose containers are meant to
+// end.
 func statuses(pod *Pod) []corev1.ContainerStatus {
 	if pod.DeletionTimestamp != nil {
 		return nil
@@ -192,18 +193,18 @@ func statuses(pod *Pod) []corev1.ContainerStatus {
 	return podstate.Containers(&pod.Pod)
 }
 
-// eventsOf are the events about an object with one of the reasons, or all of them, the newest last.
+// eventsOf returns the events of an object with one of the reasons, or all its events, the newest last.
 func eventsOf(s Snapshot, object string, reasons ...string) []corev1.Event {
-	var found []corev1.Event
+	var findings []corev1.Event
 	for _, event := range s.Events {
 		if event.InvolvedObject.Name == object && (len(reasons) == 0 || slices.Contains(reasons, event.Reason)) {
-			found = append(found, event)
+			findings = append(findings, event)
 		}
 	}
-	return found
+	return findings
 }
 
-// short keeps a text to a line that can be read.
+// short shortens a text to one readable line.
 func short(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	const most = 400

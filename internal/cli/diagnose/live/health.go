@@ -13,8 +13,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/cli/diagnose"
 )
 
-// report is a health report as NestJS Terminus writes it, and Spring's in its older form: what it depends on, each
-// with its status.
+// report is a health report in the format of NestJS Terminus and of older Spring Boot: dependencies with their status.
 type report struct {
 	Details    map[string]dependency `json:"details"`
 	Components map[string]dependency `json:"components"`
@@ -24,8 +23,7 @@ type dependency struct {
 	Status string `json:"status"`
 }
 
-// health asks a running pod for its report. One that does not answer, or not with a report, has none: its probes tell
-// of that.
+// health reads the report of a running pod. A pod that does not answer has none; its probes show that.
 func (r *reader) health(ctx context.Context, pod *diagnose.Pod) {
 	if pod.Status.Phase != corev1.PodRunning || r.options.HealthPath == "" || !running(pod) {
 		return
@@ -38,14 +36,14 @@ func (r *reader) health(ctx context.Context, pod *diagnose.Pod) {
 		return
 	}
 	defer end()
-	// The first answer may wait for connections to be made; the second one tells how long the dependencies take.
+	// The first request may open connections. The second one measures the dependencies.
 	for range 2 {
-		found, err := ask(ctx, client, base+r.options.HealthPath, r.options.Now)
+		health, err := ask(ctx, client, base+r.options.HealthPath, r.options.Now)
 		if err != nil {
 			r.unseen("health of "+pod.Name, err)
 			return
 		}
-		pod.Health = found
+		pod.Health = health
 	}
 }
 
@@ -75,11 +73,11 @@ func ask(ctx context.Context, client *http.Client, address string, now func() ti
 		return nil, err
 	}
 	health.Took = now().Sub(began)
-	var found report
-	if json.Unmarshal(body, &found) != nil {
+	var parsed report
+	if json.Unmarshal(body, &parsed) != nil {
 		return health, nil
 	}
-	for _, group := range []map[string]dependency{found.Details, found.Components} {
+	for _, group := range []map[string]dependency{parsed.Details, parsed.Components} {
 		for name, state := range group {
 			health.Dependencies[name] = state.Status
 		}

@@ -1,9 +1,9 @@
-// Package live reads a diagnose.Snapshot from a cluster: Deployments with their pods, the ends of their logs, events,
-// the names of the keys of the Secrets that they need, the pods' own health reports through the port-forward, and
-// numbers from Prometheus.
+// Package live reads a diagnose.Snapshot from a cluster: Deployments with their pods, the tails of their logs, events,
+// the key names of the Secrets they need, the pods' health reports through a port-forward, and request counts from
+// Prometheus.
 //
-// Whatever cannot be read, be it for a missing permission, is named in the Snapshot and stops nothing. The package
-// decides nothing and imports no Pulumi; it reaches the cluster and Prometheus through interfaces.
+// A part that cannot be read, for example for lack of a permission, is listed in the Snapshot and stops nothing. The
+// package decides nothing and imports no Pulumi; it reaches the cluster and Prometheus through interfaces.
 package live
 
 import (
@@ -27,7 +27,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
-// Cluster is what is read; internal/kube's Client.
+// Cluster is the part of internal/kube's Client that a diagnosis reads.
 type Cluster interface {
 	Deployment(ctx context.Context, namespace, name string) (deployment *appsv1.Deployment, exists bool, err error)
 	ReplicaSets(ctx context.Context, owner *appsv1.Deployment) ([]appsv1.ReplicaSet, error)
@@ -40,45 +40,44 @@ type Cluster interface {
 		err error)
 }
 
-// Server is the Prometheus that is asked.
+// Server queries Prometheus.
 type Server interface {
 	gate.Querier
 	gate.Asker
 }
 
-// Target is a Deployment to look at.
+// Target is a Deployment to diagnose.
 type Target struct {
 	Name string
-	// Metrics select its series; nil asks Prometheus for nothing.
+	// Metrics select its series; nil skips Prometheus.
 	Metrics *gate.Metrics
 }
 
-// Options say what to look at.
+// Options choose the scope of a diagnosis.
 type Options struct {
 	Stack, Environment, Namespace string
 	Targets                       []Target
-	// Port and HealthPath are where a pod reports on its dependencies.
+	// Port and HealthPath locate a pod's health report.
 	Port       int
 	HealthPath string
-	// Criteria are the stack's: one of each kind.
+	// Criteria are the stack's criteria, at most one of each kind.
 	Criteria []gate.Criterion
-	// Window is how far back Prometheus is asked.
+	// Window is the period of the Prometheus queries, up to now.
 	Window time.Duration
-	// Redact takes out of a text of the cluster what must not be shown.
+	// Redact removes secrets from a text of the cluster.
 	Redact func(string) string
 	Now    func() time.Time
 }
 
 const (
-	// atOnce bounds the pods that are asked at the same time, mostPods those of a Deployment whose logs and health are
-	// asked for.
+	// atOnce limits the concurrent reads, mostPods the pods of a Deployment whose logs and health are read.
 	atOnce   = 8
 	mostPods = 10
-	// logLines is how much of a log is read.
+	// logLines is the length of a log's tail.
 	logLines = 200
-	// longest bounds the reason why something could not be read, in bytes.
+	// longest limits the reason why a part could not be read, in bytes.
 	longest = 300
-	// healthLimit bounds a health report.
+	// healthLimit limits the time for a health report.
 	healthLimit = 10 * time.Second
 )
 
@@ -91,7 +90,7 @@ type reader struct {
 	mu       sync.Mutex
 }
 
-// Gather reads what there is. A nil server is not asked.
+// Gather reads a snapshot. A nil server skips Prometheus.
 func Gather(ctx context.Context, cluster Cluster, server Server, options Options) diagnose.Snapshot {
 	r := &reader{cluster: cluster, server: server, options: options, snapshot: &diagnose.Snapshot{
 		Now: options.Now(), Stack: options.Stack, Environment: options.Environment, Namespace: options.Namespace,
@@ -110,7 +109,7 @@ func Gather(ctx context.Context, cluster Cluster, server Server, options Options
 		r.snapshot.Workloads[i].Name = target.Name
 		r.workload(ctx, &group, &r.snapshot.Workloads[i], target)
 	}
-	_ = group.Wait() // What goes wrong is named in the snapshot.
+	_ = group.Wait() // The snapshot lists what failed.
 	r.references(ctx)
 	return *r.snapshot
 }
@@ -128,33 +127,33 @@ func limitsOf(criteria []gate.Criterion) diagnose.Limits {
 	return limits
 }
 
-// unseen notes what could not be read, in one line each.
-func (r *reader) unseen(what string, err error) {
+// unseen records a part that could not be read, on one line, if err is not nil.
+func (r *reader) unseen(part string, err error) {
 	if err == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	text := fmt.Sprintf("%s: %s", what, strings.Join(strings.Fields(err.Error()), " "))
+	text := fmt.Sprintf("%s: %s", part, strings.Join(strings.Fields(err.Error()), " "))
 	if len(text) > longest {
 		text = strings.ToValidUTF8(text[:longest], "") + "…"
 	}
 	r.snapshot.Unseen = append(r.snapshot.Unseen, r.options.Redact(text))
 }
 
-// workload reads a Deployment and begins to ask its pods.
+// workload reads a Deployment and starts to read its pods.
 func (r *reader) workload(ctx context.Context, group *errgroup.Group, into *diagnose.Workload, target Target) {
-	found, exists, err := r.cluster.Deployment(ctx, r.options.Namespace, target.Name)
+	deployment, exists, err := r.cluster.Deployment(ctx, r.options.Namespace, target.Name)
 	switch {
 	case err != nil:
 		r.unseen("deployment "+target.Name, err)
-		// Not to be seen is not to be missing.
+		// Unreadable does not mean missing.
 		into.Deployment = &appsv1.Deployment{}
 		return
 	case !exists:
 		return
 	}
-	into.Deployment = found
+	into.Deployment = deployment
 	into.ReplicaSets, err = r.cluster.ReplicaSets(ctx, into.Deployment)
 	r.unseen("replicasets of "+target.Name, err)
 	pods, err := r.cluster.PodsOf(ctx, into.Deployment)
@@ -165,7 +164,7 @@ func (r *reader) workload(ctx context.Context, group *errgroup.Group, into *diag
 		if i < mostPods {
 			pod := &into.Pods[i]
 			group.Go(func() error {
-				// What a pod cannot reach it logs when it is asked.
+				// Ask for the health report first: it makes the pod log the dependencies that it cannot reach.
 				r.health(ctx, pod)
 				r.logs(ctx, pod)
 				return nil
@@ -189,7 +188,7 @@ func (r *reader) logs(ctx context.Context, pod *diagnose.Pod) {
 				continue
 			}
 			text, err := r.cluster.Logs(ctx, r.options.Namespace, pod.Name, status.Name, previous, logLines)
-			// A log that is gone already is none; nobody need hear of it.
+			// A log that is already gone is not worth a remark.
 			if err != nil && !apierrors.IsBadRequest(err) && !apierrors.IsNotFound(err) {
 				r.unseen("log of "+pod.Name, err)
 			}
@@ -200,7 +199,7 @@ func (r *reader) logs(ctx context.Context, pod *diagnose.Pod) {
 	}
 }
 
-// references looks up the Secrets and ConfigMaps that the pods need.
+// references reads the keys of the Secrets and ConfigMaps that the pods need.
 func (r *reader) references(ctx context.Context) {
 	for _, workload := range r.snapshot.Workloads {
 		if workload.Deployment == nil {
@@ -236,16 +235,16 @@ func (r *reader) lookUp(ctx context.Context, kind string, names []string, into m
 	}
 }
 
-func (r *reader) isUnseen(what string) bool {
+func (r *reader) isUnseen(part string) bool {
 	for _, unseen := range r.snapshot.Unseen {
-		if strings.HasPrefix(unseen, what+": ") {
+		if strings.HasPrefix(unseen, part+": ") {
 			return true
 		}
 	}
 	return false
 }
 
-// traffic counts the workload's requests by the gate's own counting.
+// traffic counts the workload's requests as the gates do.
 func (r *reader) traffic(ctx context.Context, into *diagnose.Workload, metrics gate.Metrics) {
 	now := r.options.Now()
 	evaluation := gate.Evaluate(ctx, r.server, gate.Question{
@@ -270,8 +269,8 @@ func (r *reader) traffic(ctx context.Context, into *diagnose.Workload, metrics g
 	into.Traffic = traffic
 }
 
-// usage asks what the node measured of the pods. cAdvisor has it of the containers, of the pod as a whole, or of
-// both; what is worst counts. Where it is not scraped there is nothing, which is no error.
+// usage reads the pods' resource usage. cAdvisor reports it per container, per pod, or both; the maximum counts. If
+// cAdvisor is not scraped there is no usage, which is no error.
 func (r *reader) usage(ctx context.Context, into *diagnose.Workload) {
 	selectors := make([]string, 3)
 	for i, metric := range []string{"container_cpu_cfs_throttled_periods_total", "container_cpu_cfs_periods_total",
@@ -279,7 +278,7 @@ func (r *reader) usage(ctx context.Context, into *diagnose.Workload) {
 		selector, err := promql.Selector(metric, map[string]string{"namespace": r.options.Namespace},
 			promql.PodsOf(into.Name))
 		if err != nil {
-			r.unseen("what the node measured", err)
+			r.unseen("resource usage", err)
 			return
 		}
 		selectors[i] = selector
@@ -296,11 +295,11 @@ func (r *reader) usage(ctx context.Context, into *diagnose.Workload) {
 	}
 }
 
-// byPod asks for a number for each pod; what is no number counts as 0.
+// byPod runs a query that returns one number per pod. NaN counts as 0.
 func (r *reader) byPod(ctx context.Context, query string) map[string]float64 {
 	answer, err := r.server.Ask(ctx, query, r.options.Now())
 	if err != nil {
-		r.unseen("what the node measured", err)
+		r.unseen("resource usage", err)
 		return nil
 	}
 	numbers := map[string]float64{}

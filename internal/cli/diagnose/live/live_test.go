@@ -167,7 +167,7 @@ func TestGatherWithoutPermissions(t *testing.T) {
 	s := gather(t, cluster{forbidden: true}, prometheus{err: errForbidden}, "week1")
 	text := strings.Join(s.Unseen, "\n")
 	for _, what := range []string{"events", "replicasets of week1", "log of week1-a", "health of week1-a", "secret db",
-		"configmap env", "error rate of week1", "what the node measured"} {
+		"configmap env", "error rate of week1", "resource usage"} {
 		if !strings.Contains(text, what+": ") {
 			t.Errorf("%s is not named:\n%s", what, text)
 		}
