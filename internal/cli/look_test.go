@@ -61,7 +61,7 @@ func TestSimulateCommand(t *testing.T) {
 		"wrong export":       {[]string{export}, terminal.ExitUsage, `is a "vector", not a matrix`},
 		"two CSV files":      {[]string{good, bad}, terminal.ExitUsage, "several files can only be exports"},
 		"impossible limits":  {[]string{good, "--error-rate", "0.5"}, terminal.ExitUsage, "rollback limit is 0.01"},
-		"impossible traffic": {[]string{"--rate", "-1"}, terminal.ExitUsage, "-1 requests a second"},
+		"impossible traffic": {[]string{"--rate", "-1"}, terminal.ExitUsage, "canary: rate -1"},
 		"too many runs":      {[]string{"--rate", "1", "--runs", "0"}, terminal.ExitUsage, "--runs 0"},
 		"nothing to keep": {[]string{"--rate", "1", "--runs", "2", "--save", "x"}, terminal.ExitUsage,
 			"leave --runs out"},

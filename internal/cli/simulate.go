@@ -25,7 +25,7 @@ import (
 type simulateFlags struct {
 	common
 	release string
-	made    simulate.Made
+	made    simulate.Generator
 	then    simulate.Behaviour
 	runs    int
 	save    string
@@ -202,7 +202,7 @@ func (f *simulateFlags) limits(s *settings.Settings) simulate.Limits {
 func (f *simulateFlags) recording(s *settings.Settings, files []string) (*simulate.Recording, error) {
 	latency := time.Duration(s.Criteria.Latency)
 	if len(files) == 0 {
-		traffic, err := f.made.Make()
+		traffic, err := f.made.Traffic()
 		if err == nil && f.save != "" {
 			err = save(f.save, traffic)
 		}
@@ -267,7 +267,7 @@ func (f *simulateFlags) many(ctx context.Context, output *terminal.Output, limit
 	for seed := range f.runs {
 		made := f.made
 		made.Seed += uint64(seed)
-		traffic, err := made.Make()
+		traffic, err := made.Traffic()
 		if err != nil {
 			return err
 		}

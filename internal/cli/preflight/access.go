@@ -8,28 +8,28 @@ import (
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// Access is a right of the API server: a verb on a kind of objects.
+// Access is a permission on the API server: a verb on a resource.
 type Access struct {
 	Verb, Group, Resource string
-	// Namespace is empty for what is cluster-wide, Name for any object.
+	// Namespace is empty for cluster-wide access, Name for access to any object.
 	Namespace, Name string
-	// For says what it is needed for.
+	// For is the purpose of the access.
 	For string
 }
 
-// String names it as kubectl does.
+// String formats the access as kubectl does.
 func (a Access) String() string {
-	what := a.Resource
+	object := a.Resource
 	if a.Group != "" {
-		what += "." + a.Group
+		object += "." + a.Group
 	}
 	if a.Name != "" {
-		what += "/" + a.Name
+		object += "/" + a.Name
 	}
-	return a.Verb + " " + what
+	return a.Verb + " " + object
 }
 
-// scope is where a right is needed.
+// scope is the place where a permission is needed.
 type scope int
 
 const (
@@ -40,13 +40,13 @@ const (
 	inGateway
 )
 
-// need is a row of docs/rbac.yaml, and when a stack needs it.
+// need is a rule of docs/rbac.yaml with its purpose and the stacks that need it.
 type need struct {
 	scope     scope
 	group     string
 	resources []string
 	verbs     []string
-	what      string
+	purpose   string
 	when      func(*settings.Settings) bool
 }
 
@@ -60,10 +60,10 @@ func monitored(s *settings.Settings) bool { return s.Monitoring.Enabled }
 func routed(s *settings.Settings) bool    { return s.Traffic == settings.TrafficGateway }
 func canaries(s *settings.Settings) bool  { return !s.IsSingle() }
 
-// needs are those of docs/rbac.yaml; a test keeps the two equal.
+// needs are the rules of docs/rbac.yaml. A test keeps the two equal.
 var needs = []need{
 	{onNamespace, "", []string{"namespaces"}, []string{"get", "patch", "delete"}, "pulumi up", nil},
-	{inCluster, "", []string{"namespaces"}, look, "the end of a deleted namespace", nil},
+	{inCluster, "", []string{"namespaces"}, look, "the deletion of a namespace", nil},
 	{inStack, "", []string{"configmaps", "secrets", "serviceaccounts", "services"}, manage, "pulumi up", nil},
 	{inStack, "apps", []string{"deployments"}, manage, "pulumi up", nil},
 	{inStack, "networking.k8s.io", []string{"networkpolicies"}, manage, "pulumi up", nil},
@@ -71,7 +71,7 @@ var needs = []need{
 	{inStack, "monitoring.coreos.com", []string{"servicemonitors", "prometheusrules"}, manage, "monitoring", monitored},
 	{inStack, "apps", []string{"replicasets"}, append([]string{"get"}, look...), "pulumi up, the guard", nil},
 	{inStack, "gateway.networking.k8s.io", []string{"httproutes"}, append([]string{"update"}, manage...),
-		"traffic by a Gateway", routed},
+		"traffic through a Gateway", routed},
 	{inStack, "autoscaling", []string{"horizontalpodautoscalers"}, manage, "autoscaling", routed},
 	{inStack, "", []string{"pods", "endpoints", "persistentvolumeclaims", "events"}, look, "pulumi up", nil},
 	{inStack, "", []string{"configmaps"}, []string{"update"}, "the ledger", canaries},
@@ -85,18 +85,18 @@ var needs = []need{
 	{inStack, "coordination.k8s.io", []string{"leases"}, []string{"create", "get", "update"},
 		"the guard and operators' commands", canaries},
 	{inStack, "", []string{"pods/portforward"}, []string{"create"}, "the smoke suite", nil},
-	{inPrometheus, "", []string{"services/proxy"}, []string{"get", "create"}, "the gates' questions to Prometheus",
+	{inPrometheus, "", []string{"services/proxy"}, []string{"get", "create"}, "the gates' queries to Prometheus",
 		byService},
-	{inGateway, "gateway.networking.k8s.io", []string{"gateways"}, []string{"get"}, "traffic by a Gateway", routed},
+	{inGateway, "gateway.networking.k8s.io", []string{"gateways"}, []string{"get"}, "traffic through a Gateway", routed},
 }
 
-// byService tells that Prometheus is reached through the API server.
+// byService reports whether Prometheus is reached through the API server.
 func byService(s *settings.Settings) bool {
 	at, err := endpoint.Parse(s.Prometheus)
 	return err == nil && at.Service != ""
 }
 
-// Needed are the rights that the user of a stack needs.
+// Needed returns the permissions that the user of a stack needs.
 func Needed(s *settings.Settings) []Access {
 	var list []Access
 	for _, need := range needs {
@@ -107,7 +107,7 @@ func Needed(s *settings.Settings) []Access {
 		for _, resource := range need.resources {
 			for _, verb := range need.verbs {
 				access := Access{Verb: verb, Group: need.group, Resource: resource, Namespace: namespace, Name: name,
-					For: need.what}
+					For: need.purpose}
 				if !slices.ContainsFunc(list, access.same) {
 					list = append(list, access)
 				}
@@ -122,7 +122,7 @@ func (a Access) same(b Access) bool {
 	return a == b
 }
 
-// place is the namespace and the name that a right is about.
+// place returns the namespace and the object name of a permission.
 func (n need) place(s *settings.Settings) (namespace, name string) {
 	switch n.scope {
 	case inCluster:
@@ -130,7 +130,7 @@ func (n need) place(s *settings.Settings) (namespace, name string) {
 	case onNamespace:
 		return "", s.Namespace
 	case inPrometheus:
-		at, _ := endpoint.Parse(s.Prometheus) // when has seen it
+		at, _ := endpoint.Parse(s.Prometheus) // byService has parsed it
 		return at.Namespace, ""
 	case inGateway:
 		return s.Gateway.Namespace, ""
@@ -139,10 +139,10 @@ func (n need) place(s *settings.Settings) (namespace, name string) {
 	}
 }
 
-// permissions is the row of all rights.
+// permissions checks all permissions in one row.
 func (c checker) permissions() Row {
-	r, answers := c.within(row("permissions", "kubectl apply -f docs/rbac.yaml, and bind its roles to the user; "+
-		"docs/architecture.md says where"))
+	r, answers := c.within(row("permissions", "kubectl apply -f docs/rbac.yaml, and bind its roles to the user as "+
+		"docs/architecture.md describes"))
 	if !answers {
 		return r
 	}
@@ -164,9 +164,9 @@ func (c checker) permissions() Row {
 	case len(denied) > 0:
 		return r.is(Failed, "%d of %d are missing: %s", len(denied), total, some(denied))
 	case len(unseen) > 0:
-		return r.is(Unknown, "%d of %d could not be asked for: %s", len(unseen), total, some(unseen))
+		return r.is(Unknown, "%d of %d could not be checked: %s", len(unseen), total, some(unseen))
 	case total == 0:
-		return r.is(Unknown, "none was asked for")
+		return r.is(Unknown, "none was checked")
 	default:
 		return r.is(OK, "all %d are granted", total)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// OldestKubernetes is the first version that the program works with: pods leave through the native preStop sleep.
+// OldestKubernetes is the oldest supported version: pods shut down through the native preStop sleep.
 const OldestKubernetes = "1.30.0"
 
 func (c checker) cluster() Row {
@@ -19,20 +19,20 @@ func (c checker) cluster() Row {
 	if c.f.Cluster.Err != nil {
 		return r.is(Failed, "%s", strings.Join(strings.Fields(c.f.Cluster.Err.Error()), " "))
 	}
-	found, err := version.ParseGeneric(c.f.Cluster.Version)
+	parsed, err := version.ParseGeneric(c.f.Cluster.Version)
 	if err != nil {
-		return r.unseen(fmt.Errorf("version %q of %s cannot be read", c.f.Cluster.Version, c.f.Cluster.Origin))
+		return r.unseen(fmt.Errorf("cannot parse version %q of %s", c.f.Cluster.Version, c.f.Cluster.Origin))
 	}
-	if found.LessThan(version.MustParseGeneric(OldestKubernetes)) {
+	if parsed.LessThan(version.MustParseGeneric(OldestKubernetes)) {
 		r.Fix = "upgrade the cluster"
-		return r.is(Failed, "%s has version %s, %s or newer is needed", c.f.Cluster.Origin, c.f.Cluster.Version,
+		return r.is(Failed, "%s has version %s; %s or newer is required", c.f.Cluster.Origin, c.f.Cluster.Version,
 			strings.TrimSuffix(OldestKubernetes, ".0"))
 	}
 	return r.is(OK, "%s answers, version %s", c.f.Cluster.Origin, c.f.Cluster.Version)
 }
 
 func (c checker) namespace() Row {
-	r, answers := c.within(row("namespace", "%s, or another namespace by %s",
+	r, answers := c.within(row("namespace", "%s, or use another namespace: %s",
 		"kubectl annotate namespace "+c.s.Namespace+" finance-rollout/stack="+c.f.Owner,
 		c.on("pulumi config set namespace NAME")))
 	namespace := c.f.Namespace
@@ -42,9 +42,9 @@ func (c checker) namespace() Row {
 	case namespace.Err != nil:
 		return r.unseen(namespace.Err)
 	case !namespace.Exists:
-		return r.is(OK, "%s does not exist yet; pulumi up makes it", c.s.Namespace)
+		return r.is(OK, "%s does not exist yet; pulumi up creates it", c.s.Namespace)
 	case namespace.Owner == "":
-		return r.is(Failed, "%s exists and is not marked as the stack's", c.s.Namespace)
+		return r.is(Failed, "%s exists and belongs to no stack", c.s.Namespace)
 	case namespace.Owner != c.f.Owner:
 		return r.is(Failed, "%s belongs to %s", c.s.Namespace, namespace.Owner)
 	default:
@@ -52,7 +52,7 @@ func (c checker) namespace() Row {
 	}
 }
 
-// NeededSecrets are the keys that the stack's pods and gates need, by the names of the Secrets in the cluster.
+// NeededSecrets returns the keys that the stack's pods and gates need, by the name of the Secret in the cluster.
 func NeededSecrets(s *settings.Settings) map[string][]string {
 	needed := map[string][]string{}
 	add := func(ref settings.SecretRef) {
@@ -80,7 +80,7 @@ func NeededSecrets(s *settings.Settings) map[string][]string {
 	return needed
 }
 
-// secrets has a row for each Secret.
+// secrets checks each Secret in a row.
 func (c checker) secrets() []Row {
 	var rows []Row
 	needed := NeededSecrets(c.s)
@@ -91,51 +91,52 @@ func (c checker) secrets() []Row {
 }
 
 func (c checker) secret(name string, keys []string) Row {
-	own := strings.TrimSuffix(name, "-"+c.s.Environment)
-	r, answers := c.within(row("secret "+name, "%s; %s", c.on("pulumi config set --secret --path secrets.%s.KEY", own),
+	configured := strings.TrimSuffix(name, "-"+c.s.Environment)
+	r, answers := c.within(row("secret "+name, "%s; %s", c.on("pulumi config set --secret --path secrets.%s.KEY",
+		configured),
 		c.on("pulumi up --refresh")))
-	found, asked := c.f.Secrets[name]
+	secret, known := c.f.Secrets[name]
 	inStack := func(key string) bool {
-		_, has := c.s.Secret(settings.SecretRef{Secret: own, Key: key})
-		return has
+		_, ok := c.s.Secret(settings.SecretRef{Secret: configured, Key: key})
+		return ok
 	}
 	switch {
 	case !answers:
 		return r
-	case c.first() || asked && found.Err == nil && !found.Exists:
+	case c.first() || known && secret.Err == nil && !secret.Exists:
 		missing := slices.DeleteFunc(slices.Clone(keys), inStack)
 		if len(missing) > 0 {
-			return r.is(Failed, "it is not in the cluster, and the stack does not hold its keys %s", strings.Join(missing, ", "))
+			return r.is(Failed, "the cluster does not have it, and the stack lacks its keys %s", strings.Join(missing, ", "))
 		}
 		if c.first() {
-			return r.is(OK, "the stack holds its %d keys; pulumi up makes it", len(keys))
+			return r.is(OK, "the stack has its %d keys; pulumi up creates it", len(keys))
 		}
-		return r.is(Failed, "it is not in the cluster; the stack holds its keys")
-	case !asked:
-		return r.unseen(fmt.Errorf("nobody looked at it"))
-	case found.Err != nil:
-		return r.unseen(found.Err)
+		return r.is(Failed, "the cluster does not have it, but the stack has its keys")
+	case !known:
+		return r.unseen(fmt.Errorf("it was not read"))
+	case secret.Err != nil:
+		return r.unseen(secret.Err)
 	}
 	var missing, unfilled []string
 	for _, key := range keys {
-		switch found.Keys[key] {
+		switch secret.Keys[key] {
 		case "":
 			missing = append(missing, key)
 		case KeyEmpty, KeyPlaceholder:
-			unfilled = append(unfilled, fmt.Sprintf("%s (%s)", key, found.Keys[key]))
+			unfilled = append(unfilled, fmt.Sprintf("%s (%s)", key, secret.Keys[key]))
 		}
 	}
 	switch {
 	case len(missing) > 0:
 		return r.is(Failed, "its keys %s are missing", strings.Join(missing, ", "))
 	case len(unfilled) > 0:
-		return r.is(Failed, "it is not filled in: %s", strings.Join(unfilled, ", "))
+		return r.is(Failed, "keys without a value: %s", strings.Join(unfilled, ", "))
 	default:
 		return r.is(OK, "all %d keys are set: %s", len(keys), strings.Join(keys, ", "))
 	}
 }
 
-// images has a row for each image.
+// images checks each image in a row.
 func (c checker) images() []Row {
 	rows := []Row{c.image("image", "image", c.s.Image, c.f.Image)}
 	if !c.s.IsSingle() {
@@ -144,21 +145,22 @@ func (c checker) images() []Row {
 	return rows
 }
 
-func (c checker) image(name, key, reference string, found Image) Row {
-	r := row(name, "push it, correct %s, or give credentials by %s and %s", c.on("pulumi config set %s REFERENCE", key),
+func (c checker) image(name, key, reference string, image Image) Row {
+	r := row(name, "push the image, or correct the reference: %s, or set credentials: %s and %s",
+		c.on("pulumi config set %s REFERENCE", key),
 		c.on("pulumi config set --path registry.username NAME"), c.on("pulumi config set --secret --path registry.password"))
 	switch {
 	case reference == "" && c.s.Build.Context != "" && key == "image":
-		return r.is(Skipped, "it is built by pulumi up, from %s", c.s.Build.Context)
+		return r.is(Skipped, "pulumi up builds it from %s", c.s.Build.Context)
 	case reference == "":
 		return r.is(Failed, "config %s is empty", key)
-	case found.Err != nil:
-		return r.is(Failed, "%s", found.Err)
-	case found.Digest == "":
+	case image.Err != nil:
+		return r.is(Failed, "%s", image.Err)
+	case image.Digest == "":
 		return r.unseen(fmt.Errorf("the registry was not asked for %s", reference))
-	case strings.HasSuffix(reference, "@"+found.Digest):
+	case strings.HasSuffix(reference, "@"+image.Digest):
 		return r.is(OK, "the registry has %s", reference)
 	default:
-		return r.is(OK, "the registry has %s as %s", reference, found.Digest)
+		return r.is(OK, "the registry has %s as %s", reference, image.Digest)
 	}
 }

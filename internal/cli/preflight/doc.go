@@ -1,8 +1,7 @@
-// Package preflight is the deployment guide's checklist before a deployment, as rows: each with its state, what was
-// found, and how to fix it. The rows are functions of Facts and of the stack's settings; nothing is asked here.
-// Reading the Facts is the job of internal/preflight/live.
+// Package preflight is the checklist that the deployment guide asks for before a deployment. Every row has a state, a
+// finding and a fix. Rows are pure functions of Facts and of the stack's settings; package live reads the Facts.
 //
-// What could not be looked at, be it for a missing permission, is unknown and not in order: a checklist that guesses
-// is worse than none. Of Kubernetes the package imports how versions and quantities are read, and no client; it
-// imports no Pulumi.
+// A check that could not run, for example for lack of a permission, is unknown and not in order: a checklist that
+// guesses is worse than none. Of Kubernetes the package imports the parsers of versions and quantities, and no client;
+// it imports no Pulumi.
 package preflight

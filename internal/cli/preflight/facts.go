@@ -6,55 +6,55 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// Facts are what was found. Each part has an error where it could not be looked at.
+// Facts are the inputs of the checks. A part that could not be read has an error.
 type Facts struct {
 	Now time.Time
-	// Stack is the stack's name; Owner is what its namespace must be marked with.
+	// Stack is the stack's name, Owner the owner annotation that its namespace must have.
 	Stack, Owner string
 
 	Cluster     Cluster
 	Permissions []Permission
 	Namespace   Namespace
-	// Secrets are those that the stack's pods and gates need, by their name in the cluster.
+	// Secrets are the Secrets that the stack's pods and gates need, by their name in the cluster.
 	Secrets map[string]Secret
-	// Image and StableImage are those of the settings.
+	// Image and StableImage are the configured images.
 	Image, StableImage Image
 	Prometheus         Prometheus
-	// Alertmanager, Grafana and OTLP are what is reached over HTTP.
+	// Alertmanager, Grafana and OTLP are the responses of these HTTP endpoints.
 	Alertmanager, Grafana, OTLP Reached
 	Staging                     Staging
 	Ledger                      Ledger
 	Capacity                    Capacity
-	// DatabaseBackup and EventStoreBackup are the jobs that the settings name.
+	// DatabaseBackup and EventStoreBackup are the configured backup jobs.
 	DatabaseBackup, EventStoreBackup Job
 }
 
 // Cluster is the API server.
 type Cluster struct {
-	// Origin says which one, Version is its version, such as v1.34.4.
+	// Origin identifies the API server; Version is for example v1.34.4.
 	Origin, Version string
 	Err             error
 }
 
-// Permission is a right that was asked for.
+// Permission is a permission and whether it is granted.
 type Permission struct {
 	Access
 	Allowed bool
 	Err     error
 }
 
-// Namespace is the stack's.
+// Namespace is the stack's namespace.
 type Namespace struct {
 	Exists bool
-	// Owner is whom it is marked to belong to; empty for nobody.
+	// Owner is its owner annotation, empty for none.
 	Owner string
 	Err   error
 }
 
-// Secret is a Secret of the cluster without its values.
+// Secret is a Secret without its values.
 type Secret struct {
 	Exists bool
-	// Keys says of each key whether it is filled in: set, empty or placeholder.
+	// Keys maps each key to its state: set, empty or placeholder.
 	Keys map[string]string
 	Err  error
 }
@@ -66,71 +66,71 @@ const (
 	KeyPlaceholder = "placeholder"
 )
 
-// Image is an image as the registry has it.
+// Image is an image in the registry.
 type Image struct {
 	Digest string
 	Err    error
 }
 
-// Prometheus is what the gates will ask.
+// Prometheus is the state of the server that the gates query.
 type Prometheus struct {
 	Err error
-	// Up and Down are the pods of the app that are scraped and those whose scraping fails, by track.
+	// Up and Down count the app's pods by track: those that are scraped, and those whose scrapes fail.
 	Up, Down   map[string]int
 	TargetsErr error
-	// Groups are the names of the rule groups that are loaded; Broken says what is wrong with rules among them.
+	// Groups are the names of the loaded rule groups; Broken lists failing rules with their errors.
 	Groups, Broken []string
 	RulesErr       error
-	// Statuses are the values of the status label on the request counter, Bounds those of the buckets of the durations.
+	// Statuses are the values of the request counter's status label, Bounds the upper bounds of the duration buckets.
 	Statuses, Bounds []string
 	MetricsErr       error
-	// Alertmanagers are those that it sends alerts to.
+	// Alertmanagers are the active Alertmanagers of the server.
 	Alertmanagers    []string
 	AlertmanagersErr error
 }
 
-// Reached is an address that was asked.
+// Reached is the response of an address.
 type Reached struct {
-	// Address is what was asked; empty where nothing is configured.
+	// Address is empty when none is configured.
 	Address string
-	// Status is the HTTP status of the answer.
+	// Status is the HTTP status.
 	Status int
 	Err    error
 }
 
-// Staging is what the stack that verifies images says.
+// Staging is the result of the stack that verifies images.
 type Staging struct {
-	// Verified is the digest that it recorded.
+	// Verified is the digest that it verified last.
 	Verified string
 	Err      error
 }
 
-// Ledger is the rollout's history.
+// Ledger is the rollout's ledger.
 type Ledger struct {
 	History *ledger.Ledger
 	Err     error
 }
 
-// Capacity is the room on the nodes.
+// Capacity is the free capacity of the nodes.
 type Capacity struct {
 	Nodes []Node
-	// Canary is how many pods the canary has now.
+	// Canary is the number of the canary's pods now.
 	Canary int
 	Err    error
 }
 
-// Node is the room on a node: what pods may still ask for.
+// Node is the free capacity of a node: what further pods can request.
 type Node struct {
 	Name string
-	// CPU is in thousandths, Memory in bytes.
+	// CPU is in millicores, Memory in bytes.
 	CPU, Memory int64
 	Pods        int
 }
 
-// Job is a backup's last success.
+// Job is the last success of a backup job.
 type Job struct {
 	Exists bool
-	// Succeeded is zero when it never did.
+	// Succeeded is zero when the job never succeeded.
 	Succeeded time.Time
 	Err       error
 }

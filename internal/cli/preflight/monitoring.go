@@ -15,16 +15,17 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// errNoPrometheus says that a row needs Prometheus.
+// errNoPrometheus is the reason of rows that need Prometheus.
 var errNoPrometheus = errors.New("Prometheus does not answer")
 
 func (c checker) prometheus() Row {
-	r := row("prometheus", "bring it back, or correct %s", c.on("pulumi config set prometheus NAMESPACE/SERVICE:PORT"))
+	r := row("prometheus", "restore Prometheus, or correct its address: %s",
+		c.on("pulumi config set prometheus NAMESPACE/SERVICE:PORT"))
 	switch {
 	case c.s.Prometheus == "":
-		return r.is(Failed, "config prometheus is empty: the gates have nothing to ask")
+		return r.is(Failed, "config prometheus is empty: the gates have no metrics")
 	case c.f.Cluster.Err != nil:
-		// Nobody asked: without the cluster there is nothing that the gates could decide about.
+		// Prometheus was not queried: without the cluster the gates have nothing to decide.
 		return r.unseen(errNoCluster)
 	case c.f.Prometheus.Err != nil:
 		return r.is(Failed, "%s", strings.Join(strings.Fields(c.f.Prometheus.Err.Error()), " "))
@@ -33,7 +34,7 @@ func (c checker) prometheus() Row {
 	}
 }
 
-// asked tells whether Prometheus could be asked what a row needs.
+// asked reports whether Prometheus answered the queries of a row.
 func (c checker) asked(r Row, err error) (Row, bool) {
 	switch {
 	case c.f.Cluster.Err != nil:
@@ -50,8 +51,8 @@ func (c checker) asked(r Row, err error) (Row, bool) {
 }
 
 func (c checker) targets() Row {
-	r, ok := c.asked(row("targets", "kubectl get servicemonitor -n %s -o yaml; its labels must be those that "+
-		"Prometheus selects: %s", c.s.Namespace,
+	r, ok := c.asked(row("targets", "kubectl get servicemonitor -n %s -o yaml; its labels must match Prometheus's "+
+		"selector: %s", c.s.Namespace,
 		c.on("pulumi config get monitoring.labels --path")), c.f.Prometheus.TargetsErr)
 	if !ok {
 		return r
@@ -70,7 +71,7 @@ func (c checker) targets() Row {
 	}
 	switch {
 	case up+down == 0:
-		return r.is(Failed, "no pod of %s in %s is scraped", c.s.App, c.s.Namespace)
+		return r.is(Failed, "Prometheus scrapes no pod of %s in %s", c.s.App, c.s.Namespace)
 	case down > 0:
 		return r.is(Failed, "%s", strings.Join(parts, "; "))
 	default:
@@ -79,10 +80,10 @@ func (c checker) targets() Row {
 }
 
 func (c checker) rules() Row {
-	r := row("rules", "kubectl get prometheusrule -n %s -o yaml; its labels must be those that Prometheus selects",
+	r := row("rules", "kubectl get prometheusrule -n %s -o yaml; its labels must match Prometheus's selector",
 		c.s.Namespace)
 	if !c.s.Monitoring.Enabled {
-		return r.is(Skipped, "config monitoring.enabled is false: the alerts are made elsewhere")
+		return r.is(Skipped, "config monitoring.enabled is false: alerts are managed elsewhere")
 	}
 	r, ok := c.asked(r, c.f.Prometheus.RulesErr)
 	if !ok {
@@ -99,16 +100,16 @@ func (c checker) rules() Row {
 	case len(missing) > 0:
 		return r.is(Failed, "Prometheus has not loaded %s", strings.Join(missing, ", "))
 	case len(c.f.Prometheus.Broken) > 0:
-		return r.is(Failed, "rules that do not work: %s", some(c.f.Prometheus.Broken))
+		return r.is(Failed, "failing rules: %s", some(c.f.Prometheus.Broken))
 	default:
 		return r.is(OK, "recording rules and alerts are loaded and evaluated")
 	}
 }
 
-// metrics checks that what the gates count is there: the counter with its status, and a bucket that ends at the
-// latency limit.
+// metrics checks the series that the gates count: the request counter with its status label, and a duration bucket at
+// the latency limit.
 func (c checker) metrics() Row {
-	r, ok := c.asked(row("metrics", "correct %s, or the limit by %s",
+	r, ok := c.asked(row("metrics", "correct the metric: %s, or the limit: %s",
 		c.on("pulumi config set --path metrics.requestsTotal NAME"),
 		c.on("pulumi config set --path criteria.latency BOUND")), c.f.Prometheus.MetricsErr)
 	if !ok {
@@ -122,13 +123,13 @@ func (c checker) metrics() Row {
 	})
 	switch {
 	case len(c.f.Prometheus.Statuses) == 0:
-		return r.is(Failed, "there was no series of %s with a label %s for %s in the last day%s", m.RequestsTotal,
+		return r.is(Failed, "no series of %s with a label %s for %s within the last day%s", m.RequestsTotal,
 			m.StatusLabel, c.s.App, selected(m.Selector))
 	case !slices.ContainsFunc(c.f.Prometheus.Statuses, numbers.MatchString) && m.ErrorPattern == "5..":
-		return r.is(Failed, "label %s of %s has the values %s, and errors are looked for by 5..", m.StatusLabel,
+		return r.is(Failed, "label %s of %s has the values %s, but errors match 5..", m.StatusLabel,
 			m.RequestsTotal, some(c.f.Prometheus.Statuses))
 	case len(c.f.Prometheus.Bounds) == 0:
-		return r.is(Failed, "there was no series of %s for %s in the last day%s", m.DurationBucket, c.s.App,
+		return r.is(Failed, "no series of %s for %s within the last day%s", m.DurationBucket, c.s.App,
 			selected(m.Selector))
 	case !bound:
 		return r.is(Failed, "%s has no bucket at the limit of %v; its bounds in seconds are %s", m.DurationBucket, limit,
@@ -138,7 +139,7 @@ func (c checker) metrics() Row {
 	}
 }
 
-// selected names the labels that a series must carry to count.
+// selected lists the labels that a series must have.
 func selected(selector map[string]string) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(selector)) {
@@ -151,11 +152,11 @@ func selected(selector map[string]string) string {
 }
 
 func (c checker) alertmanager() Row {
-	r := row("alertmanager", "bring it back; Prometheus is told of it in its own configuration, and the guard by %s",
+	r := row("alertmanager", "restore Alertmanager; Prometheus knows it from its own configuration, the guard from %s",
 		c.on("pulumi config set --path guard.alertmanager NAMESPACE/SERVICE:PORT"))
-	found := c.f.Alertmanager
-	if found.Address != "" && (found.Err != nil || found.Status >= http.StatusBadRequest) {
-		return r.is(Failed, "%s", found.say())
+	manager := c.f.Alertmanager
+	if manager.Address != "" && (manager.Err != nil || manager.Status >= http.StatusBadRequest) {
+		return r.is(Failed, "%s", manager.describe())
 	}
 	switch {
 	case c.f.Cluster.Err != nil:
@@ -165,62 +166,63 @@ func (c checker) alertmanager() Row {
 	case c.f.Prometheus.AlertmanagersErr != nil:
 		return r.unseen(c.f.Prometheus.AlertmanagersErr)
 	case len(c.f.Prometheus.Alertmanagers) == 0:
-		return r.is(Failed, "Prometheus sends its alerts to nobody")
-	case found.Address == "":
-		return r.is(OK, "Prometheus sends its alerts to %d", len(c.f.Prometheus.Alertmanagers))
+		return r.is(Failed, "Prometheus has no Alertmanager to send alerts to")
+	case manager.Address == "":
+		return r.is(OK, "Prometheus sends its alerts to Alertmanager (%d active)", len(c.f.Prometheus.Alertmanagers))
 	default:
-		return r.is(OK, "Prometheus sends its alerts to %d, and %s answers the guard", len(c.f.Prometheus.Alertmanagers),
-			found.Address)
+		return r.is(OK, "Prometheus sends its alerts to Alertmanager (%d active), and %s answers the guard",
+			len(c.f.Prometheus.Alertmanagers),
+			manager.Address)
 	}
 }
 
-// say is what was met at an address.
-func (r Reached) say() string {
+// describe describes the response of an address.
+func (r Reached) describe() string {
 	if r.Err != nil {
-		return fmt.Sprintf("%s cannot be reached: %s", r.Address, strings.Join(strings.Fields(r.Err.Error()), " "))
+		return fmt.Sprintf("%s is unreachable: %s", r.Address, strings.Join(strings.Fields(r.Err.Error()), " "))
 	}
 	return fmt.Sprintf("%s answers with status %d", r.Address, r.Status)
 }
 
 func (c checker) grafana() Row {
-	r := row("grafana", "correct %s; the dashboard is the ConfigMap %s-dashboard in %s, which Grafana's sidecar picks "+
-		"up by its labels",
+	r := row("grafana", "correct the address: %s; the dashboard is the ConfigMap %s-dashboard in %s, which "+
+		"Grafana's sidecar selects by its labels",
 		c.on("pulumi config set dashboardURL ADDRESS"), c.s.App, c.s.Namespace)
-	found := c.f.Grafana
+	reached := c.f.Grafana
 	switch {
-	case found.Address == "":
-		return r.is(Skipped, "config dashboardURL is empty: there is no Grafana to look at")
-	case found.Err != nil:
-		return r.is(Failed, "%s", found.say())
-	case found.Status == http.StatusUnauthorized || found.Status == http.StatusForbidden:
-		return r.is(Unknown, "Grafana answers, and does not show dashboard %s without a login (status %d)",
-			c.s.DashboardUID(), found.Status)
-	case found.Status == http.StatusNotFound && c.first():
-		return r.is(OK, "Grafana answers; pulumi up makes dashboard %s", c.s.DashboardUID())
-	case found.Status == http.StatusNotFound:
+	case reached.Address == "":
+		return r.is(Skipped, "config dashboardURL is empty: no Grafana to check")
+	case reached.Err != nil:
+		return r.is(Failed, "%s", reached.describe())
+	case reached.Status == http.StatusUnauthorized || reached.Status == http.StatusForbidden:
+		return r.is(Unknown, "Grafana answers, but does not show dashboard %s without a login (status %d)",
+			c.s.DashboardUID(), reached.Status)
+	case reached.Status == http.StatusNotFound && c.first():
+		return r.is(OK, "Grafana answers; pulumi up creates dashboard %s", c.s.DashboardUID())
+	case reached.Status == http.StatusNotFound:
 		return r.is(Failed, "Grafana has no dashboard %s", c.s.DashboardUID())
-	case found.Status >= http.StatusBadRequest:
-		return r.is(Failed, "%s", found.say())
+	case reached.Status >= http.StatusBadRequest:
+		return r.is(Failed, "%s", reached.describe())
 	default:
 		return r.is(OK, "Grafana has dashboard %s", c.s.DashboardUID())
 	}
 }
 
 func (c checker) otlp() Row {
-	r := row("otlp endpoint", "bring it back, or correct %s",
+	r := row("otlp endpoint", "restore the collector, or correct its address: %s",
 		c.on("pulumi config set --path env.OTEL_EXPORTER_OTLP_ENDPOINT ADDRESS"))
-	found := c.f.OTLP
+	reached := c.f.OTLP
 	switch {
-	case found.Address == "" && c.s.Env["OTEL_EXPORTER_OTLP_ENDPOINT"] != "":
+	case reached.Address == "" && c.s.Env["OTEL_EXPORTER_OTLP_ENDPOINT"] != "":
 		return r.unseen(errNoCluster)
-	case found.Address == "":
-		return r.is(Skipped, "no OTEL_EXPORTER_OTLP_ENDPOINT is configured: the pods send no traces")
-	case found.Err != nil:
-		return r.is(Failed, "%s", found.say())
-	case found.Status >= http.StatusInternalServerError:
-		return r.is(Failed, "%s", found.say())
+	case reached.Address == "":
+		return r.is(Skipped, "OTEL_EXPORTER_OTLP_ENDPOINT is not configured: the pods send no traces")
+	case reached.Err != nil:
+		return r.is(Failed, "%s", reached.describe())
+	case reached.Status >= http.StatusInternalServerError:
+		return r.is(Failed, "%s", reached.describe())
 	default:
-		// Whatever it says to a request without traces, somebody listens.
-		return r.is(OK, "%s", found.say())
+		// Any answer to a request without traces shows that something listens.
+		return r.is(OK, "%s", reached.describe())
 	}
 }

@@ -173,13 +173,13 @@ func TestWhatIsNotInOrder(t *testing.T) {
 		{"missing right", nil, func(_ *settings.Settings, f *Facts) { f.Permissions[7].Allowed = false }, "permissions",
 			Failed, "1 of 98 are missing"},
 		{"right that nobody tells", nil, func(_ *settings.Settings, f *Facts) { f.Permissions[0].Err = forbidden },
-			"permissions", Unknown, "1 of 98 could not be asked for: get namespaces/vextrus-production cluster-wide"},
+			"permissions", Unknown, "1 of 98 could not be checked: get namespaces/vextrus-production cluster-wide"},
 		{"no namespace yet", nil, func(_ *settings.Settings, f *Facts) { f.Namespace = Namespace{} }, "namespace", OK,
-			"pulumi up makes it"},
+			"pulumi up creates it"},
 		{"somebody's namespace", nil, func(_ *settings.Settings, f *Facts) { f.Namespace.Owner = "other/production" },
 			"namespace", Failed, "belongs to other/production"},
 		{"nobody's namespace", nil, func(_ *settings.Settings, f *Facts) { f.Namespace.Owner = "" }, "namespace", Failed,
-			"not marked"},
+			"belongs to no stack"},
 		{"namespace not seen", nil, func(_ *settings.Settings, f *Facts) { f.Namespace.Err = forbidden }, "namespace",
 			Unknown, "forbidden: you may not"},
 		{"missing key", nil, func(_ *settings.Settings, f *Facts) {
@@ -193,18 +193,18 @@ func TestWhatIsNotInOrder(t *testing.T) {
 			f.Secrets["finance-secrets-production"].Keys["jwt-secret"] = KeyEmpty
 		}, "secret finance-secrets-production", Failed, "jwt-secret (empty)"},
 		{"secret gone", nil, func(_ *settings.Settings, f *Facts) { f.Secrets["finance-db-production"] = Secret{} },
-			"secret finance-db-production", Failed, "not in the cluster; the stack holds"},
+			"secret finance-db-production", Failed, "the cluster does not have it, but the stack has its keys"},
 		{"secret not seen", nil, func(_ *settings.Settings,
 			f *Facts) {
 			f.Secrets["finance-db-production"] = Secret{Err: forbidden}
 		}, "secret finance-db-production", Unknown,
 			"forbidden"},
 		{"secret of a first rollout", nil, func(_ *settings.Settings, f *Facts) { f.Namespace = Namespace{} },
-			"secret finance-db-production", OK, "the stack holds its 3 keys"},
+			"secret finance-db-production", OK, "the stack has its 3 keys"},
 		{"secret nowhere", nil, func(s *settings.Settings, f *Facts) {
 			f.Namespace = Namespace{}
 			delete(s.Secrets["finance-db"], "host")
-		}, "secret finance-db-production", Failed, "the stack does not hold its keys host"},
+		}, "secret finance-db-production", Failed, "the stack lacks its keys host"},
 		{"image gone", nil, func(_ *settings.Settings,
 			f *Facts) {
 			f.Image = Image{Err: errors.New("registry does not have it")}
@@ -216,7 +216,7 @@ func TestWhatIsNotInOrder(t *testing.T) {
 		{"rows without Prometheus", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Err = forbidden }, "metrics",
 			Unknown, "Prometheus does not answer"},
 		{"nothing scraped", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Up = nil }, "targets", Failed,
-			"no pod of finance-service in vextrus-production is scraped"},
+			"Prometheus scrapes no pod of finance-service in vextrus-production"},
 		{"a pod not scraped", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Down = map[string]int{"canary": 1} },
 			"targets", Failed, "canary: 1 up, 1 down; stable: 9 up, 0 down"},
 		{"targets of a first rollout", nil, func(_ *settings.Settings,
@@ -230,7 +230,7 @@ func TestWhatIsNotInOrder(t *testing.T) {
 			f *Facts) {
 			f.Prometheus.Broken = []string{"CanaryRestarts: many-to-many"}
 		}, "rules", Failed, "many-to-many"},
-		{"no rules wanted", map[string]string{"monitoring": `{"enabled":false}`}, nil, "rules", Skipped, "made elsewhere"},
+		{"no rules wanted", map[string]string{"monitoring": `{"enabled":false}`}, nil, "rules", Skipped, "managed elsewhere"},
 		{"no counter", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Statuses = nil }, "metrics", Failed,
 			"http_requests_total with a label code"},
 		{"status in words", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Statuses = []string{"ok", "error"} },
@@ -240,7 +240,7 @@ func TestWhatIsNotInOrder(t *testing.T) {
 		{"no bucket at the limit", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Bounds = []string{"0.1", "1"} },
 			"metrics", Failed, "no bucket at the limit of 500ms"},
 		{"alerts for nobody", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Alertmanagers = nil }, "alertmanager",
-			Failed, "to nobody"},
+			Failed, "no Alertmanager to send"},
 		{"guard's alertmanager gone", nil, func(_ *settings.Settings,
 			f *Facts) {
 			f.Alertmanager.Err = errors.New("no endpoints")
@@ -248,7 +248,7 @@ func TestWhatIsNotInOrder(t *testing.T) {
 		{"no dashboard", nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status = 404 }, "grafana", Failed,
 			"no dashboard finance-week1"},
 		{"no dashboard yet", nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status, f.Namespace = 404, Namespace{} },
-			"grafana", OK, "pulumi up makes dashboard"},
+			"grafana", OK, "pulumi up creates dashboard"},
 		{"Grafana wants a login", nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status = 401 }, "grafana", Unknown,
 			"without a login"},
 		{"no Grafana", map[string]string{"dashboardURL": ""}, func(_ *settings.Settings, f *Facts) { f.Grafana = Reached{} },
@@ -284,20 +284,23 @@ func TestWhatIsNotInOrder(t *testing.T) {
 			func(_ *settings.Settings, f *Facts) {
 				f.Ledger.History = history(t, ledger.Entry{Kind: ledger.ShiftReached, Release: "week1", Image: onTrial,
 					Stable: stable, To: 100})
-			}, "stable version", OK, stable + " by the ledger; the stack names the image on trial"},
+			}, "stable version", OK, stable + ", from the ledger; the stack names the image on trial"},
 		{"no room", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Nodes = f.Capacity.Nodes[1:] }, "capacity", Failed,
-			"1 more pods of 500m CPU and 1Gi are needed, and 0 find room on 1 nodes"},
+			"room for 0 pods with 500m CPU and 1Gi on 1 nodes; the canary needs 1 more"},
 		{"full of pods", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Nodes = []Node{{"a", 9000, 1 << 40, 0}} },
-			"capacity", Failed, "0 find room"},
+			"capacity", Failed, "room for 0 pods"},
 		{"room not seen", nil, func(_ *settings.Settings, f *Facts) { f.Capacity.Err = forbidden }, "capacity", Unknown,
 			"forbidden"},
 		{"room not needed", nil, func(_ *settings.Settings, f *Facts) { f.Capacity = Capacity{Canary: 1, Err: forbidden} },
-			"capacity", OK, "has its 1 pods already"},
-		{"never rehearsed", nil, func(_ *settings.Settings, f *Facts) { f.Ledger.History = history(t, usual[0]) },
-			"rollback rehearsal", Failed, "ever rehearsed"},
+			"capacity", OK, "already has its 1 pods"},
+		{"nno rollback was rehearsed yet", nil, func(_ *settings.Settings,
+			f *Facts) {
+			f.Ledger.History = history(t, usual[0])
+		},
+			"rollback rehearsal", Failed, "no rollback was rehearsed yet"},
 		{"rehearsed long ago", nil, func(_ *settings.Settings, f *Facts) { f.Now = now.Add(60 * 24 * time.Hour) },
-			"rollback rehearsal", Failed, "61 days ago in staging: pass, out of traffic after 1.312s; it must be of the last " +
-				"30 days"},
+			"rollback rehearsal", Failed, "61 days ago in staging: pass, out of traffic after 1.312s; it must be at most " +
+				"30 days old"},
 		{"rehearsed in vain", nil, func(_ *settings.Settings, f *Facts) {
 			f.Ledger.History = history(t, ledger.Entry{Kind: ledger.Rehearsed, Stack: "staging", Took: 9000, Verdict: "fail"})
 		}, "rollback rehearsal", Failed, "fail, out of traffic after 9s"},
@@ -310,7 +313,7 @@ func TestWhatIsNotInOrder(t *testing.T) {
 		}, "database backup", OK, "data/postgres-backup succeeded 1 h 30 min ago"},
 		{"old backup", job, func(_ *settings.Settings, f *Facts) {
 			f.DatabaseBackup = Job{Exists: true, Succeeded: now.Add(-50 * time.Hour)}
-		}, "database backup", Failed, "2 days ago; it must be of the last 24 h 0 min"},
+		}, "database backup", Failed, "2 days ago; it must be at most 24 h 0 min old"},
 		{"backup that never succeeded", job, func(_ *settings.Settings, f *Facts) { f.DatabaseBackup = Job{Exists: true} },
 			"database backup", Failed, "never succeeded"},
 		{"no such backup", job, nil, "database backup", Failed, "no CronJob or Job data/postgres-backup"},

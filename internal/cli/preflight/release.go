@@ -10,7 +10,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// onTrial is the digest of the image that is to be rolled out; empty when it is not known.
+// onTrial returns the digest of the image to roll out, empty when unknown.
 func (c checker) onTrial() string {
 	if _, digest, pinned := strings.Cut(c.s.Image, "@"); pinned {
 		return digest
@@ -23,11 +23,11 @@ func (c checker) staging() Row {
 		c.on("pulumi config set image \"$(pulumi stack output verifiedImage -s %s)\"", c.s.Staging.Stack))
 	switch digest := c.onTrial(); {
 	case !c.s.Staging.Required:
-		return r.is(Skipped, "config staging.required is false: no stack need have verified the image")
+		return r.is(Skipped, "config staging.required is false: the image needs no verification")
 	case c.f.Staging.Err != nil:
 		return r.unseen(c.f.Staging.Err)
 	case digest == "":
-		return r.unseen(fmt.Errorf("the digest of the image is not known"))
+		return r.unseen(fmt.Errorf("the digest of the image is unknown"))
 	case c.f.Staging.Verified == "":
 		return r.is(Failed, "stack %s has verified no image", c.s.Staging.Stack)
 	case c.f.Staging.Verified != digest:
@@ -37,7 +37,7 @@ func (c checker) staging() Row {
 	}
 }
 
-// history tells whether the ledger could be read.
+// history reports whether the ledger could be read.
 func (c checker) history(r Row) (Row, bool) {
 	r, ok := c.within(r)
 	switch {
@@ -51,25 +51,25 @@ func (c checker) history(r Row) (Row, bool) {
 }
 
 func (c checker) latch() Row {
-	r, ok := c.history(row("latch", "set another image, or, when the cause is gone, %s",
+	r, ok := c.history(row("latch", "set another image, or once the cause is fixed: %s",
 		c.on("rollout unlatch --reason WHY")))
 	if !ok {
 		return r
 	}
 	digest := c.onTrial()
 	if digest == "" {
-		return r.unseen(fmt.Errorf("the digest of the image is not known"))
+		return r.unseen(fmt.Errorf("the digest of the image is unknown"))
 	}
 	if latch, engaged := c.f.Ledger.History.State().Latch(digest); engaged {
 		return r.is(Failed, "the image was rolled back at %s by %s: %s", latch.Time.UTC().Format(time.RFC3339), latch.Who,
 			latch.Reason)
 	}
-	return r.is(OK, "the image was not rolled back before")
+	return r.is(OK, "the image has no latch")
 }
 
-// stable checks that there is a version to go back to, and that the settings name it.
+// stable checks that there is a version to roll back to, and that the settings name it.
 func (c checker) stable() Row {
-	r, ok := c.history(row("stable version", "%s, by the digest that runs now",
+	r, ok := c.history(row("stable version", "%s, with the digest that runs now",
 		c.on("pulumi config set stableImage REPOSITORY@sha256:…")))
 	if !ok {
 		return r
@@ -81,37 +81,38 @@ func (c checker) stable() Row {
 	}
 	switch {
 	case recorded == "" && configured == "":
-		return r.is(Failed, "neither the ledger nor the stack knows of one by its digest")
+		return r.is(Failed, "neither the ledger nor the stack names one by digest")
 	case recorded == "":
-		return r.is(OK, "%s, by the stack; nothing is rolled out yet", configured)
+		return r.is(OK, "%s, from the stack; nothing is rolled out yet", configured)
 	case configured == "":
-		return r.unseen(fmt.Errorf("the ledger has %s; what the stack names could not be resolved", recorded))
+		return r.unseen(fmt.Errorf("the ledger has %s; the stack's stable image could not be resolved", recorded))
 	case recorded != configured && configured == c.f.Ledger.History.State().Image:
-		return r.is(OK, "%s by the ledger; the stack names the image on trial, which a finish makes the stable one", recorded)
+		return r.is(OK, "%s, from the ledger; the stack names the image on trial, which becomes stable with a finish",
+			recorded)
 	case recorded != configured:
-		return r.is(Failed, "the ledger has %s, and the stack names %s", recorded, configured)
+		return r.is(Failed, "the ledger has %s, but the stack names %s", recorded, configured)
 	default:
-		return r.is(OK, "%s, by the ledger and the stack", configured)
+		return r.is(OK, "%s, from the ledger and the stack", configured)
 	}
 }
 
-// capacity checks that the canary's pods find room beside all the others: it grows first.
+// capacity checks that the nodes have room for the canary's further pods: the canary grows before stable shrinks.
 func (c checker) capacity() Row {
-	r, ok := c.within(row("capacity", "add nodes, ask for less by %s, or begin with a smaller weight",
+	r, ok := c.within(row("capacity", "add nodes, lower the requests: %s, or begin with a smaller weight",
 		c.on("pulumi config set --path resources.requests.cpu VALUE")))
 	if !ok {
 		return r
 	}
 	more := c.s.Position().Canary - c.f.Capacity.Canary
 	requests := c.s.Resources.Requests
-	if own := c.s.Canary.Resources; own != nil {
-		requests = own.Requests
+	if canary := c.s.Canary.Resources; canary != nil {
+		requests = canary.Requests
 	}
 	cpu, memory := amount(string(requests.CPU)).MilliValue(), amount(string(requests.Memory)).Value()
 	asks := fmt.Sprintf("%s CPU and %s", requests.CPU, requests.Memory)
 	switch {
 	case more <= 0:
-		return r.is(OK, "the canary has its %d pods already", c.s.Position().Canary)
+		return r.is(OK, "the canary already has its %d pods", c.s.Position().Canary)
 	case c.f.Capacity.Err != nil:
 		return r.unseen(c.f.Capacity.Err)
 	}
@@ -120,14 +121,14 @@ func (c checker) capacity() Row {
 		room += fits(node, cpu, memory)
 	}
 	if room < more {
-		return r.is(Failed, "%d more pods of %s are needed, and %d find room on %d nodes", more, asks, room,
-			len(c.f.Capacity.Nodes))
+		return r.is(Failed, "room for %d pods with %s on %d nodes; the canary needs %d more", room, asks,
+			len(c.f.Capacity.Nodes), more)
 	}
-	return r.is(OK, "%d more pods of %s are needed, and %d find room on %d nodes", more, asks, room,
-		len(c.f.Capacity.Nodes))
+	return r.is(OK, "room for %d pods with %s on %d nodes; the canary needs %d more", room, asks, len(c.f.Capacity.Nodes),
+		more)
 }
 
-// amount reads a quantity that the settings have validated; an empty one asks for nothing.
+// amount parses a quantity that the settings have validated. An empty one is zero.
 func amount(text string) *resource.Quantity {
 	quantity, err := resource.ParseQuantity(text)
 	if err != nil {
@@ -136,7 +137,7 @@ func amount(text string) *resource.Quantity {
 	return &quantity
 }
 
-// fits is how many pods a node takes.
+// fits returns the number of pods that fit on a node.
 func fits(node Node, cpu, memory int64) int {
 	count := int64(max(node.Pods, 0))
 	if cpu > 0 {
@@ -153,10 +154,10 @@ func (c checker) rehearsal() Row {
 	if !ok {
 		return r
 	}
-	last, found := c.f.Ledger.History.Rehearsal()
+	last, ok := c.f.Ledger.History.Rehearsal()
 	limit := time.Duration(c.s.Preflight.RehearsalAge)
-	if !found {
-		return r.is(Failed, "no rollback was ever rehearsed")
+	if !ok {
+		return r.is(Failed, "no rollback was rehearsed yet")
 	}
 	age := c.f.Now.Sub(last.Time)
 	text := fmt.Sprintf("%s ago in %s: %s, out of traffic after %v", ago(age), last.Stack, last.Verdict,
@@ -165,22 +166,23 @@ func (c checker) rehearsal() Row {
 	case last.Verdict != "pass":
 		return r.is(Failed, "%s", text)
 	case age > limit:
-		return r.is(Failed, "%s; it must be of the last %s", text, ago(limit))
+		return r.is(Failed, "%s; it must be at most %s old", text, ago(limit))
 	default:
 		return r.is(OK, "%s", text)
 	}
 }
 
-// backup checks the last success of the job that the stack names, or an attestation where it names none.
+// backup checks the last success of the configured job, or an attestation when none is configured.
 func (c checker) backup(name, attestation, field, configured string, job Job) Row {
 	limit := time.Duration(c.s.Preflight.BackupAge)
 	if configured == "" {
-		found := c.attested(name, attestation)
-		if found.State == Failed {
-			found.Fix += fmt.Sprintf("; or name its CronJob by %s", c.on("pulumi config set --path preflight.%s NAMESPACE/NAME",
-				field))
+		attested := c.attested(name, attestation)
+		if attested.State == Failed {
+			attested.Fix += fmt.Sprintf("; or configure its CronJob: %s",
+				c.on("pulumi config set --path preflight.%s NAMESPACE/NAME",
+					field))
 		}
-		return found
+		return attested
 	}
 	namespace, object, _ := strings.Cut(configured, "/")
 	r, ok := c.within(row(name, "kubectl get cronjobs,jobs -n %s; kubectl create job --from=cronjob/%s %s-now -n %s",
@@ -195,7 +197,7 @@ func (c checker) backup(name, attestation, field, configured string, job Job) Ro
 	case job.Succeeded.IsZero():
 		return r.is(Failed, "%s never succeeded", configured)
 	case age > limit:
-		return r.is(Failed, "%s succeeded last %s ago; it must be of the last %s", configured, ago(age), ago(limit))
+		return r.is(Failed, "%s succeeded last %s ago; it must be at most %s old", configured, ago(age), ago(limit))
 	default:
 		return r.is(OK, "%s succeeded %s ago", configured, ago(age))
 	}
@@ -207,9 +209,9 @@ func (c checker) attested(name, attestation string) Row {
 	if !ok {
 		return r
 	}
-	entry, found := c.f.Ledger.History.Attestation(attestation)
+	entry, exists := c.f.Ledger.History.Attestation(attestation)
 	switch {
-	case !found:
+	case !exists:
 		return r.is(Failed, "nobody has attested %s", attestation)
 	case !entry.Holds(c.f.Now):
 		return r.is(Failed, "%s attested it until %s: %s", entry.Who, untilOf(entry), about(entry))
@@ -225,7 +227,7 @@ func untilOf(entry ledger.Entry) string {
 	return entry.Until.UTC().Format(time.DateOnly)
 }
 
-// about is what an attestation says: its reference, and what was found.
+// about returns the reference and the note of an attestation.
 func about(entry ledger.Entry) string {
 	if entry.Reason == "" {
 		return entry.Link
@@ -233,7 +235,7 @@ func about(entry ledger.Entry) string {
 	return entry.Link + " (" + entry.Reason + ")"
 }
 
-// ago prints an age in the unit that matters.
+// ago formats an age in its largest units.
 func ago(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

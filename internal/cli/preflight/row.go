@@ -9,57 +9,58 @@ import (
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// State is that of a row.
+// State is the state of a row.
 type State string
 
 // States.
 const (
 	OK State = "ok"
-	// Failed: it is not in order.
+	// Failed: the check failed.
 	Failed State = "failed"
-	// Unknown: it could not be looked at.
+	// Unknown: the check could not run.
 	Unknown State = "unknown"
-	// Skipped: this stack does without, and says so.
+	// Skipped: the stack's settings turn the check off.
 	Skipped State = "skipped"
 )
 
-// Row is a line of the checklist.
+// Row is one check.
 type Row struct {
 	Name  string `json:"name"`
 	State State  `json:"state"`
-	// Found is what was found, with its numbers.
+	// Found is the finding, with its numbers.
 	Found string `json:"found"`
-	// Fix is the command or the step that puts it in order; empty where nothing is to do.
+	// Fix is the command or step that fixes it, empty when there is nothing to do.
 	Fix string `json:"fix,omitempty"`
 }
 
-func (r Row) is(state State, found string, args ...any) Row {
-	r.State, r.Found = state, fmt.Sprintf(found, args...)
+// is sets the state and the finding. A row that is OK or skipped needs no fix.
+func (r Row) is(state State, finding string, args ...any) Row {
+	r.State, r.Found = state, fmt.Sprintf(finding, args...)
 	if state == OK || state == Skipped {
 		r.Fix = ""
 	}
 	return r
 }
 
-// fix says how to put it in order; is takes it away again where there is nothing to do.
+// row returns a row with its fix.
 func row(name, fix string, args ...any) Row { return Row{Name: name, Fix: fmt.Sprintf(fix, args...)} }
 
-// unseen is a row that could not be looked at.
+// unseen marks a row whose check could not run.
 func (r Row) unseen(err error) Row {
 	r.State, r.Found = Unknown, strings.Join(strings.Fields(err.Error()), " ")
 	if strings.Contains(r.Found, "forbidden") {
-		r.Fix = "get the right that is named, or let somebody look who has it"
+		r.Fix = "get the permission that the message names, or ask somebody who has it to run the checklist"
 	}
 	return r
 }
 
-// Checklist is all rows.
+// Checklist is the list of all checks.
 type Checklist struct {
 	Stack string `json:"stack"`
 	Rows  []Row  `json:"rows"`
 }
 
-// State is the worst of the rows' states: failed, then unknown, then ok.
+// State returns the worst state of the rows: failed, then unknown, then ok.
 func (c Checklist) State() State {
 	worst := OK
 	for _, row := range c.Rows {
@@ -73,7 +74,7 @@ func (c Checklist) State() State {
 	return worst
 }
 
-// Count is how many rows have a state.
+// Count returns the number of rows in a state.
 func (c Checklist) Count(state State) int {
 	count := 0
 	for _, row := range c.Rows {
@@ -84,7 +85,7 @@ func (c Checklist) Count(state State) int {
 	return count
 }
 
-// Check makes the rows of a stack.
+// Check runs all checks of a stack.
 func Check(s *settings.Settings, f Facts) Checklist {
 	c := checker{s: s, f: f, on: func(command string, args ...any) string {
 		return fmt.Sprintf(command, args...) + " -s " +
@@ -107,17 +108,17 @@ func Check(s *settings.Settings, f Facts) Checklist {
 	return list
 }
 
-// checker makes rows.
+// checker runs the checks.
 type checker struct {
 	s  *settings.Settings
 	f  Facts
 	on func(command string, args ...any) string
 }
 
-// errNoCluster says that a row needs the cluster.
+// errNoCluster is the reason of rows that need the cluster.
 var errNoCluster = errors.New("the cluster does not answer")
 
-// within tells whether the cluster answers; without it the rows that need it are unknown for one and the same reason.
+// within reports whether the cluster answers. If it does not, all rows that need it share one reason.
 func (c checker) within(r Row) (Row, bool) {
 	if c.f.Cluster.Err != nil {
 		return r.unseen(errNoCluster), false
@@ -125,7 +126,7 @@ func (c checker) within(r Row) (Row, bool) {
 	return r, true
 }
 
-// first tells that the stack was never rolled out: what a rollout makes is not there yet.
+// first reports whether the stack was never rolled out, so that nothing of it exists yet.
 func (c checker) first() bool { return c.f.Namespace.Err == nil && !c.f.Namespace.Exists }
 
 func some(names []string) string {

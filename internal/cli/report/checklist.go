@@ -7,16 +7,16 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// Check is something to do next.
+// Check is a next step.
 type Check struct {
-	// Done tells that it is seen to be done.
+	// Done is true when the ledger shows that it is done.
 	Done bool   `json:"done"`
 	What string `json:"what"`
-	// Command is how; empty where no command does it.
+	// Command does it; empty when there is none.
 	Command string `json:"command,omitempty"`
 }
 
-// checklist is what is to do next week: it depends on where the rollout stands now.
+// checklist lists the next steps, by the present state of the rollout.
 func checklist(in Input, r *Report) []Check {
 	state := in.State
 	do := func(what, command string) Check { return Check{What: what, Command: command} }
@@ -33,27 +33,27 @@ func checklist(in Input, r *Report) []Check {
 	switch {
 	case state.Unfinished != nil:
 		return []Check{
-			do("the rollback is not recorded as complete: look where it stands", on("rollout status")),
-			do("carry it through", on("rollout rollback --option scale")),
+			do("the rollback is not recorded as complete: check its state", on("rollout status")),
+			do("finish it", on("rollout rollback --option scale")),
 		}
 	case latched:
 		return []Check{
-			do("read what was kept of the canary", on("rollout evidence list")),
+			do("read the evidence of the canary", on("rollout evidence list")),
 			do("find the cause", on("rollout diagnose")),
-			do("settle the stack at 0 %", on("pulumi config set canaryWeight 0")+" && "+on("pulumi up --refresh")),
+			do("set the stack to 0 %", on("pulumi config set canaryWeight 0")+" && "+on("pulumi up --refresh")),
 			do("fix it, and verify the new image in staging", "pulumi up -s staging"),
-			do("if the image itself was not at fault, release its latch with the reason", on("rollout unlatch --reason WHY")),
+			do("if the image was not the cause, release its latch with a reason", on("rollout unlatch --reason WHY")),
 			do("begin again at the first stage", on("rollout advance")),
 		}
 	case state.Weight == 100:
-		return append(soaking(in, r), do("make the canary's image the stable one", on("rollout finish")))
+		return append(soaking(in, r), do("make the canary's image stable", on("rollout finish")))
 	case state.Weight > 0:
 		return append(soaking(in, r), do(fmt.Sprintf("advance to %d %%", next(in)),
 			on(fmt.Sprintf("rollout advance --to %d", next(in)))))
 	case finished(r):
 		return []Check{
-			{Done: true, What: "the canary's image is the stable one"},
-			do("take stock: rollbacks, extensions and overrides of this report", ""),
+			{Done: true, What: "the canary's image is now stable"},
+			do("review the rollbacks, extensions and overrides of this report", ""),
 			do("name the next release, and verify its image in staging", on("pulumi config set release NAME")),
 		}
 	default:
@@ -61,7 +61,7 @@ func checklist(in Input, r *Report) []Check {
 	}
 }
 
-// soaking is what is to do before the next stage.
+// soaking lists the steps before the next stage.
 func soaking(in Input, r *Report) []Check {
 	var soaked, required time.Duration
 	required = in.Soak.Required(in.State.Extensions)
@@ -72,16 +72,16 @@ func soaking(in Input, r *Report) []Check {
 	}
 	on := func(command string) string { return fmt.Sprintf("%s -s %s", command, in.Stack) }
 	return []Check{
-		{Done: soaked >= required && soaked > 0, What: fmt.Sprintf("%v of %v are soaked at %d %%, by the last checkpoint",
+		{Done: soaked >= required && soaked > 0, What: fmt.Sprintf("%v of %v soaked at %d %% by the last checkpoint",
 			soaked, required, in.State.Weight), Command: on("rollout status")},
 		{Done: verdict == "pass", What: "the last checkpoint passed", Command: on("rollout status")},
-		{What: "look at the alerts that fired, and at what asked for review", Command: on("rollout diagnose")},
-		{What: "security audit, backups and sign-off are attested and hold", Command: on("rollout preflight")},
-		{What: "a rollback was rehearsed lately", Command: on("rollout rehearse")},
+		{What: "review the alerts that fired or asked for a review", Command: on("rollout diagnose")},
+		{What: "security audit, backups and sign-off are attested and valid", Command: on("rollout preflight")},
+		{What: "a rollback was rehearsed recently", Command: on("rollout rehearse")},
 	}
 }
 
-// next is the next weight of the plan.
+// next returns the weight of the next stage.
 func next(in Input) int {
 	for _, weight := range in.Stages {
 		if weight > in.State.Weight {
@@ -100,10 +100,10 @@ func finished(r *Report) bool {
 	return false
 }
 
-// marks are the moments of a release that are drawn into the charts.
-func marks(own []ledger.Entry) []Mark {
+// marks returns the events of a release that appear in the charts.
+func marks(story []ledger.Entry) []Mark {
 	var list []Mark
-	for _, entry := range own {
+	for _, entry := range story {
 		switch entry.Kind {
 		case ledger.ShiftReached:
 			list = append(list, Mark{Time: entry.Time, Label: fmt.Sprintf("%d %%", entry.To), Tone: Plain})

@@ -11,7 +11,7 @@ import (
 //go:embed page.html
 var page string
 
-// pageTemplate escapes whatever it is given by where it stands.
+// pageTemplate escapes each value for its context.
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"moment":  moment,
 	"capital": capital,
@@ -29,7 +29,7 @@ func drawn(section, panel int, sections []Section) plot {
 	return sections[section].draw(fmt.Sprintf("chart-%d-%d", section+1, panel+1), sections[section].Panels[panel])
 }
 
-// HTML is the report as one page that needs nothing else: no script, no font, no image of elsewhere.
+// HTML renders the report as one self-contained page, without scripts and external fonts or images.
 func (r *Report) HTML() (string, error) {
 	var out strings.Builder
 	if err := pageTemplate.Execute(&out, r); err != nil {

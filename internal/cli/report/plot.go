@@ -12,11 +12,11 @@ const (
 	plotWidth, plotHeight     = 760, 220
 	left, right, top, bottom  = 64, 14, 22, 26
 	plotRight, plotBottom     = plotWidth - right, plotHeight - bottom
-	gapSteps                  = 2.5 // from how many steps without a point a line is broken
+	gapSteps                  = 2.5 // steps without a point after which a line is interrupted
 	mostTimeTicks, valueTicks = 7, 4
 )
 
-// plot is a panel as numbers to draw.
+// plot is the layout of a panel.
 type plot struct {
 	ID, Title, Description string
 	Width, Height          int
@@ -26,17 +26,17 @@ type plot struct {
 	Lines                  []line
 	Limits                 []rule
 	Marks                  []rule
-	// Empty tells that there is nothing to draw.
+	// Empty is true when there is nothing to draw.
 	Empty bool
 }
 
-// tick is a labelled place on an axis.
+// tick is a labelled position on an axis.
 type tick struct {
 	At    string
 	Label string
 }
 
-// line is a track's: its pieces between gaps, and dots where a piece is one point.
+// line is the line of a track: its pieces between gaps, and dots for pieces of one point.
 type line struct {
 	Track  string
 	Pieces []string
@@ -49,11 +49,11 @@ type dot struct{ X, Y string }
 type rule struct {
 	At, Label string
 	Tone      Tone
-	// Row is 0 or 1: labels of neighbours are in different rows, or at different ends, and do not cover each other.
+	// Row is 0 or 1. It alternates, so that neighbouring labels do not overlap.
 	Row int
 }
 
-// draw lays a panel out.
+// draw lays out a panel.
 func (s Section) draw(id string, panel Panel) plot {
 	p := plot{
 		ID: id, Title: panel.Title, Width: plotWidth, Height: plotHeight, Left: left, Right: plotRight, Top: top,
@@ -89,7 +89,7 @@ func (s Section) draw(id string, panel Panel) plot {
 	return p
 }
 
-// highest is the value that the axis must reach: that of the lines, and a limit unless it would flatten them.
+// highest returns the highest value of the axis. A limit counts unless it would flatten the lines.
 func (p Panel) highest() float64 {
 	highest := 0.0
 	for _, list := range [][]Point{p.Canary, p.Stable} {
@@ -108,7 +108,7 @@ func (p Panel) highest() float64 {
 	return highest
 }
 
-// line breaks a track's points where there are gaps.
+// line splits a track's points at gaps.
 func (s Section) line(track string, list []Point, x func(time.Time) string, y func(float64) string) line {
 	drawn := line{Track: track}
 	var piece []string
@@ -133,7 +133,7 @@ func (s Section) line(track string, list []Point, x func(time.Time) string, y fu
 	return drawn
 }
 
-// timeSteps are the distances that ticks of the time axis may have.
+// timeSteps are the possible distances of ticks on the time axis.
 var timeSteps = []time.Duration{
 	time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute,
 	10 * time.Minute, 30 * time.Minute,
@@ -168,7 +168,7 @@ func (s Section) timeTicks(x func(time.Time) string) []tick {
 	return ticks
 }
 
-// niceStep is the next of 1, 2, 5, 10 and so on that is not below a value.
+// niceStep rounds a value up to 1, 2 or 5 times a power of ten.
 func niceStep(value float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(value)))
 	for _, factor := range []float64{1, 2, 5} {
@@ -179,5 +179,5 @@ func niceStep(value float64) float64 {
 	return 10 * power
 }
 
-// number prints a place to a tenth: less cannot be seen.
+// number formats a coordinate to a tenth, the visible precision.
 func number(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") }

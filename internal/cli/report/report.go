@@ -11,27 +11,27 @@ import (
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 )
 
-// Input is what a report is made from.
+// Input is the data of a report.
 type Input struct {
 	App, Environment, Namespace, Stack string
-	// Release is the one that is reported on.
+	// Release is the release to report on.
 	Release string
-	// Entries are the whole ledger, State what follows from it.
+	// Entries are all entries of the ledger, State is the state that follows from them.
 	Entries []ledger.Entry
 	State   ledger.State
-	// Stages and Soak are the plan.
+	// Stages and Soak are the stack's plan.
 	Stages plan.Stages
 	Soak   plan.Soak
 	// Sections are the charts.
 	Sections []Section
-	// Missing says what could not be read.
+	// Missing lists the parts that could not be read.
 	Missing []string
 	// DashboardURL and RunbookURL are linked; both may be empty.
 	DashboardURL, RunbookURL string
 	Now                      time.Time
 }
 
-// Tone is how a line is to be taken.
+// Tone is the tone of a line, for its colour.
 type Tone string
 
 // Tones.
@@ -49,10 +49,10 @@ type Report struct {
 	Namespace   string `json:"namespace"`
 	Stack       string `json:"stack"`
 	Release     string `json:"release"`
-	// Images are the digests that were on trial, Stable the one beside them.
+	// Images are the digests that were on trial, Stable is the stable track's digest.
 	Images []string `json:"images"`
 	Stable string   `json:"stable,omitempty"`
-	// Outcome says in a sentence how it went so far.
+	// Outcome summarizes the release in one sentence.
 	Outcome   string     `json:"outcome"`
 	Tone      Tone       `json:"tone"`
 	Start     time.Time  `json:"start"`
@@ -73,16 +73,16 @@ type Report struct {
 type Stage struct {
 	Weight int       `json:"weight"`
 	Since  time.Time `json:"since"`
-	// Until is zero while it lasts.
+	// Until is zero for the current stage.
 	Until time.Time `json:"until,omitzero"`
-	// Soaked is the time that was watched, by the last look at it.
+	// Soaked is the watched time at the last checkpoint.
 	Soaked      time.Duration `json:"soaked"`
 	Extensions  int           `json:"extensions"`
 	Checkpoints int           `json:"checkpoints"`
-	// Verdict and Numbers are those of the last look.
+	// Verdict and Numbers are those of the last checkpoint.
 	Verdict string          `json:"verdict,omitempty"`
 	Numbers []ledger.Number `json:"numbers,omitempty"`
-	// Ended says how it ended; empty while it lasts.
+	// Ended describes the end of the stage, empty for the current one.
 	Ended string `json:"ended,omitempty"`
 	Tone  Tone   `json:"tone"`
 }
@@ -98,21 +98,21 @@ type Decision struct {
 	Numbers []ledger.Number `json:"numbers,omitempty"`
 }
 
-// Rollback is a canary that was taken out.
+// Rollback is one rollback of the release.
 type Rollback struct {
 	Begun time.Time `json:"begun"`
-	// Done is zero while it is not recorded as done.
+	// Done is zero until the ledger records the outcome.
 	Done     time.Time `json:"done,omitzero"`
 	Who      string    `json:"who,omitempty"`
 	Weight   int       `json:"weight"`
 	Reason   string    `json:"reason"`
 	Complete bool      `json:"complete"`
 	Outcome  string    `json:"outcome,omitempty"`
-	// Released says who released its latch, when and why; empty while it is engaged.
+	// Released describes who released the latch, when and why; empty while the latch is engaged.
 	Released string `json:"released,omitempty"`
 }
 
-// Releases lists the releases that a ledger tells of, the newest last.
+// Releases lists the releases in a ledger, the newest last.
 func Releases(entries []ledger.Entry) []string {
 	var names []string
 	for _, entry := range entries {
@@ -123,42 +123,42 @@ func Releases(entries []ledger.Entry) []string {
 	return names
 }
 
-// UnknownReleaseError says that the ledger does not tell of a release.
+// UnknownReleaseError is returned for a release without entries in the ledger.
 type UnknownReleaseError struct {
 	Release string
 	Known   []string
 }
 
-// Error names those that it tells of.
+// Error implements error and lists the known releases.
 func (e *UnknownReleaseError) Error() string {
 	if len(e.Known) == 0 {
-		return "the ledger tells of no release yet"
+		return "the ledger has no release yet"
 	}
-	return fmt.Sprintf("the ledger does not tell of release %q: it has %s", e.Release, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("the ledger has no release %q: it has %s", e.Release, strings.Join(e.Known, ", "))
 }
 
-// Span is the time from a release's first entry to the end of what is told of it: now, unless it is over.
+// Span returns the time from a release's first entry to its end, or to now while it is on trial.
 func Span(entries []ledger.Entry, release string, now time.Time) (start, end time.Time, err error) {
-	own := of(entries, release)
-	if len(own) == 0 {
+	story := of(entries, release)
+	if len(story) == 0 {
 		return time.Time{}, time.Time{}, &UnknownReleaseError{release, Releases(entries)}
 	}
 	end = now
-	if last := lastMove(own); last.Kind == ledger.Finished || last.Kind == ledger.RolledBack ||
+	if last := lastMove(story); last.Kind == ledger.Finished || last.Kind == ledger.RolledBack ||
 		last.Kind == ledger.ShiftReached && last.To == 0 {
-		// What came right after it belongs to the story.
+		// The aftermath belongs to the release.
 		if after := last.Time.Add(aftermath); after.Before(now) {
 			end = after
 		}
 	}
-	return own[0].Time, end, nil
+	return story[0].Time, end, nil
 }
 
-// aftermath is how long a release is looked at after its end, as the guide watches after a rollback.
+// aftermath is the time after a release's end that the report covers. The guide watches as long after a rollback.
 const aftermath = 30 * time.Minute
 
-func lastMove(own []ledger.Entry) ledger.Entry {
-	for _, entry := range slices.Backward(own) {
+func lastMove(story []ledger.Entry) ledger.Entry {
+	for _, entry := range slices.Backward(story) {
 		switch entry.Kind {
 		case ledger.ShiftBegun, ledger.ShiftReached, ledger.Finished, ledger.RollbackBegun, ledger.RolledBack:
 			return entry
@@ -167,16 +167,16 @@ func lastMove(own []ledger.Entry) ledger.Entry {
 	return ledger.Entry{}
 }
 
-// of are the entries of a release: those that name it, those about its images, and what is about no release at all in
-// its time.
+// of returns the entries of a release: those that name it, those on its images, and those on no release within its
+// time.
 func of(entries []ledger.Entry, release string) []ledger.Entry {
 	images := imagesOf(entries, release)
 	first, last := -1, -1
-	own := func(entry ledger.Entry) bool {
+	belongs := func(entry ledger.Entry) bool {
 		return entry.Release == release || entry.Release == "" && entry.Image != "" && slices.Contains(images, entry.Image)
 	}
 	for i, entry := range entries {
-		if own(entry) {
+		if belongs(entry) {
 			if first < 0 {
 				first = i
 			}
@@ -186,17 +186,17 @@ func of(entries []ledger.Entry, release string) []ledger.Entry {
 	if first < 0 {
 		return nil
 	}
-	var found []ledger.Entry
+	var story []ledger.Entry
 	for i := first; i < len(entries); i++ {
 		general := entries[i].Release == "" && entries[i].Image == ""
-		if own(entries[i]) || general && (i <= last || last == lastNamed(entries)) {
-			found = append(found, entries[i])
+		if belongs(entries[i]) || general && (i <= last || last == lastNamed(entries)) {
+			story = append(story, entries[i])
 		}
 	}
-	return found
+	return story
 }
 
-// lastNamed is the index of the last entry that is about a release.
+// lastNamed returns the index of the last entry on any release.
 func lastNamed(entries []ledger.Entry) int {
 	for i := len(entries) - 1; i >= 0; i-- {
 		if entries[i].Release != "" || entries[i].Image != "" {
@@ -216,13 +216,13 @@ func imagesOf(entries []ledger.Entry, release string) []string {
 	return images
 }
 
-// Build makes the report. A release that the ledger does not tell of is an *UnknownReleaseError.
+// Build builds the report. A release without entries in the ledger is an *UnknownReleaseError.
 func Build(in Input) (*Report, error) {
 	start, end, err := Span(in.Entries, in.Release, in.Now)
 	if err != nil {
 		return nil, err
 	}
-	own := of(in.Entries, in.Release)
+	story := of(in.Entries, in.Release)
 	missing := slices.Clone(in.Missing)
 	for i := range missing {
 		missing[i] = sanitize.Line(missing[i])
@@ -230,35 +230,35 @@ func Build(in Input) (*Report, error) {
 	r := &Report{
 		App: in.App, Environment: in.Environment, Namespace: in.Namespace, Stack: in.Stack, Release: in.Release,
 		Images: imagesOf(in.Entries, in.Release), Start: start, End: end, Generated: in.Now,
-		Stages: stages(own), Decisions: decisions(own), Rollbacks: rollbacks(own), Timeline: timeline(own),
+		Stages: stages(story), Decisions: decisions(story), Rollbacks: rollbacks(story), Timeline: timeline(story),
 		Sections: in.Sections, Missing: missing, Dashboard: in.DashboardURL, Runbook: in.RunbookURL,
 	}
-	for _, entry := range own {
+	for _, entry := range story {
 		if entry.Stable != "" && r.Stable == "" {
 			r.Stable = entry.Stable
 		}
 	}
-	r.Outcome, r.Tone = r.outcome(own)
+	r.Outcome, r.Tone = r.outcome(story)
 	r.Checklist = checklist(in, r)
 	return r, nil
 }
 
-// outcome says how it went.
-func (r *Report) outcome(own []ledger.Entry) (string, Tone) {
-	move := lastMove(own)
+// outcome summarizes the release.
+func (r *Report) outcome(story []ledger.Entry) (string, Tone) {
+	move := lastMove(story)
 	at := moment(move.Time)
 	switch {
 	case move.Kind == ledger.Finished:
-		return fmt.Sprintf("finished %s: its image is the stable one", at), Good
+		return fmt.Sprintf("finished %s: its image is now stable", at), Good
 	case move.Kind == ledger.RollbackBegun:
-		return fmt.Sprintf("being rolled back since %s, and no outcome is recorded: %s", at, move.Reason), Bad
+		return fmt.Sprintf("rolling back since %s, with no recorded outcome: %s", at, move.Reason), Bad
 	case move.Kind == ledger.RolledBack:
 		last := r.Rollbacks[len(r.Rollbacks)-1]
 		return fmt.Sprintf("rolled back %s: %s", moment(last.Begun), last.Reason), Bad
 	case move.Kind == ledger.ShiftBegun:
 		return fmt.Sprintf("on its way from %d %% to %d %% since %s", move.From, move.To, at), Warn
 	case move.Kind == ledger.ShiftReached && move.To == 0:
-		return fmt.Sprintf("taken back to 0 %% %s", at), Warn
+		return fmt.Sprintf("lowered to 0 %% %s", at), Warn
 	case len(r.Stages) > 0:
 		stage := r.Stages[len(r.Stages)-1]
 		return fmt.Sprintf("at %d %% since %s", stage.Weight, moment(stage.Since)), Plain
@@ -267,5 +267,5 @@ func (r *Report) outcome(own []ledger.Entry) (string, Tone) {
 	}
 }
 
-// moment prints a time for people, in UTC.
+// moment formats a time for people, in UTC.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -214,12 +214,12 @@ func TestOutcomes(t *testing.T) {
 		"soaking":    {all[:4], "week1", "at 10 % since", Plain, "rollout advance --to 30"},
 		"rolled back": {all[:7], "week1", "rolled back 2026-03-02 09:36:00 UTC: <script>", Bad,
 			"rollout unlatch --reason WHY"},
-		"not complete": {all[:6], "week1", "no outcome is recorded", Bad, "carry it through"},
+		"not complete": {all[:6], "week1", "no recorded outcome", Bad, "finish it"},
 		"at 30":        {all, "week1", "at 30 %", Plain, "rollout advance --to 60"},
 		"at 100": {more(ledger.Entry{Time: after(80 * time.Hour), Kind: ledger.ShiftReached, Release: "week1",
 			Image: imageA, From: 60, To: 100}), "week1", "at 100 %", Plain, "rollout finish"},
 		"taken back": {more(ledger.Entry{Time: after(80 * time.Hour), Kind: ledger.ShiftReached, Release: "week1",
-			Image: imageA, From: 30, To: 0}), "week1", "taken back to 0 %", Warn, "begin at the first stage"},
+			Image: imageA, From: 30, To: 0}), "week1", "lowered to 0 %", Warn, "begin at the first stage"},
 		"finished": {more(finish), "week1", "finished 2026", Good, "name the next release"},
 		"another on trial": {more(finish, next, ledger.Entry{Time: after(91 * time.Hour), Kind: ledger.ShiftReached,
 			Release: "week2", Image: imageB, To: 10}), "week1", "finished", Good, "rollout report --release week2"},
@@ -240,11 +240,11 @@ func TestOutcomes(t *testing.T) {
 func TestAReleaseThatIsNotThere(t *testing.T) {
 	_, err := Build(input(t, story(), "week9", after(time.Hour)))
 	if unknown, ok := errors.AsType[*UnknownReleaseError](err); !ok ||
-		unknown.Error() != `the ledger does not tell of release "week9": it has week1` {
+		unknown.Error() != `the ledger has no release "week9": it has week1` {
 		t.Errorf("%v", err)
 	}
 	_, err = Build(input(t, nil, "week1", after(time.Hour)))
-	if err == nil || err.Error() != "the ledger tells of no release yet" {
+	if err == nil || err.Error() != "the ledger has no release yet" {
 		t.Errorf("%v", err)
 	}
 }

@@ -8,30 +8,30 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// Line is one event of the timeline.
+// Line is an event of the timeline.
 type Line struct {
 	Time time.Time `json:"time"`
 	Who  string    `json:"who,omitempty"`
 	What string    `json:"what"`
-	// Detail is a reason or a link, as somebody gave it.
+	// Detail is a reason or a link, as given by a person or a gate.
 	Detail string `json:"detail,omitempty"`
 	Tone   Tone   `json:"tone"`
 }
 
-// timeline tells the entries. Checkpoints in a row that found the same are one line.
-func timeline(own []ledger.Entry) []Line {
+// timeline describes the entries. Consecutive checkpoints with the same verdict share a line.
+func timeline(story []ledger.Entry) []Line {
 	var lines []Line
-	for i := 0; i < len(own); i++ {
-		entry := own[i]
+	for i := 0; i < len(story); i++ {
+		entry := story[i]
 		if entry.Kind != ledger.Checkpoint && entry.Kind != ledger.Checkpoints {
-			lines = append(lines, tell(entry))
+			lines = append(lines, describe(entry))
 			continue
 		}
 		count, last := looks(entry), entry
-		for i+1 < len(own) && (own[i+1].Kind == ledger.Checkpoint || own[i+1].Kind == ledger.Checkpoints) &&
-			own[i+1].Verdict == entry.Verdict {
+		for i+1 < len(story) && (story[i+1].Kind == ledger.Checkpoint || story[i+1].Kind == ledger.Checkpoints) &&
+			story[i+1].Verdict == entry.Verdict {
 			i++
-			count, last = count+looks(own[i]), own[i]
+			count, last = count+looks(story[i]), story[i]
 		}
 		until := last.Time
 		if last.Until != nil {
@@ -47,15 +47,15 @@ func timeline(own []ledger.Entry) []Line {
 	return lines
 }
 
-// looks is how many checkpoints an entry stands for.
+// looks returns the number of checkpoints of an entry.
 func looks(entry ledger.Entry) int { return max(entry.Folded, 1) }
 
-// tell puts an entry into words.
-func tell(entry ledger.Entry) Line {
+// describe describes an entry.
+func describe(entry ledger.Entry) Line {
 	line := Line{Time: entry.Time, Who: entry.Who, Detail: entry.Reason, Tone: Plain}
 	switch entry.Kind {
 	case ledger.ShiftBegun:
-		line.What = fmt.Sprintf("let through from %d %% to %d %%", entry.From, entry.To)
+		line.What = fmt.Sprintf("admitted from %d %% to %d %%", entry.From, entry.To)
 	case ledger.ShiftReached:
 		line.What, line.Tone = fmt.Sprintf("reached %d %%", entry.To), Good
 	case ledger.Verdict:
@@ -63,7 +63,7 @@ func tell(entry ledger.Entry) Line {
 	case ledger.Extended:
 		line.What, line.Tone = "soak extended", Warn
 	case ledger.RollbackBegun:
-		line.What, line.Tone = fmt.Sprintf("rollback from %d %% begun; the image is latched", entry.From), Bad
+		line.What, line.Tone = fmt.Sprintf("rollback from %d %% began; the image is latched", entry.From), Bad
 	case ledger.RolledBack:
 		line.What, line.Tone = "rolled back: "+word(entry.Verdict), Bad
 	case ledger.LatchReleased:
@@ -73,7 +73,7 @@ func tell(entry ledger.Entry) Line {
 	case ledger.StagingVerified:
 		line.What, line.Tone = "verified by stack "+entry.Stack, Good
 	case ledger.Finished:
-		line.What, line.Tone = "finished: the canary's image is the stable one", Good
+		line.What, line.Tone = "finished: the canary's image is now stable", Good
 	case ledger.Attested:
 		line.What, line.Detail = "attested: "+entry.Name, entry.Link
 		if entry.Until != nil {
@@ -88,7 +88,7 @@ func tell(entry ledger.Entry) Line {
 	return line
 }
 
-// word is a verdict, or a mark for none.
+// word returns a verdict, or a dash for none.
 func word(verdict string) string {
 	if verdict == "" {
 		return "-"
@@ -109,8 +109,8 @@ func toneOf(verdict string) Tone {
 	}
 }
 
-// stages are the weights that the release had.
-func stages(own []ledger.Entry) []Stage {
+// stages returns the stages of the release.
+func stages(story []ledger.Entry) []Stage {
 	var list []Stage
 	var open *Stage
 	end := func(entry ledger.Entry, how string, tone Tone) {
@@ -119,17 +119,17 @@ func stages(own []ledger.Entry) []Stage {
 			open = nil
 		}
 	}
-	for _, entry := range own {
+	for _, entry := range story {
 		switch entry.Kind {
 		case ledger.ShiftReached, ledger.Finished:
 			if open != nil && open.Weight == entry.To {
-				continue // the same position, verified again
+				continue // the same weight, verified again
 			}
 			switch {
 			case entry.Kind == ledger.Finished:
 				end(entry, "finished", Good)
 			case open != nil && entry.To < open.Weight:
-				end(entry, fmt.Sprintf("taken back to %d %%", entry.To), Warn)
+				end(entry, fmt.Sprintf("lowered to %d %%", entry.To), Warn)
 			default:
 				end(entry, fmt.Sprintf("advanced to %d %%", entry.To), Good)
 			}
@@ -141,15 +141,15 @@ func stages(own []ledger.Entry) []Stage {
 			end(entry, "rolled back", Bad)
 		case ledger.Checkpoint, ledger.Checkpoints, ledger.Verdict, ledger.Extended:
 			if open != nil {
-				open.look(entry)
+				open.checkpoint(entry)
 			}
 		}
 	}
 	return list
 }
 
-// look takes what a look at the stage found.
-func (s *Stage) look(entry ledger.Entry) {
+// checkpoint updates the stage with a checkpoint, verdict or extension.
+func (s *Stage) checkpoint(entry ledger.Entry) {
 	switch entry.Kind {
 	case ledger.Checkpoint, ledger.Checkpoints:
 		s.Checkpoints += looks(entry)
@@ -167,44 +167,44 @@ func (s *Stage) look(entry ledger.Entry) {
 	}
 }
 
-// decisions are the verdicts with their numbers. Of checkpoints in a row that found the same the last one counts, for
-// its numbers hold those of the others.
-func decisions(own []ledger.Entry) []Decision {
+// decisions returns the verdicts with their numbers. Of consecutive checkpoints with the same verdict only the last
+// one counts, because its numbers include the others.
+func decisions(story []ledger.Entry) []Decision {
 	var list []Decision
-	for i, entry := range own {
+	for i, entry := range story {
 		if entry.Verdict == "" && len(entry.Numbers) == 0 {
 			continue
 		}
-		var what string
+		var title string
 		switch entry.Kind {
 		case ledger.Checkpoint, ledger.Checkpoints:
-			if i+1 < len(own) && own[i+1].Kind == entry.Kind && own[i+1].Verdict == entry.Verdict {
+			if i+1 < len(story) && story[i+1].Kind == entry.Kind && story[i+1].Verdict == entry.Verdict {
 				continue
 			}
-			what = "checkpoint"
+			title = "checkpoint"
 		case ledger.Verdict:
-			what = fmt.Sprintf("soak at %d %%", entry.To)
+			title = fmt.Sprintf("soak at %d %%", entry.To)
 		case ledger.Extended:
-			what = "end of the soak"
+			title = "end of the soak"
 		default:
 			continue
 		}
 		if entry.Soaked > 0 {
-			what += fmt.Sprintf(", %v soaked", time.Duration(entry.Soaked)*time.Second)
+			title += fmt.Sprintf(", %v soaked", time.Duration(entry.Soaked)*time.Second)
 		}
 		list = append(list, Decision{
-			Time: entry.Time, Who: entry.Who, What: what, Verdict: entry.Verdict, Tone: toneOf(entry.Verdict),
+			Time: entry.Time, Who: entry.Who, What: title, Verdict: entry.Verdict, Tone: toneOf(entry.Verdict),
 			Reason: entry.Reason, Numbers: entry.Numbers,
 		})
 	}
 	return list
 }
 
-// rollbacks puts the entries of each rollback together.
-func rollbacks(own []ledger.Entry) []Rollback {
+// rollbacks combines the entries of each rollback.
+func rollbacks(story []ledger.Entry) []Rollback {
 	var list []Rollback
 	byEntry := map[int]int{}
-	for _, entry := range own {
+	for _, entry := range story {
 		switch entry.Kind {
 		case ledger.RollbackBegun:
 			byEntry[entry.Seq] = len(list)

@@ -1,11 +1,11 @@
-// Package simulate runs recorded or made-up traffic through the gates and shows what they would have decided, and
-// when. It is for choosing limits: the same traffic can be judged again with others.
+// Package simulate replays recorded or generated traffic through the gates and shows their decisions. It helps to
+// choose limits: the same traffic can be judged again with different ones.
 //
-// Nothing is judged here. The bake is [gate.Bake] under a clock that jumps, the soak is [gate.EvaluateSoak] and
-// [gate.Cover] at the checkpoints of [plan.Soak] with the decision of [advance.Decide], and the guard is
-// [gate.Detector]. The traffic is handed to them as the samples that Prometheus would hold of it. What is left out is
-// what no request tells of: restarts, crash loops, alerts, the stack's own criteria. The guard scrapes every second;
-// here it sees what the traffic has, and can be late by its step.
+// The package judges nothing itself. The bake is [gate.Bake] with a simulated clock; the soak is [gate.EvaluateSoak]
+// and [gate.Cover] at the checkpoints of [plan.Soak], decided by [advance.Decide]; the guard is [gate.Detector]. They
+// read the traffic as the samples that Prometheus would have. A simulation leaves out everything that requests do not
+// show: restarts, crash loops, alerts and the stack's custom criteria. The real guard scrapes every second; here it
+// sees the samples of the traffic, and can be late by one step.
 //
-// The package is pure: no clock, no files, neither Kubernetes nor Pulumi nor HTTP.
+// The package is pure: no clock, no Kubernetes, no Pulumi, no HTTP.
 package simulate

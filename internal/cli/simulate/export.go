@@ -16,7 +16,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// export is the answer of Prometheus to a range query.
+// export is the response of Prometheus to a range query.
 type export struct {
 	Status string `json:"status"`
 	Error  string `json:"error"`
@@ -26,10 +26,10 @@ type export struct {
 	} `json:"data"`
 }
 
-// ReadExport reads answers of Prometheus' HTTP API about the raw counters, one or more for a record: those of
-// query_range, or of query with a range selector, for the metric of requests and, where latency is to be judged, that
-// of the duration buckets, of both tracks. Sums and rates are of no use: the gates count themselves. Series that do
-// not carry the metrics' selector do not count. A release is needed where the export holds canaries of several.
+// ReadExport reads responses of Prometheus's HTTP API with the raw counters of both tracks: responses of query_range,
+// or of query with a range selector, for the request metric and, to judge latency, the duration buckets. Sums and
+// rates do not work, because the gates count themselves. Series without the metrics' selector labels are ignored. The
+// release is required if the export has canaries of several releases.
 func ReadExport(metrics gate.Metrics, release string, from ...io.Reader) (*Recording, error) {
 	var all model.Matrix
 	for _, reader := range from {
@@ -50,21 +50,21 @@ func readAnswer(from io.Reader) (model.Matrix, error) {
 	decoder := json.NewDecoder(from)
 	var answer export
 	if err := decoder.Decode(&answer); err != nil {
-		return nil, fmt.Errorf("no answer of Prometheus: %w", err)
+		return nil, fmt.Errorf("not a response of Prometheus: %w", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the answer of Prometheus: give each answer in a file of its own")
+		return nil, errors.New("data after the response of Prometheus: put each response into its own file")
 	}
 	switch {
 	case answer.Status != "success":
-		return nil, fmt.Errorf("the answer of Prometheus has the status %q, not success: %s", answer.Status, answer.Error)
+		return nil, fmt.Errorf("the response of Prometheus has the status %q, not success: %s", answer.Status, answer.Error)
 	case answer.Data.ResultType != model.ValMatrix.String():
-		return nil, fmt.Errorf("the answer of Prometheus is a %q, not a matrix: export with query_range, or query a range "+
+		return nil, fmt.Errorf("the response of Prometheus is a %q, not a matrix: export with query_range, or query a range "+
 			"selector", answer.Data.ResultType)
 	}
 	for _, stream := range answer.Data.Result {
 		if stream == nil {
-			return nil, errors.New("the answer of Prometheus holds an empty series")
+			return nil, errors.New("the response of Prometheus has an empty series")
 		}
 		if err := checkSeries(stream); err != nil {
 			return nil, err
@@ -73,16 +73,16 @@ func readAnswer(from io.Reader) (model.Matrix, error) {
 	return answer.Data.Result, nil
 }
 
-// checkSeries refuses what is no counter; the gates would refuse it at every look.
+// checkSeries rejects series that are no counters. The gates would reject them at every evaluation.
 func checkSeries(stream *model.SampleStream) error {
 	if len(stream.Histograms) > 0 {
-		return fmt.Errorf("series %s is a native histogram: the gates count the buckets of a classic one", stream.Metric)
+		return fmt.Errorf("series %s is a native histogram: the gates count classic buckets", stream.Metric)
 	}
 	for i, sample := range stream.Values {
 		value := float64(sample.Value)
 		if !(value >= 0 && value <= mostRequests) || value != math.Trunc(value) {
-			return fmt.Errorf("series %s has the value %v: the raw counter is needed, which has whole numbers of at least 0, "+
-				"no rate and no sum of increases",
+			return fmt.Errorf("series %s has the value %v: export the raw counter, which has whole numbers from 0, "+
+				"and no rate or sum of increases",
 				stream.Metric, value)
 		}
 		if i > 0 && sample.Timestamp <= stream.Values[i-1].Timestamp {
@@ -92,7 +92,7 @@ func checkSeries(stream *model.SampleStream) error {
 	return nil
 }
 
-// choose keeps the series that count, and checks that they are of one rollout.
+// choose keeps the relevant series and checks that they belong to one rollout.
 func choose(all model.Matrix, metrics gate.Metrics, release string) (model.Matrix, error) {
 	var kept model.Matrix
 	seen := map[model.Fingerprint]bool{}
@@ -100,7 +100,7 @@ func choose(all model.Matrix, metrics gate.Metrics, release string) (model.Matri
 	for _, stream := range all {
 		name, track := label(stream, model.MetricNameLabel), label(stream, metrics.TrackLabel)
 		if name != metrics.RequestsTotal && name != metrics.DurationBucket {
-			return nil, fmt.Errorf("series %s: the metrics are called %s and %s; export these, by their names", stream.Metric,
+			return nil, fmt.Errorf("series %s: export the metrics %s and %s by name", stream.Metric,
 				metrics.RequestsTotal, metrics.DurationBucket)
 		}
 		canary := track == names.Canary && (release == "" || label(stream, metrics.VersionLabel) == release)
@@ -109,7 +109,7 @@ func choose(all model.Matrix, metrics gate.Metrics, release string) (model.Matri
 		}
 		key := stream.Metric.Fingerprint()
 		if seen[key] {
-			return nil, fmt.Errorf("series %s is there twice", stream.Metric)
+			return nil, fmt.Errorf("duplicate series %s", stream.Metric)
 		}
 		seen[key] = true
 		requests = requests || canary && name == metrics.RequestsTotal
@@ -123,23 +123,24 @@ func choose(all model.Matrix, metrics gate.Metrics, release string) (model.Matri
 	return kept, oneRollout(kept, metrics)
 }
 
-// oneRollout refuses series of several namespaces, services or releases: their sums would be of none of them.
+// oneRollout rejects series of several namespaces, services or releases: their sum would describe none of them.
 func oneRollout(kept model.Matrix, metrics gate.Metrics) error {
-	found := map[string][]string{}
+	distinct := map[string][]string{}
 	for _, stream := range kept {
 		labels := []string{"namespace", names.App}
 		if label(stream, metrics.TrackLabel) == names.Canary {
 			labels = append(labels, metrics.VersionLabel)
 		}
 		for _, name := range labels {
-			found[name] = append(found[name], label(stream, name))
+			distinct[name] = append(distinct[name], label(stream, name))
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		values := found[name]
+	for _, name := range slices.Sorted(maps.Keys(distinct)) {
+		values := distinct[name]
 		slices.Sort(values)
 		if values = slices.Compact(values); len(values) > 1 {
-			return fmt.Errorf("the export is of several rollouts, by its label %s: %s: name the release, or export one rollout",
+			return fmt.Errorf("the export mixes several rollouts, with the values %[2]s of label %[1]s: pass --release, or "+
+				"export one rollout",
 				name, strings.Join(values, ", "))
 		}
 	}

@@ -47,23 +47,23 @@ func TestReadExport(t *testing.T) {
 func TestReadExportSaysWhatIsWrong(t *testing.T) {
 	with := func(old, replacement string) string { return strings.Replace(small, old, replacement, 1) }
 	for name, tt := range map[string]struct{ text, release, want string }{
-		"no JSON":     {"time,track", "", "no answer of Prometheus"},
-		"two answers": {small + small, "", "something follows"},
+		"no JSON":     {"time,track", "", "not a response of Prometheus"},
+		"two answers": {small + small, "", "data after the response"},
 		"failed":      {`{"status":"error","error":"too many samples"}`, "", "too many samples"},
 		"vector": {`{"status":"success","data":{"resultType":"vector","result":[]}}`, "",
 			`is a "vector", not a matrix`},
 		"nothing": {`{"status":"success","data":{"resultType":"matrix","result":[]}}`, "",
 			`no series of http_requests_total with track="canary"`},
-		"another metric": {with("http_requests_total", "up"), "", "the metrics are called http_requests_total and"},
-		"rates":          {with(`"15"`, `"0.5"`), "", "the raw counter is needed"},
-		"negative":       {with(`"15"`, `"-1"`), "", "the raw counter is needed"},
-		"not a number":   {with(`"15"`, `"NaN"`), "", "the raw counter is needed"},
+		"another metric": {with("http_requests_total", "up"), "", "export the metrics http_requests_total and"},
+		"rates":          {with(`"15"`, `"0.5"`), "", "export the raw counter"},
+		"negative":       {with(`"15"`, `"-1"`), "", "export the raw counter"},
+		"not a number":   {with(`"15"`, `"NaN"`), "", "export the raw counter"},
 		"disorder":       {with(`[1015,"15"]`, `[999,"15"]`), "", "out of order"},
 		"one sample": {
 			`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"http_requests_total","track":"canary","code":"200"},"values":[[1000,"5"]]}]}}`, "", "one point in time"},
-		"two releases":  {with("week1", "week2"), "", "by its label version: week1, week2"},
+		"two releases":  {with("week1", "week2"), "", "with the values week1, week2 of label version"},
 		"other release": {small, "week9", `track="canary", version="week9"`},
-		"twice":         {with("503", "200"), "", "is there twice"},
+		"twice":         {with("503", "200"), "", "duplicate series"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadExport(gate.DefaultMetrics(), tt.release, strings.NewReader(tt.text))

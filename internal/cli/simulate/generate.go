@@ -9,77 +9,77 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Made says what made-up traffic is like. Requests arrive by chance (a Poisson process), and each fails or is slow by
-// chance.
-type Made struct {
-	// Duration is how long it goes on, Step how often it is looked at.
+// Generator generates traffic. Requests arrive as a Poisson process; each fails or is slow at random.
+type Generator struct {
+	// Duration is the length of the traffic, Step the distance between samples.
 	Duration, Step time.Duration
-	// Canary and Stable are the tracks; a stable track without requests is none.
+	// Canary and Stable are the behaviours of the tracks. A stable track with a rate of 0 is left out.
 	Canary, Stable Behaviour
-	// Turns is when the canary becomes another one, 0 for never; Then is what it is from then on.
+	// Turns is the time at which the canary's behaviour changes to Then, 0 for never.
 	Turns time.Duration
 	Then  Behaviour
-	// Seed makes it repeatable.
+	// Seed makes the traffic reproducible.
 	Seed uint64
 }
 
-// Behaviour is how a track answers.
+// Behaviour is the behaviour of a track.
 type Behaviour struct {
-	// Rate is its requests a second; Errors and Slow are the shares that fail and that are slow.
+	// Rate is in requests per second, 0 to 1e6; Errors and Slow are the shares of failed and slow requests, 0 to 1.
 	Rate, Errors, Slow float64
 }
 
 func (b Behaviour) validate(track string) error {
 	if !(b.Rate >= 0 && b.Rate <= 1e6) {
-		return fmt.Errorf("%s: %v requests a second: allowed are 0 to 1000000", track, b.Rate)
+		return fmt.Errorf("%s: rate %v: allowed are 0 to 1000000 requests per second", track, b.Rate)
 	}
 	if !(b.Errors >= 0 && b.Errors <= 1 && b.Slow >= 0 && b.Slow <= 1) {
-		return fmt.Errorf("%s: shares of %v that fail and %v that are slow: allowed are 0 to 1", track, b.Errors, b.Slow)
+		return fmt.Errorf("%s: error share %v and slow share %v: allowed are 0 to 1", track, b.Errors, b.Slow)
 	}
 	return nil
 }
 
-// Validate says what is wrong.
-func (m Made) Validate() error {
-	problems := []error{m.Canary.validate("canary"), m.Stable.validate("stable"), m.Then.validate("canary, later")}
-	if m.Canary.Rate == 0 {
-		problems = append(problems, errors.New("canary: a rate of 0 gives nothing to judge"))
+// Validate returns all problems of the generator.
+func (g Generator) Validate() error {
+	problems := []error{g.Canary.validate("canary"), g.Stable.validate("stable"), g.Then.validate("canary, later")}
+	if g.Canary.Rate == 0 {
+		problems = append(problems, errors.New("canary: rate 0: there would be nothing to judge"))
 	}
-	if m.Step < time.Millisecond || m.Duration < 2*m.Step {
-		problems = append(problems, fmt.Errorf("a step of %v in %v: at least two steps of a millisecond are needed", m.Step,
-			m.Duration))
-	} else if m.Duration/m.Step > mostRows/2 {
-		problems = append(problems, fmt.Errorf("a step of %v in %v: at most %d steps are made", m.Step, m.Duration,
+	if g.Step < time.Millisecond || g.Duration < 2*g.Step {
+		problems = append(problems, fmt.Errorf("step %v in %v: allowed are at least two steps of at least a millisecond",
+			g.Step,
+			g.Duration))
+	} else if g.Duration/g.Step > mostRows/2 {
+		problems = append(problems, fmt.Errorf("step %v in %v: allowed are at most %d steps", g.Step, g.Duration,
 			mostRows/2))
 	}
-	if m.Turns < 0 {
-		problems = append(problems, fmt.Errorf("the canary turns after %v: 0 or more is allowed", m.Turns))
+	if g.Turns < 0 {
+		problems = append(problems, fmt.Errorf("the canary turns after %v: allowed are durations from 0", g.Turns))
 	}
 	return errors.Join(problems...)
 }
 
-// Make makes the traffic up.
-func (m Made) Make() (Traffic, error) {
-	if err := m.Validate(); err != nil {
+// Traffic generates the traffic.
+func (g Generator) Traffic() (Traffic, error) {
+	if err := g.Validate(); err != nil {
 		return Traffic{}, err
 	}
-	source := rand.NewPCG(m.Seed, 0)
+	source := rand.NewPCG(g.Seed, 0)
 	traffic := Traffic{Start: origin, Durations: true}
-	for after := m.Step; after <= m.Duration; after += m.Step {
-		canary := m.Canary
-		if m.Turns > 0 && after > m.Turns {
-			canary = m.Then
+	for after := g.Step; after <= g.Duration; after += g.Step {
+		canary := g.Canary
+		if g.Turns > 0 && after > g.Turns {
+			canary = g.Then
 		}
-		interval := Interval{End: origin.Add(after), Canary: canary.draw(m.Step, source)}
-		if m.Stable.Rate > 0 {
-			interval.Stable = m.Stable.draw(m.Step, source)
+		interval := Interval{End: origin.Add(after), Canary: canary.draw(g.Step, source)}
+		if g.Stable.Rate > 0 {
+			interval.Stable = g.Stable.draw(g.Step, source)
 		}
 		traffic.Intervals = append(traffic.Intervals, interval)
 	}
 	return traffic, nil
 }
 
-// draw makes up what a track counts in a step.
+// draw draws the counts of a step.
 func (b Behaviour) draw(step time.Duration, source rand.Source) *Counts {
 	counts := &Counts{}
 	if mean := b.Rate * step.Seconds(); mean > 0 {
@@ -89,7 +89,7 @@ func (b Behaviour) draw(step time.Duration, source rand.Source) *Counts {
 	return counts
 }
 
-// among draws how many of n are of a share.
+// among draws how many of n requests belong to a share.
 func among(n int64, share float64, source rand.Source) int64 {
 	switch {
 	case n == 0 || share == 0:

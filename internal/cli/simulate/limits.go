@@ -8,24 +8,24 @@ import (
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
 
-// Limits are what the traffic is judged by.
+// Limits are the limits by which the traffic is judged.
 type Limits struct {
-	// Criteria are those of bake and soak. One on latency is left out where the record has no durations.
+	// Criteria are the criteria of bake and soak. A latency criterion is skipped if the record has no durations.
 	Criteria []gate.Criterion
-	// Bake is the short watch after the shift; its OnLook is not used. A Duration of 0 is none.
+	// Bake configures the bake, without OnLook. A Duration of 0 means no bake.
 	Bake gate.BakeConfig
-	// Soak is the long one.
+	// Soak configures the soak.
 	Soak plan.Soak
-	// Guard is the criterion that the guard rolls back by, nil without a guard; Review the one that it asks for review
-	// by, nil for none.
+	// Guard is the criterion by which the guard rolls back, nil without a guard. Review is the criterion by which it asks
+	// for a review, nil for none.
 	Guard, Review *gate.Criterion
 }
 
-// Validate says what is wrong.
+// Validate returns all problems of the limits.
 func (l Limits) Validate() error {
 	problems := []error{l.Soak.Validate()}
 	if len(l.Criteria) == 0 {
-		problems = append(problems, errors.New("there is no criterion to judge by"))
+		problems = append(problems, errors.New("no criterion to judge by"))
 	}
 	for _, criterion := range l.Criteria {
 		problems = append(problems, criterion.Validate())
@@ -40,13 +40,14 @@ func (l Limits) Validate() error {
 		}
 	}
 	if l.Bake.Duration < 0 || l.Bake.Duration > 0 && l.Bake.Interval <= 0 {
-		problems = append(problems, fmt.Errorf("a bake of %v with a look every %v: 0 or more and above 0 are allowed",
+		problems = append(problems, fmt.Errorf("a bake of %v with an interval of %v: allowed are a duration from 0 and an "+
+			"interval above 0",
 			l.Bake.Duration, l.Bake.Interval))
 	}
 	return errors.Join(problems...)
 }
 
-// judged are the criteria that the record can be judged by.
+// judged returns the criteria that apply to the record.
 func (l Limits) judged(r *Recording) []gate.Criterion {
 	var kept []gate.Criterion
 	for _, criterion := range l.Criteria {

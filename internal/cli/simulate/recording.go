@@ -16,26 +16,26 @@ import (
 	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
-// Recording is traffic as Prometheus would hold it, and answers the gates' questions about it.
+// Recording holds traffic as Prometheus would, and answers the gates' queries about it.
 type Recording struct {
-	// Start and End are the times of its first and its last sample; Step is the distance between samples.
+	// Start and End are the times of the first and the last sample, Step is the distance between samples.
 	Start, End time.Time
 	Step       time.Duration
-	// Durations tells that it holds a histogram of the canary's durations, Beside that it holds the stable track.
+	// Durations is true when the record has a histogram of the canary's durations, Beside when it has the stable track.
 	Durations, Beside bool
 
 	series  model.Matrix
 	metrics gate.Metrics
-	// asked are the series by the selector that the gates ask for them with.
+	// asked holds the series by the selector of the gates' queries.
 	asked map[string]model.Matrix
 }
 
 var _ gate.Querier = (*Recording)(nil)
 
-// errOneSample says that there is nothing to count.
-var errOneSample = errors.New("the record has one point in time: nothing can be counted between samples")
+// errOneSample is returned for a record without an interval.
+var errOneSample = errors.New("the record has one point in time only, and nothing to count between samples")
 
-// newRecording checks the series and finds what there is.
+// newRecording checks and indexes the series.
 func newRecording(series model.Matrix, metrics gate.Metrics) (*Recording, error) {
 	r := &Recording{series: series, metrics: metrics}
 	first, last := model.Latest, model.Earliest
@@ -64,7 +64,7 @@ func newRecording(series model.Matrix, metrics gate.Metrics) (*Recording, error)
 	return r, nil
 }
 
-// file sorts the series by what the gates will ask.
+// file indexes the series by the selectors of the gates' queries.
 func (r *Recording) file() error {
 	r.asked = map[string]model.Matrix{}
 	for _, metric := range []string{r.metrics.RequestsTotal, r.metrics.DurationBucket} {
@@ -90,17 +90,17 @@ func (r *Recording) selector(metric, track string) (string, error) {
 	return promql.Selector(metric, map[string]string{r.metrics.TrackLabel: track})
 }
 
-// of are the series of a metric and a track.
+// of returns the series of a metric and a track.
 func (r *Recording) of(metric, track string) model.Matrix {
 	selector, err := r.selector(metric, track)
 	if err != nil {
-		return nil // file has made all of them
+		return nil // file has built every selector
 	}
 	return r.asked[selector]
 }
 
-// tracks are the metrics that the gates ask for, by track. A step longer than what Prometheus is usually asked for
-// needs a longer look back for the sample that counts start from.
+// tracks returns the metrics of both tracks. A step longer than the usual scrape interval needs a longer lookback for
+// the sample at which counting starts.
 func (r *Recording) tracks() (canary gate.Metrics, stable *gate.Metrics) {
 	metrics := r.metrics
 	metrics.Selector = nil
@@ -118,24 +118,24 @@ func (r *Recording) tracks() (canary gate.Metrics, stable *gate.Metrics) {
 func (r *Recording) Samples(_ context.Context, selector string, start, end time.Time) (model.Matrix, error) {
 	series, known := r.asked[selector]
 	if !known {
-		return nil, fmt.Errorf("the record cannot be asked for %s", selector)
+		return nil, fmt.Errorf("the record has no series for %s", selector)
 	}
-	var found model.Matrix
+	var matrix model.Matrix
 	from, to := model.TimeFromUnixNano(start.UnixNano()), model.TimeFromUnixNano(end.UnixNano())
 	for _, stream := range series {
 		after := func(t model.Time) int {
 			return sort.Search(len(stream.Values), func(i int) bool { return stream.Values[i].Timestamp > t })
 		}
 		if low, high := after(from), after(to); low < high {
-			// The capacity ends with the samples: whoever appends to them changes no others.
-			found = append(found, &model.SampleStream{Metric: stream.Metric, Values: stream.Values[low:high:high]})
+			// The capacity ends with the samples, so that an append copies them.
+			matrix = append(matrix, &model.SampleStream{Metric: stream.Metric, Values: stream.Values[low:high:high]})
 		}
 	}
-	return found, nil
+	return matrix, nil
 }
 
-// LabelValues implements [gate.Querier]. It is asked for what there is in place of missing samples, in words for
-// people: the values of the label on every series of the metric, or on all of them.
+// LabelValues implements [gate.Querier]. The gates use it to explain missing samples to people. It returns the values
+// of the label on all series of the metric, or on all series.
 func (r *Recording) LabelValues(_ context.Context, label, selector string, _, _ time.Time) ([]string, error) {
 	var values []string
 	for _, stream := range r.series {

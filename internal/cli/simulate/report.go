@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// String is the result as a table for people.
+// String formats the result as a table for people.
 func (r Result) String() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "record: %s to %s, %v, a look every %v\n", r.Start.Format(time.RFC3339), r.End.Format(time.RFC3339),
+	fmt.Fprintf(&out, "record: %s to %s, %v, in steps of %v\n", r.Start.Format(time.RFC3339), r.End.Format(time.RFC3339),
 		r.End.Sub(r.Start), r.Step)
 	fmt.Fprintf(&out, "canary: %d requests, %d failed, %d slow\n", r.Canary.N, r.Canary.K, r.Canary.Slow)
 	if r.Stable.N > 0 {
 		fmt.Fprintf(&out, "stable: %d requests, %d failed, %d slow\n", r.Stable.N, r.Stable.K, r.Stable.Slow)
 	}
 	for _, name := range r.LeftOut {
-		fmt.Fprintf(&out, "not judged, because the record has no durations: %s\n", name)
+		fmt.Fprintf(&out, "not judged for lack of durations in the record: %s\n", name)
 	}
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "AFTER\tBY\tOUTCOME\tVERDICT\tWHY")
@@ -32,25 +32,25 @@ func (r Result) String() string {
 	return out.String()
 }
 
-// Summary is what came of many records.
+// Summary counts the outcomes of many runs.
 type Summary struct {
 	Runs     int      `json:"runs"`
 	Outcomes []Number `json:"outcomes"`
 	Extended int      `json:"extended"`
 }
 
-// Number is how often an outcome came about and after how long.
+// Number is the frequency of an outcome and the time it took.
 type Number struct {
 	Action Action `json:"action"`
 	By     Source `json:"by"`
 	Count  int    `json:"count"`
-	// Median, Earliest and Latest are times since the beginning.
+	// Median, Earliest and Latest are times since the start.
 	Median   time.Duration `json:"median"`
 	Earliest time.Duration `json:"earliest"`
 	Latest   time.Duration `json:"latest"`
 }
 
-// Summarize counts the outcomes, the most frequent one first.
+// Summarize counts the outcomes, the most frequent first.
 func Summarize(results []Result) Summary {
 	type key struct {
 		action Action
@@ -82,7 +82,7 @@ func Summarize(results []Result) Summary {
 	return summary
 }
 
-// String is the summary as a table for people.
+// String formats the summary as a table for people.
 func (s Summary) String() string {
 	var out strings.Builder
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)

@@ -12,74 +12,74 @@ import (
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
 
-// Source is who looked.
+// Source is the gate that made a decision.
 type Source string
 
-// Sources of events.
+// Sources.
 const (
 	ByBake  Source = "bake"
 	BySoak  Source = "soak"
 	ByGuard Source = "guard"
 )
 
-// Action is what came of a look.
+// Action is the decision of a gate.
 type Action string
 
 // Actions.
 const (
 	// Reached: the bake passed, and the soak begins.
 	Reached Action = "reached"
-	// Refused: the bake did not pass; the same update is tried again.
+	// Refused: the bake did not pass; the same update is repeated.
 	Refused Action = "refused"
-	// Watched: the soak goes on.
+	// Watched: the soak continues.
 	Watched Action = "watched"
-	// Extended: the soak's time was over without its criteria being met.
+	// Extended: the soak's time was over and its criteria were not met.
 	Extended Action = "extended"
-	// Passed: the advance gate lets the next stage through.
+	// Passed: the advance gate admits the next stage.
 	Passed Action = "passed"
-	// Reviewed: a person is asked to look.
+	// Reviewed: the guard asks for a review.
 	Reviewed Action = "review"
-	// RolledBack: the canary is taken out.
+	// RolledBack: the canary is rolled back.
 	RolledBack Action = "rolled back"
-	// Ended: the record ends before anything was decided.
+	// Ended: the record ends without a decision.
 	Ended Action = "undecided"
 )
 
-// Event is one look.
+// Event is one decision.
 type Event struct {
 	At time.Time `json:"at"`
-	// After is the time since the beginning, in nanoseconds.
+	// After is the time since the start, in nanoseconds in JSON.
 	After   time.Duration `json:"after"`
 	By      Source        `json:"by"`
 	Action  Action        `json:"action"`
 	Verdict gate.Verdict  `json:"verdict"`
 	Reason  string        `json:"reason"`
-	// Evaluation is the look of bake and soak, Result that of the guard.
+	// Evaluation is the evidence of bake and soak, Result that of the guard.
 	Evaluation *gate.Evaluation `json:"evaluation,omitempty"`
 	Result     *gate.Result     `json:"result,omitempty"`
 }
 
-// Result is what the gates made of a record.
+// Result is the outcome of a simulation.
 type Result struct {
 	Start time.Time     `json:"start"`
 	End   time.Time     `json:"end"`
 	Step  time.Duration `json:"step"`
-	// Canary and Stable are what was counted in all.
+	// Canary and Stable are the total counts.
 	Canary Counts `json:"canary"`
 	Stable Counts `json:"stable"`
-	// LeftOut names criteria that the record cannot be judged by.
+	// LeftOut names the criteria that do not apply to the record.
 	LeftOut []string `json:"leftOut,omitempty"`
-	// Events are all looks, in order of time; the last one is the outcome: passed, rolled back or undecided.
+	// Events are all decisions in order of time. The last one is the outcome: passed, rolled back or undecided.
 	Events []Event `json:"events"`
 }
 
-// Outcome is the last event.
+// Outcome returns the last event.
 func (r Result) Outcome() Event { return r.Events[len(r.Events)-1] }
 
-// errRecordEnds says that the time of a simulation is over.
+// errRecordEnds is the cause when the simulation reaches the end of its record.
 var errRecordEnds = errors.New("the record ends")
 
-// jump is a clock that is where somebody waits for it to be, up to a horizon.
+// jump is a clock that jumps to the time somebody waits for, up to a horizon.
 type jump struct {
 	now, horizon time.Time
 	end          context.CancelCauseFunc
@@ -98,7 +98,7 @@ func (j *jump) After(d time.Duration) <-chan time.Time {
 	return reached
 }
 
-// skip goes on by a duration; false tells that it leads beyond the horizon.
+// skip advances the clock. It returns false if that leads beyond the horizon.
 func (j *jump) skip(d time.Duration) bool {
 	if j.now.Add(d).After(j.horizon) {
 		j.now = j.horizon
@@ -118,17 +118,17 @@ type run struct {
 	events    []Event
 }
 
-// Run judges the record from its beginning, where the canary gets its first requests of a stage, until it is rolled
-// back, let through to the next stage, or the record ends.
+// Run judges the record from its start, where the canary gets its first requests of a stage, until the canary is rolled
+// back, the next stage is admitted, or the record ends.
 //
-// An update that the bake refuses is tried again at once, and the soak is asked at its checkpoints and when its time
-// is over, by somebody who never sleeps: the outcome is the earliest there can be.
+// An update that the bake refuses is repeated at once. The soak is evaluated at its checkpoints and as soon as its time
+// is over, as if an operator never slept: the outcome is the earliest possible one.
 func Run(ctx context.Context, recording *Recording, limits Limits) (Result, error) {
 	if err := limits.Validate(); err != nil {
 		return Result{}, err
 	}
 	result := Result{Start: recording.Start, End: recording.End, Step: recording.Step}
-	told, err := recording.watch(limits)
+	guarded, err := recording.watch(limits)
 	if err != nil {
 		return Result{}, err
 	}
@@ -142,11 +142,11 @@ func Run(ctx context.Context, recording *Recording, limits Limits) (Result, erro
 		}
 	}
 	if len(r.criteria) == 0 {
-		return Result{}, errors.New("the record has no durations, and no criterion is about anything else")
+		return Result{}, errors.New("the record has no durations, and all criteria are on latency")
 	}
 	horizon := recording.End
-	if last := len(told) - 1; last >= 0 && told[last].Action == RolledBack {
-		horizon = told[last].At
+	if last := len(guarded) - 1; last >= 0 && guarded[last].Action == RolledBack {
+		horizon = guarded[last].At
 	}
 	outer := ctx
 	ctx, end := context.WithCancelCause(ctx)
@@ -158,11 +158,11 @@ func Run(ctx context.Context, recording *Recording, limits Limits) (Result, erro
 	if err := outer.Err(); err != nil {
 		return Result{}, err
 	}
-	result.Events = r.merge(told)
+	result.Events = r.merge(guarded)
 	return result, nil
 }
 
-// totals are what was counted in all.
+// totals returns the total counts.
 func (r *Recording) totals(limits Limits) (canary, stable Counts, err error) {
 	latency := time.Duration(0)
 	for _, criterion := range limits.Criteria {
@@ -177,7 +177,7 @@ func (r *Recording) totals(limits Limits) (canary, stable Counts, err error) {
 	return canary, stable, err
 }
 
-// note adds an event of now.
+// note adds an event at the current time.
 func (r *run) note(by Source, action Action, evaluation gate.Evaluation, reason string) {
 	r.events = append(r.events, Event{
 		At: r.clock.now, After: r.clock.now.Sub(r.recording.Start), By: by, Action: action,
@@ -185,20 +185,20 @@ func (r *run) note(by Source, action Action, evaluation gate.Evaluation, reason 
 	})
 }
 
-// question is what bake and soak ask.
+// question is the question of bake and soak.
 func (r *run) question(since time.Time) gate.Question {
 	canary, stable := r.recording.tracks()
 	return gate.Question{Metrics: canary, Stable: stable, Criteria: r.criteria,
 		Window: gate.Window{Start: since, End: r.clock.now}}
 }
 
-// bake tries the update until its bake passes; false tells that it never does.
+// bake repeats the update until its bake passes. It returns false if it never does.
 func (r *run) bake(ctx context.Context) bool {
 	if r.limits.Bake.Duration == 0 {
 		return true
 	}
 	for {
-		// The program waits as long, so that the smoke suite's requests are counted before.
+		// The program waits as long, so that the bake does not count the smoke suite's requests.
 		if !r.clock.skip(2 * r.recording.Step) {
 			return false
 		}
@@ -223,7 +223,7 @@ func (r *run) bake(ctx context.Context) bool {
 	}
 }
 
-// soak watches the stage until it is decided.
+// soak watches the stage until there is a decision.
 func (r *run) soak(ctx context.Context) {
 	since, extensions := r.clock.now, 0
 	soaked := time.Duration(0)
@@ -233,21 +233,21 @@ func (r *run) soak(ctx context.Context) {
 		if missing := r.limits.Soak.Required(extensions) - soaked; missing > 0 {
 			wait = min(wait, missing)
 		}
-		// While nothing is watched nothing gets less that is missing: who asks does not ask without a pause.
+		// During a gap in the record the missing time does not shrink. Do not evaluate without a pause then.
 		if !r.clock.skip(max(wait, r.recording.Step, elapsed/200, time.Second)) {
 			return
 		}
-		look, err := r.look(ctx, since, extensions)
+		reading, err := r.read(ctx, since, extensions)
 		if err != nil {
 			return
 		}
-		soaked = look.Soaked
-		switch action, reason := r.decide(look); action {
+		soaked = reading.Soaked
+		switch action, reason := r.decide(reading); action {
 		case Extended:
 			extensions++
-			r.note(BySoak, action, look.Evaluation, reason)
+			r.note(BySoak, action, reading.Evaluation, reason)
 		default:
-			r.note(BySoak, action, look.Evaluation, reason)
+			r.note(BySoak, action, reading.Evaluation, reason)
 			if action == Passed || action == RolledBack {
 				return
 			}
@@ -255,7 +255,8 @@ func (r *run) soak(ctx context.Context) {
 	}
 }
 
-func (r *run) look(ctx context.Context, since time.Time, extensions int) (advance.Soak, error) {
+// read reads the evidence of the soak.
+func (r *run) read(ctx context.Context, since time.Time, extensions int) (advance.Soak, error) {
 	question := r.question(since)
 	coverage, err := gate.Cover(ctx, r.recording, question.Metrics, question.Window)
 	if err != nil {
@@ -267,17 +268,17 @@ func (r *run) look(ctx context.Context, since time.Time, extensions int) (advanc
 	}, nil
 }
 
-// decide asks the advance gate whether the next stage may be entered. Which stages these are does not matter.
-func (r *run) decide(look advance.Soak) (action Action, reason string) {
+// decide asks the advance gate for the next stage. The weights of the stages do not matter.
+func (r *run) decide(reading advance.Soak) (action Action, reason string) {
 	const image, stable = "the canary's", "stable's"
 	stages := plan.DefaultStages()
 	decision := advance.Decide(advance.Facts{
-		Now: r.clock.now, Stages: stages, Soak: &look,
+		Now: r.clock.now, Stages: stages, Soak: &reading,
 		Standing: plan.Standing{Weight: stages[0], Canary: image, Stable: stable},
 		Target:   plan.Target{Weight: stages[1], Canary: image, Stable: stable},
 	})
-	verdict := look.Evaluation.Verdict()
-	reason = reasons(look.Evaluation, verdict)
+	verdict := reading.Evaluation.Verdict()
+	reason = reasons(reading.Evaluation, verdict)
 	switch {
 	case decision.RollBack:
 		return RolledBack, reason
@@ -286,11 +287,11 @@ func (r *run) decide(look advance.Soak) (action Action, reason string) {
 	case decision.Extend:
 		return Extended, fmt.Sprintf("by %v: %s", r.limits.Soak.Extension, reason)
 	default:
-		return Watched, fmt.Sprintf("%v of %v soaked; %s", look.Soaked, r.limits.Soak.Required(look.Extensions), reason)
+		return Watched, fmt.Sprintf("%v of %v soaked; %s", reading.Soaked, r.limits.Soak.Required(reading.Extensions), reason)
 	}
 }
 
-// reasons joins those of the results with a verdict.
+// reasons joins the reasons of all results with a verdict.
 func reasons(evaluation gate.Evaluation, verdict gate.Verdict) string {
 	text := ""
 	for _, result := range evaluation.Results {
@@ -304,9 +305,10 @@ func reasons(evaluation gate.Evaluation, verdict gate.Verdict) string {
 	return text
 }
 
-// merge puts what the guard told among the looks, up to the one that decided, and says when nothing did.
-func (r *run) merge(told []Event) []Event {
-	events := slices.Concat(r.events, told)
+// merge merges the guard's events with those of bake and soak, up to the decisive one. If there is none, it adds the
+// end of the record.
+func (r *run) merge(guarded []Event) []Event {
+	events := slices.Concat(r.events, guarded)
 	slices.SortStableFunc(events, func(a, b Event) int { return a.At.Compare(b.At) })
 	for i, event := range events {
 		if event.Action == Passed || event.Action == RolledBack {
@@ -316,6 +318,6 @@ func (r *run) merge(told []Event) []Event {
 	return append(events, Event{
 		At: r.recording.End, After: r.recording.End.Sub(r.recording.Start), By: BySoak, Action: Ended,
 		Verdict: gate.Inconclusive,
-		Reason:  "the record ends before anything was decided",
+		Reason:  "the record ends without a decision",
 	})
 }

@@ -29,8 +29,8 @@ func testLimits() Limits {
 	}
 }
 
-func made(change func(*Made)) Made {
-	m := Made{
+func generator(change func(*Generator)) Generator {
+	m := Generator{
 		Duration: 75 * time.Hour, Step: 30 * time.Second, Seed: 7,
 		Canary: Behaviour{Rate: 0.5, Errors: 0.001, Slow: 0.01}, Stable: Behaviour{Rate: 4.5, Errors: 0.001, Slow: 0.01},
 	}
@@ -40,9 +40,9 @@ func made(change func(*Made)) Made {
 	return m
 }
 
-func simulated(t testing.TB, m Made, limits Limits) Result {
+func simulated(t testing.TB, m Generator, limits Limits) Result {
 	t.Helper()
-	traffic, err := m.Make()
+	traffic, err := m.Traffic()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func simulated(t testing.TB, m Made, limits Limits) Result {
 func TestOutcomes(t *testing.T) {
 	tests := []struct {
 		name   string
-		change func(*Made)
+		change func(*Generator)
 		limits func(*Limits)
 		action Action
 		by     Source
@@ -68,29 +68,29 @@ func TestOutcomes(t *testing.T) {
 		until  time.Duration // and the latest
 	}{
 		{name: "healthy", action: Passed, by: BySoak, from: 48 * time.Hour, until: 48*time.Hour + 10*time.Minute},
-		{name: "bad from the beginning", change: func(m *Made) { m.Canary.Errors = 0.33 },
+		{name: "bad from the beginning", change: func(m *Generator) { m.Canary.Errors = 0.33 },
 			action: RolledBack, by: ByGuard, from: time.Second, until: 5 * time.Minute},
-		{name: "bad from the beginning, not guarded", change: func(m *Made) { m.Canary.Errors = 0.33 },
+		{name: "bad from the beginning, not guarded", change: func(m *Generator) { m.Canary.Errors = 0.33 },
 			limits: func(l *Limits) { l.Guard = nil },
 			action: RolledBack, by: ByBake, from: time.Minute, until: 5 * time.Minute},
-		{name: "turns bad on the second day", change: func(m *Made) {
+		{name: "turns bad on the second day", change: func(m *Generator) {
 			m.Turns, m.Then = 30*time.Hour,
 				Behaviour{Rate: 0.5, Errors: 0.5}
 		},
 			action: RolledBack, by: ByGuard, from: 30 * time.Hour, until: 30*time.Hour + 10*time.Minute},
 		{name: "turns a little bad, not guarded", limits: func(l *Limits) { l.Guard = nil },
-			change: func(m *Made) { m.Turns, m.Then = 2*time.Hour, Behaviour{Rate: 0.5, Errors: 0.03} },
+			change: func(m *Generator) { m.Turns, m.Then = 2*time.Hour, Behaviour{Rate: 0.5, Errors: 0.03} },
 			action: RolledBack, by: BySoak, from: 2 * time.Hour, until: 24 * time.Hour},
-		{name: "both tracks are bad", change: func(m *Made) { m.Canary.Errors, m.Stable.Errors = 0.2, 0.2 },
+		{name: "both tracks are bad", change: func(m *Generator) { m.Canary.Errors, m.Stable.Errors = 0.2, 0.2 },
 			limits: func(l *Limits) { l.Bake.Duration = 0 },
 			action: Ended, by: BySoak, from: 75 * time.Hour, until: 75 * time.Hour},
-		{name: "between target and limit", change: func(m *Made) { m.Canary.Errors, m.Stable.Errors = 0.007, 0.007 },
+		{name: "between target and limit", change: func(m *Generator) { m.Canary.Errors, m.Stable.Errors = 0.007, 0.007 },
 			limits: func(l *Limits) { l.Bake.Duration = 0 },
 			action: Ended, by: BySoak, from: 75 * time.Hour, until: 75 * time.Hour},
-		{name: "slow asks for a person", change: func(m *Made) { m.Canary.Slow = 0.06 },
+		{name: "slow asks for a person", change: func(m *Generator) { m.Canary.Slow = 0.06 },
 			limits: func(l *Limits) { l.Criteria[1].Rollback = 1 },
 			action: Ended, by: BySoak, from: 75 * time.Hour, until: 75 * time.Hour},
-		{name: "too little traffic for a bake", change: func(m *Made) { m.Canary.Rate, m.Duration = 0.01, time.Hour },
+		{name: "too little traffic for a bake", change: func(m *Generator) { m.Canary.Rate, m.Duration = 0.01, time.Hour },
 			action: Ended, by: BySoak, from: time.Hour, until: time.Hour},
 	}
 	for _, tt := range tests {
@@ -99,7 +99,7 @@ func TestOutcomes(t *testing.T) {
 			if tt.limits != nil {
 				tt.limits(&limits)
 			}
-			result := simulated(t, made(tt.change), limits)
+			result := simulated(t, generator(tt.change), limits)
 			outcome := result.Outcome()
 			if outcome.Action != tt.action || outcome.By != tt.by || outcome.After < tt.from || outcome.After > tt.until {
 				t.Errorf("%s by %s after %v, want %s by %s after %v to %v\n%s", outcome.Action, outcome.By, outcome.After,
@@ -113,7 +113,7 @@ func TestOutcomes(t *testing.T) {
 func TestWhatHappensOnTheWay(t *testing.T) {
 	limits := testLimits()
 	limits.Criteria[1].Rollback = 1
-	result := simulated(t, made(func(m *Made) { m.Canary.Slow, m.Duration = 0.07, 100*time.Hour }), limits)
+	result := simulated(t, generator(func(m *Generator) { m.Canary.Slow, m.Duration = 0.07, 100*time.Hour }), limits)
 	var extended []time.Duration
 	reviews, began := 0, time.Duration(0)
 	for _, event := range result.Events {
@@ -133,7 +133,7 @@ func TestWhatHappensOnTheWay(t *testing.T) {
 
 // Time without samples does not count as soaked.
 func TestGapsPostponeThePass(t *testing.T) {
-	traffic, err := made(nil).Make()
+	traffic, err := generator(nil).Traffic()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestAGapAtTheEndIsWaitedFor(t *testing.T) {
 }
 
 func TestWithoutDurationsLatencyIsLeftOut(t *testing.T) {
-	traffic, err := made(func(m *Made) { m.Duration = 50 * time.Hour }).Make()
+	traffic, err := generator(func(m *Generator) { m.Duration = 50 * time.Hour }).Traffic()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestBadLimitsAreRefused(t *testing.T) {
 		"no criterion":    {func(l *Limits) { l.Criteria = nil }, "no criterion"},
 		"wrong criterion": {func(l *Limits) { l.Criteria[0].Target = 0.02 }, "a share from the target"},
 		"no extension":    {func(l *Limits) { l.Soak.Extension = 0 }, "extension"},
-		"bake":            {func(l *Limits) { l.Bake.Interval = 0 }, "a bake of 5m0s with a look every 0s"},
+		"bake":            {func(l *Limits) { l.Bake.Interval = 0 }, "a bake of 5m0s with an interval of 0s"},
 		"guard":           {func(l *Limits) { l.Guard = &never }, "no share exceeds"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -268,17 +268,17 @@ func TestBadLimitsAreRefused(t *testing.T) {
 
 func TestBadTrafficIsRefused(t *testing.T) {
 	for name, tt := range map[string]struct {
-		change func(*Made)
+		change func(*Generator)
 		want   string
 	}{
-		"rate":   {func(m *Made) { m.Canary.Rate = -1 }, "canary: -1 requests a second"},
-		"none":   {func(m *Made) { m.Canary.Rate = 0 }, "nothing to judge"},
-		"share":  {func(m *Made) { m.Stable.Errors = 1.1 }, "stable: shares of 1.1"},
-		"step":   {func(m *Made) { m.Step = 0 }, "at least two steps"},
-		"fine":   {func(m *Made) { m.Step = time.Millisecond }, "at most"},
-		"before": {func(m *Made) { m.Turns = -time.Hour }, "turns after"},
+		"rate":   {func(m *Generator) { m.Canary.Rate = -1 }, "canary: rate -1"},
+		"none":   {func(m *Generator) { m.Canary.Rate = 0 }, "nothing to judge"},
+		"share":  {func(m *Generator) { m.Stable.Errors = 1.1 }, "stable: error share 1.1"},
+		"step":   {func(m *Generator) { m.Step = 0 }, "at least two steps"},
+		"fine":   {func(m *Generator) { m.Step = time.Millisecond }, "at most"},
+		"before": {func(m *Generator) { m.Turns = -time.Hour }, "turns after"},
 	} {
-		if _, err := made(tt.change).Make(); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := generator(tt.change).Traffic(); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v; want %q", name, err, tt.want)
 		}
 	}
@@ -288,14 +288,14 @@ func TestBadTrafficIsRefused(t *testing.T) {
 func TestReport(t *testing.T) {
 	var text strings.Builder
 	var results []Result
-	for _, change := range []func(*Made){
-		func(m *Made) {
+	for _, change := range []func(*Generator){
+		func(m *Generator) {
 			m.Duration, m.Turns, m.Then = 6*time.Hour, 3*time.Hour, Behaviour{Rate: 0.5, Errors: 0.4}
 		},
-		func(m *Made) { m.Canary.Errors = 0.33 },
-		func(m *Made) { m.Canary.Rate, m.Duration, m.Stable.Rate = 0.05, 30*time.Minute, 0 },
+		func(m *Generator) { m.Canary.Errors = 0.33 },
+		func(m *Generator) { m.Canary.Rate, m.Duration, m.Stable.Rate = 0.05, 30*time.Minute, 0 },
 	} {
-		results = append(results, simulated(t, made(change), testLimits()))
+		results = append(results, simulated(t, generator(change), testLimits()))
 		text.WriteString(results[len(results)-1].String() + "\n")
 	}
 	text.WriteString(Summarize(results).String())

@@ -11,7 +11,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// Counts are requests, those of them that failed, and those that were slow.
+// Counts are the numbers of all, failed and slow requests.
 type Counts struct {
 	N    int64 `json:"n"`
 	K    int64 `json:"k"`
@@ -25,29 +25,29 @@ func (c Counts) plus(more Counts) Counts {
 func (c Counts) requests() gate.Counts { return gate.Counts{N: c.N, K: c.K} }
 func (c Counts) slow() gate.Counts     { return gate.Counts{N: c.N, K: c.Slow} }
 
-// Interval is what was counted from the end of the interval before it to its own. A track that is nil was not looked
-// at; what it counts next is since it was.
+// Interval holds the counts since the end of the previous interval. A nil track was not observed; its next counts cover
+// the time since the last observation.
 type Interval struct {
 	End            time.Time
 	Canary, Stable *Counts
 }
 
-// Traffic is what two tracks counted, in order of time. The first interval begins at Start.
+// Traffic holds the counts of two tracks in order of time. The first interval begins at Start.
 type Traffic struct {
 	Start     time.Time
 	Intervals []Interval
-	// Durations tells that slow requests were counted.
+	// Durations is true when slow requests were counted.
 	Durations bool
 }
 
-// mostRequests bounds what a track may count in all, so that a float64 has it exactly.
+// mostRequests limits the total count of a track, so that a float64 holds it exactly.
 const mostRequests = 1 << 50
 
-// Recording is the traffic as samples of the pods' counters, which is what the gates read. Its bucket for slow
-// requests has the given limit.
+// Recording converts the traffic into samples of the pods' counters, which the gates read. The limit is the upper bound
+// of the bucket below which a request is not slow.
 func (t Traffic) Recording(limit time.Duration) (*Recording, error) {
 	if limit <= 0 {
-		return nil, fmt.Errorf("a limit of %v makes no request slow: it must be above 0", limit)
+		return nil, fmt.Errorf("latency limit %v: allowed are durations above 0", limit)
 	}
 	metrics := gate.DefaultMetrics()
 	var canary, stable builder
@@ -64,19 +64,19 @@ func (t Traffic) Recording(limit time.Duration) (*Recording, error) {
 		series = append(series, stable.series...)
 	}
 	if !canary.seen {
-		return nil, errors.New("the traffic holds nothing of the canary")
+		return nil, errors.New("the traffic has no counts for the canary")
 	}
 	return newRecording(series, metrics)
 }
 
-// builder makes the counters of a track.
+// builder builds the counters of a track.
 type builder struct {
 	series model.Matrix
 	total  Counts
 	seen   bool
 }
 
-// begin makes the series: the good answers, the bad ones, and with durations the buckets.
+// begin creates the series: good responses, failed ones, and the buckets if there are durations.
 func (b *builder) begin(track string, metrics gate.Metrics, traffic Traffic, limit time.Duration) {
 	add := func(name, label, value string) {
 		b.series = append(b.series, &model.SampleStream{
@@ -102,7 +102,7 @@ func (b *builder) add(at time.Time, counts *Counts) error {
 	b.seen = true
 	b.total = b.total.plus(*counts)
 	if b.total.N > mostRequests {
-		return fmt.Errorf("more than %d requests in all, by %s", int64(mostRequests), at.UTC().Format(time.RFC3339))
+		return fmt.Errorf("more than %d requests in total at %s", int64(mostRequests), at.UTC().Format(time.RFC3339))
 	}
 	values := []int64{b.total.N - b.total.K, b.total.K, b.total.N - b.total.Slow, b.total.N}
 	for i, series := range b.series {

@@ -14,9 +14,9 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// rises is what the tracks counted by the time of each sample of the canary, which is when a guard looks. Of a series
-// that is there from the beginning the first sample is the base; one that appears later counts from 0, as the guard
-// and the gates count.
+// rises returns the tracks' increases at each sample of the canary, when a guard would evaluate. Like the gates and the
+// guard, it takes the first sample of a series that exists from the start as its base, and counts a series that appears
+// later from 0.
 func (r *Recording) rises(latency time.Duration) ([]Interval, error) {
 	canary, err := r.risesOf(names.Canary, latency)
 	if err != nil {
@@ -127,7 +127,7 @@ func (r *Recording) histograms(track string, latency time.Duration) [][2]*model.
 	return complete
 }
 
-// bound is a latency in the unit of the buckets.
+// bound converts a latency to the unit of the buckets.
 func (r *Recording) bound(latency time.Duration) float64 {
 	unit := r.metrics.DurationUnit
 	if unit == 0 {
@@ -136,10 +136,10 @@ func (r *Recording) bound(latency time.Duration) float64 {
 	return float64(latency) / float64(unit)
 }
 
-// holdFor is how long the guard holds a verdict back while the stable track shows some of the same trouble.
+// holdFor is how long the guard defers a verdict while the stable track shows similar errors.
 const holdFor = 3 * time.Second
 
-// watch is the guard: it gives what it would have told, up to a rollback.
+// watch simulates the guard and returns its events, up to a rollback.
 func (r *Recording) watch(limits Limits) ([]Event, error) {
 	if limits.Guard == nil {
 		return nil, nil
@@ -169,13 +169,13 @@ func (r *Recording) watch(limits Limits) ([]Event, error) {
 	return w.events, nil
 }
 
-// watcher is the guard's evidence.
+// watcher holds the guard's evidence.
 type watcher struct {
 	limits       Limits
 	start        time.Time
 	errors, slow *gate.Detector
 	heldSince    time.Time
-	told         map[string]bool
+	reported     map[string]bool
 	events       []Event
 }
 
@@ -189,24 +189,24 @@ func (w *watcher) observe(elapsed time.Duration, canary, stable Counts) error {
 	return w.slow.Observe(elapsed, canary.slow(), stable.slow())
 }
 
-// look tells whether the guard rolls back.
+// look evaluates the evidence and reports whether the guard rolls back.
 func (w *watcher) look(at time.Time) bool {
 	if w.slow != nil {
-		if found := w.limits.Review.Detect(w.slow); found.Verdict == gate.Fail {
-			w.tell("slow", Event{At: at, Action: Reviewed, Result: &found.Result})
+		if detection := w.limits.Review.Detect(w.slow); detection.Verdict == gate.Fail {
+			w.report("slow", Event{At: at, Action: Reviewed, Result: &detection.Result})
 		}
 	}
-	found := w.limits.Guard.Detect(w.errors)
+	detection := w.limits.Guard.Detect(w.errors)
 	switch {
-	case found.Shared:
+	case detection.Shared:
 		w.errors.Forget()
 		w.heldSince = time.Time{}
-		w.tell("shared", Event{At: at, Action: Reviewed, Result: &found.Result})
+		w.report("shared", Event{At: at, Action: Reviewed, Result: &detection.Result})
 		return false
-	case found.Verdict != gate.Fail:
+	case detection.Verdict != gate.Fail:
 		w.heldSince = time.Time{}
 		return false
-	case found.Ambiguous(w.limits.Guard.Rollback):
+	case detection.Ambiguous(w.limits.Guard.Rollback):
 		if w.heldSince.IsZero() {
 			w.heldSince = at
 		}
@@ -214,19 +214,19 @@ func (w *watcher) look(at time.Time) bool {
 			return false
 		}
 	}
-	w.tell("errors", Event{At: at, Action: RolledBack, Result: &found.Result})
+	w.report("errors", Event{At: at, Action: RolledBack, Result: &detection.Result})
 	return true
 }
 
-// tell notes an event once.
-func (w *watcher) tell(what string, event Event) {
-	if w.told[what] {
+// report records each kind of event once.
+func (w *watcher) report(kind string, event Event) {
+	if w.reported[kind] {
 		return
 	}
-	if w.told == nil {
-		w.told = map[string]bool{}
+	if w.reported == nil {
+		w.reported = map[string]bool{}
 	}
-	w.told[what] = true
+	w.reported[kind] = true
 	event.By, event.After = ByGuard, event.At.Sub(w.start)
 	event.Verdict, event.Reason = event.Result.Verdict, event.Result.Name+": "+event.Result.Reason
 	w.events = append(w.events, event)

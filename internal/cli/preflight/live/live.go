@@ -1,8 +1,7 @@
-// Package live reads preflight.Facts: from the API server, the registry, Prometheus and what else is reached over
-// HTTP, all at the same time and each within a limit. What cannot be read is an error in its part of the Facts and
-// stops nothing else.
+// Package live reads preflight.Facts from the API server, the registry, Prometheus and other HTTP endpoints,
+// concurrently and each within a time limit. A part that cannot be read has an error in the Facts and stops no other.
 //
-// The package decides nothing and imports no Pulumi: what only the stack's own commands know comes in as functions.
+// The package decides nothing and imports no Pulumi: Source holds functions for everything that needs the stack.
 package live
 
 import (
@@ -27,7 +26,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// Cluster is what is read of the cluster; internal/kube's Client.
+// Cluster is the part of internal/kube's Client that the checklist reads.
 type Cluster interface {
 	ledger.ConfigMaps
 	endpoint.Proxy
@@ -43,7 +42,7 @@ type Cluster interface {
 	Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, bool, error)
 }
 
-// Server is the Prometheus that is asked.
+// Server queries Prometheus.
 type Server interface {
 	Ask(ctx context.Context, query string, at time.Time) (model.Value, error)
 	LabelValues(ctx context.Context, label, selector string, start, end time.Time) ([]string, error)
@@ -53,27 +52,27 @@ type Server interface {
 
 var _ Server = (*prometheus.Client)(nil)
 
-// Source is where the Facts are read from.
+// Source is the origin of the Facts.
 type Source struct {
 	Stack, Owner string
 	Settings     *settings.Settings
-	// Cluster connects; its error is that of the whole cluster.
+	// Cluster connects to the cluster.
 	Cluster func() (Cluster, error)
-	// Prometheus reaches the server that the gates ask.
+	// Prometheus connects to the server that the gates query.
 	Prometheus func(Cluster) (Server, error)
-	// Image asks the registry for a reference and gives its digest.
+	// Image resolves a reference to its digest in the registry.
 	Image func(ctx context.Context, reference string) (string, error)
-	// Staging gives the digest that the stack which verifies images has recorded.
+	// Staging returns the digest that the verifying stack has recorded.
 	Staging func(ctx context.Context) (string, error)
-	// HTTP asks addresses outside of the cluster.
+	// HTTP reaches addresses outside the cluster.
 	HTTP *http.Client
 	Now  func() time.Time
 }
 
 const (
-	// limit bounds each part.
+	// limit is the time limit of each part.
 	limit = 15 * time.Second
-	// atOnce bounds the questions to the API server at the same time.
+	// atOnce limits the concurrent requests to the API server.
 	atOnce = 8
 )
 
@@ -84,7 +83,7 @@ type reader struct {
 	facts   *preflight.Facts
 }
 
-// Gather reads what there is.
+// Gather reads the facts.
 func Gather(ctx context.Context, source Source) preflight.Facts {
 	r := &reader{Source: source, facts: &preflight.Facts{Now: source.Now(), Stack: source.Stack, Owner: source.Owner}}
 	parts := []func(context.Context){r.images}
@@ -109,7 +108,7 @@ func Gather(ctx context.Context, source Source) preflight.Facts {
 			return nil
 		})
 	}
-	_ = group.Wait() // Errors are in the facts.
+	_ = group.Wait() // The facts hold the errors.
 	return *r.facts
 }
 
@@ -142,13 +141,13 @@ func (r *reader) permissions(ctx context.Context) {
 }
 
 func (r *reader) namespace(ctx context.Context) {
-	found, exists, err := r.cluster.NamespaceOwner(ctx, r.Settings.Namespace)
-	r.facts.Namespace = preflight.Namespace{Exists: exists, Owner: found.Annotations[names.Owner], Err: err}
+	namespace, exists, err := r.cluster.NamespaceOwner(ctx, r.Settings.Namespace)
+	r.facts.Namespace = preflight.Namespace{Exists: exists, Owner: namespace.Annotations[names.Owner], Err: err}
 }
 
-// secrets looks at the keys. A value is judged where it is read, and goes no further.
+// secrets reads the states of the keys. A value is judged where it is read and goes no further.
 func (r *reader) secrets(ctx context.Context) {
-	found := map[string]preflight.Secret{}
+	secrets := map[string]preflight.Secret{}
 	for name := range preflight.NeededSecrets(r.Settings) {
 		keys, exists, err := r.cluster.SecretStates(ctx, r.Settings.Namespace, name, func(value string) string {
 			switch {
@@ -160,9 +159,9 @@ func (r *reader) secrets(ctx context.Context) {
 				return preflight.KeySet
 			}
 		})
-		found[name] = preflight.Secret{Exists: exists, Keys: keys, Err: err}
+		secrets[name] = preflight.Secret{Exists: exists, Keys: keys, Err: err}
 	}
-	r.facts.Secrets = found
+	r.facts.Secrets = secrets
 }
 
 func (r *reader) images(ctx context.Context) {

@@ -22,7 +22,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/rollout"
 )
 
-// prometheus asks everything that the rows about monitoring need.
+// prometheus reads the facts of the rows on monitoring.
 func (r *reader) prometheus(ctx context.Context) {
 	into := &r.facts.Prometheus
 	if r.Settings.Prometheus == "" {
@@ -39,14 +39,14 @@ func (r *reader) prometheus(ctx context.Context) {
 	into.Groups, into.Broken, into.RulesErr = server.RuleGroups(ctx)
 	into.Alertmanagers, into.AlertmanagersErr = server.Alertmanagers(ctx)
 	into.Statuses, into.Bounds, into.MetricsErr = r.metrics(ctx, server)
-	// Others' rules are not this stack's to mend.
-	var own []string
-	for _, broken := range into.Broken {
-		if strings.Contains(broken, names.Rules(r.Settings.App, r.Settings.Environment)+".") {
-			own = append(own, broken)
+	// Only this stack's rules matter.
+	var broken []string
+	for _, rule := range into.Broken {
+		if strings.Contains(rule, names.Rules(r.Settings.App, r.Settings.Environment)+".") {
+			broken = append(broken, rule)
 		}
 	}
-	into.Broken = own
+	into.Broken = broken
 }
 
 // targets counts the scraped pods of each track.
@@ -61,13 +61,13 @@ func (r *reader) targets(ctx context.Context, server Server) (up, down map[strin
 	}
 	vector, ok := answer.(model.Vector)
 	if !ok {
-		return nil, nil, fmt.Errorf("%s gives a %s", selector, answer.Type())
+		return nil, nil, fmt.Errorf("query %s returned a %s instead of a vector", selector, answer.Type())
 	}
 	up, down = map[string]int{}, map[string]int{}
 	for _, sample := range vector {
 		track := string(sample.Metric[names.Track])
 		if track == "" {
-			continue // the guard's pods, and whatever else carries the name of the app
+			continue // the guard's pods, and other pods with the app's label
 		}
 		if sample.Value == 1 {
 			up[track]++
@@ -78,7 +78,7 @@ func (r *reader) targets(ctx context.Context, server Server) (up, down map[strin
 	return up, down, nil
 }
 
-// metrics finds out what the gates would find.
+// metrics reads the label values of the series that the gates count.
 func (r *reader) metrics(ctx context.Context, server Server) (statuses, bounds []string, err error) {
 	metrics := rollout.SoakSpec(r.Settings).Metrics
 	now := r.Now()
@@ -97,10 +97,10 @@ func (r *reader) metrics(ctx context.Context, server Server) (statuses, bounds [
 	return statuses, bounds, err
 }
 
-// metricsBack is how far back series are looked for: a quiet night must not look like a missing metric.
+// metricsBack is the period in which series are searched: a quiet night must not look like a missing metric.
 const metricsBack = 24 * time.Hour
 
-// alertmanager asks the one that the guard tells.
+// alertmanager checks the Alertmanager that the guard sends to.
 func (r *reader) alertmanager(ctx context.Context) {
 	if r.Settings.Guard.Alertmanager == "" {
 		return
@@ -114,7 +114,7 @@ func (r *reader) alertmanager(ctx context.Context) {
 	r.facts.Alertmanager.Status, r.facts.Alertmanager.Err = r.reach(ctx, at, "/-/ready")
 }
 
-// grafana asks for the dashboard.
+// grafana checks the dashboard.
 func (r *reader) grafana(ctx context.Context) {
 	base := strings.TrimSuffix(r.Settings.DashboardURL, "/")
 	r.facts.Grafana = preflight.Reached{Address: alerts.DashboardLink(base, r.Settings.DashboardUID())}
@@ -122,8 +122,7 @@ func (r *reader) grafana(ctx context.Context) {
 		base+"/api/dashboards/uid/"+url.PathEscape(r.Settings.DashboardUID()))
 }
 
-// otlp asks where the pods send their traces. A name of the cluster is reached through the API server, as seen from
-// the stack's namespace.
+// otlp checks the endpoint to which the pods send traces. A Service is reached through the API server.
 func (r *reader) otlp(ctx context.Context) {
 	address := r.Settings.Env["OTEL_EXPORTER_OTLP_ENDPOINT"]
 	if address == "" {
@@ -138,11 +137,13 @@ func (r *reader) otlp(ctx context.Context) {
 	r.facts.OTLP.Status, r.facts.OTLP.Err = r.reach(ctx, at, "/v1/traces")
 }
 
-// inCluster reads an address as pods see it: a Service by its short or long name, or a host elsewhere.
+// inCluster parses an address as pods of the namespace resolve it: a Service by its short or full name, or any other
+// host.
 func inCluster(address, namespace string) (endpoint.Endpoint, error) {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Hostname() == "" {
-		return endpoint.Endpoint{}, fmt.Errorf("%q is no address", address)
+		return endpoint.Endpoint{}, fmt.Errorf("address %q: allowed are URLs such as http://collector.observability:4318",
+			address)
 	}
 	parts := strings.Split(parsed.Hostname(), ".")
 	service := len(parts) <= 2 || parts[2] == "svc"
@@ -154,7 +155,7 @@ func inCluster(address, namespace string) (endpoint.Endpoint, error) {
 		at.Namespace = parts[1]
 	}
 	if parsed.Scheme == "https" {
-		// This is how the API server is told to speak TLS with a Service.
+		// With this prefix the API server's proxy speaks TLS to the Service.
 		at.Service, at.Port = "https:"+at.Service, 443
 	}
 	if port := parsed.Port(); port != "" {
@@ -163,7 +164,7 @@ func inCluster(address, namespace string) (endpoint.Endpoint, error) {
 	return at, err
 }
 
-// reach asks an endpoint, directly or through the API server.
+// reach requests a path of an endpoint, directly or through the API server.
 func (r *reader) reach(ctx context.Context, at endpoint.Endpoint, path string) (int, error) {
 	if at.URL != "" {
 		return get(ctx, r.HTTP, at.URL+path)
@@ -172,8 +173,8 @@ func (r *reader) reach(ctx context.Context, at endpoint.Endpoint, path string) (
 	return get(ctx, client, base+path)
 }
 
-// get asks for a page. An answer of the API server in place of the Service's own is an error: it says that there is
-// nobody.
+// get requests a page and returns its status. If the API server answers in place of the Service, nothing listens
+// there: that is an error.
 func get(ctx context.Context, client *http.Client, address string) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -181,7 +182,7 @@ func get(ctx context.Context, client *http.Client, address string) (int, error) 
 	}
 	answer, err := client.Do(request)
 	if err != nil {
-		// The address is in the row already.
+		// The row already names the address.
 		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err
 		}
