@@ -17,7 +17,7 @@ func modules() []toolchain.Module {
 			Tools: []toolchain.Tool{{Name: "govulncheck", Package: "golang.org/x/vuln/cmd/govulncheck"}},
 		},
 		{
-			Dir:   "cyclonedx-gomod",
+			Dir: "cyclonedx-gomod",
 			Tools: []toolchain.Tool{{
 				Name: "cyclonedx-gomod", Package: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod",
 			}},
