@@ -46,7 +46,7 @@ var derived = sync.OnceValues(func() (dir string, err error) {
 		return "", err
 	}
 	command := exec.Command(filepath.Join(root, ".local", "bin", "local"), "stacks", "--root", root, "--dir", dir,
-		"--suffix", "-derived", "--node-port", "30100")
+		"--suffix", "-derived", "--node-port", "30100", "--compiled")
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("derive stacks: %w\n%s", err, output)
 	}

@@ -47,6 +47,7 @@ func newDemo(cmd *cobra.Command, c *cluster.Cluster) *demo.Demo {
 func stacksCommand(open opener) *cobra.Command {
 	var dir, suffix string
 	var port int
+	var compiled bool
 	cmd := &cobra.Command{
 		Use:    "stacks --dir DIR --suffix SUFFIX --node-port PORT",
 		Short:  "Derive stacks with their own folder and namespaces",
@@ -62,6 +63,7 @@ func stacksCommand(open opener) *cobra.Command {
 			}
 			apart := newDemo(cmd, c)
 			apart.Dir, apart.Suffix, apart.Backend = dir, suffix, "file://"+filepath.Join(dir, "state")
+			apart.Compiled = compiled
 			apart.Ports = map[string]int{"production": port, "staging": port + 1}
 			if err := os.MkdirAll(filepath.Join(dir, "state"), 0o755); err != nil {
 				return err
@@ -71,6 +73,8 @@ func stacksCommand(open opener) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the folder to write")
 	cmd.Flags().StringVar(&suffix, "suffix", "", "what to append to the names of the namespaces")
+	cmd.Flags().BoolVar(&compiled, "compiled", false,
+		"make updates run the program as it is compiled now, without asking go whether it has changed")
 	cmd.Flags().IntVar(&port, "node-port", 0, "the node port of production; that of staging is the next")
 	return cmd
 }

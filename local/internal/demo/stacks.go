@@ -35,17 +35,18 @@ type Demo struct {
 	Progress *progress.Reporter
 	Out      io.Writer
 	// Dir is the folder of the derived project, by default .local/project. With another one, Suffix, Ports and Backend
-	// keep its stacks apart from those of the demo, and its updates run the program as it was compiled here.
+	// keep its stacks apart from those of the demo.
 	Dir, Suffix, Backend string
 	Ports                map[string]int
+	// Compiled makes updates run the program as Prepare compiles it, without asking go whether it has changed.
+	Compiled bool
 }
 
 // Prepare provides everything that `pulumi up` needs: the compiled program, the example's images in the registry, the
 // derived project and its stacks.
 func (d *Demo) Prepare(ctx context.Context) error {
 	program := filepath.Join(d.Root, "bin", "finance-rollout")
-	apart := d.Dir != ""
-	if !apart {
+	if d.Dir == "" {
 		d.Dir, d.Ports = d.Cluster.Dir("project"), NodePorts
 	}
 	err := d.Progress.Run("compile the Pulumi program and the rollout command", func(*progress.Task) error {
@@ -61,7 +62,7 @@ func (d *Demo) Prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if apart {
+	if d.Compiled {
 		options.Program = program
 	}
 	return d.Progress.Run("derive the stacks", func(*progress.Task) error { return d.writeStacks(ctx, options) })
