@@ -37,7 +37,7 @@ func commandInterrupted(t *testing.T, c *cluster) {
 		t.Errorf("the interrupted command ends with %d: %v", code, err)
 	}
 	for _, word := range []string{"interrupted: Pulumi starts no further step", "was interrupted",
-		"where it stands now: rollout status -s production"} {
+		"the present state: rollout status -s production"} {
 		if !strings.Contains(output, word) {
 			t.Errorf("the interrupted command does not say %q:\n%s", word, tail(output))
 		}

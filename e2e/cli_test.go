@@ -141,7 +141,7 @@ func commandRefusals(t *testing.T, c *cluster) {
 		{terminal.ExitUsage, []string{"finish", "-s", "production", "--yes"}, "from 100 %"},
 		{terminal.ExitUsage, []string{"advance", "-s", "production", "--to", "33", "--yes"}, "30 % (3 of 10)"},
 		{terminal.ExitFailed, []string{"advance", "-s", "production", "--to", "60", "--yes"}, "up to 30 %"},
-		{terminal.ExitUsage, []string{"evidence", "get", "nothing", "-s", "production"}, "nothing was kept"},
+		{terminal.ExitUsage, []string{"evidence", "get", "nothing", "-s", "production"}, "no evidence"},
 	} {
 		c.expect(t, tt.code, tt.args, tt.want)
 	}
@@ -198,7 +198,7 @@ func commandAdvance(t *testing.T, c *cluster) {
 		}
 		exit, ok := errors.AsType[*exec.ExitError](err)
 		refused := ok && (exit.ExitCode() == terminal.ExitUnknown ||
-			strings.Contains(output, "nothing was moved, and the configuration is as before"))
+			strings.Contains(output, "nothing was moved, and the configuration is restored"))
 		if !refused || time.Now().After(deadline) {
 			t.Fatalf("rollout advance: %v\n%s", err, tail(output))
 		}

@@ -2,24 +2,16 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vextrus/finance-rollout/internal/advance"
-	"github.com/vextrus/finance-rollout/internal/gate"
-	"github.com/vextrus/finance-rollout/internal/image"
-	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/names"
-	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/cli/move"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// moveFlags are how a move is made.
+// moveFlags are the flags of rollout advance and finish.
 type moveFlags struct {
 	common
 	to       int
@@ -31,21 +23,20 @@ func advanceCommand() *cobra.Command {
 	var flags moveFlags
 	cmd := &cobra.Command{
 		Use:   "advance",
-		Short: "Give the canary the weight of the next stage",
-		Long: "Give the canary the weight of the next stage, or the one of --to.\n\n" +
-			"The verdict is the one of the advance gate, made afresh. When it lets the move through, you are asked, the\n" +
-			"configuration is set and `pulumi up` runs, whose output is shown. It ends with 3 when only time or traffic is\n" +
-			"missing, and changes nothing then.",
+		Short: "Raise the canary's weight to the next stage",
+		Long: "Raise the canary's weight to the next stage, or to --to.\n\n" +
+			"The command asks the advance gate for a fresh decision. If the gate allows the move, the command asks for\n" +
+			"confirmation, sets the configuration, runs `pulumi up` and shows its output. It exits with 3 and changes nothing\n" +
+			"if only time or traffic is missing.",
 		Example: "  rollout advance -s production\n  rollout advance -s production --to 30 --yes",
 	}
-	flags.run(cmd, func(s *session) error {
-		to := -1
-		if cmd.Flags().Changed("to") {
-			to = flags.to
+	flags.bindMove(cmd, func(ctx context.Context, operation *move.Operation) (*move.Move, error) {
+		if !cmd.Flags().Changed("to") {
+			return operation.Advance(ctx, move.NextStage)
 		}
-		return s.advance(cmd.Context(), to, flags)
+		return operation.Advance(ctx, flags.to)
 	})
-	cmd.Flags().IntVar(&flags.to, "to", 0, "weight in percent; the next stage's when it is not given")
+	cmd.Flags().IntVar(&flags.to, "to", 0, "weight in percent; omit for the next stage")
 	return cmd
 }
 
@@ -53,203 +44,95 @@ func finishCommand() *cobra.Command {
 	var flags moveFlags
 	cmd := &cobra.Command{
 		Use:   "finish",
-		Short: "Make the canary's image the stable one, after 100 %",
-		Long: "Make the canary's image the stable one, after 100 %.\n\n" +
-			"It sets stableImage to the image that passed its gate and canaryWeight to 0, and runs `pulumi up`: the stable " +
-			"track\n" +
-			"takes the new image and grows to full capacity first, then the canary goes.",
+		Short: "Make the canary's image stable, after 100 %",
+		Long: "Make the canary's image stable, after 100 %.\n\n" +
+			"The command sets stableImage to the image that passed its gate and canaryWeight to 0, and runs `pulumi up`: the\n" +
+			"stable track takes the new image and grows to full capacity first, then the canary goes.",
 		Example: "  rollout finish -s production",
 	}
-	flags.run(cmd, func(s *session) error { return s.finish(cmd.Context(), flags) })
+	flags.bindMove(cmd, func(ctx context.Context, operation *move.Operation) (*move.Move, error) {
+		return operation.Finish(ctx)
+	})
 	return cmd
 }
 
-// run gives a command the flags of a move, and a session to make it in.
-func (f *moveFlags) run(cmd *cobra.Command, move func(*session) error) {
+// bindMove adds the flags of a move to the command, and runs the move that prepare returns.
+func (f *moveFlags) bindMove(cmd *cobra.Command,
+	prepare func(context.Context, *move.Operation) (*move.Move, error)) {
 	f.bind(cmd)
 	cmd.Flags().StringVar(&f.override, "override", "",
-		"reason to go against the gate in an emergency; the ledger keeps it")
-	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+		"reason to override the gate in an emergency; the ledger records it")
+	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask for confirmation")
 	cmd.Args = noArguments
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx := cmd.Context()
 		s, err := f.begin(cmd)
 		if err != nil {
 			return err
 		}
-		return move(s)
+		if err := s.requireCanary(); err != nil {
+			return err
+		}
+		operation := &move.Operation{
+			Rollout: s.Rollout, Stack: s.stack, StackName: s.stack.Name, Output: s.progress, Progress: s.report,
+		}
+		m, err := prepare(ctx, operation)
+		if err != nil {
+			return err
+		}
+		m.Override = f.override
+		release, err := s.lock(ctx, cmd.Name(), false)
+		if err != nil {
+			return err
+		}
+		defer release()
+		return s.move(ctx, operation, m, f.yes)
 	}
 }
 
-// advance raises the weight.
-func (s *session) advance(ctx context.Context, to int, flags moveFlags) error {
-	history, err := s.history(ctx)
-	if err != nil {
-		return err
-	}
-	state := history.State()
-	if to < 0 {
-		if to, err = next(s.settings.Stages, state); err != nil {
+// move shows the decision on a move, asks, and makes the move. A refused move changes nothing.
+func (s *session) move(ctx context.Context, operation *move.Operation, m *move.Move, yes bool) error {
+	decision := operation.Judge(ctx, m)
+	outcome := move.OutcomeOf(decision)
+	if !s.output.JSON() {
+		if err := s.showDecision(decision); err != nil {
 			return err
 		}
 	}
-	if err := s.expressible(to); err != nil {
-		return terminal.Usage(fmt.Errorf("--to %d: %w", to, err))
-	}
-	if to <= state.Weight && state.Begun == nil {
-		return terminal.Usage(fmt.Errorf("--to %d: the rollout stands at %d %% already; to go down: rollout rollback -s "+
-			"%s, or `pulumi config set canaryWeight %d -s %s && pulumi up -s %s`",
-			to, state.Weight, s.stack.Name, to, s.stack.Name, s.stack.Name))
-	}
-	canary, err := s.digest(ctx, "image", s.settings.Image)
-	if err != nil {
-		return err
-	}
-	stable, err := s.digest(ctx, "stableImage", s.settings.StableImage)
-	if err != nil {
-		return err
-	}
-	config := map[string]string{"canaryWeight": strconv.Itoa(to)}
-	return s.move(ctx, history, plan.Target{Weight: to, Canary: canary, Stable: stable}, config, "advance", flags)
-}
-
-// expressible says what is wrong with a weight, if anything is: where the pods split the requests, they must be able
-// to.
-func (s *session) expressible(weight int) error {
-	if s.settings.IsGateway() {
-		_, err := plan.Weigh(s.settings.Week, weight, s.settings.Replicas, s.settings.Replicas)
-		return err
-	}
-	_, err := plan.Split(s.settings.Week, weight, s.settings.Replicas, s.settings.WarmStable)
-	return err
-}
-
-// next is the weight of the stage that follows, or that of a shift which is under way.
-func next(stages plan.Stages, state ledger.State) (int, error) {
-	if state.Begun != nil && state.Begun.To > state.Weight {
-		return state.Begun.To, nil
-	}
-	for _, weight := range stages {
-		if weight > state.Weight {
-			return weight, nil
+	if !decision.Allowed() {
+		if s.output.JSON() {
+			if err := s.output.Print(outcome, nil); err != nil {
+				return err
+			}
 		}
+		return move.ErrorOf(decision)
 	}
-	return 0, terminal.Usage(fmt.Errorf("the rollout stands at %d %%, and there is no further stage: `rollout finish` "+
-		"makes the canary's image the stable one", state.Weight))
-}
-
-// finish makes the canary the stable track.
-func (s *session) finish(ctx context.Context, flags moveFlags) error {
-	history, err := s.history(ctx)
-	if err != nil {
+	question := fmt.Sprintf("%s %s in %s at %s: %s?", s.Settings.App, s.Settings.Release, s.Settings.Namespace,
+		s.cluster.Origin(), decision.Move)
+	if err := s.confirm(ctx, yes, question); err != nil {
 		return err
 	}
-	state := history.State()
-	if state.Weight != 100 {
-		return terminal.Usage(fmt.Errorf("the rollout stands at %d %%; it is finished from 100 %%: rollout advance -s %s",
-			state.Weight, s.stack.Name))
-	}
-	record, err := s.record(ctx)
-	if err != nil {
+	if err := operation.Make(ctx, m, decision); err != nil {
 		return err
 	}
-	reference := record["image"]
-	if names.Digest(reference) != state.Image {
-		return fmt.Errorf("the image that passed its gate last is %q, and the ledger has %s at 100 %%: an unchanged "+
-			"`pulumi up -s %s` brings them together",
-			reference, state.Image, s.stack.Name)
-	}
-	config := map[string]string{"stableImage": reference, "canaryWeight": "0"}
-	return s.move(ctx, history, plan.Target{Weight: 0, Canary: state.Image, Stable: state.Image}, config, "finish", flags)
+	outcome.Done = true
+	return s.output.Print(outcome, func(style terminal.Style) string {
+		return style.Good(fmt.Sprintf("%s passed its gate: %s", decision.Move, operation.Position(ctx)))
+	})
 }
 
-// digest is that of an image of the configuration; a tag is resolved as the program does it.
-func (s *session) digest(ctx context.Context, key, reference string) (string, error) {
-	if reference == "" {
-		return "", terminal.Usage(fmt.Errorf("no %s is configured: pulumi config set %s IMAGE -s %s", key, key, s.stack.Name))
-	}
-	if s.settings.Build.Context != "" && key == "image" {
-		return "", terminal.Usage(errors.New("the image is built by the update, so that the move can be judged by `pulumi " +
-			"up` only"))
-	}
-	if digest := names.Digest(reference); digest != "" {
-		return digest, nil
-	}
-	credentials := image.Options{}
-	if s.settings.Registry.Password != "" {
-		known, err := s.stack.WithSecrets(ctx)
-		if err != nil {
-			return "", fmt.Errorf("config %s names a tag, and the registry's password is needed to resolve it: %w", key, err)
-		}
-		credentials = image.Options{Username: known.Registry.Username, Password: known.Registry.Password.Reveal()}
-	}
-	resolved, err := image.Resolve(ctx, reference, credentials)
-	if err != nil {
-		return "", fmt.Errorf("config %s: %w", key, err)
-	}
-	return names.Digest(resolved.String()), nil
-}
-
-// staging is what is known from the stack that verifies.
-func (s *session) staging(ctx context.Context) advance.Staging {
-	wanted := s.settings.Staging
-	if !wanted.Required {
-		return advance.Staging{}
-	}
-	found := advance.Staging{Required: true, Stack: wanted.Stack}
-	outputs, err := s.stack.OutputsOf(ctx, wanted.Stack)
-	if err != nil {
-		found.Err = err
-		return found
-	}
-	verified, _ := outputs["verifiedImage"].(string)
-	found.Verified = names.Digest(verified)
-	return found
-}
-
-// judged is the outcome of a move for programs.
-type judged struct {
-	Move     string          `json:"move"`
-	Allowed  bool            `json:"allowed"`
-	Made     bool            `json:"made"`
-	Verdict  gate.Verdict    `json:"verdict,omitempty"`
-	Refusals []refusal       `json:"refusals,omitempty"`
-	Evidence gate.Evaluation `json:"evidence,omitzero"`
-}
-
-type refusal struct {
-	Cause   string `json:"cause"`
-	Found   string `json:"found"`
-	Resolve string `json:"resolve"`
-}
-
-func judgedOf(decision advance.Decision) judged {
-	made := judged{Move: decision.Move.String(), Allowed: decision.Allowed(), Verdict: decision.Verdict()}
-	for _, r := range decision.Refusals {
-		made.Refusals = append(made.Refusals, refusal{string(r.Cause), r.Reason, r.Resolve})
-	}
-	if decision.Soak != nil {
-		made.Evidence = decision.Soak.Evaluation
-	}
-	return made
-}
-
-// endOf is how a command ends whose move was refused: what time or traffic can cure is a lack of evidence.
-func endOf(decision advance.Decision) error {
+// showDecision prints a decision for people.
+func (s *session) showDecision(decision advance.Decision) error {
+	style := s.output.Style
+	head := style.Good(decision.Move.String() + " is allowed")
 	switch {
-	case decision.Allowed():
-		return nil
-	case decision.Curable():
-		return terminal.ErrTooLittle
-	default:
-		return terminal.ErrNotInOrder
+	case decision.Allowed() && decision.Overridden != nil:
+		head = style.Warn(fmt.Sprintf("%s is allowed by an override, against: %s", decision.Move, move.Causes(decision)))
+	case decision.RollBack:
+		head = style.Bad(fmt.Sprintf("%s is refused, and the canary should be rolled back: rollout rollback -s %s",
+			decision.Move, s.stack.Name))
+	case !decision.Allowed():
+		head = style.Bad(decision.Move.String() + " is refused")
 	}
-}
-
-// causesOf names the reasons against a move.
-func causesOf(decision advance.Decision) string {
-	var causes []string
-	for _, refusal := range decision.Refusals {
-		causes = append(causes, string(refusal.Cause))
-	}
-	return strings.Join(slices.Compact(causes), ", ")
+	return s.output.Text(fmt.Sprintf("%s\n%s\n", head, decision))
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// attestationName is what an attestation may be called.
+// attestationName matches valid names.
 var attestationName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
-// usualAttestations are those that the checklist asks for.
+// usualAttestations are the attestations on the checklist.
 func usualAttestations() []string {
 	return []string{"security-audit", "database-backup", "eventstore-backup", "sign-off"}
 }
@@ -28,10 +28,10 @@ func attestCommand() *cobra.Command {
 	var link, note, until string
 	cmd := &cobra.Command{
 		Use:   "attest [NAME]",
-		Short: "Record what no program can see: an audit, a backup, a sign-off",
-		Long: "Record what no program can see in the rollout's ledger, with who, when and until when.\n\n" +
-			"Without a name it lists what was attested. The checklist of `rollout preflight` asks for security-audit,\n" +
-			"database-backup, eventstore-backup and sign-off; any other name is kept as well.",
+		Short: "Record an audit, a backup or a sign-off in the ledger",
+		Long: "Record a fact that no program can check in the rollout's ledger, with who, when and until when.\n\n" +
+			"Without a name the command lists the attestations. The checklist of `rollout preflight` asks for security-audit,\n" +
+			"database-backup, eventstore-backup and sign-off; other names are recorded as well.",
 		Example: "  rollout attest security-audit -s production --ref https://wiki/audits/2026-03 --note \"score 92, no " +
 			"open findings\" --until 30d\n" +
 			"  rollout attest -s production",
@@ -44,7 +44,7 @@ func attestCommand() *cobra.Command {
 		ValidArgs: usualAttestations(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 && (link != "" || note != "") {
-				return terminal.Usage(errors.New("name what is attested, for example security-audit"))
+				return terminal.Usage(errors.New("the name of the attestation is missing, for example security-audit"))
 			}
 			entry := ledger.Entry{Kind: ledger.Attested, Link: strings.TrimSpace(link), Reason: strings.TrimSpace(note)}
 			if len(args) == 1 {
@@ -57,7 +57,7 @@ func attestCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := s.canaries(); err != nil {
+			if err := s.requireCanary(); err != nil {
 				return err
 			}
 			if entry.Name == "" {
@@ -67,21 +67,21 @@ func attestCommand() *cobra.Command {
 		},
 	}
 	flags.bind(cmd)
-	cmd.Flags().StringVar(&link, "ref", "", "where it is written down: an address, a number, the name of a snapshot "+
+	cmd.Flags().StringVar(&link, "ref", "", "reference to the record: an address, a number, the name of a snapshot "+
 		"(required)")
-	cmd.Flags().StringVar(&note, "note", "", "what was found, for example the score and the open findings")
-	cmd.Flags().StringVar(&until, "until", "", "how long it holds: a duration such as 7d or 12h, or a time such as "+
-		"2026-04-01; empty for without end")
+	cmd.Flags().StringVar(&note, "note", "", "note, for example the score and the open findings")
+	cmd.Flags().StringVar(&until, "until", "", "end of its validity: a duration such as 7d or 12h, a day such as "+
+		"2026-04-01, or a time; omit for no expiry")
 	return cmd
 }
 
-// checkAttestation says what is wrong with an attestation, and reads how long it holds.
+// checkAttestation checks an attestation and sets the end of its validity.
 func checkAttestation(entry *ledger.Entry, until string, now time.Time) error {
 	if !attestationName.MatchString(entry.Name) {
-		return fmt.Errorf("name %q: allowed are small letters, digits and -, beginning with a letter", entry.Name)
+		return fmt.Errorf("name %q: allowed are lower-case letters, digits and -, starting with a letter", entry.Name)
 	}
 	if entry.Link == "" {
-		return errors.New("--ref is missing: where is it written down?")
+		return errors.New("--ref is missing: pass the address or number of the record")
 	}
 	if until == "" {
 		return nil
@@ -97,7 +97,7 @@ func checkAttestation(entry *ledger.Entry, until string, now time.Time) error {
 	return nil
 }
 
-// parseUntil reads a duration from now, a day or a time.
+// parseUntil parses a duration from now, a day or a time.
 func parseUntil(text string, now time.Time) (time.Time, error) {
 	if duration, err := model.ParseDuration(text); err == nil {
 		return now.Add(time.Duration(duration)).UTC().Truncate(time.Second), nil
@@ -112,31 +112,31 @@ func parseUntil(text string, now time.Time) (time.Time, error) {
 }
 
 func (s *session) attest(ctx context.Context, entry ledger.Entry) error {
-	entry.Who = s.who
-	written, err := ledger.Write(ctx, s.store(), s.now, entry)
+	entry.Who = s.Who
+	written, err := ledger.Write(ctx, s.Ledger(), s.Clock.Now, entry)
 	if err != nil {
 		return err
 	}
-	made, _ := written.Attestation(entry.Name)
-	return s.output.Print(made, func(style terminal.Style) string {
-		return style.Good(fmt.Sprintf("entry %d: %s", made.Seq, made.Describe()))
+	recorded, _ := written.Attestation(entry.Name)
+	return s.output.Print(recorded, func(style terminal.Style) string {
+		return style.Good(fmt.Sprintf("entry %d: %s", recorded.Seq, recorded.Describe()))
 	})
 }
 
 func (s *session) listAttestations(ctx context.Context) error {
-	history, err := ledger.Read(ctx, s.store())
+	history, err := ledger.Read(ctx, s.Ledger())
 	if err != nil {
 		return err
 	}
 	list := history.Attestations()
 	return s.output.Print(list, func(style terminal.Style) string {
 		if len(list) == 0 {
-			return "nothing is attested"
+			return "no attestations"
 		}
 		var rows [][]string
 		for _, entry := range list {
-			holds, ends := style.Good("yes"), "without end"
-			if !entry.Holds(s.now()) {
+			holds, ends := style.Good("yes"), "no expiry"
+			if !entry.Holds(s.Clock.Now()) {
 				holds = style.Bad("no")
 			}
 			if entry.Until != nil {

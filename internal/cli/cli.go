@@ -1,5 +1,5 @@
-// Package cli is the operator's command `rollout`: a file a command, with its flags and its output. The work of a
-// command lies in the package below this one that bears its name.
+// Package cli is the operator's command `rollout`. Each command has a file with its flags and its output, and a package
+// below this one for its work, unless that is a few lines.
 package cli
 
 import (
@@ -27,12 +27,12 @@ func execute(ctx context.Context, root *cobra.Command) int {
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "rollout",
-		Short:         "Watch and steer the rollout of a service",
+		Short:         "Operate the rollout of a service",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return terminal.Usage(fmt.Errorf("unknown command %q: `%s --help` lists them", args[0], cmd.CommandPath()))
+				return terminal.Usage(fmt.Errorf("unknown command %q: `%s --help` lists the commands", args[0], cmd.CommandPath()))
 			}
 			return nil
 		},

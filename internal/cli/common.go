@@ -7,7 +7,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// common are the flags that every command on a stack has.
+// common are the flags of every command on a stack.
 type common struct {
 	stack, dir, format string
 }
@@ -15,21 +15,21 @@ type common struct {
 // bind adds the flags with their completion.
 func (c *common) bind(cmd *cobra.Command) {
 	set := cmd.Flags()
-	set.StringVarP(&c.stack, "stack", "s", "", "Pulumi stack; empty for PULUMI_STACK, then for the one that is selected")
-	set.StringVarP(&c.dir, "cwd", "C", "", "folder of the Pulumi project; empty for the working directory")
+	set.StringVarP(&c.stack, "stack", "s", "", "Pulumi stack; omit for PULUMI_STACK, then for the selected stack")
+	set.StringVarP(&c.dir, "cwd", "C", "", "folder of the Pulumi project; omit for the working directory")
 	set.StringVarP(&c.format, "output", "o", terminal.FormatTable, "table, or json for programs")
 	complete(cmd, "stack", func() []string { return stack.Stacks(c.dir) })
 	complete(cmd, "output", terminal.Formats)
 }
 
-// complete offers values for a flag.
+// complete sets the completion of a flag.
 func complete(cmd *cobra.Command, flag string, values func() []string) {
 	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string,
 		cobra.ShellCompDirective) {
 		return values(), cobra.ShellCompDirectiveNoFileComp
 	})
 	if err != nil {
-		panic(err) // the flag is registered above, or the command is wrong from the start
+		panic(err) // the flag does not exist: a programming error that every test of the command finds
 	}
 }
 

@@ -21,11 +21,10 @@ func rehearseCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "rehearse",
-		Short: "Drill a rollback in staging, for real, and record its time",
-		Long: "Drill a rollback in staging, for real, and record its time in the ledger of the stack.\n\n" +
-			"A canary of staging's own image gets requests there beside the track, and is taken out by the same steps as a " +
-			"real\n" +
-			"one. Then it is deleted; the track is left as it was. Staging is the stack that staging.stack names.",
+		Short: "Rehearse a rollback in staging and record its time",
+		Long: "Rehearse a rollback in staging with a real canary, and record its time in the ledger of the stack.\n\n" +
+			"The command starts a canary with staging's own image beside the track, lets it serve requests, rolls it back by\n" +
+			"the steps of a real rollback, and deletes it. The track is left untouched. Staging is the stack in staging.stack.",
 		Example: "  rollout rehearse -s production",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -37,11 +36,11 @@ func rehearseCommand() *cobra.Command {
 		},
 	}
 	flags.bind(cmd)
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return cmd
 }
 
-// rehearsed is the outcome of a drill for programs.
+// rehearsed is the outcome for programs.
 type rehearsed struct {
 	Stack        string       `json:"stack"`
 	Namespace    string       `json:"namespace"`
@@ -53,10 +52,10 @@ type rehearsed struct {
 
 func (s *session) rehearse(cmd *cobra.Command, yes bool) error {
 	ctx := cmd.Context()
-	if err := s.canaries(); err != nil {
+	if err := s.requireCanary(); err != nil {
 		return err
 	}
-	stack, err := s.stack.Sibling(ctx, s.settings.Staging.Stack)
+	stack, err := s.stack.Sibling(ctx, s.Settings.Staging.Stack)
 	if err != nil {
 		return fmt.Errorf("config staging.stack: %w", err)
 	}
@@ -64,40 +63,40 @@ func (s *session) rehearse(cmd *cobra.Command, yes bool) error {
 	if err != nil {
 		return err
 	}
-	if !staging.settings.IsSingle() {
-		return terminal.Usage(fmt.Errorf("stack %s has a canary of its own: a drill is held in a stack with one track, so "+
-			"that it meets no real one", stack.Name))
+	if !staging.Settings.IsSingle() {
+		return terminal.Usage(fmt.Errorf("stack %s has a canary of its own: a drill needs a stack with one track: "+
+			"pulumi config set --path staging.stack NAME -s %s", stack.Name, s.stack.Name))
 	}
-	question := fmt.Sprintf("Drill a rollback in %s at %s: one pod more for a moment?", staging.settings.Namespace,
+	question := fmt.Sprintf("Rehearse a rollback in %s at %s, with one more pod for a moment?", staging.Settings.Namespace,
 		staging.cluster.Origin())
 	if err := s.confirm(ctx, yes, question); err != nil {
 		return err
 	}
-	release, err := staging.alone(ctx, "rehearse", false)
+	release, err := staging.lock(ctx, "rehearse", false)
 	if err != nil {
 		return err
 	}
 	defer release()
 	result, err := drill.Run(ctx, staging.cluster, drill.Options{
-		Namespace: staging.settings.Namespace, App: staging.settings.App, Service: staging.settings.ServiceName,
-		Deployment: rollout.StableDeployment(staging.settings), Track: names.StableLabels(staging.settings.App),
-		Ready: time.Duration(staging.settings.ProgressLimit), Who: s.who,
-		Progress: func(text string) { s.tell("%s", text) }, OnStep: func(step rollback.Step) { s.tell("%s", step) }, Now: s.now,
+		Namespace: staging.Settings.Namespace, App: staging.Settings.App, Service: staging.Settings.ServiceName,
+		Deployment: rollout.StableDeployment(staging.Settings), Track: names.StableLabels(staging.Settings.App),
+		Ready: time.Duration(staging.Settings.ProgressLimit), Who: s.Who,
+		Progress: s.report, OnStep: func(step rollback.Step) { s.report(step.String()) }, Now: s.Clock.Now,
 	})
 	if err != nil {
 		return err
 	}
-	return s.recordRehearsal(ctx, stack.Name, staging.settings.Namespace, result)
+	return s.recordRehearsal(ctx, stack.Name, staging.Settings.Namespace, result)
 }
 
 func (s *session) recordRehearsal(ctx context.Context, stack, namespace string, result drill.Result) error {
 	verdict := result.Verdict()
-	entry := ledger.Entry{Kind: ledger.Rehearsed, Who: s.who, Stack: stack, Took: result.OutAfter.Milliseconds(),
+	entry := ledger.Entry{Kind: ledger.Rehearsed, Who: s.Who, Stack: stack, Took: result.OutAfter.Milliseconds(),
 		Verdict: string(verdict)}
 	if err := result.Outcome.Err(); err != nil {
 		entry.Reason = err.Error()
 	}
-	written, err := ledger.Write(ctx, s.store(), s.now, entry)
+	written, err := ledger.Write(ctx, s.Ledger(), s.Clock.Now, entry)
 	if err != nil {
 		return err
 	}
@@ -110,7 +109,7 @@ func (s *session) recordRehearsal(ctx context.Context, stack, namespace string, 
 			return style.Good(text)
 		}
 		if !result.Unhurt {
-			text += "; the track has not all its pods among the endpoints: rollout status -s " + stack
+			text += "; not all pods of the track are endpoints again: rollout status -s " + stack
 		}
 		return style.Bad("the drill failed: "+text) + "\n" + result.Outcome.String()
 	})

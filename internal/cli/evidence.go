@@ -19,9 +19,9 @@ import (
 func evidenceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "evidence",
-		Short: "Look at what was kept of rolled-back canaries",
-		Long: "Look at what was kept of rolled-back canaries: logs, events, the state of the pods, and the numbers " +
-			"behind the decision.",
+		Short: "Show the evidence of rolled-back canaries",
+		Long: "Show the evidence of rolled-back canaries: logs, events, the state of the pods, and the numbers behind the\n" +
+			"decision.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -33,7 +33,7 @@ func evidenceListCommand() *cobra.Command {
 	var flags common
 	cmd := &cobra.Command{
 		Use:     "list",
-		Short:   "List what was kept, the newest first",
+		Short:   "List the evidence, the newest first",
 		Example: "  rollout evidence list -s production",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,7 +53,7 @@ func evidenceGetCommand() *cobra.Command {
 	var withLogs bool
 	cmd := &cobra.Command{
 		Use:   "get [NAME]",
-		Short: "Show one piece, by default the newest",
+		Short: "Show the evidence of one rollback, by default the newest",
 		Example: "  rollout evidence get -s production --logs\n  rollout evidence get " +
 			"finance-service-evidence-20260302-101500 -s production -o json > evidence.json",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -71,12 +71,12 @@ func evidenceGetCommand() *cobra.Command {
 		},
 	}
 	flags.bind(cmd)
-	cmd.Flags().BoolVar(&withLogs, "logs", false, "print the logs too")
+	cmd.Flags().BoolVar(&withLogs, "logs", false, "print the logs, too")
 	return cmd
 }
 
-// kept is a piece of evidence in a list.
-type kept struct {
+// summary is the summary of one rollback's evidence.
+type summary struct {
 	Name    string    `json:"name"`
 	Time    time.Time `json:"time"`
 	Reason  string    `json:"reason"`
@@ -87,13 +87,13 @@ type kept struct {
 }
 
 func (s *session) listEvidence(ctx context.Context) error {
-	archives, err := s.cluster.Evidence(ctx, s.settings.Namespace, s.settings.App)
+	archives, err := s.cluster.Evidence(ctx, s.Settings.Namespace, s.Settings.App)
 	if err != nil {
 		return err
 	}
-	list := []kept{}
+	list := []summary{}
 	for _, archive := range archives {
-		item := kept{Name: archive.Name, Bytes: len(archive.Archive)}
+		item := summary{Name: archive.Name, Bytes: len(archive.Archive)}
 		evidence, err := rollback.Unpack(archive.Archive)
 		if err != nil {
 			item.Missing = []string{err.Error()}
@@ -105,7 +105,7 @@ func (s *session) listEvidence(ctx context.Context) error {
 	}
 	return s.output.Print(list, func(terminal.Style) string {
 		if len(list) == 0 {
-			return "nothing was kept: no canary was rolled back in " + s.settings.Namespace
+			return "no evidence: no canary was rolled back in " + s.Settings.Namespace
 		}
 		var rows [][]string
 		for _, item := range list {
@@ -117,7 +117,7 @@ func (s *session) listEvidence(ctx context.Context) error {
 }
 
 func (s *session) getEvidence(ctx context.Context, name string, withLogs bool) error {
-	archives, err := s.cluster.Evidence(ctx, s.settings.Namespace, s.settings.App)
+	archives, err := s.cluster.Evidence(ctx, s.Settings.Namespace, s.Settings.App)
 	if err != nil {
 		return err
 	}
@@ -137,9 +137,9 @@ func (s *session) getEvidence(ctx context.Context, name string, withLogs bool) e
 		})
 	}
 	if len(names) == 0 {
-		return terminal.Usage(fmt.Errorf("nothing was kept: no canary was rolled back in %s", s.settings.Namespace))
+		return terminal.Usage(fmt.Errorf("no evidence: no canary was rolled back in %s", s.Settings.Namespace))
 	}
-	return terminal.Usage(fmt.Errorf("there is no evidence %q: there are %s", name, strings.Join(names, ", ")))
+	return terminal.Usage(fmt.Errorf("no evidence %q: the cluster has %s", name, strings.Join(names, ", ")))
 }
 
 func evidenceText(style terminal.Style, name string, evidence rollback.Evidence, withLogs bool) string {

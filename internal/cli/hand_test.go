@@ -100,7 +100,7 @@ func TestWhatDoesNotExistIsNamedBesideWhatDoes(t *testing.T) {
 		[]string{"rollback", "-s", "production", "--option", "undo", "--to-revision", "7", "--yes"})
 	w.refused(terminal.ExitUsage, []string{"no latch keeps"}, []string{"unlatch", "-s", "production", "--reason", "x",
 		"--yes"})
-	w.refused(terminal.ExitUsage, []string{"stands at 10 %", "from 100 %"},
+	w.refused(terminal.ExitUsage, []string{"is at 10 %", "needs 100 %"},
 		[]string{"finish", "-s", "production", "--yes"})
 }
 
@@ -142,9 +142,9 @@ func TestEveryQuestionCanBeDeclined(t *testing.T) {
 	}{
 		"advance":  {func(*world) {}, []string{"advance", "--to", "10"}, "enter from 0 % to 10 %?"},
 		"finish":   {func(w *world) { w.at(100) }, []string{"finish", "--override", "x"}, "from 100 % to 0 %?"},
-		"rollback": {func(w *world) { w.at(10) }, []string{"rollback", "--report", "-"}, "roll back?"},
+		"rollback": {func(w *world) { w.at(10) }, []string{"rollback", "--report", "-"}, "Roll back?"},
 		"unlatch":  {latched, []string{"resume", "--reason", "it was the database"}, "because: it was the database?"},
-		"rehearse": {func(*world) {}, []string{"rehearse"}, "Drill a rollback in orders-staging"},
+		"rehearse": {func(*world) {}, []string{"rehearse"}, "Rehearse a rollback in orders-staging"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			silent, _ := io.Pipe()
@@ -191,7 +191,7 @@ const anna = "anna@desk (rollout advance, process 7)"
 
 func TestASecondOperatorIsToldOfTheFirst(t *testing.T) {
 	words := []string{"another operator changes this rollout: " + anna + " is at it, since",
-		"rollout status -s production", "forgotten after 30s"}
+		"rollout status -s production", "expires after 30s"}
 	w := newWorld(t)
 	w.held(anna)
 	w.refused(terminal.ExitFailed, words, []string{"advance", "-s", "production", "--to", "10", "--yes"})
@@ -215,13 +215,13 @@ func TestARollbackTellsWhomItOvertakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	release, err := s.alone(t.Context(), "rollback", true)
+	release, err := s.lock(t.Context(), "rollback", true)
 	if err != nil || out.Len() > 0 {
 		t.Fatalf("alone, it says %q: %v", out, err)
 	}
 	release()
 	w.held(anna)
-	if release, err = s.alone(t.Context(), "rollback", true); err != nil {
+	if release, err = s.lock(t.Context(), "rollback", true); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(out.String(), anna+" is at it, since") || !strings.Contains(w.holder(), "rollout rollback") {

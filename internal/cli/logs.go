@@ -18,7 +18,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// logsFlags say which lines are wanted.
+// logsFlags are the flags of rollout logs.
 type logsFlags struct {
 	common
 	track    string
@@ -33,9 +33,8 @@ func logsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs",
 		Short: "Print the logs of the canary's pods",
-		Long: "Print the logs of the canary's pods, each line behind its pod's name; with -o json, each line as an " +
-			"object.\n\n" +
-			"Isolated pods are among them: they lost their requests and still run.",
+		Long: "Print the logs of the canary's pods, each line after the name of its pod, or as an object with -o json.\n\n" +
+			"Isolated pods are included: they get no requests but still run.",
 		Example: "  rollout logs -s production --follow\n  rollout logs -s production --previous --tail 50",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -43,8 +42,8 @@ func logsCommand() *cobra.Command {
 				return terminal.Usage(fmt.Errorf("--track %q: allowed are %s", flags.track, strings.Join(tracks(), ", ")))
 			}
 			if flags.previous && flags.follow {
-				return terminal.Usage(errors.New("a container that has ended writes no more: --previous and --follow exclude " +
-					"each other"))
+				return terminal.Usage(errors.New("--previous and --follow exclude each other: a container that has ended writes " +
+					"no more lines"))
 			}
 			s, err := flags.begin(cmd)
 			if err != nil {
@@ -56,15 +55,15 @@ func logsCommand() *cobra.Command {
 	flags.bind(cmd)
 	set := cmd.Flags()
 	set.StringVar(&flags.track, "track", names.Canary, "canary or stable")
-	set.Int64Var(&flags.tail, "tail", 200, "last lines of each pod; 0 for all")
-	set.DurationVar(&flags.since, "since", 0, "only what is newer, such as 10m; 0 for all")
-	set.BoolVarP(&flags.follow, "follow", "f", false, "go on until Ctrl-C")
-	set.BoolVarP(&flags.previous, "previous", "p", false, "of the containers before their last restart")
+	set.Int64Var(&flags.tail, "tail", 200, "number of last lines per pod; 0 for all")
+	set.DurationVar(&flags.since, "since", 0, "only lines of this period up to now, such as 10m; 0 for all")
+	set.BoolVarP(&flags.follow, "follow", "f", false, "follow the logs until Ctrl-C")
+	set.BoolVarP(&flags.previous, "previous", "p", false, "logs of the containers before their last restart")
 	complete(cmd, "track", tracks)
 	return cmd
 }
 
-// logLine is a line for programs.
+// logLine is a log line for programs.
 type logLine struct {
 	Pod       string `json:"pod"`
 	Container string `json:"container"`
@@ -72,14 +71,14 @@ type logLine struct {
 }
 
 func (s *session) logs(ctx context.Context, flags logsFlags) error {
-	subject := rollout.Subject{Track: flags.track, Version: s.settings.Release}
-	pods, err := s.cluster.DeploymentPods(ctx, s.settings.Namespace, subject.Deployment(s.settings))
+	subject := rollout.Subject{Track: flags.track, Version: s.Settings.Release}
+	pods, err := s.cluster.DeploymentPods(ctx, s.Settings.Namespace, subject.Deployment(s.Settings))
 	if err != nil {
 		return err
 	}
 	if len(pods) == 0 {
-		return terminal.Unknown(fmt.Errorf("the %s track has no pods in %s; what was kept of a rollback: rollout evidence "+
-			"list -s %s", flags.track, s.settings.Namespace, s.stack.Name))
+		return terminal.Unknown(fmt.Errorf("the %s track has no pods in %s; evidence of a rollback: rollout evidence "+
+			"list -s %s", flags.track, s.Settings.Namespace, s.stack.Name))
 	}
 	var writing sync.Mutex
 	var group errgroup.Group
@@ -89,7 +88,7 @@ func (s *session) logs(ctx context.Context, flags logsFlags) error {
 			group.Go(func() error {
 				query := kube.LogQuery{Container: name, Previous: flags.previous, Tail: flags.tail, Since: flags.since,
 					Follow: flags.follow}
-				return s.cluster.EachLogLine(ctx, s.settings.Namespace, pod, query, func(line string) error {
+				return s.cluster.EachLogLine(ctx, s.Settings.Namespace, pod, query, func(line string) error {
 					writing.Lock()
 					defer writing.Unlock()
 					return s.logLine(logLine{pod, name, line})

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -17,7 +16,6 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/image"
 	"github.com/vextrus/finance-rollout/internal/kube"
-	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/prometheus"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
@@ -26,16 +24,13 @@ func preflightCommand() *cobra.Command {
 	var flags common
 	cmd := &cobra.Command{
 		Use:   "preflight",
-		Short: "Go through the checklist before a deployment",
-		Long: "Go through the deployment guide's checklist: the cluster and every permission that is needed, the " +
-			"namespace, secrets,\n" +
-			"images, Prometheus with its targets, rules and metrics, Alertmanager, Grafana, the OTLP endpoint, staging, the " +
-			"latch,\n" +
-			"the stable version, capacity, a rehearsed rollback, backups, and what people attest. Each row says what was " +
-			"found and\n" +
-			"how to fix it. It changes nothing, and no value of a secret leaves the place where it is read.\n\n" +
-			"It ends with 0 when all is in order, with 1 when something is not, and with 3 when something could not be " +
-			"looked at.",
+		Short: "Run the checklist before a deployment",
+		Long: "Run the deployment guide's checklist: the cluster and all required permissions, the namespace, secrets, " +
+			"images,\n" +
+			"Prometheus with its targets, rules and metrics, Alertmanager, Grafana, the OTLP endpoint, staging, the latch, the\n" +
+			"stable version, capacity, a rehearsed rollback, backups, and attestations. Each row shows the finding and the\n" +
+			"fix. The command changes nothing, and never passes on the value of a secret.\n\n" +
+			"It exits with 0 if everything is in order, with 1 if something is not, and with 3 if a check could not run.",
 		Example: "  rollout preflight -s production\n  rollout preflight -s production -o json | jq -r '.rows[] | " +
 			"select(.state != \"ok\") | .name'",
 		Args: noArguments,
@@ -70,55 +65,18 @@ func checklistSource(stack *stack.Stack) live.Source {
 		Prometheus: func(cluster live.Cluster) (live.Server, error) {
 			return prometheus.Connect(endpoint.Way{Proxy: cluster}, s.Prometheus)
 		},
-		Image:   registry(stack),
-		Staging: func(ctx context.Context) (string, error) { return verifiedBy(ctx, stack) },
-	}
-}
-
-// registry asks with the stack's credentials, which the Pulumi CLI decrypts, or else with those of the container tools.
-func registry(stack *stack.Stack) func(context.Context, string) (string, error) {
-	return func(ctx context.Context, reference string) (string, error) {
-		options := image.Options{Username: stack.Settings.Registry.Username}
-		if options.Username != "" {
-			known, err := stack.WithSecrets(ctx)
+		Image: func(ctx context.Context, reference string) (string, error) {
+			credentials, err := stack.Registry(ctx)
 			if err != nil {
-				return "", fmt.Errorf("the registry's password: %w", err)
+				return "", err
 			}
-			options.Password = known.Registry.Password.Reveal()
-		}
-		return image.Check(ctx, reference, options)
+			return image.Check(ctx, reference, credentials)
+		},
+		Staging: func(ctx context.Context) (string, error) { return stack.VerifiedBy(ctx, s.Staging.Stack) },
 	}
 }
 
-// verifiedBy is the digest that the stack which verifies images has recorded in its cluster.
-func verifiedBy(ctx context.Context, stack *stack.Stack) (string, error) {
-	name := stack.Settings.Staging.Stack
-	if strings.Contains(name, "/") && !strings.HasSuffix(name, stack.Project+"/"+name[strings.LastIndex(name, "/")+1:]) {
-		return "", fmt.Errorf("stack %s is of another project: look at `pulumi stack output verifiedImage -s %s`", name, name)
-	}
-	sibling, err := stack.Sibling(ctx, name)
-	if err != nil {
-		return "", fmt.Errorf("config staging.stack: %w", err)
-	}
-	client, err := sibling.Connect(ctx)
-	if err != nil {
-		return "", err
-	}
-	record, version, err := client.ConfigMap(ctx, sibling.Settings.Namespace, names.Record(sibling.Settings.App))
-	switch {
-	case err != nil:
-		return "", err
-	case version == "":
-		return "", nil
-	}
-	digest := names.Digest(record["image"])
-	if digest == "" {
-		return "", errors.New("the record of stack " + name + " names no digest")
-	}
-	return digest, nil
-}
-
-// checklistText is the checklist for people: the fixes below the rows, where they can be copied.
+// checklistText formats the checklist for people, with the fixes below the rows, where they are easy to copy.
 func checklistText(list preflight.Checklist, style terminal.Style) string {
 	colors := map[preflight.State]func(string) string{
 		preflight.OK: style.Good, preflight.Failed: style.Bad, preflight.Unknown: style.Warn, preflight.Skipped: style.Faint,

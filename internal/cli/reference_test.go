@@ -18,9 +18,9 @@ var update = flag.Bool("update", false, "write docs/cli.md anew")
 
 const preamble = `# The rollout command
 
-Every command with its flags, as ` + "`--help`" + ` shows them. This file is generated from the commands: ` + "`make docs`" + ` writes it anew.
+Every command with its flags, as ` + "`--help`" + ` shows them. This file is generated from the commands by ` + "`make docs`" + `.
 
-Exit codes: 0 done or in order, 1 failed or not in order, 2 called wrongly, 3 not enough evidence to tell.
+Exit codes: 0 done or in order, 1 failed or not in order, 2 wrong usage, 3 not enough evidence to decide.
 `
 
 // seeAlso are the links between the pages that the library expects; all commands are on one page here.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,15 +10,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vextrus/finance-rollout/internal/cli/recovery"
-	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/names"
-	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// rollbackFlags are how a rollback is done.
+// rollbackFlags are the flags of rollout rollback.
 type rollbackFlags struct {
 	common
 	option     string
@@ -37,21 +33,20 @@ func rollbackCommand() *cobra.Command {
 		Use:   "rollback",
 		Short: "Take the canary out of traffic and bring the stack to the same position",
 		Long: "Take the canary out of traffic and bring the stack to the same position.\n\n" +
-			"Whatever the option, the image is latched, the canary's pods lose their requests at once, the stable track gets " +
-			"its\n" +
-			"full capacity, and logs and events are kept. Then the option decides about the pods:\n\n" +
-			"  scale   the Deployment stays, without pods\n" +
-			"  delete  the Deployment is deleted, and the stack has no canary image any more\n" +
-			"  undo    the Deployment goes back to an earlier revision, without pods; `rollout advance` gives it requests\n\n" +
-			"After that the stack's configuration and state follow (canaryWeight 0, pulumi up --refresh), the smoke suite runs\n" +
-			"against the stable track, which is then watched, and a report is written. It needs nothing but the cluster: what\n" +
-			"else does not answer is named, with what is left to do. It may be repeated.",
+			"With every option the image is latched, the canary's pods are isolated at once, the stable track grows to full\n" +
+			"capacity, and logs and events are kept. The option decides about the pods:\n\n" +
+			"  scale   keep the Deployment without pods\n" +
+			"  delete  delete the Deployment, and remove the canary image from the configuration\n" +
+			"  undo    restore an earlier revision of the Deployment, without pods; `rollout advance` gives it requests\n\n" +
+			"Then the command updates the stack's configuration and state (canaryWeight 0, pulumi up --refresh), runs the\n" +
+			"smoke suite on the stable track, watches it, and writes a report. The rollback needs nothing but the cluster:\n" +
+			"the report lists the steps that are left if anything else does not answer. The command can be repeated.",
 		Example: "  rollout rollback -s production --reason \"customers report wrong totals\"\n" +
 			"  rollout rollback -s production --option undo --to-revision 3 --yes",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("watch") && flags.watch < 0 {
-				return terminal.Usage(fmt.Errorf("--watch %s: 0 or more is needed", flags.watch))
+				return terminal.Usage(fmt.Errorf("--watch %s: allowed are durations from 0", flags.watch))
 			}
 			if !cmd.Flags().Changed("watch") {
 				flags.watch = -1
@@ -62,13 +57,13 @@ func rollbackCommand() *cobra.Command {
 	flags.bind(cmd)
 	set := cmd.Flags()
 	set.StringVar(&flags.option, "option", recovery.Scale, strings.Join(recovery.OptionNames(), ", "))
-	set.IntVar(&flags.toRevision, "to-revision", 0, "revision that --option undo goes back to; 0 for the one before")
-	set.StringVar(&flags.release, "release", "", "release to roll back; empty for the one that is on trial")
-	set.StringVar(&flags.reason, "reason", "by hand", "why; it is kept in the ledger")
-	set.DurationVar(&flags.watch, "watch", 0, "how long the stable track is watched afterwards (default: the stack's "+
+	set.IntVar(&flags.toRevision, "to-revision", 0, "revision to restore with --option undo; 0 for the previous one")
+	set.StringVar(&flags.release, "release", "", "release to roll back; omit for the one on trial")
+	set.StringVar(&flags.reason, "reason", "by hand", "reason, kept in the ledger")
+	set.DurationVar(&flags.watch, "watch", 0, "how long to watch the stable track afterwards (default: the stack's "+
 		"guard.watch)")
-	set.StringVar(&flags.report, "report", "", "file of the report; empty for rollback-RELEASE-TIME.md, - for none")
-	set.BoolVarP(&flags.yes, "yes", "y", false, "do not ask")
+	set.StringVar(&flags.report, "report", "", "file of the report, - for none; omit for rollback-RELEASE-TIME.md")
+	set.BoolVarP(&flags.yes, "yes", "y", false, "do not ask for confirmation")
 	complete(cmd, "option", recovery.OptionNames)
 	return cmd
 }
@@ -79,49 +74,34 @@ func runRollback(cmd *cobra.Command, flags rollbackFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := s.canaries(); err != nil {
+	if err := s.requireCanary(); err != nil {
 		return err
 	}
-	secrets := s.fetchSecrets(ctx)
-	state, canary, err := s.onTrial(ctx, flags.release)
-	if err != nil {
-		return err
+	operation := &recovery.Operation{
+		Rollout: s.Rollout, Cluster: s.cluster, Stack: s.stack, StackName: s.stack.Name, Output: s.progress,
+		Progress: s.report,
 	}
-	revisions, err := s.cluster.Revisions(ctx, s.settings.Namespace, canary.Deployment)
-	if err != nil && flags.option == recovery.Undo {
-		return err
-	}
-	choice, err := recovery.Choose(flags.option, flags.toRevision, canary, revisions, state)
-	if err != nil {
+	selection := recovery.Selection{Release: flags.release, Option: flags.option, ToRevision: flags.toRevision}
+	plan, err := operation.Prepare(ctx, selection)
+	if _, wrong := errors.AsType[*recovery.SelectionError](err); wrong {
 		return terminal.Usage(err)
-	}
-	record, err := s.record(ctx)
-	if err != nil {
+	} else if err != nil {
 		return err
 	}
-	// The record is written by an update that passed: until it says 0, the stack has not followed an earlier rollback.
-	if settled := record["weight"] == "" || record["weight"] == "0"; canary.Out && settled &&
-		s.settings.Position().Weight == 0 {
-		return s.output.Print(map[string]any{"nothing": true, "canary": canary}, func(terminal.Style) string {
-			return fmt.Sprintf("there is nothing to roll back: %s has no requests and no pods, and the configuration asks "+
-				"for 0 %%", canary.Release)
+	if plan.Nothing {
+		return s.output.Print(plan, func(terminal.Style) string {
+			return fmt.Sprintf("nothing to roll back: %s has no requests and no pods, and the configuration asks for 0 %%",
+				plan.Canary.Release)
 		})
 	}
-	question := fmt.Sprintf("%s %s has %d %% of the requests and %d pods in %s at %s.\nIts image %s will be latched. "+
-		"In the place of %#q:\nroll back?",
-		s.settings.App, canary.Release, canary.Weight, canary.Desired, s.settings.Namespace, s.cluster.Origin(), canary.Image,
-		choice.Kubectl(s.settings.Namespace, canary.Deployment))
-	if err := s.confirm(ctx, flags.yes, question); err != nil {
+	if err := s.confirm(ctx, flags.yes, operation.Question(plan, s.cluster.Origin())); err != nil {
 		return err
 	}
-	if release, err := s.alone(ctx, "rollback", true); err == nil {
+	// A Lease that cannot be taken does not keep a bad canary in traffic.
+	if release, err := s.lock(ctx, "rollback", true); err == nil {
 		defer release()
 	}
-	request := recovery.Request{Stack: s.stack.Name, Namespace: s.settings.Namespace, Who: s.who, Canary: canary,
-		Choice: choice}
-	report := recovery.Run(ctx, request, func(ctx context.Context) rollback.Outcome {
-		return s.takeOut(ctx, request, flags.reason, secrets)
-	}, s.afterwards(request, secrets, flags.watch))
+	report := operation.Run(ctx, plan, flags.reason, flags.watch)
 	if err := s.writeReport(report, flags.report); err != nil {
 		return err
 	}
@@ -131,11 +111,11 @@ func runRollback(cmd *cobra.Command, flags rollbackFlags) error {
 	return terminal.OfVerdict(report.Verdict())
 }
 
-// emergency opens a session with a stack whose configuration may be wrong: nothing may keep a bad canary in traffic.
+// emergency begins a session even if the stack's configuration is invalid: nothing may keep a bad canary in traffic.
 func (c *common) emergency(cmd *cobra.Command) (*session, error) {
 	stack, output, err := c.open(cmd)
-	if _, wrong := errors.AsType[*settings.Error](err); wrong && stack != nil && stack.Settings != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the configuration is not valid, and what can be read of it is used: %s\n",
+	if _, invalid := errors.AsType[*settings.Error](err); invalid && stack != nil && stack.Settings != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the configuration is invalid, and its valid part is used: %s\n",
 			sanitize.Text(err.Error()))
 	} else if err != nil {
 		return nil, err
@@ -143,40 +123,7 @@ func (c *common) emergency(cmd *cobra.Command) (*session, error) {
 	return connect(cmd, stack, output)
 }
 
-// onTrial finds what is to be rolled back.
-func (s *session) onTrial(ctx context.Context, wanted string) (*ledger.State, recovery.Canary, error) {
-	known := recovery.Facts{App: s.settings.App, Wanted: wanted, Configured: s.settings.Release}
-	history, err := ledger.Read(ctx, s.store())
-	if err != nil {
-		s.tell("warning: %s", err)
-	} else {
-		state := history.State()
-		known.State = &state
-	}
-	if known.Deployments, err = s.cluster.Deployments(ctx, s.settings.Namespace,
-		names.CanaryLabels(s.settings.App)); err != nil {
-		return nil, recovery.Canary{}, err
-	}
-	canary, err := recovery.Find(known)
-	if err != nil {
-		return nil, canary, terminal.Usage(err)
-	}
-	return known.State, canary, nil
-}
-
-// takeOut is the rollback itself, by the same steps as the guard's.
-func (s *session) takeOut(ctx context.Context, request recovery.Request, reason string,
-	secrets *secretSettings) rollback.Outcome {
-	options := s.rollout().Rollback(request.Canary.Release, reason, map[string]string{"option": request.Choice.Option})
-	options.Secrets = secrets.revealed()
-	options.OnStep = func(step rollback.Step) { s.tell("%s", step) }
-	request.Choice.Apply(&options, s.cluster)
-	s.tell("rolling back %s: %s", request.Canary.Release, reason)
-	return rollback.Run(ctx, s.cluster, s.rollout().Recorder(request.Canary.Image, request.Canary.Release),
-		options)
-}
-
-// writeReport keeps the report in a file.
+// writeReport writes the report to a file.
 func (s *session) writeReport(report *recovery.Report, path string) error {
 	if path == "-" {
 		return nil
@@ -185,50 +132,8 @@ func (s *session) writeReport(report *recovery.Report, path string) error {
 		path = fmt.Sprintf("rollback-%s-%s.md", report.Canary.Release, report.Began.Format("20060102-150405"))
 	}
 	if err := os.WriteFile(path, []byte(report.Markdown()), 0o600); err != nil {
-		return fmt.Errorf("the rollback is done, but its report could not be written: %w", err)
+		return fmt.Errorf("the rollback is done, but writing its report failed: %w", err)
 	}
-	s.tell("report: %s", path)
+	s.report("report: " + path)
 	return nil
-}
-
-// secretSettings are settings with secrets, which arrive from the Pulumi CLI while something else is done.
-type secretSettings struct {
-	done     chan struct{}
-	settings *settings.Settings
-	err      error
-}
-
-// secretsWait is how long a rollback waits for them: known secrets are kept out of the evidence, but no canary is
-// kept in traffic for it.
-const secretsWait = time.Second
-
-func (s *session) fetchSecrets(ctx context.Context) *secretSettings {
-	fetched := &secretSettings{done: make(chan struct{})}
-	go func() {
-		defer close(fetched.done)
-		fetched.settings, fetched.err = s.stack.WithSecrets(ctx)
-	}()
-	return fetched
-}
-
-// revealed are the secrets, if they arrive soon; what looks like one is redacted in any case.
-func (f *secretSettings) revealed() []string {
-	select {
-	case <-f.done:
-		if f.err == nil {
-			return f.settings.Revealed()
-		}
-	case <-time.After(secretsWait):
-	}
-	return nil
-}
-
-// wait gives the settings with secrets.
-func (f *secretSettings) wait(ctx context.Context) (*settings.Settings, error) {
-	select {
-	case <-f.done:
-		return f.settings, f.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 }

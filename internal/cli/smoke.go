@@ -15,7 +15,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/verify"
 )
 
-// tracks are the tracks that a command can be about.
+// tracks lists the values of --track.
 func tracks() []string { return []string{names.Canary, names.Stable} }
 
 func smokeCommand() *cobra.Command {
@@ -24,9 +24,8 @@ func smokeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "smoke [STACK]",
 		Short: "Run the smoke suite against the pods of a stack",
-		Long: "Run the smoke suite against the pods of a stack: those of the canary where it has any, else those of the " +
-			"stable track.\n\n" +
-			"Nothing is recorded and nothing changes. It ends with 1 when a check fails, and with 3 when one could not be made.",
+		Long: "Run the smoke suite against the pods of a stack: the canary's if it has any, else the stable track's.\n\n" +
+			"The command records and changes nothing. It exits with 1 if a check fails, and with 3 if a check could not run.",
 		Example:           "  rollout smoke staging\n  rollout smoke production --track stable",
 		Args:              stackArgument(&flags),
 		ValidArgsFunction: completeStack(&flags),
@@ -42,19 +41,19 @@ func smokeCommand() *cobra.Command {
 		},
 	}
 	flags.bind(cmd)
-	cmd.Flags().StringVar(&track, "track", "", "canary or stable; empty for the canary where it has pods")
+	cmd.Flags().StringVar(&track, "track", "", "canary or stable; omit for the canary if it has pods")
 	complete(cmd, "track", tracks)
 	return cmd
 }
 
-// stackArgument takes the stack as an argument, in the place of --stack.
+// stackArgument accepts the stack as an argument instead of --stack.
 func stackArgument(flags *common) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) > 1:
 			return terminal.Usage(fmt.Errorf("%s takes one stack, got %q", cmd.CommandPath(), args))
 		case len(args) == 1 && flags.stack != "" && flags.stack != args[0]:
-			return terminal.Usage(fmt.Errorf("two stacks are named, %s and %s", args[0], flags.stack))
+			return terminal.Usage(fmt.Errorf("two stacks are named, %s and %s: pass one", args[0], flags.stack))
 		case len(args) == 1:
 			flags.stack = args[0]
 		}
@@ -72,7 +71,7 @@ func completeStack(flags *common) cobra.CompletionFunc {
 }
 
 func (s *session) smoke(ctx context.Context, track string) error {
-	known, err := s.stack.WithSecrets(ctx)
+	withSecrets, err := s.stack.WithSecrets(ctx)
 	if err != nil {
 		return fmt.Errorf("the suite needs the stack's secrets: %w", err)
 	}
@@ -80,7 +79,7 @@ func (s *session) smoke(ctx context.Context, track string) error {
 	if err != nil {
 		return err
 	}
-	options, err := s.rollout().With(known).Verification(subject, "")
+	options, err := s.Rollout.With(withSecrets).Verification(subject, "")
 	if err != nil {
 		return err
 	}
@@ -94,21 +93,21 @@ func (s *session) smoke(ctx context.Context, track string) error {
 	return terminal.OfVerdict(report.Verdict)
 }
 
-// subject is the track that is asked for; without one the canary where it has ready pods.
+// subject returns the requested track; without a request the canary if it has ready pods, else stable.
 func (s *session) subject(ctx context.Context, track string) (rollout.Subject, error) {
-	stable := rollout.Subject{Track: names.Stable, Version: s.settings.StableLabel}
-	canary := rollout.Subject{Track: names.Canary, Version: s.settings.Release, Release: true}
+	stable := rollout.Subject{Track: names.Stable, Version: s.Settings.StableLabel}
+	canary := rollout.Subject{Track: names.Canary, Version: s.Settings.Release, Release: true}
 	switch {
-	case s.settings.IsSingle() && track == names.Canary:
-		return stable, terminal.Usage(errors.New("this stack has one track and no canary"))
-	case s.settings.IsSingle():
-		return rollout.SubjectOf(s.settings), nil
+	case s.Settings.IsSingle() && track == names.Canary:
+		return stable, terminal.Usage(errors.New("this stack has no canary: omit --track"))
+	case s.Settings.IsSingle():
+		return rollout.SubjectOf(s.Settings), nil
 	case track == names.Stable:
 		return stable, nil
 	case track == names.Canary:
 		return canary, nil
 	}
-	pods, err := s.cluster.ReadyPods(ctx, s.settings.Namespace, canary.Deployment(s.settings))
+	pods, err := s.cluster.ReadyPods(ctx, s.Settings.Namespace, canary.Deployment(s.Settings))
 	if err != nil {
 		return stable, err
 	}

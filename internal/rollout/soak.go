@@ -50,19 +50,14 @@ func SoakSpec(s *settings.Settings) soak.Spec {
 // Soak gathers the evidence of the stage that the ledger's state stands at, afresh. It returns no error: a Prometheus
 // that cannot be reached is a result with verdict error.
 func (r *Rollout) Soak(ctx context.Context, state ledger.State) advance.Soak {
-	return LookAtSoak(ctx, r.Settings, r.Cluster, r.Prometheus, state, r.Clock.Now())
-}
-
-// LookAtSoak is [Rollout.Soak] for callers that only read.
-func LookAtSoak(ctx context.Context, s *settings.Settings, pods soak.Pods, server func() (soak.Server, error),
-	state ledger.State, now time.Time) advance.Soak {
-	spec := SoakSpec(s)
-	prometheus, err := server()
+	now := r.Clock.Now()
+	spec := SoakSpec(r.Settings)
+	prometheus, err := r.Prometheus()
 	if err != nil {
 		return advance.Soak{
 			Plan: spec.Plan, Extensions: state.Extensions, Since: state.SoakSince,
 			Evaluation: soak.Unseen(gate.Window{Start: state.SoakSince, End: now}, err),
 		}
 	}
-	return soak.Look(ctx, spec, pods, prometheus, state, now)
+	return soak.Look(ctx, spec, r.Cluster, prometheus, state, now)
 }

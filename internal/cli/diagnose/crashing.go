@@ -66,7 +66,8 @@ func notStarted(status corev1.ContainerStatus) string {
 		"CreateContainerError", "StartError"}, waiting.Reason) {
 		return waiting.Reason + ": " + waiting.Message
 	}
-	if last := podstate.LastEnd(status); last != nil && (last.Reason == "StartError" || last.Reason == "ContainerCannotRun") {
+	if last := podstate.LastEnd(status); last != nil && (last.Reason == "StartError" ||
+		last.Reason == "ContainerCannotRun") {
 		return last.Reason + ": " + last.Message
 	}
 	return ""
@@ -140,7 +141,8 @@ func afterExit(s Snapshot, pod *Pod, status corev1.ContainerStatus, end *corev1.
 			finding.Next = append([]string{logs}, finding.Next...)
 			return finding
 		}
-		finding.Cause, finding.Summary = CauseCrash, fmt.Sprintf("container %s exits by itself with exit code %d", status.Name,
+		finding.Cause, finding.Summary = CauseCrash, fmt.Sprintf("container %s exits by itself with exit code %d",
+			status.Name,
 			end.ExitCode)
 		for _, line := range lines[max(0, len(lines)-3):] {
 			finding.Evidence = append(finding.Evidence, "log: "+short(line))

@@ -11,35 +11,34 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// Canary is what is on trial.
+// Canary is the release to roll back.
 type Canary struct {
-	// Release is its name, Deployment that of its Deployment, and Image the digest that it runs.
+	// Release and Deployment are names, Image is the digest that the pods run.
 	Release    string `json:"release"`
 	Deployment string `json:"deployment"`
 	Image      string `json:"image"`
-	// Reference is the image as the Deployment names it; empty when there is none.
+	// Reference is the image in the Deployment's template, empty without a Deployment.
 	Reference string `json:"-"`
-	// Weight is its share of the requests by the ledger, in percent; Desired how many pods it shall have.
+	// Weight is its share of the requests in the ledger, in percent; Desired is the number of pods in the Deployment.
 	Weight  int `json:"weight"`
 	Desired int `json:"desired"`
-	// Out tells that it has no requests, no pods, and that no shift or rollback of it is under way: there is nothing to
-	// roll back.
+	// Out is true when there is nothing to roll back: no requests, no pods, no shift and no rollback in progress.
 	Out bool `json:"out,omitempty"`
 }
 
-// Facts is what is known of a stack's canaries.
+// Facts are the inputs of Find.
 type Facts struct {
 	App string
-	// Wanted is the release that the operator names, empty for none; Configured that of the configuration.
+	// Wanted is the release that the operator names, empty for none; Configured is the release in the configuration.
 	Wanted, Configured string
-	// State is where the rollout stands; nil when the ledger cannot be read.
+	// State is the state of the ledger, nil when it cannot be read.
 	State *ledger.State
-	// Deployments are those of the canary track.
+	// Deployments are the Deployments of the canary track.
 	Deployments []appsv1.Deployment
 }
 
-// Find tells which canary is to be taken out: the one that is named, else the one that the ledger tells of, else the
-// configured one.
+// Find returns the canary to roll back: the wanted release, else the one on trial in the ledger, else the configured
+// one. It fails if the wanted release does not exist, or if the canary's image has no digest to latch.
 func Find(facts Facts) (Canary, error) {
 	release := facts.Wanted
 	if release == "" {
@@ -55,18 +54,18 @@ func Find(facts Facts) (Canary, error) {
 	}
 	ofLedger := facts.fromLedger(&canary)
 	if !exists && !ofLedger && facts.Wanted != "" {
-		return Canary{}, fmt.Errorf("there is no release %q: there is no Deployment %s, and the ledger's last release is "+
-			"another one; %s",
-			facts.Wanted, canary.Deployment, facts.others())
+		return Canary{}, fmt.Errorf("there is no release %q: neither the Deployment %s exists nor does the ledger's state "+
+			"name the release; %s",
+			facts.Wanted, canary.Deployment, facts.existing())
 	}
 	if canary.Image == "" && !canary.Out {
-		return Canary{}, fmt.Errorf("deployment %s names its image %q by no digest, so that it cannot be latched: %s",
-			canary.Deployment, canary.Reference, facts.others())
+		return Canary{}, fmt.Errorf("deployment %s names its image %q without a digest, which a latch needs; %s",
+			canary.Deployment, canary.Reference, facts.existing())
 	}
 	return canary, nil
 }
 
-// onTrial is the release that the ledger tells of, else the configured one.
+// onTrial returns the release on trial in the ledger, else the configured one.
 func (f Facts) onTrial() string {
 	if f.State == nil {
 		return f.Configured
@@ -126,8 +125,8 @@ func (f Facts) fromLedger(canary *Canary) bool {
 	return known
 }
 
-// others names the releases that there are.
-func (f Facts) others() string {
+// existing lists the releases that have a Deployment.
+func (f Facts) existing() string {
 	var releases []string
 	for _, deployment := range f.Deployments {
 		if release := deployment.Labels[names.Version]; release != "" {
@@ -136,7 +135,7 @@ func (f Facts) others() string {
 	}
 	slices.Sort(releases)
 	if len(releases) == 0 {
-		return "there is none"
+		return "no release has a Deployment"
 	}
-	return "there are " + strings.Join(slices.Compact(releases), ", ")
+	return "the releases are " + strings.Join(slices.Compact(releases), ", ")
 }

@@ -11,39 +11,40 @@ import (
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
-// Options of a rollback: what becomes of the canary's pods once they have no requests.
+// Options of a rollback. They decide about the Deployment of the canary once it is out of traffic.
 const (
 	// Scale keeps the Deployment without pods.
 	Scale = "scale"
 	// Delete deletes it.
 	Delete = "delete"
-	// Undo gives it the template of an earlier revision, without pods: that one gets requests through the advance gate
-	// only.
+	// Undo gives it the template of an earlier revision, without pods. That revision gets requests only through the
+	// advance gate.
 	Undo = "undo"
 )
 
-// OptionNames lists them.
+// OptionNames lists the options.
 func OptionNames() []string { return []string{Scale, Delete, Undo} }
 
-// Deployments is what the options need of the cluster; internal/kube's Client.
-type Deployments interface {
+// OptionCluster is the part of internal/kube's Client that the options need.
+type OptionCluster interface {
 	DeleteDeployment(ctx context.Context, namespace, name string) error
 	UndoTo(ctx context.Context, namespace, name string, revision kube.Revision) error
 }
 
-// Choice is an option with what it needs.
+// Choice is a checked option.
 type Choice struct {
 	Option string
-	// Revision is the one that Undo goes back to.
+	// Revision is the target of Undo.
 	Revision kube.Revision
 }
 
-// Choose checks an option against what there is. To is the number of the revision for Undo, 0 for the one before.
+// Choose checks an option. The number to is the revision for Undo, 0 for the one before the present one. A latched
+// revision is refused, and so is one with the image of the present revision.
 func Choose(option string, to int, canary Canary, revisions []kube.Revision, state *ledger.State) (Choice, error) {
 	switch option {
 	case Scale, Delete:
 		if to != 0 {
-			return Choice{}, fmt.Errorf("--to-revision %d belongs to --option %s, not to %s", to, Undo, option)
+			return Choice{}, fmt.Errorf("--to-revision %d needs --option %s, not %s", to, Undo, option)
 		}
 		return Choice{Option: option}, nil
 	case Undo:
@@ -57,15 +58,14 @@ func Choose(option string, to int, canary Canary, revisions []kube.Revision, sta
 	digest := names.Digest(revision.Image)
 	if state != nil {
 		if latch, latched := state.Latch(digest); latched {
-			return Choice{}, fmt.Errorf("revision %d runs %s, which was itself rolled back at %s by %s: %s; choose another "+
+			return Choice{}, fmt.Errorf("revision %d runs %s, which was rolled back itself at %s by %s: %s; choose another "+
 				"revision, or --option %s",
 				revision.Number, revision.Image, latch.Time.Format("2006-01-02 15:04"), latch.Who, latch.Reason, Scale)
 		}
 	}
 	if digest == canary.Image {
-		return Choice{}, fmt.Errorf("revision %d runs the same image as now, %s, and differs in its configuration alone, "+
-			"which `pulumi up` would bring back: "+
-			"use --option %s and correct the configuration", revision.Number, revision.Image, Scale)
+		return Choice{}, fmt.Errorf("revision %d has the present image, %s, and another configuration, which the next "+
+			"`pulumi up` would overwrite: use --option %s and correct the configuration", revision.Number, revision.Image, Scale)
 	}
 	return Choice{Option: Undo, Revision: revision}, nil
 }
@@ -83,46 +83,46 @@ func choose(to int, canary Canary, revisions []kube.Revision) (kube.Revision, er
 			before = revision
 		}
 	}
-	list := "it has " + strings.Join(known, ", ")
+	list := "its revisions are " + strings.Join(known, ", ")
 	if len(known) == 0 {
-		list = "it has none"
+		list = "it has no revisions"
 	}
 	switch {
 	case to == 0 && before == nil:
-		return kube.Revision{}, fmt.Errorf("deployment %s has no revision before the present one to go back to; %s: use "+
-			"--option %s", canary.Deployment, list, Scale)
+		return kube.Revision{}, fmt.Errorf("deployment %s has no revision before the present one; %s: use --option %s",
+			canary.Deployment, list, Scale)
 	case to == 0:
 		return *before, nil
 	case named == nil:
 		return kube.Revision{}, fmt.Errorf("deployment %s has no revision %d; %s", canary.Deployment, to, list)
 	case named.Present:
-		return kube.Revision{}, fmt.Errorf("revision %d is the one that deployment %s runs now; %s", to, canary.Deployment,
+		return kube.Revision{}, fmt.Errorf("revision %d is the present one of deployment %s; %s", to, canary.Deployment,
 			list)
 	default:
 		return *named, nil
 	}
 }
 
-// Apply makes the rollback take the pods away by the choice.
-func (c Choice) Apply(options *rollback.Options, deployments Deployments) {
+// Apply sets the step of the rollback that removes the pods.
+func (c Choice) Apply(options *rollback.Options, cluster OptionCluster) {
 	namespace, name := options.Namespace, options.Deployment
 	switch c.Option {
 	case Delete:
 		options.RemoveName = "delete canary"
 		options.Remove = func(ctx context.Context) (string, error) {
-			return name, deployments.DeleteDeployment(ctx, namespace, name)
+			return name, cluster.DeleteDeployment(ctx, namespace, name)
 		}
 	case Undo:
 		options.RemoveName = "undo canary"
 		options.Remove = func(ctx context.Context) (string, error) {
 			return fmt.Sprintf("%s at revision %d without pods, %s", name, c.Revision.Number, c.Revision.Image),
-				deployments.UndoTo(ctx, namespace, name, c.Revision)
+				cluster.UndoTo(ctx, namespace, name, c.Revision)
 		}
 	}
 }
 
-// Config is what the stack's configuration must say for the position that the rollback made, by key; an empty value
-// removes the key. Built tells that the image is built by the stack, and named by a tag.
+// Config returns the configuration for the position after the rollback; an empty value removes the key. Built is true
+// when the stack builds its image itself, which then has no key to change.
 func (c Choice) Config(built bool) map[string]string {
 	config := map[string]string{"canaryWeight": "0"}
 	switch {
@@ -135,7 +135,7 @@ func (c Choice) Config(built bool) map[string]string {
 	return config
 }
 
-// Kubectl is the guide's command for the same option.
+// Kubectl returns the guide's command for the option.
 func (c Choice) Kubectl(namespace, deployment string) string {
 	switch c.Option {
 	case Delete:

@@ -77,7 +77,7 @@ func TestFind(t *testing.T) {
 			ObjectMeta: metav1.ObjectMeta{Name: "shop-v2"},
 			Spec: appsv1.DeploymentSpec{
 				Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Image: "shop:2"}}}}},
-		}}}, err: "by no digest"},
+		}}}, err: "without a digest"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -128,14 +128,14 @@ func TestChoose(t *testing.T) {
 		{name: "a revision by its number", option: Undo, to: 1, revisions: revisions, want: 1},
 		{name: "one that is unknown", option: Undo, to: 7, revisions: revisions,
 			err: []string{"no revision 7", "1 (shop@" + older, "2 (shop@"}},
-		{name: "the present one", option: Undo, to: 4, revisions: revisions, err: []string{"runs now"}},
+		{name: "the present one", option: Undo, to: 4, revisions: revisions, err: []string{"is the present one"}},
 		{name: "nothing before", option: Undo, revisions: revisions[2:],
 			err: []string{"no revision before", "--option scale"}},
-		{name: "no revisions at all", option: Undo, to: 1, err: []string{"it has none"}},
+		{name: "no revisions at all", option: Undo, to: 1, err: []string{"no revisions"}},
 		{name: "a latched one", option: Undo, revisions: revisions, state: latched(good),
-			err: []string{"itself rolled back", "12 of 90 failed", "by guard"}},
-		{name: "the same image", option: Undo, revisions: []kube.Revision{{Number: 3, Image: "shop@" + bad}},
-			err: []string{"the same image"}},
+			err: []string{"rolled back itself", "12 of 90 failed", "by guard"}},
+		{name: "the present image", option: Undo, revisions: []kube.Revision{{Number: 3, Image: "shop@" + bad}},
+			err: []string{"the present image"}},
 		{name: "a revision for scale", option: Scale, to: 2, err: []string{"--to-revision 2", "undo"}},
 		{name: "an unknown option", option: "restart", err: []string{"scale, delete, undo"}},
 	}
@@ -247,8 +247,8 @@ func whole() (Request, rollback.Outcome, FollowUp) {
 		Events: func(context.Context) ([]string, error) {
 			return []string{"09:00:01 Normal Killing Pod/shop-v2-x: stopped"}, nil
 		},
-		Tell: func(string) {},
-		Now:  func() time.Time { clock = clock.Add(time.Second); return clock },
+		Progress: func(string) {},
+		Now:      func() time.Time { clock = clock.Add(time.Second); return clock },
 	}
 }
 

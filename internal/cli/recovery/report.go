@@ -8,7 +8,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 )
 
-// Report is what an operator's rollback did.
+// Report is the outcome of an operator's rollback.
 type Report struct {
 	Stack     string    `json:"stack"`
 	Namespace string    `json:"namespace"`
@@ -19,29 +19,29 @@ type Report struct {
 	Began     time.Time `json:"began"`
 	Ended     time.Time `json:"ended"`
 	Steps     []Step    `json:"steps"`
-	// OutOfTraffic tells that no endpoint of the canary was left, OutAfter how long that took.
+	// OutOfTraffic is true when the canary had no endpoint left, after OutAfter.
 	OutOfTraffic bool          `json:"outOfTraffic"`
 	OutAfter     time.Duration `json:"outAfterNanoseconds"`
-	// Evidence is the name under which logs, events and the state of the pods were kept.
+	// Evidence is the name of the stored logs, events and pod states.
 	Evidence string `json:"evidence,omitempty"`
-	// Revision and RevisionImage are what an undo went back to.
+	// Revision and RevisionImage are the target of an undo.
 	Revision      int    `json:"revision,omitempty"`
 	RevisionImage string `json:"revisionImage,omitempty"`
-	// Settled tells that the stack's configuration and state are at the same position.
+	// Settled is true when the stack's configuration and state are at the same position.
 	Settled      bool             `json:"settled"`
 	Smoke        string           `json:"smoke,omitempty"`
 	SmokeVerdict gate.Verdict     `json:"smokeVerdict,omitempty"`
 	Watched      time.Duration    `json:"watchedNanoseconds,omitempty"`
 	Watch        *gate.Evaluation `json:"watch,omitempty"`
 	Events       []string         `json:"events,omitempty"`
-	// Left is what is left to do, most pressing first; empty when nothing is.
+	// Left lists the steps left to do, the most urgent first.
 	Left []string `json:"left,omitempty"`
 
-	// failed tells that something went wrong that no later look can cure.
+	// failed is true after a problem that a repeated check cannot resolve.
 	failed bool
 }
 
-// Step is a step of the rollback.
+// Step is one step of the rollback.
 type Step struct {
 	Name         string `json:"name"`
 	Done         string `json:"done,omitempty"`
@@ -50,7 +50,7 @@ type Step struct {
 }
 
 // Verdict is pass when nothing is left to do; fail when the canary may still have requests, the stack is at another
-// position, or the stable track is shown to be bad; inconclusive when something could not be looked at.
+// position, or the stable track fails; inconclusive when a check could not run.
 func (r *Report) Verdict() gate.Verdict {
 	switch {
 	case !r.OutOfTraffic, r.failed:
@@ -62,14 +62,14 @@ func (r *Report) Verdict() gate.Verdict {
 	}
 }
 
-// Summary is the outcome in a few lines.
+// Summary formats the outcome in a few lines.
 func (r *Report) Summary() string {
 	var out strings.Builder
 	if r.OutOfTraffic {
 		fmt.Fprintf(&out, "%s is out of traffic after %s; its image %s is latched\n", r.Canary.Release,
 			r.OutAfter.Round(time.Millisecond), short(r.Canary.Image))
 	} else {
-		fmt.Fprintf(&out, "%s MAY STILL HAVE REQUESTS: its endpoints could not be shown to be gone\n", r.Canary.Release)
+		fmt.Fprintf(&out, "%s MAY STILL HAVE REQUESTS: its endpoints are not confirmed gone\n", r.Canary.Release)
 	}
 	if len(r.Left) == 0 {
 		out.WriteString("nothing is left to do\n")
@@ -82,7 +82,7 @@ func (r *Report) Summary() string {
 	return out.String()
 }
 
-// Markdown is the report as a document.
+// Markdown formats the report as a document.
 func (r *Report) Markdown() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "# Rollback of %s in %s\n\n", r.Canary.Release, r.Namespace)
@@ -103,7 +103,7 @@ func (r *Report) Markdown() string {
 	if r.OutOfTraffic {
 		row("out of traffic after", r.OutAfter.Round(time.Millisecond).String())
 	} else {
-		row("out of traffic", "**not shown**")
+		row("out of traffic", "**not confirmed**")
 	}
 	if r.Evidence != "" {
 		row("evidence", fmt.Sprintf("`rollout evidence get %s -s %s`", r.Evidence, r.Stack))
@@ -127,7 +127,7 @@ func (r *Report) Markdown() string {
 	return out.String()
 }
 
-// followed is what came after the rollback itself.
+// followed formats the follow-up of the rollback.
 func (r *Report) followed(out *strings.Builder) {
 	if r.Smoke != "" {
 		fmt.Fprintf(out, "\n## Smoke suite on the stable track: %s\n\n```\n%s\n```\n", r.SmokeVerdict,
@@ -147,7 +147,7 @@ func cell(text string) string {
 	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
 }
 
-// short is a digest as people compare it.
+// short abbreviates a digest.
 func short(digest string) string {
 	const shown = len("sha256:") + 12
 	if len(digest) <= shown {

@@ -16,15 +16,15 @@ import (
 type FollowUp struct {
 	// Settle brings the stack's configuration and state to the position of the rollback.
 	Settle func(ctx context.Context) error
-	// Smoke runs the smoke suite against the stable track.
+	// Smoke runs the smoke suite on the stable track.
 	Smoke func(ctx context.Context) (text string, verdict gate.Verdict, err error)
-	// Watch looks at the stable track for a while.
+	// Watch watches the stable track for a while.
 	Watch func(ctx context.Context) gate.Evaluation
-	// Events are those of the time since the rollback began.
+	// Events returns the events of both tracks since the rollback began.
 	Events func(ctx context.Context) ([]string, error)
-	// Tell says what is done next; it must not be nil.
-	Tell func(text string)
-	Now  func() time.Time
+	// Progress reports the next step; it must not be nil.
+	Progress func(text string)
+	Now      func() time.Time
 }
 
 // Request is an operator's request to roll back.
@@ -34,16 +34,16 @@ type Request struct {
 	Choice                Choice
 }
 
-// rollbackLimit bounds the rollback itself; its steps have limits of their own.
+// rollbackLimit limits the rollback itself. Its steps have their own limits.
 const rollbackLimit = 6 * time.Minute
 
-// Run rolls back and does what follows. The rollback itself is carried through even when the context ends; what
-// follows it is not.
+// Run rolls back and does the follow-up. The end of the context ends the follow-up, but never the rollback itself.
 func Run(ctx context.Context, request Request, rollBack func(context.Context) rollback.Outcome,
 	after FollowUp) *Report {
 	report := &Report{
-		Stack: request.Stack, Namespace: request.Namespace, Who: request.Who, Canary: request.Canary, Option: request.Choice.Option,
-		Began: after.Now().UTC(),
+		Stack: request.Stack, Namespace: request.Namespace, Who: request.Who, Canary: request.Canary,
+		Option: request.Choice.Option,
+		Began:  after.Now().UTC(),
 	}
 	through, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackLimit)
 	defer cancel()
@@ -56,12 +56,12 @@ func Run(ctx context.Context, request Request, rollBack func(context.Context) ro
 	report.smoke(ctx, after)
 	report.watch(ctx, after)
 	if after.Events != nil {
-		// The events are short to read, and the report is worth little without them.
+		// Read the events even after an interrupt: that is quick, and the report needs them.
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		events, err := after.Events(late)
 		report.Events = events
-		report.missed("look at the events: kubectl get events -n "+request.Namespace, err)
+		report.missed("read the events: kubectl get events -n "+request.Namespace, err)
 	}
 	report.Ended = after.Now().UTC()
 	return report
@@ -70,17 +70,17 @@ func Run(ctx context.Context, request Request, rollBack func(context.Context) ro
 func (r *Report) rolledBack(outcome rollback.Outcome) {
 	r.Reason, r.Evidence = outcome.Reason, outcome.Evidence
 	for _, step := range outcome.Steps {
-		made := Step{Name: step.Name, Done: step.Done, Milliseconds: step.Took.Milliseconds()}
+		entry := Step{Name: step.Name, Done: step.Done, Milliseconds: step.Took.Milliseconds()}
 		if step.Err != nil {
-			made.Error = step.Err.Error()
+			entry.Error = step.Err.Error()
 		}
-		r.Steps = append(r.Steps, made)
+		r.Steps = append(r.Steps, entry)
 	}
 	took, out := outcome.OutOfTraffic()
 	r.OutOfTraffic, r.OutAfter = out, took
 	if err := outcome.Err(); err != nil {
 		r.failed = true
-		r.missed(fmt.Sprintf("carry the rollback through: rollout rollback -s %s --yes", r.Stack),
+		r.missed(fmt.Sprintf("finish the rollback: rollout rollback -s %s --yes", r.Stack),
 			errors.New("some of its steps failed"))
 	}
 }
@@ -89,7 +89,7 @@ func (r *Report) settle(ctx context.Context, request Request, after FollowUp) {
 	if after.Settle == nil {
 		return
 	}
-	after.Tell("bring the stack's configuration and state to the same position")
+	after.Progress("bringing the stack's configuration and state to the same position")
 	err := after.Settle(ctx)
 	r.Settled = err == nil
 	if err == nil {
@@ -117,7 +117,7 @@ func (r *Report) smoke(ctx context.Context, after FollowUp) {
 		r.missed(again, errInterrupted)
 		return
 	}
-	after.Tell("run the smoke suite against the stable track")
+	after.Progress("running the smoke suite on the stable track")
 	text, verdict, err := after.Smoke(ctx)
 	r.Smoke, r.SmokeVerdict = text, verdict
 	switch {
@@ -127,7 +127,7 @@ func (r *Report) smoke(ctx context.Context, after FollowUp) {
 		r.failed = true
 		r.Left = append(r.Left, "the stable track fails the smoke suite too: rollout diagnose -s "+r.Stack)
 	case verdict != gate.Pass:
-		r.missed(again, errors.New("the smoke suite could not look"))
+		r.missed(again, errors.New("the smoke suite could not run"))
 	}
 }
 
@@ -140,7 +140,7 @@ func (r *Report) watch(ctx context.Context, after FollowUp) {
 		r.missed(again, errInterrupted)
 		return
 	}
-	after.Tell("watch the stable track; Ctrl-C ends the watch and writes the report")
+	after.Progress("watching the stable track; Ctrl-C ends the watch and writes the report")
 	began := after.Now()
 	evaluation := after.Watch(ctx)
 	r.Watched, r.Watch = after.Now().Sub(began).Round(time.Second), &evaluation
@@ -150,7 +150,7 @@ func (r *Report) watch(ctx context.Context, after FollowUp) {
 	case verdict == gate.Fail:
 		r.failed = true
 		r.Left = append(r.Left,
-			"the stable track is worse than the limit without the canary too: rollout diagnose -s "+r.Stack)
+			"the stable track exceeds the limit even without the canary: rollout diagnose -s "+r.Stack)
 	case verdict == gate.Error:
 		r.missed(again, errors.New(evaluation.Reasons(gate.Error)))
 	}
@@ -158,7 +158,7 @@ func (r *Report) watch(ctx context.Context, after FollowUp) {
 
 var errInterrupted = errors.New("interrupted")
 
-// missed notes what is left to do because something failed.
+// missed records a step that is left to do because of err, if err is not nil.
 func (r *Report) missed(do string, err error) {
 	if err == nil {
 		return

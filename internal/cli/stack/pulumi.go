@@ -178,6 +178,39 @@ func (s *Stack) Up(ctx context.Context, progress io.Writer, refresh bool) error 
 	}
 }
 
+const (
+	// lockWait is how long Settle waits for another update of the stack, lockRetry the time between two attempts.
+	lockWait  = 10 * time.Minute
+	lockRetry = 5 * time.Second
+)
+
+// Settle sets values as Set does and runs `pulumi up --refresh`. It waits up to 10 minutes for another update of the
+// stack to end.
+func (s *Stack) Settle(ctx context.Context, values map[string]string, progress io.Writer) error {
+	return s.settle(ctx, values, progress, lockWait, lockRetry)
+}
+
+func (s *Stack) settle(ctx context.Context, values map[string]string, progress io.Writer,
+	wait, retry time.Duration) error {
+	if err := s.Set(ctx, values); err != nil {
+		return err
+	}
+	waited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		err := s.Up(ctx, progress, true)
+		if !errors.Is(err, ErrLocked) {
+			return err
+		}
+		fmt.Fprintln(progress, "waiting for another update of the stack to end")
+		select {
+		case <-waited.Done():
+			return errors.Join(err, context.Cause(ctx))
+		case <-time.After(retry):
+		}
+	}
+}
+
 // longestStep bounds the longest step that Pulumi does not abort. A hook either waits for pods, or runs the smoke suite
 // on both tracks, each after a wait for its pods, and then bakes, for up to twice the duration while requests are few.
 func (s *Stack) longestStep() time.Duration {

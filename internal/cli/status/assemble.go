@@ -23,7 +23,7 @@ import (
 
 // status builds the Status from what was read.
 func (g *gathering) status(ctx context.Context) *Status {
-	s := g.source.Settings
+	s := g.source.Rollout.Settings
 	status := &Status{
 		Time: g.now.UTC(), Stack: g.source.Stack, Cluster: g.source.Origin, Namespace: s.Namespace, App: s.App,
 		Release: s.Release,
@@ -69,7 +69,7 @@ func newest(entries []ledger.Entry) []ledger.Entry {
 
 // latch returns the latch of the configured image, or of the ledger's last image where the configuration names a tag.
 func (g *gathering) latch() *ledger.Entry {
-	image := names.Digest(g.source.Settings.Image)
+	image := names.Digest(g.source.Rollout.Settings.Image)
 	if image == "" {
 		image = g.state.Image
 	}
@@ -104,7 +104,7 @@ func (g *gathering) measured(weight *Weight) {
 }
 
 func (g *gathering) trackStates() []Track {
-	s := g.source.Settings
+	s := g.source.Rollout.Settings
 	deployments, position := trackNames(s), s.Position()
 	var tracks []Track
 	for _, name := range []string{names.Stable, names.Canary} {
@@ -154,7 +154,7 @@ func (t *Track) count(pod *corev1.Pod, taking []string) {
 // soak returns the soak of the current stage, or nil when there is none. The evidence is a fresh reading if one arrives
 // in time, else that of the last checkpoint.
 func (g *gathering) soak(ctx context.Context) *Soak {
-	state, spec := *g.state, rollout.SoakSpec(g.source.Settings)
+	state, spec := *g.state, rollout.SoakSpec(g.source.Rollout.Settings)
 	if state.Weight == 0 || state.SoakSince.IsZero() {
 		return nil
 	}
@@ -163,12 +163,12 @@ func (g *gathering) soak(ctx context.Context) *Soak {
 		Since: state.SoakSince, Extensions: state.Extensions, Required: Seconds(spec.Plan.Required(state.Extensions)),
 		NextCheckpoint: state.SoakSince.Add(spec.Plan.Checkpoint(elapsed)),
 	}
-	if elapsed < 4*time.Duration(g.source.Settings.Metrics.Interval) {
+	if elapsed < 4*time.Duration(g.source.Rollout.Settings.Metrics.Interval) {
 		// The first samples of the stage have not arrived yet. That is not worth a note.
 		return stage
 	}
 	reading := g.source.Evidence.Read(ctx, state.SoakSince, func(ctx context.Context) advance.Soak {
-		return rollout.LookAtSoak(ctx, g.source.Settings, g.source.Cluster, g.source.Prometheus, state, g.source.Now())
+		return g.source.Rollout.Soak(ctx, state)
 	})
 	switch {
 	case reading == nil:

@@ -34,17 +34,14 @@ type Cluster interface {
 	LeaseHolder(ctx context.Context, namespace, name string) (holder string, renewed time.Time, err error)
 }
 
-// Source is the origin of a status.
+// Source is the origin of a status. Rollout and Cluster are of the same stack; Cluster adds what only a status reads.
 type Source struct {
+	Rollout *rollout.Rollout
+	Cluster Cluster
 	// Stack and Origin are the names of the stack and of its cluster, for people.
 	Stack, Origin string
-	Settings      *settings.Settings
-	Cluster       Cluster
-	// Prometheus connects to the server that the gates query.
-	Prometheus func() (soak.Server, error)
 	// Evidence caches the readings of the soak's evidence.
 	Evidence *EvidenceCache
-	Now      func() time.Time
 }
 
 const (
@@ -81,11 +78,11 @@ type gathering struct {
 
 // Gather reads the state of the rollout. It always returns a status, which lists the parts that could not be read.
 func Gather(ctx context.Context, source Source) *Status {
-	g := &gathering{source: source, now: source.Now(), missing: map[string]error{},
+	g := &gathering{source: source, now: source.Rollout.Clock.Now(), missing: map[string]error{},
 		tracks: map[string]*appsv1.Deployment{}, pods: map[string][]corev1.Pod{}}
 	ctx, cancel := context.WithTimeoutCause(ctx, clusterBudget, fmt.Errorf("no answer within %v", clusterBudget))
 	defer cancel()
-	s := source.Settings
+	s := source.Rollout.Settings
 	var reading sync.WaitGroup
 	read := func(part string, do func(context.Context) error) {
 		reading.Go(func() { g.miss(part, do(ctx)) })
@@ -132,7 +129,7 @@ func trackNames(s *settings.Settings) map[string]string {
 // readEndpoints finds the pods that serve requests: the endpoints of the one Service over both tracks, or of one
 // Service per track where a route splits the requests.
 func (g *gathering) readEndpoints(ctx context.Context) error {
-	s := g.source.Settings
+	s := g.source.Rollout.Settings
 	services := []string{s.ServiceName}
 	if s.IsGateway() {
 		services = []string{names.TrackService(s.ServiceName, names.Stable), names.TrackService(s.ServiceName, names.Canary)}
@@ -158,7 +155,7 @@ func (g *gathering) miss(part string, err error) {
 }
 
 func (g *gathering) deployment(ctx context.Context, track, name string) error {
-	deployment, exists, err := g.source.Cluster.Deployment(ctx, g.source.Settings.Namespace, name)
+	deployment, exists, err := g.source.Cluster.Deployment(ctx, g.source.Rollout.Settings.Namespace, name)
 	if err != nil || !exists {
 		return err
 	}
@@ -169,7 +166,7 @@ func (g *gathering) deployment(ctx context.Context, track, name string) error {
 }
 
 func (g *gathering) readLedger(ctx context.Context) error {
-	history, err := ledger.Read(ctx, rollout.LedgerIn(g.source.Cluster, g.source.Settings))
+	history, err := ledger.Read(ctx, g.source.Rollout.Ledger())
 	if err != nil {
 		return err
 	}
@@ -179,7 +176,7 @@ func (g *gathering) readLedger(ctx context.Context) error {
 }
 
 func (g *gathering) readGuard(ctx context.Context) (err error) {
-	s, name := g.source.Settings, names.Guard(g.source.Settings.App)
+	s, name := g.source.Rollout.Settings, names.Guard(g.source.Rollout.Settings.App)
 	if g.guard, _, err = g.source.Cluster.Deployment(ctx, s.Namespace, name); err != nil {
 		return err
 	}
@@ -188,7 +185,7 @@ func (g *gathering) readGuard(ctx context.Context) (err error) {
 }
 
 func (g *gathering) readOperator(ctx context.Context) error {
-	s := g.source.Settings
+	s := g.source.Rollout.Settings
 	holder, renewed, err := g.source.Cluster.LeaseHolder(ctx, s.Namespace, names.OperatorLease(s.App))
 	if err == nil && g.now.Sub(renewed) < stoppedAfter {
 		g.operator = holder
@@ -198,7 +195,7 @@ func (g *gathering) readOperator(ctx context.Context) error {
 
 // ask runs one query.
 func (g *gathering) ask(ctx context.Context, query string) (model.Vector, error) {
-	server, err := g.source.Prometheus()
+	server, err := g.source.Rollout.Prometheus()
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +214,7 @@ func (g *gathering) ask(ctx context.Context, query string) (model.Vector, error)
 }
 
 func (g *gathering) readAlerts(ctx context.Context) error {
-	s := g.source.Settings
+	s := g.source.Rollout.Settings
 	query, err := promql.Firing(map[string]string{"namespace": s.Namespace, names.App: s.App})
 	if err != nil {
 		return err
@@ -240,11 +237,11 @@ func (g *gathering) window() time.Duration {
 		return shareWindow
 	}
 	return min(shareWindow, max(g.now.Sub(g.state.SoakSince),
-		4*time.Duration(g.source.Settings.Metrics.Interval)).Round(time.Second))
+		4*time.Duration(g.source.Rollout.Settings.Metrics.Interval)).Round(time.Second))
 }
 
 func (g *gathering) readShare(ctx context.Context) error {
-	spec := rollout.SoakSpec(g.source.Settings)
+	spec := rollout.SoakSpec(g.source.Rollout.Settings)
 	query, err := spec.Metrics.Increase(g.window())
 	if err != nil {
 		return err

@@ -1,41 +1,32 @@
 package status
 
 import (
-	"context"
 	"errors"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/model"
-	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
-	"github.com/vextrus/finance-rollout/internal/soak"
+	"github.com/vextrus/finance-rollout/internal/testkit"
+	"github.com/vextrus/finance-rollout/internal/testkit/cluster"
+	"github.com/vextrus/finance-rollout/internal/testkit/prometheus"
 )
-
-// values are a stack's configuration.
-type values map[string]string
-
-func (v values) Get(key string) (string, bool) { value, ok := v[key]; return value, ok }
-
-func (v values) IsSecret(string) bool { return false }
-
-func (v values) Keys() []string { return slices.Sorted(maps.Keys(v)) }
 
 func production(t *testing.T) *settings.Settings {
 	t.Helper()
-	s, err := settings.Load("production", values{
+	s, err := settings.Load("production", testkit.Config{
 		"app": "shop", "namespace": "shop", "release": "v2", "image": "shop@sha256:bb", "stableImage": "shop@sha256:aa",
-		"prometheus": "http://prometheus:9090",
-		"secretEnv":  "{}", "smoke": `{"tokenFrom":"","originFrom":""}`, "guard": `{"image":"rollout@sha256:cc"}`,
+		"prometheus": "http://prometheus:9090", "serviceName": "shop",
+		"secretEnv": "{}", "smoke": `{"tokenFrom":"","originFrom":""}`, "guard": `{"image":"rollout@sha256:cc"}`,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -43,123 +34,86 @@ func production(t *testing.T) *settings.Settings {
 	return s
 }
 
-// shop is a cluster with nine stable pods, one of which is starting, and a canary.
+// shop is a cluster with nine stable pods, one of which is starting, and a canary; its Prometheus has a share of one in
+// eight, and an alert that fires twice.
 type shop struct {
-	ledger map[string]string
-	err    error // of reading endpoints
-
-	impostor bool
+	*cluster.Cluster
+	prometheus *prometheus.Server
 }
 
-// AllPods holds a pod that wears the canary's labels and is not of its Deployment.
-func (s *shop) AllPods(ctx context.Context, namespace string, _ map[string]string) ([]corev1.Pod, error) {
-	canary, err := s.DeploymentPods(ctx, namespace, "shop-v2")
-	if s.impostor {
-		canary = append(canary, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "canary-b", Labels: canary[0].Labels}})
-	}
-	return canary, err
-}
-
-func (s *shop) DeploymentPods(_ context.Context, _, deployment string) ([]corev1.Pod, error) {
-	var pods []corev1.Pod
-	add := func(name, track string, ready corev1.ConditionStatus) {
-		pods = append(pods, corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": "shop", "track": track,
-				"traffic": "enabled"}},
-			Status: corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady,
-				Status: ready}}},
-		})
-	}
-	if deployment == "shop-v2" {
-		add("canary-a", "canary", corev1.ConditionTrue)
-		return pods, nil
-	}
-	for _, name := range "abcdefgh" {
-		add("stable-"+string(name), "stable", corev1.ConditionTrue)
-	}
-	add("stable-starting", "stable", corev1.ConditionFalse)
-	return pods, nil
-}
-
-func (s *shop) Deployment(_ context.Context, _, name string) (*appsv1.Deployment, bool, error) {
-	replicas := map[string]int32{"shop-stable": 9, "shop-v2": 1, "shop-guard": 2}[name]
-	return &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &replicas},
-		Status: appsv1.DeploymentStatus{ReadyReplicas: replicas}}, true, nil
-}
-
-func (s *shop) Endpoints(context.Context, string, string) ([]string, error) {
-	return []string{"stable-a", "stable-b", "canary-a"}, s.err
-}
-
-func (s *shop) ConfigMap(_ context.Context, _, name string) (data map[string]string, version string, err error) {
-	if name == "shop-ledger" {
-		return s.ledger, "1", nil
-	}
-	return map[string]string{"weight": "10"}, "1", nil
-}
-
-func (s *shop) SwapConfigMap(_ context.Context, _, _ string, data map[string]string, _ string) error {
-	s.ledger = data
-	return nil
-}
-
-func (s *shop) LeaseHolder(_ context.Context, _, name string) (string, time.Time, error) {
-	if name == "shop-guard" {
-		return "guard-1", now, nil
-	}
-	return "anna@desk (rollout advance, process 7)", now.Add(-time.Second), nil
-}
-
-// metrics are what Prometheus tells: a share of one in eight, and one alert.
-type metrics struct{ err error }
-
-func (m metrics) Samples(context.Context, string, time.Time, time.Time) (model.Matrix, error) {
-	return nil, m.err
-}
-
-func (m metrics) LabelValues(context.Context, string, string, time.Time, time.Time) ([]string, error) {
-	return nil, m.err
-}
-
-func (m metrics) Ask(_ context.Context, query string, _ time.Time) (model.Value, error) {
-	if strings.HasPrefix(query, "ALERTS") {
-		alert := &model.Sample{Metric: model.Metric{"alertname": "CanaryLatencyHigh", "severity": "warning",
-			"action": "review"}}
-		return model.Vector{alert, alert}, m.err
-	}
-	if strings.HasPrefix(query, "sum by (track) (increase(") {
-		return model.Vector{
-			{Metric: model.Metric{"track": "stable"}, Value: 700}, {Metric: model.Metric{"track": "canary"}, Value: 100},
-		}, m.err
-	}
-	return model.Vector{}, m.err
-}
-
-func gather(t *testing.T, cluster *shop, server metrics, entries ...ledger.Entry) *Status {
+func newShop(t *testing.T) shop {
 	t.Helper()
-	store := ledger.InConfigMap{Cluster: cluster, Namespace: "shop", Name: "shop-ledger"}
+	track := func(track, version string) map[string]string {
+		return map[string]string{"app": "shop", "track": track, "version": version, "traffic": "enabled"}
+	}
+	lease := func(name, holder string, renewed time.Time) *coordinationv1.Lease {
+		at := metav1.NewMicroTime(renewed)
+		return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
+			Spec: coordinationv1.LeaseSpec{HolderIdentity: &holder, RenewTime: &at}}
+	}
+	c := cluster.New(t,
+		cluster.Service("shop", "shop", map[string]string{"app": "shop", "traffic": "enabled"}),
+		cluster.Deployment("shop", "shop-stable", "shop@sha256:aa", 9, track("stable", "stable")),
+		cluster.Deployment("shop", "shop-v2", "shop@sha256:bb", 1, track("canary", "v2")),
+		cluster.Deployment("shop", "shop-guard", "rollout@sha256:cc", 2, map[string]string{"app": "shop-guard"}),
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop-release"},
+			Data: map[string]string{"weight": "10"}},
+		lease("shop-guard", "guard-1", now), lease("shop-operator", "anna@desk (rollout advance, process 7)",
+			now.Add(-time.Second)),
+	)
+	pods, err := c.DeploymentPods(t.Context(), "shop", "shop-stable")
+	if err != nil || len(pods) != 9 {
+		t.Fatalf("%d pods: %v", len(pods), err)
+	}
+	starting := pods[0]
+	starting.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}
+	if _, err := c.Clientset.CoreV1().Pods("shop").UpdateStatus(t.Context(), &starting,
+		metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	server := prometheus.New(t)
+	alert := &model.Sample{Metric: model.Metric{"alertname": "CanaryLatencyHigh", "severity": "warning",
+		"action": "review"}}
+	server.Answer("ALERTS", model.Vector{alert, alert})
+	server.Answer("sum by (track) (increase(", model.Vector{
+		{Metric: model.Metric{"track": "stable"}, Value: 700}, {Metric: model.Metric{"track": "canary"}, Value: 100},
+	})
+	return shop{c, server}
+}
+
+// fixed is a clock that stands still.
+type fixed time.Time
+
+func (f fixed) Now() time.Time                       { return time.Time(f) }
+func (f fixed) After(time.Duration) <-chan time.Time { return nil }
+
+func (s shop) gather(t *testing.T, entries ...ledger.Entry) *Status {
+	t.Helper()
+	config := production(t)
+	config.Prometheus = s.prometheus.URL
+	r := rollout.New(config, s.Client, func(string) string { return "" })
+	r.Clock = fixed(now)
 	if len(entries) > 0 {
-		if _, err := ledger.Write(t.Context(), store, func() time.Time { return now.Add(-time.Hour) },
+		if _, err := ledger.Write(t.Context(), r.Ledger(), func() time.Time { return now.Add(-time.Hour) },
 			entries...); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return Gather(t.Context(), Source{
-		Stack: "production", Settings: production(t), Cluster: cluster, Now: func() time.Time { return now },
-		Prometheus: func() (soak.Server, error) { return server, nil },
-		Evidence:   &EvidenceCache{Wait: time.Minute, Every: time.Minute},
+		Stack: "production", Rollout: r, Cluster: s.Client,
+		Evidence: &EvidenceCache{Wait: time.Minute, Every: time.Minute},
 	})
 }
 
 func TestGather(t *testing.T) {
 	reached := ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: "sha256:bb", Stable: "sha256:aa", To: 10}
-	status := gather(t, &shop{}, metrics{}, reached)
+	status := newShop(t).gather(t, reached)
 	if got := []any{*status.Weight.Stands, *status.Weight.Passed, *status.Weight.Measured,
 		status.Weight.Window}; !cmp.Equal(got, []any{10, 10, 12.5, 5 * time.Minute}) {
 		t.Errorf("weights %v", got)
 	}
 	stable, canary := status.Tracks[0], status.Tracks[1]
-	if stable.Ready != 8 || stable.Desired != 9 || stable.Taking != 2 || canary.Ready != 1 || canary.Taking != 1 ||
+	if stable.Ready != 8 || stable.Desired != 9 || stable.Taking != 8 || canary.Ready != 1 || canary.Taking != 1 ||
 		len(stable.Problems) != 1 {
 		t.Errorf("tracks %+v", status.Tracks)
 	}
@@ -176,13 +130,16 @@ func TestGather(t *testing.T) {
 // evidence.
 func TestAnImpostorIsNoCanary(t *testing.T) {
 	reached := ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: "sha256:bb", Stable: "sha256:aa", To: 10}
-	status := gather(t, &shop{impostor: true}, metrics{}, reached)
+	shop := newShop(t)
+	shop.Add(cluster.Pod("shop", "canary-b", true,
+		map[string]string{"app": "shop", "track": "canary", "version": "v2", "traffic": "isolated"}))
+	status := shop.gather(t, reached)
 	if canary := status.Tracks[1]; canary.Ready != 1 || len(canary.Problems) != 0 {
 		t.Errorf("canary %+v", canary)
 	}
 	missing := strings.Join(status.Missing, "\n")
 	if !strings.Contains(missing, "evidence of the soak") || !strings.Contains(missing, "canary-b") ||
-		strings.Contains(missing, "canary-a") {
+		strings.Contains(missing, "shop-v2-") {
 		t.Errorf("missing %q", missing)
 	}
 }
@@ -191,11 +148,13 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 	reached := ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: "sha256:bb", Stable: "sha256:aa", To: 10}
 	checkpoint := ledger.Entry{Kind: ledger.Checkpoint, Release: "v2", Verdict: "inconclusive", Soaked: 900,
 		Numbers: []ledger.Number{{Name: "error rate", Verdict: "inconclusive", N: 240, K: 1, Lower: 0.001, Upper: 0.02}}}
-	cluster := &shop{err: errors.New("endpoints may not be listed")}
-	status := gather(t, cluster, metrics{errors.New("connection refused")}, reached, checkpoint)
+	shop := newShop(t)
+	shop.Fail("list", "endpointslices", errors.New("endpoints may not be listed"))
+	shop.prometheus.Fail(errors.New("connection refused"))
+	status := shop.gather(t, reached, checkpoint)
 	missing := strings.Join(status.Missing, "\n")
-	for _, word := range []string{"alerts: connection refused", "endpoints: endpoints may not be listed",
-		"share of the requests: connection refused", "evidence of the soak"} {
+	for _, word := range []string{"alerts: ", "connection refused", "endpoints: ", "endpoints may not be listed",
+		"share of the requests: ", "evidence of the soak"} {
 		if !strings.Contains(missing, word) {
 			t.Errorf("what is missing does not name %q:\n%s", word, missing)
 		}
@@ -207,7 +166,10 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 	if c := status.Soak.Criteria[0]; c.N != 240 || c.Target != 0.005 || c.Rollback != 0.01 {
 		t.Errorf("criterion %+v", c)
 	}
-	edited := gather(t, &shop{ledger: map[string]string{"format": "1", "history": "{}\n"}}, metrics{})
+	shop = newShop(t)
+	shop.Add(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop-ledger"},
+		Data: map[string]string{"format": "1", "history": "{}\n"}})
+	edited := shop.gather(t)
 	if edited.Phase != PhaseUnknown || edited.Weight.Stands != nil ||
 		!strings.Contains(strings.Join(edited.Missing, "\n"), "ledger: ") {
 		t.Errorf("phase %s, missing %q", edited.Phase, edited.Missing)
@@ -217,12 +179,12 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 func TestALatchIsThatOfTheConfiguredImage(t *testing.T) {
 	begun := ledger.Entry{Kind: ledger.RollbackBegun, Release: "v2", Image: "sha256:bb", From: 10, Who: "guard",
 		Reason: "bad"}
-	other := begun
-	other.Image = "sha256:other"
-	if status := gather(t, &shop{}, metrics{}, begun); status.Latch == nil || status.Phase != PhaseRollingBack {
+	another := begun
+	another.Image = "sha256:other"
+	if status := newShop(t).gather(t, begun); status.Latch == nil || status.Phase != PhaseRollingBack {
 		t.Errorf("phase %s, latch %v", status.Phase, status.Latch)
 	}
-	if status := gather(t, &shop{}, metrics{}, other); status.Latch != nil {
+	if status := newShop(t).gather(t, another); status.Latch != nil {
 		t.Errorf("the latch of another image: %v", status.Latch)
 	}
 }

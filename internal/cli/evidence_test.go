@@ -10,70 +10,9 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/vextrus/finance-rollout/internal/advance"
-	"github.com/vextrus/finance-rollout/internal/gate"
-	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/plan"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
-
-func TestTheNextWeight(t *testing.T) {
-	stages := plan.DefaultStages()
-	for _, tt := range []struct {
-		state ledger.State
-		want  int
-	}{
-		{ledger.State{}, 10}, {ledger.State{Weight: 10}, 30}, {ledger.State{Weight: 15}, 30}, {ledger.State{Weight: 60}, 100},
-		{ledger.State{Weight: 10, Begun: &ledger.Entry{To: 20}}, 20},
-	} {
-		if got, err := next(stages, tt.state); err != nil || got != tt.want {
-			t.Errorf("after %d %% comes %d %%, want %d: %v", tt.state.Weight, got, tt.want, err)
-		}
-	}
-	if _, err := next(stages, ledger.State{Weight: 100}); terminal.ExitCode(err) != terminal.ExitUsage ||
-		!strings.Contains(err.Error(), "rollout finish") {
-		t.Errorf("after 100 %%: %v", err)
-	}
-}
-
-func TestHowAMoveEnds(t *testing.T) {
-	refused := func(causes ...advance.Cause) advance.Decision {
-		var decision advance.Decision
-		for _, cause := range causes {
-			decision.Refusals = append(decision.Refusals, advance.Refusal{Cause: cause, Reason: "reason", Resolve: "do"})
-		}
-		return decision
-	}
-	failed := refused(advance.CauseFailed)
-	failed.RollBack = true
-	overridden := refused(advance.CauseSoak)
-	overridden.Overridden = &advance.Override{Reason: "deadline"}
-	for name, tt := range map[string]struct {
-		decision advance.Decision
-		want     int
-	}{
-		"let through":            {advance.Decision{}, terminal.ExitDone},
-		"too early":              {refused(advance.CauseSoak, advance.CauseCriteria), terminal.ExitUnknown},
-		"blind":                  {refused(advance.CauseBlind), terminal.ExitUnknown},
-		"latched":                {refused(advance.CauseLatched), terminal.ExitFailed},
-		"early and not verified": {refused(advance.CauseSoak, advance.CauseStaging), terminal.ExitFailed},
-		"worse than the limit":   {failed, terminal.ExitFailed},
-		"overridden":             {overridden, terminal.ExitDone},
-	} {
-		if got := terminal.ExitCode(endOf(tt.decision)); got != tt.want {
-			t.Errorf("%s ends with %d, want %d", name, got, tt.want)
-		}
-		made := judgedOf(tt.decision)
-		if made.Allowed != tt.decision.Allowed() || len(made.Refusals) != len(tt.decision.Refusals) {
-			t.Errorf("%s is told as %+v", name, made)
-		}
-	}
-	if causes := causesOf(refused(advance.CauseSoak,
-		advance.CauseCriteria)); causes != "soak too short, criteria not met" {
-		t.Errorf("causes %s", causes)
-	}
-}
 
 func TestEvidenceAsText(t *testing.T) {
 	evidence := rollback.Evidence{
@@ -101,14 +40,6 @@ func TestEvidenceAsText(t *testing.T) {
 	}
 	if strings.ContainsAny(long, "\x1b\x07") {
 		t.Error("what a terminal acts on is printed")
-	}
-}
-
-func TestOneLine(t *testing.T) {
-	text := oneLine(gate.Evaluation{Results: []gate.Result{{Name: "error rate", Verdict: gate.Pass,
-		Reason: strings.Repeat("x", 500)}}})
-	if !strings.HasPrefix(text, "pass; error rate: xxx") || len([]rune(text)) > 201 || strings.Contains(text, "\n") {
-		t.Errorf("%d runes: %s", len([]rune(text)), text)
 	}
 }
 
