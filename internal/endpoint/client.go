@@ -5,19 +5,19 @@ import (
 	"net/http"
 )
 
-// Proxy reaches a port of a Service through the API server; internal/kube's Client does.
+// Proxy reaches a port of a Service through the API server. The Client of internal/kube implements it.
 type Proxy interface {
 	ServiceProxy(namespace, service string, port int) (transport http.RoundTripper, baseURL string)
 }
 
-// Way is how Services of the cluster are reached: by their names from a pod, or else through the API server.
+// Way is the way to the cluster's Services: by DNS name from inside a pod, else through the API server.
 type Way struct {
 	Proxy Proxy
 	InPod bool
 }
 
-// Client gives an HTTP client and the base address for an endpoint in the form that [Parse] reads. Nothing is asked
-// yet. The client has no timeout: the context of a request bounds it.
+// Client gives an HTTP client and the base address for an endpoint in the form that [Parse] reads. It sends no request.
+// The client has no timeout: the context of each request bounds it.
 func (w Way) Client(text string) (*http.Client, string, error) {
 	at, err := Parse(text)
 	if err != nil {
@@ -27,7 +27,7 @@ func (w Way) Client(text string) (*http.Client, string, error) {
 	return client, address, nil
 }
 
-// Reach is [Way.Client] for an endpoint that is parsed already.
+// Reach is [Way.Client] for a parsed endpoint.
 func (w Way) Reach(at Endpoint) (*http.Client, string) {
 	switch {
 	case at.URL != "":

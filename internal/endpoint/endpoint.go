@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Endpoint is where a server is reached: by its address, or as a Service of the cluster through the API server.
+// Endpoint is the location of a server: a URL, or a Service of the cluster.
 type Endpoint struct {
-	// URL is set for an address.
+	// URL is set for an http(s) address.
 	URL string
 	// Namespace, Service and Port are set for a Service.
 	Namespace, Service string
@@ -21,7 +21,7 @@ type Endpoint struct {
 
 var servicePattern = regexp.MustCompile(`^([a-z0-9-]+)/([a-z0-9-]+):(\d+)$`)
 
-// Parse reads an http(s) address, or namespace/service:port.
+// Parse reads an http(s) address or namespace/service:port. Anything else is an error.
 func Parse(text string) (Endpoint, error) {
 	if parts := servicePattern.FindStringSubmatch(text); parts != nil {
 		port, err := strconv.Atoi(parts[3])

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Attestations are the newest of each name, by name, whether they still hold or not.
+// Attestations are the newest attestation of each name, sorted by name. They may have expired.
 func (l *Ledger) Attestations() []Entry {
 	newest := map[string]Entry{}
 	for _, entry := range l.entries {
@@ -18,7 +18,7 @@ func (l *Ledger) Attestations() []Entry {
 	return slices.SortedFunc(maps.Values(newest), func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// Attestation is the newest of a name. The second result is false when nobody ever attested it.
+// Attestation is the newest attestation of a name. The second result is false if there is none.
 func (l *Ledger) Attestation(name string) (Entry, bool) {
 	all := l.Attestations()
 	i := slices.IndexFunc(all, func(e Entry) bool { return e.Name == name })
@@ -28,12 +28,12 @@ func (l *Ledger) Attestation(name string) (Entry, bool) {
 	return all[i], true
 }
 
-// Holds tells whether an attestation holds at a time.
+// Holds reports whether the entry is an attestation that is valid at the time.
 func (e Entry) Holds(at time.Time) bool {
 	return e.Kind == Attested && !at.Before(e.Time) && (e.Until == nil || at.Before(*e.Until))
 }
 
-// Rehearsal is the last rollback that was rehearsed. The second result is false when none was.
+// Rehearsal is the last rehearsed rollback. The second result is false if there is none.
 func (l *Ledger) Rehearsal() (Entry, bool) {
 	for _, entry := range slices.Backward(l.entries) {
 		if entry.Kind == Rehearsed {

@@ -4,16 +4,16 @@ import "fmt"
 
 // Sizes of the history in bytes. A ConfigMap holds 1 MiB.
 const (
-	// softLimit is where the checkpoints of soaks that are over get folded.
+	// softLimit is the size above which the checkpoints of completed soaks are folded.
 	softLimit = 512 << 10
-	// hardLimit is where ordinary entries are refused; the rest is a reserve for rollbacks, which nothing may keep from
-	// being recorded.
+	// hardLimit is the size above which ordinary entries are refused. The rest is a reserve for rollbacks, which must
+	// always be recorded.
 	hardLimit    = 768 << 10
 	reserveLimit = 1000 << 10
 )
 
-// fitted is the ledger compacted where it must be. Decisions are never dropped: when nothing can be folded any more,
-// it is an error.
+// fitted compacts the ledger if it exceeds the soft limit. Decisions are never dropped: a ledger that is still too
+// large is an error.
 func (l *Ledger) fitted(safety bool) (*Ledger, error) {
 	if l.size() <= softLimit {
 		return l, nil
@@ -27,15 +27,13 @@ func (l *Ledger) fitted(safety bool) (*Ledger, error) {
 		limit = reserveLimit
 	}
 	if size := folded.size(); size > limit {
-		return nil, fmt.Errorf("%w: %d bytes, and %d are allowed: keep a copy of its ConfigMap elsewhere and delete it; "+
-			"the next shift begins a new one",
-			ErrFull, size, limit)
+		return nil, fmt.Errorf("%w: %d bytes, and %d are allowed: save a copy of its ConfigMap and delete it; "+
+			"the next shift starts a new one", ErrFull, size, limit)
 	}
 	return folded, nil
 }
 
-// folded puts one entry in the place of each run of checkpoints that belongs to a soak that is over, and makes the
-// checksums anew.
+// folded replaces each run of checkpoints of a completed soak by one entry and renews the checksums.
 func (l *Ledger) folded() (*Ledger, error) {
 	running := l.soakStart()
 	var kept []Entry
@@ -64,7 +62,7 @@ func (l *Ledger) folded() (*Ledger, error) {
 	return next, nil
 }
 
-// fold adds a checkpoint to the entry that stands for those before it. The worst verdict is kept.
+// fold adds a checkpoint to the entry that replaces those before it, and keeps the worst verdict.
 func fold(into, checkpoint Entry) Entry {
 	into.Seq = checkpoint.Seq
 	into.Folded++
@@ -89,7 +87,7 @@ func severity(verdict string) int {
 	}
 }
 
-// reseal chains an entry to another one before it, keeping the text of what this version does not know.
+// reseal chains an entry to a new predecessor and keeps the text of fields that this version does not know.
 func reseal(entry Entry, previous string) (Entry, error) {
 	if entry.line == "" || entry.Kind == Checkpoints {
 		return seal(entry, previous)
@@ -103,7 +101,7 @@ func reseal(entry Entry, previous string) (Entry, error) {
 	return entry, nil
 }
 
-// soakStart is the number of the entry that began the soak that still runs.
+// soakStart is the number of the entry that started the current soak.
 func (l *Ledger) soakStart() int {
 	state := l.State()
 	return state.soakEntry

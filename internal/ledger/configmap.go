@@ -8,11 +8,11 @@ import (
 	"github.com/vextrus/finance-rollout/internal/kube"
 )
 
-// ConfigMaps reads and writes ConfigMaps by compare-and-swap; internal/kube's Client does.
+// ConfigMaps reads and writes ConfigMaps by compare-and-swap. The Client of internal/kube implements it.
 type ConfigMaps interface {
-	// ConfigMap gives the data and the resource version, both empty for what does not exist.
+	// ConfigMap gives the data and the resource version. Both are empty if the ConfigMap does not exist.
 	ConfigMap(ctx context.Context, namespace, name string) (data map[string]string, version string, err error)
-	// SwapConfigMap writes if the version is still the given one, else the error is kube.ErrConflict.
+	// SwapConfigMap writes the data if the resource version is unchanged. Otherwise the error is kube.ErrConflict.
 	SwapConfigMap(ctx context.Context, namespace, name string, data map[string]string, version string) error
 }
 

@@ -9,53 +9,53 @@ import (
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 )
 
-// Kind says what an entry tells.
+// Kind is the kind of an entry.
 type Kind string
 
-// Kinds of entries. A kind that this version does not know is kept and counts for nothing.
+// Kinds of entries. An entry of an unknown kind is kept and otherwise ignored.
 const (
-	// ShiftBegun: the gate let a shift through. The images and the weights tell from where to where.
+	// ShiftBegun: the gate allowed a shift from one image and weight to another.
 	ShiftBegun Kind = "shift-begun"
-	// ShiftReached: the position passed its gate. The soak of a new weight or image begins here.
+	// ShiftReached: the position passed its gate. The soak of a new weight or image starts here.
 	ShiftReached Kind = "shift-reached"
-	// Checkpoint is one of the soak's scheduled looks.
+	// Checkpoint is a scheduled evaluation of the soak.
 	Checkpoint Kind = "checkpoint"
-	// Checkpoints stands for those of a soak that is over, when the ledger was compacted.
+	// Checkpoints replaces the checkpoints of a completed soak when the ledger is compacted.
 	Checkpoints Kind = "checkpoints"
-	// Verdict is what a gate found.
+	// Verdict is the outcome of a gate.
 	Verdict Kind = "verdict"
-	// Extended: the soak's time was over without its criteria being met.
+	// Extended: the soak's time was over and its criteria were not met.
 	Extended Kind = "extended"
-	// RollbackBegun: the canary is being taken out. It latches the image: a rollback that is interrupted must not be
-	// undone.
+	// RollbackBegun: the canary is being taken out of traffic. The entry latches the image, so that an interrupted
+	// rollback is not undone.
 	RollbackBegun Kind = "rollback-begun"
-	// RolledBack: the canary is out.
+	// RolledBack: the canary is out of traffic.
 	RolledBack Kind = "rolled-back"
-	// LatchReleased: somebody let the image in again, with a reason.
+	// LatchReleased: somebody allowed the image again, with a reason.
 	LatchReleased Kind = "latch-released"
-	// Overridden: somebody let a shift through that the gate refused, with a reason.
+	// Overridden: somebody allowed a shift that the gate refused, with a reason.
 	Overridden Kind = "overridden"
-	// StagingVerified: the image has passed the gates of the named stack.
+	// StagingVerified: the image passed the gates of the named stack.
 	StagingVerified Kind = "staging-verified"
-	// Watched: the watch over the stable track after a rollback is over; the verdict tells whether it is back to normal.
+	// Watched: the watch over the stable track after a rollback is over. Its verdict says if stable is back to normal.
 	Watched Kind = "watched"
 	// Finished: the canary's image became the stable one.
 	Finished Kind = "finished"
-	// Attested: a person vouches for what no program can see. Name says for what, Link where it is written down, Until
-	// how long it holds.
+	// Attested: a person vouches for a fact that no program can check. Name is the fact, Link its documentation, Until the
+	// expiry.
 	Attested Kind = "attested"
-	// Rehearsed: a rollback was drilled in the named stack, in the time that Took says. Its Verdict is pass when no step
+	// Rehearsed: a rollback was drilled in the named stack and took the time in Took. Its Verdict is pass if no step
 	// failed.
 	Rehearsed Kind = "rehearsed"
 )
 
 // Entry is one event. Fields that do not belong to its kind are empty.
 type Entry struct {
-	// Seq counts from 1 without gaps, but for what compaction folded.
+	// Seq counts from 1. It has no gaps except where compaction folded entries.
 	Seq  int       `json:"seq"`
 	Time time.Time `json:"time"`
 	Kind Kind      `json:"kind"`
-	// Who caused it: a person, a pipeline or the guard.
+	// Who is the author: a person, a pipeline or the guard.
 	Who string `json:"who,omitempty"`
 
 	Release string `json:"release,omitempty"`
@@ -65,15 +65,15 @@ type Entry struct {
 	// From and To are weights in percent.
 	From int `json:"from,omitempty"`
 	To   int `json:"to,omitempty"`
-	// Ref is the Seq of the entry that this one answers: the latch that is released; of a position that is reached, the
-	// shift that was under way when its update began, because an update before did not complete it.
+	// Ref is the Seq of an earlier entry: for LatchReleased, the entry that engaged the latch; for ShiftReached, a shift
+	// that was under way when the update began because an earlier update did not complete it.
 	Ref int `json:"ref,omitempty"`
-	// Stack is the stack that verified, or in which a rollback was rehearsed.
+	// Stack is the stack that verified the image, or that rehearsed the rollback.
 	Stack string `json:"stack,omitempty"`
 	// Name and Link are those of an attestation.
 	Name string `json:"name,omitempty"`
 	Link string `json:"link,omitempty"`
-	// Took is how long a rehearsed rollback took until no endpoint of the canary was left, in milliseconds.
+	// Took is the time in milliseconds until no endpoint of the canary was left in a rehearsed rollback.
 	Took int64 `json:"took,omitempty"`
 
 	Verdict string `json:"verdict,omitempty"`
@@ -82,15 +82,15 @@ type Entry struct {
 	Numbers []Number `json:"numbers,omitempty"`
 	// Soaked is the soaked time at a checkpoint or an extension, in seconds.
 	Soaked int64 `json:"soaked,omitempty"`
-	// Folded is how many checkpoints a folded entry stands for; Until is the time of the last. Until is also how long an
-	// attestation holds.
+	// Folded is the number of checkpoints that a folded entry replaces, and Until the time of the last one. For an
+	// attestation, Until is its expiry.
 	Folded int        `json:"folded,omitempty"`
 	Until  *time.Time `json:"until,omitempty"`
 
-	// Sum is the checksum over the entry before and this one.
+	// Sum is the checksum over the previous entry's checksum and this entry.
 	Sum string `json:"sum"`
 
-	// line is the text that the checksum is over; it may hold fields that this version does not know.
+	// line is the text under the checksum. It may have fields that this version does not know.
 	line string
 }
 
@@ -104,14 +104,13 @@ type Number struct {
 	Upper   float64 `json:"upper"`
 }
 
-// decision tells whether the entry must survive compaction. Everything does but a soak's routine looks.
+// decision reports whether the entry must survive compaction, as all but a soak's checkpoints must.
 func (e Entry) decision() bool { return e.Kind != Checkpoint }
 
-// safety tells whether the entry keeps a bad image out. It may use the reserve of the ledger's size.
+// safety reports whether the entry keeps a bad image out of traffic. Such an entry may use the ledger's reserve.
 func (e Entry) safety() bool { return e.Kind == RollbackBegun || e.Kind == RolledBack }
 
-// sumLength is how many hexadecimal digits of a checksum are kept: it is there against edits by hand, not against
-// forgery.
+// sumLength is the number of hexadecimal digits of a checksum. It detects edits by hand, not forgery.
 const sumLength = 16
 
 func chain(previous, body string) string {
@@ -119,10 +118,10 @@ func chain(previous, body string) string {
 	return hex.EncodeToString(sum[:])[:sumLength]
 }
 
-// longestText bounds every text that comes from outside, in bytes.
+// longestText bounds every text from outside, in bytes.
 const longestText = 2000
 
-// clean makes a text of outside fit for one line that a terminal may print.
+// clean reduces a text from outside to one line of bounded length that is safe to print on a terminal.
 func clean(text string) string {
 	text = sanitize.Line(text)
 	if len(text) <= longestText {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Format is the version of what is written.
+// Format is the version of the format that is written.
 const Format = 1
 
 // Keys of the ConfigMap.
@@ -19,27 +19,28 @@ const (
 	keyHistory = "history"
 )
 
-// Errors of a ledger that is there and must not be written.
+// Errors of an existing ledger that must not be written.
 var (
-	// ErrNewerFormat: a newer version of the program wrote it.
-	ErrNewerFormat = errors.New("the ledger is of a newer format")
-	// ErrEdited: an entry does not fit its checksum.
+	// ErrNewerFormat means that a newer version of the program wrote the ledger.
+	ErrNewerFormat = errors.New("the ledger has a newer format")
+	// ErrEdited means that an entry does not match its checksum.
 	ErrEdited = errors.New("the ledger was edited by hand")
-	// ErrUnreadable: it cannot be parsed.
+	// ErrUnreadable means that the ledger cannot be parsed.
 	ErrUnreadable = errors.New("the ledger cannot be read")
-	// ErrFull: it has no room for another entry.
+	// ErrFull means that the ledger has no room for another entry.
 	ErrFull = errors.New("the ledger is full")
 )
 
-// Ledger is the history of a rollout. The zero value is an empty one.
+// Ledger is the history of a rollout. The zero value is an empty ledger.
 type Ledger struct {
 	entries []Entry
 }
 
-// Entries gives the history, the oldest first.
+// Entries gives a copy of the history, the oldest entry first.
 func (l *Ledger) Entries() []Entry { return append([]Entry(nil), l.entries...) }
 
-// Parse reads the data of the ConfigMap. No data is an empty ledger.
+// Parse reads the data of the ConfigMap. Without data the ledger is empty. The error is ErrUnreadable, ErrNewerFormat
+// or ErrEdited.
 func Parse(data map[string]string) (*Ledger, error) {
 	if len(data) == 0 {
 		return &Ledger{}, nil
@@ -50,7 +51,7 @@ func Parse(data map[string]string) (*Ledger, error) {
 			keyFormat, data[keyFormat])
 	}
 	if format > Format {
-		return nil, fmt.Errorf("%w: it is of format %d, this version reads up to %d: use the version that wrote it",
+		return nil, fmt.Errorf("%w: its format is %d, and this version reads up to %d: use the version that wrote it",
 			ErrNewerFormat, format, Format)
 	}
 	ledger, previous := &Ledger{}, ""
@@ -71,7 +72,7 @@ func Parse(data map[string]string) (*Ledger, error) {
 	return ledger, nil
 }
 
-// parseLine reads an entry and checks it against the checksum that it carries at its end.
+// parseLine reads an entry and checks it against the checksum at its end.
 func parseLine(line, previous string) (Entry, error) {
 	var entry Entry
 	decoder := json.NewDecoder(strings.NewReader(line))
@@ -80,19 +81,18 @@ func parseLine(line, previous string) (Entry, error) {
 	}
 	body, sum, ok := cutSum(line)
 	if !ok || sum != entry.Sum || chain(previous, body) != sum {
-		return Entry{}, fmt.Errorf("%w: entry %d (%s) does not fit its checksum: restore the ConfigMap, or delete it to "+
-			"begin anew; "+
-			"without it nothing is known of latches and soaks", ErrEdited, entry.Seq, entry.Kind)
+		return Entry{}, fmt.Errorf("%w: entry %d (%s) does not match its checksum: restore the ConfigMap, or delete it to "+
+			"start over, which forgets every latch and soak", ErrEdited, entry.Seq, entry.Kind)
 	}
 	entry.line = line
 	return entry, nil
 }
 
-// sumField begins the last field of a line.
+// sumField is the beginning of a line's last field.
 const sumField = `,"sum":"`
 
-// cutSum splits a line into what its checksum is over and the checksum. It works on the text, so that fields that
-// this version does not know are covered as well.
+// cutSum splits a line into the text under its checksum and the checksum. It works on text, so that the checksum covers
+// fields that this version does not know.
 func cutSum(line string) (body, sum string, ok bool) {
 	at := strings.LastIndex(line, sumField)
 	if at < 0 || !strings.HasSuffix(line, `"}`) {
@@ -101,7 +101,7 @@ func cutSum(line string) (body, sum string, ok bool) {
 	return line[:at] + "}", line[at+len(sumField) : len(line)-2], true
 }
 
-// seal gives an entry its checksum and its line.
+// seal computes an entry's checksum and line.
 func seal(entry Entry, previous string) (Entry, error) {
 	raw, err := json.Marshal(entry)
 	if err != nil {
@@ -116,7 +116,7 @@ func seal(entry Entry, previous string) (Entry, error) {
 	return entry, nil
 }
 
-// with gives the ledger with more entries at its end.
+// with is a copy of the ledger with entries appended.
 func (l *Ledger) with(now time.Time, added []Entry) (*Ledger, error) {
 	next := &Ledger{entries: l.Entries()}
 	for _, entry := range added {
@@ -135,7 +135,7 @@ func (l *Ledger) with(now time.Time, added []Entry) (*Ledger, error) {
 	return next, nil
 }
 
-// data is what the ConfigMap holds.
+// data is the content of the ConfigMap.
 func (l *Ledger) data() map[string]string {
 	var history strings.Builder
 	for _, entry := range l.entries {
@@ -159,7 +159,7 @@ func (l *Ledger) String() string {
 	return out.String()
 }
 
-// Describe says in a line what the entry tells.
+// Describe is the entry in one line for people.
 func (e Entry) Describe() string {
 	parts := []string{string(e.Kind)}
 	if e.Release != "" {

@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// State is where the rollout stands by its ledger.
+// State is the rollout's position by its ledger.
 type State struct {
-	// Weight is the canary's share in percent and Image the digest that has it; Release is its name.
+	// Weight is the canary's share in percent, Image its digest and Release its name.
 	Weight  int
 	Image   string
 	Release string
-	// Stable is the digest that the stable track last ran by the ledger, Former those before it.
+	// Stable is the digest that the stable track ran last, Former those before it.
 	Stable string
 	Former []string
-	// Begun is the shift that was let through and not completed; nil when there is none.
+	// Begun is the shift that the gate allowed and that is not complete; nil for none.
 	Begun *Entry
-	// SoakSince is when the present weight and image were reached; zero without any.
+	// SoakSince is when the current weight and image were reached; zero without a soak.
 	SoakSince time.Time
-	// Extensions is how often the present soak was extended.
+	// Extensions is how often the current soak was extended.
 	Extensions int
-	// LastCheckpoint is when the last checkpoint of the present soak was taken; zero without any.
+	// LastCheckpoint is the time of the current soak's last checkpoint; zero for none.
 	LastCheckpoint time.Time
-	// Unfinished is the rollback that was begun and whose outcome is not recorded; nil when there is none.
+	// Unfinished is a rollback that began and has no recorded outcome; nil for none.
 	Unfinished *Entry
 
 	latches      map[string]Entry
@@ -30,9 +30,9 @@ type State struct {
 	interruption int
 }
 
-// Interruption is the number of the last entry that left the cluster otherwise than the update before knows: a
-// rollback, or a shift that its own update did not complete; 0 without any. An update that finds another number than
-// the one before has work to do, whatever the stack's state tells.
+// Interruption is the number of the last entry that changed the cluster behind the back of the stack's state: a
+// rollback, or a shift that its update did not complete; 0 for none. If the number differs from the previous update's,
+// an update has work to do even where the stack's state shows no change.
 func (s State) Interruption() int {
 	if s.Begun != nil {
 		return s.Begun.Seq
@@ -40,13 +40,13 @@ func (s State) Interruption() int {
 	return s.interruption
 }
 
-// Latch is the entry that keeps an image out; the second result is false when none does.
+// Latch is the entry that keeps an image out of traffic. The second result is false if there is none.
 func (s State) Latch(image string) (Entry, bool) {
 	entry, ok := s.latches[image]
 	return entry, ok
 }
 
-// Shift is the number of the entry with the shift that is under way, 0 without one.
+// Shift is the number of the entry of the shift under way; 0 for none.
 func (s State) Shift() int {
 	if s.Begun == nil {
 		return 0
@@ -54,7 +54,7 @@ func (s State) Shift() int {
 	return s.Begun.Seq
 }
 
-// LastMove is the last entry that moved the rollout or began to; the second result is false when none did.
+// LastMove is the last entry of a shift, a finish or a rollback. The second result is false if there is none.
 func (l *Ledger) LastMove() (Entry, bool) {
 	for _, entry := range slices.Backward(l.entries) {
 		switch entry.Kind {
@@ -65,7 +65,7 @@ func (l *Ledger) LastMove() (Entry, bool) {
 	return Entry{}, false
 }
 
-// State derives where the rollout stands.
+// State derives the rollout's position from the history.
 func (l *Ledger) State() State {
 	s := State{latches: map[string]Entry{}}
 	for _, entry := range l.entries {
@@ -116,8 +116,8 @@ func (s *State) begin(entry Entry) {
 	}
 }
 
-// reach completes a shift. The soak's clock goes on when weight and image are those of before: an update that
-// verifies the same position again, be it for a rotated secret, costs no soaked time.
+// reach completes a shift. The soak's clock keeps running if weight and image are unchanged: an update that verifies
+// the same position again, after a rotated secret for example, costs no soaked time.
 func (s *State) reach(entry Entry) {
 	if entry.Ref > 0 {
 		s.interruption = entry.Ref
@@ -137,7 +137,7 @@ func (s *State) reach(entry Entry) {
 	}
 }
 
-// out takes the canary out, whichever image it was to have.
+// out records that the canary is out of traffic.
 func (s *State) out(entry Entry) {
 	s.Weight, s.Image, s.Release, s.Begun, s.interruption = 0, entry.Image, entry.Release, nil, entry.Seq
 	s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = time.Time{}, entry.Seq, 0, time.Time{}

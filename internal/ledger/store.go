@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// ErrConflict says that somebody else wrote since the ledger was read.
-var ErrConflict = errors.New("the ledger was written by somebody else meanwhile")
+// ErrConflict means that somebody else wrote the ledger since it was read.
+var ErrConflict = errors.New("somebody else wrote the ledger in the meantime")
 
 // Store keeps the data of a ledger.
 type Store interface {
-	// Load gives the data and the version that it has. What does not exist has no data and an empty version.
+	// Load gives the data and its version. A ledger that does not exist has no data and an empty version.
 	Load(ctx context.Context) (data map[string]string, version string, err error)
-	// Save writes the data if the version is still the one that is there, else it returns an error that is ErrConflict.
+	// Save writes the data if the stored version is still the given one. Otherwise the error is ErrConflict.
 	Save(ctx context.Context, data map[string]string, version string) error
 }
 
-// Read loads the ledger.
+// Read loads the ledger. Its errors are those of [Parse] and the store's.
 func Read(ctx context.Context, store Store) (*Ledger, error) {
 	ledger, _, err := load(ctx, store)
 	return ledger, err
@@ -34,11 +34,11 @@ func load(ctx context.Context, store Store) (*Ledger, string, error) {
 	return ledger, version, err
 }
 
-// attempts is how often a write that lost against another one is tried; each time at least one writer succeeds.
+// attempts bounds how often a write is repeated after a conflict. In every round at least one writer succeeds.
 const attempts = 50
 
-// Append adds what decide gives for the ledger as it is. When somebody else writes in between, decide is asked again
-// about what is there then. No entries is no write. It returns the ledger as it was written.
+// Append adds the entries that decide returns for the current ledger, and returns the ledger as written. If somebody
+// else writes in between, decide is called again with the newer ledger. Without entries nothing is written.
 func Append(ctx context.Context, store Store, now func() time.Time,
 	decide func(current *Ledger) ([]Entry, error)) (*Ledger, error) {
 	for attempt := 1; ; attempt++ {
@@ -49,9 +49,14 @@ func Append(ctx context.Context, store Store, now func() time.Time,
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("write the ledger: %w", errors.Join(context.Cause(ctx), err))
-		case <-time.After(rand.N(time.Duration(min(attempt, 10)) * 20 * time.Millisecond)): //nolint:gosec // spreads writers, hides nothing
+		case <-time.After(backoff(attempt)):
 		}
 	}
+}
+
+// backoff spreads concurrent writers over a growing time.
+func backoff(attempt int) time.Duration {
+	return rand.N(time.Duration(min(attempt, 10)) * 20 * time.Millisecond) //nolint:gosec // not a secret
 }
 
 func appendOnce(ctx context.Context, store Store, now func() time.Time, decide func(*Ledger) ([]Entry, error)) (*Ledger,
@@ -81,7 +86,7 @@ func appendOnce(ctx context.Context, store Store, now func() time.Time, decide f
 	return next, nil
 }
 
-// Write adds entries whatever the ledger holds.
+// Write appends entries without looking at the ledger's content.
 func Write(ctx context.Context, store Store, now func() time.Time, entries ...Entry) (*Ledger, error) {
 	return Append(ctx, store, now, func(*Ledger) ([]Entry, error) { return entries, nil })
 }

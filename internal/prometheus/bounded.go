@@ -6,11 +6,11 @@ import (
 	"net/http"
 )
 
-// mostAnswer bounds an answer of Prometheus, in bytes: an hour of thousands of series fits. A release whose metrics
-// have a label with ever new values makes answers of any size, and the guard would be killed by one.
+// mostAnswer bounds an answer of Prometheus, in bytes. An hour of thousands of series fits. A label of unbounded
+// cardinality makes answers of any size, and one of them could exceed the guard's memory limit.
 const mostAnswer = 32 << 20
 
-// Bounded is a transport whose answers are errors beyond their bound, and never read further.
+// Bounded is a transport whose answers end with an error beyond 32 MiB.
 func Bounded(transport http.RoundTripper) http.RoundTripper { return bounded{transport, mostAnswer} }
 
 type bounded struct {
@@ -33,8 +33,8 @@ type boundedBody struct {
 	left, most int64
 }
 
-// Read implements [io.Reader]. It asks for one byte more than is left, to tell an answer that ends there from one
-// that goes on.
+// Read implements [io.Reader]. It reads up to one byte beyond the bound, to distinguish an answer that ends there
+// from a longer one.
 func (b *boundedBody) Read(p []byte) (int, error) {
 	if int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]

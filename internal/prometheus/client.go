@@ -22,14 +22,14 @@ type Client struct {
 	address string
 }
 
-// New asks the server that the client talks to. The caller chooses the client's transport and with it the way to the
-// server: directly, or through the API server's service proxy.
+// New makes a Client of an API client. The caller chooses the transport and with it the way to the server: directly, or
+// through the API server's service proxy.
 func New(client api.Client) *Client {
 	return &Client{api: promv1.NewAPI(client), address: client.URL("", nil).Redacted()}
 }
 
-// Samples gives the raw samples of the selector's series after start and up to end, by an instant query of a range
-// selector, which gives the samples as they were scraped. Staleness markers are no samples.
+// Samples gives the raw samples of the selector's series after start and up to end. It runs an instant query of a range
+// selector, which returns samples as scraped. Staleness markers are not samples.
 func (p *Client) Samples(ctx context.Context, selector string, start, end time.Time) (model.Matrix, error) {
 	query := promql.Range(selector, end.Sub(start))
 	value, _, _, err := p.api.Query(ctx, query, end)
@@ -38,7 +38,7 @@ func (p *Client) Samples(ctx context.Context, selector string, start, end time.T
 	}
 	matrix, ok := value.(model.Matrix)
 	if !ok {
-		return nil, fmt.Errorf("prometheus at %s answered %s with a %s, not with raw samples", p.address, query, value.Type())
+		return nil, fmt.Errorf("prometheus at %s answered %s with a %s instead of raw samples", p.address, query, value.Type())
 	}
 	return matrix, nil
 }
@@ -65,16 +65,16 @@ func (p *Client) LabelValues(ctx context.Context, label, selector string, start,
 	return names, nil
 }
 
-// failed names the server and the cause: what it answered, or why it did not.
+// failed adds the server's address and its answer, or the reason why there is none.
 func (p *Client) failed(err error) error {
 	if answer, ok := errors.AsType[*promv1.Error](err); ok {
-		// A proxy on the way, such as the API server's, answers in words of its own.
+		// A proxy on the way, such as the API server's, has error messages of its own.
 		if detail := detail(answer.Detail); detail != "" {
 			return fmt.Errorf("prometheus at %s did not answer the query: %s: %s", p.address, answer.Type, detail)
 		}
 		return fmt.Errorf("prometheus at %s did not answer the query: %w", p.address, err)
 	}
-	// The URL of the request says no more than the address and the query, which are reported already.
+	// The URL of the request repeats the address and the query, which are reported already.
 	if request, ok := errors.AsType[*url.Error](err); ok {
 		err = request.Err
 	}

@@ -19,7 +19,7 @@ import (
 
 var t0 = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
-// answering is a Prometheus that gives recorded answers, and tells what it was asked.
+// answering is a Prometheus server that gives one recorded answer; the values are those of the last request.
 func answering(t *testing.T, status int, body string) (*Client, *url.Values) {
 	t.Helper()
 	var asked url.Values
@@ -100,7 +100,7 @@ func TestPrometheusErrors(t *testing.T) {
 			[]string{`client_error: services "nope" not found`}},
 		{"something else entirely", http.StatusOK, `<html>hello</html>`, []string{"bad_response", "invalid character"}},
 		{"a vector", http.StatusOK, `{"status":"success","data":{"resultType":"vector","result":[]}}`,
-			[]string{"with a vector, not with raw samples"}},
+			[]string{"with a vector instead of raw samples"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

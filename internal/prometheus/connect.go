@@ -9,8 +9,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/endpoint"
 )
 
-// Connect reaches the server at an endpoint in the form that [endpoint.Parse] reads. Nothing is asked yet: the error
-// is one of the endpoint's form.
+// Connect makes a Client for an endpoint in the form that [endpoint.Parse] reads. It sends no request yet: an error
+// means that the endpoint cannot be parsed.
 func Connect(way endpoint.Way, text string) (*Client, error) {
 	client, address, err := way.Client(text)
 	if err != nil {
@@ -19,15 +19,15 @@ func Connect(way endpoint.Way, text string) (*Client, error) {
 	return NewClient(client, address)
 }
 
-// NewClient asks the server at the address through the HTTP client, whose answers it bounds.
+// NewClient makes a Client for the server at the address. It uses a copy of the HTTP client with [Bounded] answers.
 func NewClient(client *http.Client, address string) (*Client, error) {
-	careful := *client
-	careful.Transport = Bounded(transportOf(client))
-	asked, err := api.NewClient(api.Config{Address: address, Client: &careful})
+	limited := *client
+	limited.Transport = Bounded(transportOf(client))
+	server, err := api.NewClient(api.Config{Address: address, Client: &limited})
 	if err != nil {
 		return nil, fmt.Errorf("prometheus %s: %w", address, err)
 	}
-	return New(asked), nil
+	return New(server), nil
 }
 
 func transportOf(client *http.Client) http.RoundTripper {

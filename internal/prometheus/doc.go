@@ -1,6 +1,6 @@
-// Package prometheus asks a Prometheus server: for raw samples, label values, query results, rules and Alertmanagers.
-// Its answers are bounded, and its errors name the server and the cause. [Connect] finds the way to the server that a
-// stack names.
+// Package prometheus is the client of a Prometheus server: raw samples, label values, query results, rules and
+// Alertmanagers. The size of an answer is bounded, and errors name the server and the cause. [Connect] reaches the
+// server that a stack's configuration names.
 //
-// It judges nothing: internal/gate does.
+// It does not judge the numbers; internal/gate does.
 package prometheus

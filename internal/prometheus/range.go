@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Range asks a query at every step from start to end. It is for drawing; the gates count raw samples.
+// Range evaluates a query at every step from start to end. It is for charts; the gates count raw samples.
 func (p *Client) Range(ctx context.Context, query string, start, end time.Time, step time.Duration) (model.Matrix,
 	error) {
 	value, _, _, err := p.api.QueryRange(ctx, query, promv1.Range{Start: start, End: end, Step: step})
@@ -18,7 +18,7 @@ func (p *Client) Range(ctx context.Context, query string, start, end time.Time, 
 	}
 	matrix, ok := value.(model.Matrix)
 	if !ok {
-		return nil, fmt.Errorf("prometheus at %s answered %s with a %s, not with series", p.address, query, value.Type())
+		return nil, fmt.Errorf("prometheus at %s answered %s with a %s instead of series", p.address, query, value.Type())
 	}
 	return matrix, nil
 }

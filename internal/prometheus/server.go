@@ -7,13 +7,13 @@ import (
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 )
 
-// RuleGroups gives the names of the rule groups that are loaded, and what is wrong with the rules that do not work.
+// RuleGroups gives the names of the loaded rule groups, and one line with the error of each broken rule.
 func (p *Client) RuleGroups(ctx context.Context) (names, broken []string, err error) {
-	found, err := p.api.Rules(ctx, nil)
+	rules, err := p.api.Rules(ctx, nil)
 	if err != nil {
 		return nil, nil, p.failed(err)
 	}
-	for _, group := range found.Groups {
+	for _, group := range rules.Groups {
 		names = append(names, group.Name)
 		for _, rule := range group.Rules {
 			switch typed := rule.(type) {
@@ -31,14 +31,14 @@ func (p *Client) RuleGroups(ctx context.Context) (names, broken []string, err er
 	return names, broken, nil
 }
 
-// Alertmanagers gives the addresses that the server sends its alerts to.
+// Alertmanagers gives the addresses of the Alertmanagers that the server sends alerts to.
 func (p *Client) Alertmanagers(ctx context.Context) ([]string, error) {
-	found, err := p.api.AlertManagers(ctx)
+	alertmanagers, err := p.api.AlertManagers(ctx)
 	if err != nil {
 		return nil, p.failed(err)
 	}
 	var addresses []string
-	for _, alertmanager := range found.Active {
+	for _, alertmanager := range alertmanagers.Active {
 		addresses = append(addresses, alertmanager.URL)
 	}
 	return addresses, nil

@@ -11,7 +11,8 @@ import (
 
 func TestPrometheusRange(t *testing.T) {
 	prometheus, asked := answering(t, http.StatusOK,
-		`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1772442000,"1"],[1772442060,"NaN"]]}]}}`)
+		`{"status":"success","data":{"resultType":"matrix","result":[
+			{"metric":{},"values":[[1772442000,"1"],[1772442060,"NaN"]]}]}}`)
 	got, err := prometheus.Range(t.Context(), "vector(1)", t0, t0.Add(time.Hour), time.Minute)
 	if err != nil || len(got) != 1 || len(got[0].Values) != 2 {
 		t.Fatalf("%v, %v", got, err)
@@ -23,7 +24,7 @@ func TestPrometheusRange(t *testing.T) {
 	prometheus, _ = answering(t, http.StatusOK,
 		`{"status":"success","data":{"resultType":"scalar","result":[1772442000,"1"]}}`)
 	if _, err := prometheus.Range(t.Context(), "1", t0, t0.Add(time.Hour), time.Minute); err == nil ||
-		!strings.Contains(err.Error(), "not with series") {
+		!strings.Contains(err.Error(), "instead of series") {
 		t.Errorf("%v", err)
 	}
 	prometheus, _ = answering(t, http.StatusUnprocessableEntity,
@@ -36,9 +37,12 @@ func TestPrometheusRange(t *testing.T) {
 
 func TestPrometheusRuleGroups(t *testing.T) {
 	prometheus, asked := answering(t, http.StatusOK, `{"status":"success","data":{"groups":[
-		{"name":"a.recording","file":"f","interval":1,"rules":[{"type":"recording","name":"r","query":"up","health":"ok","evaluationTime":0,"lastEvaluation":"2026-03-02T09:00:00Z"}]},
+		{"name":"a.recording","file":"f","interval":1,"rules":[
+			{"type":"recording","name":"r","query":"up","health":"ok","evaluationTime":0,
+				"lastEvaluation":"2026-03-02T09:00:00Z"}]},
 		{"name":"a.alerts","file":"f","interval":1,"rules":[
-			{"type":"alerting","name":"X","query":"up","duration":0,"labels":{},"annotations":{},"alerts":[],"health":"err","lastError":"many-to-many","state":"inactive","evaluationTime":0,"lastEvaluation":"2026-03-02T09:00:00Z"}]}]}}`)
+			{"type":"alerting","name":"X","query":"up","duration":0,"labels":{},"annotations":{},"alerts":[],
+				"health":"err","lastError":"many-to-many","state":"inactive","evaluationTime":0,"lastEvaluation":"2026-03-02T09:00:00Z"}]}]}}`)
 	names, broken, err := prometheus.RuleGroups(t.Context())
 	if err != nil || !cmp.Equal(names, []string{"a.recording", "a.alerts"}) ||
 		!cmp.Equal(broken, []string{"X of a.alerts: many-to-many"}) {
@@ -56,7 +60,8 @@ func TestPrometheusRuleGroups(t *testing.T) {
 
 func TestPrometheusAlertmanagers(t *testing.T) {
 	prometheus, _ := answering(t, http.StatusOK,
-		`{"status":"success","data":{"activeAlertmanagers":[{"url":"http://am/api/v2/alerts"}],"droppedAlertmanagers":[{"url":"http://x"}]}}`)
+		`{"status":"success","data":{"activeAlertmanagers":[{"url":"http://am/api/v2/alerts"}],
+			"droppedAlertmanagers":[{"url":"http://x"}]}}`)
 	got, err := prometheus.Alertmanagers(t.Context())
 	if err != nil || !cmp.Equal(got, []string{"http://am/api/v2/alerts"}) {
 		t.Errorf("%v, %v", got, err)
