@@ -10,7 +10,6 @@ import (
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/smoke"
 	"github.com/vextrus/finance-rollout/internal/soak"
@@ -24,11 +23,14 @@ type aftercare struct {
 	all, judged, slow gate.Counts
 }
 
-// noticeLeast is how long the alert about a rollback stands at least, so that no route misses it.
-const noticeLeast = 5 * time.Minute
+const (
+	// noticeLeast is how long the alert about a rollback fires at least, so that no route misses it.
+	noticeLeast = 5 * time.Minute
+	// smokeLimit bounds the smoke suite against stable.
+	smokeLimit = 2 * time.Minute
+)
 
-// notify pushes an alert about a rollback to Alertmanager, so that the team's own routes bring it to whom they bring
-// others.
+// notify pushes an alert about a rollback to Alertmanager, which routes it as it does the team's own alerts.
 func (r *runner) notify(ctx context.Context, finding Finding, outcome rollback.Outcome) {
 	if r.config.Alertmanager == "" {
 		return
@@ -47,7 +49,7 @@ func (r *runner) notify(ctx context.Context, finding Finding, outcome rollback.O
 func (r *runner) notice(finding Finding, outcome rollback.Outcome) rollback.Notice {
 	now := r.now()
 	notice := rollback.Notice{
-		// The action is none that a guard acts on: it may listen to the same Alertmanager.
+		// A guard that listens to the same Alertmanager must not act on this alert: the action is another one.
 		Labels: map[string]string{
 			"alertname": "CanaryRolledBack", "severity": "critical", "action": "rolled-back", "app": r.config.Spec.App,
 			"environment": r.config.Environment, "namespace": r.config.Spec.Namespace, "release": r.config.Release,
@@ -69,18 +71,18 @@ func (r *runner) notice(finding Finding, outcome rollback.Outcome) rollback.Noti
 	return notice
 }
 
-// watchOver begins the watch over stable, unless it runs already.
+// watchOver begins the watch over stable after a rollback, unless one runs.
 func (r *runner) watchOver(ctx context.Context, rolledBack ledger.Entry) {
 	watch := rollback.NewWatch(rolledBack.Time, time.Duration(r.config.Watch), r.config.Spec.Criteria)
-	if r.aftercare != nil || watch.Length == 0 || !watch.Until().After(r.now()) {
+	if r.actions.aftercare != nil || watch.Length == 0 || !watch.Until().After(r.now()) {
 		return
 	}
 	r.log.InfoContext(ctx, "watching the stable track", "until", watch.Until())
-	r.aftercare = &aftercare{image: rolledBack.Image, release: rolledBack.Release, watch: watch}
+	r.actions.aftercare = &aftercare{image: rolledBack.Image, release: rolledBack.Release, watch: watch}
 	r.aim(ctx)
 }
 
-// count adds what stable counted.
+// count adds stable's counts of one scrape.
 func (a *aftercare) count(at time.Time, rise Rise) {
 	a.all = a.all.Plus(rise.Requests)
 	if at.After(a.watch.Window(a.watch.Until()).Start) {
@@ -88,20 +90,20 @@ func (a *aftercare) count(at time.Time, rise Rise) {
 	}
 }
 
-// verdict is that of the whole watch, in words for an Event.
+// verdict is the verdict of the watch, with its text for an Event.
 func (a *aftercare) verdict() (gate.Evaluation, string) {
 	evaluation := a.watch.Judge(a.judged, a.slow, a.watch.Until())
 	return evaluation, fmt.Sprintf("stable failed %d of %d requests since the rollback; in the last %v: %s",
 		a.all.K, a.all.N, evaluation.End.Sub(evaluation.Start), evaluation.Reasons(evaluation.Verdict()))
 }
 
-// conclude reports the watch when it is over.
+// concludeWatch reports the watch when it is over.
 func (r *runner) concludeWatch(ctx context.Context) {
-	a := r.aftercare
+	a := r.actions.aftercare
 	if a == nil || r.now().Before(a.watch.Until()) {
 		return
 	}
-	r.aftercare = nil
+	r.actions.aftercare = nil
 	r.aim(ctx)
 	evaluation, text := a.verdict()
 	verdict := evaluation.Verdict()
@@ -119,28 +121,28 @@ func (r *runner) concludeWatch(ctx context.Context) {
 
 // write adds an entry to the ledger.
 func (r *runner) write(ctx context.Context, entry ledger.Entry) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
-	entry.Who = "guard/" + r.guard.options.Identity
+	entry.Who = r.guard.who()
 	if _, err := ledger.Write(ctx, r.store(), r.guard.options.Now, entry); err != nil {
 		r.post(func(ctx context.Context) { r.failed(ctx, SourceLedger, err) })
 	}
 }
 
-// smokeStable runs the smoke suite against a pod of the stable track and reports what it found.
+// smokeStable runs the smoke suite against a pod of the stable track and reports the result.
 func (r *runner) smokeStable(ctx context.Context) {
 	if r.guard.options.Smoke == nil || r.config.SmokeSuite == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), smokeLimit)
 	defer cancel()
 	suite, values, err := r.guard.options.Smoke(r.config)
 	if err != nil {
-		r.log.WarnContext(ctx, "the smoke suite does not run", "error", err)
+		r.log.WarnContext(ctx, "cannot run the smoke suite", "error", err)
 		return
 	}
 	var targets []smoke.Target
-	for _, pod := range r.guard.objects.Pods(map[string]string{names.App: r.config.Spec.App, names.Track: names.Stable}) {
+	for _, pod := range r.guard.objects.Pods(r.config.stableLabels()) {
 		if podstate.IsReady(pod) && pod.DeletionTimestamp == nil && len(targets) == 0 {
 			targets = append(targets, smoke.Target{Name: pod.Name, BaseURL: r.address(pod),
 				Client: &http.Client{Timeout: time.Minute}})

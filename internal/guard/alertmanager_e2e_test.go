@@ -86,7 +86,7 @@ func TestThroughARealAlertmanager(t *testing.T) {
 	defer receiver.Close()
 	delivered := make(chan []Alert, 10)
 	hook := httptest.NewServer(newWebhook(func() (string, error) { return "t0ken", nil }, func() bool { return true },
-		func(found []Alert) { delivered <- found }, func(string, int) {}))
+		func(firing []Alert) { delivered <- firing }, func(string, int) {}))
 	defer hook.Close()
 	manager := rollback.Alertmanager{Client: http.DefaultClient, Address: startAlertmanager(t, receiver.URL, hook.URL)}
 
@@ -107,28 +107,28 @@ func TestThroughARealAlertmanager(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case found := <-delivered:
-		if len(found) != 1 || found[0].Name != "TheTeamsOwn" || !found[0].concerns(config) || found[0].Summary == "" {
-			t.Errorf("%+v", found)
+	case firing := <-delivered:
+		if len(firing) != 1 || firing[0].Name != "TheTeamsOwn" || !firing[0].concerns(config) || firing[0].Summary == "" {
+			t.Errorf("%+v", firing)
 		}
 	case <-ctx.Done():
 		t.Fatal("the alert does not come by the webhook")
 	}
 	for {
 		mu.Lock()
-		told := people
+		notified := people
 		mu.Unlock()
-		if told > 0 {
+		if notified > 0 {
 			break
 		}
 		if ctx.Err() != nil {
-			t.Fatal("nobody was told of the rollback")
+			t.Fatal("nobody was notified of the rollback")
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	select {
-	case found := <-delivered:
-		t.Errorf("the notice of a rollback asks for another one: %+v", found)
+	case firing := <-delivered:
+		t.Errorf("the notice of a rollback asks for another one: %+v", firing)
 	case <-time.After(2 * time.Second):
 	}
 }

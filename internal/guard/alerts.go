@@ -15,54 +15,53 @@ import (
 )
 
 const (
-	// askEvery is how often Prometheus is asked for firing alerts, askLimit how long it may take.
+	// askEvery is the time between two queries for firing alerts, askLimit the time limit of one.
 	askEvery = 5 * time.Second
 	askLimit = 4 * time.Second
 )
 
-// Alert is one that fires and asks for a rollback.
+// Alert is an alert that fires and asks for a rollback.
 type Alert struct {
 	Name, Summary string
 	Labels        map[string]string
-	// Since is when its condition was met first; zero when that is not known.
+	// Since is when its condition was first met; zero when unknown.
 	Since time.Time
 }
 
-// concerns tells whether the alert is about the rollout and asks for it to be rolled back.
+// concerns reports whether the alert asks to roll back this rollout.
 func (a Alert) concerns(c Config) bool {
 	return a.Labels["action"] == alerts.ActionRollback && a.Labels["app"] == c.Spec.App &&
 		a.Labels["release"] == c.Release &&
 		(a.Labels["namespace"] == "" || a.Labels["namespace"] == c.Spec.Namespace)
 }
 
-// judge says what an alert asks for. One about something that began before the evidence on this canary did is about
-// the one before it. One about counts must be borne out by the guard's own, where it has any: the share of errors in
-// five minutes exceeds its limit by chance too often where requests are few. What the guard cannot count, such as an
-// alert of the team's own, is believed.
+// judge decides what an alert asks for. An alert whose condition was met before this canary took requests is about
+// the canary before it. An alert about counts must be confirmed by the guard's own counts, where there are any: with
+// few requests, the share of errors in five minutes exceeds its limit by chance too often. The guard trusts an alert
+// about anything that it does not count itself, such as an alert that the team wrote.
 func (a Alert) judge(t *tracker) Finding {
 	finding := Finding{Action: RollBack, Cause: CauseAlert, Subject: a.Name, Reason: "alert " + a.Name + " fires"}
 	if a.Summary != "" {
 		finding.Reason += ": " + a.Summary
 	}
-	counted := a.Labels[alerts.LabelConfirm] == alerts.ConfirmCounts && t.counted()
-	if counted {
-		sure, text := t.bearsOut()
+	if a.Labels[alerts.LabelConfirm] == alerts.ConfirmCounts && t.hasCounted() {
+		sure, text := t.confirms()
 		finding.Reason += "; " + text
 		if !sure {
 			finding.Action = Review
-			finding.Reason += ", which does not bear it out"
+			finding.Reason += ", which does not confirm it"
 		}
 		return finding
 	}
 	if !a.Since.IsZero() && a.Since.Before(t.began) {
 		finding.Action = Review
-		finding.Reason += fmt.Sprintf("; it does so since %s, before this canary took requests",
+		finding.Reason += fmt.Sprintf("; it has fired since %s, before this canary took requests",
 			a.Since.UTC().Format(time.RFC3339))
 	}
 	return finding
 }
 
-// askAlerts asks Prometheus as long as the runner runs.
+// askAlerts asks Prometheus for firing alerts until the context ends.
 func (r *runner) askAlerts(ctx context.Context) {
 	if r.config.Prometheus == "" {
 		return
@@ -88,26 +87,26 @@ func (r *runner) askAlerts(ctx context.Context) {
 				r.failed(ctx, SourcePrometheus, err)
 				return
 			}
-			r.lastSight = r.now()
+			r.view.lastSeen = r.now()
 			r.recovered(ctx, SourcePrometheus)
 			r.alarm(ctx, firing)
 		})
 	}
 }
 
-// alarm acts on alerts.
+// alarm acts on the alerts that concern the rollout.
 func (r *runner) alarm(ctx context.Context, firing []Alert) {
-	if r.tracker == nil {
+	if r.view.tracker == nil {
 		return
 	}
 	for _, alert := range firing {
 		if alert.concerns(r.config) {
-			r.consider(ctx, alert.judge(r.tracker))
+			r.consider(ctx, alert.judge(r.view.tracker))
 		}
 	}
 }
 
-// firing asks for the rollout's alerts that fire and ask for a rollback, with the time at which each became active.
+// firing asks Prometheus for the alerts that ask to roll back the rollout, and since when each fires.
 func firing(ctx context.Context, asker gate.Asker, config Config, now time.Time) ([]Alert, error) {
 	query, err := promql.FiringSince(map[string]string{
 		"action": alerts.ActionRollback, "app": config.Spec.App, "release": config.Release,
@@ -121,21 +120,21 @@ func firing(ctx context.Context, asker gate.Asker, config Config, now time.Time)
 	}
 	vector, ok := answer.(model.Vector)
 	if !ok {
-		return nil, fmt.Errorf("the query for alerts answers with a %s", answer.Type())
+		return nil, fmt.Errorf("query the alerts: the answer is a %s, want a vector", answer.Type())
 	}
-	var found []Alert
+	var list []Alert
 	for _, sample := range vector {
 		alert := Alert{Labels: map[string]string{}, Since: time.UnixMilli(int64(float64(sample.Value) * 1000))}
 		for name, value := range sample.Metric {
 			alert.Labels[string(name)] = string(value)
 		}
 		alert.Name = clean(alert.Labels[model.AlertNameLabel])
-		found = append(found, alert)
+		list = append(list, alert)
 	}
-	return found, nil
+	return list, nil
 }
 
-// clean bounds a text of outside and takes out what is no text.
+// clean bounds a text from outside and removes what a terminal would act on.
 func clean(text string) string {
 	const most = 300
 	text = sanitize.Line(text)

@@ -12,14 +12,15 @@ import (
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
-// checkpoint takes the soak's scheduled look when one is due, and does not wait for it.
+// checkpoint evaluates the soak in the background when one of its checkpoints is due.
 func (r *runner) checkpoint(ctx context.Context) {
-	now := r.now()
-	if r.looking || r.state == nil || r.config.Prometheus == "" || r.config.DryRun ||
-		!soak.Due(r.config.Spec.Plan, *r.state, now) {
+	now, schedule := r.now(), r.config.Spec.Plan
+	if r.record.state == nil || r.config.Prometheus == "" || r.config.DryRun ||
+		!soak.Due(schedule, *r.record.state, now) {
 		return
 	}
-	if now.Sub(r.looked) < spacing(r.config.Spec.Plan, now.Sub(r.state.SoakSince)) {
+	state := *r.record.state
+	if !r.actions.mayLook(now, spacing(schedule, now.Sub(state.SoakSince))) {
 		return
 	}
 	server, err := r.guard.prometheus(r.config.Prometheus)
@@ -27,17 +28,16 @@ func (r *runner) checkpoint(ctx context.Context) {
 		r.failed(ctx, SourcePrometheus, err)
 		return
 	}
-	r.looking, r.looked = true, now
-	state := *r.state
+	r.actions.startLook(now)
 	go func() {
 		look := soak.Look(ctx, r.config.Spec, r.guard.options.Cluster, server, state, now)
-		_, err := soak.Note(ctx, r.store(), r.guard.options.Now, "guard/"+r.guard.options.Identity, look)
-		r.post(func(ctx context.Context) { r.judged(ctx, look, err) })
+		_, err := soak.Note(ctx, r.store(), r.guard.options.Now, r.guard.who(), look)
+		r.post(func(ctx context.Context) { r.judgeSoak(ctx, look, err) })
 	}()
 }
 
-// spacing is the least time between two checkpoints. A soak of a minute, for a demo, has one every second by the
-// schedule's proportions, and goes on like that after its end: the ledger must not be filled with them.
+// spacing is the least time between two checkpoints. The schedule of a demo's soak of one minute has a checkpoint every
+// second, and goes on like that after its end: checkpoints must not fill the ledger.
 func spacing(schedule plan.Soak, elapsed time.Duration) time.Duration {
 	if elapsed > schedule.Required(1) {
 		return 15 * time.Minute
@@ -45,26 +45,26 @@ func spacing(schedule plan.Soak, elapsed time.Duration) time.Duration {
 	return max(schedule.Duration/200, 2*time.Second)
 }
 
-// judged acts on a checkpoint. Only a failed one rolls back.
-func (r *runner) judged(ctx context.Context, look advance.Soak, noted error) {
-	r.looking = false
-	if noted != nil {
-		r.failed(ctx, SourceLedger, noted)
+// judgeSoak acts on a checkpoint. Only a failed one rolls back. The error is that of noting it.
+func (r *runner) judgeSoak(ctx context.Context, look advance.Soak, noteErr error) {
+	r.actions.looking = false
+	if noteErr != nil {
+		r.failed(ctx, SourceLedger, noteErr)
 	}
 	verdict := look.Evaluation.Verdict()
 	r.log.InfoContext(ctx, "checkpoint", "verdict", verdict, "soaked", look.Soaked.String())
 	switch verdict {
 	case gate.Fail:
-		// What was looked at may be gone by now.
-		if r.state != nil && look.Since.Equal(r.state.SoakSince) && r.tracker != nil {
-			r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseSoak, Subject: r.subject,
+		// The rollout may have left the stage during the evaluation.
+		if r.record.state != nil && look.Since.Equal(r.record.state.SoakSince) && r.view.tracker != nil {
+			r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseSoak, Subject: r.view.subject.String(),
 				Reason: "a checkpoint of the soak failed: " + look.Evaluation.Reasons(gate.Fail)})
 		}
 	case gate.Error:
 		r.failed(ctx, SourceSoak, fmt.Errorf("checkpoint: %s", look.Evaluation.Reasons(gate.Error)))
 	default:
 		r.recovered(ctx, SourceSoak)
-		r.lastSight = r.now()
+		r.view.lastSeen = r.now()
 	}
 }
 

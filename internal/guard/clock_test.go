@@ -14,6 +14,7 @@ func TestAClockThatMoves(t *testing.T) {
 		skew time.Duration
 	}{{"a minute ahead", time.Minute}, {"a minute back", -time.Minute}} {
 		t.Run(tt.name+", and then the canary is bad", func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, 3, 1)
 			w.record(reached())
 			_, registry := w.guarded()
@@ -33,6 +34,7 @@ func TestAClockThatMoves(t *testing.T) {
 			})
 		})
 		t.Run(tt.name+", while the canary is bad", func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, 3, 1)
 			w.record(reached())
 			w.guarded()

@@ -17,61 +17,61 @@ import (
 const (
 	// Format is the version of the configuration.
 	Format = 1
-	// ConfigKey is the key of a ConfigMap that holds a configuration.
+	// ConfigKey is the key of the ConfigMap that holds the configuration.
 	ConfigKey = "rollout.json"
-	// ConfigLabel is, with ConfigValue, the label by which a guard finds it.
+	// ConfigLabel is the label by which a guard finds the ConfigMap, with ConfigValue as its value.
 	ConfigLabel = "finance-rollout/purpose"
-	// ConfigValue is that label's value.
+	// ConfigValue is the value of ConfigLabel.
 	ConfigValue = "guard"
-	// DefaultAlpha bounds the probability that the counts ever roll back a canary that keeps its limit.
+	// DefaultAlpha bounds the probability that the counts ever roll back a canary that stays below its limit.
 	DefaultAlpha = 1e-4
 )
 
-// Config is one rollout that is guarded. The program writes it, without any secret, into a ConfigMap.
+// Config describes one guarded rollout. The program writes it into a ConfigMap; it holds no secret.
 type Config struct {
 	Format int `json:"format"`
-	// Spec is what the soak looks at, and with it the names of the service and its metrics.
+	// Spec is the evidence that the soak looks at; it names the service and its metrics.
 	Spec soak.Spec `json:"spec"`
-	// Environment and Release name the rollout to people; Service is what sends requests to the pods.
+	// Environment and Release name the rollout to people; Service sends requests to the pods.
 	Environment string `json:"environment"`
 	Release     string `json:"release"`
 	Service     string `json:"service"`
-	// Route takes the requests away from the canary where a route splits them by weight; nil where its pods alone
-	// decide. Service is the canary's own then.
+	// Route diverts the requests from the canary where a route splits them by weight, and Service is the canary's alone
+	// then. It is nil where the number of pods splits the requests.
 	Route *rollback.Route `json:"route,omitempty"`
-	// Capacity is how many stable pods take all requests.
+	// Capacity is the planned number of stable pods that take all requests.
 	Capacity int `json:"capacity"`
-	// Port is the pods' port and Path where they serve their metrics; Selector has the labels that their own series carry.
+	// Port and Path are where the pods serve their metrics; Selector holds the labels that their series must carry.
 	Port     int               `json:"port"`
 	Path     string            `json:"path"`
 	Selector map[string]string `json:"selector,omitempty"`
-	// Interval is the time between two scrapes of a pod, and Alpha the level of the sequential test.
+	// Interval is the time between two scrapes of a pod; Alpha, in (0, 0.5], is the level of the sequential test.
 	Interval model.Duration `json:"interval"`
 	Alpha    float64        `json:"alpha"`
-	// ErrorRate and SlowShare are the limits of the test, Latency what makes a request slow.
+	// ErrorRate and SlowShare are the test's limits, as shares; Latency is the time above which a request is slow.
 	ErrorRate float64        `json:"errorRate"`
 	SlowShare float64        `json:"slowShare"`
 	Latency   model.Duration `json:"latency"`
 	// Ledger is the ConfigMap of the rollout's ledger.
 	Ledger string `json:"ledger"`
-	// Prometheus and Alertmanager are addresses, or namespace/service:port; empty does without.
+	// Prometheus and Alertmanager are URLs or namespace/service:port; empty for none.
 	Prometheus   string `json:"prometheus,omitempty"`
 	Alertmanager string `json:"alertmanager,omitempty"`
-	// DashboardURL and RunbookURL are linked in what is announced.
+	// DashboardURL and RunbookURL are linked in the alert about a rollback.
 	DashboardURL string `json:"dashboardURL,omitempty"`
 	RunbookURL   string `json:"runbookURL,omitempty"`
-	// Watch is how long the stable track is watched after a rollback.
+	// Watch is how long the stable track is watched after a rollback; 0 for no watch.
 	Watch model.Duration `json:"watch"`
-	// SmokeSuite is the smoke suite that is run against stable after a rollback: its name, or the whole of it as YAML;
+	// SmokeSuite is the smoke suite that runs against stable after a rollback: its name, or the whole suite as YAML;
 	// empty for none.
 	SmokeSuite string `json:"smokeSuite,omitempty"`
-	// SmokeOrigin is an origin that CORS must allow, where no secret holds it.
+	// SmokeOrigin is the origin that CORS must allow, unless a secret holds it.
 	SmokeOrigin string `json:"smokeOrigin,omitempty"`
-	// DryRun only reports.
+	// DryRun reports rollbacks and carries none out.
 	DryRun bool `json:"dryRun,omitempty"`
 }
 
-// ParseConfig reads a configuration and says what is wrong with it.
+// ParseConfig reads a configuration and returns an error that names all its faults.
 func ParseConfig(text string) (Config, error) {
 	var c Config
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
@@ -80,11 +80,11 @@ func ParseConfig(text string) (Config, error) {
 	return c, c.Validate()
 }
 
-// Validate says what is wrong.
+// Validate returns an error that names all faults of the configuration.
 func (c Config) Validate() error {
 	if c.Format != Format {
-		return fmt.Errorf("the guard's configuration has format %d, this guard reads %d: use the guard that belongs to "+
-			"the program", c.Format, Format)
+		return fmt.Errorf("the guard's configuration has format %d, this guard reads format %d: use the guard image of the "+
+			"same version as the program", c.Format, Format)
 	}
 	var problems []error
 	for name, value := range map[string]string{
@@ -95,14 +95,17 @@ func (c Config) Validate() error {
 			problems = append(problems, fmt.Errorf("%s is missing", name))
 		}
 	}
-	if c.Port < 1 || c.Port > 65535 || c.Capacity < 1 {
-		problems = append(problems, errors.New("port must be 1 to 65535 and capacity at least 1"))
+	if c.Port < 1 || c.Port > 65535 {
+		problems = append(problems, fmt.Errorf("port is %d: must be 1 to 65535", c.Port))
+	}
+	if c.Capacity < 1 {
+		problems = append(problems, fmt.Errorf("capacity is %d: must be at least 1", c.Capacity))
 	}
 	if c.Route != nil && (c.Route.Name == "" || len(c.Route.Weights) == 0) {
-		problems = append(problems, errors.New("route needs a name and weights"))
+		problems = append(problems, errors.New("route lacks a name or weights"))
 	}
 	if c.Interval < model.Duration(100*time.Millisecond) {
-		problems = append(problems, fmt.Errorf("interval is %s: at least 100ms", c.Interval))
+		problems = append(problems, fmt.Errorf("interval is %s: must be at least 100ms", c.Interval))
 	}
 	if err := errors.Join(c.errorRate().Validate(), c.latency().Validate()); err != nil {
 		problems = append(problems, err)
@@ -113,14 +116,14 @@ func (c Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// errorRate is the criterion that rolls back.
+// errorRate is the criterion that rolls the canary back.
 func (c Config) errorRate() gate.Criterion {
 	criterion := gate.ErrorRate(min(c.ErrorRate, 0.005), c.ErrorRate)
 	criterion.Alpha = c.Alpha
 	return criterion
 }
 
-// latency is the criterion that asks for review.
+// latency is the criterion that asks for a review.
 func (c Config) latency() gate.Criterion {
 	criterion := gate.Latency(time.Duration(c.Latency), 1-c.SlowShare)
 	criterion.Alpha = c.Alpha
@@ -131,8 +134,9 @@ func (c Config) latency() gate.Criterion {
 func (c Config) canaryDeployment() string        { return c.Spec.Deployment(c.Release) }
 func (c Config) stableDeployment() string        { return names.StableDeployment(c.Spec.App) }
 func (c Config) canaryLabels() map[string]string { return names.CanaryLabels(c.Spec.App) }
+func (c Config) stableLabels() map[string]string { return names.StableLabels(c.Spec.App) }
 
-// rollback is what rolling the canary back touches.
+// rollback specifies the rollback of the canary.
 func (c Config) rollback() rollback.Spec {
 	return rollback.Spec{
 		Namespace: c.Spec.Namespace, App: c.Spec.App, Release: c.Release, Service: c.Service, Route: c.Route,

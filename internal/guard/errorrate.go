@@ -11,41 +11,43 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// confirmation waits for stable's counts up to now.
+// confirmation is a verdict against the canary that waits for stable's counts up to now.
 type confirmation struct {
+	// waiting are the UIDs of the stable pods that have not been scraped since.
 	waiting map[string]bool
 }
 
-// take takes a scrape.
-func (r *runner) take(ctx context.Context, result scraped) {
+// receive adds the result of a scrape to the evidence.
+func (r *runner) receive(ctx context.Context, result scraped) {
 	target := result.target
-	r.guard.metrics.interval.WithLabelValues(r.name, target.track).Set(result.interval.Seconds())
+	r.guard.metrics.interval.WithLabelValues(r.name(), target.track).Set(result.interval.Seconds())
 	if result.err != nil {
 		r.notScraped(ctx, target, result.err)
 	} else {
-		r.lastSight = result.at
+		r.view.lastSeen = result.at
 		r.recovered(ctx, SourceTargets)
 	}
-	if r.aftercare != nil && target.track == names.Stable {
-		r.aftercare.count(result.at, result.rise)
+	if r.actions.aftercare != nil && target.track == names.Stable {
+		r.actions.aftercare.count(result.at, result.rise)
 	}
-	if r.tracker == nil {
+	tracker := r.view.tracker
+	if tracker == nil {
 		return
 	}
 	if target.track == names.Stable {
-		r.tracker.stable(result.at, result.rise)
+		tracker.stable(result.at, result.rise)
 		r.confirmed(ctx, target)
 		return
 	}
 	if result.err != nil {
 		return
 	}
-	if err := r.tracker.canary(result.at, result.rise); err != nil {
+	if err := tracker.canary(result.at, result.rise); err != nil {
 		r.failed(ctx, SourceTargets, err)
 		return
 	}
-	r.look(ctx)
-	if r.tracker.warm() && result.interval <= time.Duration(r.config.Interval) {
+	r.judgeCounts(ctx)
+	if tracker.isWarm() && result.interval <= time.Duration(r.config.Interval) {
 		time.AfterFunc(time.Duration(r.config.Interval)/5, target.wake)
 	}
 }
@@ -59,32 +61,34 @@ func (r *runner) notScraped(ctx context.Context, target *target, err error) {
 	}
 }
 
-// look judges the counts. A canary that seems bad is blamed only after stable's counts up to now are known.
-func (r *runner) look(ctx context.Context) {
-	now := r.now()
-	found := r.tracker.look(now)
-	canary, stable := r.tracker.errors.Total()
-	r.guard.metrics.look(r.name, found, canary, stable)
-	if found.Shared {
-		r.report(ctx, Finding{Action: Review, Cause: CauseShared, Subject: "errors", Reason: found.Reason})
+// judgeCounts acts on the counts. A canary that looks bad is blamed only once stable's counts up to now are known.
+func (r *runner) judgeCounts(ctx context.Context) {
+	tracker := r.view.tracker
+	detection := tracker.look(r.now())
+	canary, stable := tracker.errors.Total()
+	r.guard.metrics.look(r.name(), detection, canary, stable)
+	r.reportShared(ctx, detection)
+	if slow := tracker.slowness(); slow.Verdict == gate.Fail {
+		r.report(ctx, Finding{Action: Review, Cause: CauseLatency, Subject: r.view.subject.String(), Reason: slow.Reason})
 	}
-	if slow := r.tracker.slowness(); slow.Verdict == gate.Fail {
-		r.report(ctx, Finding{Action: Review, Cause: CauseLatency, Subject: r.subject, Reason: slow.Reason})
+	if detection.Verdict == gate.Fail && r.view.confirm == nil {
+		r.confirm(ctx)
 	}
-	if found.Verdict != gate.Fail || r.confirm != nil {
-		return
-	}
-	r.confirm = &confirmation{waiting: map[string]bool{}}
-	for uid, target := range r.targets {
+}
+
+// confirm scrapes stable at once and concludes when all of it has answered, or after confirmFor.
+func (r *runner) confirm(ctx context.Context) {
+	pending := &confirmation{waiting: map[string]bool{}}
+	r.view.confirm = pending
+	for uid, target := range r.view.targets {
 		if target.track == names.Stable && !target.isSlow() {
-			r.confirm.waiting[uid] = true
+			pending.waiting[uid] = true
 			target.wake()
 		}
 	}
-	asked := r.confirm
 	time.AfterFunc(confirmFor, func() {
 		r.post(func(ctx context.Context) {
-			if r.confirm == asked {
+			if r.view.confirm == pending {
 				r.conclude(ctx)
 			}
 		})
@@ -92,34 +96,42 @@ func (r *runner) look(ctx context.Context) {
 	r.confirmed(ctx, nil)
 }
 
-// confirmed notes that stable's counts came in.
+// confirmed notes that a stable pod was scraped; nil notes none.
 func (r *runner) confirmed(ctx context.Context, target *target) {
-	if r.confirm == nil {
+	if r.view.confirm == nil {
 		return
 	}
 	if target != nil {
-		delete(r.confirm.waiting, target.uid)
+		delete(r.view.confirm.waiting, target.uid)
 	}
-	if len(r.confirm.waiting) == 0 {
+	if len(r.view.confirm.waiting) == 0 {
 		r.conclude(ctx)
 	}
 }
 
+// conclude blames the canary or does not, with stable's newest counts.
 func (r *runner) conclude(ctx context.Context) {
-	r.confirm = nil
-	if r.tracker == nil {
+	r.view.confirm = nil
+	tracker := r.view.tracker
+	if tracker == nil {
 		return
 	}
 	now := r.now()
-	if err := r.tracker.canary(now, Rise{}); err != nil {
+	if err := tracker.canary(now, Rise{}); err != nil {
 		r.failed(ctx, SourceTargets, err)
 		return
 	}
-	found := r.tracker.look(now)
-	switch {
-	case found.Shared:
-		r.report(ctx, Finding{Action: Review, Cause: CauseShared, Subject: "errors", Reason: found.Reason})
-	case found.Verdict == gate.Fail:
-		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseErrors, Subject: r.subject, Reason: found.Reason})
+	detection := tracker.look(now)
+	r.reportShared(ctx, detection)
+	if detection.Verdict == gate.Fail {
+		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseErrors, Subject: r.view.subject.String(),
+			Reason: detection.Reason})
+	}
+}
+
+// reportShared reports an outage that stable shares.
+func (r *runner) reportShared(ctx context.Context, detection gate.Detection) {
+	if detection.Shared {
+		r.report(ctx, Finding{Action: Review, Cause: CauseShared, Subject: "errors", Reason: detection.Reason})
 	}
 }

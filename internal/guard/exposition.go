@@ -17,31 +17,32 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 )
 
-// Bounds of an exposition. A pod that exceeds them is refused, so that none takes the guard's memory.
+// Bounds of an exposition. The guard refuses a pod that exceeds them: no pod may use up the guard's memory.
 const (
 	mostBytes  = 8 << 20
 	mostLine   = 64 << 10
 	mostSeries = 20000
-	// mostCount is up to where a float64 counts without gaps, mostRise what can have happened between two looks.
+	// mostCount is the largest number up to which a float64 holds every whole number; mostRise is the largest plausible
+	// rise between two looks.
 	mostCount = 1 << 53
 	mostRise  = 1e9
 )
 
-// Names say which counters of a pod count, and as what.
+// Names select the counters of a pod and say what each counts.
 type Names struct {
-	// Requests is the counter of requests, Status its label for the status, Error what a bad status matches.
+	// Requests is the counter of requests, Status its label with the status, and Error the pattern of a bad status.
 	Requests, Status string
 	Error            *regexp.Regexp
-	// Bucket is the counter of the histogram's buckets, Limit the bound above which a request is slow, in the
-	// histogram's unit.
+	// Bucket is the histogram's bucket counter; Limit is the bound above which a request is slow, in the histogram's
+	// unit.
 	Bucket string
 	Limit  float64
 	// Selector has the labels that a series must carry to count.
 	Selector map[string]string
 }
 
-// NewNames takes the names as the gate knows them, and the labels that the pods' own series carry. Limit is that of
-// the latency.
+// NewNames makes the names for the gate's metrics, the labels that the pods' series must carry, and the latency above
+// which a request is slow. It returns an error when the metrics are not valid.
 func NewNames(metrics gate.Metrics, selector map[string]string, limit time.Duration) (*Names, error) {
 	if err := metrics.Validate(); err != nil {
 		return nil, err
@@ -60,17 +61,18 @@ func NewNames(metrics gate.Metrics, selector map[string]string, limit time.Durat
 	}, nil
 }
 
-// Rise is what a pod counted since the look before.
+// Rise is by how much a pod's counters rose since the previous look.
 type Rise struct {
 	Requests gate.Counts
-	// Slow are requests and the slow ones among them; the zero value without a histogram, and SlowErr says why.
+	// Slow are the requests of the histogram and the slow ones among them. It is zero when they cannot be counted, and
+	// SlowErr says why.
 	Slow    gate.Counts
 	SlowErr error
-	// Reset tells that the process started again in between.
+	// Reset is whether the process restarted in between.
 	Reset bool
 }
 
-// role is what a series counts as.
+// role is what a series counts.
 type role uint8
 
 const (
@@ -84,7 +86,8 @@ const (
 type series struct {
 	role  role
 	count float64
-	// seen is the last look that had it; counted tells that it has a count from a look before.
+	// seen is the number of the last look that had the series; counted is whether count holds the value of an earlier
+	// look.
 	seen    int
 	counted bool
 }
@@ -94,24 +97,24 @@ type sample struct {
 	value  float64
 }
 
-// counters are those of one process, from look to look. The zero value must be given its names.
+// counters are the counters of one process. Only names must be set in a new value.
 type counters struct {
 	names *Names
-	// fromZero tells that all that the process has ever counted belongs to the watch: it began after it.
+	// fromZero is whether the process started during the watch, so that all its counts belong to the watch.
 	fromZero bool
 
 	series map[string]*series
 	looks  int
 	base   bool
-	// samples is used again from look to look.
+	// samples is kept for its memory.
 	samples []sample
 }
 
-// errTooMuch says that an exposition is beyond the bounds.
+// errTooMuch is the error of an exposition that exceeds the bounds.
 var errTooMuch = errors.New("too much")
 
-// read takes an exposition in the text format of Prometheus and gives by how much the counters rose. An error changes
-// nothing: the next look counts what this one could not.
+// read reads an exposition in the text format of Prometheus and returns by how much the counters rose. An error changes
+// nothing: the next look counts the requests that this look missed.
 func (c *counters) read(body io.Reader) (Rise, error) {
 	if c.series == nil {
 		c.series = map[string]*series{}
@@ -128,15 +131,15 @@ func (c *counters) read(body io.Reader) (Rise, error) {
 	return c.rise()
 }
 
-// scan reads the lines of the named metrics into samples.
+// scan reads the lines of the selected metrics into samples.
 func (c *counters) scan(body io.Reader, added *[]string) error {
 	c.samples = c.samples[:0]
 	limited := &io.LimitedReader{R: body, N: mostBytes + 1}
 	lines := bufio.NewScanner(limited)
 	lines.Buffer(make([]byte, 0, 4<<10), mostLine)
 	for lines.Scan() {
-		key, value, named := c.cut(lines.Bytes())
-		if !named {
+		key, value, selected := c.cut(lines.Bytes())
+		if !selected {
 			continue
 		}
 		known, ok := c.series[string(key)]
@@ -158,7 +161,7 @@ func (c *counters) scan(body io.Reader, added *[]string) error {
 			continue
 		}
 		if known.seen == c.looks {
-			return fmt.Errorf("series %s stands there twice", key)
+			return fmt.Errorf("series %s occurs twice", key)
 		}
 		known.seen = c.looks
 		count, err := parseCount(value)
@@ -179,8 +182,8 @@ func (c *counters) scan(body io.Reader, added *[]string) error {
 	return nil
 }
 
-// cut splits a line of one of the named metrics into its series and its value. Other lines are none.
-func (c *counters) cut(line []byte) (key, value []byte, named bool) {
+// cut splits a line of a selected metric into its series and its value; the third result is false for other lines.
+func (c *counters) cut(line []byte) (key, value []byte, selected bool) {
 	line = bytes.TrimLeft(line, " \t")
 	end := bytes.IndexAny(line, "{ \t")
 	if end <= 0 || line[0] == '#' {
@@ -199,7 +202,7 @@ func (c *counters) cut(line []byte) (key, value []byte, named bool) {
 	return line[:end], value, true
 }
 
-// labelsEnd is the length of a label set, its braces included: that of the whole text when it does not end.
+// labelsEnd is the length of a label set with its braces, or that of the whole text when the set does not end.
 func labelsEnd(text []byte) int {
 	quoted := false
 	for i := 0; i < len(text); i++ {
@@ -218,12 +221,13 @@ func labelsEnd(text []byte) int {
 func parseCount(text []byte) (float64, error) {
 	value, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || !(value >= 0 && value <= mostCount) || value != math.Trunc(value) {
-		return 0, fmt.Errorf("the value %.40q is no count: a counter has whole numbers from 0 to %d", text, int64(mostCount))
+		return 0, fmt.Errorf("the value %.40q is not a count: a counter holds a whole number from 0 to %d", text,
+			int64(mostCount))
 	}
 	return value, nil
 }
 
-// classify tells what a series counts as. Its labels are read by Prometheus' own parser.
+// classify determines the role of a series. Prometheus' own parser reads the labels.
 func (n *Names) classify(key []byte) (role, error) {
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(append(bytes.Clone(key), " 0\n"...)))
@@ -240,7 +244,7 @@ func (n *Names) classify(key []byte) (role, error) {
 		}
 		return n.role(name, labels)
 	}
-	return ignored, fmt.Errorf("series %.200s cannot be read", key)
+	return ignored, fmt.Errorf("cannot parse series %.200s", key)
 }
 
 func (n *Names) role(name string, labels map[string]string) (role, error) {
@@ -253,7 +257,7 @@ func (n *Names) role(name string, labels map[string]string) (role, error) {
 		status, ok := labels[n.Status]
 		switch {
 		case !ok:
-			return ignored, fmt.Errorf("%s has no label %q for its status", name, n.Status)
+			return ignored, fmt.Errorf("%s has no label %q with its status", name, n.Status)
 		case n.Error.MatchString(status):
 			return failed, nil
 		default:
@@ -263,7 +267,7 @@ func (n *Names) role(name string, labels map[string]string) (role, error) {
 	bound, err := strconv.ParseFloat(labels[model.BucketLabel], 64)
 	switch {
 	case err != nil:
-		return ignored, fmt.Errorf("%s has a label %s of %q, which is no number", name, model.BucketLabel,
+		return ignored, fmt.Errorf("%s has the label %s=%q, which is not a number", name, model.BucketLabel,
 			labels[model.BucketLabel])
 	case math.IsInf(bound, 1):
 		return everything, nil
@@ -274,7 +278,7 @@ func (n *Names) role(name string, labels map[string]string) (role, error) {
 	}
 }
 
-// rise takes the samples over and gives by how much the counters rose.
+// rise stores the samples and returns by how much the counters rose.
 func (c *counters) rise() (Rise, error) {
 	var out Rise
 	if c.base {
@@ -282,7 +286,7 @@ func (c *counters) rise() (Rise, error) {
 	}
 	counts := c.base || c.fromZero
 	var sums [everything + 1]float64
-	var found [everything + 1]int
+	var seen [everything + 1]int
 	for _, s := range c.samples {
 		from := s.series.count
 		if out.Reset || !s.series.counted {
@@ -290,10 +294,11 @@ func (c *counters) rise() (Rise, error) {
 		}
 		rise := s.value - from
 		if counts && rise > mostRise {
-			return Rise{}, fmt.Errorf("a counter rose by %.0f since the look before, which cannot be", rise)
+			return Rise{}, fmt.Errorf("a counter rose by %.0f since the previous look: at most %.0f is plausible", rise,
+				float64(mostRise))
 		}
 		sums[s.series.role] += rise
-		found[s.series.role]++
+		seen[s.series.role]++
 	}
 	for key, known := range c.series {
 		if out.Reset && known.role != ignored && known.seen != c.looks {
@@ -305,21 +310,21 @@ func (c *counters) rise() (Rise, error) {
 	}
 	c.base = true
 	if !counts {
-		return Rise{SlowErr: c.slowErr(found)}, nil
+		return Rise{SlowErr: c.slowErr(seen)}, nil
 	}
 	out.Requests = gate.Counts{N: int64(sums[succeeded] + sums[failed]), K: int64(sums[failed])}
-	if out.SlowErr = c.slowErr(found); out.SlowErr == nil {
+	if out.SlowErr = c.slowErr(seen); out.SlowErr == nil {
 		out.Slow = gate.Counts{N: int64(sums[everything]), K: int64(sums[everything] - sums[within])}
 		if out.Slow.K < 0 {
-			out.Slow, out.SlowErr = gate.Counts{}, fmt.Errorf("%s counts more requests up to its bound than in all",
+			out.Slow, out.SlowErr = gate.Counts{}, fmt.Errorf("%s counts more requests up to the latency limit than in total",
 				c.names.Bucket)
 		}
 	}
 	return out, nil
 }
 
-// restarted tells whether the process began again: a counter fell, or one that had counted is gone. All counters are
-// of one process, and one that rose beyond its old value does not show it itself.
+// restarted reports whether the process restarted: a counter fell, or a series that had counted is gone. One such
+// counter speaks for all of the process, because a counter that has risen beyond its old value shows no restart.
 func (c *counters) restarted() bool {
 	for _, s := range c.samples {
 		if s.series.counted && s.value < s.series.count {
@@ -334,8 +339,8 @@ func (c *counters) restarted() bool {
 	return false
 }
 
-func (c *counters) slowErr(found [everything + 1]int) error {
-	if found[everything] != found[within] {
+func (c *counters) slowErr(seen [everything + 1]int) error {
+	if seen[everything] != seen[within] {
 		return fmt.Errorf("%s has no bucket bound at the latency limit of %v", c.names.Bucket, c.names.Limit)
 	}
 	return nil

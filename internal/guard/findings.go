@@ -10,18 +10,18 @@ import (
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
-// Action is what a finding asks for.
+// Action is the response that a finding asks for.
 type Action string
 
 const (
-	// RollBack takes the canary out.
+	// RollBack takes the canary out of traffic.
 	RollBack Action = "rollback"
-	// Review asks a person to look. The guide rolls back for errors, crash loops and failing health checks, and leaves
-	// latency and single restarts to people; so does the guard.
+	// Review asks a person to look. Like the deployment guide, the guard rolls back for errors, crash loops and failing
+	// health checks, and leaves latency and single restarts to people.
 	Review Action = "review"
 )
 
-// Causes of findings, as they are counted.
+// Causes of findings, as the metrics count them.
 const (
 	CauseErrors    = "errors"
 	CauseLatency   = "latency"
@@ -39,32 +39,32 @@ const (
 	CauseLimited   = "limited"
 )
 
-// Finding is one thing that speaks against a canary.
+// Finding is one observation that speaks against a canary.
 type Finding struct {
 	Action Action
 	Cause  string
-	// Subject is the pod or alert that it is about; with Cause it tells one finding from another.
+	// Subject is the pod or alert that it is about. Cause and Subject together identify the finding.
 	Subject string
 	Reason  string
 }
 
-// Pods are the pods of a rollout as they are seen.
+// Pods are the pods of a rollout.
 type Pods struct {
-	// Canary and Stable are those of the tracks' own Deployments.
+	// Canary and Stable are the pods of the tracks' Deployments.
 	Canary, Stable []*corev1.Pod
-	// WasReady tells by UID which pods have been seen ready.
+	// WasReady holds, by UID, whether a pod has ever been seen ready.
 	WasReady map[string]bool
-	// Deployment is the canary's; nil when there is none.
+	// Deployment is the canary's; nil when it does not exist.
 	Deployment *appsv1.Deployment
 }
 
-// Findings judges pods. It is a function of what is given alone.
+// Findings judges the pods. It is a pure function.
 //
-// A crash loop rolls back. One restart asks for review, an OOM kill that repeats rolls back. Readiness that was lost
-// rolls back, unless the stable track loses it as well; pods that are being deleted or were never ready do not count,
-// nor do those whose containers are ready while their node is not heard of. An image that cannot be pulled gets no
-// requests and asks for review. A Deployment that makes no progress rolls back when its containers run and do not
-// become ready: its health checks fail.
+// A crash loop and a repeated OOM kill roll back; a single restart asks for review. A lost readiness rolls back unless
+// the stable track loses it as well. Pods that are being deleted or were never ready do not count, nor do pods whose
+// containers are ready on a node that has gone silent. An image that cannot be pulled takes no requests and asks for
+// review. A Deployment that makes no progress rolls back when its containers run without becoming ready: its health
+// checks fail.
 func (p Pods) Findings() []Finding {
 	var list []Finding
 	for _, pod := range p.Canary {
@@ -72,13 +72,13 @@ func (p Pods) Findings() []Finding {
 			continue
 		}
 		for _, status := range podstate.Containers(pod) {
-			if finding, found := ofContainer(pod.Name, status); found {
+			if finding, ok := ofContainer(pod.Name, status); ok {
 				list = append(list, finding)
 			}
 		}
 	}
 	list = append(list, p.readiness()...)
-	if finding, found := p.progress(); found {
+	if finding, ok := p.progress(); ok {
 		list = append(list, finding)
 	}
 	return list
@@ -98,10 +98,10 @@ func ofContainer(pod string, status corev1.ContainerStatus) (Finding, bool) {
 		finding.Reason = fmt.Sprintf("pod %s is in a crash loop (%d restarts%s)", pod, status.RestartCount, ended)
 	case killed && status.RestartCount >= 2:
 		finding.Action, finding.Cause = RollBack, CauseOOM
-		finding.Reason = fmt.Sprintf("pod %s was killed again and again for its memory (%d restarts)", pod,
+		finding.Reason = fmt.Sprintf("pod %s was killed repeatedly for lack of memory (%d restarts)", pod,
 			status.RestartCount)
 	case killed:
-		finding.Cause, finding.Reason = CauseOOM, fmt.Sprintf("pod %s was killed for its memory (%d restarts)", pod,
+		finding.Cause, finding.Reason = CauseOOM, fmt.Sprintf("pod %s was killed for lack of memory (%d restarts)", pod,
 			status.RestartCount)
 	case status.RestartCount > 0:
 		finding.Cause, finding.Reason = CauseRestart, fmt.Sprintf("pod %s restarted (%d times%s)", pod, status.RestartCount,
@@ -115,7 +115,7 @@ func ofContainer(pod string, status corev1.ContainerStatus) (Finding, bool) {
 	return finding, true
 }
 
-// lost tells that a pod failed its readiness probe after having been ready.
+// lost reports whether a pod fails its readiness probe after having been ready.
 func (p Pods) lost(pod *corev1.Pod) bool {
 	return pod.DeletionTimestamp == nil && p.WasReady[string(pod.UID)] && !podstate.IsReady(pod) &&
 		podstate.RunsUnready(pod)
@@ -146,13 +146,13 @@ func (p Pods) readiness() []Finding {
 	}
 	if alike > 0 && alike*len(p.Canary) >= known*len(lost)/2 {
 		finding.Action = Review
-		finding.Reason += fmt.Sprintf("; but so it does in %d of %d stable pods: a shared dependency fails, not the canary",
+		finding.Reason += fmt.Sprintf(", but also in %d of %d stable pods: a shared dependency fails, not the canary",
 			alike, known)
 	}
 	return []Finding{finding}
 }
 
-// progress looks at the Deployment's own condition.
+// progress judges the Deployment's progress condition.
 func (p Pods) progress() (Finding, bool) {
 	if p.Deployment == nil {
 		return Finding{}, false
@@ -166,7 +166,7 @@ func (p Pods) progress() (Finding, bool) {
 		for _, pod := range p.Canary {
 			if pod.DeletionTimestamp == nil && podstate.RunsUnready(pod) {
 				finding.Action = RollBack
-				finding.Reason += fmt.Sprintf("; pod %s runs and does not pass its readiness probe", pod.Name)
+				finding.Reason += fmt.Sprintf("; pod %s runs and fails its readiness probe", pod.Name)
 				break
 			}
 		}
@@ -175,8 +175,8 @@ func (p Pods) progress() (Finding, bool) {
 	return Finding{}, false
 }
 
-// becameUnready tells from a pod's state alone that it had been ready: its readiness changed after its containers had
-// started.
+// becameUnready reports whether a pod's state alone shows that it was ready before: its readiness changed after its
+// containers had started.
 func becameUnready(pod *corev1.Pod) bool {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type != corev1.PodReady || condition.Status == corev1.ConditionTrue {

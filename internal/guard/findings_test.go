@@ -127,7 +127,7 @@ func TestFindings(t *testing.T) {
 				}
 			}
 			if strings.Join(got, ", ") != tt.want {
-				t.Errorf("found %q, want %q", got, tt.want)
+				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
 	}

@@ -20,49 +20,55 @@ import (
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
-// Cluster is what a guard does in the cluster; internal/kube's Client.
+// Cluster is what a guard needs of the cluster to act; internal/kube's Client implements it.
 type Cluster interface {
 	rollback.Cluster
 	rollback.Router
 	rollback.Opener
 	soak.Pods
 	ledger.ConfigMaps
-	// Announce makes an Event about a Deployment.
+	// Announce makes an Event about a Deployment. The kind is kube.Normal or kube.Warning.
 	Announce(ctx context.Context, namespace, deployment, kind, reason, note string) error
 }
 
-// Objects is what a guard has at hand of the cluster; internal/kube's Objects.
+// Objects is a copy of the cluster that watches keep fresh; internal/kube's Objects implements it.
 type Objects interface {
+	// Synced reports whether everything was listed once.
 	Synced() bool
+	// Pods lists the pods that carry all the labels.
 	Pods(labels map[string]string) []*corev1.Pod
+	// Deployment gives a Deployment; the second result is false when it does not exist.
 	Deployment(namespace, name string) (*appsv1.Deployment, bool)
+	// OwnedBy reports whether a ReplicaSet of the Deployment owns the pod.
 	OwnedBy(pod *corev1.Pod, deployment string) bool
+	// ConfigMaps lists the ConfigMaps whose label has the value.
 	ConfigMaps(label, value string) []*corev1.ConfigMap
+	// ConfigMapVersion is a ConfigMap's resource version; empty when it does not exist.
 	ConfigMapVersion(namespace, name string) string
 }
 
-// Options are what a guard works with.
+// Options are what a guard needs to run. Leading, Smoke and Token are optional.
 type Options struct {
-	// Identity names this guard among others.
+	// Identity distinguishes this guard from others.
 	Identity string
 	Cluster  Cluster
-	// Watch begins to watch the cluster; changed is called after every change.
+	// Watch starts the watches and calls changed after every change.
 	Watch func(ctx context.Context, changed func()) (Objects, error)
-	// Lead calls lead while this guard is the one that acts.
+	// Lead calls lead while this guard is the leader, and standing with the name of every new leader.
 	Lead func(ctx context.Context, lead func(context.Context), standing func(leader string)) error
-	// Leading is called when this guard begins or ends to be the one that acts; nil for nothing.
+	// Leading is called when this guard becomes the leader and when it stops being it; nil for no call.
 	Leading func(ctx context.Context, leads bool)
-	// Reach gives the client and the address for a server by its endpoint as the configuration has it.
+	// Reach gives the client and the address for an endpoint of the configuration.
 	Reach func(endpoint string) (client *http.Client, address string, err error)
-	// Smoke gives the smoke suite of a rollout and its values; nil for none.
+	// Smoke gives the smoke suite of a rollout and its values; nil for no suite.
 	Smoke func(Config) (*smoke.Suite, smoke.Values, error)
-	// Token gives the bearer token of the webhook; nil for no webhook.
+	// Token gives the webhook's bearer token; nil for no webhook.
 	Token func() (string, error)
-	// Registry takes the guard's metrics.
+	// Registry registers the guard's metrics.
 	Registry prometheus.Registerer
 	Logger   *slog.Logger
 	Now      func() time.Time
-	// DryRun only reports, whatever the configurations say.
+	// DryRun only reports, also where the configurations say otherwise.
 	DryRun bool
 }
 
@@ -75,17 +81,17 @@ type Guard struct {
 	changed chan struct{}
 	synced  atomic.Bool
 	leads   atomic.Bool
-	// beat is when the loop last went round, in Unix seconds.
+	// beat is the time of the loop's last turn, in Unix seconds.
 	beat atomic.Int64
 
-	// background are the rollbacks that run.
+	// background counts the rollbacks that run.
 	background sync.WaitGroup
 
 	mu      sync.Mutex
 	runners map[string]*runner
 }
 
-// New makes a guard. It does nothing before Run.
+// New makes a guard that does nothing before Run.
 func New(options Options) *Guard {
 	return &Guard{
 		options: options, metrics: newInstruments(options.Registry), scrape: newScrapeClient(),
@@ -96,7 +102,8 @@ func New(options Options) *Guard {
 // errUnsynced says that the cluster could not be listed.
 var errUnsynced = errors.New("the cluster was not listed")
 
-// Run watches until the context ends. Rollbacks that have begun are carried on for some seconds after that.
+// Run watches until the context ends. Rollbacks that run then are not interrupted: [Guard.Drain] waits for them. It
+// returns an error when the cluster cannot be listed or the leader cannot be elected.
 func (g *Guard) Run(ctx context.Context) error {
 	objects, err := g.options.Watch(ctx, g.notify)
 	if err != nil {
@@ -118,6 +125,12 @@ func (g *Guard) Run(ctx context.Context) error {
 	return g.options.Lead(ctx, g.lead, func(leader string) { g.options.Logger.Info("leader", "name", leader) })
 }
 
+// who names the guard in the ledger.
+func (g *Guard) who() string { return guardPrefix + g.options.Identity }
+
+// guardPrefix marks guards among the writers of the ledger.
+const guardPrefix = "guard/"
+
 // notify is called by the watches.
 func (g *Guard) notify() {
 	select {
@@ -128,7 +141,7 @@ func (g *Guard) notify() {
 
 func (g *Guard) alive() { g.beat.Store(g.options.Now().Unix()) }
 
-// beatUntil keeps a guard that stands by alive.
+// beatUntil keeps a guard healthy that is not the leader.
 func (g *Guard) beatUntil(ctx context.Context) {
 	ticker := time.NewTicker(5 * time.Second)
 	defer ticker.Stop()
@@ -143,7 +156,7 @@ func (g *Guard) beatUntil(ctx context.Context) {
 	}
 }
 
-// lead watches the rollouts while this guard is the one that acts.
+// lead guards the rollouts while this guard is the leader.
 func (g *Guard) lead(ctx context.Context) {
 	g.stand(ctx, true)
 	defer g.stand(context.WithoutCancel(ctx), false)
@@ -164,8 +177,8 @@ func (g *Guard) lead(ctx context.Context) {
 	defer g.mu.Unlock()
 	for name, runner := range g.runners {
 		runner.stop()
-		// Whoever acts next tells of them.
-		g.metrics.forget(runner.name)
+		// The next leader exports their metrics.
+		g.metrics.forget(runner.name())
 		delete(g.runners, name)
 	}
 	g.metrics.rollouts.Set(0)
@@ -179,58 +192,59 @@ func (g *Guard) stand(ctx context.Context, leads bool) {
 	}
 }
 
-// reconcile starts, ends and wakes the runners by the configurations that there are.
+// reconcile starts, stops and wakes the runners so that they match the configurations.
 func (g *Guard) reconcile(ctx context.Context, running *sync.WaitGroup) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	wanted := map[string]bool{}
-	for _, found := range g.objects.ConfigMaps(ConfigLabel, ConfigValue) {
-		wanted[found.Name] = true
-		before := g.runners[found.Name]
-		if before != nil && (before.version == found.ResourceVersion || before.text == found.Data[ConfigKey]) {
-			before.version = found.ResourceVersion
+	for _, source := range g.objects.ConfigMaps(ConfigLabel, ConfigValue) {
+		wanted[source.Name] = true
+		before := g.runners[source.Name]
+		if before != nil && (before.version == source.ResourceVersion || before.text == source.Data[ConfigKey]) {
+			before.version = source.ResourceVersion
 			before.wake()
 			continue
 		}
-		config, err := ParseConfig(found.Data[ConfigKey])
-		if err == nil && config.Spec.Namespace != found.Namespace {
-			err = fmt.Errorf("it is about namespace %s and lies in %s", config.Spec.Namespace, found.Namespace)
+		config, err := ParseConfig(source.Data[ConfigKey])
+		if err == nil && config.Spec.Namespace != source.Namespace {
+			err = fmt.Errorf("spec.namespace is %s, but the ConfigMap is in %s: only the rollouts of its own namespace are "+
+				"guarded", config.Spec.Namespace, source.Namespace)
 		}
 		if err != nil {
-			// What was guarded before goes on as it was.
-			g.metrics.errors.WithLabelValues(found.Name, SourceConfig).Inc()
-			g.options.Logger.Error("the configuration is not used", "configmap", found.Name, "error", err)
+			// The rollout stays guarded by its last valid configuration.
+			g.metrics.errors.WithLabelValues(source.Name, SourceConfig).Inc()
+			g.options.Logger.Error("cannot use the configuration", "configmap", source.Name, "error", err)
 			if before != nil {
-				before.version = found.ResourceVersion
+				before.version = source.ResourceVersion
 			}
 			continue
 		}
 		if before != nil {
 			before.stop()
 		}
-		g.start(ctx, running, found, config, before)
+		g.start(ctx, running, source, config, before)
 	}
 	for name, runner := range g.runners {
 		if !wanted[name] {
 			runner.stop()
-			g.metrics.forget(runner.name)
+			g.metrics.forget(runner.name())
 			delete(g.runners, name)
 		}
 	}
 	g.metrics.rollouts.Set(float64(len(g.runners)))
 }
 
-func (g *Guard) start(ctx context.Context, running *sync.WaitGroup, found *corev1.ConfigMap, config Config,
+func (g *Guard) start(ctx context.Context, running *sync.WaitGroup, source *corev1.ConfigMap, config Config,
 	before *runner) {
 	config.DryRun = config.DryRun || g.options.DryRun
-	runner, err := newRunner(g, found, config)
+	runner, err := newRunner(g, source, config)
 	if err != nil {
-		g.metrics.errors.WithLabelValues(found.Name, SourceConfig).Inc()
-		g.options.Logger.Error("the configuration is not used", "configmap", found.Name, "error", err)
+		g.metrics.errors.WithLabelValues(source.Name, SourceConfig).Inc()
+		g.options.Logger.Error("cannot use the configuration", "configmap", source.Name, "error", err)
 		return
 	}
 	ctx, runner.stop = context.WithCancel(ctx)
-	g.runners[found.Name] = runner
+	g.runners[source.Name] = runner
 	running.Go(func() {
 		if before != nil {
 			<-before.done

@@ -17,6 +17,7 @@ import (
 )
 
 func TestABadCanaryIsTakenOut(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3, 1)
 	w.record(reached())
 	_, registry := w.guarded()
@@ -39,6 +40,7 @@ func TestABadCanaryIsTakenOut(t *testing.T) {
 }
 
 func TestAHealthyCanaryStays(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3, 1)
 	w.record(reached())
 	g, registry := w.guarded()
@@ -52,11 +54,11 @@ func TestAHealthyCanaryStays(t *testing.T) {
 // requests are those of the canary that the guard's evidence holds.
 func requests(t *testing.T, registry *prometheus.Registry) float64 {
 	t.Helper()
-	found, err := registry.Gather()
+	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, family := range found {
+	for _, family := range families {
 		if family.GetName() == "rollout_guard_requests" {
 			return family.Metric[0].GetGauge().GetValue()
 		}
@@ -65,6 +67,7 @@ func requests(t *testing.T, registry *prometheus.Registry) float64 {
 }
 
 func TestASharedOutageIsReportedAndNotBlamed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3, 1)
 	w.record(reached())
 	_, registry := w.guarded()
@@ -86,6 +89,7 @@ func TestASharedOutageIsReportedAndNotBlamed(t *testing.T) {
 // Between two canaries nobody looks at the stable track. What it counted then is neither a shared outage now nor what
 // it did since a rollback.
 func TestWhatStableFailedBeforeIsNotCounted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3, 0)
 	w.record(reached())
 	w.guarded(func(c *Config) { c.Watch = model.Duration(2 * time.Second) })
@@ -103,15 +107,16 @@ func TestWhatStableFailedBeforeIsNotCounted(t *testing.T) {
 	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	told := strings.Join(w.events, "\n")
-	if strings.Contains(told, "a shared dependency fails") || !strings.Contains(told,
+	events := strings.Join(w.events, "\n")
+	if strings.Contains(events, "a shared dependency fails") || !strings.Contains(events,
 		"StableIsNormal: stable failed 0 of ") {
-		t.Errorf("told:\n%s", told)
+		t.Errorf("the events are\n%s", events)
 	}
 }
 
 func TestTheRequestsAreDivertedFirst(t *testing.T) {
 	t.Run("by the route", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, 3, 1)
 		w.record(reached())
 		w.guarded(func(c *Config) {
@@ -125,6 +130,7 @@ func TestTheRequestsAreDivertedFirst(t *testing.T) {
 		}
 	})
 	t.Run("by the Service", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, 2, 3)
 		w.record(reached())
 		w.narrow = true
@@ -138,6 +144,7 @@ func TestTheRequestsAreDivertedFirst(t *testing.T) {
 }
 
 func TestADryRunOnlyReports(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3, 1)
 	w.record(reached())
 	w.guarded(func(c *Config) { c.DryRun = true })
@@ -153,6 +160,7 @@ func TestADryRunOnlyReports(t *testing.T) {
 }
 
 func TestARollbackThatWasBegunIsCarriedThrough(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2, 1)
 	w.record(reached(), ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard/another", Release: "v2", Image: image,
 		Reason: "bad"})
@@ -164,6 +172,7 @@ func TestARollbackThatWasBegunIsCarriedThrough(t *testing.T) {
 }
 
 func TestALatchedImageIsKeptOut(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3, 0)
 	w.record(reached(), ledger.Entry{Kind: ledger.RollbackBegun, Who: "ci", Release: "v2", Image: image},
 		ledger.Entry{Kind: ledger.RolledBack, Image: image, Verdict: "complete"})
@@ -181,6 +190,7 @@ func TestALatchedImageIsKeptOut(t *testing.T) {
 }
 
 func TestARollbackOfAnotherImageIsOnlyRecorded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3, 1)
 	w.record(reached(), ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard/another", Release: "v1", Image: "sha256:9999",
 		Reason: "bad"})
@@ -193,6 +203,7 @@ func TestARollbackOfAnotherImageIsOnlyRecorded(t *testing.T) {
 }
 
 func TestAnAPIServerThatIsAwayEndsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3, 1)
 	w.record(reached())
 	w.mu.Lock()
@@ -208,6 +219,7 @@ func TestAnAPIServerThatIsAwayEndsNothing(t *testing.T) {
 }
 
 func TestARollbackThatCouldNotDoAStepIsRepeated(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2, 1)
 	w.record(reached())
 	w.refusals = map[string]int{"finance-stable": 2}
@@ -225,6 +237,7 @@ func TestARollbackThatCouldNotDoAStepIsRepeated(t *testing.T) {
 }
 
 func TestARollbackIsNotRepeatedOnceItsLatchIsReleased(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2, 1)
 	w.record(reached())
 	w.refusals = map[string]int{"finance-stable": 1}
@@ -242,6 +255,7 @@ func TestARollbackIsNotRepeatedOnceItsLatchIsReleased(t *testing.T) {
 }
 
 func TestReadinessThatIsLostIsTakenOut(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3, 1)
 	w.record(reached())
 	_, registry := w.guarded()
@@ -257,6 +271,7 @@ func TestReadinessThatIsLostIsTakenOut(t *testing.T) {
 }
 
 func TestAnImpostorIsReportedAndNotCounted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3, 1)
 	w.record(reached())
 	w.add("intruder", names.Canary)
@@ -286,6 +301,7 @@ func TestAnImpostorIsReportedAndNotCounted(t *testing.T) {
 }
 
 func TestAPodThatIsSeenBeforeItsReplicaSetIsNoImpostor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3, 1)
 	w.record(reached())
 	w.late.Store(true)
@@ -311,6 +327,7 @@ func TestConfigurationsThatAreWrongAreNotUsed(t *testing.T) {
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, 1, 1)
 			g, registry := w.guarded(change)
 			w.eventually("the error is counted", func() bool {
@@ -327,6 +344,7 @@ func TestConfigurationsThatAreWrongAreNotUsed(t *testing.T) {
 }
 
 func TestHealth(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 1, 1)
 	g, registry := w.guarded()
 	handler := g.Handler(registry)

@@ -10,10 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// stuckAfter is how long the loop may be silent before the guard calls itself ill.
+// stuckAfter is how long the loop may be silent before the guard reports itself unhealthy.
 const stuckAfter = 30 * time.Second
 
-// Handler serves /healthz, /readyz, /metrics and, where there is a token for it, /webhook.
+// Handler serves /healthz, /readyz, /metrics and, with a token, /webhook.
 func (g *Guard) Handler(gatherer prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -27,7 +27,7 @@ func (g *Guard) Handler(gatherer prometheus.Gatherer) http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !g.synced.Load() {
-			http.Error(w, "the cluster was not listed yet", http.StatusServiceUnavailable)
+			http.Error(w, "the cluster is not listed yet", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")
@@ -41,7 +41,7 @@ func (g *Guard) Handler(gatherer prometheus.Gatherer) http.Handler {
 	return mux
 }
 
-// Drain waits for the rollbacks that run, until the context ends.
+// Drain waits until no rollback runs or the context ends.
 func (g *Guard) Drain(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {

@@ -9,7 +9,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 )
 
-// Sources of what a guard sees, as its metrics name them.
+// Sources that a guard looks at, as its metrics name them.
 const (
 	SourceAPI          = "api"
 	SourceTargets      = "targets"
@@ -47,26 +47,28 @@ func newInstruments(registry prometheus.Registerer) *instruments {
 	}
 	m := &instruments{
 		leader: prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollout_guard_leader",
-			Help: "1 while this guard is the one that acts."}),
+			Help: "1 while this guard is the leader, which acts alone."}),
 		rollouts: prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollout_guard_rollouts",
-			Help: "Rollouts that this guard watches."}),
-		weight: gauge("weight_percent", "Weight of the canary by the ledger.", "rollout"),
-		verdict: gauge("verdict", "1 for the present verdict on a criterion, 0 for the others.", "rollout", "criterion",
+			Help: "Rollouts that this guard guards."}),
+		weight: gauge("weight_percent", "Canary weight in percent, by the ledger.", "rollout"),
+		verdict: gauge("verdict", "1 for the current verdict on a criterion, 0 for the others.", "rollout", "criterion",
 			"verdict"),
-		requests: gauge("requests", "Requests that were counted since the evidence began.", "rollout", "track"),
-		bad:      gauge("failed_requests", "Failed ones among them.", "rollout", "track"),
-		evidence: gauge("e_value", "Evidence against the canary; 1/alpha is proof.", "rollout", "criterion"),
-		lastLook: gauge("last_look_timestamp_seconds", "When a source was last seen.", "rollout", "source"),
-		interval: gauge("scrape_interval_seconds", "Longest time between two scrapes of a pod of the track, which pods "+
-			"that limit their requests make longer.", "rollout", "track"),
-		blind:   gauge("blind", "1 while the guard sees nothing of a canary that takes requests.", "rollout"),
-		dryRun:  gauge("dry_run", "1 where the guard only reports.", "rollout"),
+		requests: gauge("requests", "Requests counted since the evidence began.", "rollout", "track"),
+		bad:      gauge("failed_requests", "Failed requests counted since the evidence began.", "rollout", "track"),
+		evidence: gauge("e_value", "E-value against the canary; 1/alpha rolls it back.", "rollout", "criterion"),
+		lastLook: gauge("last_look_timestamp_seconds", "Unix time of the last successful look at a source.", "rollout",
+			"source"),
+		interval: gauge("scrape_interval_seconds", "Time between two scrapes of a pod of the track; longer for pods that "+
+			"limit their requests.", "rollout", "track"),
+		blind:   gauge("blind", "1 while the guard sees nothing of a canary in traffic.", "rollout"),
+		dryRun:  gauge("dry_run", "1 if the guard only reports.", "rollout"),
 		latched: gauge("latched", "1 while the canary's image is latched.", "rollout"),
-		rollbacks: counter("rollbacks_total", "Rollbacks by their cause; those of a dry run have the outcome reported.",
+		rollbacks: counter("rollbacks_total", "Rollbacks by cause and outcome; a dry run's have the outcome reported.",
 			"rollout", "cause", "outcome"),
-		findings: counter("findings_total", "Findings by their cause and what they ask for.", "rollout", "cause", "action"),
-		errors:   counter("source_errors_total", "Failed looks by source.", "rollout", "source"),
-		alerts:   counter("webhook_alerts_total", "Alerts that the webhook took, by what became of them.", "outcome"),
+		findings: counter("findings_total", "Findings by cause and by the action that they ask for.", "rollout", "cause",
+			"action"),
+		errors: counter("source_errors_total", "Failed looks at a source.", "rollout", "source"),
+		alerts: counter("webhook_alerts_total", "Alerts and refusals of the webhook by outcome.", "outcome"),
 	}
 	registry.MustRegister(m.leader, m.rollouts, m.weight, m.verdict, m.requests, m.bad, m.evidence, m.lastLook, m.interval,
 		m.blind, m.dryRun,
@@ -74,11 +76,11 @@ func newInstruments(registry prometheus.Registerer) *instruments {
 	return m
 }
 
-func (m *instruments) look(rollout string, found gate.Detection, canary, stable gate.Counts) {
+func (m *instruments) look(rollout string, detection gate.Detection, canary, stable gate.Counts) {
 	for _, verdict := range []gate.Verdict{gate.Pass, gate.Fail, gate.Inconclusive, gate.Error} {
-		m.verdict.WithLabelValues(rollout, found.Name, string(verdict)).Set(flag(found.Verdict == verdict))
+		m.verdict.WithLabelValues(rollout, detection.Name, string(verdict)).Set(flag(detection.Verdict == verdict))
 	}
-	m.evidence.WithLabelValues(rollout, found.Name).Set(math.Exp(min(found.LogEvidence, 690)))
+	m.evidence.WithLabelValues(rollout, detection.Name).Set(math.Exp(min(detection.LogEvidence, 690)))
 	m.requests.WithLabelValues(rollout, "canary").Set(float64(canary.N))
 	m.requests.WithLabelValues(rollout, "stable").Set(float64(stable.N))
 	m.bad.WithLabelValues(rollout, "canary").Set(float64(canary.K))
@@ -89,7 +91,7 @@ func (m *instruments) seen(rollout, source string, now time.Time) {
 	m.lastLook.WithLabelValues(rollout, source).Set(float64(now.UnixMilli()) / 1000)
 }
 
-// forget drops the series of a rollout that is guarded no longer.
+// forget drops the series of a rollout that is no longer guarded.
 func (m *instruments) forget(rollout string) {
 	labels := prometheus.Labels{"rollout": rollout}
 	for _, vec := range []*prometheus.GaugeVec{

@@ -4,17 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/kube"
-	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// judgePods acts on what the pods' states say.
+// announceLimit bounds the making of an Event.
+const announceLimit = 10 * time.Second
+
+// judgePods acts on the pods' states.
 func (r *runner) judgePods(ctx context.Context) {
-	for name, since := range r.impostors {
-		if r.now().Sub(since) < impostorFor {
+	now := r.now()
+	for name, since := range r.view.impostors {
+		if now.Sub(since) < impostorFor {
 			continue
 		}
 		r.consider(ctx, Finding{Action: Review, Cause: CauseImpostor, Subject: name,
@@ -22,67 +24,21 @@ func (r *runner) judgePods(ctx context.Context) {
 				r.config.canaryDeployment())})
 	}
 	unready := false
-	for _, finding := range r.pods.Findings() {
+	for _, finding := range r.view.pods.Findings() {
 		if finding.Cause == CauseReadiness && finding.Action == RollBack {
 			unready = true
-			if r.unreadyAt.IsZero() {
-				r.unreadyAt = r.now()
+			if r.view.unreadySince.IsZero() {
+				r.view.unreadySince = now
 				time.AfterFunc(readinessFor, r.wake)
 			}
-			if r.now().Sub(r.unreadyAt) < readinessFor {
+			if now.Sub(r.view.unreadySince) < readinessFor {
 				continue
 			}
 		}
 		r.consider(ctx, finding)
 	}
 	if !unready {
-		r.unreadyAt = time.Time{}
-	}
-}
-
-// keepOut finishes what was begun, and keeps out what is latched: somebody may have scaled the canary up by hand.
-func (r *runner) keepOut(ctx context.Context) {
-	if r.state == nil {
-		return
-	}
-	image := imageOf(r.pods.Deployment)
-	latch, latched := r.state.Latch(image)
-	present := r.pods.Deployment != nil && r.pods.Deployment.Spec.Replicas != nil && *r.pods.Deployment.Spec.Replicas > 0
-	begun := r.state.Unfinished
-	if (!latched || !present) && begun == nil {
-		r.latchSeen = time.Time{}
-		return
-	}
-	if r.latchSeen.IsZero() {
-		r.latchSeen = r.now()
-	}
-	if wait := r.patience(begun) - r.now().Sub(r.latchSeen); wait > 0 {
-		time.AfterFunc(wait, r.wake)
-		return
-	}
-	switch {
-	case begun != nil && begun.Image != image:
-		r.closeBook(ctx, *begun)
-	case begun != nil:
-		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseLatched, Subject: image, Reason: begun.Reason})
-	default:
-		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseLatched, Subject: image,
-			Reason: fmt.Sprintf("the image is latched by entry %d: %s", latch.Seq, latch.Reason)})
-	}
-}
-
-// patience is how long somebody else's rollback is left to him. A guard that began one and does not act any more is
-// dead or cut off.
-func (r *runner) patience(begun *ledger.Entry) time.Duration {
-	switch {
-	case begun == nil:
-		return time.Second // the watches may lag behind a rollback that is just over
-	case strings.HasPrefix(begun.Who, "guard/"):
-		return 0
-	case len(r.inTraffic()) > 0:
-		return 3 * time.Second
-	default:
-		return 45 * time.Second
+		r.view.unreadySince = time.Time{}
 	}
 }
 
@@ -95,65 +51,62 @@ func (r *runner) consider(ctx context.Context, finding Finding) {
 	r.report(ctx, finding)
 }
 
-// report tells of a finding once an hour.
+// report asks a person to look at a finding, once an hour.
 func (r *runner) report(ctx context.Context, finding Finding) {
-	key := finding.Cause + "/" + finding.Subject
-	if at, told := r.reported[key]; told && r.now().Sub(at) < time.Hour {
+	if !r.actions.isNews(finding.Cause+"/"+finding.Subject, r.now()) {
 		return
 	}
-	if len(r.reported) > 1000 {
-		clear(r.reported)
-	}
-	r.reported[key] = r.now()
-	r.guard.metrics.findings.WithLabelValues(r.name, finding.Cause, string(finding.Action)).Inc()
-	r.log.WarnContext(ctx, "for review", "cause", finding.Cause, "reason", finding.Reason)
+	r.countFinding(finding)
+	r.log.WarnContext(ctx, "review needed", "cause", finding.Cause, "reason", finding.Reason)
 	r.announce(ctx, kube.Warning, "CanaryNeedsReview", finding.Reason)
 }
 
-// announce makes an Event, without waiting for it.
+func (r *runner) countFinding(finding Finding) {
+	r.guard.metrics.findings.WithLabelValues(r.name(), finding.Cause, string(finding.Action)).Inc()
+}
+
+// announce makes an Event in the background.
 func (r *runner) announce(ctx context.Context, kind, reason, note string) {
 	namespace, deployment := r.config.Spec.Namespace, r.config.canaryDeployment()
 	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceLimit)
 		defer cancel()
 		if err := r.guard.options.Cluster.Announce(ctx, namespace, deployment, kind, reason, note); err != nil {
-			r.guard.metrics.errors.WithLabelValues(r.name, SourceAPI).Inc()
-			r.log.WarnContext(ctx, "no event was made", "error", err)
+			r.guard.metrics.errors.WithLabelValues(r.name(), SourceAPI).Inc()
+			r.log.WarnContext(ctx, "cannot make an Event", "reason", reason, "error", err)
 		}
 	}()
 }
 
-// failed notes that a source could not be seen; it is logged when it begins.
+// failed counts a failed look at a source and logs the first of a series.
 func (r *runner) failed(ctx context.Context, source string, err error) {
-	r.guard.metrics.errors.WithLabelValues(r.name, source).Inc()
-	if _, told := r.reported["source/"+source]; !told && !errors.Is(err, context.Canceled) {
-		r.reported["source/"+source] = r.now()
-		r.log.WarnContext(ctx, "cannot look", "source", source, "error", err)
+	r.guard.metrics.errors.WithLabelValues(r.name(), source).Inc()
+	if !errors.Is(err, context.Canceled) && r.actions.beginsToFail(source) {
+		r.log.WarnContext(ctx, "cannot see a source", "source", source, "error", err)
 	}
 }
 
+// recovered notes that a source was seen and logs the end of a series of failures.
 func (r *runner) recovered(ctx context.Context, source string) {
-	r.guard.metrics.seen(r.name, source, r.now())
-	if _, told := r.reported["source/"+source]; told {
-		delete(r.reported, "source/"+source)
-		r.log.InfoContext(ctx, "can look again", "source", source)
+	r.guard.metrics.seen(r.name(), source, r.now())
+	if r.actions.recovers(source) {
+		r.log.InfoContext(ctx, "sees the source again", "source", source)
 	}
 }
 
-// sight tells of a guard that sees nothing of a canary in traffic. It rolls nothing back for that.
-func (r *runner) sight(ctx context.Context) {
-	blind := r.tracker != nil && r.now().Sub(r.lastSight) > blindAfter
-	if blind == r.blind {
+// reportSight reports a guard that sees nothing of a canary in traffic. Blindness rolls nothing back.
+func (r *runner) reportSight(ctx context.Context) {
+	if !r.view.checkSight(r.now()) {
 		return
 	}
-	r.blind = blind
-	r.guard.metrics.blind.WithLabelValues(r.name).Set(flag(blind))
-	if blind {
-		r.log.ErrorContext(ctx, "blind: nothing is seen of the canary; it stays as it is", "since", r.lastSight)
-		r.announce(ctx, kube.Warning, "GuardBlind", "the guard sees nothing of the canary, neither its pods' metrics nor "+
-			"Prometheus; it stays as it is")
+	r.guard.metrics.blind.WithLabelValues(r.name()).Set(flag(r.view.blind))
+	if r.view.blind {
+		r.log.ErrorContext(ctx, "blind: nothing is seen of the canary; it stays in traffic", "since", r.view.lastSeen)
+		r.announce(ctx, kube.Warning, "GuardBlind",
+			"the guard sees neither the metrics of the canary's pods nor Prometheus; "+
+				"the canary stays in traffic")
 		return
 	}
-	r.log.InfoContext(ctx, "the canary is seen again")
+	r.log.InfoContext(ctx, "sees the canary again")
 	r.announce(ctx, kube.Normal, "GuardSees", "the guard sees the canary again")
 }

@@ -11,16 +11,45 @@ import (
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
-// rollbackLimit bounds a whole rollback; its steps have limits of their own.
-const rollbackLimit = 6 * time.Minute
+const (
+	// rollbackLimit bounds a whole rollback; its steps have limits of their own.
+	rollbackLimit = 6 * time.Minute
+	// writeLimit bounds the writing of one entry of the ledger, its repetitions included.
+	writeLimit = time.Minute
+)
 
-// rollBack takes the canary out, or tells that it would. One that runs is not begun a second time, and one that has
-// failed is tried again by the next look that asks for it.
-func (r *runner) rollBack(ctx context.Context, finding Finding) {
-	if r.rolling || r.now().Sub(r.tried) < retryAfterFailure {
+// keepOut finishes a rollback that was begun, and keeps out a latched image: an operator may have scaled the canary up
+// by hand.
+func (r *runner) keepOut(ctx context.Context) {
+	image, now := r.view.image(), r.now()
+	if !r.record.pending(image, r.view.isPresent(), now) {
 		return
 	}
-	image := imageOf(r.pods.Deployment)
+	patience := r.record.patience(len(r.view.inTraffic()) > 0)
+	if wait := patience - now.Sub(r.record.pendingSince); wait > 0 {
+		time.AfterFunc(wait, r.wake)
+		return
+	}
+	begun := r.record.state.Unfinished
+	switch {
+	case begun != nil && begun.Image != image:
+		r.closeRollback(ctx, *begun)
+	case begun != nil:
+		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseLatched, Subject: image, Reason: begun.Reason})
+	default:
+		latch, _ := r.record.state.Latch(image)
+		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseLatched, Subject: image,
+			Reason: fmt.Sprintf("the image is latched by entry %d: %s", latch.Seq, latch.Reason)})
+	}
+}
+
+// rollBack takes the canary out of traffic; a dry run reports it instead. It does nothing while a rollback runs or has
+// just ended: the next look that asks for one tries again.
+func (r *runner) rollBack(ctx context.Context, finding Finding) {
+	if !r.actions.mayRollBack(r.now()) {
+		return
+	}
+	image := r.view.image()
 	if image == "" {
 		return
 	}
@@ -28,31 +57,30 @@ func (r *runner) rollBack(ctx context.Context, finding Finding) {
 		r.pretend(ctx, finding, image)
 		return
 	}
-	r.rolling, r.tried = true, r.now()
-	r.guard.metrics.findings.WithLabelValues(r.name, finding.Cause, string(finding.Action)).Inc()
+	r.actions.startRollback(r.now())
+	r.countFinding(finding)
 	r.log.ErrorContext(ctx, "rolling back", "cause", finding.Cause, "image", image, "reason", finding.Reason)
-	options := r.rollbackOptions(finding)
-	recorder := r.recorder(image)
+	options, recorder := r.rollbackOptions(finding), r.recorder(image)
 	r.guard.background.Add(1)
 	go func() {
 		defer r.guard.background.Done()
-		// Whoever leads next would begin at the same place: what was begun goes on when the leadership ends.
+		// A guard that loses the leadership carries its rollback on: the next leader would begin at the same place.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackLimit)
 		defer cancel()
 		outcome := rollback.Run(ctx, r.guard.options.Cluster, recorder, options)
 		r.rolledBack(ctx, finding, outcome)
-		r.carryThrough(ctx, image, recorder, options, outcome)
+		r.complete(ctx, image, recorder, options, outcome)
 		r.post(func(ctx context.Context) {
-			r.rolling, r.tried = false, r.now()
+			r.actions.endRollback(r.now())
 			r.refresh(ctx)
 		})
 	}()
 }
 
-// carryThrough repeats a rollback that could not do all of its steps, be it that the API server was away, until it
-// has or the context ends. It gives up where another image is on trial since, or somebody has released the latch:
-// these steps would take his pods.
-func (r *runner) carryThrough(ctx context.Context, image string, recorder rollback.InLedger, options rollback.Options,
+// complete repeats a rollback whose steps failed, for example because the API server was away, until all are done or
+// the context ends. It gives up when another image is on trial or the latch was released: the steps would hit a
+// canary that nothing speaks against.
+func (r *runner) complete(ctx context.Context, image string, recorder rollback.InLedger, options rollback.Options,
 	outcome rollback.Outcome) {
 	for outcome.Undone() {
 		select {
@@ -62,7 +90,7 @@ func (r *runner) carryThrough(ctx context.Context, image string, recorder rollba
 		case <-time.After(retryAfterFailure):
 		}
 		deployment, exists := r.guard.objects.Deployment(options.Namespace, options.Deployment)
-		if !exists || imageOf(deployment) != image || outcome.Recorded() && r.released(ctx, image) {
+		if !exists || imageOf(deployment) != image || outcome.Recorded() && r.isReleased(ctx, image) {
 			return
 		}
 		options.Kept = outcome.Evidence
@@ -71,8 +99,8 @@ func (r *runner) carryThrough(ctx context.Context, image string, recorder rollba
 	}
 }
 
-// released tells that the ledger could be read and holds no latch of the image.
-func (r *runner) released(ctx context.Context, image string) bool {
+// isReleased reports whether the ledger could be read and holds no latch of the image.
+func (r *runner) isReleased(ctx context.Context, image string) bool {
 	history, err := ledger.Read(ctx, r.store())
 	if err != nil {
 		return false
@@ -83,27 +111,26 @@ func (r *runner) released(ctx context.Context, image string) bool {
 
 func (r *runner) recorder(image string) rollback.InLedger {
 	return rollback.InLedger{
-		Store: r.store(), Now: r.guard.options.Now, Who: "guard/" + r.guard.options.Identity, Image: image,
-		Release: r.config.Release,
+		Store: r.store(), Now: r.guard.options.Now, Who: r.guard.who(), Image: image, Release: r.config.Release,
 	}
 }
 
 func (r *runner) rollbackOptions(finding Finding) rollback.Options {
 	numbers := map[string]string{"cause": finding.Cause}
-	if r.tracker != nil {
-		numbers["counts"] = r.tracker.history()
+	if r.view.tracker != nil {
+		numbers["counts"] = r.view.tracker.history()
 	}
 	return r.config.rollback().Options(r.guard.options.Cluster, r.guard.options.Now, finding.Reason, numbers)
 }
 
-// rolledBack tells everybody.
+// rolledBack reports a rollback to metrics, log, Events and Alertmanager, and looks at stable.
 func (r *runner) rolledBack(ctx context.Context, finding Finding, outcome rollback.Outcome) {
 	result := "complete"
 	if err := outcome.Err(); err != nil {
 		result = "incomplete"
 		r.log.ErrorContext(ctx, "the rollback is incomplete", "error", err)
 	}
-	r.guard.metrics.rollbacks.WithLabelValues(r.name, finding.Cause, result).Inc()
+	r.guard.metrics.rollbacks.WithLabelValues(r.name(), finding.Cause, result).Inc()
 	r.log.WarnContext(ctx, "rolled back", "cause", finding.Cause, "steps", outcome.String())
 	note := fmt.Sprintf("%s was rolled back: %s", r.config.Release, outcome.Reason)
 	if outcome.Evidence != "" {
@@ -114,35 +141,32 @@ func (r *runner) rolledBack(ctx context.Context, finding Finding, outcome rollba
 	r.smokeStable(ctx)
 }
 
-// pretend reports what a guard that is not dry would do.
+// pretend reports the rollback that a dry run leaves out.
 func (r *runner) pretend(ctx context.Context, finding Finding, image string) {
-	key := "dry-run/" + image + "/" + finding.Cause
-	if at, told := r.reported[key]; told && r.now().Sub(at) < time.Hour {
+	if !r.actions.isNews("dry-run/"+image+"/"+finding.Cause, r.now()) {
 		return
 	}
-	r.reported[key] = r.now()
-	r.guard.metrics.findings.WithLabelValues(r.name, finding.Cause, string(finding.Action)).Inc()
-	r.guard.metrics.rollbacks.WithLabelValues(r.name, finding.Cause, "reported").Inc()
-	r.log.WarnContext(ctx, "dry run: this would be rolled back", "cause", finding.Cause, "image", image, "reason",
-		finding.Reason)
+	r.countFinding(finding)
+	r.guard.metrics.rollbacks.WithLabelValues(r.name(), finding.Cause, "reported").Inc()
+	r.log.WarnContext(ctx, "dry run: would roll back", "cause", finding.Cause, "image", image, "reason", finding.Reason)
 	r.announce(ctx, kube.Warning, "WouldRollBack", "dry run: "+finding.Reason)
 }
 
-// closeBook records the outcome of a rollback whose canary is gone: another image is on trial.
-func (r *runner) closeBook(ctx context.Context, begun ledger.Entry) {
-	if r.rolling || r.now().Sub(r.tried) < retryAfterFailure || r.config.DryRun {
+// closeRollback records the outcome of a rollback whose canary is gone because another image is on trial.
+func (r *runner) closeRollback(ctx context.Context, begun ledger.Entry) {
+	if !r.actions.mayRollBack(r.now()) || r.config.DryRun {
 		return
 	}
-	r.rolling, r.tried = true, r.now()
+	r.actions.startRollback(r.now())
 	recorder := r.recorder(begun.Image)
 	recorder.Release = begun.Release
 	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 		defer cancel()
 		err := recorder.Finish(ctx, rollback.Outcome{Reason: begun.Reason +
-			"; its pods were gone when the rollback was carried on"})
+			"; its pods were gone when the rollback was resumed"})
 		r.post(func(ctx context.Context) {
-			r.rolling, r.tried = false, r.now()
+			r.actions.endRollback(r.now())
 			if err != nil {
 				r.failed(ctx, SourceLedger, err)
 			}

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// scrapeTimeout bounds a scrape; the next one of the same pod waits for it.
+	// scrapeTimeout bounds a scrape; the next scrape of the same pod waits for it.
 	scrapeTimeout = 2 * time.Second
-	// slowest is the longest distance between two scrapes that a pod can ask for.
+	// slowest is the longest time between two scrapes that a pod can ask for.
 	slowest = 5 * time.Minute
-	// unsaid is how long to wait for a pod that refuses and does not say for how long.
-	unsaid = 10 * time.Second
+	// defaultRetryAfter is the wait for a pod that refuses a scrape without naming a time.
+	defaultRetryAfter = 10 * time.Second
 )
 
-// newScrapeClient makes the client for the pods. They are many and near: connections are kept and small, nothing is
-// compressed, and no proxy or redirect leads elsewhere.
+// newScrapeClient makes the client for the pods, which are many and near: it keeps small connections open, uses no
+// compression, and follows neither proxies nor redirects.
 func newScrapeClient() *http.Client {
 	return &http.Client{
 		Timeout: scrapeTimeout,
@@ -34,7 +34,7 @@ func newScrapeClient() *http.Client {
 	}
 }
 
-// limitedError says that a pod answers no scrape before some time has passed.
+// limitedError is a pod's refusal to be scraped before some time has passed.
 type limitedError struct{ after time.Duration }
 
 func (e *limitedError) Error() string {
@@ -55,7 +55,7 @@ func fetch(ctx context.Context, client *http.Client, address string, into *count
 		return Rise{}, fmt.Errorf("scrape: %w", err)
 	}
 	defer func() {
-		// A short rest is read, so that the connection can be used again.
+		// Reading a short rest lets the connection be used again.
 		_, _ = io.CopyN(io.Discard, answer.Body, 4<<10)
 		_ = answer.Body.Close()
 	}()
@@ -74,10 +74,10 @@ func fetch(ctx context.Context, client *http.Client, address string, into *count
 	return rise, nil
 }
 
-// retryAfter reads the header, which has seconds or a date.
+// retryAfter reads the Retry-After header, which holds seconds or a date; see RFC 9110, section 10.2.3.
 func retryAfter(header string, now time.Time) time.Duration {
 	header = strings.TrimSpace(header)
-	after := unsaid
+	after := defaultRetryAfter
 	if seconds, err := strconv.ParseInt(header, 10, 32); err == nil {
 		after = time.Duration(seconds) * time.Second
 	} else if date, err := http.ParseTime(header); err == nil {
@@ -86,22 +86,22 @@ func retryAfter(header string, now time.Time) time.Duration {
 	return min(max(after, time.Second), time.Hour)
 }
 
-// pace is how often a pod is scraped. It begins at the configured interval and learns from refusals what the pod
-// allows.
+// pace is the time between two scrapes of a pod. It begins at the configured interval and learns the pod's rate limit
+// from its refusals.
 type pace struct {
 	interval time.Duration
-	// allowed is how long the pod makes a scrape wait for the next one, 0 while it has refused none.
+	// allowed is the time between two scrapes that the pod allows, 0 while it has refused none.
 	allowed time.Duration
-	// began is when the present window of the pod's limit began as far as is known, answered how many scrapes were
-	// answered in it.
+	// began is when the current window of the pod's rate limit began, as far as is known; answered counts the scrapes
+	// that were answered in it.
 	began    time.Time
 	answered int
 }
 
-// next is the distance to the next scrape.
+// next is the time to the next scrape.
 func (p *pace) next() time.Duration { return max(p.interval, p.allowed) }
 
-// slowed tells that the pod is scraped less often than it was asked to be.
+// slowed reports whether the pod is scraped less often than configured.
 func (p *pace) slowed() bool { return p.allowed > p.interval }
 
 func (p *pace) answer(now time.Time) {
@@ -111,8 +111,8 @@ func (p *pace) answer(now time.Time) {
 	p.answered++
 }
 
-// refused learns from a refusal: in the time from the first answered scrape to when the pod answers again, it allows
-// as many as it answered. It gives how long to wait.
+// refused learns from a refusal and returns how long to wait: from the first answered scrape until the pod answers
+// again, the pod allows as many scrapes as it answered.
 func (p *pace) refused(now time.Time, after time.Duration) time.Duration {
 	learned := 2 * p.next()
 	if p.answered > 0 {

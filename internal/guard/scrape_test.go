@@ -92,8 +92,9 @@ func TestPaceLearnsTheLimitOfAPod(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	for header, want := range map[string]time.Duration{
-		"7": 7 * time.Second, "0": time.Second, "-5": time.Second, "999999": time.Hour, "": unsaid, "soon": unsaid,
-		now.Add(time.Minute).Format(http.TimeFormat): time.Minute, "99999999999999999999": unsaid,
+		"7": 7 * time.Second, "0": time.Second, "-5": time.Second, "999999": time.Hour, "": defaultRetryAfter,
+		"soon": defaultRetryAfter,
+		now.Add(time.Minute).Format(http.TimeFormat): time.Minute, "99999999999999999999": defaultRetryAfter,
 	} {
 		if got := retryAfter(header, now); got != want {
 			t.Errorf("%q: %v, want %v", header, got, want)

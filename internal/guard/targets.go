@@ -9,11 +9,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// target is a pod that is scraped, by a goroutine of its own: a pod that answers slowly delays no other.
+// target is a pod that is scraped, by a goroutine of its own: a slow pod delays no other.
 type target struct {
 	uid, pod, track, address string
 	stop                     context.CancelFunc
@@ -23,7 +21,7 @@ type target struct {
 	slow                     atomic.Bool
 }
 
-// scraped is what a scrape of a target gave.
+// scraped is the result of one scrape.
 type scraped struct {
 	target   *target
 	rise     Rise
@@ -32,6 +30,7 @@ type scraped struct {
 	interval time.Duration
 }
 
+// wake makes the next scrape come at once.
 func (t *target) wake() {
 	select {
 	case t.poke <- struct{}{}:
@@ -39,85 +38,38 @@ func (t *target) wake() {
 	}
 }
 
-// isSlow tells that the pod limits its scrapes.
+// isSlow reports whether the pod limits its scrapes.
 func (t *target) isSlow() bool { return t.slow.Load() }
 
-// aim scrapes the pods that take requests: of both tracks while there is a canary, and of stable while it is watched
-// after a rollback.
+// aim scrapes the pods that the evidence and the aftercare need, and no others.
 func (r *runner) aim(ctx context.Context) {
 	wanted := map[string]bool{}
-	if canary := r.inTraffic(); len(canary) > 0 {
-		image := imageOf(r.pods.Deployment)
-		for _, pod := range canary {
-			if r.podImage(pod) == image {
-				r.aimAt(ctx, pod, names.Canary, wanted)
-			}
-		}
+	for pod, track := range r.view.toScrape(r.actions.aftercare != nil) {
+		wanted[string(pod.UID)] = true
+		r.aimAt(ctx, pod, track)
 	}
-	if len(wanted) > 0 || r.aftercare != nil {
-		for _, pod := range r.pods.Stable {
-			if pod.Labels[names.Traffic] == names.Enabled {
-				r.aimAt(ctx, pod, names.Stable, wanted)
-			}
-		}
-	}
-	r.outgrow()
-	for uid, target := range r.targets {
+	r.view.outgrow()
+	for uid := range r.view.targets {
 		if !wanted[uid] {
-			target.stop()
-			delete(r.targets, uid)
-			if r.confirm != nil {
-				delete(r.confirm.waiting, uid)
-			}
+			r.view.drop(uid)
 		}
 	}
 }
 
-// podImage is the digest that a pod runs in the container that the Deployment names first. A sidecar may stand before
-// it in the pod.
-func (r *runner) podImage(pod *corev1.Pod) string {
-	if r.pods.Deployment == nil || len(r.pods.Deployment.Spec.Template.Spec.Containers) == 0 {
-		return ""
-	}
-	name := r.pods.Deployment.Spec.Template.Spec.Containers[0].Name
-	for _, container := range pod.Spec.Containers {
-		if container.Name == name {
-			return digestOf(container.Image)
-		}
-	}
-	return ""
-}
-
-// outgrow forgets the young pods that run: they are scraped by now, or what they count belongs to no watch. One that
-// is young has counted nothing before. By the pods' own times one could not tell: clocks differ.
-func (r *runner) outgrow() {
-	for _, pods := range [][]*corev1.Pod{r.pods.Canary, r.pods.Stable} {
-		for _, pod := range pods {
-			if pod.Status.Phase == corev1.PodRunning {
-				delete(r.young, string(pod.UID))
-			}
-		}
-	}
-}
-
-func (r *runner) aimAt(ctx context.Context, pod *corev1.Pod, track string, wanted map[string]bool) {
-	if pod.Status.PodIP == "" || pod.DeletionTimestamp != nil || pod.Status.Phase != corev1.PodRunning {
-		return
-	}
+func (r *runner) aimAt(ctx context.Context, pod *corev1.Pod, track string) {
 	uid := string(pod.UID)
-	wanted[uid] = true
-	if r.targets[uid] != nil {
+	if r.view.targets[uid] != nil {
 		return
 	}
-	made := &target{
+	target := &target{
 		uid: uid, pod: pod.Name, track: track, poke: make(chan struct{}, 1),
 		address:  r.address(pod) + r.config.Path,
 		pace:     pace{interval: time.Duration(r.config.Interval)},
-		counters: counters{names: r.names, fromZero: r.young[uid]},
+		counters: counters{names: r.counted, fromZero: r.view.young[uid]},
 	}
-	ctx, made.stop = context.WithCancel(ctx)
-	r.targets[uid] = made
-	go r.follow(ctx, made)
+	ctx, target.stop = context.WithCancel(ctx)
+	r.view.targets[uid] = target
+	go r.scrapeUntil(ctx, target)
 }
 
 // address is where a pod answers.
@@ -125,8 +77,8 @@ func (r *runner) address(pod *corev1.Pod) string {
 	return "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(r.config.Port))
 }
 
-// follow scrapes a pod until the context ends.
-func (r *runner) follow(ctx context.Context, t *target) {
+// scrapeUntil scrapes a pod until the context ends.
+func (r *runner) scrapeUntil(ctx context.Context, t *target) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

@@ -12,32 +12,30 @@ import (
 )
 
 const (
-	// holdFor is how long a canary is not blamed while the stable track shows some of the same trouble and not enough of
-	// it.
+	// holdFor is how long the verdict against a canary is held back while the stable track fails too, but not as badly.
 	holdFor = 3 * time.Second
-	// bin and bins are the series that are kept for the evidence, and for the look back that an alert is checked against.
+	// bin and bins are the width and number of the recent bins, which go into the evidence and confirm alerts.
 	bin  = 10 * time.Second
 	bins = 60
-	// alertAlpha is the level at which the counts of the last bins must speak against the canary to bear out an alert
-	// about them.
+	// alertAlpha is the level at which the counts of the recent bins must speak against the canary to confirm an alert.
 	alertAlpha = 5e-4
 )
 
-// tracker is the evidence of one canary: everything that was counted since it began to take requests or its weight
-// last changed. It is not safe for concurrent use.
+// tracker holds the evidence on one canary: all counts since it began to take requests or its weight last changed. It
+// is not safe for concurrent use.
 type tracker struct {
 	errorRate, latency gate.Criterion
 	errors, slow       *gate.Detector
 
 	began time.Time
 	last  time.Time
-	// pending are counts of the stable track that no look has used yet.
+	// pending are the counts of the stable track since the canary's last ones.
 	pending, pendingSlow gate.Counts
 	recent               []point
 	heldSince            time.Time
 }
 
-// point is what was counted in a bin of time.
+// point holds the counts of one bin of time.
 type point struct {
 	start          time.Time
 	canary, stable gate.Counts
@@ -50,7 +48,7 @@ func newTracker(errorRate, latency gate.Criterion, now time.Time) *tracker {
 	}
 }
 
-// stable adds what the stable track counted.
+// stable adds counts of the stable track.
 func (t *tracker) stable(now time.Time, rise Rise) {
 	t.pending = t.pending.Plus(rise.Requests)
 	t.pendingSlow = t.pendingSlow.Plus(rise.Slow)
@@ -58,7 +56,7 @@ func (t *tracker) stable(now time.Time, rise Rise) {
 	at.stable = at.stable.Plus(rise.Requests)
 }
 
-// canary adds what the canary counted, together with what the stable track did since the last time.
+// canary adds counts of the canary, together with those of the stable track since the last call.
 func (t *tracker) canary(now time.Time, rise Rise) error {
 	elapsed := max(now.Sub(t.last), 0)
 	t.last = now
@@ -72,7 +70,7 @@ func (t *tracker) canary(now time.Time, rise Rise) error {
 	return t.slow.Observe(elapsed, rise.Slow, stableSlow)
 }
 
-// point is the bin of a time.
+// point gives the bin of a time.
 func (t *tracker) point(now time.Time) *point {
 	start := now.Truncate(bin)
 	if last := len(t.recent) - 1; last >= 0 && !t.recent[last].start.Before(start) {
@@ -86,38 +84,39 @@ func (t *tracker) point(now time.Time) *point {
 	return &t.recent[len(t.recent)-1]
 }
 
-// look gives the verdict on the errors. A canary that is as bad as the stable track is not blamed, and what was
-// shared is forgotten; while it is unclear which of them is bad, the verdict is held back for some seconds.
+// look gives the verdict on the errors. A canary that fails no more than the stable track is not blamed, and the shared
+// outage is forgotten. While it is unclear which track is bad, the verdict is held back for holdFor.
 func (t *tracker) look(now time.Time) gate.Detection {
-	found := t.errorRate.Detect(t.errors)
+	detection := t.errorRate.Detect(t.errors)
 	switch {
-	case found.Shared:
+	case detection.Shared:
 		t.errors.Forget()
 		t.heldSince = time.Time{}
-	case found.Ambiguous(t.errorRate.Rollback):
+	case detection.Ambiguous(t.errorRate.Rollback):
 		if t.heldSince.IsZero() {
 			t.heldSince = now
 		}
 		if now.Sub(t.heldSince) < holdFor {
-			found.Verdict = gate.Inconclusive
-			found.Reason += "; held back, because the stable track fails too"
+			detection.Verdict = gate.Inconclusive
+			detection.Reason += "; held back, because the stable track fails too"
 		}
 	default:
 		t.heldSince = time.Time{}
 	}
-	return found
+	return detection
 }
 
-// warm tells that the evidence is on its way: the next look should come soon.
-func (t *tracker) warm() bool { return t.errors.LogEvidence() > 0 }
+// isWarm reports whether the evidence points against the canary: the next look should come soon.
+func (t *tracker) isWarm() bool { return t.errors.LogEvidence() > 0 }
 
-// slowness gives the verdict on the latency: fail says that a person should look.
+// slowness gives the verdict on the latency; a fail asks a person to look.
 func (t *tracker) slowness() gate.Detection { return t.latency.Detect(t.slow) }
 
-// bearsOut tells whether the counts of the last ten minutes speak against the canary too: the probability of as many
-// bad ones under the limit is at most alertAlpha, and the stable track is not as bad. It asks more than an alert on a
-// rate does, which at a hundred requests in five minutes fires in every other soak of a healthy release.
-func (t *tracker) bearsOut() (bool, string) {
+// confirms reports whether the counts of the last ten minutes speak against the canary too, and gives them as a text:
+// at the rollback limit, the probability of as many failures is at most alertAlpha, and the stable track fails less. It
+// asks for more than an alert on a rate does: at a hundred requests in five minutes, such an alert fires in every
+// other soak of a healthy release.
+func (t *tracker) confirms() (bool, string) {
 	var canary, stable gate.Counts
 	for _, at := range t.recent {
 		canary, stable = canary.Plus(at.canary), stable.Plus(at.stable)
@@ -127,29 +126,30 @@ func (t *tracker) bearsOut() (bool, string) {
 	if canary.N == 0 {
 		return false, text
 	}
-	if upper(canary, t.errorRate.Rollback) > alertAlpha {
+	if upperTail(canary, t.errorRate.Rollback) > alertAlpha {
 		return false, text
 	}
-	sharedToo := stable.N > 0 && upper(stable, t.errorRate.Rollback) <= 0.05 &&
+	shared := stable.N > 0 && upperTail(stable, t.errorRate.Rollback) <= 0.05 &&
 		float64(canary.K)/float64(canary.N) <= 1.5*float64(stable.K)/float64(stable.N)
-	return !sharedToo, text
+	return !shared, text
 }
 
-// upper is the probability of at least K bad ones among N at a share of p: the upper tail of the binomial distribution.
-func upper(counts gate.Counts, p float64) float64 {
+// upperTail is the probability of at least K bad events among N at a share of p: the upper tail of the binomial
+// distribution, as a regularized incomplete beta function.
+func upperTail(counts gate.Counts, p float64) float64 {
 	if counts.K <= 0 {
 		return 1
 	}
 	return mathext.RegIncBeta(float64(counts.K), float64(counts.N-counts.K)+1, p)
 }
 
-// counted tells whether anything was counted of the canary.
-func (t *tracker) counted() bool {
+// hasCounted reports whether any request of the canary was counted.
+func (t *tracker) hasCounted() bool {
 	canary, _ := t.errors.Total()
 	return canary.N > 0
 }
 
-// history are the recent bins as a table.
+// history gives the recent bins as a table.
 func (t *tracker) history() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "since %s; log evidence %.1f\n", t.began.UTC().Format(time.RFC3339),

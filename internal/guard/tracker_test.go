@@ -13,19 +13,19 @@ func tried(t *testing.T, seconds int, canary, stable gate.Counts) (*tracker, gat
 	t.Helper()
 	config := Config{ErrorRate: 0.01, SlowShare: 0.05, Latency: 500e6, Alpha: DefaultAlpha}
 	tr := newTracker(config.errorRate(), config.latency(), born)
-	var found gate.Detection
+	var detection gate.Detection
 	for i := range seconds {
 		now := born.Add(time.Duration(i+1) * time.Second)
 		tr.stable(now, Rise{Requests: stable})
 		if err := tr.canary(now, Rise{Requests: canary}); err != nil {
 			t.Fatal(err)
 		}
-		found = tr.look(now)
-		if found.Verdict == gate.Fail {
+		detection = tr.look(now)
+		if detection.Verdict == gate.Fail {
 			break
 		}
 	}
-	return tr, found
+	return tr, detection
 }
 
 func TestTrackerVerdicts(t *testing.T) {
@@ -42,13 +42,13 @@ func TestTrackerVerdicts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// A single look shows whether what is shared is told; the later ones begin anew.
+			// A single look shows whether what is shared is reported; the later ones begin anew.
 			_, first := tried(t, 1, tt.canary, tt.stable)
 			if tt.shared && !first.Shared {
 				t.Errorf("the first look tells %s", first.Reason)
 			}
-			if _, found := tried(t, 20, tt.canary, tt.stable); found.Verdict != tt.want {
-				t.Errorf("%s: %s", found.Verdict, found.Reason)
+			if _, detection := tried(t, 20, tt.canary, tt.stable); detection.Verdict != tt.want {
+				t.Errorf("%s: %s", detection.Verdict, detection.Reason)
 			}
 		})
 	}
@@ -67,17 +67,17 @@ func TestTrackerHoldsBackWhileItIsUnclear(t *testing.T) {
 		return tr.look(now)
 	}
 	// An outage of both begins; the canary's counts come first.
-	if found := feed(at(300), gate.Counts{N: 8, K: 8}, gate.Counts{N: 1, K: 1}); found.Verdict != gate.Inconclusive ||
-		found.Shared {
-		t.Errorf("blamed or acquitted at once: %s %s", found.Verdict, found.Reason)
+	if detection := feed(at(300), gate.Counts{N: 8, K: 8}, gate.Counts{N: 1, K: 1}); detection.Verdict != gate.Inconclusive ||
+		detection.Shared {
+		t.Errorf("blamed or acquitted at once: %s %s", detection.Verdict, detection.Reason)
 	}
-	if found := feed(at(1300), gate.Counts{N: 10, K: 10}, gate.Counts{N: 90, K: 90}); !found.Shared {
-		t.Errorf("not seen to be shared: %s", found.Reason)
+	if detection := feed(at(1300), gate.Counts{N: 10, K: 10}, gate.Counts{N: 90, K: 90}); !detection.Shared {
+		t.Errorf("not seen to be shared: %s", detection.Reason)
 	}
 	// What goes on being unclear is decided in the end.
 	for ms := 2000; ms < 9000; ms += 500 {
-		found := feed(at(ms), gate.Counts{N: 5, K: 5}, gate.Counts{N: 45, K: 3})
-		if found.Verdict == gate.Fail {
+		detection := feed(at(ms), gate.Counts{N: 5, K: 5}, gate.Counts{N: 45, K: 3})
+		if detection.Verdict == gate.Fail {
 			if ms < 2000+int(holdFor/time.Millisecond)-500 {
 				t.Errorf("blamed after %d ms", ms-2000)
 			}
@@ -128,13 +128,13 @@ func TestAlertsAreBorneOutByCounts(t *testing.T) {
 // Two failures of a hundred requests in five minutes are above 1 %, and happen to one healthy release in four within
 // a quarter of an hour: an alert alone must not roll back for them.
 func TestAFewFailuresDoNotBearAnAlertOut(t *testing.T) {
-	if p := upper(gate.Counts{N: 100, K: 2}, 0.01); p < 0.2 || p > 0.3 {
+	if p := upperTail(gate.Counts{N: 100, K: 2}, 0.01); p < 0.2 || p > 0.3 {
 		t.Errorf("the tail is %v", p)
 	}
-	if p := upper(gate.Counts{N: 100, K: 7}, 0.01); p > alertAlpha {
+	if p := upperTail(gate.Counts{N: 100, K: 7}, 0.01); p > alertAlpha {
 		t.Errorf("seven of a hundred bear nothing out: %v", p)
 	}
-	if upper(gate.Counts{}, 0.01) != 1 || upper(gate.Counts{N: 5, K: 5}, 0.01) > 1e-9 {
+	if upperTail(gate.Counts{}, 0.01) != 1 || upperTail(gate.Counts{N: 5, K: 5}, 0.01) > 1e-9 {
 		t.Error("the ends of the tail are wrong")
 	}
 }

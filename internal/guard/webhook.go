@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// mostBody bounds a webhook's body, mostAtOnce how many are read at the same time.
+	// mostBody bounds a notification in bytes, mostAtOnce the notifications that are read at the same time.
 	mostBody   = 2 << 20
 	mostAtOnce = 4
-	// mostRemembered is how many alerts are remembered, so that none counts twice.
+	// mostRemembered bounds the alerts that are remembered so that none counts twice.
 	mostRemembered = 4096
 )
 
-// payload is Alertmanager's webhook, version 4: what the guard reads of it.
+// payload is the part of Alertmanager's notification, version 4, that the guard reads.
 type payload struct {
 	Version string `json:"version"`
 	Alerts  []struct {
@@ -34,11 +34,11 @@ type payload struct {
 	} `json:"alerts"`
 }
 
-// webhook takes alerts from Alertmanager.
+// webhook receives alerts from Alertmanager.
 type webhook struct {
-	// token gives the bearer token that a caller must send.
+	// token gives the bearer token that callers must send.
 	token func() (string, error)
-	// leads tells whether this guard acts; deliver hands it the alerts that are new.
+	// leads reports whether this guard is the leader; deliver hands it the new alerts.
 	leads   func() bool
 	deliver func([]Alert)
 	count   func(outcome string, by int)
@@ -55,41 +55,41 @@ func newWebhook(token func() (string, error), leads func() bool, deliver func([]
 		seen: map[string]bool{}}
 }
 
-// ServeHTTP takes one notification. What a caller sees of a refusal says what is wrong with the request and nothing
-// else.
+// ServeHTTP receives one notification. A refusal names the fault of the request and nothing else.
 func (w *webhook) ServeHTTP(answer http.ResponseWriter, request *http.Request) {
 	select {
 	case w.slots <- struct{}{}:
 		defer func() { <-w.slots }()
 	default:
-		w.refuse(answer, http.StatusServiceUnavailable, "too many at once")
+		w.refuse(answer, http.StatusServiceUnavailable, "too many notifications at once")
 		return
 	}
 	given, bearer := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer ")
 	wanted, err := w.token()
 	switch {
 	case err != nil || wanted == "":
-		w.refuse(answer, http.StatusServiceUnavailable, "the guard has no token to compare with")
+		w.refuse(answer, http.StatusServiceUnavailable, "the guard has no bearer token")
 		return
 	case !bearer || !same(given, wanted):
 		answer.Header().Set("WWW-Authenticate", "Bearer")
-		w.refuse(answer, http.StatusUnauthorized, "wrong or missing bearer token")
+		w.refuse(answer, http.StatusUnauthorized, "the bearer token is wrong or missing")
 		return
 	case !w.leads():
-		// Alertmanager tries again, and reaches the one that acts.
-		w.refuse(answer, http.StatusServiceUnavailable, "another guard acts")
+		// Alertmanager tries again and reaches the leader.
+		w.refuse(answer, http.StatusServiceUnavailable, "another guard is the leader")
 		return
 	}
-	found, err := parsePayload(http.MaxBytesReader(answer, request.Body, mostBody))
+	notification, err := parsePayload(http.MaxBytesReader(answer, request.Body, mostBody))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		w.refuse(answer, http.StatusRequestEntityTooLarge, fmt.Sprintf("at most %d MiB", mostBody>>20))
+		w.refuse(answer, http.StatusRequestEntityTooLarge, fmt.Sprintf("the notification is longer than %d MiB",
+			mostBody>>20))
 		return
 	}
 	if err != nil {
 		w.refuse(answer, http.StatusBadRequest, err.Error())
 		return
 	}
-	w.take(found)
+	w.accept(notification)
 	answer.WriteHeader(http.StatusOK)
 }
 
@@ -98,45 +98,44 @@ func (w *webhook) refuse(answer http.ResponseWriter, status int, text string) {
 	http.Error(answer, clean(text), status)
 }
 
-// same compares in a time that does not depend on where two texts differ.
+// same compares two texts in constant time.
 func same(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// parsePayload reads a notification: exactly one JSON document of version 4, whose alerts have a status, labels and a
-// start.
+// parsePayload reads a notification: one JSON document of version 4 whose alerts have a status, labels and a start.
 func parsePayload(body io.Reader) (payload, error) {
-	var found payload
+	var notification payload
 	decoder := json.NewDecoder(body)
-	if err := decoder.Decode(&found); err != nil {
-		return payload{}, fmt.Errorf("not a notification of Alertmanager: %w", err)
+	if err := decoder.Decode(&notification); err != nil {
+		return payload{}, fmt.Errorf("not an Alertmanager notification: %w", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		if err != nil {
-			return payload{}, fmt.Errorf("not a notification of Alertmanager: %w", err)
+			return payload{}, fmt.Errorf("not an Alertmanager notification: %w", err)
 		}
-		return payload{}, errors.New("not a notification of Alertmanager: something follows it")
+		return payload{}, errors.New("not an Alertmanager notification: more data follows the document")
 	}
-	if found.Version != "4" {
-		return payload{}, fmt.Errorf("version %.20q: only 4 is known", found.Version)
+	if notification.Version != "4" {
+		return payload{}, fmt.Errorf("the notification has version %.20q: only version 4 is supported", notification.Version)
 	}
-	for i, alert := range found.Alerts {
+	for i, alert := range notification.Alerts {
 		if alert.Status != "firing" && alert.Status != "resolved" {
-			return payload{}, fmt.Errorf("alert %d has the status %.20q: firing and resolved are known", i, alert.Status)
+			return payload{}, fmt.Errorf("alert %d has the status %.20q: allowed are firing and resolved", i, alert.Status)
 		}
 		if len(alert.Labels) == 0 || alert.StartsAt.IsZero() || len(alert.Fingerprint) > 64 {
-			return payload{}, fmt.Errorf("alert %d lacks its labels, start or fingerprint", i)
+			return payload{}, fmt.Errorf("alert %d lacks labels or a start, or its fingerprint is too long", i)
 		}
 	}
-	return found, nil
+	return notification, nil
 }
 
-// take hands on what fires and is new. Of an alert that repeats its fingerprint and start, nothing is.
-func (w *webhook) take(found payload) {
+// accept delivers the alerts that fire and are new. An alert with a known fingerprint and start is a repetition.
+func (w *webhook) accept(notification payload) {
 	var fresh []Alert
 	repeated, resolved := 0, 0
-	for _, alert := range found.Alerts {
+	for _, alert := range notification.Alerts {
 		switch {
 		case alert.Status == "resolved":
 			resolved++
@@ -157,7 +156,7 @@ func (w *webhook) take(found payload) {
 	}
 }
 
-// remember tells whether the key is new. Of too many the oldest are forgotten.
+// remember reports whether the key is new, and forgets the oldest key when there are too many.
 func (w *webhook) remember(key string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -173,21 +172,21 @@ func (w *webhook) remember(key string) bool {
 	return true
 }
 
-// deliver hands alerts to the rollouts that they are about.
-func (g *Guard) deliver(found []Alert) {
+// deliver hands alerts to the rollouts that they concern.
+func (g *Guard) deliver(firing []Alert) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, runner := range g.runners {
-		var own []Alert
-		for _, alert := range found {
+		var concerning []Alert
+		for _, alert := range firing {
 			if alert.concerns(runner.config) {
-				own = append(own, alert)
+				concerning = append(concerning, alert)
 			}
 		}
-		if len(own) > 0 {
+		if len(concerning) > 0 {
 			go runner.post(func(ctx context.Context) {
 				runner.recovered(ctx, SourceWebhook)
-				runner.alarm(ctx, own)
+				runner.alarm(ctx, concerning)
 			})
 		}
 	}

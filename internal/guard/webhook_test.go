@@ -45,7 +45,7 @@ type hook struct {
 func newHook() *hook {
 	h := &hook{leads: true, counted: map[string]int{}}
 	h.webhook = newWebhook(func() (string, error) { return "t0ken", nil }, func() bool { return h.leads },
-		func(found []Alert) { h.delivered = append(h.delivered, found...) },
+		func(firing []Alert) { h.delivered = append(h.delivered, firing...) },
 		func(outcome string, by int) { h.counted[outcome] += by })
 	return h
 }
