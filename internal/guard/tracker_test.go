@@ -67,8 +67,8 @@ func TestTrackerHoldsBackWhileItIsUnclear(t *testing.T) {
 		return tr.look(now)
 	}
 	// An outage of both begins; the canary's counts come first.
-	if detection := feed(at(300), gate.Counts{N: 8, K: 8}, gate.Counts{N: 1, K: 1}); detection.Verdict != gate.Inconclusive ||
-		detection.Shared {
+	detection := feed(at(300), gate.Counts{N: 8, K: 8}, gate.Counts{N: 1, K: 1})
+	if detection.Verdict != gate.Inconclusive || detection.Shared {
 		t.Errorf("blamed or acquitted at once: %s %s", detection.Verdict, detection.Reason)
 	}
 	if detection := feed(at(1300), gate.Counts{N: 10, K: 10}, gate.Counts{N: 90, K: 90}); !detection.Shared {
@@ -87,7 +87,7 @@ func TestTrackerHoldsBackWhileItIsUnclear(t *testing.T) {
 	t.Error("never decided")
 }
 
-func TestAlertsAreBorneOutByCounts(t *testing.T) {
+func TestCountsConfirmAlerts(t *testing.T) {
 	labels := map[string]string{"action": alerts.ActionRollback, alerts.LabelConfirm: alerts.ConfirmCounts}
 	tests := []struct {
 		name           string
@@ -127,7 +127,7 @@ func TestAlertsAreBorneOutByCounts(t *testing.T) {
 
 // Two failures of a hundred requests in five minutes are above 1 %, and happen to one healthy release in four within
 // a quarter of an hour: an alert alone must not roll back for them.
-func TestAFewFailuresDoNotBearAnAlertOut(t *testing.T) {
+func TestAFewFailuresConfirmNoAlert(t *testing.T) {
 	if p := upperTail(gate.Counts{N: 100, K: 2}, 0.01); p < 0.2 || p > 0.3 {
 		t.Errorf("the tail is %v", p)
 	}

@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// Notice is an alert for people: the labels choose their route, the annotations tell them what happened.
+// Notice is an alert for people. Its labels choose the route, its annotations describe the rollback.
 type Notice struct {
 	Labels      map[string]string `json:"labels"`
 	Annotations map[string]string `json:"annotations"`
 	StartsAt    time.Time         `json:"startsAt"`
-	// EndsAt is until when it fires unless it is sent again.
+	// EndsAt is when it stops firing unless it is sent again.
 	EndsAt time.Time `json:"endsAt"`
-	// GeneratorURL leads to what made it; it may be empty.
+	// GeneratorURL links to the source of the alert; empty for none.
 	GeneratorURL string `json:"generatorURL,omitempty"`
 }
 
-// Alertmanager takes notices by the second version of its API.
+// Alertmanager receives notices by version 2 of its API.
 type Alertmanager struct {
 	Client *http.Client
-	// Address is that of the server, without a path.
+	// Address is the server's URL without a path.
 	Address string
 }
 
@@ -36,7 +36,8 @@ const (
 	pushPause = time.Second
 )
 
-// Push sends a notice. A server that does not take it is tried again twice; one that refuses it is not.
+// Push sends a notice. It repeats a failed request up to twice, but not one that the server refuses (status 4xx), and
+// returns the last error.
 func (a Alertmanager) Push(ctx context.Context, notice Notice) error {
 	body, err := json.Marshal([]Notice{notice})
 	if err != nil {
@@ -61,18 +62,19 @@ func (a Alertmanager) send(ctx context.Context, body []byte) (again bool, err er
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(a.Address, "/")+"/api/v2/alerts",
 		bytes.NewReader(body))
 	if err != nil {
-		return false, fmt.Errorf("alertmanager %s: %w", a.Address, err)
+		return false, fmt.Errorf("send the alert to alertmanager %s: %w", a.Address, err)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	answer, err := a.Client.Do(request)
 	if err != nil {
-		return true, fmt.Errorf("alertmanager %s does not take the alert: %w", a.Address, err)
+		return true, fmt.Errorf("send the alert to alertmanager %s: %w", a.Address, err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode/100 == 2 {
 		return false, nil
 	}
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, 300))
-	return answer.StatusCode >= 500, fmt.Errorf("alertmanager %s answers with status %d: %s", a.Address, answer.StatusCode,
+	return answer.StatusCode >= 500, fmt.Errorf("send the alert to alertmanager %s: status %d: %s", a.Address,
+		answer.StatusCode,
 		strings.TrimSpace(string(text)))
 }

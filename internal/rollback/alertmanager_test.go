@@ -55,7 +55,7 @@ func TestPushToNobody(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	if err := (Alertmanager{Client: http.DefaultClient, Address: server.URL}).Push(t.Context(), Notice{}); err == nil ||
-		!strings.Contains(err.Error(), "does not take the alert") {
+		!strings.Contains(err.Error(), "send the alert to alertmanager ") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -8,24 +8,24 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// InLedger is the Recorder that everybody uses: the rollout's ledger. What one process began there, another one finds
-// and carries through.
+// InLedger is the Recorder of production: the rollout's ledger. Another process finds there a rollback that this one
+// began, and completes it.
 type InLedger struct {
 	Store ledger.Store
 	// Now is the clock.
 	Now func() time.Time
-	// Who rolls back: a person, a pipeline or the guard.
+	// Who is the person, the pipeline or the guard that rolls back.
 	Who string
 	// Image is the digest that is rolled back, Release the name of its release.
 	Image, Release string
-	// Released is the number of the latch that the stack's configuration releases, 0 for none: a rollback after that
-	// engages another one.
+	// Released is the entry number of the latch that the stack's configuration releases, 0 for none: a rollback after the
+	// release engages another latch.
 	Released int
 }
 
 var _ Recorder = InLedger{}
 
-// Begin implements Recorder. An image that is latched is not latched again, so that a repeated rollback is one.
+// Begin implements Recorder. It does not latch a latched image again, so that a repeated rollback counts once.
 func (l InLedger) Begin(ctx context.Context, reason string) error {
 	_, err := ledger.Append(ctx, l.Store, l.Now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
 		state := current.State()
@@ -42,10 +42,9 @@ func (l InLedger) begun(state ledger.State, reason string) ledger.Entry {
 		Reason: reason}
 }
 
-// Finish implements Recorder. An intent that could not be noted when the rollback began is noted with the outcome:
-// without it the image would not be latched. A latch has one outcome in the ledger, and a second one only when steps
-// of the first had failed: however often a canary is brought back by hand and taken out again, the ledger does not
-// grow.
+// Finish implements Recorder. It also records an intent that Begin could not record: without it the image would not be
+// latched. A latch has one outcome in the ledger, and a second one only if steps of the first had failed. The ledger
+// therefore does not grow when a canary is brought back by hand and taken out repeatedly.
 func (l InLedger) Finish(ctx context.Context, outcome Outcome) error {
 	entry := ledger.Entry{Kind: ledger.RolledBack, Who: l.Who, Release: l.Release, Image: l.Image, Reason: outcome.Reason,
 		Verdict: complete}
@@ -57,7 +56,7 @@ func (l InLedger) Finish(ctx context.Context, outcome Outcome) error {
 		entry.Reason += fmt.Sprintf("; incomplete: %s", err)
 	}
 	_, err := ledger.Append(ctx, l.Store, l.Now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
-		if recorded, found := last(current, l.Image); found && (recorded.Verdict == complete || entry.Verdict == incomplete) {
+		if recorded, ok := last(current, l.Image); ok && (recorded.Verdict == complete || entry.Verdict == incomplete) {
 			return nil, nil
 		}
 		state := current.State()
@@ -66,30 +65,30 @@ func (l InLedger) Finish(ctx context.Context, outcome Outcome) error {
 		case outcome.unnoted() && (!latched || latch.Seq == l.Released):
 			return []ledger.Entry{l.begun(state, outcome.Reason), entry}, nil
 		case !latched:
-			return nil, nil // somebody released the latch meanwhile, which the outcome would engage again
+			return nil, nil // the latch was released meanwhile, and the outcome would engage it again
 		}
 		return []ledger.Entry{entry}, nil
 	})
 	return err
 }
 
-// Verdicts of the entry that tells of a rollback's outcome.
+// Verdicts of the entry with a rollback's outcome.
 const (
 	complete   = "complete"
 	incomplete = "incomplete"
 )
 
-// last is the outcome that the ledger holds of the image's present latch.
+// last is the outcome of the image's current latch; the second result is false when the ledger holds none.
 func last(history *ledger.Ledger, image string) (ledger.Entry, bool) {
 	latch, latched := history.State().Latch(image)
 	if !latched {
 		return ledger.Entry{}, false
 	}
-	var found ledger.Entry
+	var outcome ledger.Entry
 	for _, entry := range history.Entries() {
 		if entry.Kind == ledger.RolledBack && entry.Image == image && entry.Seq > latch.Seq {
-			found = entry
+			outcome = entry
 		}
 	}
-	return found, found.Seq > 0
+	return outcome, outcome.Seq > 0
 }

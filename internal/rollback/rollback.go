@@ -16,60 +16,61 @@ type Cluster interface {
 	Deployments
 	// AllPods lists the pods that carry all the labels, ready or not.
 	AllPods(ctx context.Context, namespace string, labels map[string]string) ([]corev1.Pod, error)
-	// LabelPods labels the pods that carry all the labels of selector, and names those that it changed.
+	// LabelPods labels the pods that carry all the labels of selector and returns the names of those that it changed.
 	LabelPods(ctx context.Context, namespace string, selector map[string]string, key, value string) ([]string, error)
-	// Endpoints names the pods that a Service sends requests to.
+	// Endpoints returns the names of the pods that a Service sends requests to.
 	Endpoints(ctx context.Context, namespace, service string) ([]string, error)
-	// Logs gives the end of a container's log.
+	// Logs returns the last lines of a container's log; previous asks for the log before its last restart.
 	Logs(ctx context.Context, namespace, pod, container string, previous bool, tail int64) (string, error)
-	// EventTexts lists the events of the objects whose names begin with prefix.
+	// EventTexts lists the events of the objects whose names start with prefix.
 	EventTexts(ctx context.Context, namespace, prefix string) ([]string, error)
-	// SaveEvidence keeps a compressed archive under the name, and at most the newest few of the app.
+	// SaveEvidence stores a compressed archive under the name and deletes all but the newest keep archives of the app.
 	SaveEvidence(ctx context.Context, namespace, name, app string, archive []byte, keep int) error
 }
 
-// Recorder keeps the history of the rollout.
+// Recorder records a rollback in the history of the rollout.
 type Recorder interface {
-	// Begin notes that the image is being rolled back, which latches it.
+	// Begin records the intent to roll the image back, which latches it.
 	Begin(ctx context.Context, reason string) error
-	// Finish notes the outcome.
+	// Finish records the outcome.
 	Finish(ctx context.Context, outcome Outcome) error
 }
 
-// Options say what to roll back.
+// Options describe one rollback. Divert, Numbers, Kept, Secrets, Remove, RemoveName and OnStep are optional.
 type Options struct {
 	Namespace, App, Service string
-	// Canary selects the canary's pods, by their labels: whoever gets the canary's requests loses them, and is in the
-	// evidence, whether he is of its Deployment or only wears its labels. Deployment is theirs, StableDeployment that of
-	// the stable track.
+	// Canary selects the canary's pods by their labels. A foreign pod with these labels takes the canary's requests too:
+	// it is isolated and goes into the evidence as well. Deployment is the canary's, StableDeployment the stable track's.
 	Canary                       map[string]string
 	Deployment, StableDeployment string
 	// Capacity is the number of stable pods that the plan says can take all requests. A rollback never shrinks stable:
 	// where more are live, that number counts.
 	Capacity int
-	// Divert takes the requests away from the canary before its pods are isolated; nil where its pods alone decide.
+	// Divert takes the requests away from the canary before its pods are isolated, and returns what it did; nil where the
+	// number of pods alone splits the requests.
 	Divert func(ctx context.Context) (done string, err error)
-	// LabelKey and LabelValue take a pod out of the Service.
+	// LabelKey and LabelValue are the label that takes a pod out of the Service.
 	LabelKey, LabelValue string
-	// Reason is why, with its numbers; Numbers are kept with the evidence.
+	// Reason is the cause with its numbers; Numbers go into the evidence.
 	Reason  string
 	Numbers map[string]string
-	// Kept is the evidence that an earlier try has kept; empty where there is none yet.
+	// Kept is the name of the evidence that an earlier try stored; empty for none.
 	Kept string
-	// Secrets are values that must not stand in the evidence.
+	// Secrets are values that must not appear in the evidence.
 	Secrets []string
-	// Remove takes the canary's pods away when the evidence is kept; nil scales its Deployment to 0. It may be called
-	// again.
+	// Remove deletes the canary's pods once the evidence is stored, and returns what it did. It must be idempotent. nil
+	// scales the Deployment to 0.
 	Remove func(ctx context.Context) (done string, err error)
-	// RemoveName is what that step is called; empty for scaling to 0.
+	// RemoveName is the name of the step that calls Remove.
 	RemoveName string
-	// OnStep is told of every step when it is over; nil for nobody.
+	// OnStep is called after every step; nil for no call.
 	OnStep func(Step)
 	// Now is the clock.
 	Now func() time.Time
 }
 
-// Names of steps: the first one latches the image, after isolateStep no request reaches the canary.
+// Names of the steps that the code refers to. noteStep latches the image; after isolateStep no request reaches the
+// canary.
 const (
 	noteStep     = "note the intent"
 	isolateStep  = "isolate"
@@ -77,7 +78,7 @@ const (
 	recordStep   = "record"
 )
 
-// Limits of the steps. They are generous: a step that takes as long is broken.
+// Time limits of the steps. They are generous: a step that takes as long is broken.
 const (
 	noteLimit     = 5 * time.Second
 	isolateLimit  = 20 * time.Second
@@ -89,21 +90,21 @@ const (
 // Step is one step's outcome.
 type Step struct {
 	Name string
-	// Done says what was done; Err why it was not.
+	// Done is the part that was done, in words; Err is why the rest was not, nil for nothing left.
 	Done string
 	Err  error
 	Took time.Duration
 }
 
-// Outcome is what a rollback did.
+// Outcome is the result of a rollback.
 type Outcome struct {
 	Reason string
 	Steps  []Step
-	// Evidence is the name under which it was kept; empty when there is none.
+	// Evidence is the name of the stored evidence; empty for none.
 	Evidence string
 }
 
-// Err joins what went wrong; nil when everything was done.
+// Err joins the errors of all steps; nil when none failed.
 func (o Outcome) Err() error {
 	var failed []error
 	for _, step := range o.Steps {
@@ -114,7 +115,7 @@ func (o Outcome) Err() error {
 	return errors.Join(failed...)
 }
 
-// String is the outcome for people, one line a step.
+// String is the outcome for people, with one line for each step.
 func (o Outcome) String() string {
 	lines := []string{"rolled back: " + o.Reason}
 	for _, step := range o.Steps {
@@ -132,23 +133,23 @@ func (s Step) String() string {
 	return fmt.Sprintf("  %-18s %6s  %s", s.Name, s.Took.Round(10*time.Millisecond), text)
 }
 
-// unnoted tells that the intent was not noted.
+// unnoted reports whether the intent could not be recorded.
 func (o Outcome) unnoted() bool {
 	return slices.ContainsFunc(o.Steps, func(step Step) bool { return step.Name == noteStep && step.Err != nil })
 }
 
-// Undone tells that a step failed which another try can do: evidence that is incomplete stays so.
+// Undone reports whether another try can complete a failed step. Evidence that is incomplete stays incomplete.
 func (o Outcome) Undone() bool {
 	return slices.ContainsFunc(o.Steps, func(step Step) bool { return step.Name != evidenceStep && step.Err != nil })
 }
 
-// Recorded tells that the ledger holds the outcome.
+// Recorded reports whether the ledger holds the outcome.
 func (o Outcome) Recorded() bool {
 	return slices.ContainsFunc(o.Steps, func(step Step) bool { return step.Name == recordStep && step.Err == nil })
 }
 
-// OutOfTraffic is how long it took from the beginning until no endpoint of the canary was left. The second result is
-// false when some may be left.
+// OutOfTraffic is the time from the start of the rollback until no endpoint of the canary was left. The second result
+// is false when some endpoint may be left.
 func (o Outcome) OutOfTraffic() (time.Duration, bool) {
 	var took time.Duration
 	for _, step := range o.Steps {
@@ -160,7 +161,7 @@ func (o Outcome) OutOfTraffic() (time.Duration, bool) {
 	return took, false
 }
 
-// Run rolls the canary back. The outcome tells of every step; its Err is nil when all of them were done.
+// Run rolls the canary back and returns the outcome of every step; a failed step does not stop the later ones.
 func Run(ctx context.Context, cluster Cluster, recorder Recorder, options Options) Outcome {
 	r := &run{cluster: cluster, options: options, outcome: Outcome{Reason: options.Reason}}
 	r.step(ctx, noteStep, noteLimit, func(ctx context.Context) (string, error) {
@@ -203,8 +204,8 @@ func (r *run) step(ctx context.Context, name string, limit time.Duration, do fun
 	}
 }
 
-// isolate takes the canary's pods out of the Service and goes on until none of them is among its endpoints: a pod
-// that is made meanwhile is caught by the next round.
+// isolate takes the canary's pods out of the Service and repeats until none of them is among its endpoints: the next
+// round catches a pod that was created meanwhile.
 func (r *run) isolate(ctx context.Context) (string, error) {
 	var isolated []string
 	for {
@@ -224,7 +225,7 @@ func (r *run) isolate(ctx context.Context) (string, error) {
 	}
 }
 
-// endpointsLeft names the canary's pods among the Service's endpoints.
+// endpointsLeft returns the names of the canary's pods among the Service's endpoints.
 func (r *run) endpointsLeft(ctx context.Context) ([]string, error) {
 	endpoints, err := r.cluster.Endpoints(ctx, r.options.Namespace, r.options.Service)
 	if err != nil {

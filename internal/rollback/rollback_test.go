@@ -190,7 +190,8 @@ func TestRunInOrder(t *testing.T) {
 	if err := outcome.Err(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"begin", "label", "endpoints", "replicas", "scale finance-stable", "wait", "logs", "logs", "logs", "logs", "logs",
+	want := []string{"begin", "label", "endpoints", "replicas", "scale finance-stable", "wait", "logs", "logs", "logs",
+		"logs", "logs",
 		"logs", "events", "save", "scale finance-v2", "finish"}
 	if !slices.Equal(w.calls, want) {
 		t.Errorf("called %v, want %v", w.calls, want)
@@ -284,5 +285,23 @@ func TestEvidenceIsBounded(t *testing.T) {
 	}
 	if !strings.Contains(fmt.Sprint(outcome.Err()), "more than the 20") {
 		t.Errorf("what is missing is not named: %v", outcome.Err())
+	}
+}
+
+// Half of a line may hold half of a credential, which nothing recognizes.
+func TestLogsAreCutBetweenLines(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		most int
+		want string
+	}{
+		{"short\nenough", 12, "short\nenough"},
+		{"token=abcdef0123456789\nthe failure", 20, "…the failure"},
+		{"one line without an end", 11, "…hout an end"},
+		{"\u00e9\u00e9\n\u00e9\u00e9", 3, "…\u00e9"},
+	} {
+		if got := end(tt.text, tt.most); got != tt.want {
+			t.Errorf("%q cut to %d bytes is %q, want %q", tt.text, tt.most, got, tt.want)
+		}
 	}
 }

@@ -40,9 +40,9 @@ func SoakSpec(s *settings.Settings) soak.Spec {
 		Namespace: s.Namespace, App: s.App, Metrics: metrics, Criteria: Criteria(s), Alerts: s.Monitoring.Enabled,
 		Plan: plan.Soak{Duration: time.Duration(s.Soak.Duration), Extension: time.Duration(s.Soak.Extension)},
 	}
-	for _, own := range s.Criteria.Own {
-		spec.Own = append(spec.Own, gate.QueryCriterion{Name: own.Name, Query: own.Query, Limit: own.Limit,
-			Direction: own.Direction})
+	for _, query := range s.Criteria.Own {
+		spec.Queries = append(spec.Queries, gate.QueryCriterion{Name: query.Name, Query: query.Query, Limit: query.Limit,
+			Direction: query.Direction})
 	}
 	return spec
 }

@@ -1,8 +1,8 @@
-// Package soak reads the evidence of the stage that a rollout stands at: the counts of its requests over the whole
-// soak beside those of the stable track, the time that was really watched, restarts, alerts, and the stack's own
-// criteria. The advance hook asks it for a verdict, the guard for a checkpoint; both get the same answer to the same
-// question, made afresh.
+// Package soak gathers the evidence on the stage that a rollout stands at: the requests of the whole soak beside
+// those of the stable track, the time that was watched, restarts, alerts, and the stack's additional criteria. The
+// program asks for a verdict before it advances, and the guard at every checkpoint; both ask the same question
+// afresh. [Note] records the answer in the ledger.
 //
-// It judges nothing itself: internal/gate does. It imports no Pulumi and reaches the cluster and Prometheus only
-// through the interfaces that it is given.
+// internal/gate judges the evidence. The package imports no Pulumi and reaches the cluster and Prometheus only through
+// interfaces.
 package soak

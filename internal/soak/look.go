@@ -19,23 +19,23 @@ import (
 
 // Pods lists pods.
 type Pods interface {
-	// AllPods lists the pods that carry all the labels, ready or not, whosever they are.
+	// AllPods lists the pods that carry all the labels, ready or not and of any owner.
 	AllPods(ctx context.Context, namespace string, labels map[string]string) ([]corev1.Pod, error)
-	// DeploymentPods lists the pods of a Deployment, and none that merely carries its labels.
+	// DeploymentPods lists the pods that a Deployment owns.
 	DeploymentPods(ctx context.Context, namespace, deployment string) ([]corev1.Pod, error)
 }
 
-// Server is the Prometheus that is asked.
+// Server is a Prometheus server.
 type Server interface {
 	gate.Querier
 	gate.Asker
 }
 
-// limit bounds a look: two days of samples of many pods are read in pieces.
+// limit bounds a look, which reads two days of samples of many pods in pieces.
 const limit = 3 * time.Minute
 
-// Look gathers the evidence of the stage that the rollout stands at by its ledger, up to now. Whatever keeps it from
-// looking is a result with verdict error; nothing is returned as an error.
+// Look gathers the evidence on the stage that the rollout stands at by its ledger, up to now. A source that fails gives
+// a result with verdict Error instead of an error.
 func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger.State, now time.Time) advance.Soak {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the evidence was not read within %v", limit))
 	defer cancel()
@@ -59,69 +59,68 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 	return soak
 }
 
-// Unseen is the evaluation of a soak that nobody could look at.
+// Unseen is the evaluation of a soak whose evidence could not be read.
 func Unseen(window gate.Window, err error) gate.Evaluation {
 	return gate.Evaluation{Start: window.Start, End: window.End,
 		Results: []gate.Result{{Name: unseen, Verdict: gate.Error, Reason: err.Error()}}}
 }
 
-// unseen is the name of the only result of an evaluation that nobody could make.
+// unseen is the name of the only result of such an evaluation.
 const unseen = "prometheus"
 
-// IsUnseen tells an evaluation that nobody could make from one with results.
+// IsUnseen reports whether the evidence of the evaluation could not be read.
 func IsUnseen(evaluation gate.Evaluation) bool {
 	return len(evaluation.Results) == 1 && evaluation.Results[0].Name == unseen
 }
 
-// conditions are the criteria that count no requests: restarts, alerts, and the stack's own.
+// conditions judges the criteria that count no requests: restarts, alerts, and queries.
 func (s Spec) conditions(ctx context.Context, pods Pods, asker gate.Asker, release string,
 	window gate.Window) []gate.Result {
 	rollout := gate.Rollout{
 		Namespace: s.Namespace, App: s.App, Release: release, Track: names.Canary, Deployment: s.Deployment(release),
 	}
 	var results []gate.Result
-	found, err := pods.DeploymentPods(ctx, s.Namespace, s.Deployment(release))
+	canary, err := pods.DeploymentPods(ctx, s.Namespace, s.Deployment(release))
 	if err != nil {
 		results = append(results, gate.Result{Name: "restarts", Verdict: gate.Error, Reason: err.Error()})
 	} else {
-		results = append(results, gate.Restarts(ctx, asker, rollout, podStates(found), window))
+		results = append(results, gate.Restarts(ctx, asker, rollout, podStates(canary), window))
 	}
 	if s.Alerts {
 		results = append(results, gate.Firing(ctx, asker, rollout, window))
 	}
-	for _, own := range s.Own {
-		results = append(results, own.Evaluate(ctx, asker, rollout, window))
+	for _, query := range s.Queries {
+		results = append(results, query.Evaluate(ctx, asker, rollout, window))
 	}
 	return results
 }
 
-// Impostors is an error when a pod carries the labels of the release's canary without being one of its Deployment's.
-// Prometheus knows pods by their labels alone: what such a pod counts cannot be told from what the canary counts, so
-// that neither a verdict for nor one against it would stand.
+// Impostors returns an error that names the pods that carry the labels of the release's canary and do not belong to its
+// Deployment. Prometheus distinguishes pods by their labels alone: the requests of such a pod count as the canary's, so
+// that no verdict on the canary would be sound.
 func (s Spec) Impostors(ctx context.Context, pods Pods, release string) error {
 	labelled, err := pods.AllPods(ctx, s.Namespace, s.Canary(release))
 	if err != nil {
 		return err
 	}
-	own, err := pods.DeploymentPods(ctx, s.Namespace, s.Deployment(release))
+	owned, err := pods.DeploymentPods(ctx, s.Namespace, s.Deployment(release))
 	if err != nil {
 		return err
 	}
-	var names []string
+	var impostors []string
 	for i := range labelled {
-		isOwn := slices.ContainsFunc(own, func(pod corev1.Pod) bool {
-			return pod.UID == labelled[i].UID &&
-				pod.Name == labelled[i].Name
+		isOwned := slices.ContainsFunc(owned, func(pod corev1.Pod) bool {
+			return pod.UID == labelled[i].UID && pod.Name == labelled[i].Name
 		})
-		// One that is being deleted may have gone between the two looks.
-		if !isOwn && labelled[i].DeletionTimestamp == nil {
-			names = append(names, labelled[i].Name)
+		// A pod that is being deleted may have gone between the two lists.
+		if !isOwned && labelled[i].DeletionTimestamp == nil {
+			impostors = append(impostors, labelled[i].Name)
 		}
 	}
-	if len(names) > 0 {
-		return fmt.Errorf("pods with the labels of %s that are not of its deployment: %s: their metrics pass for the "+
-			"canary's; look who made them, and delete them",
-			s.Deployment(release), strings.Join(names, ", "))
+	if len(impostors) > 0 {
+		return fmt.Errorf("pods have the labels of deployment %s and do not belong to it: %s: their metrics count as the "+
+			"canary's; find their owner and delete them: kubectl get pod -n %s %s -o yaml",
+			s.Deployment(release), strings.Join(impostors, ", "), s.Namespace, impostors[0])
 	}
 	return nil
 }
@@ -137,7 +136,7 @@ func podStates(pods []corev1.Pod) []gate.PodState {
 	return states
 }
 
-// Numbers are an evaluation's as the ledger keeps them.
+// Numbers are the results of an evaluation in the form of the ledger, with shares rounded to six decimals.
 func Numbers(evaluation gate.Evaluation) []ledger.Number {
 	var list []ledger.Number
 	rounded := func(share float64) float64 { return math.Round(share*1e6) / 1e6 }

@@ -13,51 +13,13 @@ import (
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/testkit/store"
 )
 
-// memory is a ledger.Store that several writers may use at once.
-type memory struct {
-	mu      sync.Mutex
-	data    map[string]string
-	version int
-	// failure is what Save ends with, nil for none.
-	failure error
-}
-
-func (m *memory) Load(context.Context) (data map[string]string, version string, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.data, strconv.Itoa(m.version), nil
-}
-
-func (m *memory) Save(_ context.Context, data map[string]string, version string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.failure != nil {
-		return m.failure
-	}
-	if version != strconv.Itoa(m.version) {
-		return ledger.ErrConflict
-	}
-	m.data, m.version = data, m.version+1
-	return nil
-}
-
-func (m *memory) write(t *testing.T, at time.Time, entries ...ledger.Entry) {
-	t.Helper()
-	if _, err := ledger.Write(t.Context(), m, clockAt(at), entries...); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // count gives how many checkpoints and extensions the ledger holds.
-func (m *memory) count(t *testing.T) (checkpoints, extensions int) {
+func count(t *testing.T, m *store.Memory) (checkpoints, extensions int) {
 	t.Helper()
-	history, err := ledger.Read(t.Context(), m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, entry := range history.Entries() {
+	for _, entry := range m.Entries(t) {
 		switch entry.Kind {
 		case ledger.Checkpoint:
 			checkpoints++
@@ -82,8 +44,8 @@ func overWithout(verdict gate.Verdict, extensions int) advance.Soak {
 }
 
 func TestFiftyWritersNoteOneCheckpointAndOneExtension(t *testing.T) {
-	store, now := &memory{}, began.Add(50*time.Hour)
-	store.write(t, began, reachedTen)
+	memory, now := &store.Memory{}, began.Add(50*time.Hour)
+	memory.Write(t, began, reachedTen)
 	look := overWithout(gate.Inconclusive, 0)
 	var writers sync.WaitGroup
 	var checkpoints, extensions atomic.Int32
@@ -91,7 +53,7 @@ func TestFiftyWritersNoteOneCheckpointAndOneExtension(t *testing.T) {
 	for i := range 50 {
 		writers.Go(func() {
 			<-start
-			noted, err := Note(t.Context(), store, clockAt(now), "writer/"+strconv.Itoa(i), look)
+			noted, err := Note(t.Context(), memory, clockAt(now), "writer/"+strconv.Itoa(i), look)
 			if err != nil {
 				t.Error(err)
 			}
@@ -108,7 +70,7 @@ func TestFiftyWritersNoteOneCheckpointAndOneExtension(t *testing.T) {
 	if checkpoints.Load() != 1 || extensions.Load() != 1 {
 		t.Errorf("%d writers report a checkpoint and %d an extension, want 1 of each", checkpoints.Load(), extensions.Load())
 	}
-	if checkpoints, extensions := store.count(t); checkpoints != 1 || extensions != 1 {
+	if checkpoints, extensions := count(t, memory); checkpoints != 1 || extensions != 1 {
 		t.Errorf("the ledger holds %d checkpoints and %d extensions, want 1 of each", checkpoints, extensions)
 	}
 }
@@ -156,17 +118,17 @@ func TestNote(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			store := &memory{}
-			store.write(t, began, reachedTen)
+			memory := &store.Memory{}
+			memory.Write(t, began, reachedTen)
 			if len(tt.since) > 0 {
-				store.write(t, began.Add(tt.wrote), tt.since...)
+				memory.Write(t, began.Add(tt.wrote), tt.since...)
 			}
-			checkpoints, extensions := store.count(t)
-			got, err := Note(t.Context(), store, clockAt(began.Add(tt.now)), "guard", tt.look)
+			checkpoints, extensions := count(t, memory)
+			got, err := Note(t.Context(), memory, clockAt(began.Add(tt.now)), "guard", tt.look)
 			if err != nil || got != tt.want {
 				t.Fatalf("noted %+v, want %+v (error %v)", got, tt.want, err)
 			}
-			laterCheckpoints, laterExtensions := store.count(t)
+			laterCheckpoints, laterExtensions := count(t, memory)
 			wrote := Noted{Checkpoint: laterCheckpoints > checkpoints, Extension: laterExtensions > extensions}
 			if wrote != tt.want {
 				t.Errorf("the ledger has got %+v, want %+v", wrote, tt.want)
@@ -197,10 +159,10 @@ func TestNoteHoldsTheNumbersOfTheLook(t *testing.T) {
 }
 
 func TestNoteFailsWithItsStoreAndReportsNothing(t *testing.T) {
-	store := &memory{}
-	store.write(t, began, reachedTen)
-	store.failure = context.DeadlineExceeded
-	noted, err := Note(t.Context(), store, clockAt(began.Add(50*time.Hour)), "guard", overWithout(gate.Inconclusive, 0))
+	memory := &store.Memory{}
+	memory.Write(t, began, reachedTen)
+	memory.Fail(context.DeadlineExceeded)
+	noted, err := Note(t.Context(), memory, clockAt(began.Add(50*time.Hour)), "guard", overWithout(gate.Inconclusive, 0))
 	if err == nil || noted != (Noted{}) {
 		t.Errorf("noted %+v, error %v", noted, err)
 	}

@@ -1,9 +1,9 @@
-// Package verify is the gate in front of the release record: it runs the smoke suite against the release's own pods
-// and then bakes the release on its metrics. The verify hook of the Pulumi program calls it and nothing else does the
-// same.
+// Package verify is the gate in front of the release record: it runs the smoke suite against the release's pods and
+// then bakes the release on its metrics. The verify hook of the Pulumi program is its only caller, and the command
+// runs its suite alone.
 //
-// It decides nothing itself: internal/smoke judges the pods and internal/gate the metrics. It imports no Pulumi, and
-// reaches the cluster only through the Cluster interface.
+// internal/smoke judges the pods and internal/gate the metrics. The package imports no Pulumi and reaches the cluster
+// only through the Cluster interface.
 package verify
 
 import (
@@ -25,56 +25,56 @@ import (
 
 // Cluster is what the gate needs of the cluster.
 type Cluster interface {
-	// WaitRolledOut waits until the Deployment has all its pods ready, and none of an earlier template.
+	// WaitRolledOut waits until all pods of the Deployment are ready and none of an earlier template is left.
 	WaitRolledOut(ctx context.Context, namespace, deployment string) error
-	// ReadyPods lists the pods of a Deployment that are ready for requests, and none that merely carries its labels.
+	// ReadyPods lists the ready pods that a Deployment owns.
 	ReadyPods(ctx context.Context, namespace, deployment string) ([]corev1.Pod, error)
-	// PodClient reaches a port of a pod through the API server. The caller closes it.
+	// PodClient reaches a port of a pod through the API server. The caller must call closePod.
 	PodClient(ctx context.Context, namespace, pod string, port int) (client *http.Client, baseURL string, closePod func(),
 		err error)
-	// Record keeps the outcome in the cluster for people to read, replacing the one before.
+	// Record stores the outcome in the cluster for people to read, in place of the previous one.
 	Record(ctx context.Context, namespace, name string, data map[string]string) error
 }
 
-// Options say what to verify.
+// Options describe what to verify. Beside and Bake are optional.
 type Options struct {
-	// Deployment is that of the release, and Port the container port of its pods.
+	// Deployment is the release's, and Port the container port of its pods.
 	Namespace, Deployment string
 	Port                  int
-	// Beside is the Deployment that a release which fails the suite is compared with: the stable track's, empty for none.
+	// Beside is the Deployment to compare a release with that fails the suite: the stable track's; empty for none.
 	Beside string
-	// Release, Image and Track are named in what is reported and recorded.
+	// Release, Image and Track go into the report and the record.
 	Release, Image, Track string
-	// RecordName is the name under which the outcome is recorded.
+	// RecordName is the name of the record.
 	RecordName string
-	// Suite and Values are the smoke suite and its values; SmokeTimeout bounds it.
+	// Suite and Values are the smoke suite and its values; SmokeTimeout bounds a run.
 	Suite        *smoke.Suite
 	Values       smoke.Values
 	SmokeTimeout time.Duration
-	// Bake watches the metrics from the moment it is called and gives its last look. Nil for a release that is not baked.
+	// Bake watches the metrics from the moment of its call and returns its last look; nil for no bake.
 	Bake func(ctx context.Context) gate.Evaluation
 	// Now is the clock.
 	Now func() time.Time
 }
 
-// Report is the outcome.
+// Report is the outcome of a verification.
 type Report struct {
 	Verdict gate.Verdict
 	Smoke   *smoke.Report
-	// Beside is what the suite found on a pod of the stable track, when it fails every check there that the release
-	// fails: a shared dependency fails, and the release is not blamed. Otherwise it is nil.
+	// Beside is the suite's result on a pod of the stable track if that pod fails every check that the release fails: a
+	// shared dependency fails, and the release is not blamed. Otherwise it is nil.
 	Beside *smoke.Report
-	// Bake is nil when the release was not baked, be it for its smoke suite or because the stack does not want it.
+	// Bake is nil if the release was not baked: it failed its smoke suite, or the stack asks for no bake.
 	Bake *gate.Evaluation
 }
 
-// RefusedError says that the release did not pass. The record of the release is not written then.
+// RefusedError is the refusal of a release that did not pass. Its release record is not written.
 type RefusedError struct {
 	Release, Track, Namespace string
 	Report                    Report
 }
 
-// Error names what did not pass, and what to do next.
+// Error names the failed checks or criteria and the next step.
 func (e *RefusedError) Error() string {
 	what := fmt.Sprintf("%s %s in %s did not pass its gate: verdict %s", e.Track, e.Release, e.Namespace, e.Report.Verdict)
 	counts := e.Report.Smoke.Counts
@@ -86,7 +86,7 @@ func (e *RefusedError) Error() string {
 		e.next())
 }
 
-// Summary is why the release did not pass, in a sentence.
+// Summary is the reason of the refusal in one sentence.
 func (e *RefusedError) Summary() string {
 	if !e.Report.Smoke.OK() {
 		var names []string
@@ -99,7 +99,7 @@ func (e *RefusedError) Summary() string {
 	return e.Report.Bake.Reasons(e.Report.Verdict)
 }
 
-// shared says that the release is not blamed; nothing when it is.
+// shared is the sentence that acquits the release; empty when the release is blamed.
 func (r Report) shared() string {
 	if r.Beside == nil {
 		return ""
@@ -116,24 +116,24 @@ func (e *RefusedError) next() string {
 		return "The canary is taken out of traffic and its image is latched. To settle: pulumi config set canaryWeight 0 " +
 			"&& pulumi up."
 	case e.Report.Verdict == gate.Fail:
-		return "Nothing was recorded. Set another image, or, after a fix of its surroundings, " + retry + "."
+		return "Nothing was recorded. Set another image, or fix the environment: then " + retry + "."
 	default:
-		return "Nothing was recorded, and nothing speaks against the release either: " + retry + "."
+		return "Nothing was recorded, and no evidence speaks against the release: " + retry + "."
 	}
 }
 
-// Run verifies the release. It returns a *RefusedError when the verdict is anything else than pass; any other error
-// means that the gate could not be run at all.
+// Run verifies the release and records the outcome. It returns a *RefusedError for every verdict except pass. Any other
+// error means that the gate could not run or the outcome could not be recorded.
 func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) {
-	found, err := smokeRolledOut(ctx, cluster, options, options.Deployment, everyPod)
+	suite, err := smokeRolledOut(ctx, cluster, options, options.Deployment, everyPod)
 	if err != nil {
 		return Report{Verdict: gate.Error}, err
 	}
-	report := Report{Verdict: smokeVerdict(found), Smoke: found}
+	report := Report{Verdict: smokeVerdict(suite), Smoke: suite}
 	if report.Verdict == gate.Fail && options.Beside != "" {
 		beside, err := smokeRolledOut(ctx, cluster, options, options.Beside, 1)
-		// A stable track that cannot be asked takes no blame.
-		if err == nil && failsToo(found, beside) {
+		// A stable track that cannot be checked does not acquit the release.
+		if err == nil && failsToo(suite, beside) {
 			report.Verdict, report.Beside = gate.Inconclusive, beside
 		}
 	}
@@ -142,39 +142,40 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) 
 		report.Bake = &evaluation
 		report.Verdict = evaluation.Verdict()
 	}
-	recorded := cluster.Record(ctx, options.Namespace, options.RecordName, record(options, report))
+	recordErr := cluster.Record(ctx, options.Namespace, options.RecordName, record(options, report))
 	if report.Verdict != gate.Pass {
 		refused := &RefusedError{Release: options.Release, Track: options.Track, Namespace: options.Namespace, Report: report}
-		return report, errors.Join(refused, recorded)
+		return report, errors.Join(refused, recordErr)
 	}
-	return report, recorded
+	return report, recordErr
 }
 
-// Smoke runs the suite alone against the release's pods, and records nothing.
+// Smoke runs only the suite against the release's pods and records nothing. It returns an error when the suite could
+// not run.
 func Smoke(ctx context.Context, cluster Cluster, options Options) (Report, error) {
-	found, err := runSmoke(ctx, cluster, options, options.Deployment, everyPod)
+	suite, err := runSmoke(ctx, cluster, options, options.Deployment, everyPod)
 	if err != nil {
 		return Report{Verdict: gate.Error}, err
 	}
-	return Report{Verdict: smokeVerdict(found), Smoke: found}, nil
+	return Report{Verdict: smokeVerdict(suite), Smoke: suite}, nil
 }
 
-// smokeRolledOut runs the suite as [runSmoke] does once no pod of an earlier template is left: one that has not seen
-// the change which is verified would answer for those that have.
+// smokeRolledOut runs the suite once no pod of an earlier template is left: such a pod would answer for the change
+// without having it.
 func smokeRolledOut(ctx context.Context, cluster Cluster, options Options, deployment string, most int) (*smoke.Report,
 	error) {
 	wait, cancel := context.WithTimeout(ctx, options.SmokeTimeout)
 	defer cancel()
 	if err := cluster.WaitRolledOut(wait, options.Namespace, deployment); err != nil {
-		return nil, fmt.Errorf("wait for the pods that are to be verified: %w", err)
+		return nil, fmt.Errorf("wait for the rollout of deployment %s: %w", deployment, err)
 	}
 	return runSmoke(ctx, cluster, options, deployment, most)
 }
 
-// everyPod is more than a track has.
+// everyPod is no bound on the number of pods.
 const everyPod = math.MaxInt
 
-// runSmoke runs the suite against the ready pods of the Deployment, at most so many of them.
+// runSmoke runs the suite against at most that many ready pods of the Deployment.
 func runSmoke(ctx context.Context, cluster Cluster, options Options, deployment string, most int) (*smoke.Report,
 	error) {
 	ctx, cancel := context.WithTimeout(ctx, options.SmokeTimeout)
@@ -184,7 +185,7 @@ func runSmoke(ctx context.Context, cluster Cluster, options Options, deployment 
 		return nil, fmt.Errorf("find the pods of %s %s: %w", options.Track, options.Release, err)
 	}
 	if len(pods) == 0 {
-		return nil, fmt.Errorf("no ready pod of %s %s in %s (deployment %s): look at `kubectl get deployments,pods -n %s "+
+		return nil, fmt.Errorf("no pod of %s %s in %s is ready (deployment %s): see `kubectl get deployments,pods -n %s "+
 			"--show-labels`",
 			options.Track, options.Release, options.Namespace, deployment, options.Namespace)
 	}
@@ -200,7 +201,7 @@ func runSmoke(ctx context.Context, cluster Cluster, options Options, deployment 
 	return smoke.Run(ctx, options.Suite, targets, options.Values), nil
 }
 
-// failsToo tells whether every check that fails on the release fails on the stable track as well.
+// failsToo reports whether every check that fails on the release fails on the stable track as well.
 func failsToo(release, stable *smoke.Report) bool {
 	failing := map[string]bool{}
 	for _, result := range stable.Failures() {
@@ -214,7 +215,7 @@ func failsToo(release, stable *smoke.Report) bool {
 	return true
 }
 
-// smokeVerdict tells a release that answers wrongly from one that could not be looked at.
+// smokeVerdict is Fail for a release that answers wrongly, and Error for a release that could not be checked.
 func smokeVerdict(report *smoke.Report) gate.Verdict {
 	if report.OK() {
 		return gate.Pass
@@ -242,7 +243,7 @@ func record(options Options, report Report) map[string]string {
 	return data
 }
 
-// String is the report as a person reads it in the output of `pulumi up`.
+// String is the report for the output of `pulumi up`.
 func (r Report) String() string {
 	text := r.Smoke.String()
 	if r.Bake != nil {

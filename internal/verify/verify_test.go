@@ -134,7 +134,7 @@ func TestRun(t *testing.T) {
 			says:  []string{"verdict fail", "because of the test", "canaryWeight 0"}},
 		{name: "bake inconclusive", cluster: servers{pods: []string{"a"}, handler: answering(200)}, bake: gate.Inconclusive,
 			want: gate.Inconclusive, baked: true,
-			says: []string{"verdict inconclusive", "nothing speaks against"}},
+			says: []string{"verdict inconclusive", "no evidence speaks against"}},
 		{name: "bake error", cluster: servers{pods: []string{"a"}, handler: answering(200)}, bake: gate.Error,
 			want: gate.Error, baked: true,
 			says: []string{"verdict error", "runs the gate again"}},
