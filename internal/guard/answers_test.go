@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// What the guard asks of Prometheus is bounded, whatever way leads there: a canary with ever new labels must not kill
-// its watcher.
+// Prometheus' answers to the guard are bounded for every client: a canary with ever new labels must not kill its guard.
 func TestAnAnswerThatNeverEndsIsAnError(t *testing.T) {
 	page := strings.Repeat(`{"metric":{"user":"x"},"values":[]},`, 1000)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

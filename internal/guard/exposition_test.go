@@ -227,7 +227,7 @@ func TestAMillionSeriesTakeNoMemory(t *testing.T) {
 	}
 }
 
-// The sum of all rises is what the process counted, whatever the looks, as long as no restart falls between two of
+// The sum of all rises is the count of the process, for any looks, as long as no restart falls between two of
 // them.
 func TestRisesAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

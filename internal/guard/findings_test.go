@@ -123,7 +123,7 @@ func TestFindings(t *testing.T) {
 			for _, finding := range tt.pods.Findings() {
 				got = append(got, string(finding.Action)+" "+finding.Cause)
 				if finding.Reason == "" || finding.Subject == "" && finding.Cause != CauseProgress {
-					t.Errorf("a finding tells nothing: %+v", finding)
+					t.Errorf("a finding has no reason: %+v", finding)
 				}
 			}
 			if strings.Join(got, ", ") != tt.want {

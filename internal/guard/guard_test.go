@@ -86,8 +86,8 @@ func TestASharedOutageIsReportedAndNotBlamed(t *testing.T) {
 	}
 }
 
-// Between two canaries nobody looks at the stable track. What it counted then is neither a shared outage now nor what
-// it did since a rollback.
+// Between two canaries the guard does not scrape the stable track. Failures of that time are neither a shared outage
+// now nor failures since a rollback.
 func TestWhatStableFailedBeforeIsNotCounted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3, 0)
@@ -198,7 +198,7 @@ func TestARollbackOfAnotherImageIsOnlyRecorded(t *testing.T) {
 	w.customers(10, 0, 0)
 	w.eventually("recorded", func() bool { return strings.HasSuffix(w.kinds(), "rolled-back") })
 	if w.out() {
-		t.Error("the new canary was taken out for the old one's sake")
+		t.Error("the new canary was taken out for the old canary's fault")
 	}
 }
 
@@ -250,7 +250,7 @@ func TestARollbackIsNotRepeatedOnceItsLatchIsReleased(t *testing.T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.scaled["finance-stable"] != 2 {
-		t.Errorf("stable was scaled to %d after somebody had released the latch", w.scaled["finance-stable"])
+		t.Errorf("stable was scaled to %d after the latch was released", w.scaled["finance-stable"])
 	}
 }
 

@@ -45,7 +45,7 @@ func TestTrackerVerdicts(t *testing.T) {
 			// A single look shows whether what is shared is reported; the later ones begin anew.
 			_, first := tried(t, 1, tt.canary, tt.stable)
 			if tt.shared && !first.Shared {
-				t.Errorf("the first look tells %s", first.Reason)
+				t.Errorf("the first look gives %s", first.Reason)
 			}
 			if _, detection := tried(t, 20, tt.canary, tt.stable); detection.Verdict != tt.want {
 				t.Errorf("%s: %s", detection.Verdict, detection.Reason)

@@ -148,7 +148,7 @@ func (w *webhook) accept(notification payload) {
 			})
 		}
 	}
-	w.count("taken", len(fresh))
+	w.count("accepted", len(fresh))
 	w.count("repeated", repeated)
 	w.count("resolved", resolved)
 	if len(fresh) > 0 {

@@ -110,7 +110,7 @@ func TestWebhookDeliversEachAlertOnce(t *testing.T) {
 	later["startsAt"] = born.Add(time.Hour)
 	h.post(t, "Bearer t0ken", notification(firingAlert("a"), firingAlert("b"), resolved(firingAlert("c"))))
 	h.post(t, "Bearer t0ken", notification(firingAlert("a"), firingAlert("b"), later))
-	if len(h.delivered) != 3 || h.counted["taken"] != 3 || h.counted["repeated"] != 2 || h.counted["resolved"] != 1 {
+	if len(h.delivered) != 3 || h.counted["accepted"] != 3 || h.counted["repeated"] != 2 || h.counted["resolved"] != 1 {
 		t.Errorf("delivered %d, counted %v", len(h.delivered), h.counted)
 	}
 	if got := h.delivered[0]; got.Name != "CanaryCrashLoop" || got.Summary != "bad" || !got.Since.Equal(born) {

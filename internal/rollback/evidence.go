@@ -122,8 +122,8 @@ func end(text string, most int) string {
 	return "…" + text
 }
 
-// pack redacts and compresses the evidence. It shortens the logs until the archive fits. The texts are redacted once and
-// before they are shortened: to redact is far slower than to compress.
+// pack redacts and compresses the evidence. It shortens the logs until the archive fits. The texts are redacted once
+// and before they are shortened: to redact is far slower than to compress.
 func (e Evidence) pack(secrets []string) ([]byte, error) {
 	e = e.redacted(secrets)
 	for most := logBytes; ; most /= 2 {

@@ -55,7 +55,7 @@ func TestAServiceThatCannotBeOpenedKeepsNoCanaryInTraffic(t *testing.T) {
 	set.Divert = ByOpening(w, "track", set)
 	outcome := Run(t.Context(), w, w, set)
 	if outcome.Err() == nil {
-		t.Error("the failure is not told")
+		t.Error("the failure is not reported")
 	}
 	w.expectOut(t)
 }

@@ -44,10 +44,10 @@ func (w *world) call(name string) error {
 
 func (w *world) AllPods(_ context.Context, _ string, labels map[string]string) ([]corev1.Pod, error) {
 	var pods []corev1.Pod
-	for name, own := range w.pods {
-		if own["track"] == labels["track"] {
+	for name, labelled := range w.pods {
+		if labelled["track"] == labels["track"] {
 			pods = append(pods, corev1.Pod{
-				ObjectMeta: metav1.ObjectMeta{Name: name, Labels: own},
+				ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labelled},
 				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "vextrus/finance@sha256:11"}}},
 				Status:     corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "app", RestartCount: 1}}},
 			})
@@ -216,7 +216,7 @@ func TestEveryStepMayFailAndTheNextRunCompletes(t *testing.T) {
 			}
 			outcome := Run(t.Context(), w, w, options())
 			if !errors.Is(outcome.Err(), errTest) && !strings.Contains(fmt.Sprint(outcome.Err()), errTest.Error()) {
-				t.Errorf("the failure is not told: %v", outcome.Err())
+				t.Errorf("the failure is not reported: %v", outcome.Err())
 			}
 			for name, labels := range w.pods {
 				if labels["track"] == "canary" && labels["traffic"] != "isolated" {

@@ -49,7 +49,7 @@ func TestAFailingRouteStillIsolates(t *testing.T) {
 		w.failing = step
 		if outcome := Run(t.Context(), w, w, divertedOptions(w)); !errors.Is(outcome.Err(), errTest) ||
 			!strings.Contains(outcome.Err().Error(), "divert") {
-			t.Errorf("the failure of %q is not told: %v", step, outcome.Err())
+			t.Errorf("the failure of %q is not reported: %v", step, outcome.Err())
 		}
 		w.expectOut(t)
 		if err := Run(t.Context(), w, w, divertedOptions(w)).Err(); err != nil {

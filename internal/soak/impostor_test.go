@@ -12,11 +12,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// namespace holds pods that all carry the canary's labels; some of them are its own.
+// namespace holds pods that all carry the canary's labels; its Deployment owns some of them.
 type namespace struct {
-	labelled, own []corev1.Pod
-	err           error
-	asked         []string
+	labelled, owned []corev1.Pod
+	err             error
+	asked           []string
 }
 
 func (n *namespace) AllPods(_ context.Context, _ string, labels map[string]string) ([]corev1.Pod, error) {
@@ -26,7 +26,7 @@ func (n *namespace) AllPods(_ context.Context, _ string, labels map[string]strin
 
 func (n *namespace) DeploymentPods(_ context.Context, _, deployment string) ([]corev1.Pod, error) {
 	n.asked = append(n.asked, deployment)
-	return n.own, n.err
+	return n.owned, n.err
 }
 
 func TestImpostors(t *testing.T) {
@@ -45,13 +45,13 @@ func TestImpostors(t *testing.T) {
 		"no pods": {},
 		"one": {labelled: append(slices.Clone(canary), pod("shop-v2-c", "9")),
 			want: []string{"shop-v2-c", "deployment", "delete"}},
-		"one of the name of one":   {labelled: []corev1.Pod{canary[0], pod("shop-v2-b", "9")}, want: []string{"shop-v2-b"}},
-		"one that is on its way":   {labelled: append(slices.Clone(canary), leaving)},
-		"nobody could look":        {err: errors.New("forbidden"), want: []string{"forbidden"}},
-		"several, named in a line": {labelled: []corev1.Pod{pod("x", "8"), pod("y", "9")}, want: []string{"x, y"}},
+		"one of the name of one":    {labelled: []corev1.Pod{canary[0], pod("shop-v2-b", "9")}, want: []string{"shop-v2-b"}},
+		"one that is on its way":    {labelled: append(slices.Clone(canary), leaving)},
+		"the pods cannot be listed": {err: errors.New("forbidden"), want: []string{"forbidden"}},
+		"several, named in a line":  {labelled: []corev1.Pod{pod("x", "8"), pod("y", "9")}, want: []string{"x, y"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pods := &namespace{labelled: tt.labelled, own: canary, err: tt.err}
+			pods := &namespace{labelled: tt.labelled, owned: canary, err: tt.err}
 			err := Spec{App: "shop", Namespace: "shop"}.Impostors(t.Context(), pods, "v2")
 			if (err != nil) != (len(tt.want) > 0) {
 				t.Fatalf("error %v", err)

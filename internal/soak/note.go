@@ -10,16 +10,15 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// Noted is what Note added to the ledger. Both fields are false when the look was no longer wanted: another writer had
-// noted it first, or the rollout had left the stage.
+// Noted is what Note recorded. Both fields are false when another writer was first or the rollout had left the stage.
 type Noted struct {
 	Checkpoint, Extension bool
 }
 
-// Note records a look at the soak: a checkpoint when one is due, and an extension when the soaked time is over and the
-// criteria are neither met nor failed. The guard, an update and an operator may all look at the same moment; Note
-// decides on the ledger as it is at the write and decides again after a lost race, so that each checkpoint and each
-// extension is written once. It returns the store's error, and then nothing was noted.
+// Note records a look at the soak: a checkpoint when one is due, and an extension when the required time is soaked and
+// the criteria are neither met nor failed. The guard, an update and an operator may look at the same moment. Note
+// therefore decides on the ledger as it is at the write, and decides again after a lost race: each checkpoint and each
+// extension is recorded once. It returns the error of reading or writing the ledger; nothing is recorded then.
 func Note(ctx context.Context, store ledger.Store, now func() time.Time, who string, look advance.Soak) (Noted, error) {
 	var noted Noted
 	_, err := ledger.Append(ctx, store, now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
@@ -50,7 +49,7 @@ func isOf(look advance.Soak, state ledger.State) bool {
 	return state.Weight > 0 && state.Begun == nil && look.Since.Equal(state.SoakSince)
 }
 
-// extends reports whether the look ends the soak without a verdict and nobody has extended the soak since the look.
+// extends reports whether the look is at the end of a soak without a verdict that was not extended since the look.
 func extends(look advance.Soak, state ledger.State) bool {
 	return look.Evaluation.Verdict() == gate.Inconclusive && look.Extensions == state.Extensions &&
 		look.Soaked >= look.Plan.Required(look.Extensions)

@@ -51,7 +51,7 @@ func (s *servers) WaitRolledOut(_ context.Context, _, deployment string) error {
 	return s.unready
 }
 
-// ReadyPods lists a pod of the template before as well when nobody has waited until it is gone.
+// ReadyPods also lists a pod of the earlier template until WaitRolledOut was called.
 func (s *servers) ReadyPods(_ context.Context, _, deployment string) ([]corev1.Pod, error) {
 	var pods []corev1.Pod
 	if !slices.Contains(s.waited, deployment) {

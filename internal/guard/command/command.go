@@ -1,6 +1,6 @@
-// Package command is the guard as a command: flags, the way to the cluster and to the secrets in files, and the
-// process around the watcher. The operator's command has it among its own, the guard's image has it alone: an image
-// with all of the operator's would be more than twice as large. It imports no Pulumi.
+// Package command is the guard as a command: its flags, its access to the cluster and to secrets in files, and the
+// process around the watcher. The operator's command includes it, and the guard's image holds nothing else: with the
+// whole command the image would be more than twice as large. The package imports no Pulumi.
 package command
 
 import (
@@ -28,13 +28,13 @@ import (
 )
 
 const (
-	// namespaceFile tells a pod which namespace it is in.
+	// namespaceFile holds the namespace of the pod.
 	namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
-	// drainFor is how long a rollback may go on after the signal to stop; the pod's grace period is longer.
+	// drainFor is how long a rollback may continue after the signal to stop; the pod's grace period is longer.
 	drainFor = 25 * time.Second
 )
 
-// guardFlags are how the guard is run.
+// guardFlags are the flags of the command.
 type guardFlags struct {
 	kubeconfig, context, namespace string
 	listen, identity, lease        string
@@ -44,16 +44,15 @@ type guardFlags struct {
 	verbose                        bool
 }
 
-// New makes the command. Usage marks an error as one of wrong use.
+// New makes the command. Usage marks an error as one of wrong usage.
 func New(usage func(error) error) *cobra.Command {
 	var flags guardFlags
 	cmd := &cobra.Command{
 		Use:   "guard",
 		Short: "Watch the canaries of a namespace and take a bad one out of traffic",
-		Long: "Watch the canaries of a namespace and take a bad one out of traffic.\n\nThe program deploys it; by hand it " +
-			"watches the same rollouts, which it finds by their\n" +
-			"ConfigMaps. Several may run: a Lease chooses the one that acts. It reaches the pods by\ntheir addresses, so it " +
-			"must run where the cluster's network is.",
+		Long: "Watch the canaries of a namespace and take a bad one out of traffic.\n\nThe program deploys the guard. Run by " +
+			"hand, it watches the same rollouts, which it finds by\ntheir ConfigMaps. Several guards may run: a Lease elects " +
+			"the leader, which acts alone. The guard\nconnects to the pods' addresses, so it must run in the cluster's network.",
 		Example: "  rollout guard --kubeconfig ~/.kube/config --namespace vextrus-production --dry-run",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGuard(cmd.Context(), flags, usage) },
@@ -62,41 +61,41 @@ func New(usage func(error) error) *cobra.Command {
 	set.StringVar(&flags.kubeconfig, "kubeconfig", "",
 		"path of a kubeconfig; empty for kubectl's rules and, in a pod, its service account")
 	set.StringVar(&flags.context, "context", "", "context of the kubeconfig; empty for the current one")
-	set.StringVarP(&flags.namespace, "namespace", "n", "", "namespace that is watched; empty for the pod's own")
+	set.StringVarP(&flags.namespace, "namespace", "n", "", "namespace to watch; empty for that of the pod")
 	set.StringVar(&flags.listen, "listen", ":8080", "address of metrics, health and webhook")
-	set.StringVar(&flags.identity, "identity", "", "name of this guard among others; empty for the host's name")
-	set.StringVar(&flags.lease, "lease", "rollout-guard", "Lease that chooses the guard that acts")
+	set.StringVar(&flags.identity, "identity", "", "unique name of this guard; empty for the host name")
+	set.StringVar(&flags.lease, "lease", "rollout-guard", "name of the Lease that elects the leader")
 	set.StringVar(&flags.leaderLabel, "leader-label", "",
-		"label that the pod of the guard that acts gets; empty outside of a pod")
+		"label for the pod of the leader; empty outside of a pod")
 	set.StringVar(&flags.tokenFile, "webhook-token-file", "",
 		"file with the bearer token of the webhook; empty for no webhook")
 	set.StringVar(&flags.smokeKeyFile, "smoke-key-file", "", "file with the key that signs the smoke suite's tokens")
 	set.StringVar(&flags.smokeOriginFile, "smoke-origin-file", "", "file with an origin that CORS must allow")
-	set.BoolVar(&flags.dryRun, "dry-run", false, "report what would be rolled back and change nothing")
+	set.BoolVar(&flags.dryRun, "dry-run", false, "report rollbacks and carry none out")
 	set.BoolVarP(&flags.verbose, "verbose", "v", false, "log more")
 	return cmd
 }
 
-// complete fills in what follows from where the guard runs.
+// complete derives missing flags from the host and the pod.
 func (f *guardFlags) complete(usage func(error) error) error {
 	if f.identity == "" {
 		name, err := os.Hostname()
 		if err != nil {
-			return fmt.Errorf("find a name for this guard: %w: give --identity", err)
+			return fmt.Errorf("read the host name: %w: set --identity", err)
 		}
 		f.identity = name
 	}
 	if f.namespace == "" {
 		raw, err := os.ReadFile(namespaceFile)
 		if err != nil {
-			return usage(errors.New("no namespace is given, and this is no pod: give --namespace"))
+			return usage(errors.New("the namespace is missing, and this is not a pod: set --namespace"))
 		}
 		f.namespace = strings.TrimSpace(string(raw))
 	}
 	return nil
 }
 
-// inPod tells whether the guard runs in the cluster, where Services are reached by their names.
+// inPod reports whether the guard runs in the cluster, where Services have names.
 func (f *guardFlags) inPod() bool {
 	return f.kubeconfig == "" && os.Getenv("KUBERNETES_SERVICE_HOST") != ""
 }
@@ -127,7 +126,7 @@ func runGuard(ctx context.Context, flags guardFlags, usage func(error) error) er
 		},
 		Leading: func(ctx context.Context, leads bool) {
 			if err := markLeader(ctx, client, flags, leads); err != nil {
-				logger.Warn("the webhook may not find this guard", "error", err)
+				logger.Warn("cannot label the leader's pod: the webhook's Service may not find it", "error", err)
 			}
 		},
 		Reach: func(text string) (*http.Client, string, error) {
@@ -145,7 +144,7 @@ func runGuard(ctx context.Context, flags guardFlags, usage func(error) error) er
 	return serveAndWatch(ctx, server, watcher)
 }
 
-// markLeader labels the guard's own pod, by which the webhook's Service finds the one that acts.
+// markLeader labels the guard's pod while it is the leader: the webhook's Service selects the label.
 func markLeader(ctx context.Context, client *kube.Client, flags guardFlags, leads bool) error {
 	pod := os.Getenv("POD_NAME")
 	if flags.leaderLabel == "" || pod == "" {
@@ -158,7 +157,8 @@ func markLeader(ctx context.Context, client *kube.Client, flags guardFlags, lead
 	return client.LabelPod(ctx, flags.namespace, pod, flags.leaderLabel, value)
 }
 
-// serveAndWatch runs both until the context ends or one of them fails, and lets a rollback that runs go on for a while.
+// serveAndWatch runs server and watcher until the context ends or one of them fails, and then waits for a running
+// rollback.
 func serveAndWatch(ctx context.Context, server *http.Server, watcher *guard.Guard) error {
 	group, running := errgroup.WithContext(ctx)
 	listener, err := net.Listen("tcp", server.Addr)
@@ -185,7 +185,7 @@ func serveAndWatch(ctx context.Context, server *http.Server, watcher *guard.Guar
 	return err
 }
 
-// reach gives the client and the address of a server.
+// reach returns the client and the address of a server.
 func reach(way endpoint.Way, text string) (*http.Client, string, error) {
 	client, address, err := way.Client(text)
 	if err != nil {
@@ -195,7 +195,7 @@ func reach(way endpoint.Way, text string) (*http.Client, string, error) {
 	return client, address, nil
 }
 
-// token reads the webhook's token each time it is needed, so that a new one counts at once; nil for no webhook.
+// token reads the webhook's token at every call, so that a new token is valid at once; nil for no webhook.
 func (f *guardFlags) token() func() (string, error) {
 	if f.tokenFile == "" {
 		return nil
@@ -203,7 +203,7 @@ func (f *guardFlags) token() func() (string, error) {
 	return func() (string, error) { return readSmall(f.tokenFile) }
 }
 
-// smoke is the suite of a rollout and the values that its requests need.
+// smoke returns the suite of a rollout and the values that its requests need.
 func (f *guardFlags) smoke(config guard.Config) (*smoke.Suite, smoke.Values, error) {
 	suite, err := smoke.LoadSource(config.SmokeSuite)
 	if err != nil {
@@ -226,7 +226,7 @@ func (f *guardFlags) smoke(config guard.Config) (*smoke.Suite, smoke.Values, err
 	return suite, tokens.Values(config.Environment, origin), nil
 }
 
-// readSmall reads a file with a secret; no file has nothing.
+// readSmall reads a file with a secret; an empty name gives an empty secret.
 func readSmall(name string) (string, error) {
 	if name == "" {
 		return "", nil
