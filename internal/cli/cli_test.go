@@ -25,7 +25,7 @@ func TestExitCodes(t *testing.T) {
 		{"unknown command", []string{"grd"}, terminal.ExitUsage, "unknown command"},
 		{"unknown flag", []string{"guard", "--nope"}, terminal.ExitUsage, "--nope"},
 		{"argument too many", []string{"guard", "x"}, terminal.ExitUsage, "takes no arguments"},
-		{"no namespace", []string{"guard", "--identity", "one"}, terminal.ExitUsage, "give --namespace"},
+		{"no namespace", []string{"guard", "--identity", "one"}, terminal.ExitUsage, "set --namespace"},
 		{"no cluster", []string{"guard", "--identity", "one", "--namespace", "shop", "--kubeconfig", "/nowhere"},
 			terminal.ExitFailed, "/nowhere"},
 		{"unknown stack", []string{"status", "-s", "prod"}, terminal.ExitUsage, "it has production, staging"},

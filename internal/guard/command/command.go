@@ -50,9 +50,11 @@ func New(usage func(error) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "guard",
 		Short: "Watch the canaries of a namespace and take a bad one out of traffic",
-		Long: "Watch the canaries of a namespace and take a bad one out of traffic.\n\nThe program deploys the guard. Run by " +
-			"hand, it watches the same rollouts, which it finds by\ntheir ConfigMaps. Several guards may run: a Lease elects " +
-			"the leader, which acts alone. The guard\nconnects to the pods' addresses, so it must run in the cluster's network.",
+		Long: `Watch the canaries of a namespace and take a bad one out of traffic.
+
+The program deploys the guard. Run by hand, it watches the same rollouts, which it finds by
+their ConfigMaps. Several guards may run: a Lease elects the leader, which acts alone. The guard
+connects to the pods' addresses, so it must run in the cluster's network.`,
 		Example: "  rollout guard --kubeconfig ~/.kube/config --namespace vextrus-production --dry-run",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGuard(cmd.Context(), flags, usage) },
