@@ -1,53 +1,155 @@
 package redact
 
 import (
-	"bytes"
-	"encoding/json"
-	"regexp"
+	"cmp"
+	"slices"
 	"strings"
 )
 
 // Mark replaces a credential.
 const Mark = "[redacted]"
 
-// shortestSecret is the length in bytes from which a known secret is looked for; a shorter one would blacken half the
-// text.
-const shortestSecret = 4
-
-// credentials are texts that look like one wherever they stand: the name of a field before its value, bearer tokens,
-// JSON web tokens, and the password of an address.
-var credentials = []struct {
-	pattern *regexp.Regexp
-	with    string
-}{
-	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`), "$1 " + Mark},
-	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*`), Mark},
-	{regexp.MustCompile(`(?i)((?:password|passwd|pwd|secret|token|api[-_]?key)["']?\s*[=:]\s*["']?)[^\s"',;&]+`), "${1}" +
-		Mark},
-	{regexp.MustCompile(`([a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s@]+@`), "${1}" + Mark + "@"},
+// Redactor removes known secrets, and whatever looks like a credential, from texts. The zero value knows no secret. It
+// is safe for concurrent use.
+type Redactor struct {
+	known []knownValue
 }
 
-// Text replaces the known secrets, and whatever looks like a credential, in a text.
-func Text(text string, secrets []string) string {
-	for _, secret := range secrets {
-		if len(secret) >= shortestSecret {
-			text = strings.ReplaceAll(text, secret, Mark)
+// New returns a Redactor that also removes these values wherever they stand: as they are, in the escapes of JSON, Go
+// and URLs, in base64 and in hexadecimal digits. A value shorter than four bytes is ignored, and one shorter than eight
+// is removed only where no letter or digit touches it; else a short value would blacken half the text.
+func New(secrets []string) Redactor { return Redactor{known: knownValues(secrets)} }
+
+// Text returns the text with every credential replaced by [Mark]. The rest of the text is unchanged.
+func (r Redactor) Text(text string) string { return replace(text, r.find(text)) }
+
+// Text is [Redactor.Text] with these known secrets.
+func Text(text string, secrets []string) string { return New(secrets).Text(text) }
+
+// Kind names the kind of credential that a text holds; it is empty when the text holds none. The name is fit to show:
+// it never contains a part of the credential.
+func Kind(text string) string {
+	found := Redactor{}.find(text)
+	if len(found) == 0 {
+		return ""
+	}
+	return found[0].kind
+}
+
+// KindOf names the kind of credential that a value is under its name; it is empty when the value is none.
+func KindOf(name, value string) string {
+	if kind := Kind(value); kind != "" {
+		return kind
+	}
+	if secretUnder(name, value) {
+		return "a value in the open"
+	}
+	return ""
+}
+
+// span is a part of a text that holds a credential: text[start:end].
+type span struct {
+	start, end int
+	kind       string
+}
+
+// find lists the credentials in a text, in order and without overlaps. It looks at the text as a terminal would show
+// it, so that a colour between a name and its value hides nothing.
+func (r Redactor) find(text string) []span {
+	visible, origin := withoutEscapes(text)
+	found := r.spans(visible, 0)
+	slices.SortFunc(found, func(a, b span) int { return cmp.Or(a.start-b.start, b.end-a.end) })
+	var merged []span
+	for _, s := range found {
+		switch last := len(merged) - 1; {
+		case s.end <= s.start:
+		case last >= 0 && s.start < merged[last].end:
+			merged[last].end = max(merged[last].end, s.end)
+		default:
+			merged = append(merged, s)
 		}
 	}
-	for _, credential := range credentials {
-		text = credential.pattern.ReplaceAllString(text, credential.with)
+	if origin != nil {
+		for i := range merged {
+			merged[i].start, merged[i].end = origin[merged[i].start], origin[merged[i].end-1]+1
+		}
 	}
-	return text
+	return merged
 }
 
-// Document replaces the known secrets wherever they stand in a JSON document.
-func Document(document []byte, secrets []string) []byte {
-	for _, secret := range secrets {
-		quoted, err := json.Marshal(secret)
-		if len(secret) < shortestSecret || err != nil {
+// deepest bounds how many layers of base64 are opened.
+const deepest = 2
+
+// spans runs every detector over a text.
+func (r Redactor) spans(text string, depth int) []span {
+	found := r.knownSpans(text)
+	found = append(found, keyBlocks(text)...)
+	found = append(found, tokens(text)...)
+	found = append(found, hashes(text)...)
+	found = append(found, addresses(text)...)
+	found = append(found, phrases(text)...)
+	found = append(found, assignments(text)...)
+	if depth < deepest {
+		found = append(found, r.encoded(text, depth)...)
+	}
+	return found
+}
+
+func replace(text string, found []span) string {
+	if len(found) == 0 {
+		return text
+	}
+	var out strings.Builder
+	end := 0
+	for _, s := range found {
+		out.WriteString(text[end:s.start] + Mark)
+		end = s.end
+	}
+	return out.String() + text[end:]
+}
+
+// withoutEscapes returns the text without the sequences that set a terminal's colours, and for each of its bytes the
+// position in the original text. The positions are nil when the text has no such sequence.
+func withoutEscapes(text string) (visible string, origin []int) {
+	if !strings.Contains(text, "\x1b[") && !strings.Contains(text, `001b[`) && !strings.Contains(text, `001B[`) &&
+		!strings.Contains(text, `x1b[`) && !strings.Contains(text, "\u009b") && !strings.Contains(text, "\u200b") {
+		return text, nil
+	}
+	var out strings.Builder
+	for i := 0; i < len(text); {
+		if n := escapeAt(text[i:]); n > 0 {
+			i += n
 			continue
 		}
-		document = bytes.ReplaceAll(document, quoted[1:len(quoted)-1], []byte(Mark))
+		out.WriteByte(text[i])
+		origin = append(origin, i)
+		i++
 	}
-	return document
+	return out.String(), origin
+}
+
+// escapeAt is the length of the invisible sequence that a text begins with, raw or as JSON and Go escape it; 0 for
+// none.
+func escapeAt(text string) int {
+	start := 0
+	for _, prefix := range []string{"\x1b[", "\u009b", `\u001b[`, `\u001B[`, `\x1b[`} {
+		if strings.HasPrefix(text, prefix) {
+			start = len(prefix)
+		}
+	}
+	if start == 0 {
+		if strings.HasPrefix(text, "\u200b") {
+			return len("\u200b")
+		}
+		return 0
+	}
+	for i := start; i < min(len(text), start+32); i++ {
+		switch c := text[i]; {
+		case c >= '@' && c <= '~':
+			return i + 1
+		case c < ' ' || c > '?':
+			return 0
+		}
+	}
+	return 0
 }

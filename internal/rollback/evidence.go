@@ -57,17 +57,18 @@ func (r *run) evidence(ctx context.Context) (string, error) {
 		return r.options.Kept + ", stored before", nil
 	}
 	evidence := Evidence{Time: r.options.Now().UTC(), Reason: r.options.Reason, Numbers: r.options.Numbers}
+	redactor := redact.New(r.options.Secrets)
 	pods, err := r.cluster.AllPods(ctx, r.options.Namespace, r.options.Canary)
 	evidence.miss("pods", err)
 	for i := range pods[:min(len(pods), mostPods)] {
-		evidence.Pods = append(evidence.Pods, r.pod(ctx, &evidence, &pods[i]))
+		evidence.Pods = append(evidence.Pods, r.pod(ctx, &evidence, &pods[i], redactor))
 	}
 	if len(pods) > mostPods {
 		evidence.miss("pods", fmt.Errorf("%d more than the %d that are collected", len(pods)-mostPods, mostPods))
 	}
 	evidence.Events, err = r.cluster.EventTexts(ctx, r.options.Namespace, r.options.Deployment)
 	evidence.miss("events", err)
-	archive, err := evidence.pack(r.options.Secrets)
+	archive, err := evidence.pack(redactor)
 	if err != nil {
 		return "", err
 	}
@@ -89,7 +90,9 @@ func (e *Evidence) miss(what string, err error) {
 	}
 }
 
-func (r *run) pod(ctx context.Context, evidence *Evidence, pod *corev1.Pod) PodEvidence {
+// pod collects the state and the logs of a pod. A log is redacted before it is cut: half a credential would not be
+// recognized.
+func (r *run) pod(ctx context.Context, evidence *Evidence, pod *corev1.Pod, redactor redact.Redactor) PodEvidence {
 	state := PodEvidence{Name: pod.Name, Status: pod.Status, Labels: pod.Labels, Logs: map[string]string{}}
 	for _, container := range pod.Spec.Containers {
 		state.Images = append(state.Images, container.Image)
@@ -98,19 +101,18 @@ func (r *run) pod(ctx context.Context, evidence *Evidence, pod *corev1.Pod) PodE
 		if status.State.Waiting == nil || status.RestartCount > 0 {
 			text, err := r.cluster.Logs(ctx, r.options.Namespace, pod.Name, status.Name, false, logLines)
 			evidence.miss("log of "+pod.Name, err)
-			state.Logs[status.Name] = end(text, logBytes)
+			state.Logs[status.Name] = end(redactor.Text(text), logBytes)
 		}
 		if status.RestartCount > 0 {
 			text, err := r.cluster.Logs(ctx, r.options.Namespace, pod.Name, status.Name, true, logLines)
 			evidence.miss("previous log of "+pod.Name, err)
-			state.Logs[status.Name+" (previous)"] = end(text, logBytes)
+			state.Logs[status.Name+" (previous)"] = end(redactor.Text(text), logBytes)
 		}
 	}
 	return state
 }
 
-// end cuts a text to its end, where the failure is. It cuts between lines: redaction may not recognize half of a
-// credential.
+// end cuts a text to its end, where the failure is. It cuts between lines.
 func end(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -122,21 +124,24 @@ func end(text string, most int) string {
 	return "…" + text
 }
 
-// pack redacts and compresses the evidence. It shortens the logs until the archive fits. The texts are redacted once
-// and before they are shortened: to redact is far slower than to compress.
-func (e Evidence) pack(secrets []string) ([]byte, error) {
-	e = e.redacted(secrets)
+// pack redacts and compresses the evidence. It shortens the logs until the archive fits. The evidence is redacted once
+// and before it is shortened: redacting is far slower than compressing.
+func (e Evidence) pack(redactor redact.Redactor) ([]byte, error) {
+	e, err := e.redacted(redactor)
+	if err != nil {
+		return nil, err
+	}
 	for most := logBytes; ; most /= 2 {
 		for _, pod := range e.Pods {
 			for _, name := range slices.Sorted(maps.Keys(pod.Logs)) {
 				pod.Logs[name] = end(pod.Logs[name], most)
 			}
 		}
-		document, err := e.encode()
+		document, err := json.Marshal(e)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("encode the evidence: %w", err)
 		}
-		archive, err := compress(redact.Document(document, secrets))
+		archive, err := compress(document)
 		if err != nil || len(archive) <= archiveBytes {
 			return archive, err
 		}
@@ -147,14 +152,30 @@ func (e Evidence) pack(secrets []string) ([]byte, error) {
 	}
 }
 
-func (e Evidence) encode() ([]byte, error) {
-	var document bytes.Buffer
-	encoder := json.NewEncoder(&document)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(e); err != nil {
-		return nil, fmt.Errorf("encode the evidence: %w", err)
+// redacted redacts the whole marshalled document, so that a termination message or a label hides no credential either.
+func (e Evidence) redacted(redactor redact.Redactor) (Evidence, error) {
+	document, err := json.Marshal(e)
+	if err != nil {
+		return Evidence{}, fmt.Errorf("encode the evidence: %w", err)
 	}
-	return document.Bytes(), nil
+	var clean Evidence
+	if err = json.Unmarshal(redactor.Document(document), &clean); err == nil {
+		return clean, nil
+	}
+	// A secret that reads like a time or a number can be a part of one. The evidence is worth more than the state of
+	// its pods.
+	e.Pods = slices.Clone(e.Pods)
+	for i := range e.Pods {
+		e.Pods[i].Status = corev1.PodStatus{}
+	}
+	e.miss("state of the pods", err)
+	if document, err = json.Marshal(e); err != nil {
+		return Evidence{}, fmt.Errorf("encode the evidence: %w", err)
+	}
+	if err := json.Unmarshal(redactor.Document(document), &clean); err != nil {
+		return Evidence{}, fmt.Errorf("redact the evidence: %w", err)
+	}
+	return clean, nil
 }
 
 func compress(document []byte) ([]byte, error) {
@@ -180,29 +201,4 @@ func Unpack(archive []byte) (Evidence, error) {
 		return Evidence{}, fmt.Errorf("read the evidence: %w", err)
 	}
 	return evidence, nil
-}
-
-func (e Evidence) redacted(secrets []string) Evidence {
-	clean := func(lines []string) []string {
-		out := slices.Clone(lines)
-		for i := range out {
-			out[i] = redact.Text(out[i], secrets)
-		}
-		return out
-	}
-	e.Reason, e.Events, e.Missing = redact.Text(e.Reason, secrets), clean(e.Events), clean(e.Missing)
-	numbers := map[string]string{}
-	for name, text := range e.Numbers {
-		numbers[name] = redact.Text(text, secrets)
-	}
-	e.Numbers = numbers
-	e.Pods = slices.Clone(e.Pods)
-	for i := range e.Pods {
-		logs := map[string]string{}
-		for name, text := range e.Pods[i].Logs {
-			logs[name] = redact.Text(text, secrets)
-		}
-		e.Pods[i].Logs = logs
-	}
-	return e
 }
