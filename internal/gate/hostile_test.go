@@ -70,7 +70,7 @@ func withoutStrings(query string) string {
 // What a label or a server says stands in a reason, and acts on no terminal.
 func TestReasonsArePlain(t *testing.T) {
 	got := Result{}.is(Error, "prometheus says %s", "\x1b[2J\x1b]0;title\x07no\u202e")
-	if got.Reason != "prometheus says [2J]0;titleno" {
+	if got.Reason != "prometheus says no" {
 		t.Errorf("%q", got.Reason)
 	}
 }

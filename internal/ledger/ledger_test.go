@@ -319,7 +319,7 @@ func TestTextsFromOutsideAreTamed(t *testing.T) {
 		strings.Repeat("é", 3000)})
 	reason := ledger.Entries()[0].Reason
 	if strings.ContainsAny(reason, "\x1b\n\u202e") || len(reason) > longestText+len("…") ||
-		!strings.HasPrefix(reason, "[31mred line") {
+		!strings.HasPrefix(reason, "red line") {
 		t.Errorf("%q", reason[:60])
 	}
 	if text := ledger.String(); strings.Count(text, "\n") != 2 {

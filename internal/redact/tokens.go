@@ -153,6 +153,9 @@ func (s shape) match(text string, start int) int {
 		if !isJSONToken(text[start:end]) {
 			return 0
 		}
+		if strings.Count(body, ".") == 1 && end < len(text) && text[end] == '.' {
+			end++ // an unsigned token ends with an empty signature
+		}
 	case s.least < 30 && digits == 0 && upper == 0:
 		return 0 // words, such as sk-learn-contributors-list
 	}

@@ -31,6 +31,9 @@ func TestCleanText(t *testing.T) {
 		"hidden by escapes": {"an-opa\x1b[0mque-token", "[redacted]"},
 		"header":            {"Authorization: Bearer 0123456789abcdef0123", "Authorization: Bearer [redacted]"},
 		"bearer as a word":  {"a valid bearer token is required", "a valid bearer token is required"},
+		"name and value":    {`{"error":"bad","password":"hunter2"}`, `{"error":"bad","password":"[redacted]"}`},
+		"token of a forge":  {"clone with gh" + "p_0123456789abcdefghijABCDEFGHIJ012345", "clone with [redacted]"},
+		"key of a cloud":    {"using AK" + "IAIOSFODNN7EXAMPLE", "using [redacted]"},
 		"password in a URL": {"dial postgres://u:p@ss@db:5432/x", "dial postgres://[redacted]@db:5432/x"},
 	}
 	for name, test := range tests {

@@ -11,5 +11,5 @@
 //
 // Tokens and other secrets never appear in a report.
 //
-// The package may not import Kubernetes, Pulumi or any other package of this module.
+// The package imports neither Kubernetes nor Pulumi, and of this module only the leaves redact and sanitize.
 package smoke

@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
+
+	"github.com/vextrus/finance-rollout/internal/redact"
 )
 
 // suiteOf parses a suite of the checks given in short form.
@@ -201,7 +203,7 @@ func TestEchoedTokenIsRedacted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{report.String(), string(encoded)} {
-		if strings.Contains(text, tokens.Token[:12]) || !strings.Contains(text, redacted) {
+		if strings.Contains(text, tokens.Token[:12]) || !strings.Contains(text, redact.Mark) {
 			t.Errorf("the report shows the beginning of the token, or does not say that it hid it:\n%s", text)
 		}
 	}

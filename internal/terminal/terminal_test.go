@@ -36,7 +36,7 @@ func TestNothingPrintedTakesOverTheTerminal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := o.Style.Bad("bad") + " " + o.Style.Faint("[2J]0;title[8mhidden31m deen") + "\n[2J]0;title[8mhidden31m deen\n"
+			want := o.Style.Bad("bad") + " " + o.Style.Faint("hidden deen") + "\nhidden deen\n"
 			if written.String() != want {
 				t.Errorf("printed %q, want %q", written.String(), want)
 			}
