@@ -70,7 +70,7 @@ func TestAnErrorIsPrintedPlain(t *testing.T) {
 	root.SetArgs(nil)
 	root.SetErr(&printed)
 	if code := execute(t.Context(), root); code != terminal.ExitFailed ||
-		printed.String() != "error: prometheus answered [2J]0;titleok\n" {
+		printed.String() != "error: prometheus answered ok\n" {
 		t.Errorf("%d, %q", code, printed.String())
 	}
 }

@@ -164,7 +164,7 @@ func TestAlertsConcernTheirRollout(t *testing.T) {
 func TestCleanTamesTextsOfOutside(t *testing.T) {
 	got := clean("a\x1b[31m\nb\xff" + strings.Repeat("é", 300))
 	if strings.ContainsAny(got, "\x1b\n") || !utf8.ValidString(got) || len(got) > 310 ||
-		!strings.HasPrefix(got, "a[31m b") {
+		!strings.HasPrefix(got, "a b") {
 		t.Errorf("%q", got)
 	}
 }
