@@ -1,9 +1,18 @@
 package command
 
 import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/vextrus/finance-rollout/internal/endpoint"
 	"github.com/vextrus/finance-rollout/internal/guard"
@@ -29,15 +38,15 @@ func TestSmokeValuesComeFromFiles(t *testing.T) {
 		t.Errorf("suite %s, %v", suite.Name, values)
 	}
 	if _, _, err := flags.smoke(guard.Config{SmokeSuite: "name: x\nchecks: ["}); err == nil {
-		t.Error("a suite that is none is accepted")
+		t.Error("an invalid suite is accepted")
 	}
 	flags.smokeKeyFile = filepath.Join(dir, "missing")
 	if _, _, err := flags.smoke(guard.Config{SmokeSuite: "finance-service"}); err == nil {
-		t.Error("a key that is missing is accepted")
+		t.Error("a missing key is accepted")
 	}
 }
 
-func TestTheTokenIsReadAnew(t *testing.T) {
+func TestANewTokenIsValidAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	flags := guardFlags{tokenFile: path}
 	read := flags.token()
@@ -67,6 +76,62 @@ func TestReach(t *testing.T) {
 		}
 	}
 	if _, _, err := reach(endpoint.Way{InPod: true}, "prom"); err == nil {
-		t.Error("an endpoint that is none is accepted")
+		t.Error("an invalid endpoint is accepted")
+	}
+}
+
+func TestTheHostAndThePodCompleteTheFlags(t *testing.T) {
+	wrongUsage := errors.New("wrong usage")
+	usage := func(err error) error { return errors.Join(wrongUsage, err) }
+	flags := guardFlags{namespace: "shop"}
+	if err := flags.complete(usage); err != nil || flags.identity == "" {
+		t.Errorf("identity %q, %v", flags.identity, err)
+	}
+	outside := guardFlags{identity: "one"}
+	if err := outside.complete(usage); !errors.Is(err, wrongUsage) || !strings.Contains(err.Error(), "set --namespace") {
+		t.Errorf("without a namespace, outside of a pod: %v", err)
+	}
+	t.Setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+	inside, byHand := guardFlags{}, guardFlags{kubeconfig: "config"}
+	if !inside.inPod() || byHand.inPod() {
+		t.Errorf("in a pod: %v; by hand: %v", inside.inPod(), byHand.inPod())
+	}
+}
+
+// watcher is a guard whose watches end with the error; nil lets it wait for its context.
+func watcher(t *testing.T, failure error) *guard.Guard {
+	t.Helper()
+	return guard.New(guard.Options{
+		Registry: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Watch: func(ctx context.Context, _ func()) (guard.Objects, error) {
+			if failure != nil {
+				return nil, failure
+			}
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		},
+	})
+}
+
+func TestServerAndWatcherEndTogether(t *testing.T) {
+	forbidden := errors.New("forbidden")
+	server := func() *http.Server { return &http.Server{Addr: "127.0.0.1:0", ReadHeaderTimeout: time.Second} }
+	if err := serveAndWatch(t.Context(), server(), watcher(t, forbidden)); !errors.Is(err, forbidden) {
+		t.Errorf("a watch that fails: %v", err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, stop)
+	if err := serveAndWatch(stopped, server(), watcher(t, nil)); err != nil {
+		t.Errorf("a signal to stop: %v", err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	occupied := &http.Server{Addr: listener.Addr().String(), ReadHeaderTimeout: time.Second}
+	if err := serveAndWatch(t.Context(), occupied, watcher(t, nil)); err == nil ||
+		!strings.Contains(err.Error(), "serve metrics") {
+		t.Errorf("an occupied address: %v", err)
 	}
 }
