@@ -20,8 +20,8 @@ const (
 	soakLength = 48 * time.Hour
 )
 
-// guarded tells what the guard's detector promises: how often it rolls a healthy release back in a soak, and how soon
-// it sees one that turns bad, at the beginning and after 40 hours.
+// guarded measures the guard's detector: the share of soaks in which it rolls a healthy release back, and its delay for
+// a release that turns bad, at the beginning and after 40 hours.
 func guarded(trials int) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "\n## The guard's detector\n\nRollback limit 1 %%, alpha %g, %d simulated soaks of 48 hours for "+
@@ -51,7 +51,7 @@ func guarded(trials int) string {
 	return text.String()
 }
 
-// falsely tells whether a healthy release with that many requests a second is rolled back in a soak.
+// falsely reports whether a healthy release with that many requests per second is rolled back in a simulated soak.
 func falsely(source rand.Source, perSecond float64) bool {
 	detector := gate.NewDetector(rollback)
 	requests := perSecond * guardLook.Seconds()
@@ -67,7 +67,7 @@ func falsely(source rand.Source, perSecond float64) bool {
 		k := distuv.Binomial{N: n, P: 0.003, Src: source}.Rand()
 		observe(detector, elapsed, int64(n), int64(k))
 		elapsed = 0
-		// The evidence can only have grown where something failed.
+		// The evidence grows only with a failed request.
 		if k > 0 && detector.LogEvidence() >= -math.Log(guardAlpha) {
 			return true
 		}
@@ -77,11 +77,11 @@ func falsely(source rand.Source, perSecond float64) bool {
 
 func observe(detector *gate.Detector, elapsed time.Duration, n, k int64) {
 	if err := detector.Observe(elapsed, gate.Counts{N: n, K: k}, gate.Counts{}); err != nil {
-		panic(fmt.Errorf("counts that were drawn are possible: %w", err))
+		panic(fmt.Errorf("observe simulated counts: %w", err))
 	}
 }
 
-// delays are the seconds until a release is rolled back that turns bad after a time.
+// delays are the seconds from the time at which a release turns bad to its rollback.
 func delays(begins time.Duration, rate float64, trials int) (median, p90 float64) {
 	source := rand.NewPCG(seed, math.Float64bits(rate))
 	var seconds []float64

@@ -1,4 +1,4 @@
-// Command verdicts simulates what the gate's statistics promise, with the gate's own code: how often a healthy
+// Command verdicts simulates what the gate's statistics promise, with the gate's ours code: how often a healthy
 // release is rolled back in a soak, and how many requests a verdict takes. It needs no cluster and keeps the result
 // as a dated table in docs/benchmarks.md. The seed is fixed, so that it can be repeated.
 package main
@@ -24,7 +24,7 @@ import (
 const (
 	target   = 0.005
 	rollback = 0.01
-	// looksPerWindow is how many looks of 15 s five minutes have, looksPerSoak how many 48 hours.
+	// looksPerWindow and looksPerSoak are the numbers of looks, one every 15 s, in 5 minutes and in 48 hours.
 	looksPerWindow = 20
 	looksPerSoak   = 48 * 60 * 4
 	seed           = 20260302
@@ -42,7 +42,7 @@ func main() {
 	}
 }
 
-// soak is one simulated soak: which rules rolled it back.
+// soak is the outcome of one simulated soak: the rules that rolled it back.
 type soak struct{ sequential, window, sustained bool }
 
 // simulate watches a healthy release with that many requests a look.
@@ -56,7 +56,7 @@ func simulate(draw distuv.Binomial, perLook int64, alpha float64) soak {
 		n, k = n+perLook, k+failed
 		bad += failed - recent[look%looksPerWindow]
 		recent[look%looksPerWindow] = failed
-		// The evidence can only have grown where something failed.
+		// The evidence grows only with a failed request.
 		if failed > 0 && gate.EValue(n, k, rollback) >= 1/alpha {
 			out.sequential = true
 		}
@@ -69,7 +69,7 @@ func simulate(draw distuv.Binomial, perLook int64, alpha float64) soak {
 		} else {
 			above = 0
 		}
-		// An alert that has to hold for five minutes fires at the look after them.
+		// An alert with a duration of five minutes fires at the look after them.
 		out.sustained = out.sustained || above > looksPerWindow
 	}
 	return out
@@ -85,7 +85,8 @@ func falseRollbacks(trials int) string {
 		"above 1 % for 5 minutes on end |\n|---|---|---|---|---|\n")
 	for _, rate := range []int64{100, 600, 1500} {
 		perLook := rate / looksPerWindow
-		draw := distuv.Binomial{N: float64(perLook), P: 0.003, Src: rand.New(rand.NewPCG(seed, uint64(rate)))} //nolint:gosec // a simulation is to be repeatable
+		source := rand.New(rand.NewPCG(seed, uint64(rate))) //nolint:gosec // a simulation is to be repeatable
+		draw := distuv.Binomial{N: float64(perLook), P: 0.003, Src: source}
 		var counted [3]int64
 		for range trials {
 			out := simulate(draw, perLook, gate.DefaultAlpha)
@@ -103,7 +104,7 @@ func falseRollbacks(trials int) string {
 	return text.String()
 }
 
-// until is how many requests it takes until done, at most most.
+// until is the number of requests until done, bounded by most.
 func until(source *rand.Rand, rate float64, most int64, done func(n, k int64) bool) int64 {
 	var k int64
 	for n := int64(1); n < most; n++ {
@@ -156,7 +157,7 @@ func requestsToFail(trials int) string {
 		gateNeeds, waldNeeds := make([]int64, trials), make([]int64, trials)
 		up, down := math.Log(rate/rollback), math.Log((1-rate)/(1-rollback))
 		for i := range gateNeeds {
-			wald, own, last, total := int64(0), int64(0), int64(0), 0.0
+			wald, ours, last, total := int64(0), int64(0), int64(0), 0.0
 			until(source, rate, 1e6, func(n, k int64) bool {
 				failed := k > last
 				last = k
@@ -168,12 +169,12 @@ func requestsToFail(trials int) string {
 				if wald == 0 && total >= -math.Log(gate.DefaultAlpha) {
 					wald = n
 				}
-				if own == 0 && failed && gate.EValue(n, k, rollback) >= 1/gate.DefaultAlpha {
-					own = n
+				if ours == 0 && failed && gate.EValue(n, k, rollback) >= 1/gate.DefaultAlpha {
+					ours = n
 				}
-				return wald > 0 && own > 0
+				return wald > 0 && ours > 0
 			})
-			gateNeeds[i], waldNeeds[i] = own, wald
+			gateNeeds[i], waldNeeds[i] = ours, wald
 		}
 		median, _, mean := quantiles(gateNeeds)
 		_, _, waldMean := quantiles(waldNeeds)

@@ -50,7 +50,8 @@ func TestDecide(t *testing.T) {
 	}{
 		{name: "soaked and passed"},
 		{name: "soak too short", change: func(f *Facts) { f.Soak.Soaked = 31 * time.Hour },
-			causes: []Cause{CauseSoak}, words: []string{"31 h 0 min of 48 h 0 min", "10 %", "wait 17 h 0 min, then run `pulumi up` again",
+			causes: []Cause{CauseSoak}, words: []string{"31 h 0 min of 48 h 0 min", "10 %",
+				"wait 17 h 0 min, then run `pulumi up` again",
 				"2026-02-28T08:00:00Z"}},
 		{name: "extended soak", change: func(f *Facts) { f.Soak.Extensions = 1 },
 			causes: []Cause{CauseSoak}, words: []string{"49 h 0 min of 72 h 0 min"}},

@@ -31,7 +31,7 @@ func TestAGuardIsWatchedItself(t *testing.T) {
 	}
 	p := params()
 	if got := names(p); strings.Contains(got, "Guard") {
-		t.Errorf("alerts about a guard that there is none of: %s", got)
+		t.Errorf("alerts about a guard without a guard: %s", got)
 	}
 	p.Guarded = true
 	if got := names(p); !strings.Contains(got, "RolloutGuardDown RolloutGuardBlind") {
@@ -42,9 +42,9 @@ func TestAGuardIsWatchedItself(t *testing.T) {
 		if !ok {
 			continue
 		}
-		// What the guard cannot compare with its counts must not ask it to.
+		// Only alerts that the guard can compare with its counts may ask for it.
 		if counts := labels[LabelConfirm] == ConfirmCounts; counts != (rule["alert"] == "CanaryErrorRateHigh") {
-			t.Errorf("%s is to be borne out by counts: %v", rule["alert"], counts)
+			t.Errorf("%s has to be confirmed by counts: %v", rule["alert"], counts)
 		}
 		if strings.Contains(rule["alert"].(string), "Guard") && labels["action"] != ActionReview {
 			t.Errorf("%s asks for %v", rule["alert"], labels["action"])
@@ -208,8 +208,8 @@ func TestDashboard(t *testing.T) {
 	places := map[[2]int]string{}
 	for _, panel := range got.Panels {
 		place := [2]int{panel.GridPos.X, panel.GridPos.Y}
-		if other, taken := places[place]; taken {
-			t.Errorf("%s covers %s", panel.Title, other)
+		if covered, occupied := places[place]; occupied {
+			t.Errorf("%s covers %s", panel.Title, covered)
 		}
 		places[place] = panel.Title
 		if len(panel.Targets) == 0 || panel.Targets[0].Expr == "" {

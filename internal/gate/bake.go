@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Clock is the time that Bake lives by.
+// Clock is the source of time of [Bake].
 type Clock interface {
 	Now() time.Time
-	// After sends the time once the duration has passed.
+	// After sends the time after the duration has passed.
 	After(d time.Duration) <-chan time.Time
 }
 
-// SystemClock is the machine's clock.
+// SystemClock is the clock of the operating system.
 type SystemClock struct{}
 
 // Now is time.Now.
@@ -24,19 +24,19 @@ func (SystemClock) After(d time.Duration) <-chan time.Time { return time.After(d
 
 // BakeConfig configures a bake, the short watch right after a shift.
 type BakeConfig struct {
-	// Duration is how long to watch; Interval how long to wait between looks. Both must be above 0.
+	// Duration is the length of the watch and Interval the time between looks. Both must be above 0.
 	Duration time.Duration
 	Interval time.Duration
-	// MaxExtension is how much longer to wait when at the end nothing but requests is missing, or nobody could look. 0
-	// means as long as Duration; a negative value does not wait.
+	// MaxExtension bounds the extension of a bake that ends with too few requests or with an error. 0 means Duration; a
+	// negative value disables the extension.
 	MaxExtension time.Duration
-	// LookTimeout bounds one look, by the machine's clock; 0 means 30 seconds.
+	// LookTimeout bounds one look, in real time; 0 means [DefaultLookTimeout].
 	LookTimeout time.Duration
-	// OnLook is told of every look, for showing progress. It may be nil.
+	// OnLook is called after every look, to show progress. It may be nil.
 	OnLook func(Evaluation)
 }
 
-// DefaultLookTimeout bounds one look of a bake unless it is configured.
+// DefaultLookTimeout bounds one look of a bake.
 const DefaultLookTimeout = 30 * time.Second
 
 func (c BakeConfig) extension() time.Duration {
@@ -50,17 +50,17 @@ func (c BakeConfig) extension() time.Duration {
 	}
 }
 
-// Bake looks at the release at every interval, always over the whole time since the bake began, and returns the last
-// look.
+// Bake evaluates the release at every interval, each time over the whole time since the bake began, and returns the
+// last evaluation.
 //
-// A fail ends it at once. An error is tolerated while time is left. When the last look is an error, or inconclusive
-// only because requests are missing (see [Criterion].MinRequests), the bake is extended by at most MaxExtension,
-// until a look is neither. When the context ends first, the outcome is an error.
+// A fail ends the bake at once. An error is tolerated while time is left. If the last look is an error, or inconclusive
+// only for lack of requests (see [Criterion].MinRequests), the bake is extended by at most MaxExtension until a look is
+// neither. If the context ends first, the verdict is Error.
 func Bake(ctx context.Context, clock Clock, config BakeConfig,
 	look func(ctx context.Context, since time.Time) Evaluation) Evaluation {
 	start := clock.Now()
 	if config.Duration <= 0 || config.Interval <= 0 {
-		return failedBake(start, start, fmt.Errorf("a bake of %v with a look every %v: both must be above 0", config.Duration,
+		return failedBake(start, start, fmt.Errorf("duration %v and interval %v: both must be above 0", config.Duration,
 			config.Interval))
 	}
 	extending := false
@@ -104,14 +104,14 @@ func lookOnce(ctx context.Context, config BakeConfig, start time.Time,
 	return evaluation
 }
 
-// failedBake is the outcome of a bake that could not be carried through.
+// failedBake is the evaluation of a bake that ended early.
 func failedBake(start, now time.Time, err error) Evaluation {
 	reason := fmt.Sprintf("ended after %v without a verdict: %v", now.Sub(start).Round(time.Millisecond), err)
 	return Evaluation{Start: start, End: now, Results: []Result{{Name: "bake", Verdict: Error, Reason: reason}}}
 }
 
-// timeMayDecide tells whether more time alone can lead to a verdict: requests are missing, or nobody could look yet.
-// A pod that was just made is scraped only when Prometheus has found it, which can take longer than a short bake.
+// timeMayDecide reports whether more time alone can lead to a verdict, because requests are missing or the last look
+// failed. Prometheus scrapes a new pod only after it has discovered it, which can take longer than a short bake.
 func timeMayDecide(evaluation Evaluation) bool {
 	return evaluation.LacksRequests() || evaluation.Verdict() == Error
 }

@@ -51,9 +51,10 @@ func TestBake(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				start, looks, told := time.Now(), 0, 0
+				start, looks, reported := time.Now(), 0, 0
 				config := BakeConfig{
-					Duration: 5 * time.Minute, Interval: time.Minute, MaxExtension: test.extend, OnLook: func(Evaluation) { told++ },
+					Duration: 5 * time.Minute, Interval: time.Minute, MaxExtension: test.extend,
+					OnLook: func(Evaluation) { reported++ },
 				}
 				got := Bake(t.Context(), SystemClock{}, config, func(_ context.Context, since time.Time) Evaluation {
 					if !since.Equal(start) {
@@ -69,8 +70,9 @@ func TestBake(t *testing.T) {
 				if got.Verdict() != test.want {
 					t.Errorf("verdict %q, want %q", got.Verdict(), test.want)
 				}
-				if took := time.Since(start); took != test.after || looks != test.looks || told != looks {
-					t.Errorf("took %v with %d looks (%d told), want %v with %d", took, looks, told, test.after, test.looks)
+				if elapsed := time.Since(start); elapsed != test.after || looks != test.looks || reported != looks {
+					t.Errorf("elapsed %v with %d looks (%d reported), want %v with %d", elapsed, looks, reported,
+						test.after, test.looks)
 				}
 			})
 		})

@@ -16,13 +16,13 @@ import (
 	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
-// selectBuckets selects, of a classic histogram, the buckets that are counted: the one at the limit, in the
-// histogram's unit, and +Inf. Over two days of many pods the others would be most of what is read.
+// selectBuckets selects the two buckets of a classic histogram that are counted: the one at the limit, which is in the
+// histogram's unit, and +Inf. Over two days of many pods, the other buckets would be most of the data.
 //
-// Servers spell a bound differently, and one that was updated differently from one day to the next: Prometheus 3
-// writes 0.5 where others keep the service's own 0.50 or 5e-1. Therefore the spellings are asked for, and all of a
-// bound are read. A limit that is no bound is an error which names the bounds. Where there is no bound at all,
-// everything is selected, for the caller to miss.
+// Servers spell a bound differently, and the spelling changes when a server is updated: Prometheus 3 writes 0.5 where
+// others keep the service's 0.50 or 5e-1. The function therefore asks for the spellings and selects every spelling of a
+// bound. A limit that is not a bound is an error that names the bounds. Without any bound it selects every series, so
+// that the caller notices what is missing.
 func selectBuckets(ctx context.Context, querier Querier, metrics Metrics, limit float64, window Window) (string,
 	error) {
 	selector, err := promql.Selector(metrics.DurationBucket, metrics.Selector)
@@ -44,7 +44,7 @@ func selectBuckets(ctx context.Context, querier Querier, metrics Metrics, limit 
 		bound, err := strconv.ParseFloat(spelling, 64)
 		switch {
 		case err != nil || math.IsNaN(bound):
-			return "", fmt.Errorf("series %s have a label %s=%q that is no number", selector, model.BucketLabel, spelling)
+			return "", fmt.Errorf("series %s have a label %s=%q that is not a number", selector, model.BucketLabel, spelling)
 		case math.IsInf(bound, 1):
 			counted = append(counted, spelling)
 		case isBound(bound, limit):
@@ -59,12 +59,12 @@ func selectBuckets(ctx context.Context, querier Querier, metrics Metrics, limit 
 	return promql.Selector(metrics.DurationBucket, metrics.Selector, promql.OneOf(model.BucketLabel, counted...))
 }
 
-// isBound compares by number what was divided before.
+// isBound compares numbers, and tolerates the rounding of a division.
 func isBound(bound, limit float64) bool { return math.Abs(bound-limit) <= 1e-9*limit }
 
-// noBoundError says that a histogram has no bucket at the latency limit.
+// noBoundError is the error of a histogram without a bucket at the latency limit.
 type noBoundError struct {
-	// histogram names the series, labels are those of one process; nil when no process has the bucket.
+	// histogram names the series. labels are those of one process; nil if no process has the bucket.
 	histogram string
 	labels    model.Metric
 	limit     float64
@@ -72,7 +72,7 @@ type noBoundError struct {
 	bounds    []float64
 }
 
-// Error names the bounds that there are.
+// Error names the existing bounds.
 func (e *noBoundError) Error() string {
 	bounds := "none but +Inf"
 	if len(e.bounds) > 0 {
@@ -83,11 +83,10 @@ func (e *noBoundError) Error() string {
 		bounds = strings.Join(texts, ", ")
 	}
 	return fmt.Sprintf("histogram %s has no bucket bound at the latency limit of %s: set the limit to one of its "+
-		"bounds (%s), "+
-		"or give the histogram this bucket", e.histogram, inUnit(e.limit, e.unit), bounds)
+		"bounds (%s), or give the histogram this bucket", e.histogram, inUnit(e.limit, e.unit), bounds)
 }
 
-// withBounds completes the error about one process whose other buckets were not read.
+// withBounds adds the bounds to an error about one process whose other buckets were not read.
 func withBounds(ctx context.Context, querier Querier, metrics Metrics, window Window, err error) error {
 	missing, ok := errors.AsType[*noBoundError](err)
 	if !ok || missing.labels == nil {
@@ -107,8 +106,8 @@ func withBounds(ctx context.Context, querier Querier, metrics Metrics, window Wi
 	return missing
 }
 
-// oneSpelling is a Querier that gives every bucket bound one spelling, so that a histogram whose bounds were spelled
-// otherwise from some time on stays one.
+// oneSpelling is a Querier that gives every bucket bound one spelling, so that a histogram stays one when the spelling
+// of its bounds changes.
 type oneSpelling struct{ Querier }
 
 // Samples implements [Querier].

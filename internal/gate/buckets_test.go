@@ -62,10 +62,10 @@ func TestSelectBucketsRefuses(t *testing.T) {
 		"limit is no bound": {store{values: map[string][]string{"le " + durations: {"1.0", "+Inf", "0.25", "0.250"}}},
 			[]string{durations, "latency limit of 500ms", "(250ms, 1s)"}},
 		"only +Inf": {store{values: map[string][]string{"le " + durations: {"+Inf"}}}, []string{"none but +Inf"}},
-		"no number": {store{values: map[string][]string{"le " + durations: {"fast", "+Inf"}}},
-			[]string{`le="fast"`, "no number"}},
+		"a word": {store{values: map[string][]string{"le " + durations: {"fast", "+Inf"}}},
+			[]string{`le="fast"`, "not a number"}},
 		"not a number": {store{values: map[string][]string{"le " + durations: {"NaN", "0.5"}}},
-			[]string{`le="NaN"`, "no number"}},
+			[]string{`le="NaN"`, "not a number"}},
 		"unreachable": {store{err: errors.New("refused")}, []string{"refused"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,9 +75,9 @@ func TestSelectBucketsRefuses(t *testing.T) {
 	}
 }
 
-// A server that was updated during the soak spells the bounds otherwise from then on: the counters go on, and none
-// begins anew.
-func TestABoundThatIsSpelledOtherwiseFromSomeTimeOnIsOne(t *testing.T) {
+// A server that is updated during the soak spells the bounds differently afterwards: the counters continue, and none
+// starts again.
+func TestABoundWhoseSpellingChangesIsOneBound(t *testing.T) {
 	read := `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.50|0\\.5|\\+Inf"}`
 	querier := store{
 		values: map[string][]string{"le " + durations: {"0.50", "0.5", "0.1", "+Inf"}},
@@ -98,8 +98,8 @@ func TestABoundThatIsSpelledOtherwiseFromSomeTimeOnIsOne(t *testing.T) {
 	}
 }
 
-// The other buckets are not read, and yet a process that lacks the one at the limit is told which it has.
-func TestAProcessWithoutTheBucketIsToldItsOwn(t *testing.T) {
+// The other buckets are not read, and yet the error about a process without the bucket at the limit names its bounds.
+func TestTheErrorAboutAProcessWithoutTheBucketNamesItsBounds(t *testing.T) {
 	read := `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.5|\\+Inf"}`
 	querier := store{
 		values: map[string][]string{

@@ -7,13 +7,13 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// chunk is how much of a window is read at a time, so that two days of samples need neither much memory nor a query
-// that Prometheus refuses.
+// chunk is the length of one read of a window: two days of samples at once would need much memory, and Prometheus could
+// refuse the query.
 const chunk = time.Hour
 
-// chunks reads the window piece by piece. Each series of a piece begins with its last sample before it, however long
-// ago that was, so that the increases of the pieces add up to that of the whole: a counter that was not seen for a
-// while goes on, and is not counted anew. Before the window itself the lookback is searched.
+// chunks reads the window in pieces. Each series of a piece starts with its last sample before the piece, no matter
+// how old, so that the increases of the pieces add up to that of the window: a counter that was absent for a while
+// continues and is not counted again. The first piece also reads the lookback before the window.
 func chunks(ctx context.Context, querier Querier, selector string, lookback time.Duration, window Window,
 	visit func(matrix model.Matrix, start time.Time) error) error {
 	carried := map[model.Fingerprint]model.SamplePair{}
@@ -36,7 +36,7 @@ func chunks(ctx context.Context, querier Querier, selector string, lookback time
 	return nil
 }
 
-// carry puts each series' last sample of the pieces before at its beginning, and remembers its last one.
+// carry prepends the last sample of the earlier pieces to each series, and remembers the last one of this piece.
 func carry(matrix model.Matrix, carried map[model.Fingerprint]model.SamplePair) {
 	for _, series := range matrix {
 		if len(series.Values) == 0 {

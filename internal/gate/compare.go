@@ -2,7 +2,7 @@ package gate
 
 import "math"
 
-// Counts are requests and the bad ones among them.
+// Counts are a number of requests, N, and the number of bad ones among them, K.
 type Counts struct {
 	N int64 `json:"n"`
 	K int64 `json:"k"`
@@ -16,11 +16,11 @@ func (c Counts) share() float64 {
 	return float64(c.K) / float64(c.N)
 }
 
-// possible tells whether the counts can have been counted.
+// possible reports whether the counts are consistent.
 func (c Counts) possible() bool { return c.N >= 0 && c.K >= 0 && c.K <= c.N }
 
-// comparisonAlpha is the level of the bounds by which the tracks are compared. It is weaker than that of a fail: what
-// takes the blame from the canary must not need more evidence than what puts it there.
+// comparisonAlpha is the level of the bounds that compare the tracks. It is weaker than the level of a fail: acquitting
+// the canary must not need more evidence than blaming it.
 const comparisonAlpha = 0.05
 
 // shared reports whether the stable track is as bad as the canary: its share is above the rollback limit with
@@ -34,14 +34,15 @@ func (c Criterion) shared(canary, stable Counts) bool {
 		LowerBound(canary.N, canary.K, comparisonAlpha) <= UpperBound(stable.N, stable.K, comparisonAlpha)
 }
 
-// Never says that no number of requests decides.
+// Never means that no number of requests decides.
 const Never int64 = -1
 
-// Needed is how many more requests, at the rate of bad ones seen so far, would decide between pass and fail: 0 when
-// they are decided, Never when the rate lies between the target and what can be told apart from the rollback limit.
+// Needed is the number of further requests, at the observed share of bad ones, that would decide between pass and fail.
+// It is 0 if they are decided, and Never if the share lies between the target and the smallest share that can be
+// distinguished from the rollback limit.
 func (c Criterion) Needed(counts Counts) int64 {
 	if counts.N == 0 {
-		counts.N = 1 // Nothing bad was seen: that is the rate to go on with.
+		counts.N = 1 // Assume a share of 0.
 	}
 	p := counts.share()
 	n := float64(counts.N)
@@ -72,11 +73,11 @@ func (c Criterion) Needed(counts Counts) int64 {
 	return int64(high - n)
 }
 
-// Judge judges a soak: the canary's counts, beside those of the stable track over the same time where there are any.
+// Judge judges a soak by the canary's counts and those of the stable track over the same time, if there are any.
 //
-// It fails when the lower confidence bound of the share is above the rollback limit, unless the stable track is as
-// bad. It passes when the upper confidence bound is below the target. Anything else is inconclusive and says how many
-// more requests at the present rate would decide. Both bounds hold at every look at once.
+// It fails if the lower confidence bound of the share is above the rollback limit, unless the stable track is as bad.
+// It passes if the upper confidence bound is below the target. Anything else is inconclusive and states how many
+// further requests at the current share would decide. Both bounds hold at all looks simultaneously.
 func (c Criterion) Judge(canary Counts, stable *Counts) Result {
 	result, decided := c.look(canary, stable)
 	if decided {

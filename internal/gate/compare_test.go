@@ -52,7 +52,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// The bounds surround the share, agree with the evidence, and never cross, whatever the counts.
+// The bounds enclose the share, agree with the evidence, and never cross, for any counts.
 func TestBoundsSurroundTheShare(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64Range(1, 1e9).Draw(t, "n")

@@ -16,15 +16,15 @@ import (
 	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
-// Asker answers an instant query. [Prometheus] does.
+// Asker evaluates an instant query. The Client of internal/prometheus implements it.
 type Asker interface {
 	Ask(ctx context.Context, query string, at time.Time) (model.Value, error)
 }
 
-// Rollout names what the queries of conditions are about.
+// Rollout is the subject of a condition's query.
 type Rollout struct {
 	Namespace, App, Release, Track string
-	// Deployment is the canary's; the names of its pods begin with it.
+	// Deployment is the name of the canary's Deployment; the names of its pods begin with it.
 	Deployment string
 }
 
@@ -34,19 +34,19 @@ const (
 	Above = "above"
 )
 
-// QueryCriterion is a condition of the stack's own on one value. It is met when the value is below or above its
-// limit. It rests on no count of events, so it knows no confidence: unmet it is inconclusive, which keeps a release
-// from advancing and never rolls one back.
+// QueryCriterion is a condition from the stack's configuration on one value. It is met while the value is below or
+// above the limit. It does not count events and so has no confidence: an unmet condition is inconclusive, which holds
+// the release and never rolls it back.
 type QueryCriterion struct {
 	Name string
-	// Query is PromQL with one value as its answer. $namespace, $app, $release, $track and $window stand for the
-	// rollout's.
+	// Query is PromQL that returns one value. $namespace, $app, $release, $track and $window are replaced by those of the
+	// rollout.
 	Query     string
 	Limit     float64
 	Direction string
 }
 
-// Evaluate asks for the value at the end of the window.
+// Evaluate judges the value at the end of the window.
 func (c QueryCriterion) Evaluate(ctx context.Context, asker Asker, rollout Rollout, window Window) Result {
 	result := Result{Name: c.Name}
 	query, err := rollout.expand(c.Query, window)
@@ -69,9 +69,8 @@ func (c QueryCriterion) Evaluate(ctx context.Context, asker Asker, rollout Rollo
 	}
 }
 
-// expand puts the rollout's names into a query. They are quoted as the inside of a PromQL string, so that none
-// reaches beyond it. A name that would end a string in single quotes or backticks is refused: no quoting fits all
-// three.
+// expand replaces the variables of a query. Values are quoted for the inside of a PromQL string, so that none reaches
+// beyond it. A value with a single quote or a backtick is refused: no quoting is safe in all three kinds of strings.
 func (r Rollout) expand(query string, window Window) (string, error) {
 	values := map[string]string{
 		"namespace": r.Namespace, "app": r.App, "release": r.Release, "track": r.Track,
@@ -79,14 +78,15 @@ func (r Rollout) expand(query string, window Window) (string, error) {
 	}
 	for name, value := range values {
 		if strings.ContainsAny(value, "'`") || !utf8.ValidString(value) {
-			return "", fmt.Errorf("$%s is %q, which cannot stand in a query: give it a name without quotes and backticks", name, value)
+			return "", fmt.Errorf("$%s is %q, which is not allowed in a query: use a name without quotes and backticks", name,
+				value)
 		}
 	}
 	var unknown []string
 	expanded := os.Expand(query, func(name string) string {
 		value, ok := values[name]
 		if _, err := strconv.Atoi(name); err == nil {
-			return "$" + name // a capture of label_replace
+			return "$" + name // a capture group of label_replace
 		}
 		if !ok {
 			unknown = append(unknown, name)
@@ -101,7 +101,7 @@ func (r Rollout) expand(query string, window Window) (string, error) {
 	return expanded, nil
 }
 
-// single asks for one number.
+// single evaluates a query that returns one number.
 func single(ctx context.Context, asker Asker, query string, at time.Time) (float64, error) {
 	answer, err := asker.Ask(ctx, query, at)
 	if err != nil {
@@ -113,28 +113,29 @@ func single(ctx context.Context, asker Asker, query string, at time.Time) (float
 		value = float64(typed.Value)
 	case model.Vector:
 		if len(typed) != 1 {
-			return 0, fmt.Errorf("the query answers with %d values; it must be one: aggregate it, for example with sum() or max()", len(typed))
+			return 0, fmt.Errorf("the query returns %d values instead of one: aggregate it, for example with sum() or max()",
+				len(typed))
 		}
 		value = float64(typed[0].Value)
 	default:
-		return 0, fmt.Errorf("the query answers with a %s; it must be one value", answer.Type())
+		return 0, fmt.Errorf("the query returns a %s instead of one value", answer.Type())
 	}
 	if math.IsNaN(value) || math.IsInf(value, 0) {
-		return 0, fmt.Errorf("the query answers with %v: is there anything to measure?", value)
+		return 0, fmt.Errorf("the query returns %v: is there anything to measure?", value)
 	}
 	return value, nil
 }
 
-// PodState is what the API server says of a pod of the canary now.
+// PodState is the current state of one of the canary's pods, from the API server.
 type PodState struct {
 	Name      string
 	Restarts  int
 	CrashLoop bool
 }
 
-// Restarts is the condition that no container of the canary restarted in the window. A crash loop fails the release; a restart
-// is for a person to look at. Past pods are known from kube-state-metrics, where Prometheus has it; those of now from the API
-// server.
+// Restarts is the condition that no container of the canary restarted in the window. A crash loop fails the release; a
+// restart asks for a review. Deleted pods are known from kube-state-metrics, if Prometheus scrapes it, and current pods
+// from the API server.
 func Restarts(ctx context.Context, asker Asker, rollout Rollout, pods []PodState, window Window) Result {
 	result := Result{Name: "restarts"}
 	restarts := 0
@@ -157,24 +158,24 @@ func Restarts(ctx context.Context, asker Asker, rollout Rollout, pods []PodState
 	source := "kube-state-metrics and the API server"
 	switch vector, ok := answer.(model.Vector); {
 	case !ok:
-		return result.is(Error, "the query answers with a %s", answer.Type())
+		return result.is(Error, "the query returns a %s instead of a vector", answer.Type())
 	case len(vector) == 0:
 		source = "the API server alone, because Prometheus has no kube-state-metrics for these pods"
 	default:
 		past := float64(vector[0].Value)
 		if !(past >= 0 && past <= maxExactInteger) {
-			return result.is(Error, "kube-state-metrics has %v restarts, which is no count", past)
+			return result.is(Error, "kube-state-metrics has %v restarts, which is not a count", past)
 		}
 		restarts = max(restarts, int(math.Ceil(past)))
 	}
 	if restarts > 0 {
-		return result.is(Inconclusive, "%d restarts, by %s: look at `kubectl logs --previous`", restarts, source)
+		return result.is(Inconclusive, "%d restarts, according to %s: see `kubectl logs --previous`", restarts, source)
 	}
-	return result.is(Pass, "none in %d pods, by %s", len(pods), source)
+	return result.is(Pass, "none in %d pods, according to %s", len(pods), source)
 }
 
-// Firing is the condition that no alert that asks for a rollback fired in the window. It is for a person to look at: what the
-// counts show decides about a rollback, and an alert of the same series is no second witness.
+// Firing is the condition that no alert that asks for a rollback fired in the window. Such an alert asks for a review:
+// the counts decide about a rollback, and an alert on the same series is not independent evidence.
 func Firing(ctx context.Context, asker Asker, rollout Rollout, window Window) Result {
 	result := Result{Name: "alerts"}
 	firing, err := promql.Firing(map[string]string{
@@ -190,7 +191,7 @@ func Firing(ctx context.Context, asker Asker, rollout Rollout, window Window) Re
 	}
 	vector, ok := answer.(model.Vector)
 	if !ok {
-		return result.is(Error, "the query answers with a %s", answer.Type())
+		return result.is(Error, "the query returns a %s instead of a vector", answer.Type())
 	}
 	var names []string
 	for _, sample := range vector {

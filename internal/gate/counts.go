@@ -14,16 +14,16 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// maxExactInteger is the greatest value up to which a float64 counts without gaps.
+// maxExactInteger is the value up to which a float64 represents every integer.
 const maxExactInteger = 1 << 53
 
-// counter is a series whose samples are known to be counts.
+// counter is a series whose samples are verified counts.
 type counter struct {
 	labels  model.Metric
 	samples []model.SamplePair
 }
 
-// counters checks that every series consists of whole numbers of at least 0, in order of time.
+// counters verifies that every series consists of whole numbers of at least 0, in order of time.
 func counters(matrix model.Matrix) ([]counter, error) {
 	out := make([]counter, 0, len(matrix))
 	for _, series := range matrix {
@@ -48,7 +48,7 @@ func counters(matrix model.Matrix) ([]counter, error) {
 	return out, nil
 }
 
-// resets are the times of the samples at which a counter started again from 0.
+// resets are the times of the samples at which a counter restarted from 0.
 func (c counter) resets() []model.Time {
 	var times []model.Time
 	for i := 1; i < len(c.samples); i++ {
@@ -59,10 +59,10 @@ func (c counter) resets() []model.Time {
 	return times
 }
 
-// rise is by how much the counter rose from start (exclusive) to its last sample, without extrapolation. Its base
-// is the last sample up to start; a series without one first appeared after start and counts from 0. At a reset the
-// counter began again from 0, so the new value is what was added. resets are those of every series of the same
-// process, because a counter that rose beyond its old value between two scrapes does not show its reset itself.
+// rise is the increase of the counter from start (exclusive) to its last sample, without extrapolation. Its base is the
+// last sample up to start; a series without one appeared after start and counts from 0. At a reset the counter restarts
+// from 0, so that the new value is the increase. resets are those of every series of the same process: a counter that
+// exceeds its old value again before the next scrape does not show its own reset.
 func (c counter) rise(start model.Time, resets []model.Time) int64 {
 	var total, base model.SampleValue
 	var baseTime model.Time
@@ -91,7 +91,7 @@ func errorCounts(matrix model.Matrix, start time.Time, statusLabel, pattern stri
 	for _, c := range series {
 		status, ok := c.labels[model.LabelName(statusLabel)]
 		if !ok {
-			return 0, 0, fmt.Errorf("series %s has no label %q for its status: name the right one (it has %s)",
+			return 0, 0, fmt.Errorf("series %s has no label %q for its status: configure the right label (it has %s)",
 				c.labels, statusLabel, labelNames(c.labels))
 		}
 		rise := c.rise(model.TimeFromUnixNano(start.UnixNano()), c.resets())
@@ -103,8 +103,8 @@ func errorCounts(matrix model.Matrix, start time.Time, statusLabel, pattern stri
 	return n, k, nil
 }
 
-// latencyCounts counts the requests after start and those of them that took longer than limit, which must be a bucket
-// bound.
+// latencyCounts counts the requests after start and those of them that took longer than limit, which must be the
+// bound of a bucket.
 func latencyCounts(matrix model.Matrix, start time.Time, limit, unit time.Duration) (n, k int64, err error) {
 	series, err := counters(matrix)
 	if err != nil {
@@ -137,13 +137,12 @@ func latencyCounts(matrix model.Matrix, start time.Time, limit, unit time.Durati
 func bucketBound(labels model.Metric) (float64, error) {
 	text, ok := labels[model.BucketLabel]
 	if !ok {
-		return 0, fmt.Errorf("series %s has no label %q: name the metric of a classic histogram's buckets, which ends in "+
-			"_bucket",
-			labels, model.BucketLabel)
+		return 0, fmt.Errorf("series %s has no label %q: configure the buckets of a classic histogram, whose name ends in "+
+			"_bucket", labels, model.BucketLabel)
 	}
 	bound, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || math.IsNaN(bound) {
-		return 0, fmt.Errorf("series %s has a label %s that is no number", labels, model.BucketLabel)
+		return 0, fmt.Errorf("series %s has a label %s that is not a number", labels, model.BucketLabel)
 	}
 	return bound, nil
 }
@@ -164,18 +163,18 @@ func (h *histogram) counts(start model.Time, limit float64, unit time.Duration) 
 		return 0, 0, &noBoundError{histogram: h.labels.String(), labels: h.labels, limit: limit, unit: unit,
 			bounds: h.bounds()}
 	}
-	// All buckets belong to one process, so a reset that one of them shows is one of all.
+	// All buckets belong to one process, so that a reset of one is a reset of all.
 	resets := slices.Concat(everything.resets(), within.resets())
 	n = everything.rise(start, resets)
 	k = n - within.rise(start, resets)
 	if k < 0 {
-		return 0, 0, fmt.Errorf("histogram %s counts more requests up to its bound %s than in all: %d more",
+		return 0, 0, fmt.Errorf("histogram %s counts more requests up to its bound %s than in total: %d more",
 			h.labels, inUnit(limit, unit), -k)
 	}
 	return n, k, nil
 }
 
-// bucket finds a bound by its number: the label may say 0.5, 0.50 or 5e-1.
+// bucket finds a bound by its value: the label may be 0.5, 0.50 or 5e-1.
 func (h *histogram) bucket(limit float64) (counter, bool) {
 	for bound, c := range h.buckets {
 		if isBound(bound, limit) {
@@ -185,7 +184,7 @@ func (h *histogram) bucket(limit float64) (counter, bool) {
 	return counter{}, false
 }
 
-// bounds are those but +Inf.
+// bounds are all bounds except +Inf.
 func (h *histogram) bounds() []float64 {
 	var bounds []float64
 	for bound := range h.buckets {
@@ -196,18 +195,18 @@ func (h *histogram) bounds() []float64 {
 	return bounds
 }
 
-// inUnit prints a bound as a duration, which is how the limit is configured.
+// inUnit prints a bound as a duration, as the limit is configured.
 func inUnit(bound float64, unit time.Duration) string {
 	return time.Duration(math.Round(bound * float64(unit))).String()
 }
 
-// errStale says that scraping stopped before the end of the window.
+// errStale means that scraping stopped before the end of the window.
 var errStale = errors.New("stale")
 
-// missedScrapes is how many scrapes in a row may be missing.
+// missedScrapes is the number of consecutive scrapes that may be missing.
 const missedScrapes = 3
 
-// fresh checks that the newest sample is not older than three scrapes. An interval of 0 is inferred from the last
+// fresh returns errStale if the newest sample is older than three scrapes. An interval of 0 is inferred from the
 // samples.
 func fresh(ctx context.Context, querier Querier, metrics Metrics, selector string, end, newest time.Time) error {
 	age, interval := end.Sub(newest), metrics.ScrapeInterval
@@ -219,9 +218,8 @@ func fresh(ctx context.Context, querier Querier, metrics Metrics, selector strin
 		interval = scrapeInterval(matrix)
 	}
 	if age > missedScrapes*interval {
-		return fmt.Errorf("%w: the newest sample is of %s, %v before the end of the window, more than %d scrapes of %v: "+
-			"is the pod still scraped?",
-			errStale, stamp(newest), age.Round(time.Second), missedScrapes, interval)
+		return fmt.Errorf("%w: the newest sample is from %s, %v before the end of the window, more than %d scrapes of %v: "+
+			"is the pod still scraped?", errStale, stamp(newest), age.Round(time.Second), missedScrapes, interval)
 	}
 	return nil
 }
@@ -236,10 +234,10 @@ func newestSample(matrix model.Matrix) time.Time {
 	return newest.Time()
 }
 
-// fallbackInterval is assumed when no series has two samples; it is Prometheus' default.
+// fallbackInterval is assumed if no series has two samples. It is Prometheus' default.
 const fallbackInterval = time.Minute
 
-// scrapeInterval is the median distance between samples.
+// scrapeInterval is the median time between samples.
 func scrapeInterval(matrix model.Matrix) time.Duration {
 	var distances []time.Duration
 	for _, series := range matrix {

@@ -146,8 +146,8 @@ func TestLatencyCountsRefuses(t *testing.T) {
 		{"only +Inf", model.Matrix{series("le=+Inf", 0, 1)}, []string{"none but +Inf"}},
 		{"no +Inf", model.Matrix{series("le=0.5", 0, 1)}, []string{`no bucket with le="+Inf"`}},
 		{"no le", model.Matrix{series("code=200", 0, 1)}, []string{`no label "le"`, "_bucket"}},
-		{"le is no number", model.Matrix{series("le=fast", 0, 1)}, []string{"no number"}},
-		{"le is NaN", model.Matrix{series("le=NaN", 0, 1)}, []string{"no number"}},
+		{"le is no number", model.Matrix{series("le=fast", 0, 1)}, []string{"not a number"}},
+		{"le is NaN", model.Matrix{series("le=NaN", 0, 1)}, []string{"not a number"}},
 		{"buckets not cumulative", model.Matrix{series("le=0.5", 0, 0, 5), series("le=+Inf", 0, 0, 3)}, []string{"2 more"}},
 		{"negative", model.Matrix{series("le=0.5", 0, -5), series("le=+Inf", 0, 3)}, []string{"-5"}},
 	}

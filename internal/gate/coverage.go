@@ -11,13 +11,13 @@ import (
 	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
-// Gap is a time in which nothing was seen.
+// Gap is a time without samples.
 type Gap struct {
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
 }
 
-// Coverage tells how much of a window was watched.
+// Coverage is the watched part of a window.
 type Coverage struct {
 	Window Window `json:"window"`
 	// Covered is the window without its gaps.
@@ -26,9 +26,8 @@ type Coverage struct {
 }
 
 // Cover finds the gaps in the scraping of a release: times longer than three scrapes without a sample of any of its
-// pods, whatever the reason: a Prometheus that was down, a retention shorter than the window, a pod that nobody
-// scraped. What happened in a gap may still be counted, because counters go on; but the time does not count as
-// watched.
+// pods. Prometheus may have been down, its retention shorter than the window, or the pods not scraped. Requests in a
+// gap may still be counted, because counters keep running, but the gap does not count as watched time.
 func Cover(ctx context.Context, querier Querier, metrics Metrics, window Window) (Coverage, error) {
 	selector, err := promql.Selector(metrics.RequestsTotal, metrics.Selector)
 	if err != nil {
@@ -44,22 +43,22 @@ func Cover(ctx context.Context, querier Querier, metrics Metrics, window Window)
 		return nil
 	})
 	if err != nil {
-		return Coverage{}, fmt.Errorf("look for gaps in the scraping: %w", err)
+		return Coverage{}, fmt.Errorf("find gaps in the scraping: %w", err)
 	}
 	return finder.finish(window), nil
 }
 
-// gapFinder goes through samples in order of time.
+// gapFinder walks through samples in order of time.
 type gapFinder struct {
 	most time.Duration
 	last time.Time
 	gaps []Gap
 }
 
-// add takes the samples of one piece after its start.
+// add processes the samples of a piece that begins at start.
 func (f *gapFinder) add(matrix model.Matrix, start time.Time) {
 	for {
-		// The samples of all pods together: the next one of any.
+		// The next sample of any pod.
 		next := time.Time{}
 		for _, series := range matrix {
 			at := firstAfter(series.Values, f.last)

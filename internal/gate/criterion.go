@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// DefaultAlpha bounds the probability that a release whose true share of bad events does not exceed the rollback
-// limit is ever failed by a criterion, over all looks together: one in a thousand.
+// DefaultAlpha bounds the probability that a criterion ever fails a release whose true share of bad events is at most
+// the rollback limit, over all looks together: one in a thousand.
 const DefaultAlpha = 0.001
 
 // DefaultPassAlpha bounds the probability that a release whose true share misses the target ever passes a soak: one
 // in twenty.
 const DefaultPassAlpha = 0.05
 
-// displayConfidence is the confidence of the interval that is shown beside a rate.
+// displayConfidence is the confidence of the displayed interval.
 const displayConfidence = 0.95
 
-// Kind says what a criterion counts as a bad event.
+// Kind is the kind of bad event that a criterion counts.
 type Kind string
 
 const (
@@ -30,17 +30,17 @@ const (
 
 // Criterion is a success condition on the share of bad events among all requests.
 type Criterion struct {
-	// Name is what people and records call it.
+	// Name identifies the criterion for people and in records.
 	Name string `json:"name"`
 	Kind Kind   `json:"kind"`
-	// Limit is the latency above which a request is bad. It must be a bucket bound of the histogram. Only for KindLatency.
+	// Limit is the latency above which a request is bad, for KindLatency only. It must be a bound of the histogram.
 	Limit time.Duration `json:"limit,omitempty"`
 	// Target is the share, in (0, 1), below which the criterion passes.
 	Target float64 `json:"target"`
-	// Rollback is the share, in [Target, 1], above which the release is bad. A share cannot exceed 1: with Rollback 1 the
-	// criterion never fails and is for review only.
+	// Rollback is the share, in [Target, 1], above which the release is bad. With Rollback 1 the criterion never fails and
+	// only asks for a review.
 	Rollback float64 `json:"rollback"`
-	// MinRequests is how many requests a pass needs; 0 needs none.
+	// MinRequests is the number of requests that a pass needs; 0 needs none.
 	MinRequests int64 `json:"minRequests"`
 	// Alpha, in (0, 0.5], bounds the probability of a false fail; 0 means DefaultAlpha.
 	Alpha float64 `json:"alpha,omitempty"`
@@ -49,15 +49,15 @@ type Criterion struct {
 	PassAlpha float64 `json:"passAlpha,omitempty"`
 }
 
-// ErrorRate makes the criterion on the share of requests that failed, for example ErrorRate(0.005, 0.01): target
-// below 0.5 %, rollback above 1 %.
+// ErrorRate is the criterion on the share of failed requests. ErrorRate(0.005, 0.01) has a target below 0.5 % and rolls
+// back above 1 %.
 func ErrorRate(target, rollback float64) Criterion {
 	return Criterion{Name: "error rate", Kind: KindErrorRate, Target: target, Rollback: rollback}
 }
 
-// Latency makes the criterion that the given quantile of the latency is below limit, for example Latency(500ms,
-// 0.95). It is judged as a share: P95 < 500 ms says the same as fewer than 5 % of the requests above 500 ms. A share
-// clearly above that target fails; set Rollback to tolerate more, or to 1 to leave slowness to a person.
+// Latency is the criterion that a quantile of the latency is below the limit, for example Latency(500ms, 0.95). It is
+// judged as a share: P95 < 500 ms means that fewer than 5 % of the requests take longer than 500 ms. A share above that
+// target with confidence fails; set Rollback higher to tolerate more, or to 1 to leave slowness to a person.
 func Latency(limit time.Duration, quantile float64) Criterion {
 	// Rounded, because 1-0.95 is not 0.05 in binary.
 	target, _ := strconv.ParseFloat(strconv.FormatFloat(1-quantile, 'g', 12, 64), 64)
@@ -66,7 +66,7 @@ func Latency(limit time.Duration, quantile float64) Criterion {
 	}
 }
 
-// Validate says what is wrong with the criterion.
+// Validate returns an error that names every invalid field, its value and the allowed ones.
 func (c Criterion) Validate() error {
 	var problems []error
 	bad := func(field string, got any, want string) {
@@ -115,13 +115,13 @@ func (c Criterion) alpha() float64 {
 
 // Decide judges a bake: k bad events among n requests.
 //
-// It fails when the lower confidence bound of the share is above the rollback limit, be n as small as it may: the
-// test needs no minimum. It passes when n reaches the minimum and the share is below the target. Anything else is
+// It fails if the lower confidence bound of the share is above the rollback limit, with any n: the test needs no
+// minimum number of requests. It passes if n reaches the minimum and the share is below the target. Anything else is
 // inconclusive. Impossible counts are an error.
 func (c Criterion) Decide(n, k int64) Result { return c.DecideAgainst(Counts{N: n, K: k}, nil) }
 
-// DecideAgainst is Decide beside the stable track's counts over the same time: a canary that is no worse than a
-// stable track which is bad itself does not fail.
+// DecideAgainst is [Criterion.Decide] with the stable track's counts over the same time. A canary does not fail if it
+// is no worse than a bad stable track.
 func (c Criterion) DecideAgainst(canary Counts, stable *Counts) Result {
 	result, decided := c.look(canary, stable)
 	switch {
@@ -135,13 +135,13 @@ func (c Criterion) DecideAgainst(canary Counts, stable *Counts) Result {
 	case result.Rate < c.Target:
 		return result.is(Pass, "%s, below the target of %s", c.counted(canary), percent(c.Target))
 	default:
-		return result.is(Inconclusive, "%s, not below the target of %s, but not shown to be above the rollback limit of "+
-			"%s either "+
-			"(lower bound %s): manual review", c.counted(canary), percent(c.Target), percent(c.Rollback), percent(result.Lower))
+		return result.is(Inconclusive, "%s, not below the target of %s, and not above the rollback limit of %s with "+
+			"confidence (lower bound %s): manual review", c.counted(canary), percent(c.Target), percent(c.Rollback),
+			percent(result.Lower))
 	}
 }
 
-// look is what bake and soak have in common: the numbers, and the verdicts that need no second thought.
+// look is the common part of bake and soak: the numbers, and the verdicts that both share.
 func (c Criterion) look(canary Counts, stable *Counts) (result Result, decided bool) {
 	result = Result{
 		Name: c.Name, N: canary.N, K: canary.K, Target: c.Target, Rollback: c.Rollback, MinRequests: c.MinRequests,
@@ -152,10 +152,10 @@ func (c Criterion) look(canary Counts, stable *Counts) (result Result, decided b
 		return result.is(Error, "%v", err), true
 	}
 	if !canary.possible() {
-		return result.is(Error, "%d %s of %d requests is no possible count", canary.K, c.events(), canary.N), true
+		return result.is(Error, "%d %s of %d requests is not a possible count", canary.K, c.events(), canary.N), true
 	}
 	if stable != nil && !stable.possible() {
-		return result.is(Error, "%d %s of %d requests of the stable track is no possible count", stable.K, c.events(),
+		return result.is(Error, "%d %s of %d requests of the stable track is not a possible count", stable.K, c.events(),
 			stable.N), true
 	}
 	if canary.N > 0 {
@@ -165,7 +165,7 @@ func (c Criterion) look(canary Counts, stable *Counts) (result Result, decided b
 	}
 	result.IntervalLower, result.IntervalUpper = Interval(canary.N, canary.K, displayConfidence)
 	result.More = c.Needed(canary)
-	// The same comparison as Lower > Rollback, without the error of a bisection.
+	// This is Lower > Rollback without the error of a bisection.
 	if c.Rollback >= 1 || EValue(canary.N, canary.K, c.Rollback) < 1/c.alpha() {
 		return result, false
 	}

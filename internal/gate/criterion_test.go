@@ -45,8 +45,8 @@ func TestDecide(t *testing.T) {
 		{"slow, for review", reviewOnly(latency), 1000, 1000, Inconclusive, "manual review"},
 		{"somewhat slow", latency, 100, 6, Inconclusive, "manual review"},
 		{"fast", latency, 100, 4, Pass, "below the target of 5 %"},
-		{"more bad than all", errorRate, 1, 2, Error, "no possible count"},
-		{"negative", errorRate, -1, -1, Error, "no possible count"},
+		{"more bad than all", errorRate, 1, 2, Error, "not a possible count"},
+		{"negative", errorRate, -1, -1, Error, "not a possible count"},
 		{"invalid criterion", Criterion{Name: "x"}, 1, 0, Error, `kind is ""`},
 	}
 	for _, test := range tests {

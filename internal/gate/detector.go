@@ -7,24 +7,24 @@ import (
 )
 
 const (
-	// startWeight is the detector's stake on a release that is bad from the beginning; the rest is laid on later starts.
+	// startWeight is the detector's stake on a release that is bad from the beginning. The rest is staked on later starts.
 	startWeight = 0.5
-	// restartScale is the time within which half of the rest is laid. It is the length of a soak.
+	// restartScale is the time within which half of the rest is staked. It is the length of a soak.
 	restartScale = 48 * time.Hour
 )
 
-// Detector is the sequential test for a release that may turn bad at any time. [EValue] gathers its evidence from the
-// beginning on: after a day of good answers a burst of errors has to outweigh all of them first. The detector mixes
-// over when the release turned bad, too. It lays half of its stake on the beginning and the rest on every later
-// moment, thinner the later it is, and each part starts its own likelihood ratios at its moment:
+// Detector is the sequential test for a release that may turn bad at any time. [EValue] gathers evidence from the
+// beginning: after a day of good answers, a burst of errors first has to outweigh them all. The detector also mixes
+// over the time at which the release turns bad. It stakes half on the beginning and the rest on all later moments,
+// with less weight the later they are. Each part starts its likelihood ratios at its moment:
 //
 //	M(t) = unspent(t) + sum over starts s <= t of weight(s) * mean over alternatives q of L_q(s, t)
 //
-// While the share of bad events is at most the limit, M is a non-negative supermartingale that starts at 1, as a
-// mixture of supermartingales that begin later. The probability that it ever reaches 1/alpha is at most alpha,
-// whatever the number of looks, however long the release is watched and whenever one stops. What a late start costs
-// is the logarithm of its weight: after 40 hours about 14 more nats than at the beginning without it, which errors of
-// a third of the requests make up with some 16 requests.
+// While the share of bad events is at most the limit, M is a non-negative supermartingale that starts at 1, because
+// it mixes supermartingales that start later. The probability that it ever reaches 1/alpha is at most alpha, for any
+// number of looks, any length of the watch and any stopping rule. This takes the errors for independent. A late start
+// costs the logarithm of its weight: after 40 hours about 14 nats more than at the beginning, which a share of a
+// third of bad requests makes up within about 16 requests.
 //
 // For one alternative the sum over the starts obeys S <- (S + weight) * L, so the state is one number for each
 // alternative. This is the statistic of A. Shiryaev (On optimum methods in quickest detection problems, 1963) with a
@@ -45,7 +45,7 @@ type Detector struct {
 
 // arm is the detector's evidence for one alternative.
 type arm struct {
-	// gain is what a bad event adds to the logarithm of the likelihood ratio, cost what any event takes from it.
+	// gain is added to the logarithm of the likelihood ratio by a bad event, cost is subtracted by any event.
 	gain, cost float64
 	// sum is the logarithm of the weighted sum over all starts.
 	sum float64
@@ -56,7 +56,7 @@ type arm struct {
 
 // Run is the time since the most likely start of the trouble.
 type Run struct {
-	// Since is its start, as time since the detector's beginning; Weight is what was laid on it.
+	// Since is its start, as time since the detector's beginning. Weight is the stake on that start.
 	Since  time.Duration
 	Weight float64
 	// Canary and Stable are the counts since then.
@@ -72,19 +72,18 @@ func NewDetector(limit float64) *Detector {
 	return d
 }
 
-// laid is the weight of all starts after the beginning up to an age.
+// laid is the total weight of the starts after the beginning up to an age.
 func laid(age time.Duration) float64 {
 	a, scale := age.Seconds(), restartScale.Seconds()
 	return (1 - startWeight) * a / (a + scale)
 }
 
-// Observe adds what was counted in the time since the last call: of the canary, and of the stable track beside it.
-// How long that time is may depend on everything that was seen before. Impossible counts are an error and change
-// nothing.
+// Observe adds the counts of the canary and of the stable track in the time since the last call. The length of that
+// time may depend on everything observed before. Impossible counts are an error and change nothing.
 func (d *Detector) Observe(elapsed time.Duration, canary, stable Counts) error {
 	if !canary.possible() || !stable.possible() || elapsed < 0 {
-		return fmt.Errorf("%d bad of %d, beside %d of %d, in %v is no possible count", canary.K, canary.N, stable.K, stable.N,
-			elapsed)
+		return fmt.Errorf("%d bad of %d, beside %d of %d, in %v is not a possible count", canary.K, canary.N, stable.K,
+			stable.N, elapsed)
 	}
 	weight := laid(d.age+elapsed) - laid(d.age)
 	if d.spent == 0 {
@@ -121,8 +120,8 @@ func addLogs(a, b float64) float64 {
 	return a + math.Log1p(math.Exp(b-a))
 }
 
-// LogEvidence is the natural logarithm of M; it reaches -log(alpha) under the limit with a probability of at most
-// alpha.
+// LogEvidence is the natural logarithm of M, in nats. Under the limit it ever reaches -log(alpha) with a probability of
+// at most alpha.
 func (d *Detector) LogEvidence() float64 {
 	total := math.Inf(-1)
 	for i := range d.arms {
@@ -131,21 +130,21 @@ func (d *Detector) LogEvidence() float64 {
 	return addLogs(total-math.Log(float64(len(d.arms))), math.Log(1-d.spent))
 }
 
-// Forget drops the evidence gathered so far and goes on from here. Evidence that is dropped can only make a false
-// alarm less likely. It is for trouble that was found to be shared with the stable track.
+// Forget drops the evidence gathered so far and continues from here. Dropping evidence only makes a false alarm less
+// likely. It is for trouble that the stable track shares.
 func (d *Detector) Forget() {
 	for i := range d.arms {
 		d.arms[i].sum, d.arms[i].rise, d.arms[i].run = math.Inf(-1), 0, Run{Since: d.age}
 	}
 }
 
-// Age is the time since the beginning.
+// Age is the observed time since the beginning.
 func (d *Detector) Age() time.Duration { return d.age }
 
 // Total are the counts since the beginning, of the canary and of the stable track.
 func (d *Detector) Total() (canary, stable Counts) { return d.canary, d.stable }
 
-// Likely is the run of the alternative that the counts speak for most.
+// Likely is the run of the alternative that the counts support most.
 func (d *Detector) Likely() Run {
 	best := 0
 	for i := range d.arms {
@@ -190,8 +189,11 @@ func (c Criterion) detected(limit float64, d Detection) Result {
 	result := c.unknown()
 	result.N, result.K, result.Rate, result.Stable = canary.N, canary.K, canary.share(), &stable
 	result.Confidence, result.Upper = 1-c.alpha(), 1
-	if err := c.Validate(); err != nil || limit != c.Rollback {
-		return result.is(Error, "a detector of %v cannot judge the rollback limit %v: %v", limit, c.Rollback, err)
+	if err := c.Validate(); err != nil {
+		return result.is(Error, "%v", err)
+	}
+	if limit != c.Rollback {
+		return result.is(Error, "a detector of %v cannot judge the rollback limit %v", limit, c.Rollback)
 	}
 	if canary.K > 0 {
 		// The run's start has this weight alone: a lower bound that spends no more holds for all starts together.

@@ -10,8 +10,8 @@ import (
 // oddsRatios are the alternatives of the mixture. They are the shares 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 33, 50 and 90
 // % against a limit of 1 %, kept as odds ratios so that they scale to any limit and stay below 1: from "a little
 // above" to "nearly everything fails". An alternative close to the truth needs few requests; mixing eleven costs at
-// most log(11) in the log of the evidence. A share between the limit and about 1.05 times it stays closer to the
-// limit than to any alternative: it is never failed, however many requests there are, and never passes either.
+// most log(11) in the log of the evidence. A share between the limit and about 1.05 times it is closer to the
+// limit than to any alternative: it neither fails nor passes, with any number of requests.
 var oddsRatios = func() []float64 {
 	const reference = 0.01
 	shares := []float64{0.011, 0.0125, 0.015, 0.02, 0.03, 0.05, 0.10, 0.20, 0.33, 0.50, 0.90}
@@ -108,8 +108,8 @@ func LowerBound(n, k int64, alpha float64) float64 {
 }
 
 // Interval is the exact two-sided interval of Clopper and Pearson for a share of k among n at the given confidence.
-// It holds for one look at a sample of fixed size: it is shown to people, and no verdict rests on it. Without
-// requests it is [0, 1].
+// It holds for one look at a sample of fixed size: it is for display, and no verdict rests on it. Without requests it
+// is [0, 1].
 func Interval(n, k int64, confidence float64) (lower, upper float64) {
 	lower, upper = 0, 1
 	if n <= 0 {

@@ -10,9 +10,9 @@ import (
 	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
-// Question is what a look asks.
+// Question is the input of a look.
 type Question struct {
-	// Metrics select the release's series, Stable those of the stable track to compare with; nil compares with nothing.
+	// Metrics select the release's series, Stable those of the stable track; nil for no comparison.
 	Metrics Metrics
 	Stable  *Metrics
 	// Criteria are judged over the Window.
@@ -20,13 +20,12 @@ type Question struct {
 	Window   Window
 }
 
-// Evaluate looks at all criteria for a bake. Whatever keeps it from judging a criterion is the result of that
-// criterion, with verdict Error; nothing else is returned as an error.
+// Evaluate judges all criteria for a bake. A criterion that cannot be judged has the verdict Error and its reason.
 func Evaluate(ctx context.Context, querier Querier, question Question) Evaluation {
 	return question.evaluate(ctx, querier, Criterion.DecideAgainst)
 }
 
-// EvaluateSoak looks at all criteria for a soak; see [Criterion.Judge].
+// EvaluateSoak judges all criteria for a soak; see [Criterion.Judge].
 func EvaluateSoak(ctx context.Context, querier Querier, question Question) Evaluation {
 	return question.evaluate(ctx, querier, Criterion.Judge)
 }
@@ -56,14 +55,14 @@ func (q Question) evaluateOne(ctx context.Context, querier Querier, criterion Cr
 	}
 	stable, err := criterion.beside(ctx, querier, q.Stable, q.Window)
 	if err != nil {
-		return failed.is(Error, "the stable track, to compare with: %v", err)
+		return failed.is(Error, "read the stable track for comparison: %v", err)
 	}
 	result := judge(criterion, canary, stable)
 	result.Query = query
 	return result
 }
 
-// measure counts the events of a release in the window; query is what was asked.
+// measure counts the events of a release in the window. query is the query behind the counts.
 func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics, window Window) (counts Counts,
 	query string, err error) {
 	if err := metrics.Validate(); err != nil {
@@ -86,7 +85,7 @@ func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics
 	return counts, query, seen(ctx, querier, metrics, c.metric(metrics), selector, window, newest)
 }
 
-// beside counts the events of the stable track. A track without series is not compared with.
+// beside counts the events of the stable track. It is nil for a track without series.
 func (c Criterion) beside(ctx context.Context, querier Querier, stable *Metrics, window Window) (*Counts, error) {
 	if stable == nil {
 		return nil, nil
@@ -103,7 +102,7 @@ func (c Criterion) beside(ctx context.Context, querier Querier, stable *Metrics,
 	return &counts, nil
 }
 
-// read counts the events of a selector's series in the window and shows every piece that it reads.
+// read counts the events of a selector's series in the window and calls show for every piece.
 func (c Criterion) read(ctx context.Context, querier Querier, metrics Metrics, selector string, window Window,
 	show func(model.Matrix)) (Counts, error) {
 	if c.Kind == KindLatency {
@@ -122,7 +121,7 @@ func (c Criterion) read(ctx context.Context, querier Querier, metrics Metrics, s
 	return counts, nil
 }
 
-// selector selects the series that are counted.
+// selector selects the counted series.
 func (c Criterion) selector(ctx context.Context, querier Querier, metrics Metrics, window Window) (string, error) {
 	if c.Kind == KindLatency {
 		return selectBuckets(ctx, querier, metrics, float64(c.Limit)/float64(metrics.durationUnit()), window)
@@ -149,15 +148,15 @@ func (c Criterion) count(matrix model.Matrix, metrics Metrics, start time.Time) 
 	return errorCounts(matrix, start, metrics.StatusLabel, metrics.ErrorPattern)
 }
 
-// seen checks that the window itself holds a sample, and a fresh one.
+// seen verifies that the window has samples and that the newest one is fresh.
 func seen(ctx context.Context, querier Querier, metrics Metrics, metric, selector string, window Window,
 	newest time.Time) error {
 	if !newest.After(window.Start) {
-		found, err := missing(ctx, querier, metrics, metric, selector, window)
+		explanation, err := missing(ctx, querier, metrics, metric, selector, window)
 		if err != nil {
-			return fmt.Errorf("no sample of %s in the window; what there is instead could not be read: %w", selector, err)
+			return fmt.Errorf("no sample of %s in the window; asking for the reason failed: %w", selector, err)
 		}
-		return fmt.Errorf("no sample of %s in the window: %s", selector, found)
+		return fmt.Errorf("no sample of %s in the window: %s", selector, explanation)
 	}
 	return fresh(ctx, querier, metrics, selector, window.End, newest)
 }

@@ -22,7 +22,7 @@ type store struct {
 }
 
 func (s store) Samples(_ context.Context, selector string, start, end time.Time) (model.Matrix, error) {
-	var found model.Matrix
+	var matrix model.Matrix
 	for _, stream := range s.samples[selector] {
 		within := &model.SampleStream{Metric: stream.Metric}
 		for _, sample := range stream.Values {
@@ -31,10 +31,10 @@ func (s store) Samples(_ context.Context, selector string, start, end time.Time)
 			}
 		}
 		if len(within.Values) > 0 {
-			found = append(found, within)
+			matrix = append(matrix, within)
 		}
 	}
-	return found, s.err
+	return matrix, s.err
 }
 
 func (s store) LabelValues(_ context.Context, label, selector string, _, _ time.Time) ([]string, error) {
@@ -99,7 +99,7 @@ func TestEvaluateErrors(t *testing.T) {
 		{"no sample in the window", store{
 			samples: map[string]model.Matrix{requests: {series("code=200", -40, 1, 2)}},
 			values:  map[string][]string{"__name__ http_requests_total": {"http_requests_total"}},
-		}, metrics, window, []string{"last sample is of 2026-03-02T08:50:15Z", "10m45s before the end"}},
+		}, metrics, window, []string{"last sample is from 2026-03-02T08:50:15Z", "10m45s before the end"}},
 		{"stale", store{samples: map[string]model.Matrix{requests: {series("code=200", 0, 1, 2)}}}, metrics,
 			Window{Start: t0, End: t0.Add(time.Minute + step)}, []string{"stale", "more than 3 scrapes of 15s"}},
 		{"another status label", store{samples: map[string]model.Matrix{requests: {series("status=200", 3, 1)}}}, metrics,
@@ -153,7 +153,8 @@ func TestEvaluationJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(string(text),
-		`{"verdict":"pass","start":"2026-03-02T09:00:00Z","end":"2026-03-02T09:01:00Z","results":[{"name":"error rate","verdict":"pass","n":191,"k":1,`) {
+		`{"verdict":"pass","start":"2026-03-02T09:00:00Z","end":"2026-03-02T09:01:00Z",`+
+			`"results":[{"name":"error rate","verdict":"pass","n":191,"k":1,`) {
 		t.Errorf("JSON is %s", text)
 	}
 	var back Evaluation

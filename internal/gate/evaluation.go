@@ -14,60 +14,60 @@ import (
 type Result struct {
 	Name    string  `json:"name"`
 	Verdict Verdict `json:"verdict"`
-	// N is the number of requests and K that of the bad ones among them; Rate is their share, 0 without requests.
+	// N is the number of requests and K the number of bad ones among them. Rate is K/N, and 0 without requests.
 	N    int64   `json:"n"`
 	K    int64   `json:"k"`
 	Rate float64 `json:"rate"`
-	// Lower is the lower bound of the share that holds at every look with Confidence.
+	// Lower is the lower bound of the share. It holds at all looks simultaneously with Confidence.
 	Lower      float64 `json:"lower"`
 	Confidence float64 `json:"confidence"`
-	// Upper is the upper bound of the share that holds at every look with PassConfidence.
+	// Upper is the upper bound of the share. It holds at all looks simultaneously with PassConfidence.
 	Upper          float64 `json:"upper"`
 	PassConfidence float64 `json:"passConfidence"`
-	// More is how many more requests at the present rate would decide; [Never] when none would.
+	// More is the number of further requests at the current share that would decide, or [Never].
 	More int64 `json:"more"`
-	// Stable are the stable track's counts over the same time; nil when there was nothing to compare with.
+	// Stable are the stable track's counts over the same time; nil without a comparison.
 	Stable *Counts `json:"stable,omitempty"`
-	// Shared tells that the stable track is as bad: the canary is not blamed.
+	// Shared means that the stable track is as bad, so that the canary is not blamed.
 	Shared bool `json:"shared,omitempty"`
-	// IntervalLower and IntervalUpper are the exact interval for this look alone, with IntervalConfidence.
+	// IntervalLower and IntervalUpper are the exact interval of this look alone, with IntervalConfidence.
 	IntervalLower      float64 `json:"intervalLower"`
 	IntervalUpper      float64 `json:"intervalUpper"`
 	IntervalConfidence float64 `json:"intervalConfidence"`
-	// Target and Rollback are the limits of the criterion, as shares; MinRequests is what a pass needs.
+	// Target and Rollback are the criterion's limits, as shares. MinRequests is the number of requests that a pass needs.
 	Target      float64 `json:"target"`
 	Rollback    float64 `json:"rollback"`
 	MinRequests int64   `json:"minRequests"`
 	// Reason is one sentence with the numbers.
 	Reason string `json:"reason"`
-	// Query is what Prometheus was asked; empty when it was not.
+	// Query is the query to Prometheus; empty without one.
 	Query string `json:"query,omitempty"`
 }
 
-// is gives the result its verdict and the reason for it.
+// is adds a verdict and its reason to a copy of the result.
 func (r Result) is(v Verdict, reason string, args ...any) Result {
 	r.Verdict, r.Reason = v, sanitize.Text(fmt.Sprintf(reason, args...))
 	return r
 }
 
-// LacksRequests tells that the result is inconclusive only because fewer requests than the minimum were seen.
+// LacksRequests reports whether the result is inconclusive only for lack of requests.
 func (r Result) LacksRequests() bool { return r.Verdict == Inconclusive && r.N < r.MinRequests }
 
-// Window is the time that is judged: requests after Start and up to End.
+// Window is the judged time: after Start and up to End.
 type Window struct {
 	Start, End time.Time
 }
 
 func (w Window) length() time.Duration { return w.End.Sub(w.Start) }
 
-// Evaluation is one look at all criteria.
+// Evaluation is the outcome of one look at all criteria.
 type Evaluation struct {
 	Start   time.Time `json:"start"`
 	End     time.Time `json:"end"`
 	Results []Result  `json:"results"`
 }
 
-// Verdict is the worst of the results' verdicts; see [Worst].
+// Verdict is the worst verdict of the results; see [Worst].
 func (e Evaluation) Verdict() Verdict {
 	verdicts := make([]Verdict, len(e.Results))
 	for i, r := range e.Results {
@@ -76,7 +76,7 @@ func (e Evaluation) Verdict() Verdict {
 	return Worst(verdicts...)
 }
 
-// Reasons joins those of the results with a verdict into a sentence.
+// Reasons joins the reasons of all results with the verdict.
 func (e Evaluation) Reasons(verdict Verdict) string {
 	var texts []string
 	for _, result := range e.Results {
@@ -90,7 +90,7 @@ func (e Evaluation) Reasons(verdict Verdict) string {
 	return strings.Join(texts, "; ")
 }
 
-// LacksRequests tells that the evaluation is inconclusive for lack of requests alone, so that waiting can cure it.
+// LacksRequests reports whether the evaluation is inconclusive for lack of requests alone, so that waiting helps.
 func (e Evaluation) LacksRequests() bool {
 	for _, r := range e.Results {
 		if r.Verdict != Pass && !r.LacksRequests() {
@@ -100,8 +100,8 @@ func (e Evaluation) LacksRequests() bool {
 	return e.Verdict() == Inconclusive && len(e.Results) > 0
 }
 
-// String is the evaluation as a table for people, followed by the reason of every result and by the queries of those
-// that did not pass.
+// String is the evaluation as a table for people, followed by the reason of every result, and by the query of every
+// result that did not pass.
 func (e Evaluation) String() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "gate: %s after %s\n", e.Verdict(), e.End.Sub(e.Start).Round(time.Second))
@@ -121,7 +121,7 @@ func (e Evaluation) String() string {
 	return out.String()
 }
 
-// counts tells whether the result rests on counted requests; a condition of another kind has no target.
+// counts reports whether the result rests on counted requests. Other conditions have no target.
 func (r Result) counts() bool { return r.Target > 0 }
 
 func (r Result) numbers() string {

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// A bucket that counts nothing countable is an error: it neither rolls a canary back nor lets one through.
+// A bucket whose value is not a count is an error: it neither rolls a canary back nor advances one.
 func TestBucketsThatAreNoCountsAreErrors(t *testing.T) {
 	for _, value := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, 0.5, 1e300} {
 		matrix := model.Matrix{
@@ -27,7 +27,8 @@ func TestNamesStayWithinTheirString(t *testing.T) {
 	query := `max(up{release="$release"}) or max(up{release='$release'})`
 	for _, release := range []string{"week1' or vector(1) or '", "week1` or vector(1)", "\xff"} {
 		asked := ""
-		got := QueryCriterion{Name: "up", Query: query, Limit: 0, Direction: Above}.Evaluate(t.Context(), answers{value: vector(1), asked: &asked}, Rollout{Release: release}, window)
+		criterion := QueryCriterion{Name: "up", Query: query, Limit: 0, Direction: Above}
+		got := criterion.Evaluate(t.Context(), answers{value: vector(1), asked: &asked}, Rollout{Release: release}, window)
 		if got.Verdict != Error || !strings.Contains(got.Reason, "$release") || asked != "" {
 			t.Errorf("%q: %s, %s; asked %s", release, got.Verdict, got.Reason, asked)
 		}

@@ -12,8 +12,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
-// Metrics says how a service calls its metrics and which series belong to the release. [DefaultMetrics] has the usual
-// names.
+// Metrics names a service's metrics and selects the series of the release. [DefaultMetrics] has the usual names.
 type Metrics struct {
 	// RequestsTotal is the counter of requests and StatusLabel its label for the status.
 	RequestsTotal string
@@ -23,20 +22,19 @@ type Metrics struct {
 	// DurationBucket is the counter of a classic histogram's buckets, DurationUnit the unit of their bounds.
 	DurationBucket string
 	DurationUnit   time.Duration
-	// TrackLabel and VersionLabel are the labels of the series that tell the tracks and the releases apart.
+	// TrackLabel and VersionLabel are the labels that distinguish the tracks and the releases.
 	TrackLabel   string
 	VersionLabel string
-	// Selector has the labels that a series must carry with exactly these values.
+	// Selector has the labels that every counted series has, with their exact values.
 	Selector map[string]string
-	// ScrapeInterval is how often the pods are scraped; 0 infers it from the samples.
+	// ScrapeInterval is the time between scrapes of a pod; 0 infers it from the samples.
 	ScrapeInterval time.Duration
-	// Lookback is how long before a window the sample that its counts start from may lie; 0 means 5 minutes. A series
-	// without one counts from 0.
+	// Lookback is the time before a window in which the base of its counts is searched; 0 means 5 minutes. A series
+	// without a base counts from 0.
 	Lookback time.Duration
 }
 
-// DefaultMetrics has the names that the Prometheus client libraries and the finance service use, and selects every
-// series.
+// DefaultMetrics has the names that Prometheus' client libraries and the finance service use. It selects every series.
 func DefaultMetrics() Metrics {
 	return Metrics{
 		RequestsTotal: "http_requests_total", StatusLabel: "code", ErrorPattern: "5..",
@@ -48,7 +46,7 @@ func DefaultMetrics() Metrics {
 
 const defaultLookback = 5 * time.Minute
 
-// With adds labels to the selector of a copy.
+// With is a copy that also selects by the labels.
 func (m Metrics) With(labels map[string]string) Metrics {
 	selector := maps.Clone(m.Selector)
 	if selector == nil {
@@ -59,7 +57,7 @@ func (m Metrics) With(labels map[string]string) Metrics {
 	return m
 }
 
-// For selects the series of a track and, unless it is empty, of a release.
+// For is a copy that selects the series of a track, and of a release unless it is empty.
 func (m Metrics) For(track, release string) Metrics {
 	labels := map[string]string{m.TrackLabel: track}
 	if release != "" {
@@ -68,7 +66,7 @@ func (m Metrics) For(track, release string) Metrics {
 	return m.With(labels)
 }
 
-// Validate says what is wrong with the names.
+// Validate returns an error that names every invalid name and value.
 func (m Metrics) Validate() error {
 	var problems []error
 	for _, metric := range []string{m.RequestsTotal, m.DurationBucket} {
@@ -77,8 +75,8 @@ func (m Metrics) Validate() error {
 		}
 	}
 	if !model.LegacyValidation.IsValidLabelName(m.StatusLabel) {
-		problems = append(problems, fmt.Errorf("metrics: statusLabel %q is no label name: letters, digits and _ are allowed",
-			m.StatusLabel))
+		problems = append(problems, fmt.Errorf(
+			"metrics: statusLabel %q is not a label name: letters, digits and _ are allowed", m.StatusLabel))
 	}
 	if m.ErrorPattern == "" {
 		problems = append(problems,

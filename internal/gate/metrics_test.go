@@ -32,8 +32,8 @@ func TestMetricsValidate(t *testing.T) {
 		change func(*Metrics)
 		want   string
 	}{
-		{func(m *Metrics) { m.RequestsTotal = "http requests" }, `"http requests" is no metric name`},
-		{func(m *Metrics) { m.DurationBucket = "" }, `"" is no metric name`},
+		{func(m *Metrics) { m.RequestsTotal = "http requests" }, `"http requests" is not a metric name`},
+		{func(m *Metrics) { m.DurationBucket = "" }, `"" is not a metric name`},
 		{func(m *Metrics) { m.StatusLabel = "status-code" }, `statusLabel "status-code"`},
 		{func(m *Metrics) { m.ErrorPattern = "5(" }, `errorPattern "5("`},
 		{func(m *Metrics) { m.ErrorPattern = "" }, "errorPattern is empty"},

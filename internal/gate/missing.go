@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// history is how far back to look for what there was instead.
+	// history is how far back the explanation looks.
 	history = time.Hour
-	// maxListed is how many names or values are listed.
+	// maxListed is the greatest number of listed names or values.
 	maxListed = 8
 )
 
-// missing says what Prometheus holds in place of a selector's samples, from the general to the particular: whether
-// the metric exists, which values its labels have, and when it was last seen.
+// missing explains why a selector has no samples: the metric does not exist, its labels have other values, or its last
+// sample is old.
 func missing(ctx context.Context, querier Querier, metrics Metrics, metric, selector string, window Window) (string,
 	error) {
 	start := window.Start.Add(-history)
@@ -39,13 +39,13 @@ func missing(ctx context.Context, querier Querier, metrics Metrics, metric, sele
 	}
 	if len(matrix) > 0 {
 		newest := newestSample(matrix)
-		return fmt.Sprintf("its last sample is of %s, %v before the end of the window: is the pod still scraped?",
+		return fmt.Sprintf("its last sample is from %s, %v before the end of the window: is the pod still scraped?",
 			stamp(newest), window.End.Sub(newest).Round(time.Second)), nil
 	}
-	return otherLabels(ctx, querier, metrics, metric, start, window.End)
+	return labelValues(ctx, querier, metrics, metric, start, window.End)
 }
 
-// noMetric names the metrics that are called similarly.
+// noMetric names the metrics with similar names.
 func noMetric(ctx context.Context, querier Querier, metric string, start, end time.Time) (string, error) {
 	words := nameWords(metric)
 	names, err := querier.LabelValues(ctx, model.MetricNameLabel, promql.NamesContaining(words...), start, end)
@@ -64,7 +64,7 @@ func noMetric(ctx context.Context, querier Querier, metric string, start, end ti
 		nil
 }
 
-// nameWords are the words of a metric's name that tell what it is about; all of them when none does.
+// nameWords are the significant words of a metric's name, or all words if none is significant.
 func nameWords(metric string) []string {
 	common := []string{"total", "bucket", "count", "sum", "seconds", "milliseconds", "duration"}
 	all := strings.FieldsFunc(metric, func(r rune) bool { return r == '_' || r == ':' })
@@ -79,12 +79,12 @@ func nameWords(metric string) []string {
 	}
 }
 
-// otherLabels shows which values the labels of the selector have, and those of track and version.
-func otherLabels(ctx context.Context, querier Querier, metrics Metrics, metric string, start, end time.Time) (string,
+// labelValues lists the existing values of the selector's labels and of the track's and version's.
+func labelValues(ctx context.Context, querier Querier, metrics Metrics, metric string, start, end time.Time) (string,
 	error) {
 	labels := slices.AppendSeq([]string{metrics.TrackLabel, metrics.VersionLabel}, maps.Keys(metrics.Selector))
 	slices.Sort(labels)
-	var found []string
+	var lines []string
 	for _, label := range slices.Compact(labels) {
 		if label == "" {
 			continue
@@ -97,9 +97,9 @@ func otherLabels(ctx context.Context, querier Querier, metrics Metrics, metric s
 		if len(values) > 0 {
 			text = "label " + label + " has the values " + some(values)
 		}
-		found = append(found, text)
+		lines = append(lines, text)
 	}
-	return fmt.Sprintf("%s exists, but not with these labels: %s", metric, strings.Join(found, "; ")), nil
+	return fmt.Sprintf("%s exists, but not with these labels: %s", metric, strings.Join(lines, "; ")), nil
 }
 
 func some(values []string) string {

@@ -130,7 +130,7 @@ func startPrometheus(t *testing.T, target string) *product.Client {
 	return client
 }
 
-// until waits for a condition, which tells what is missing yet.
+// until waits for a condition, which returns what is still missing.
 func until(t *testing.T, missing func() string) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
@@ -142,7 +142,7 @@ func until(t *testing.T, missing func() string) {
 	}
 }
 
-// counted waits until the criterion has seen n requests and k bad ones, and tells its result.
+// counted waits until the criterion has counted n requests and k bad ones, and returns its result.
 func counted(t *testing.T, p *product.Client, m Metrics, c Criterion, since time.Time, n, k int64) Result {
 	t.Helper()
 	var result Result
@@ -218,7 +218,7 @@ func TestEndToEndPrometheus(t *testing.T) {
 		})
 		got := Evaluate(t.Context(), server, Question{Metrics: metrics, Criteria: []Criterion{errorRate},
 			Window: Window{Start: time.Now().Add(-time.Millisecond), End: time.Now()}}).Results[0]
-		testkit.WantError(t, errors.New(got.Reason), "no sample of", "its last sample is of")
+		testkit.WantError(t, errors.New(got.Reason), "no sample of", "its last sample is from")
 	})
 }
 

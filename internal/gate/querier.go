@@ -7,10 +7,10 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Querier reads what Prometheus holds. [Prometheus] is the one that asks a server.
+// Querier reads series from Prometheus. The Client of internal/prometheus implements it.
 type Querier interface {
 	// Samples gives the raw samples of the selector's series after start and up to end.
 	Samples(ctx context.Context, selector string, start, end time.Time) (model.Matrix, error)
-	// LabelValues gives the values that a label had between start and end on the series that match the selector.
+	// LabelValues gives the values of a label between start and end on the series that match the selector.
 	LabelValues(ctx context.Context, label, selector string, start, end time.Time) ([]string, error)
 }

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Reading in pieces counts what reading at once counts, whatever the counters do and wherever pods come and go.
+// Reading in pieces counts the same as reading at once, for any counters and any pods that come and go.
 func TestPiecesAddUpToTheWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const samples = 400 // of a minute, so that there are several pieces of an hour
@@ -79,8 +79,8 @@ func TestCoverFindsGaps(t *testing.T) {
 		}
 		return minutes
 	}
-	other := at(every(95, 110)...)
-	other.Metric = model.Metric{"code": "200", "pod": "b"}
+	podB := at(every(95, 110)...)
+	podB.Metric = model.Metric{"code": "200", "pod": "b"}
 	tests := []struct {
 		name    string
 		matrix  model.Matrix
@@ -93,7 +93,7 @@ func TestCoverFindsGaps(t *testing.T) {
 		{"a gap over the hour", model.Matrix{at(append(every(0, 50), every(75, 120)...)...)}, 95 * time.Minute, 1},
 		{"late", model.Matrix{at(every(30, 120)...)}, 90 * time.Minute, 1},
 		{"ended", model.Matrix{at(every(0, 90)...)}, 90 * time.Minute, 1},
-		{"another pod goes on", model.Matrix{at(append(every(0, 96), every(109, 120)...)...), other}, 120 * time.Minute, 0},
+		{"another pod goes on", model.Matrix{at(append(every(0, 96), every(109, 120)...)...), podB}, 120 * time.Minute, 0},
 		{"nothing", nil, 0, 1},
 	}
 	for _, tt := range tests {
@@ -221,7 +221,7 @@ func TestRestarts(t *testing.T) {
 func TestNoRangeIsEmpty(t *testing.T) {
 	asked := ""
 	about := Rollout{Namespace: "shop", App: "finance", Deployment: "finance-v2", Release: "v2"}
-	own := QueryCriterion{Name: "csat", Query: "avg_over_time(csat[$window])", Direction: Above}
+	configured := QueryCriterion{Name: "csat", Query: "avg_over_time(csat[$window])", Direction: Above}
 	for length, want := range map[time.Duration]string{0: "[1s]", 300 * time.Millisecond: "[1s]",
 		1600 * time.Millisecond: "[2s]", 48 * time.Hour: "[2d]"} {
 		short := Window{Start: window.Start, End: window.Start.Add(length)}
@@ -229,7 +229,7 @@ func TestNoRangeIsEmpty(t *testing.T) {
 		for name, ask := range map[string]func() Result{
 			"restarts": func() Result { return Restarts(t.Context(), answer, about, nil, short) },
 			"alerts":   func() Result { return Firing(t.Context(), answer, about, short) },
-			"own":      func() Result { return own.Evaluate(t.Context(), answer, about, short) },
+			"own":      func() Result { return configured.Evaluate(t.Context(), answer, about, short) },
 		} {
 			if ask(); !strings.Contains(asked, want) {
 				t.Errorf("%s over %v: asked %s, want a range of %s", name, length, asked, want)

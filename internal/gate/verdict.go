@@ -4,23 +4,23 @@ package gate
 type Verdict string
 
 const (
-	// Pass means that there was enough evidence and that it met the target.
+	// Pass means that the evidence suffices and meets the target.
 	Pass Verdict = "pass"
-	// Fail means that the evidence shows the release to be worse than the rollback limit. It is the only verdict on
-	// which a release is taken out of traffic.
+	// Fail means that the release exceeds the rollback limit with statistical confidence. It is the only verdict that
+	// takes a release out of traffic.
 	Fail Verdict = "fail"
-	// Inconclusive means that the metrics were read, but show neither: too few requests, or a share between the target and
-	// what could be told apart from the rollback limit. Time and traffic may cure it; a person may look.
+	// Inconclusive means that the metrics show neither: there are too few requests, or the share lies between the target
+	// and the smallest share that can be distinguished from the rollback limit. Time and traffic may resolve it, or a
+	// person may review it.
 	Inconclusive Verdict = "inconclusive"
-	// Error means that nothing could be judged: Prometheus did not answer, or holds no such series. It says nothing
-	// about the release, so it neither advances nor rolls back.
+	// Error means that the release could not be judged: Prometheus did not answer, or has no such series. It neither
+	// advances a release nor rolls it back.
 	Error Verdict = "error"
 )
 
-// Worst combines verdicts into one. The order is fail > error > inconclusive > pass: proof that a release is bad is
-// not undone by another criterion that could not be read, and what could not be read is worse than what was read and
-// is still open. Without any verdict the result is Inconclusive, because nothing was shown; an unknown verdict counts
-// as Error.
+// Worst combines verdicts into one, in the order fail > error > inconclusive > pass: a criterion that cannot be read
+// does not undo the failure of another, and is worse than one that is still open. Without any verdict the result is
+// Inconclusive. An unknown verdict counts as Error.
 func Worst(verdicts ...Verdict) Verdict {
 	if len(verdicts) == 0 {
 		return Inconclusive

@@ -25,21 +25,21 @@ func TestAttestations(t *testing.T) {
 	if want := "database-backup=snap-17 security-audit=https://wiki/audit/2 sign-off=mail "; names != want {
 		t.Errorf("%s, want %s", names, want)
 	}
-	audit, found := ledger.Attestation("security-audit")
-	if !found || !audit.Holds(monday.Add(time.Hour)) || audit.Holds(week) || audit.Holds(monday.Add(-time.Hour)) {
-		t.Errorf("the audit %+v is found: %v", audit, found)
+	audit, exists := ledger.Attestation("security-audit")
+	if !exists || !audit.Holds(monday.Add(time.Hour)) || audit.Holds(week) || audit.Holds(monday.Add(-time.Hour)) {
+		t.Errorf("the audit %+v exists: %v", audit, exists)
 	}
 	signed, _ := ledger.Attestation("sign-off")
 	if !signed.Holds(week.Add(1000 * time.Hour)) {
 		t.Error("an attestation without an end ends")
 	}
-	if entry, found := ledger.Attestation("nothing"); found || entry.Holds(monday) {
+	if entry, exists := ledger.Attestation("nothing"); exists || entry.Holds(monday) {
 		t.Errorf("nobody attested it: %+v", entry)
 	}
-	if rehearsal, found := ledger.Rehearsal(); !found || rehearsal.Took != 1200 {
-		t.Errorf("rehearsal %+v, %v", rehearsal, found)
+	if rehearsal, exists := ledger.Rehearsal(); !exists || rehearsal.Took != 1200 {
+		t.Errorf("rehearsal %+v, %v", rehearsal, exists)
 	}
-	if _, found := (&Ledger{}).Rehearsal(); found {
+	if _, exists := (&Ledger{}).Rehearsal(); exists {
 		t.Error("an empty ledger has a rehearsal")
 	}
 	if state := ledger.State(); state.Weight != 0 || state.Begun != nil || state.Interruption() != 0 {

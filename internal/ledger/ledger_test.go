@@ -94,7 +94,7 @@ func TestState(t *testing.T) {
 		former     string
 	}{
 		{name: "empty"},
-		{name: "let through", entries: entered[:1], begun: true},
+		{name: "allowed", entries: entered[:1], begun: true},
 		{name: "reached", entries: entered, weight: 10, image: onTrial, soak: 2},
 		{name: "verified again", entries: append(entered[:2:2], reached(onTrial, 10)), weight: 10, image: onTrial, soak: 2},
 		{name: "extended", entries: append(entered[:2:2], Entry{Kind: Extended}), weight: 10, image: onTrial, soak: 2,

@@ -55,7 +55,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// Whatever is asked for, either the pods express it exactly or the refusal names two neighbours that they do express.
+// Either the pods express a weight exactly, or the refusal names the two neighbours that they do express.
 func TestSplitIsExactOrNamesExpressibleNeighbours(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		weight := rapid.IntRange(0, 100).Draw(t, "weight")
@@ -119,7 +119,7 @@ func TestWeighKeepsStableWhole(t *testing.T) {
 	}
 }
 
-// Whatever is kept, the pods of a track are at least its share of the total, and no more than a pod above it unless
+// For any number kept, the pods of a track are at least its share of the total, and no more than a pod above it unless
 // they are kept.
 func TestWeighGivesEachTrackItsShare(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

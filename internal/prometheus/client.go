@@ -38,7 +38,8 @@ func (p *Client) Samples(ctx context.Context, selector string, start, end time.T
 	}
 	matrix, ok := value.(model.Matrix)
 	if !ok {
-		return nil, fmt.Errorf("prometheus at %s answered %s with a %s instead of raw samples", p.address, query, value.Type())
+		return nil, fmt.Errorf("prometheus at %s answered %s with a %s instead of raw samples", p.address, query,
+			value.Type())
 	}
 	return matrix, nil
 }

@@ -42,7 +42,8 @@ func TestPrometheusRuleGroups(t *testing.T) {
 				"lastEvaluation":"2026-03-02T09:00:00Z"}]},
 		{"name":"a.alerts","file":"f","interval":1,"rules":[
 			{"type":"alerting","name":"X","query":"up","duration":0,"labels":{},"annotations":{},"alerts":[],
-				"health":"err","lastError":"many-to-many","state":"inactive","evaluationTime":0,"lastEvaluation":"2026-03-02T09:00:00Z"}]}]}}`)
+				"health":"err","lastError":"many-to-many","state":"inactive","evaluationTime":0,
+				"lastEvaluation":"2026-03-02T09:00:00Z"}]}]}}`)
 	names, broken, err := prometheus.RuleGroups(t.Context())
 	if err != nil || !cmp.Equal(names, []string{"a.recording", "a.alerts"}) ||
 		!cmp.Equal(broken, []string{"X of a.alerts: many-to-many"}) {

@@ -37,10 +37,10 @@ func PodsOf(deployment string) Pattern {
 
 // Selector selects the series of a metric whose labels have exactly the given values and match the patterns. Values
 // are quoted, so that no value reaches beyond its matcher. A metric or label name that PromQL does not allow unquoted,
-// a value that is not valid UTF-8, and a pattern that is no regular expression are errors.
+// a value that is not valid UTF-8, and a pattern that is not a regular expression are errors.
 func Selector(metric string, labels map[string]string, patterns ...Pattern) (string, error) {
 	if !model.LegacyValidation.IsValidMetricName(metric) {
-		return "", fmt.Errorf("%q is no metric name: letters, digits, _ and : are allowed", metric)
+		return "", fmt.Errorf("%q is not a metric name: letters, digits, _ and : are allowed", metric)
 	}
 	matchers, err := matchers(labels, patterns)
 	if err != nil {
@@ -82,7 +82,7 @@ func matchers(labels map[string]string, patterns []Pattern) (string, error) {
 
 func matcher(name, operator, value string) (string, error) {
 	if !model.LegacyValidation.IsValidLabelName(name) || name == model.MetricNameLabel {
-		return "", fmt.Errorf("%q (for the value %q) is no label name: letters, digits and _ are allowed", name, value)
+		return "", fmt.Errorf("%q (for the value %q) is not a label name: letters, digits and _ are allowed", name, value)
 	}
 	if !utf8.ValidString(value) {
 		return "", fmt.Errorf("value %q of label %s is not valid UTF-8", value, name)

@@ -69,7 +69,7 @@ func TestSelectorRefuses(t *testing.T) {
 	}
 }
 
-// Whatever the value, the selector is one string literal between the braces, and the literal is the value.
+// For any value, the selector is one string literal between the braces, and the literal is the value.
 func TestSelectorNeverEscapes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		value := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.RuneFrom([]rune("\"\\`'{}\n,=x")))).Draw(t, "value")

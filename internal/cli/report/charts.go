@@ -21,19 +21,19 @@ type Ranger interface {
 	Range(ctx context.Context, query string, start, end time.Time, step time.Duration) (model.Matrix, error)
 }
 
-// Section is the charts of one stretch of time.
+// Section is the charts of one time span.
 type Section struct {
 	Title string    `json:"title"`
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
-	// Step is the distance of the points, Window the time that each of them looks back over.
+	// Step is the time between points, Window the time that each point averages over.
 	Step   time.Duration `json:"step"`
 	Window time.Duration `json:"window"`
 	Panels []Panel       `json:"panels"`
 	Marks  []Mark        `json:"marks,omitempty"`
 }
 
-// Panel is one chart: a number of both tracks over time.
+// Panel is one chart: a value of both tracks over time.
 type Panel struct {
 	Title string `json:"title"`
 	// Unit is requests a second, a share from 0 to 1, or seconds.
@@ -44,7 +44,7 @@ type Panel struct {
 	Limits []Limit `json:"limits,omitempty"`
 }
 
-// Unit is what a panel's numbers are.
+// Unit is the unit of a panel's values.
 type Unit string
 
 // Units.
@@ -66,14 +66,14 @@ type Limit struct {
 	Label string  `json:"label"`
 }
 
-// Mark is a moment in a section.
+// Mark is an event in a section.
 type Mark struct {
 	Time  time.Time `json:"time"`
 	Label string    `json:"label"`
 	Tone  Tone      `json:"tone"`
 }
 
-// Question says what charts to draw.
+// Question is the request for a section of charts.
 type Question struct {
 	// Metrics are the service's, without a track; Release is the canary's version.
 	Metrics gate.Metrics
@@ -86,13 +86,13 @@ type Question struct {
 }
 
 const (
-	// points is how many a chart has at most: more than there are pixels for would not be seen.
+	// points bounds the number of points in a chart; it has no pixels for more.
 	points = 240
-	// usualWindow is how far a rate looks back, as the alerts do, where the stretch of time is long enough for it.
+	// usualWindow is the window of a rate, that of the alerts, in a time span that is long enough.
 	usualWindow = 5 * time.Minute
 )
 
-// pace is the step and the window of a stretch of time: no second of it lies between two windows.
+// pace is the step and the window of a time span. The windows cover all of it.
 func (q Question) pace() (step, window time.Duration) {
 	length, interval := q.End.Sub(q.Start), max(q.Metrics.ScrapeInterval, time.Second)
 	step = max((length / points).Truncate(time.Second), interval)
@@ -100,8 +100,7 @@ func (q Question) pace() (step, window time.Duration) {
 	return step, window
 }
 
-// Panels asks for the charts of a stretch of time: requests, errors and latency of both tracks, as Grafana's
-// dashboard has them.
+// Panels queries the charts of a time span: requests, errors and latency of both tracks, as on Grafana's dashboard.
 func Panels(ctx context.Context, server Ranger, q Question) (Section, error) {
 	if !q.End.After(q.Start) {
 		return Section{}, fmt.Errorf("the time from %s to %s is empty", moment(q.Start), moment(q.End))
@@ -134,7 +133,7 @@ func Panels(ctx context.Context, server Ranger, q Question) (Section, error) {
 	return section, ask.Wait()
 }
 
-// panels are the three, empty.
+// panels are the three panels without points.
 func (q Question) panels() []Panel {
 	requests, failed, slow := Panel{Title: "Requests per second", Unit: PerSecond},
 		Panel{Title: "Error rate", Unit: Share}, Panel{Title: promql.PercentileName(q.quantile()) + " latency", Unit: Seconds}
@@ -152,7 +151,7 @@ func (q Question) panels() []Panel {
 	return []Panel{requests, failed, slow}
 }
 
-// quantile is that of the latency criterion.
+// quantile is the quantile of the latency criterion, from 0 to 1.
 func (q Question) quantile() float64 {
 	for _, criterion := range q.Criteria {
 		if criterion.Kind == gate.KindLatency {
@@ -185,7 +184,7 @@ func (q Question) query(unit Unit, metrics gate.Metrics, window time.Duration) (
 	}
 }
 
-// pointsOf are the numbers of an answer with one series; what is no number is a gap.
+// pointsOf are the points of an answer with one series. A value that is not finite is a gap.
 func pointsOf(answer model.Matrix) []Point {
 	var list []Point
 	for _, series := range answer {
@@ -198,7 +197,7 @@ func pointsOf(answer model.Matrix) []Point {
 	return list
 }
 
-// Marked adds the moments of the release to a section.
+// Marked is a copy of the section with the release's events.
 func (s Section) Marked(entries []ledger.Entry, release string) Section {
 	for _, mark := range marks(of(entries, release)) {
 		if !mark.Time.Before(s.Start) && !mark.Time.After(s.End) {
@@ -232,7 +231,7 @@ func trim(value float64) string {
 	return strconv.FormatFloat(rounded, 'f', -1, 64)
 }
 
-// summary is what Markdown has in place of a line: its mean, its highest point and its last one.
+// summary stands for a line in Markdown: its mean, its highest point and its last point.
 func (p Panel) summary(list []Point) (mean, highest, last string) {
 	if len(list) == 0 {
 		return "-", "-", "-"
@@ -244,11 +243,10 @@ func (p Panel) summary(list []Point) (mean, highest, last string) {
 	return p.Unit.print(sum / float64(len(list))), p.Unit.print(top), p.Unit.print(list[len(list)-1].Value)
 }
 
-// LastSoak is the time of a release's last stage. The last result is false where that is the whole release, or as
-// good as.
+// LastSoak is the time span of a release's last stage. The last result is false if that span is most of the release.
 func LastSoak(entries []ledger.Entry, release string, end time.Time) (since, until time.Time, part bool) {
-	own := of(entries, release)
-	list := stages(own)
+	history := of(entries, release)
+	list := stages(history)
 	if len(list) == 0 {
 		return time.Time{}, time.Time{}, false
 	}
@@ -257,6 +255,6 @@ func LastSoak(entries []ledger.Entry, release string, end time.Time) (since, unt
 	if until.IsZero() {
 		until = end
 	}
-	whole := end.Sub(own[0].Time)
+	whole := end.Sub(history[0].Time)
 	return last.Since, until, until.Sub(last.Since) < whole*4/5 && until.After(last.Since)
 }
