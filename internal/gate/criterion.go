@@ -128,8 +128,8 @@ func (c Criterion) DecideAgainst(canary Counts, stable *Counts) Result {
 	case decided:
 		return result
 	case canary.N < c.MinRequests:
-		return result.is(Inconclusive, "%s, but %d requests are needed to judge; %d more", c.counted(canary), c.MinRequests,
-			c.MinRequests-canary.N)
+		return result.is(Inconclusive, "%s, but at least %d are needed for a verdict; %d more", c.counted(canary),
+			c.MinRequests, c.MinRequests-canary.N)
 	case canary.N == 0:
 		return result.is(Pass, "no requests seen, none required")
 	case result.Rate < c.Target:

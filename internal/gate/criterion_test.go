@@ -31,7 +31,7 @@ func TestDecide(t *testing.T) {
 		{"healthy", needing(errorRate, 100), 1000, 3, Pass, "3 of 1000 requests failed (0.3 %), below the target of 0.5 %"},
 		{"no requests, none required", errorRate, 0, 0, Pass, "no requests seen, none required"},
 		{"no requests, some required", needing(errorRate, 1), 0, 0, Inconclusive, "1 more"},
-		{"too few requests", needing(errorRate, 100), 99, 0, Inconclusive, "but 100 requests are needed to judge; 1 more"},
+		{"too few requests", needing(errorRate, 100), 99, 0, Inconclusive, "but at least 100 are needed for a verdict; 1 more"},
 		{"exactly enough requests", needing(errorRate, 100), 100, 0, Pass, "below the target"},
 		{"exactly the target", errorRate, 1000, 5, Inconclusive, "not below the target of 0.5 %"},
 		{"one unlucky request", errorRate, 1, 1, Inconclusive, "manual review"},

@@ -67,7 +67,7 @@ CRITERION    VERDICT       BAD  REQUESTS  RATE      INTERVAL              TARGET
 error rate   pass          1    191       0.5236 %  0.01325 % to 2.882 %  1 %     2 %       0 %          3.47 %
 P95 latency  inconclusive  10   200       5 %       2.423 % to 9.003 %    5 %     5 %       0.9062 %     10.75 %
 error rate: 1 of 191 requests failed (0.5236 %), below the target of 1 %
-P95 latency: 10 of 200 requests took longer than 500ms (5 %), but 500 requests are needed to judge; 300 more
+P95 latency: 10 of 200 requests took longer than 500ms (5 %), but at least 500 are needed for a verdict; 300 more
   query: http_request_duration_seconds_bucket{track="canary",version="week1"}[6m]
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
