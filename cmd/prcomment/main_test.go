@@ -30,8 +30,8 @@ func TestStacksThatCannotBeReadAreTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{prcomment.Marker, "0123", "<code>staging</code>: nothing to change",
-		"<code>production</code>: no preview", "no such file"} {
+	for _, word := range []string{prcomment.Marker, "0123", "`staging`: nothing to change",
+		"`production`: no preview", "no such file"} {
 		if !strings.Contains(out, word) {
 			t.Errorf("the comment does not hold %q:\n%s", word, out)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/redact"
 )
 
 // announceLimit bounds the making of an Event.
@@ -68,6 +69,7 @@ func (r *runner) countFinding(finding Finding) {
 // announce makes an Event in the background.
 func (r *runner) announce(ctx context.Context, kind, reason, note string) {
 	namespace, deployment := r.config.Spec.Namespace, r.config.canaryDeployment()
+	note = redact.Text(note, nil)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceLimit)
 		defer cancel()

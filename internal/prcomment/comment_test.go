@@ -3,12 +3,15 @@ package prcomment
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"pgregory.net/rapid"
+
+	"github.com/vextrus/finance-rollout/internal/testkit/render"
 )
 
 // events writes events as the CLI does.
@@ -94,7 +97,7 @@ func TestHeadline(t *testing.T) {
 			if got := headline(stack); !strings.Contains(got, tt.want) {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
-			if !strings.Contains(Comment("", []Stack{stack}), "<code>production</code>: "+headline(stack)) {
+			if !strings.Contains(Comment("", []Stack{stack}), "`production`: "+headline(stack)) {
 				t.Error("the comment says otherwise")
 			}
 		})
@@ -126,21 +129,33 @@ func TestTheCommentOfAnythingIsBounded(t *testing.T) {
 		if len(comment) > MostBytes || !utf8.ValidString(comment) || !strings.HasPrefix(comment, Marker+"\n") {
 			t.Fatalf("%d bytes, beginning with %.60q", len(comment), comment)
 		}
-		for _, sign := range []string{"\x1b", "<script", "<img", "<h1", "](http", "@octocat", "`", "\u202e"} {
+		for _, sign := range []string{"\x1b", "@octocat", "\u202e"} {
 			if strings.Contains(comment, sign) {
 				t.Fatalf("the comment holds %q", sign)
 			}
 		}
+		checkElements(t, comment)
 	})
+}
+
+// checkElements fails the test when a comment renders anything but what [Comment] writes.
+func checkElements(t *rapid.T, comment string) {
+	allowed := strings.Fields("comment h2 h3 p strong code pre table thead tbody tr th td details summary")
+	for _, element := range render.Elements(render.Markdown(t, comment)) {
+		if !slices.Contains(allowed, element) {
+			t.Fatalf("the comment renders <%s>:\n%s", element, comment)
+		}
+	}
 }
 
 func TestATooLongPreviewIsCutFromItsEnd(t *testing.T) {
 	preview := &Preview{Ended: true, Counts: map[string]int{"update": 5000}}
 	for i := range 5000 {
-		preview.Changes = append(preview.Changes, Change{"update", "kubernetes:core/v1:ConfigMap", fmt.Sprint("number", i), nil})
+		preview.Changes = append(preview.Changes, Change{"update", "kubernetes:core/v1:ConfigMap", fmt.Sprint("number", i),
+			nil})
 	}
 	comment := Comment("", []Stack{{Name: "production", Preview: preview}})
-	for _, word := range []string{"number0", "more resources", "5000 to <code>update"} {
+	for _, word := range []string{"number0", "more resources", "5000 to `update"} {
 		if !strings.Contains(comment, word) {
 			t.Errorf("the comment does not hold %q", word)
 		}
@@ -171,7 +186,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		comment := Comment("0123", []Stack{{Name: "production", Preview: preview}})
-		if len(comment) > MostBytes || !utf8.ValidString(comment) || strings.ContainsAny(comment, "\x1b`") {
+		if len(comment) > MostBytes || !utf8.ValidString(comment) || strings.ContainsAny(comment, "\x1b") {
 			t.Errorf("%d bytes: %q", len(comment), comment)
 		}
 	})

@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/vextrus/finance-rollout/internal/golden"
 )
 
 // testdata/week2.json.gz is what `pulumi preview -s production --json --policy-pack policies` printed on the local
@@ -25,12 +25,5 @@ func TestTheCommentOnWeek2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := os.ReadFile("testdata/week2.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := Comment("0123456789abcdef", []Stack{{Name: "production", Preview: preview}})
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("the comment is otherwise (-want +got):\n%s", diff)
-	}
+	golden.Compare(t, "week2.md", Comment("0123456789abcdef", []Stack{{Name: "production", Preview: preview}}))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/redact"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/soak"
@@ -136,5 +137,9 @@ func (o *Operation) events(ctx context.Context, canary string) ([]string, error)
 	const most = 40
 	all := slices.Concat(ofCanary, ofStable)
 	slices.Sort(all) // each line begins with its time
-	return all[max(0, len(all)-most):], err
+	all = all[max(0, len(all)-most):]
+	for i := range all {
+		all[i] = redact.Text(all[i], nil)
+	}
+	return all, err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/markdown"
 )
 
 // Report is the outcome of an operator's rollback.
@@ -85,36 +86,37 @@ func (r *Report) Summary() string {
 // Markdown formats the report as a document.
 func (r *Report) Markdown() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "# Rollback of %s in %s\n\n", r.Canary.Release, r.Namespace)
+	fmt.Fprintf(&out, "# Rollback of %s in %s\n\n", markdown.Text(r.Canary.Release), markdown.Text(r.Namespace))
 	fmt.Fprintf(&out, "| | |\n|---|---|\n")
-	row := func(name, value string) { fmt.Fprintf(&out, "| %s | %s |\n", name, cell(value)) }
-	row("stack", r.Stack)
-	row("by", r.Who)
-	row("reason", r.Reason)
+	row := func(name, value string) { fmt.Fprintf(&out, "| %s | %s |\n", name, value) }
+	row("stack", markdown.Text(r.Stack))
+	row("by", markdown.Text(r.Who))
+	row("reason", markdown.Text(r.Reason))
 	row("began", r.Began.Format(time.RFC3339))
 	row("ended", r.Ended.Format(time.RFC3339))
 	row("weight before", fmt.Sprintf("%d %%", r.Canary.Weight))
-	row("image", r.Canary.Image)
+	row("image", markdown.Text(r.Canary.Image))
 	option := r.Option
 	if r.Revision > 0 {
 		option += fmt.Sprintf(" to revision %d, %s", r.Revision, r.RevisionImage)
 	}
-	row("option", option)
+	row("option", markdown.Text(option))
 	if r.OutOfTraffic {
 		row("out of traffic after", r.OutAfter.Round(time.Millisecond).String())
 	} else {
 		row("out of traffic", "**not confirmed**")
 	}
 	if r.Evidence != "" {
-		row("evidence", fmt.Sprintf("`rollout evidence get %s -s %s`", r.Evidence, r.Stack))
+		row("evidence", markdown.Code(fmt.Sprintf("rollout evidence get %s -s %s", r.Evidence, r.Stack)))
 	}
 	out.WriteString("\n## Steps\n\n| step | took | outcome |\n|---|---|---|\n")
 	for _, step := range r.Steps {
-		outcome := step.Done
+		outcome := markdown.Text(step.Done)
 		if step.Error != "" {
-			outcome = strings.TrimSpace(outcome + " **failed:** " + step.Error)
+			outcome = strings.TrimSpace(outcome + " **failed:** " + markdown.Text(step.Error))
 		}
-		fmt.Fprintf(&out, "| %s | %s | %s |\n", step.Name, time.Duration(step.Milliseconds)*time.Millisecond, cell(outcome))
+		fmt.Fprintf(&out, "| %s | %s | %s |\n", markdown.Text(step.Name),
+			time.Duration(step.Milliseconds)*time.Millisecond, outcome)
 	}
 	r.followed(&out)
 	out.WriteString("\n## Left to do\n\n")
@@ -122,7 +124,7 @@ func (r *Report) Markdown() string {
 		out.WriteString("Nothing.\n")
 	}
 	for _, left := range r.Left {
-		fmt.Fprintf(&out, "- %s\n", left)
+		fmt.Fprintf(&out, "- %s\n", markdown.Text(left))
 	}
 	return out.String()
 }
@@ -130,21 +132,16 @@ func (r *Report) Markdown() string {
 // followed formats the follow-up of the rollback.
 func (r *Report) followed(out *strings.Builder) {
 	if r.Smoke != "" {
-		fmt.Fprintf(out, "\n## Smoke suite on the stable track: %s\n\n```\n%s\n```\n", r.SmokeVerdict,
-			strings.TrimSpace(r.Smoke))
+		fmt.Fprintf(out, "\n## Smoke suite on the stable track: %s\n\n%s", r.SmokeVerdict,
+			markdown.Block(strings.TrimSpace(r.Smoke)))
 	}
 	if r.Watch != nil {
-		fmt.Fprintf(out, "\n## Stable track, watched for %s: %s\n\n```\n%s\n```\n", r.Watched, r.Watch.Verdict(),
-			strings.TrimSpace(r.Watch.String()))
+		fmt.Fprintf(out, "\n## Stable track, watched for %s: %s\n\n%s", r.Watched, r.Watch.Verdict(),
+			markdown.Block(strings.TrimSpace(r.Watch.String())))
 	}
 	if len(r.Events) > 0 {
-		fmt.Fprintf(out, "\n## Events\n\n```\n%s\n```\n", strings.Join(r.Events, "\n"))
+		fmt.Fprintf(out, "\n## Events\n\n%s", markdown.Block(strings.Join(r.Events, "\n")))
 	}
-}
-
-// cell keeps a text in one cell of a table.
-func cell(text string) string {
-	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
 }
 
 // short abbreviates a digest.

@@ -6,46 +6,30 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
-	"github.com/vextrus/finance-rollout/internal/sanitize"
+	"github.com/vextrus/finance-rollout/internal/markdown"
 )
-
-// special are the characters that mean something to Markdown, or to the HTML that it may hold.
-var special = strings.NewReplacer(
-	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "#", `\#`, "~", `\~`, "!", `\!`,
-	"<", "&lt;", ">", "&gt;", "&", "&amp;",
-	// What follows would become a link by itself. A name that is told of an @ is found in the text that Markdown has
-	// become, where nothing is escaped any more: the space of no width stays between them.
-	"://", `:\//`, "www.", `www\.`, "@", "@\u200b",
-)
-
-// text makes a text of outside stand in Markdown as it is: nothing in it formats, links or tells anybody.
-func text(s string) string { return special.Replace(sanitize.Line(s)) }
-
-// code is a text in a code span.
-func code(s string) string {
-	return "`" + strings.NewReplacer("`", "'", "|", `\|`).Replace(sanitize.Line(s)) + "`"
-}
 
 // Markdown is the report as Markdown. Its charts are tables of what was highest and what was usual.
 func (r *Report) Markdown() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "# Deployment log: %s %s\n\n", text(r.App), text(r.Release))
+	fmt.Fprintf(&out, "# Deployment log: %s %s\n\n", markdown.Text(r.App), markdown.Text(r.Release))
 	fmt.Fprintf(&out, "**%s.** Environment %s, namespace %s, stack %s. Written %s, from the ledger and Prometheus.\n\n",
-		text(capital(r.Outcome)), text(r.Environment), text(r.Namespace), text(r.Stack), moment(r.Generated))
+		markdown.Text(capital(r.Outcome)), markdown.Text(r.Environment), markdown.Text(r.Namespace), markdown.Text(r.Stack),
+		moment(r.Generated))
 	for _, image := range r.Images {
-		fmt.Fprintf(&out, "- image on trial: %s\n", code(image))
+		fmt.Fprintf(&out, "- image on trial: %s\n", markdown.Code(image))
 	}
 	if r.Stable != "" {
-		fmt.Fprintf(&out, "- stable image: %s\n", code(r.Stable))
+		fmt.Fprintf(&out, "- stable image: %s\n", markdown.Code(r.Stable))
 	}
 	if r.Dashboard != "" {
-		fmt.Fprintf(&out, "- dashboard: %s\n", code(r.Dashboard))
+		fmt.Fprintf(&out, "- dashboard: %s\n", markdown.Code(r.Dashboard))
 	}
 	if r.Runbook != "" {
-		fmt.Fprintf(&out, "- runbook: %s\n", code(r.Runbook))
+		fmt.Fprintf(&out, "- runbook: %s\n", markdown.Code(r.Runbook))
 	}
 	for _, missing := range r.Missing {
-		fmt.Fprintf(&out, "- **not read:** %s\n", text(missing))
+		fmt.Fprintf(&out, "- **not read:** %s\n", markdown.Text(missing))
 	}
 	r.stagesTable(&out)
 	r.chartTables(&out)
@@ -58,9 +42,9 @@ func (r *Report) Markdown() string {
 		if check.Done {
 			box = "x"
 		}
-		fmt.Fprintf(&out, "- [%s] %s", box, text(check.What))
+		fmt.Fprintf(&out, "- [%s] %s", box, markdown.Text(check.What))
 		if check.Command != "" {
-			fmt.Fprintf(&out, ": %s", code(check.Command))
+			fmt.Fprintf(&out, ": %s", markdown.Code(check.Command))
 		}
 		out.WriteString("\n")
 	}
@@ -78,10 +62,12 @@ func (r *Report) stagesTable(out *strings.Builder) {
 	if len(r.Stages) == 0 {
 		return
 	}
-	out.WriteString("\n## Stages\n\n| weight | since | until | watched | checkpoints | extended | last verdict | ended |\n|---|---|---|---|---|---|---|---|\n")
+	out.WriteString("\n## Stages\n\n| weight | since | until | watched | checkpoints | extended | last verdict | ended " +
+		"|\n|---|---|---|---|---|---|---|---|\n")
 	for _, stage := range r.Stages {
-		fmt.Fprintf(out, "| %d %% | %s | %s | %s | %d | %d | %s | %s |\n", stage.Weight, moment(stage.Since), stage.until(), stage.watched(),
-			stage.Checkpoints, stage.Extensions, text(word(stage.Verdict)), text(word(stage.Ended)))
+		fmt.Fprintf(out, "| %d %% | %s | %s | %s | %d | %d | %s | %s |\n", stage.Weight, moment(stage.Since), stage.until(),
+			stage.watched(),
+			stage.Checkpoints, stage.Extensions, orDash(stage.Verdict), orDash(stage.Ended))
 	}
 }
 
@@ -102,7 +88,8 @@ func (s Stage) watched() string {
 
 func (r *Report) chartTables(out *strings.Builder) {
 	for _, section := range r.Sections {
-		fmt.Fprintf(out, "\n## %s\n\nFrom %s to %s, a point every %v over %v. The HTML report draws it.\n\n", text(section.Title), moment(section.Start), moment(section.End), section.Step, section.Window)
+		fmt.Fprintf(out, "\n## %s\n\nFrom %s to %s, a point every %v over %v. The HTML report draws it.\n\n",
+			markdown.Text(section.Title), moment(section.Start), moment(section.End), section.Step, section.Window)
 		out.WriteString("| | track | mean | highest | last |\n|---|---|---|---|---|\n")
 		for _, panel := range section.Panels {
 			for _, track := range []struct {
@@ -110,7 +97,7 @@ func (r *Report) chartTables(out *strings.Builder) {
 				list []Point
 			}{{"canary", panel.Canary}, {"stable", panel.Stable}} {
 				mean, highest, last := panel.summary(track.list)
-				fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", text(panel.Title), track.name, mean, highest, last)
+				fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", markdown.Text(panel.Title), track.name, mean, highest, last)
 			}
 		}
 	}
@@ -122,17 +109,20 @@ func (r *Report) decisionList(out *strings.Builder) {
 	}
 	out.WriteString("\n## Decisions\n")
 	for _, decision := range r.Decisions {
-		fmt.Fprintf(out, "\n**%s** %s, by %s: **%s**", moment(decision.Time), text(decision.What), text(word(decision.Who)), text(word(decision.Verdict)))
+		fmt.Fprintf(out, "\n**%s** %s, by %s: **%s**", moment(decision.Time), markdown.Text(decision.What),
+			orDash(decision.Who), orDash(decision.Verdict))
 		if decision.Reason != "" {
-			fmt.Fprintf(out, " (%s)", text(decision.Reason))
+			fmt.Fprintf(out, " (%s)", markdown.Text(decision.Reason))
 		}
 		out.WriteString("\n")
 		if len(decision.Numbers) == 0 {
 			continue
 		}
-		out.WriteString("\n| criterion | verdict | bad | requests | rate | lower bound | upper bound |\n|---|---|---|---|---|---|---|\n")
+		out.WriteString("\n| criterion | verdict | bad | requests | rate | lower bound | upper bound " +
+			"|\n|---|---|---|---|---|---|---|\n")
 		for _, n := range decision.Numbers {
-			fmt.Fprintf(out, "| %s | %s | %s |\n", text(n.Name), text(n.Verdict), strings.Join(cells(n), " | "))
+			fmt.Fprintf(out, "| %s | %s | %s |\n", markdown.Text(n.Name), markdown.Text(n.Verdict),
+				strings.Join(cells(n), " | "))
 		}
 	}
 }
@@ -155,12 +145,13 @@ func (r *Report) rollbackList(out *strings.Builder) {
 		out.WriteString("None.\n")
 	}
 	for _, rollback := range r.Rollbacks {
-		fmt.Fprintf(out, "- %s, from %d %%, by %s: %s\n", moment(rollback.Begun), rollback.Weight, text(word(rollback.Who)), text(rollback.Reason))
+		fmt.Fprintf(out, "- %s, from %d %%, by %s: %s\n", moment(rollback.Begun), rollback.Weight,
+			orDash(rollback.Who), markdown.Text(rollback.Reason))
 		if !rollback.Done.IsZero() {
-			fmt.Fprintf(out, "  - %s: %s\n", rollback.done(), text(rollback.Outcome))
+			fmt.Fprintf(out, "  - %s: %s\n", rollback.done(), markdown.Text(rollback.Outcome))
 		}
 		if rollback.Released != "" {
-			fmt.Fprintf(out, "  - latch released %s\n", text(rollback.Released))
+			fmt.Fprintf(out, "  - latch released %s\n", markdown.Text(rollback.Released))
 		}
 	}
 }
@@ -177,6 +168,15 @@ func (r Rollback) done() string {
 func (r *Report) timelineTable(out *strings.Builder) {
 	out.WriteString("\n## Timeline\n\n| time | who | what | |\n|---|---|---|---|\n")
 	for _, line := range r.Timeline {
-		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", moment(line.Time), text(line.Who), text(line.What), text(line.Detail))
+		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", moment(line.Time), markdown.Text(line.Who), markdown.Text(line.What),
+			markdown.Text(line.Detail))
 	}
+}
+
+// orDash returns a text for a cell or a sentence, and a dash for an empty one.
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return markdown.Text(text)
 }
