@@ -61,7 +61,7 @@ func testCommand(open opener) *cobra.Command {
 // goTest runs go test -json. An interrupt reaches go test directly, as it is in the same process group; goTest waits
 // for it, so that the tests can clean up.
 func (c checkout) goTest(cmd *cobra.Command, args []string, record io.Writer) (*gotest.Run, error) {
-	command := exec.Command("go", append([]string{"test", "-json"}, args...)...) //nolint:gosec // the caller's arguments
+	command := exec.Command("go", append([]string{"test", "-json"}, args...)...)
 	command.Dir, command.Stderr = c.root, cmd.ErrOrStderr()
 	events, err := command.StdoutPipe()
 	if err != nil {

@@ -54,7 +54,7 @@ func read(t *testing.T, path string) string {
 }
 
 var (
-	fence    = regexp.MustCompile("(?ms)^```.*?^```")
+	fence    = regexp.MustCompile("(?ms)^```.*?\n```")
 	indented = regexp.MustCompile(`(?m)^(    |\t).*$`)
 	span     = regexp.MustCompile("`[^`\n]*`")
 	link     = regexp.MustCompile(`\]\(([^()\s]+)\)`)

@@ -260,7 +260,7 @@ func (g *guarded) withoutAPIServer(t *testing.T, away time.Duration) {
 		network := fmt.Sprintf("--net=/proc/%d/ns/net", processOf(t, pods[i].Name))
 		for _, rule := range rules {
 			packetFilter(t, network, append([]string{"-I"}, rule...))
-			defer packetFilter(t, network, append([]string{"-D"}, rule...))
+			defer packetFilter(t, network, append([]string{"-D"}, rule...)) //nolint:gocritic // all are undone at the end
 		}
 	}
 	before := g.renewed(t)

@@ -32,7 +32,8 @@ func TestReadShowsLongTestsAndFailures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "pass     2.5s  shop TestSale/cash\n    card refused\n--- FAIL: TestSale (2.60s)\nFAIL\texample.com/shop\t2.7s\n" +
+	want := "pass     2.5s  shop TestSale/cash\n    card refused\n--- FAIL: TestSale (2.60s)\n" +
+		"FAIL\texample.com/shop\t2.7s\n" +
 		"ok  \texample.com/till\t0.1s\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("printed (-want +got):\n%s", diff)

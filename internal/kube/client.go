@@ -66,12 +66,12 @@ func New(options Options) (*Client, error) {
 	}
 	config, err := loader.ClientConfig()
 	if clientcmd.IsEmptyConfig(err) {
-		return nil, fmt.Errorf("no kubeconfig: %s does not exist or is empty: set KUBECONFIG, or the stack's key kubeconfig, "+
-			"to the path of one", file)
+		return nil, fmt.Errorf("no kubeconfig: %s does not exist or is empty: set KUBECONFIG, or the stack's key "+
+			"kubeconfig, to the path of one", file)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("kubeconfig %s, context %q: %w: correct it, or name another one with KUBECONFIG or the stack's "+
-			"key kubeconfig", file, context, err)
+		return nil, fmt.Errorf("kubeconfig %s, context %q: %w: correct it, or name another one with KUBECONFIG or "+
+			"the stack's key kubeconfig", file, context, err)
 	}
 	origin := fmt.Sprintf("context %q of kubeconfig %s", context, file)
 	if len(raw.Contexts) == 0 {

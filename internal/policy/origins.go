@@ -107,7 +107,9 @@ func settingsNamed(r Resource, limits Limits, judge func(value string) string) [
 }
 
 func namedLike(names []string, name string) bool {
-	return slices.ContainsFunc(names, func(known string) bool { return slices.Equal(redact.Words(known), redact.Words(name)) })
+	return slices.ContainsFunc(names, func(known string) bool {
+		return slices.Equal(redact.Words(known), redact.Words(name))
+	})
 }
 
 // corsOrigin gives no value back: it may come from a Secret.

@@ -63,7 +63,8 @@ func TestABakeOfAnImpostorIsNoVerdict(t *testing.T) {
 			!judged.End.Equal(end) {
 			t.Errorf("%s beside an impostor: %+v", verdict, judged)
 		}
-		if alone := (&Rollout{Settings: canary, Cluster: disguised{}}).rejectImpostors(t.Context(), found); alone.Verdict() != verdict {
+		alone := (&Rollout{Settings: canary, Cluster: disguised{}}).rejectImpostors(t.Context(), found)
+		if alone.Verdict() != verdict {
 			t.Errorf("%s alone: %+v", verdict, alone)
 		}
 	}

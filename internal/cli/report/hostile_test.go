@@ -88,7 +88,8 @@ func TestNothingInAReportActsInHTML(t *testing.T) {
 			continue
 		}
 		for _, attribute := range node.Attr {
-			if strings.HasPrefix(attribute.Key, "on") || attribute.Key == "src" || strings.HasPrefix(strings.TrimSpace(attribute.Val), "javascript:") {
+			if strings.HasPrefix(attribute.Key, "on") || attribute.Key == "src" ||
+				strings.HasPrefix(strings.TrimSpace(attribute.Val), "javascript:") {
 				t.Errorf("<%s %s=%q>", node.Data, attribute.Key, attribute.Val)
 			}
 		}

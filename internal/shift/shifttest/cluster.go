@@ -51,10 +51,13 @@ type Gateway struct {
 // New is a cluster with the Prometheus Operator.
 func New() *Cluster { return &Cluster{Served: []string{"ServiceMonitor", "PrometheusRule"}} }
 
+// Check implements program.Cluster.
 func (c *Cluster) Check(context.Context) error { return c.Offline }
 
+// Kinds implements program.Cluster.
 func (c *Cluster) Kinds(context.Context, string) ([]string, error) { return c.Served, nil }
 
+// NamespaceOwner implements program.Cluster.
 func (c *Cluster) NamespaceOwner(context.Context, string) (kube.Namespace, bool, error) {
 	if c.Owner == nil {
 		return kube.Namespace{}, false, nil
@@ -62,66 +65,84 @@ func (c *Cluster) NamespaceOwner(context.Context, string) (kube.Namespace, bool,
 	return *c.Owner, true, nil
 }
 
+// ServiceProxy implements program.Cluster.
 func (c *Cluster) ServiceProxy(string, string, int) (http.RoundTripper, string) { return nil, "" }
 
+// WaitDeploymentReady implements program.Cluster.
 func (c *Cluster) WaitDeploymentReady(_ context.Context, namespace, name string, replicas int) error {
 	c.Awaited = append(c.Awaited, fmt.Sprintf("%s/%s: %d", namespace, name, replicas))
 	return c.Unready
 }
 
+// WaitDeploymentAnnotated implements program.Cluster.
 func (c *Cluster) WaitDeploymentAnnotated(_ context.Context, namespace, name, _, value string, replicas int) error {
 	c.Awaited = append(c.Awaited, fmt.Sprintf("%s/%s: %d with %s", namespace, name, replicas, value))
 	return c.Unready
 }
 
+// WaitRolledOut implements program.Cluster.
 func (c *Cluster) WaitRolledOut(context.Context, string, string) error { return nil }
 
+// ReadyPods implements program.Cluster.
 func (c *Cluster) ReadyPods(context.Context, string, string) ([]corev1.Pod, error) { return nil, nil }
 
+// DeploymentPods implements program.Cluster.
 func (c *Cluster) DeploymentPods(context.Context, string, string) ([]corev1.Pod, error) {
 	return nil, nil
 }
 
+// PodClient implements program.Cluster.
 func (c *Cluster) PodClient(context.Context, string, string, int) (*http.Client, string, func(), error) {
 	return nil, "", nil, errors.New("no pods in this test")
 }
 
+// AllPods implements program.Cluster.
 func (c *Cluster) AllPods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
 	return nil, nil
 }
 
+// LabelPods implements program.Cluster.
 func (c *Cluster) LabelPods(context.Context, string, map[string]string, string, string) ([]string, error) {
 	return nil, nil
 }
 
+// Endpoints implements program.Cluster.
 func (c *Cluster) Endpoints(context.Context, string, string) ([]string, error) { return nil, nil }
 
+// Scale implements program.Cluster.
 func (c *Cluster) Scale(_ context.Context, _, deployment string, replicas int) error {
 	c.Scaled = append(c.Scaled, fmt.Sprintf("%s: %d", deployment, replicas))
 	return nil
 }
 
+// OpenService implements program.Cluster.
 func (c *Cluster) OpenService(context.Context, string, string, string) (bool, error) {
 	return false, nil
 }
 
+// Replicas implements program.Cluster.
 func (c *Cluster) Replicas(context.Context, string, string) (int, error) { return c.Live, nil }
 
+// WaitEndpoints implements program.Cluster.
 func (c *Cluster) WaitEndpoints(_ context.Context, _, service string, _ map[string]string, atLeast int) error {
 	c.Awaited = append(c.Awaited, fmt.Sprintf("endpoints of %s: %d", service, atLeast))
 	return nil
 }
 
+// Logs implements program.Cluster.
 func (c *Cluster) Logs(context.Context, string, string, string, bool, int64) (string, error) {
 	return "", nil
 }
 
+// EventTexts implements program.Cluster.
 func (c *Cluster) EventTexts(context.Context, string, string) ([]string, error) { return nil, nil }
 
+// SaveEvidence implements program.Cluster.
 func (c *Cluster) SaveEvidence(context.Context, string, string, string, []byte, int) error {
 	return nil
 }
 
+// ConfigMap implements program.Cluster.
 func (c *Cluster) ConfigMap(context.Context, string, string) (data map[string]string, version string, err error) {
 	if c.Version == 0 {
 		return nil, "", nil
@@ -129,6 +150,7 @@ func (c *Cluster) ConfigMap(context.Context, string, string) (data map[string]st
 	return maps.Clone(c.History), strconv.Itoa(c.Version), nil
 }
 
+// SwapConfigMap implements program.Cluster.
 func (c *Cluster) SwapConfigMap(_ context.Context, _, _ string, data map[string]string, version string) error {
 	if c.Version != 0 && version != strconv.Itoa(c.Version) {
 		return kube.ErrConflict
@@ -137,6 +159,7 @@ func (c *Cluster) SwapConfigMap(_ context.Context, _, _ string, data map[string]
 	return nil
 }
 
+// Record implements program.Cluster.
 func (c *Cluster) Record(context.Context, string, string, map[string]string) error { return nil }
 
 // Weights puts the weights of the tracks as "stable/canary".
@@ -144,14 +167,17 @@ func Weights(weights map[string]int) string {
 	return fmt.Sprintf("%d/%d", weights["finance-service-stable"], weights["finance-service-canary"])
 }
 
+// Listeners implements program.Cluster.
 func (c *Cluster) Listeners(context.Context, string, string) ([]string, bool, error) {
 	return c.Gateway.Listeners, c.Gateway.Listeners != nil, nil
 }
 
+// RouteWeights implements program.Cluster.
 func (c *Cluster) RouteWeights(context.Context, string, string) (map[string]int, error) {
 	return maps.Clone(c.Gateway.Weights), c.Gateway.Forbidden
 }
 
+// SetRouteWeights implements program.Cluster.
 func (c *Cluster) SetRouteWeights(_ context.Context, _, _ string, weights map[string]int) error {
 	if !maps.Equal(c.Gateway.Weights, weights) {
 		c.Gateway.Calls = append(c.Gateway.Calls, "set "+Weights(weights))
@@ -160,6 +186,7 @@ func (c *Cluster) SetRouteWeights(_ context.Context, _, _ string, weights map[st
 	return nil
 }
 
+// WaitRoute implements program.Cluster.
 func (c *Cluster) WaitRoute(_ context.Context, _, _ string, weights map[string]int) error {
 	c.Gateway.happens("accept")
 	if slices.Contains(c.Gateway.Refuses, Weights(weights)) {
@@ -175,6 +202,7 @@ func (g *Gateway) happens(call string) {
 	}
 }
 
+// WaitDeploymentRuns implements program.Cluster.
 func (c *Cluster) WaitDeploymentRuns(_ context.Context, _, deployment, digest string, replicas int) error {
 	c.Gateway.happens("wait")
 	c.Gateway.Calls = append(c.Gateway.Calls, fmt.Sprintf("%s: %d of %s", deployment, replicas, digest))

@@ -188,7 +188,7 @@ func TestWhatACommandAsksForFirst(t *testing.T) {
 	if owner, exists, err := c.NamespaceOwner(ctx, "shop"); err != nil || !exists || owner.Annotations["owner"] != "me" {
 		t.Errorf("%+v, %v, %v", owner, exists, err)
 	}
-	if version, err := c.Client.Version(ctx); err != nil || version != Version {
+	if version, err := c.Version(ctx); err != nil || version != Version {
 		t.Errorf("%q, %v", version, err)
 	}
 	c.Serve("monitoring.coreos.com/v1", "ServiceMonitor")

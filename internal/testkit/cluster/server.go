@@ -170,7 +170,8 @@ func decode(resource schema.GroupVersionResource, body []byte) (runtime.Object, 
 		return object, err
 	}
 	object := &unstructured.Unstructured{}
-	return object, object.UnmarshalJSON(body)
+	err := object.UnmarshalJSON(body)
+	return object, err
 }
 
 // invoke carries an action out.

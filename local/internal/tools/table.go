@@ -68,7 +68,8 @@ func Modules() []toolchain.Module { //nolint:funlen // a table
 			toolchain.Tool{Name: "promtool", Package: "github.com/prometheus/prometheus/cmd/promtool"},
 		),
 		platform("prometheus-operator",
-			toolchain.Tool{Name: "prometheus-operator", Package: "github.com/prometheus-operator/prometheus-operator/cmd/operator"},
+			toolchain.Tool{Name: "prometheus-operator",
+				Package: "github.com/prometheus-operator/prometheus-operator/cmd/operator"},
 			toolchain.Tool{
 				Name:    "prometheus-config-reloader",
 				Package: "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader",
