@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/vextrus/finance-rollout/e2e/fixture"
@@ -250,10 +251,12 @@ func (g *guarded) withoutAPIServer(t *testing.T, away time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pods, err := g.Cluster.AllPods(t.Context(), g.Namespace, map[string]string{names.App: g.App + "-guard"})
-	if err != nil || len(pods) == 0 {
-		t.Fatalf("%d pods of the guard: %v", len(pods), err)
-	}
+	var pods []corev1.Pod
+	// A pod whose guard was killed starts it again with a growing delay.
+	eventually(t, "all pods of the guard run", func() bool {
+		pods, err = g.Cluster.AllPods(t.Context(), g.Namespace, map[string]string{names.App: g.App + "-guard"})
+		return err == nil && len(pods) > 0 && countReady(pods) == len(pods)
+	})
 	rules := [][]string{{"OUTPUT", "-d", api.Spec.ClusterIP, "-j", "DROP"},
 		{"INPUT", "-s", api.Spec.ClusterIP, "-j", "DROP"}}
 	for i := range pods {

@@ -69,16 +69,49 @@ func (t Tree) Create() error {
 	if err := t.inheritCPUSet(); err != nil {
 		return err
 	}
-	return os.MkdirAll(filepath.Dir(t.System()), 0o755)
+	if err := t.prefer(); err != nil {
+		return err
+	}
+	for _, procs := range t.System() {
+		if err := os.MkdirAll(filepath.Dir(procs), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// System returns the cgroup.procs file of the branch for processes that are not pods. One hierarchy is enough to find
-// them again; with v1 it is pids, which limits nothing.
-func (t Tree) System() string {
+// System returns the cgroup.procs files of the branch for processes that are not pods. With v1 these are pids, where
+// they can be found again, and cpu, for their share of the processors.
+func (t Tree) System() []string {
 	if t.unified() {
-		return filepath.Join(t.mount, t.name, "system", "cgroup.procs")
+		return []string{filepath.Join(t.mount, t.name, "system", "cgroup.procs")}
 	}
-	return filepath.Join(t.mount, "pids", t.name, "system", "cgroup.procs")
+	files := []string{filepath.Join(t.mount, "pids", t.name, "system", "cgroup.procs")}
+	if cpu := filepath.Join(t.mount, "cpu"); exists(cpu) {
+		files = append(files, filepath.Join(cpu, t.name, "system", "cgroup.procs"))
+	}
+	return files
+}
+
+// prefer gives the tree precedence over the machine's other processes when the processors are busy: without it all pods
+// together would get as much as a single compiler, and healthy pods would answer too late for their probes and gates.
+func (t Tree) prefer() error {
+	file, weight := filepath.Join(t.mount, t.name, "cpu.weight"), "10000"
+	if !t.unified() {
+		file, weight = filepath.Join(t.mount, "cpu", t.name, "cpu.shares"), "102400"
+	}
+	if !exists(file) {
+		return nil // the machine does not distribute its processors by cgroups
+	}
+	if err := os.WriteFile(file, []byte(weight), 0o644); err != nil {
+		return fmt.Errorf("give the cluster its share of the processors: %w", err)
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // enableControllers lets the tree use what the machine offers. A controller that cannot be enabled is left out: the

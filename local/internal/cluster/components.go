@@ -122,7 +122,7 @@ func (c *Cluster) writeKubeconfigs(authority *certs.Authority, keys *pki) error 
 func (c *Cluster) spec(name, path string, args ...string) process.Spec {
 	return process.Spec{
 		Name: name, Path: path, Args: args, Dir: "/", Env: []string{daemonPath, "HOME=/root"},
-		Cgroups: []string{c.cgroups().System()},
+		Cgroups: c.cgroups().System(),
 	}
 }
 
