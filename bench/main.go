@@ -1,9 +1,8 @@
-// Command bench measures what the program costs its users beside the least that Pulumi costs them, and keeps the
-// result as a dated table in docs/benchmarks.md. It drives the Pulumi CLI as a user does, imports nothing of the
-// product, and needs the local cluster with the demo's production stack: `make bench` sees to the first, `make demo`
-// to the second.
+// Command bench compares a preview of the program with a preview of the smallest Pulumi program, and writes the
+// result as a dated table to docs/benchmarks.md. It drives the Pulumi CLI as a user does and imports nothing of the
+// product. It needs the local cluster, which `make bench` starts, with the demo's production stack from `make demo`.
 //
-// It fails when something could not be measured, and not when a goal is missed: the table says that.
+// It fails if it could not measure something. A missed goal is no failure; the table shows it.
 package main
 
 import (
@@ -20,7 +19,7 @@ import (
 	"github.com/vextrus/finance-rollout/bench/internal/measure"
 )
 
-// fewestRuns is how many runs of each program a median is taken from at least.
+// fewestRuns is the minimum number of runs for a median.
 const fewestRuns = 7
 
 func main() {
@@ -34,8 +33,8 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	runs := flag.Int("runs", 9, "how often each program is previewed; odd, so that the median is a run")
-	output := flag.String("output", filepath.Join("docs", "benchmarks.md"), "the file whose section is replaced")
+	runs := flag.Int("runs", 9, "previews of each program; odd, so that the median is a run")
+	output := flag.String("output", filepath.Join("docs", "benchmarks.md"), "the file with the section to replace")
 	flag.Parse()
 	if *runs < fewestRuns || *runs%2 == 0 {
 		return fmt.Errorf("-runs is %d: allowed are odd numbers from %d", *runs, fewestRuns)

@@ -17,7 +17,7 @@ import (
 // pulumi times the CLI.
 type pulumi struct{ measure.Shell }
 
-// preview previews a stack in which nothing is to change, and tells how long that took.
+// preview previews a stack without changes and returns how long that took.
 func (p pulumi) preview(ctx context.Context, stack string) (time.Duration, error) {
 	return measure.Time(func() error {
 		_, err := p.Pulumi(ctx, "preview", "--expect-no-changes", "--suppress-progress", "--color", "never", "--stack", stack)
@@ -25,7 +25,7 @@ func (p pulumi) preview(ctx context.Context, stack string) (time.Duration, error
 	})
 }
 
-// build builds a program from its compiled packages, and tells how long that took: what is left of it is linking.
+// build builds a program whose packages are compiled and returns how long that took, which is mostly linking.
 func (p pulumi) build(ctx context.Context, pkg string) (time.Duration, error) {
 	folder, err := os.MkdirTemp("", "bench")
 	if err != nil {
@@ -41,12 +41,12 @@ func (p pulumi) build(ctx context.Context, pkg string) (time.Duration, error) {
 	return time.Since(start), nil
 }
 
-// measurePreviews previews the production stack and the empty program in turn, so that whatever else the machine does
-// meets both.
+// measurePreviews previews the production stack and the empty program in turn, so that other load on the machine
+// affects both.
 func measurePreviews(ctx context.Context, production pulumi, runs int) (report, error) {
 	empty := pulumi{measure.Shell{Root: production.Root, Project: filepath.Join(production.Root, ".local", "bench")}}
 	if _, err := production.preview(ctx, "production"); err != nil {
-		return report{}, fmt.Errorf("the production stack of the demo is not deployed as it is configured: run `make "+
+		return report{}, fmt.Errorf("the demo's production stack is not deployed as configured: run `make "+
 			"demo` first: %w", err)
 	}
 	if err := deployEmpty(ctx, empty); err != nil {
@@ -83,7 +83,7 @@ func alternate(ctx context.Context, production, empty pulumi, runs int) (report,
 	return measured, nil
 }
 
-// deployEmpty makes the project of the empty program, with a state of its own, and its ConfigMap.
+// deployEmpty creates the empty program's project, with its own state, and deploys its ConfigMap.
 func deployEmpty(ctx context.Context, empty pulumi) error {
 	if err := os.MkdirAll(filepath.Join(empty.Project, "state"), 0o755); err != nil {
 		return err
@@ -102,8 +102,8 @@ func deployEmpty(ctx context.Context, empty pulumi) error {
 	return err
 }
 
-// emptyProject is the Pulumi.yaml of the empty program. Both programs are built in the same way: where the product's
-// project keeps what it built, so does this one.
+// emptyProject returns the Pulumi.yaml of the empty program. Both programs are built in the same way: if the product's
+// project has a build target, so has this one.
 func emptyProject(empty pulumi) ([]byte, error) {
 	raw, err := os.ReadFile(filepath.Join(empty.Root, "Pulumi.yaml"))
 	if err != nil {
@@ -126,7 +126,7 @@ func emptyProject(empty pulumi) ([]byte, error) {
 	return yaml.Marshal(map[string]any{"name": "finance-rollout-bench", "runtime": product.Runtime, "main": program})
 }
 
-// destroyEmpty takes the ConfigMap away, also when the benchmark was interrupted.
+// destroyEmpty removes the ConfigMap, also after an interrupt.
 func destroyEmpty(ctx context.Context, empty pulumi) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()

@@ -8,23 +8,23 @@ import (
 	"github.com/vextrus/finance-rollout/bench/internal/measure"
 )
 
-// goal is the largest ratio of the medians that the project allows itself.
+// goal is the largest allowed ratio of the medians.
 const goal = 1.5
 
-// report is what was measured.
+// report holds the measurements.
 type report struct {
 	Date    time.Time
 	Machine measure.Machine
-	// Production and Empty are previews of the two programs; the others are builds of them. All have the same, odd length.
+	// Production and Empty are previews of the two programs, the other two are builds. All have the same odd length.
 	Production, Empty, ProductionBuild, EmptyBuild []time.Duration
 }
 
-// ratio is that of the medians of the previews.
+// ratio returns the ratio of the previews' medians.
 func (r report) ratio() float64 {
 	return measure.Median(r.Production).Seconds() / measure.Median(r.Empty).Seconds()
 }
 
-// markdown is the section of the document.
+// markdown returns the section of the document.
 func (r report) markdown() string {
 	var text strings.Builder
 	text.WriteString(measure.Title("Preview of an unchanged stack", r.Date, r.Machine))

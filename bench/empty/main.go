@@ -1,5 +1,5 @@
-// Command empty is the yardstick of the preview benchmark: the smallest Pulumi program that talks to the same cluster
-// through the same provider, and makes one ConfigMap. It imports nothing of the product.
+// Command empty is the baseline of the preview benchmark: the smallest Pulumi program that uses the same cluster
+// through the same provider, with one ConfigMap. It imports nothing of the product.
 package main
 
 import (

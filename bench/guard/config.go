@@ -15,7 +15,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// rollbackLimit is the guide's: a canary with more errors than that is rolled back.
+// rollbackLimit is the guide's error rate above which a canary is rolled back.
 const rollbackLimit = 0.01
 
 // config reads the guard's configuration.
@@ -32,15 +32,14 @@ func (b *bench) config(ctx context.Context) (*corev1.ConfigMap, guard.Config, er
 	return found, config, nil
 }
 
-// limits checks that the guard judges by the limit that the goals are for: the demo's own stacks are judged more
-// leniently.
+// limits checks that the guard uses the limit of the goals, since the demo's stacks have a more lenient one.
 func (b *bench) limits(ctx context.Context) error {
 	_, config, err := b.config(ctx)
 	if err != nil {
 		return err
 	}
 	if config.ErrorRate != rollbackLimit {
-		return fmt.Errorf("the guard of %s takes a canary out above %g %% of errors, and the goals are for %g %%: set "+
+		return fmt.Errorf("the guard of %s rolls back above an error rate of %g %%, and the goals are for %g %%: set "+
 			"criteria.errorRate to 0.005 and "+
 			"criteria.rollbackErrorRate to %g in the stack's configuration, bake.duration to 0s, and run `pulumi up`",
 			b.stack.Namespace, 100*config.ErrorRate, 100*rollbackLimit, rollbackLimit)
@@ -67,7 +66,7 @@ func (b *bench) withoutPrometheus(ctx context.Context) (restore func(), err erro
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		if err := b.configure(ctx, before); err != nil {
-			fmt.Fprintln(os.Stderr, "the guard is left without its Prometheus, which `pulumi up --refresh` gives it back:", err)
+			fmt.Fprintln(os.Stderr, "the guard has no Prometheus; `pulumi up --refresh` restores it:", err)
 		}
 	}, nil
 }

@@ -35,14 +35,14 @@ const (
 	fleetSpace  = "fleet"
 	fleetStable = 9
 	fleetDigest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
-	// steady is how long a fleet is watched before it is measured, and how long it is measured.
+	// steady is the time that a fleet runs before the measurement, and the duration of the measurement.
 	steady = 20 * time.Second
-	// badShare of the rollouts turn bad, all at the same moment.
+	// badShare is the share of rollouts whose canaries start to fail, all at the same moment.
 	badShare = 10
 )
 
-// fleet is many rollouts, whose pods are addresses of the loopback network that serve metrics as the example service
-// does. The API server is a small one in memory; the guard is the real program.
+// fleet simulates many rollouts. Their pods are loopback addresses that serve metrics like the example service, the API
+// server is a small one in memory, and the guard is the real program.
 type fleet struct {
 	size int
 	api  *miniapi.Server
@@ -55,10 +55,10 @@ type fleet struct {
 	isolated map[string]time.Time
 }
 
-// fleetResult is what one fleet costs.
+// fleetResult is the cost of one fleet.
 type fleetResult struct {
 	size         int
-	own, all     float64 // MiB
+	private, all float64 // MiB
 	processor    float64 // share of a core
 	first, last  time.Duration
 	decided, bad int
@@ -124,7 +124,7 @@ func measureFleet(ctx context.Context, dir, binary string, size int) (fleetResul
 	return f.watch(ctx, process.Process.Pid)
 }
 
-// watch measures the guard at rest, turns canaries bad and waits until they are isolated.
+// watch measures the guard at rest, makes canaries fail and waits until they are isolated.
 func (f *fleet) watch(ctx context.Context, pid int) (fleetResult, error) {
 	result := fleetResult{size: f.size, bad: max(f.size/badShare, 1)}
 	if err := sleep(ctx, steady); err != nil {
@@ -138,11 +138,11 @@ func (f *fleet) watch(ctx context.Context, pid int) (fleetResult, error) {
 		if err := sleep(ctx, time.Second); err != nil {
 			return result, err
 		}
-		own, all, err := memory(pid)
+		private, all, err := memory(pid)
 		if err != nil {
 			return result, err
 		}
-		result.own, result.all = max(result.own, own), max(result.all, all)
+		result.private, result.all = max(result.private, private), max(result.all, all)
 	}
 	after, err := processorTime(pid)
 	if err != nil {
@@ -182,10 +182,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// address is where a pod answers: one of the loopback network's.
+// address returns a pod's loopback address.
 func address(rollout, pod int) string { return fmt.Sprintf("127.1.%d.%d", rollout+1, pod+1) }
 
-// serve answers at every address of the loopback network, and nobody else.
+// serve answers at every loopback address and refuses other clients.
 func (f *fleet) serve(ctx context.Context) (stop func(), err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -196,7 +196,7 @@ func (f *fleet) serve(ctx context.Context) (stop func(), err error) {
 	}
 	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(page, request)
 	f.page = page.text.String()
-	listener, err := net.Listen("tcp4", ":0") //nolint:gosec // it must answer at many addresses of the loopback network, and refuses all others below
+	listener, err := net.Listen("tcp4", ":0") //nolint:gosec // serves many loopback addresses, and refuses others below
 	if err != nil {
 		return nil, err
 	}
@@ -222,15 +222,15 @@ func (f *fleet) serve(ctx context.Context) (stop func(), err error) {
 	return func() { _ = server.Close() }, nil
 }
 
-// recorded keeps an answer.
+// recorded is a response that is kept in memory.
 type recorded struct{ text strings.Builder }
 
 func (r *recorded) Header() http.Header         { return http.Header{} }
 func (r *recorded) WriteHeader(int)             {}
 func (r *recorded) Write(p []byte) (int, error) { return r.text.Write(p) }
 
-// metrics are those of a pod that answers 10 requests a second: 0.3 % of them fail, and a third once its canary has
-// turned bad.
+// metrics serves the metrics of a pod with 10 requests a second: 0.3 % of them fail, and a third once its canary is
+// bad.
 func (f *fleet) metrics(w http.ResponseWriter, r *http.Request) {
 	host, _, err := net.SplitHostPort(r.Host)
 	parts := strings.Split(host, ".")
@@ -256,7 +256,7 @@ func (f *fleet) metrics(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// changed notes the pods that were taken out of traffic.
+// changed records when pods were isolated.
 func (f *fleet) changed(pod *corev1.Pod) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -265,7 +265,7 @@ func (f *fleet) changed(pod *corev1.Pod) {
 	}
 }
 
-// fill makes the objects of the rollouts.
+// fill creates the objects of the rollouts.
 func (f *fleet) fill() error {
 	for i := range f.size {
 		app := fmt.Sprintf("service-%03d", i)
@@ -293,7 +293,7 @@ func (f *fleet) fill() error {
 	return nil
 }
 
-// track makes a Deployment with its ReplicaSet and pods.
+// track creates a Deployment with its ReplicaSet and pods.
 func (f *fleet) track(app, name, track, version string, rollout, from, count int) {
 	yes, replicas := true, int32(count) //nolint:gosec // a handful of pods
 	image := "vextrus/" + app + "@" + fleetDigest

@@ -1,8 +1,8 @@
-// Command guard measures how long a bad canary stays in traffic beside a running guard, and how many failed answers
-// reach clients until it is out, and keeps the result as a dated table in docs/benchmarks.md. It needs the local
-// cluster with a production stack whose guard runs: `make demo` makes one.
+// Command guard measures how long a bad canary stays in traffic beside a running guard and how many failed answers
+// reach customers until it is out. It writes the results as dated tables to docs/benchmarks.md. It needs the local
+// cluster with a production stack and its guard, such as that of `make demo`.
 //
-// It fails when something could not be measured, and not when a goal is missed: the table says that.
+// It fails if it could not measure something. A missed goal is no failure; the table shows it.
 package main
 
 import (
@@ -46,20 +46,20 @@ func parse() options {
 	flag.IntVar(&o.port, "node-port", 30080, "node port of its Service")
 	flag.StringVar(&o.secret, "secret", filepath.Join(".local", "secrets", "jwt-secret"),
 		"file with the secret that signs the customers' tokens")
-	flag.IntVar(&o.rate, "rate", 100, "requests a second, each over a connection of its own")
-	flag.IntVar(&o.runs, "runs", 0, "runs of each scenario; 0 for its own number")
+	flag.IntVar(&o.rate, "rate", 100, "requests a second, each on a new connection")
+	flag.IntVar(&o.runs, "runs", 0, "runs of each scenario; 0 for the default number")
 	flag.StringVar(&o.scenarios, "scenarios", "",
 		"names of the scenarios, separated by commas; empty for all: "+strings.Join(append(scenarioNames(),
 			footprint+" (alone)"), ", "))
 	flag.StringVar(&o.beside, "beside", "", "further stacks, as namespace:node-port separated by commas: runs of an "+
-		"hour are made in all of them at the same time")
+		"hour use all of them at the same time")
 	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"),
-		"the file whose sections are replaced; empty for none")
+		"the file with the sections to replace; empty for none")
 	flag.Parse()
 	return o
 }
 
-// footprint is the name of what is measured without a cluster.
+// footprint names the measurement that needs no cluster.
 const footprint = "footprint"
 
 func run(ctx context.Context) error {
@@ -75,14 +75,14 @@ func run(ctx context.Context) error {
 	}
 	secret, err := os.ReadFile(o.secret)
 	if err != nil {
-		return fmt.Errorf("read the secret that signs tokens: %w: `make demo` makes it", err)
+		return fmt.Errorf("read the secret that signs tokens: %w: `make demo` creates it", err)
 	}
 	stack, err := fixture.Open(o.kubeconfig, o.namespace)
 	if err != nil {
 		return err
 	}
 	bench := &bench{stack: stack, options: o, secret: secret}
-	if bench.beside, err = bench.others(o.beside); err != nil {
+	if bench.beside, err = bench.openBeside(o.beside); err != nil {
 		return err
 	}
 	for _, b := range append(bench.beside, bench) {
@@ -125,19 +125,19 @@ type bench struct {
 	stack   *fixture.Stack
 	options options
 	secret  []byte
-	// beside are benches of other stacks.
+	// beside are the benches of the further stacks.
 	beside []*bench
 }
 
-// others opens the stacks of -beside.
-func (b *bench) others(text string) ([]*bench, error) {
+// openBeside opens the stacks of -beside.
+func (b *bench) openBeside(text string) ([]*bench, error) {
 	var found []*bench
 	for _, one := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
 		namespace, port, _ := strings.Cut(one, ":")
 		o := b.options
 		var err error
 		if o.port, err = strconv.Atoi(port); err != nil || namespace == "" {
-			return nil, fmt.Errorf("-beside: %q is no namespace:node-port", one)
+			return nil, fmt.Errorf("-beside: %q is not namespace:node-port", one)
 		}
 		stack, err := fixture.Open(o.kubeconfig, namespace)
 		if err != nil {
@@ -148,10 +148,10 @@ func (b *bench) others(text string) ([]*bench, error) {
 	return found, nil
 }
 
-// errUnguarded says that nothing can be measured.
-var errUnguarded = errors.New("no guard leads in the namespace: is the stack's guard.image set? `make demo` sets it")
+// errUnguarded is returned if no guard leads.
+var errUnguarded = errors.New("no guard leads in the namespace: set the stack's guard.image, as `make demo` does")
 
-// ready checks that there is a guard, and brings the stack where a scenario begins.
+// ready checks that a guard leads and takes the canary out, where every scenario begins.
 func (b *bench) ready(ctx context.Context) error {
 	leader, err := b.stack.Leader(ctx)
 	if err != nil || leader == "" {
@@ -163,15 +163,15 @@ func (b *bench) ready(ctx context.Context) error {
 	return b.stack.Settle(ctx)
 }
 
-// tidy leaves a healthy canary at its weight.
+// tidy restores a healthy canary at its weight.
 func (b *bench) tidy(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	if _, err := b.stack.Enter(ctx, map[string]string{"FAULTS": "", "FAULTS_ENABLED": ""}); err != nil {
-		fmt.Fprintln(os.Stderr, "the stack is left without a canary:", err)
+		fmt.Fprintln(os.Stderr, "the stack has no canary:", err)
 		return
 	}
 	if err := b.stack.Reached(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "the ledger does not tell that the canary is back:", err)
+		fmt.Fprintln(os.Stderr, "the ledger does not record that the canary is back:", err)
 	}
 }

@@ -12,13 +12,13 @@ import (
 // ticks is the unit of /proc's processor times on Linux.
 const ticks = 10 * time.Millisecond
 
-// processorTime is what a process has used of the processor.
+// processorTime returns the processor time that a process has used.
 func processorTime(pid int) (time.Duration, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
-	// The name of the process, in parentheses, may hold anything.
+	// The process's name, in parentheses, may contain any character.
 	_, rest, _ := strings.Cut(string(raw), ") ")
 	fields := strings.Fields(rest)
 	if len(fields) < 13 {
@@ -35,14 +35,14 @@ func processorTime(pid int) (time.Duration, error) {
 	return total, nil
 }
 
-// memory is what a process has resident, in MiB: pages of its own, which is what a container's RSS counts, and all
-// pages, those of its binary among them, which all guards on a node share.
-func memory(pid int) (own, all float64, err error) {
+// memory returns a process's resident memory in MiB: private pages, which a container's RSS counts, and all pages,
+// including those of its binary, which all guards on a node share.
+func memory(pid int) (private, all float64, err error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0, err
 	}
-	for name, into := range map[string]*float64{"RssAnon:": &own, "VmRSS:": &all} {
+	for name, into := range map[string]*float64{"RssAnon:": &private, "VmRSS:": &all} {
 		_, rest, _ := strings.Cut(string(raw), name)
 		var kib int64
 		if _, err := fmt.Sscanf(rest, "%d kB", &kib); err != nil {
@@ -50,20 +50,20 @@ func memory(pid int) (own, all float64, err error) {
 		}
 		*into = float64(kib) / 1024
 	}
-	return own, all, nil
+	return private, all, nil
 }
 
-// fleetSection is the section of the document.
+// fleetSection returns the section of the document.
 func fleetSection(results []fleetResult) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "### Guard: footprint\n\n%s, %d cores, Go %s. The guard's real program beside an API server in "+
 		"memory; each rollout has %d stable pods and a canary that\n"+
 		"serve the metrics of the example service, scraped every second. Then the canary of every tenth rollout fails a "+
 		"third of its 10 requests/s, all from the same\nmoment on, and all of them must be isolated within the same "+
-		"second. Resident memory is the process's VmRSS, the pages of the binary included; beside it, what\nis its own, "+
-		"which a container's RSS counts.\n\n",
+		"second. Resident memory is the process's VmRSS, including the pages of the binary; private memory,\n"+
+		"which a container's RSS counts, excludes them.\n\n",
 		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), fleetStable)
-	text.WriteString("| rollouts | resident memory at most | goal | of it its own | processor | goal | isolated | " +
+	text.WriteString("| rollouts | resident memory at most | goal | private | processor | goal | isolated | " +
 		"first | last | goal |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range results {
 		memory, processor := "150 MiB, "+verdict(r.all <= 150), "none"
@@ -71,7 +71,7 @@ func fleetSection(results []fleetResult) string {
 			memory, processor = "40 MiB, "+verdict(r.all <= 40), "1 % of a core, "+verdict(r.processor <= 0.01)
 		}
 		fmt.Fprintf(&text, "| %d | %.1f MiB | %s | %.1f MiB | %.2f %% of a core | %s | %d of %d | %.2f s | %.2f s | %s |\n",
-			r.size, r.all, memory, r.own, 100*r.processor, processor, r.decided, r.bad, r.first.Seconds(), r.last.Seconds(),
+			r.size, r.all, memory, r.private, 100*r.processor, processor, r.decided, r.bad, r.first.Seconds(), r.last.Seconds(),
 			verdict(r.last-r.first <= time.Second))
 	}
 	return text.String()

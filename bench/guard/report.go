@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// result are the runs of a scenario.
+// result holds the runs of a scenario.
 type result struct {
 	scenario scenario
 	date     time.Time
 	runs     []outcome
-	// beside are the stacks that runs were made in at the same time.
+	// beside is the number of stacks that were used at the same time.
 	beside int
 }
 
-// markdown is the section of the document.
+// markdown returns the section of the document.
 func (r result) markdown(o options) string {
 	var text strings.Builder
 	s := r.scenario
@@ -26,7 +26,7 @@ func (r result) markdown(o options) string {
 		together = "; the guard was kept from Prometheus and its alerts"
 	}
 	if r.beside > 1 {
-		together = fmt.Sprintf(", %d at a time in stacks of their own", r.beside)
+		together = fmt.Sprintf(", %d at a time in separate stacks", r.beside)
 	}
 	fmt.Fprintf(&text, "### Guard: %s\n\n%s, %d cores, Go %s, %d requests/s without keep-alive, %d runs%s.\n\n",
 		s.title, r.date.Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), o.rate,
@@ -46,7 +46,7 @@ func (r result) markdown(o options) string {
 	if s.stays {
 		fmt.Fprintf(&text, "| rolled back | %d of %d | | | none | %s |\n", len(took), len(r.runs), verdict(len(took) == 0))
 		slices.Sort(failed)
-		fmt.Fprintf(&text, "| failed answers that reached clients | %d | %d | %d | | |\n", failed[len(failed)/2], failed[0],
+		fmt.Fprintf(&text, "| failed answers that reached customers | %d | %d | %d | | |\n", failed[len(failed)/2], failed[0],
 			failed[len(failed)-1])
 		return text.String()
 	}
@@ -64,7 +64,7 @@ func (r result) markdown(o options) string {
 		goal = fmt.Sprintf("median at most %d, never above %d", s.answers, s.most)
 		met = verdict(median <= s.answers && worst <= s.most)
 	}
-	fmt.Fprintf(&text, "| failed answers that reached clients | %d | %d | %d | %s | %s |\n", median, failed[0], worst,
+	fmt.Fprintf(&text, "| failed answers that reached customers | %d | %d | %d | %s | %s |\n", median, failed[0], worst,
 		goal, met)
 	if stayed > 0 {
 		fmt.Fprintf(&text, "\nIn %d of %d runs the canary was not out after %v.\n", stayed, len(r.runs), s.limit)

@@ -18,23 +18,23 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
-// scenario is a fault and the goal that it is measured against.
+// scenario is a fault with its goals.
 type scenario struct {
 	name, title string
-	// faults are those that the canary starts with.
+	// faults are the faults that the canary starts with.
 	faults string
 	runs   int
-	// limit is how long a rollback is waited for; a scenario that stays is watched that long.
+	// limit is the longest wait for a rollback, or the duration of a scenario that stays.
 	limit time.Duration
-	// stays tells that the canary must not be rolled back, long that its runs are made in several stacks at the same time.
+	// stays is set if the canary must not be rolled back, long if runs use several stacks at the same time.
 	stays, long bool
-	// fast tells that the guard's own eyes are measured: it is kept from Prometheus, whose alerts still tell of the run
-	// before.
+	// fast is set to measure the guard's own observations: it gets no Prometheus, whose alerts still belong to the
+	// previous run.
 	fast bool
-	// median and worst are the goals for the time, answers and most for the failed answers; 0 for none.
+	// median and worst are the goals for the time, answers and most those for failed answers; 0 for none.
 	median, worst time.Duration
 	answers, most int
-	// begin brings the fault about where starting with it does not, and gives when the clock starts.
+	// begin causes a fault that the canary cannot start with, and returns when the clock starts.
 	begin func(ctx context.Context, b *bench) (time.Time, error)
 }
 
@@ -76,28 +76,27 @@ func choose(text string) ([]scenario, error) {
 	for name := range strings.SplitSeq(text, ",") {
 		at := slices.Index(scenarioNames(), strings.TrimSpace(name))
 		if at < 0 {
-			return nil, fmt.Errorf("-scenarios: %q is none: allowed are %s", name, strings.Join(scenarioNames(), ", "))
+			return nil, fmt.Errorf("-scenarios: %q is no scenario: allowed are %s", name, strings.Join(scenarioNames(), ", "))
 		}
 		chosen = append(chosen, scenarios()[at])
 	}
 	return chosen, nil
 }
 
-// outcome is one run.
+// outcome is the outcome of one run.
 type outcome struct {
-	// took is the time until the canary was out; negative when it stayed.
+	// took is the time until the canary was out; negative if it stayed.
 	took time.Duration
-	// failed are the failed answers that clients got, from the beginning of the fault to some seconds after the canary
-	// was out.
+	// failed is the number of failed answers, from the beginning of the fault until some seconds after the canary was out.
 	failed int
-	// requests are all of them, in the whole run.
+	// requests is the number of requests in the whole run.
 	requests int
-	// share is the canary's part of the answers.
+	// share is the canary's share of the answers.
 	share  float64
 	reason string
 }
 
-// settleFor is how long customers go on after the canary is out, so that late answers are counted.
+// settleFor is how long customers continue after the canary is out, so that late answers are counted.
 const settleFor = 3 * time.Second
 
 // measure runs a scenario.
@@ -182,8 +181,8 @@ func (b *bench) once(ctx context.Context, s scenario) (outcome, error) {
 	}
 }
 
-// outcome reads what became of a run, once the guard has carried its rollback through: the next run would take the
-// pods away that it waits for.
+// outcome reads the outcome of a run once the guard has completed its rollback; the next run would remove pods that the
+// rollback waits for.
 func (b *bench) outcome(ctx context.Context, customers *fixture.Customers, since time.Time,
 	took time.Duration) (outcome, error) {
 	requests, canary := customers.Answered(b.stack.CanaryDeployment() + "-")
@@ -195,7 +194,7 @@ func (b *bench) outcome(ctx context.Context, customers *fixture.Customers, since
 		return found.Unfinished == nil, err
 	})
 	if err != nil {
-		return outcome{}, fmt.Errorf("the rollback is not over: %w", err)
+		return outcome{}, fmt.Errorf("the rollback is not complete: %w", err)
 	}
 	image, err := b.stack.Image(ctx)
 	if err != nil {
@@ -210,8 +209,8 @@ func (b *bench) outcome(ctx context.Context, customers *fixture.Customers, since
 	return found, nil
 }
 
-// reported measures a fault that the kubelet reports: from the report to the moment in which no pod of the canary
-// carries the label that lets it take requests.
+// reported measures a fault that the kubelet reports: from the report until no canary pod has the label that puts it in
+// traffic.
 func (b *bench) reported(ctx context.Context, s scenario, customers *fixture.Customers) (outcome, error) {
 	began, err := s.begin(ctx, b)
 	if err != nil {
@@ -233,7 +232,7 @@ func (b *bench) reported(ctx context.Context, s scenario, customers *fixture.Cus
 	}
 }
 
-// crashLoop starts a canary that ends itself again and again.
+// crashLoop starts a canary that keeps crashing.
 func crashLoop(ctx context.Context, b *bench) (time.Time, error) {
 	if _, err := b.stack.Enter(ctx, map[string]string{"FAULTS": "crash=2s"}); err != nil {
 		return time.Time{}, err
@@ -243,7 +242,7 @@ func crashLoop(ctx context.Context, b *bench) (time.Time, error) {
 	})
 }
 
-// readinessLost switches a canary's readiness off.
+// readinessLost makes a canary's readiness probe fail.
 func readinessLost(ctx context.Context, b *bench) (time.Time, error) {
 	if _, err := b.stack.Enter(ctx, map[string]string{"FAULTS": "", "FAULTS_ENABLED": "true"}); err != nil {
 		return time.Time{}, err
@@ -259,7 +258,7 @@ func readinessLost(ctx context.Context, b *bench) (time.Time, error) {
 	return b.until(ctx, func(pod *corev1.Pod) bool { return !podstate.IsReady(pod) })
 }
 
-// until waits for a state of a pod of the canary and gives when it was seen.
+// until waits for a state of a canary pod and returns when it was seen.
 func (b *bench) until(ctx context.Context, is func(*corev1.Pod) bool) (time.Time, error) {
 	watcher, err := b.stack.Client.CoreV1().Pods(b.stack.Namespace).Watch(ctx, metav1.ListOptions{
 		LabelSelector: names.App + "=" + b.stack.App + "," + names.Track + "=" + names.Canary,
@@ -304,7 +303,7 @@ func sharedOutage(ctx context.Context, b *bench) (time.Time, error) {
 	return began, nil
 }
 
-// everywhere switches the faults of all pods as much at once as it can.
+// everywhere switches the faults of all pods at the same moment, as far as possible.
 func (b *bench) everywhere(ctx context.Context, faults string) error {
 	canary, err := b.stack.Pods(ctx, names.Canary)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Command rollbacks measures how long the canary stays in traffic once an operator rolls back, by each option of
-// `rollout rollback` and by the guide's kubectl command for the same, in turn, and how long `rollout status` takes.
-// It drives the commands as a user does, on stacks of its own on the local cluster, and keeps the result as a dated
-// table in docs/benchmarks.md.
+// Command rollbacks measures how long the canary stays in traffic after an operator starts a rollback, with each option
+// of `rollout rollback` and with the guide's kubectl command for it in turn, and how long `rollout status` takes. It
+// drives the commands as a user does, on its own stacks on the local cluster, and writes the result as a dated table to
+// docs/benchmarks.md.
 //
-// It fails when something could not be measured, and not when a goal is missed: the table says that.
+// It fails if it could not measure something. A missed goal is no failure; the table shows it.
 package main
 
 import (
@@ -39,12 +39,12 @@ func main() {
 
 func parse() (options, error) {
 	var o options
-	flag.IntVar(&o.runs, "runs", 5, "rollbacks by each option and each way; odd")
-	flag.IntVar(&o.looks, "looks", 9, "how often `rollout status` is timed; odd")
-	flag.IntVar(&o.nodePort, "node-port", 30740, "the node port of the stack's own Service; that of its staging is the "+
+	flag.IntVar(&o.runs, "runs", 5, "rollbacks with each option, by rollout and by kubectl; odd")
+	flag.IntVar(&o.looks, "looks", 9, "timed runs of `rollout status`; odd")
+	flag.IntVar(&o.nodePort, "node-port", 30740, "the node port of the production Service; that of staging is the "+
 		"next")
 	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"),
-		"the file whose section is replaced; empty for none")
+		"the file with the section to replace; empty for none")
 	flag.Parse()
 	if o.runs < 1 || o.runs%2 == 0 || o.looks < 1 || o.looks%2 == 0 {
 		return o, fmt.Errorf("-runs is %d and -looks %d: allowed are odd numbers, so that the median is a run", o.runs,
@@ -82,7 +82,7 @@ func run(ctx context.Context) error {
 	return document.Update(o.output, "rollbacks", found.markdown())
 }
 
-// measure rolls back by every option, in turn with kubectl.
+// measure rolls back with every option, in turn with kubectl.
 func (s *stack) measure(ctx context.Context, o options) (report, error) {
 	var found report
 	for range o.looks {

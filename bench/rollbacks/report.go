@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// mostOut is how long the canary may stay in traffic, mostStatus how long a look may take.
+	// mostOut is the longest time that the canary may stay in traffic, mostStatus the longest for `rollout status`.
 	mostOut    = 5 * time.Second
 	mostStatus = time.Second
 )
 
-// report is what was measured.
+// report holds the measurements.
 type report struct {
 	date    time.Time
 	machine measure.Machine
@@ -23,7 +23,7 @@ type report struct {
 	status  []time.Duration
 }
 
-// row is an option beside the guide's command. Both lists have the same, odd length.
+// row is an option beside the guide's command. Both lists have the same odd length.
 type row struct {
 	option, kubectl string
 	ours, theirs    []time.Duration
@@ -32,7 +32,8 @@ type row struct {
 func (r report) markdown() string {
 	var text strings.Builder
 	text.WriteString(measure.Title("Rollbacks by hand", r.date, r.machine))
-	text.WriteString("From the start of the command until no endpoint of the rejected pods is left, in turn with the guide's command for the same. `rollout\n" +
+	text.WriteString("From the start of the command until no endpoint of the rejected pods is left, in turn with the guide's " +
+		"command. `rollout\n" +
 		"rollback` has latched the image by then, and goes on with evidence, configuration, state and smoke suite.\n\n")
 	text.WriteString(measure.Header)
 	slowest := time.Duration(0)

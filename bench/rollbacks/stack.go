@@ -14,17 +14,17 @@ import (
 
 const suffix = "-rollbacks"
 
-// outLimit is how long the canary's endpoints are waited for.
+// outLimit is the longest wait until the canary has no endpoints.
 const outLimit = time.Minute
 
-// stack is the stack that is rolled back, with its two images.
+// stack is the stack to roll back, with its two images.
 type stack struct {
 	measure.Shell
 	*fixture.Stack
 	image, other string
 }
 
-// deploy derives the stacks and brings the release to 10 %.
+// deploy derives the stacks and takes the release to 10 %.
 func deploy(ctx context.Context, root string, nodePort int) (*stack, error) {
 	shell, err := measure.Derive(ctx, root, suffix, nodePort)
 	s := &stack{Shell: shell}
@@ -34,7 +34,7 @@ func deploy(ctx context.Context, root string, nodePort int) (*stack, error) {
 	if s.Stack, err = fixture.Open(filepath.Join(root, ".local", "kubeconfig"), "vextrus-production"+suffix); err != nil {
 		return s, err
 	}
-	// Neither evidence nor staging is what is measured.
+	// Evidence and staging are not part of the measurement.
 	for _, setting := range [][2]string{{"bake.duration", "0s"}, {"soak.duration", "48h"}, {"staging.required", "false"}} {
 		if err := s.Set(ctx, setting[0], setting[1]); err != nil {
 			return s, err
@@ -56,7 +56,7 @@ func (s *stack) rollout(ctx context.Context, args ...string) error {
 	return err
 }
 
-// option is a way to roll back: what it is called, the guide's command, and one measurement of both.
+// option is a way to roll back: its name, the guide's command, and a measurement of both.
 type option struct {
 	name, by string
 	once     func(context.Context) (ours, theirs time.Duration, err error)
@@ -77,7 +77,7 @@ func (s *stack) options() []option {
 	}
 }
 
-// both brings the canary in and rolls it back, once by each way.
+// both brings the canary in and rolls it back, once with rollout and once with kubectl.
 func (s *stack) both(ctx context.Context, name string, enter func(context.Context) error, kubectl ...string) (ours,
 	theirs time.Duration, err error) {
 	if err := enter(ctx); err != nil {
@@ -100,7 +100,7 @@ func (s *stack) both(ctx context.Context, name string, enter func(context.Contex
 	if err != nil {
 		return 0, 0, err
 	}
-	// What kubectl owns of the Deployment now is gone with it.
+	// Deleting the Deployment also removes kubectl's field ownership.
 	_, err = s.Run(ctx, "kubectl", "--namespace", s.Namespace, "delete", "deployment", s.CanaryDeployment(),
 		"--ignore-not-found")
 	return ours, theirs, err
@@ -109,7 +109,7 @@ func (s *stack) both(ctx context.Context, name string, enter func(context.Contex
 // enter brings the canary in with its image.
 func (s *stack) enter(ctx context.Context) error { return s.enterWith(ctx, s.image) }
 
-// enterTwice gives the canary a revision with another image before.
+// enterTwice brings the canary in with an earlier revision of another image.
 func (s *stack) enterTwice(ctx context.Context) error {
 	if err := s.enterWith(ctx, s.other); err != nil {
 		return err
@@ -139,8 +139,8 @@ func (s *stack) enterWith(ctx context.Context, image string) error {
 	return s.Cluster.WaitDeploymentReady(ctx, s.Namespace, s.CanaryDeployment(), s.Canary)
 }
 
-// untilOut begins a rollback and tells how long after that no pod that the canary has now gets requests any more. It
-// returns when the command has ended.
+// untilOut starts a rollback and returns the time until none of the canary's present pods is an endpoint. It returns
+// after the command has ended.
 func (s *stack) untilOut(ctx context.Context, begin func() error) (time.Duration, error) {
 	prefix, err := s.revision(ctx)
 	if err != nil {
@@ -157,7 +157,7 @@ func (s *stack) untilOut(ctx context.Context, begin func() error) (time.Duration
 		at, err := s.OutOf(ctx, prefix)
 		out <- ended{at, err}
 	}()
-	// The watch of the endpoints has begun by then.
+	// The watch of the endpoints has started by then.
 	time.Sleep(time.Second)
 	start := time.Now()
 	if err := begin(); err != nil {
@@ -167,7 +167,7 @@ func (s *stack) untilOut(ctx context.Context, begin func() error) (time.Duration
 	return end.at.Sub(start), end.err
 }
 
-// revision is what the names of the pods begin with that the canary has now.
+// revision returns the common prefix of the names of the canary's present pods.
 func (s *stack) revision(ctx context.Context) (string, error) {
 	pods, err := s.Pods(ctx, names.Canary)
 	if err != nil {

@@ -11,25 +11,24 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// longest bounds a load, should nobody end it.
+// longest limits a load that is never ended.
 const longest = 20 * time.Minute
 
-// answer is what became of a request.
+// answer is the outcome of a request.
 type answer struct {
 	sent   time.Time
 	canary bool
-	failed string // why it failed; empty when it did not
+	failed string // the error; empty if there was none
 }
 
-// load are requests that are sent at a steady rate, each on a connection of its own, because a kept one would stay
-// with one pod.
+// load sends requests at a steady rate, each on a new connection, since a kept connection would stay with one pod.
 type load struct {
 	attacker *vegeta.Attacker
 	done     chan struct{}
 	answers  []answer
 }
 
-// startLoad begins to send requests.
+// startLoad starts to send requests.
 func (s *stack) startLoad(ctx context.Context, o options, perSecond int) (*load, error) {
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"sub": "bench", "exp": time.Now().Add(longest + time.Minute).Unix(),
@@ -45,7 +44,7 @@ func (s *stack) startLoad(ctx context.Context, o options, perSecond int) (*load,
 		Method: http.MethodPost, URL: o.address + "/graphql", Body: []byte(`{"query":"{ __typename }"}`), Header: header,
 	})
 	l := &load{
-		// A client that leaves the choice of the local port to the kernel; the attacker's own one binds it.
+		// With this client the kernel chooses the local port; the attacker's default client binds one.
 		attacker: vegeta.NewAttacker(vegeta.Client(&http.Client{
 			Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second,
 		})),
@@ -66,15 +65,15 @@ func (s *stack) startLoad(ctx context.Context, o options, perSecond int) (*load,
 	return l, nil
 }
 
-// end stops the load, waits for its last answer and gives all of them.
+// end stops the load, waits for the last answer and returns all of them.
 func (l *load) end() []answer {
 	l.attacker.Stop()
 	<-l.done
 	return l.answers
 }
 
-// count counts the answers to the requests that were sent between two times, and those of them that came from the
-// canary. Requests that failed came from nobody.
+// count returns the number of answers to requests that were sent between two times, and how many came from the canary.
+// Failed requests have no pod.
 func count(answers []answer, from, to time.Time) (all, fromCanary int) {
 	for _, a := range answers {
 		if a.failed != "" || a.sent.Before(from) || !a.sent.Before(to) {

@@ -1,11 +1,10 @@
-// Command shifts measures what a shift of the weight costs on the local cluster: requests that fail on the way
-// through the stages, how exactly the canary gets its share, and how long `pulumi up` takes beside kubectl. It drives
-// the Pulumi CLI and kubectl as a user does, on stacks of its own, and keeps the results as dated tables in
-// docs/benchmarks.md. It imports nothing of the product and needs the local cluster, which `make bench-shifts` sees
-// to.
+// Command shifts measures the cost of a shift on the local cluster: requests that fail on the way through the stages,
+// the accuracy of the canary's share, and the duration of `pulumi up` beside kubectl. It drives the Pulumi CLI and
+// kubectl as a user does, on its own stacks, and writes the results as dated tables to docs/benchmarks.md. It imports
+// nothing of the product and needs the local cluster, which `make bench-shifts` starts.
 //
-// The load goes to 127.0.0.1 only. It fails when something could not be measured, and not when a goal is missed: the
-// tables say that.
+// The load goes to 127.0.0.1 only. The command fails if it could not measure something. A missed goal is no failure;
+// the tables show it.
 package main
 
 import (
@@ -25,7 +24,7 @@ import (
 	"github.com/vextrus/finance-rollout/bench/internal/measure"
 )
 
-// options are what the flags say.
+// options are the flags.
 type options struct {
 	mode        string
 	address     string
@@ -55,7 +54,7 @@ func (s *settings) Set(text string) error {
 	return nil
 }
 
-// Modes of splitting the requests.
+// Traffic modes.
 const (
 	modeReplicas = "replicas"
 	modeGateway  = "gateway"
@@ -63,19 +62,19 @@ const (
 
 func parse() (options, error) {
 	var o options
-	flag.StringVar(&o.mode, "mode", modeReplicas, "how the requests are split: replicas or gateway")
-	flag.StringVar(&o.address, "address", "", "where the load goes in gateway mode, for example "+
+	flag.StringVar(&o.mode, "mode", modeReplicas, "traffic mode: replicas or gateway")
+	flag.StringVar(&o.address, "address", "", "address of the load in gateway mode, for example "+
 		"http://127.0.0.1:30088; in replicas mode it is the node port")
 	flag.StringVar(&o.host, "host", "", "the Host header of the load; empty for the address")
-	flag.IntVar(&o.runs, "runs", 5, "how often the release goes through all stages")
-	flag.IntVar(&o.rounds, "rounds", 5, "how often an update from 10 to 30 % is timed; odd")
+	flag.IntVar(&o.runs, "runs", 5, "runs through all stages")
+	flag.IntVar(&o.rounds, "rounds", 5, "timed updates from 10 to 30 %; odd")
 	flag.IntVar(&o.perSecond, "rate", 200, "requests a second")
-	flag.IntVar(&o.perStage, "requests", 20000, "requests that are counted at each stage over all runs")
-	flag.IntVar(&o.nodePort, "node-port", 30780, "the node port of the stack's own Service; that of its staging is the "+
+	flag.IntVar(&o.perStage, "requests", 20000, "requests to count at each stage over all runs")
+	flag.IntVar(&o.nodePort, "node-port", 30780, "the node port of the production Service; that of staging is the "+
 		"next")
 	flag.Var(&o.config, "config", "another setting of the stack, as path=value; may be repeated")
-	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"), "the file whose sections are replaced")
-	flag.BoolVar(&o.onlyUpdates, "only-updates", false, "time the updates alone")
+	flag.StringVar(&o.output, "output", filepath.Join("docs", "benchmarks.md"), "the file with the sections to replace")
+	flag.BoolVar(&o.onlyUpdates, "only-updates", false, "only time the updates")
 	flag.Parse()
 	err := o.validate()
 	return o, err

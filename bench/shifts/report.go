@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// mostExtra is how much longer than kubectl and an unchanged update together a shift may take.
+	// mostExtra is how much longer a shift may take than kubectl and an unchanged update together.
 	mostExtra = 2 * time.Second
-	// mostOff is how far the share may be from the weight in gateway mode.
+	// mostOff is the largest allowed difference between share and weight in gateway mode.
 	mostOff = 0.01
-	// mostDeviations is how many standard errors of the sample the share may be from the weight in replicas mode:
-	// further off is one sample in 370 by chance.
+	// mostDeviations is the largest allowed difference between share and weight in replicas mode, in standard errors of
+	// the sample: by chance one sample in 370 exceeds it.
 	mostDeviations = 3
 )
 
-// updatesReport are the times of updates. All lists have the same, odd length.
+// updatesReport holds the durations of updates. All lists have the same odd length.
 type updatesReport struct {
 	Mode    string
 	Date    time.Time
 	Machine measure.Machine
-	// Shift are updates from 10 to 30 % without a bake, Baked those with one of that length; Kubectl does the same to
-	// the pods, Unchanged changes nothing.
+	// Shift holds updates from 10 to 30 % without a bake, Baked those with a bake. Kubectl scales the same pods, Unchanged
+	// changes nothing.
 	Shift, Baked, Kubectl, Unchanged []time.Duration
 	Bake                             time.Duration
 }
@@ -53,29 +53,29 @@ func (r updatesReport) markdown() string {
 	return text.String()
 }
 
-// oneRun is one way through all stages.
+// oneRun is one run through all stages.
 type oneRun struct {
 	Requests, Failed int
-	// Why is why the last one failed.
+	// Why is the error of the last failed request.
 	Why string
 }
 
-// share is what was counted at a weight, in percent.
+// share holds the counts at a weight, in percent.
 type share struct{ Weight, Requests, Canary int }
 
-// got is the canary's share of the requests.
+// got returns the canary's share of the requests.
 func (s share) got() float64 { return float64(s.Canary) / float64(s.Requests) }
 
-// off is how far the share is from the weight.
+// off returns the difference between share and weight.
 func (s share) off() float64 { return s.got() - float64(s.Weight)/100 }
 
-// deviation is the standard error of the share of that many independent requests.
+// deviation returns the standard error of the share for that many independent requests.
 func (s share) deviation() float64 {
 	weight := float64(s.Weight) / 100
 	return math.Sqrt(weight * (1 - weight) / float64(s.Requests))
 }
 
-// z is how many standard errors the share is off. At 100 % there is no error to be made, and any is infinitely many.
+// z returns the difference in standard errors. At 100 % the standard error is 0, and any difference is infinite.
 func (s share) z() float64 {
 	if s.off() == 0 {
 		return 0
@@ -83,7 +83,7 @@ func (s share) z() float64 {
 	return s.off() / s.deviation()
 }
 
-// stagesReport is what became of the requests.
+// stagesReport holds the outcome of the requests.
 type stagesReport struct {
 	Date      time.Time
 	Machine   measure.Machine
@@ -96,7 +96,7 @@ type stagesReport struct {
 func (r stagesReport) markdown() string {
 	var text strings.Builder
 	text.WriteString(measure.Title(fmt.Sprintf("Shifts under load, traffic by %s", r.Mode), r.Date, r.Machine))
-	fmt.Fprintf(&text, "%d requests a second, each on a connection of its own, while `pulumi up` shifts 10 -> 30 -> 60 "+
+	fmt.Fprintf(&text, "%d requests a second, each on a new connection, while `pulumi up` shifts 10 -> 30 -> 60 "+
 		"-> 100 -> 0 %%.\n\n", r.PerSecond)
 	text.WriteString("| run | requests | failed |\n|---|---|---|\n")
 	failed, why := 0, ""

@@ -17,17 +17,17 @@ const (
 	production = "vextrus-production" + suffix
 	stable     = "finance-service-stable"
 	canary     = "finance-service-week1"
-	// total are the pods of both tracks.
+	// total is the number of pods of both tracks.
 	total = 10
 )
 
-// stack is the stack that is measured, in namespaces and with a state of its own.
+// stack is the measured stack, with its own namespaces and state.
 type stack struct {
 	measure.Shell
 	secret []byte
 }
 
-// deploy derives the stacks and brings the release to 10 %.
+// deploy derives the stacks and takes the release to 10 %.
 func deploy(ctx context.Context, root string, o options) (*stack, error) {
 	shell, err := measure.Derive(ctx, root, suffix, o.nodePort)
 	s := &stack{Shell: shell}
@@ -37,10 +37,12 @@ func deploy(ctx context.Context, root string, o options) (*stack, error) {
 	if s.secret, err = os.ReadFile(filepath.Join(root, ".local", "secrets", "jwt-secret")); err != nil {
 		return s, fmt.Errorf("there is no local cluster: run `make cluster`: %w", err)
 	}
-	// Evidence takes time, which is not what is measured: an override lets every shift through. An unchanged update
-	// finds no checkpoint to take in a soak that is as long as a real one.
-	settings := []string{"bake.duration=0s", "soak.duration=48h", "override.reason=the benchmark waits for no evidence",
-		"traffic=" + o.mode}
+	// Waiting for evidence is not part of the measurement, so an override allows every shift. In a soak as long as a real
+	// one, an unchanged update has no checkpoint to take.
+	settings := []string{
+		"bake.duration=0s", "soak.duration=48h", "override.reason=the benchmark does not wait for evidence",
+		"traffic=" + o.mode,
+	}
 	for _, setting := range append(settings, o.config...) {
 		if err := s.set(ctx, setting); err != nil {
 			return s, err
@@ -56,13 +58,13 @@ func deploy(ctx context.Context, root string, o options) (*stack, error) {
 	return s, err
 }
 
-// set changes a setting of the production stack, given as path=value.
+// set changes a setting of the production stack, as path=value.
 func (s *stack) set(ctx context.Context, setting string) error {
 	path, value, _ := strings.Cut(setting, "=")
 	return s.Set(ctx, path, value)
 }
 
-// shift brings the canary to a weight and tells how long the update took.
+// shift takes the canary to a weight and returns how long the update took.
 func (s *stack) shift(ctx context.Context, weight int) (time.Duration, error) {
 	for _, path := range []string{"override.weight", "canaryWeight"} {
 		if err := s.set(ctx, fmt.Sprintf("%s=%d", path, weight)); err != nil {
@@ -76,7 +78,7 @@ func (s *stack) kubectl(ctx context.Context, args ...string) (string, error) {
 	return s.Run(ctx, "kubectl", args...)
 }
 
-// scale brings both tracks to a number of pods with kubectl, and waits until they have them.
+// scale scales both tracks with kubectl and waits until the pods are ready.
 func (s *stack) scale(ctx context.Context, stablePods, canaryPods int) (time.Duration, error) {
 	return measure.Time(func() error {
 		tracks := []struct {

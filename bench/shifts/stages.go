@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// stages are the weights that the release goes through; the last shift takes it out.
+// stages are the weights of the release; the last shift takes it out.
 var stages = []int{10, 30, 60, 100}
 
-// settled is how long after an update the share is counted: kube-proxy and the leaving pods need a moment.
+// settled is the delay after an update before requests count: kube-proxy and terminating pods need a moment.
 const settled = 3 * time.Second
 
-// throughStages takes the release through all stages and out again under load, as often as asked.
+// throughStages takes the release through all stages and out again under load, once for each run.
 func throughStages(ctx context.Context, s *stack, o options) (stagesReport, error) {
 	report := stagesReport{Mode: o.mode, PerSecond: o.perSecond, Shares: make([]share, len(stages))}
 	for i, weight := range stages {
 		report.Shares[i].Weight = weight
 	}
-	// A little more, because the first requests after an update are not counted at both ends alike.
+	// A little more, since requests near the ends of a window may not count.
 	hold := time.Duration(float64(o.perStage)/float64(o.runs*o.perSecond)*1.02*float64(time.Second)) + time.Second
 	for i := range o.runs {
 		if _, err := s.shift(ctx, stages[0]); err != nil {
@@ -36,10 +36,10 @@ func throughStages(ctx context.Context, s *stack, o options) (stagesReport, erro
 	return report, nil
 }
 
-// window is a time in which the weight stood still.
+// window is a time of constant weight.
 type window struct{ from, to time.Time }
 
-// oneRun goes through the stages once, from the first one, and adds what it counted to the shares.
+// oneRun goes through the stages once and adds the counts to the shares.
 func (s *stack) oneRun(ctx context.Context, o options, hold time.Duration, shares []share) (oneRun, error) {
 	sent, err := s.startLoad(ctx, o, o.perSecond)
 	if err != nil {
@@ -65,20 +65,20 @@ func (s *stack) oneRun(ctx context.Context, o options, hold time.Duration, share
 	return one, nil
 }
 
-// moment names the stage at which a request was sent, or the shift.
+// moment names the stage or the shift during which a request was sent.
 func moment(windows []window, sent time.Time) string {
 	for i, w := range windows {
 		switch {
 		case sent.Before(w.from):
-			return fmt.Sprintf("%.1f s before %d %% stood still", w.from.Sub(sent).Seconds(), stages[i])
+			return fmt.Sprintf("%.1f s before %d %% was constant", w.from.Sub(sent).Seconds(), stages[i])
 		case sent.Before(w.to):
-			return fmt.Sprintf("while %d %% stood still", stages[i])
+			return fmt.Sprintf("while %d %% was constant", stages[i])
 		}
 	}
 	return "on the way out"
 }
 
-// climb holds every stage and shifts to the next one, in the end to 0.
+// climb holds every stage and shifts to the next, at the end to 0.
 func (s *stack) climb(ctx context.Context, hold time.Duration) ([]window, error) {
 	var windows []window
 	for i, weight := range append(append([]int(nil), stages...), 0) {

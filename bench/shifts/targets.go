@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// scraped waits until Prometheus reads the pods of both tracks: the configuration of a new ServiceMonitor reaches it
-// up to two minutes late, and a bake that is timed before that finds nothing.
+// scraped waits until Prometheus scrapes the pods of both tracks. It gets a new ServiceMonitor up to two minutes late,
+// and a bake before that would have no metrics.
 func (s *stack) scraped(ctx context.Context) error {
 	address, err := s.Run(ctx, "printenv", "FINANCE_ROLLOUT_PROMETHEUS")
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *stack) scraped(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("%s gives no %d pods", query, total), err, context.Cause(ctx))
+			return errors.Join(fmt.Errorf("%s does not return %d pods", query, total), err, context.Cause(ctx))
 		case <-time.After(time.Second):
 		}
 	}

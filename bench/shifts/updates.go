@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// bakeLoad is how many requests a second a bake is given.
+// bakeLoad is the number of requests a second during a bake.
 const bakeLoad = 50
 
-// bakeDuration is how long the canary is baked in the rounds with a bake.
+// bakeDuration is the duration of the bake in rounds with one.
 const bakeDuration = 20 * time.Second
 
-// timeUpdates times an update from 10 to 30 % beside kubectl doing the same to the same pods and beside an unchanged
-// update, in turn, so that whatever else the machine does meets all of them.
+// timeUpdates times an update from 10 to 30 %, kubectl for the same pods, and an unchanged update in turn, so that
+// other load on the machine affects all of them.
 func timeUpdates(ctx context.Context, s *stack, o options) (updatesReport, error) {
 	report := updatesReport{Mode: o.mode, Bake: bakeDuration}
 	for i := range o.rounds {
@@ -49,7 +49,7 @@ func shiftWithoutBake(ctx context.Context, s *stack, _ options) (time.Duration, 
 	return took, err
 }
 
-// byKubectl leaves the pods as the stack's state knows them. Behind a Gateway the stable track keeps all of its pods.
+// byKubectl leaves the pods as they are in the stack's state. Behind a Gateway the stable track keeps all of its pods.
 func byKubectl(ctx context.Context, s *stack, o options) (time.Duration, error) {
 	stable := func(percent int) int { return total * percent / 100 }
 	if o.mode == modeGateway {

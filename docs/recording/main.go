@@ -18,7 +18,7 @@ const (
 	line, top, side = 17, 44, 18
 	width           = 880
 	green, amber    = "#7ee787", "#d29922"
-	// nbsp keeps the columns: browsers differ in how they are told to leave spaces alone.
+	// nbsp keeps the columns: browsers differ in how they preserve spaces.
 	nbsp = "\u00a0"
 )
 
@@ -29,8 +29,7 @@ func main() {
 	}
 }
 
-// draw writes the picture of what the demo says from its summary on, without the suite against staging and where to
-// look next.
+// draw writes the picture of the demo's summary, without the suite against staging and the hints at the end.
 func draw(in io.Reader, out io.Writer) error {
 	lines, err := summary(in)
 	if err != nil {
@@ -74,7 +73,7 @@ func summary(in io.Reader) ([]string, error) {
 			lines = append(lines, text)
 		}
 	}
-	return nil, errors.Join(errors.New("this is no complete output of `make demo`"), scanner.Err())
+	return nil, errors.Join(errors.New("the input is not a complete output of `make demo`"), scanner.Err())
 }
 
 func style(text string) string {

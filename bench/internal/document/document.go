@@ -1,5 +1,5 @@
-// Package document keeps the sections of docs/benchmarks.md apart: each command of bench/ replaces its own. It
-// imports nothing of the product.
+// Package document replaces sections of docs/benchmarks.md: each command of bench/ has its own. It imports nothing of
+// the product.
 package document
 
 import (
@@ -19,7 +19,7 @@ func Update(path, name, section string) error {
 	return os.WriteFile(path, []byte(Replace(string(document), name, section)), 0o644)
 }
 
-// Replace puts the section between its marks in a document, at the end when the document does not hold them yet.
+// Replace puts the section between its marks in a document, or at the end if the document does not contain them.
 func Replace(document, name, section string) string {
 	begin, end := "<!-- "+name+": begin -->\n", "<!-- "+name+": end -->\n"
 	marked := begin + strings.TrimRight(section, "\n") + "\n" + end

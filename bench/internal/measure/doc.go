@@ -1,3 +1,3 @@
-// Package measure is what the benchmarks have in common: the command lines that they time, the machine that they run
-// on, and the tables that they write. It imports nothing of the product.
+// Package measure holds the common parts of the benchmarks: the commands that they time, the description of the machine
+// and the tables that they write. It imports nothing of the product.
 package measure

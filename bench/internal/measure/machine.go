@@ -9,22 +9,22 @@ import (
 	"strings"
 )
 
-// Machine is what a reader needs to know of the machine: its size, and the versions of what was measured.
+// Machine describes the machine for a reader: its size and the measured versions.
 type Machine struct {
 	Cores int
-	// MemoryGiB is the whole memory, rounded.
+	// MemoryGiB is the total memory, rounded.
 	MemoryGiB  int
 	Go, Pulumi string
 	// Load is the load average of the minute before the measurement.
 	Load float64
 }
 
-// String is one line of prose.
+// String describes the machine in one line.
 func (m Machine) String() string {
 	return fmt.Sprintf("%d cores, %d GiB, Go %s, Pulumi %s, local cluster", m.Cores, m.MemoryGiB, m.Go, m.Pulumi)
 }
 
-// Describe looks at the machine.
+// Describe reads the machine's description.
 func Describe(ctx context.Context, shell Shell) (Machine, error) {
 	version, err := shell.Pulumi(ctx, "version")
 	if err != nil {

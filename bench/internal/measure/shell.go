@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// Shell runs commands in the environment that .local/env describes, as a user's shell does.
+// Shell runs commands in the environment of .local/env, as a user's shell does.
 type Shell struct {
 	// Root is the checkout.
 	Root string
-	// Project is the folder of another Pulumi project than the demo's, with its own state; empty for the demo's.
+	// Project is the folder of a Pulumi project with its own state; empty for the demo's.
 	Project string
 }
 
-// Run runs a command and gives what it printed.
+// Run runs a command and returns its output.
 func (s Shell) Run(ctx context.Context, name string, args ...string) (string, error) {
 	words := []string{"-c", `. "$0" && exec env "$@"`, filepath.Join(s.Root, ".local", "env")}
 	if s.Project != "" {
@@ -26,7 +26,7 @@ func (s Shell) Run(ctx context.Context, name string, args ...string) (string, er
 	}
 	command := exec.CommandContext(ctx, "sh", append(append(words, name), args...)...)
 	command.Dir = s.Root
-	// An interrupted command is given the time to release the lock of its state.
+	// An interrupted command gets the time to release the lock of its state.
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	output, err := command.CombinedOutput()
 	if err != nil {
@@ -35,12 +35,12 @@ func (s Shell) Run(ctx context.Context, name string, args ...string) (string, er
 	return string(output), nil
 }
 
-// Pulumi runs the Pulumi CLI and gives what it printed.
+// Pulumi runs the Pulumi CLI and returns its output.
 func (s Shell) Pulumi(ctx context.Context, args ...string) (string, error) {
 	return s.Run(ctx, "pulumi", args...)
 }
 
-// Time tells how long something took.
+// Time returns how long do took.
 func Time(do func() error) (time.Duration, error) {
 	start := time.Now()
 	err := do()

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// Derive makes a project of the demo's stacks in namespaces and with a state of its own, and deletes what a killed
-// run has left behind. The node port is that of production's Service; that of staging's is the next.
+// Derive creates a project of the demo's stacks with its own namespaces and state, and deletes the leftovers of a
+// killed run. The node port is that of the production Service; that of staging is the next.
 func Derive(ctx context.Context, root, suffix string, nodePort int) (Shell, error) {
 	s := Shell{Root: root, Project: filepath.Join(root, ".local", "bench"+suffix)}
 	if _, err := s.Run(ctx, "kubectl", "delete", "namespace", "--ignore-not-found", "--timeout=120s",
 		"vextrus-production"+suffix, "vextrus-staging"+suffix); err != nil {
-		return s, fmt.Errorf("there is no local cluster, or it is not well: run `make cluster`: %w", err)
+		return s, fmt.Errorf("the local cluster does not run, or only in part: run `make cluster`: %w", err)
 	}
 	if err := os.RemoveAll(s.Project); err != nil {
 		return s, err
@@ -26,14 +26,14 @@ func Derive(ctx context.Context, root, suffix string, nodePort int) (Shell, erro
 	return s, err
 }
 
-// Destroy takes the stacks of a derived project away, also when the benchmark was interrupted.
+// Destroy removes the stacks of a derived project, also after an interrupt.
 func (s Shell) Destroy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
 	defer cancel()
 	var failed error
 	for _, name := range []string{"production", "staging"} {
 		if _, err := os.Stat(filepath.Join(s.Project, "Pulumi."+name+".yaml")); err != nil {
-			continue // it was not made yet
+			continue // it does not exist yet
 		}
 		_, err := s.Pulumi(ctx, "destroy", "--yes", "--skip-preview", "--stack", name)
 		failed = errors.Join(failed, err)
@@ -50,7 +50,7 @@ func (s Shell) Set(ctx context.Context, path, value string) error {
 	return err
 }
 
-// Up updates a stack and tells how long that took.
+// Up updates a stack and returns how long that took.
 func (s Shell) Up(ctx context.Context, name string, flags ...string) (time.Duration, error) {
 	return Time(func() error {
 		args := []string{"up", "--yes", "--skip-preview", "--suppress-progress", "--color", "never", "--stack", name}

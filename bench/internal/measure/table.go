@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Median is the middle one of an odd number of durations.
+// Median returns the middle of an odd number of durations.
 func Median(durations []time.Duration) time.Duration {
 	return slices.Sorted(slices.Values(durations))[len(durations)/2]
 }
 
-// Header begins a table of durations.
+// Header is the header of a table of durations.
 const Header = "| | runs | median | fastest | slowest |\n|---|---|---|---|---|\n"
 
 // Row is a row of a table of durations.
@@ -21,7 +21,7 @@ func Row(name string, durations []time.Duration) string {
 		Median(durations).Seconds(), slices.Min(durations).Seconds(), slices.Max(durations).Seconds())
 }
 
-// Met says whether a goal is.
+// Met returns met or missed.
 func Met(met bool) string {
 	if met {
 		return "met"
@@ -29,12 +29,12 @@ func Met(met bool) string {
 	return "missed"
 }
 
-// Title begins a section: what was measured, when, and where.
+// Title starts a section with a heading, the date and the machine.
 func Title(heading string, date time.Time, machine Machine) string {
 	return fmt.Sprintf("## %s\n\n%s, %s.\n\n", heading, date.Format(time.DateOnly), machine)
 }
 
-// Disturbed says that the machine was not quiet; nothing when it was.
+// Disturbed returns a note if the machine was busy, and nothing otherwise.
 func Disturbed(machine Machine) string {
 	if machine.Load < busy {
 		return ""
@@ -43,5 +43,5 @@ func Disturbed(machine Machine) string {
 		"measurement began.", machine.Load), ""}, "\n")
 }
 
-// busy is the load average from which a note says that the machine was not quiet.
+// busy is the load average above which the machine counts as busy.
 const busy = 1.0

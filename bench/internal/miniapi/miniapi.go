@@ -1,9 +1,8 @@
-// Package miniapi serves as much of the Kubernetes API as the guard uses, from memory: lists and watches of pods,
-// ReplicaSets, Deployments and ConfigMaps, leases, labels of pods, scales, endpoints and events. With it hundreds of
-// rollouts can be watched by the guard's real program on one small machine, where a cluster of thousands of pods has
-// no room.
+// Package miniapi serves the part of the Kubernetes API that the guard uses, from memory: lists and watches of pods,
+// ReplicaSets, Deployments and ConfigMaps, leases, labels of pods, scales, endpoints and events. With it, the guard's
+// real program can watch hundreds of rollouts on one small machine, which has no room for thousands of pods.
 //
-// It checks nobody's rights and keeps no promises beyond that. It imports nothing of the product.
+// It does not check permissions and implements nothing else. It imports nothing of the product.
 package miniapi
 
 import (
@@ -34,7 +33,7 @@ type Object interface {
 // Server is the API server of one namespace.
 type Server struct {
 	namespace string
-	// OnChange is called with a pod whose labels were changed.
+	// OnChange is called with each pod whose labels change.
 	OnChange func(pod *corev1.Pod)
 
 	mu       sync.Mutex
@@ -49,7 +48,7 @@ type event struct {
 	Object any    `json:"object"`
 }
 
-// New makes an empty namespace.
+// New returns the server of an empty namespace.
 func New(namespace string) *Server {
 	return &Server{
 		namespace: namespace, objects: map[string]map[string]Object{}, watchers: map[string][]chan event{},
@@ -63,7 +62,7 @@ func New(namespace string) *Server {
 	}
 }
 
-// Put keeps an object and tells those who watch its resource.
+// Put stores an object and notifies the watches of its resource.
 func (s *Server) Put(resource string, object Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +86,7 @@ func (s *Server) put(resource string, object Object) {
 	}
 }
 
-// typed is an object with its kind, as the wire has it.
+// typed is an object with its kind, as it is sent to clients.
 func (s *Server) typed(resource string, object Object) any {
 	raw, err := json.Marshal(object)
 	if err != nil {
@@ -144,11 +143,12 @@ func write(w http.ResponseWriter, status int, body any) {
 
 func fail(w http.ResponseWriter, status int, reason metav1.StatusReason) {
 	write(w, status, metav1.Status{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure, Reason: reason, Code: int32(status), //nolint:gosec // an HTTP status
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure, Reason: reason,
+		Code: int32(status), //nolint:gosec // an HTTP status
 	})
 }
 
-// selected are the objects of a list, by name.
+// selected returns the objects of a list, sorted by name.
 func (s *Server) selected(r *http.Request, resource string) []any {
 	selector, err := labels.Parse(r.URL.Query().Get("labelSelector"))
 	if err != nil {
@@ -215,8 +215,7 @@ func (s *Server) get(w http.ResponseWriter, resource, name string) {
 	write(w, http.StatusOK, s.typed(resource, object))
 }
 
-// store takes what is written as a whole, if nobody has written it since it was read. Clients may write JSON or
-// protocol buffers.
+// store replaces an object unless it has changed since the client read it. Clients may write JSON or protocol buffers.
 func (s *Server) store(w http.ResponseWriter, r *http.Request, resource string) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, 4<<20))
 	if err != nil {

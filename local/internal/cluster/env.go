@@ -27,8 +27,8 @@ func (c *Cluster) writeEnv() error {
 		{"PULUMI_CONFIG_PASSPHRASE", passphrase},
 		{"PULUMI_OPTION_CWD", c.Dir("project")},
 		{"PULUMI_SKIP_UPDATE_CHECK", "true"},
-		// The program imports the SDK of the Docker provider, which nothing here uses. Every update would try to download
-		// the provider, and wait for seconds where there is no internet.
+		// The program can build images with the Docker provider, which no local stack does. Without this, every preview and
+		// update would try to download that provider, which takes seconds where there is no internet.
 		{"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true"},
 		{"CGO_ENABLED", "0"},
 		{"FINANCE_ROLLOUT_REGISTRY", Registry},
