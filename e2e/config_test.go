@@ -62,11 +62,23 @@ func (c *cluster) configOf(t *testing.T, stack, path, value string) {
 	})
 }
 
-// set changes a value of the production stack by its path and removes it when the test ends.
+// set changes a value of the production stack by its path and restores it when the test ends.
 func (c *cluster) set(t *testing.T, path, value string) {
 	t.Helper()
-	c.config(t, path, value)
-	t.Cleanup(func() { c.unset(t, path) })
+	c.edit(t, "production", func(values config.Map) error {
+		before, existed, err := values.Get(configKey(path), true)
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() {
+			if !existed {
+				c.unset(t, path)
+				return
+			}
+			c.edit(t, "production", func(values config.Map) error { return values.Set(configKey(path), before, true) })
+		})
+		return values.Set(configKey(path), config.NewValue(value), true)
+	})
 }
 
 // unset removes a value of the production stack by its path.
@@ -75,12 +87,15 @@ func (c *cluster) unset(t *testing.T, path string) {
 	c.edit(t, "production", func(values config.Map) error { return values.Remove(configKey(path), true) })
 }
 
-// configured returns a value of a stack by its path. The value must exist.
+// configured returns a value of a stack by its path, or an empty string if the stack has none.
 func (c *cluster) configured(t *testing.T, stack, path string) string {
 	t.Helper()
 	found, ok, err := c.stackFile(t, filepath.Join(c.dir, "Pulumi."+stack+".yaml")).Config.Get(configKey(path), true)
-	if err != nil || !ok {
-		t.Fatalf("stack %s has no %s: %v", stack, path, err)
+	if err != nil {
+		t.Fatalf("read %s of stack %s: %v", path, stack, err)
+	}
+	if !ok {
+		return ""
 	}
 	value, err := found.Value(config.NopDecrypter)
 	if err != nil {

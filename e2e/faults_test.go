@@ -225,12 +225,17 @@ func tooLittleEvidence(t *testing.T, c *cluster) {
 
 // failingDependency makes the requests of both tracks fail alike: the canary is not blamed and does not advance.
 func failingDependency(t *testing.T, c *cluster) {
+	c.set(t, "soak.extension", "1h") // more than the slowest machine takes for the rest
 	c.customers(t, 50)
 	c.newSoak(t)
 	mark := c.mark(t)
 	c.fault(t, "app=finance-service", "errors=0.3")
 	c.config(t, "canaryWeight", "30")
-	output := c.upUntil(t, "a shared dependency fails, not the canary", "criteria not met")
+	var output string
+	eventually(t, "the soak is complete and extended", func() bool {
+		output = c.upUntil(t, "a shared dependency fails, not the canary", "criteria not met")
+		return len(c.noted(t, mark, ledger.Extended)) > 0
+	})
 	for _, word := range []string{"rolled back", "criteria failed"} {
 		if strings.Contains(output, word) {
 			t.Errorf("the canary is blamed: %q in\n%s", word, tail(output))

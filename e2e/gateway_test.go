@@ -37,6 +37,8 @@ func TestGateway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The default. With the local stacks' shorter pause, the Gateway can learn of a terminating pod too late.
+	c.config(t, "shutdown.preStopSeconds", "5")
 	e := &edge{cluster: c, client: client}
 	e.door = door{url: address, host: gatewayHost, await: e.answers}
 	inOrder(t, e, []part[*edge]{

@@ -93,12 +93,12 @@ func (t Tree) System() []string {
 	return files
 }
 
-// prefer gives the tree precedence over the machine's other processes when the processors are busy: without it all pods
+// prefer gives the tree four times the share of another session when the processors are busy: without it all pods
 // together would get as much as a single compiler, and healthy pods would answer too late for their probes and gates.
 func (t Tree) prefer() error {
-	file, weight := filepath.Join(t.mount, t.name, "cpu.weight"), "10000"
+	file, weight := filepath.Join(t.mount, t.name, "cpu.weight"), "400"
 	if !t.unified() {
-		file, weight = filepath.Join(t.mount, "cpu", t.name, "cpu.shares"), "102400"
+		file, weight = filepath.Join(t.mount, "cpu", t.name, "cpu.shares"), "4096"
 	}
 	if !exists(file) {
 		return nil // the machine does not distribute its processors by cgroups
