@@ -32,7 +32,8 @@ type row struct {
 func (r report) markdown() string {
 	var text strings.Builder
 	text.WriteString(measure.Title("Rollbacks by hand", r.date, r.machine))
-	text.WriteString("From the start of the command until no endpoint of the rejected pods is left, in turn with the guide's " +
+	text.WriteString("From the start of the command until no endpoint of the rejected pods is left, in turn with the " +
+		"guide's " +
 		"command. `rollout\n" +
 		"rollback` has latched the image by then, and goes on with evidence, configuration, state and smoke suite.\n\n")
 	text.WriteString(measure.Header)

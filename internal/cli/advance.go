@@ -26,7 +26,8 @@ func advanceCommand() *cobra.Command {
 		Short: "Raise the canary's weight to the next stage",
 		Long: "Raise the canary's weight to the next stage, or to --to.\n\n" +
 			"The command asks the advance gate for a fresh decision. If the gate allows the move, the command asks for\n" +
-			"confirmation, sets the configuration, runs `pulumi up` and shows its output. It exits with 3 and changes nothing\n" +
+			"confirmation, sets the configuration, runs `pulumi up` and shows its output. It exits with 3 and changes " +
+			"nothing\n" +
 			"if only time or traffic is missing.",
 		Example: "  rollout advance -s production\n  rollout advance -s production --to 30 --yes",
 	}

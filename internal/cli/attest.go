@@ -30,7 +30,8 @@ func attestCommand() *cobra.Command {
 		Use:   "attest [NAME]",
 		Short: "Record an audit, a backup or a sign-off in the ledger",
 		Long: "Record a fact that no program can check in the rollout's ledger, with who, when and until when.\n\n" +
-			"Without a name the command lists the attestations. The checklist of `rollout preflight` asks for security-audit,\n" +
+			"Without a name the command lists the attestations. The checklist of `rollout preflight` asks for " +
+			"security-audit,\n" +
 			"database-backup, eventstore-backup and sign-off; other names are recorded as well.",
 		Example: "  rollout attest security-audit -s production --ref https://wiki/audits/2026-03 --note \"score 92, no " +
 			"open findings\" --until 30d\n" +

@@ -25,9 +25,11 @@ func diagnoseCommand() *cobra.Command {
 		Use:   "diagnose",
 		Short: "Find out why pods do not start, fail or are slow",
 		Long: "Check Deployments, pods, events, logs, the pods' health reports and Prometheus, and list the causes, the\n" +
-			"likeliest first, each with its evidence and the next command. The command changes nothing, shows no secrets, and\n" +
+			"likeliest first, each with its evidence and the next command. The command changes nothing, shows no secrets, " +
+			"and\n" +
 			"lists the parts that it could not read.\n\n" +
-			"It exits with 0 if nothing is wrong, with 1 if something is, and with 3 if it found no problem but could not read\n" +
+			"It exits with 0 if nothing is wrong, with 1 if something is, and with 3 if it found no problem but could not " +
+			"read\n" +
 			"everything.",
 		Example: "  rollout diagnose -s production\n  rollout diagnose -s production -o json | jq -r '.findings[0].cause'",
 		Args:    noArguments,

@@ -56,7 +56,8 @@ func TestALogLineIsALine(t *testing.T) {
 	if err := s.logLine(line); err != nil {
 		t.Fatal(err)
 	}
-	if want := "shop-v2-x  [2Kshop-stable-y  all good shop-stable-z  better]8;;https://evil.example\n"; printed.String() != want {
+	want := "shop-v2-x  [2Kshop-stable-y  all good shop-stable-z  better]8;;https://evil.example\n"
+	if printed.String() != want {
 		t.Errorf("printed %q, want %q", printed.String(), want)
 	}
 }

@@ -27,7 +27,8 @@ func preflightCommand() *cobra.Command {
 		Short: "Run the checklist before a deployment",
 		Long: "Run the deployment guide's checklist: the cluster and all required permissions, the namespace, secrets, " +
 			"images,\n" +
-			"Prometheus with its targets, rules and metrics, Alertmanager, Grafana, the OTLP endpoint, staging, the latch, the\n" +
+			"Prometheus with its targets, rules and metrics, Alertmanager, Grafana, the OTLP endpoint, staging, the latch, " +
+			"the\n" +
 			"stable version, capacity, a rehearsed rollback, backups, and attestations. Each row shows the finding and the\n" +
 			"fix. The command changes nothing, and never passes on the value of a secret.\n\n" +
 			"It exits with 0 if everything is in order, with 1 if something is not, and with 3 if a check could not run.",

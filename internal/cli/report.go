@@ -25,7 +25,8 @@ func reportCommand() *cobra.Command {
 		Short: "Write the deployment log of a release",
 		Long: "Write the deployment log of a release: its timeline, decisions with their numbers, charts of requests, " +
 			"errors\n" +
-			"and latency of both tracks, rollbacks and next steps. The log comes from the ledger, the charts from Prometheus.\n" +
+			"and latency of both tracks, rollbacks and next steps. The log comes from the ledger, the charts from " +
+			"Prometheus.\n" +
 			"The format is Markdown; with --html it is one self-contained page with the charts drawn. Without Prometheus the\n" +
 			"report has no charts and says so.",
 		Example: "  rollout report -s production > week1.md\n  rollout report -s production --html --file week1.html\n  " +

@@ -34,12 +34,14 @@ func simulateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate [FILE...]",
 		Short: "Replay traffic through the gates and show their decisions",
-		Long: "Replay recorded or generated traffic through bake, soak and guard, with the code of the real gates, and show\n" +
+		Long: "Replay recorded or generated traffic through bake, soak and guard, with the code of the real gates, and " +
+			"show\n" +
 			"when the release would have passed, been extended or been rolled back. Use it to choose limits: with --stack\n" +
 			"they are the stack's, otherwise the guide's, and each has a flag to try another value.\n\n" +
 			"FILE is a CSV with the header time,track,n,k,slow (slow is optional; time is RFC 3339 or a duration since the\n" +
 			"start, and marks the end of the interval; track is canary or stable; k of n requests failed, and slow of them\n" +
-			"exceeded the latency limit), or a query_range response of Prometheus with the raw counters, one file per metric.\n" +
+			"exceeded the latency limit), or a query_range response of Prometheus with the raw counters, one file per " +
+			"metric.\n" +
 			"Without FILE the traffic is generated from --rate, --errors and so on.\n\n" +
 			"It exits with 0 if the release would have passed, with 1 if it would have been rolled back, and with 3 if the\n" +
 			"traffic decides nothing.",

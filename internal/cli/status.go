@@ -30,7 +30,8 @@ func statusCommand() *cobra.Command {
 		Long: "Show the state of the rollout on one screen: tracks and pods, the configured, current and measured weight, " +
 			"the\n" +
 			"soak with its evidence, alerts, latch, guard, and the last entries of the ledger.\n\n" +
-			"The command exits with 0 if the rollout is in order, with 1 if it needs a person, and with 3 if too little could\n" +
+			"The command exits with 0 if the rollout is in order, with 1 if it needs a person, and with 3 if too little " +
+			"could\n" +
 			"be read.",
 		Example: "  rollout status -s production\n  rollout status -s production --watch\n  rollout status -s production " +
 			"-o json | jq .phase",

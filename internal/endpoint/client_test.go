@@ -26,9 +26,10 @@ func TestTheWayToAnEndpoint(t *testing.T) {
 		address string
 		proxied bool
 	}{
-		"an address":                          {text: "https://prometheus.example/", address: "https://prometheus.example"},
-		"an address, from a pod":              {text: "http://p:9090", inPod: true, address: "http://p:9090"},
-		"a Service, from a pod":               {text: "monitoring/p:9090", inPod: true, address: "http://p.monitoring.svc:9090"},
+		"an address":             {text: "https://prometheus.example/", address: "https://prometheus.example"},
+		"an address, from a pod": {text: "http://p:9090", inPod: true, address: "http://p:9090"},
+		"a Service, from a pod": {text: "monitoring/p:9090", inPod: true,
+			address: "http://p.monitoring.svc:9090"},
 		"a Service, from outside the cluster": {text: "monitoring/p:9090", address: "https://api/proxy", proxied: true},
 	} {
 		t.Run(name, func(t *testing.T) {

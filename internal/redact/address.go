@@ -65,7 +65,8 @@ func userInfo(text string, start, end int) (span, bool) {
 	switch {
 	case at >= 0 && colon >= 0 && colon < at:
 		// A password with an @ and a slash in it reaches further.
-		if path, _, _ := strings.Cut(address, "?"); strings.LastIndexByte(path, '@') > at && !strings.Contains(authority[at:], ".") &&
+		if path, _, _ := strings.Cut(address, "?"); strings.LastIndexByte(path, '@') > at &&
+			!strings.Contains(authority[at:], ".") &&
 			!strings.Contains(authority[at:], ":") {
 			at = strings.LastIndexByte(path, '@')
 		}
@@ -83,7 +84,7 @@ func userInfo(text string, start, end int) (span, bool) {
 	if at <= colon {
 		return span{}, false
 	}
-	if Harmless(address[colon+1:at]) || strings.ContainsAny(address[:colon], "{}$<>") && Harmless(address[:colon]) && Harmless(address[colon+1:at]) {
+	if Harmless(address[colon+1 : at]) {
 		return span{}, false
 	}
 	return span{start, start + at, addressKind}, true

@@ -278,14 +278,17 @@ func isObjectName(value string, a assignment) bool {
 	}
 	parts := strings.Split(name, "-")
 	for _, part := range append(parts, strings.Split(namespace, "-")...) {
-		if part == "" || strings.ContainsFunc(part, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
+		if part == "" || strings.ContainsFunc(part, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+		}) {
 			return false
 		}
 	}
 	return both || len(parts) > 1 && (objectWords[parts[0]] || objectWords[parts[len(parts)-1]])
 }
 
-var objectWords = set("secret secrets db tls credentials creds token tokens config production staging prod cert certs auth " +
+var objectWords = set("secret secrets db tls credentials creds token tokens config production staging prod cert " +
+	"certs auth " +
 	"keys key pull registry database postgres redis app api")
 
 // unescaped is a value without the escapes of quotes in it.

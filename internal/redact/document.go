@@ -84,8 +84,8 @@ func unexpectedEnd(err error) error {
 
 // clean redacts a value that stands under a name.
 func (r Redactor) clean(name string, n node) node {
-	switch {
-	case n.open == '{':
+	switch n.open {
+	case '{':
 		pair := n.pairName()
 		for i := range n.inner {
 			under := n.names[i]
@@ -95,7 +95,7 @@ func (r Redactor) clean(name string, n node) node {
 			n.inner[i] = r.clean(under, n.inner[i])
 			n.names[i] = r.cleanName(n.names[i])
 		}
-	case n.open == '[':
+	case '[':
 		for i := range n.inner {
 			n.inner[i] = r.clean(name, n.inner[i])
 		}

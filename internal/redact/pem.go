@@ -49,19 +49,13 @@ func keyBlocks(text string) []span {
 
 // keyBodyEnd is the end of the lines of a key: base64, headers, and line ends, which may be escaped.
 func keyBodyEnd(text string, start int) int {
-	end := start
-	for end < len(text) {
-		rest := text[end:]
-		length := strings.IndexFunc(rest, func(r rune) bool {
-			return r >= utf8.RuneSelf || !isBase64(byte(r)) && !unicode.IsSpace(r) && r != '\\' && r != ':' && r != ','
-		})
-		if length < 0 {
-			return len(text)
-		}
-		end += length
-		break
+	length := strings.IndexFunc(text[start:], func(r rune) bool {
+		return r >= utf8.RuneSelf || !isBase64(byte(r&0x7f)) && !unicode.IsSpace(r) && r != '\\' && r != ':' && r != ','
+	})
+	if length < 0 {
+		return len(text)
 	}
-	return end
+	return start + length
 }
 
 // shortestEncoded is the length from which a word is tried as base64, in bytes.

@@ -133,5 +133,6 @@ func isInSentence(_, credential, rest string) bool {
 }
 
 // contactWords stand before an address of a person: mailto:name@example.com.
-var contactWords = set("mailto email mail user username login from to cc bcc sip sips acct xmpp contact by author owner " +
+var contactWords = set("mailto email mail user username login from to cc bcc sip sips acct xmpp contact " +
+	"by author owner " +
 	"maintainer sender recipient subject sub principal account")

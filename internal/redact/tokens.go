@@ -13,7 +13,6 @@ type shape struct {
 	name   string
 }
 
-func isLower(c byte) bool     { return c >= 'a' && c <= 'z' }
 func isUpperWord(c byte) bool { return c >= 'A' && c <= 'Z' || isDigit(c) }
 func isHexDigit(c byte) bool  { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
 func isURLWord(c byte) bool   { return isWord(c) || c == '-' || c == '_' }
@@ -96,7 +95,7 @@ var shapes = byFirst([]shape{
 	{"eyJ", 14, isDotted, jsonToken},
 })
 
-const jsonToken = "a JSON web token"
+const jsonToken = "a JSON web token" //nolint:gosec // the name of a kind
 
 func byFirst(list []shape) [256][]shape {
 	var table [256][]shape

@@ -68,7 +68,8 @@ func random(value string) bool {
 		return false
 	}
 	digits, upper, lower := classes(value)
-	return digits >= 2 && (upper > 0 || lower > 0) || upper >= 3 && lower >= 3 && !strings.ContainsAny(value, "-_./:") && changes(value) > len(value)/4
+	return digits >= 2 && (upper > 0 || lower > 0) || upper >= 3 && lower >= 3 &&
+		!strings.ContainsAny(value, "-_./:") && changes(value) > len(value)/4
 }
 
 // mixed reports whether a value is no word of a language: it has digits or signs beside letters.
@@ -127,17 +128,20 @@ func decodeBase64(text string) ([]byte, bool) {
 }
 
 // messageWords begin or continue a message; behind a name and a colon they are no value: "token: signature is invalid".
-var messageWords = set("not no must is was are were should cannot could can unable failed failure fails error errors invalid " +
-	"expired missing unexpected malformed unknown wrong incorrect denied unauthorized unauthenticated forbidden empty too has have the a an expected got " +
+var messageWords = set("not no must is was are were should cannot could can unable failed failure fails error " +
+	"errors invalid " +
+	"expired missing unexpected malformed unknown wrong incorrect denied unauthorized unauthenticated forbidden empty " +
+	"too has have the a an expected got " +
 	"bad illegal unsupported rejected connection context timeout permission access please enter already at of in for to " +
-	"from with and or if when while because required requires found exists mismatch exceeded refused revoked be been will would may " +
+	"from with and or if when while because required requires found exists mismatch exceeded refused revoked be been " +
+	"will would may " +
 	"does do did didn't doesn't isn't wasn't this that it its open read write dial lookup parse decode encode")
 
 // isMessage reports whether an unquoted value is the beginning of a sentence rather than a credential. Rest is what
 // follows it on its line.
 func isMessage(value, rest string) bool {
 	word := strings.ToLower(strings.TrimRight(value, ":.,;!?"))
-	if word == "" || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' && r != '-' }) {
+	if word == "" || strings.ContainsFunc(word, noWordRune) {
 		return false
 	}
 	if messageWords[word] || len(word) >= 6 && (strings.HasSuffix(word, "ed") || strings.HasSuffix(word, "ing")) {
@@ -150,12 +154,16 @@ func isMessage(value, rest string) bool {
 		if sentenceWords[next] {
 			return true
 		}
-		if next == "" || strings.ContainsFunc(next, func(r rune) bool { return !unicode.IsLetter(r) && r != '-' && r != '\'' }) {
+		if next == "" || strings.ContainsFunc(next, noWordRune) {
 			return false
 		}
 	}
 	return false
 }
 
-var sentenceWords = set("is was are were not cannot failed expired invalid required missing denied refused must has have be could " +
+var sentenceWords = set("is was are were not cannot failed expired invalid required missing denied refused must has " +
+	"have be could " +
 	"should may will does did mismatch exceeded isn't wasn't doesn't didn't unauthorized found")
+
+// noWordRune is true for a rune that no word of a language holds.
+func noWordRune(r rune) bool { return !unicode.IsLetter(r) && r != '\'' && r != '-' }

@@ -35,10 +35,12 @@ func podWith(message string) PodEvidence {
 
 func TestEveryFieldOfTheEvidenceIsRedacted(t *testing.T) {
 	const dsn = "redis://:hunter22@redis:6379"
-	got := packed(t, Evidence{Reason: dsn, Numbers: map[string]string{"query": dsn}, Events: []string{dsn}, Missing: []string{dsn},
-		Pods: []PodEvidence{podWith("panic: " + dsn)}})
+	got := packed(t, Evidence{Reason: dsn, Numbers: map[string]string{"query": dsn}, Events: []string{dsn},
+		Missing: []string{dsn},
+		Pods:    []PodEvidence{podWith("panic: " + dsn)}})
 	message := got.Pods[0].Status.ContainerStatuses[0].State.Terminated.Message
-	for name, text := range map[string]string{"reason": got.Reason, "numbers": got.Numbers["query"], "event": got.Events[0],
+	for name, text := range map[string]string{"reason": got.Reason, "numbers": got.Numbers["query"],
+		"event":   got.Events[0],
 		"missing": got.Missing[0], "termination message": message, "label": got.Pods[0].Labels["token"],
 		"log": got.Pods[0].Logs["app"]} {
 		if strings.Contains(text, "hunter22") || !strings.Contains(text, redact.Mark) {

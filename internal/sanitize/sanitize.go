@@ -22,9 +22,10 @@ import (
 
 // sequence matches the sequences that a terminal acts on, in 7-bit and 8-bit form: CSI with its parameters; OSC, DCS,
 // SOS, PM and APC up to their end; and the ones of two characters.
-var sequence = regexp.MustCompile(`(?:\x1b\[|` + "\u009b" + `)[0-?]*[ -/]*[@-~]|` +
-	`(?:\x1b[\]PX^_]|[` + "\u0090\u0098\u009d-\u009f" + `])[^\x07\x1b` + "\u009c" + `\n]*(?:\x07|\x1b\\|` + "\u009c" + `)?|` +
-	`\x1b[ -/]*[0-~]`) //nolint:gocritic // the ranges are those of ECMA-48
+var sequence = regexp.MustCompile(`(?:\x1b\[|` + "\u009b" + `)[0-?]*[ -/]*[@-~]|` + //nolint:gocritic // the ranges of ECMA-48
+	`(?:\x1b[\]PX^_]|[` + "\u0090\u0098\u009d-\u009f" + `])[^\x07\x1b` + "\u009c" + `\n]*(?:\x07|\x1b\\|` + "\u009c" +
+	`)?|` +
+	`\x1b[ -/]*[0-~]`)
 
 // Text returns what can be read of a text. Line ends and tabs stay; a carriage return becomes a line end with the one
 // behind it, else a blank, and so do other spaces.

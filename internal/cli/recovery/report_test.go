@@ -17,8 +17,9 @@ const hostile = "<img src=http://x/y.png> [click](http://evil) ![x](http://evil/
 
 func TestNothingFromOutsideActsInTheReport(t *testing.T) {
 	report := &Report{
-		Stack: hostile, Namespace: hostile, Who: hostile, Option: hostile, Reason: hostile, Revision: 3, RevisionImage: hostile,
-		Canary: Canary{Release: hostile, Image: hostile}, Began: time.Now(), Ended: time.Now(),
+		Stack: hostile, Namespace: hostile, Who: hostile, Option: hostile, Reason: hostile, Revision: 3,
+		RevisionImage: hostile,
+		Canary:        Canary{Release: hostile, Image: hostile}, Began: time.Now(), Ended: time.Now(),
 		Steps:    []Step{{Name: "isolate", Done: hostile, Error: hostile}, {Name: hostile}},
 		Evidence: hostile, Smoke: hostile, Watch: &gate.Evaluation{}, Events: []string{"10:00 Warning ok", hostile},
 		Left: []string{hostile, "- another item"},
