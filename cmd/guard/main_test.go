@@ -15,11 +15,11 @@ func TestRun(t *testing.T) {
 		want string
 	}{
 		"help":         {[]string{"guard", "--help"}, 0, ""},
-		"no namespace": {[]string{"guard", "--identity", "one"}, 1, "give --namespace"},
+		"no namespace": {[]string{"guard", "--identity", "one"}, 1, "set --namespace"},
 		"no cluster": {[]string{"guard", "--identity", "one", "--namespace", "shop", "--kubeconfig", "/nowhere"}, 1,
 			"/nowhere"},
 		"another command": {[]string{"rollback"}, 1, "unknown command"},
-		"hostile":         {[]string{"guard", "--\x1b[2J"}, 1, "[2J"},
+		"hostile":         {[]string{"guard", "--\x1b[2Jwipe"}, 1, "--wipe"},
 	} {
 		var problems bytes.Buffer
 		if code := run(t.Context(), tt.args, &problems); code != tt.code || !strings.Contains(problems.String(), tt.want) ||

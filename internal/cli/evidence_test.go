@@ -56,7 +56,7 @@ func TestALogLineIsALine(t *testing.T) {
 	if err := s.logLine(line); err != nil {
 		t.Fatal(err)
 	}
-	want := "shop-v2-x  [2Kshop-stable-y  all good shop-stable-z  better]8;;https://evil.example\n"
+	want := "shop-v2-x   shop-stable-y  all good shop-stable-z  better\n"
 	if printed.String() != want {
 		t.Errorf("printed %q, want %q", printed.String(), want)
 	}

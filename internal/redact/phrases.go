@@ -44,7 +44,7 @@ var phraseList = []phrase{
 	unnamed(`(?i)\bbasic(?:\s+|%20)([A-Za-z0-9+/_-]{6,}={0,2})`, headerKind, isBasic, "basic"),
 
 	// Flags and arguments of commands.
-	named(`(?:^|[\s\["'(=])--?([A-Za-z][\w-]*)[ \t]+((?:"[^"\n]*"|'[^'\n]*'|[^\s"'-][^\s"']*))`, argumentKind, isArgument,
+	named(`(?:^|[\s\["'(=?&,;])--?([A-Za-z][\w-]*)[ \t]+((?:"[^"\n]*"|'[^'\n]*'|[^\s"'-][^\s"']*))`, argumentKind, isArgument,
 		"--", "-p", "-s", "-t", "-a"),
 	named(`["']--?([A-Za-z][\w-]*)["'],\s*["']([^"'\n]+)["']`, argumentKind, isArgument, `"-`, `'-`),
 	acrossLines(named(`-[ \t]+["']?--?([A-Za-z][\w-]*)["']?[ \t]*\n[ \t]*-[ \t]+["']?([^\s"'-][^\s"']*)`, argumentKind,

@@ -128,14 +128,12 @@ func decodeBase64(text string) ([]byte, bool) {
 }
 
 // messageWords begin or continue a message; behind a name and a colon they are no value: "token: signature is invalid".
-var messageWords = set("not no must is was are were should cannot could can unable failed failure fails error " +
-	"errors invalid " +
-	"expired missing unexpected malformed unknown wrong incorrect denied unauthorized unauthenticated forbidden empty " +
-	"too has have the a an expected got " +
-	"bad illegal unsupported rejected connection context timeout permission access please enter already at of in for to " +
-	"from with and or if when while because required requires found exists mismatch exceeded refused revoked be been " +
-	"will would may " +
-	"does do did didn't doesn't isn't wasn't this that it its open read write dial lookup parse decode encode")
+var messageWords = set("not no must is was are were should cannot could can unable failed failure fails error errors invalid expired " +
+	"missing unexpected malformed unknown wrong incorrect denied unauthorized unauthenticated forbidden empty too " +
+	"has have the a an expected got bad illegal unsupported rejected connection context timeout permission access " +
+	"please enter already at of in for to from with and or if when while because required requires found exists " +
+	"mismatch exceeded refused revoked be been will would may does do did didn't doesn't isn't wasn't this that " +
+	"it its open read write dial lookup parse decode encode json header body status")
 
 // isMessage reports whether an unquoted value is the beginning of a sentence rather than a credential. Rest is what
 // follows it on its line.
@@ -161,8 +159,7 @@ func isMessage(value, rest string) bool {
 	return false
 }
 
-var sentenceWords = set("is was are were not cannot failed expired invalid required missing denied refused must has " +
-	"have be could " +
+var sentenceWords = set("is was are were not cannot failed expired invalid required missing denied refused must has have be could " +
 	"should may will does did mismatch exceeded isn't wasn't doesn't didn't unauthorized found")
 
 // noWordRune is true for a rune that no word of a language holds.

@@ -154,7 +154,7 @@ func TestShift(t *testing.T) {
 			wrote: "shift-reached checkpoint"},
 		{name: "too early, and no checkpoint is due", to: 30, stands: 10, now: born.Add(10 * time.Minute),
 			refused: "of 48 h 0 min", curable: true, wrote: "shift-reached"},
-		{name: "illegal", to: 60, stands: 10, now: soaked, refused: "no legal move", wrote: "shift-reached"},
+		{name: "illegal", to: 60, stands: 10, now: soaked, refused: "not a legal move", wrote: "shift-reached"},
 		{name: "blind", to: 30, stands: 10, now: soaked, served: served{offline: true}, refused: "cannot be reached",
 			curable: true, wrote: "shift-reached checkpoint"},
 		{name: "between target and limit", to: 30, stands: 10, now: soaked, served: served{failing: 0.0075},
