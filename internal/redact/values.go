@@ -128,7 +128,8 @@ func decodeBase64(text string) ([]byte, bool) {
 }
 
 // messageWords begin or continue a message; behind a name and a colon they are no value: "token: signature is invalid".
-var messageWords = set("not no must is was are were should cannot could can unable failed failure fails error errors invalid expired " +
+var messageWords = set("not no must is was are were should cannot could can unable failed failure fails error " +
+	"errors invalid expired " +
 	"missing unexpected malformed unknown wrong incorrect denied unauthorized unauthenticated forbidden empty too " +
 	"has have the a an expected got bad illegal unsupported rejected connection context timeout permission access " +
 	"please enter already at of in for to from with and or if when while because required requires found exists " +
@@ -159,7 +160,8 @@ func isMessage(value, rest string) bool {
 	return false
 }
 
-var sentenceWords = set("is was are were not cannot failed expired invalid required missing denied refused must has have be could " +
+var sentenceWords = set("is was are were not cannot failed expired invalid required missing denied refused must " +
+	"has have be could " +
 	"should may will does did mismatch exceeded isn't wasn't doesn't didn't unauthorized found")
 
 // noWordRune is true for a rune that no word of a language holds.
