@@ -51,12 +51,12 @@ func vulnerabilitiesCommand(open opener) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			found, err := vulnerabilities.Read(bytes.NewReader(report))
+			findings, err := vulnerabilities.Read(bytes.NewReader(report))
 			if err != nil {
 				return err
 			}
 			say := func(text string) { fmt.Fprintln(cmd.OutOrStdout(), text) }
-			return vulnerabilities.Judge(found, accepted, say)
+			return vulnerabilities.Judge(findings, accepted, say)
 		},
 	}
 	cmd.Flags().StringVar(&database, "db", "", "address of the database (default: the pinned module's)")

@@ -42,12 +42,12 @@ func NewConfiguration(ctx *pulumi.Context, name string, args *ConfigurationArgs,
 		opts...); err != nil {
 		return nil, err
 	}
-	made, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
+	configMap, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
 		Metadata: args.App.metadata(args.Name), Data: pulumi.ToStringMap(args.Values),
 	}, pulumi.Parent(configuration))
 	if err != nil {
 		return nil, err
 	}
-	configuration.Name = made.Metadata.Name().Elem()
+	configuration.Name = configMap.Metadata.Name().Elem()
 	return configuration, ctx.RegisterResourceOutputs(configuration, pulumi.Map{"name": configuration.Name})
 }

@@ -90,7 +90,7 @@ func NewRoute(ctx *pulumi.Context, name string, args *RouteArgs, opts ...pulumi.
 		annotations[names.Interruption] = number(args.Interruption)
 	}
 	metadata.Annotations = annotations
-	made, err := apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
+	resource, err := apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
 		ApiVersion:  pulumi.String(GatewayAPI),
 		Kind:        pulumi.String("HTTPRoute"),
 		Metadata:    metadata,
@@ -100,7 +100,7 @@ func NewRoute(ctx *pulumi.Context, name string, args *RouteArgs, opts ...pulumi.
 	if err != nil {
 		return nil, err
 	}
-	route.Name = made.Metadata.Name().Elem()
+	route.Name = resource.Metadata.Name().Elem()
 	route.StableService, route.CanaryService = stable.Metadata.Name().Elem(), canary.Metadata.Name().Elem()
 	return route, ctx.RegisterResourceOutputs(route, pulumi.Map{
 		"name": route.Name, "stableService": route.StableService, "canaryService": route.CanaryService,

@@ -94,35 +94,35 @@ func NewGuard(ctx *pulumi.Context, name string, args *GuardArgs, opts ...pulumi.
 		return nil, err
 	}
 	parent := pulumi.Parent(guard)
-	own := App{Name: names.Guard(args.App.Name), Environment: args.App.Environment, Namespace: args.App.Namespace}
-	metadata := own.metadata(own.Name)
-	metadata.Labels = own.labelsWith(map[string]string{labelPurpose: "guard"})
+	app := App{Name: names.Guard(args.App.Name), Environment: args.App.Environment, Namespace: args.App.Namespace}
+	metadata := app.metadata(app.Name)
+	metadata.Labels = app.labelsWith(map[string]string{labelPurpose: "guard"})
 	config, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
 		Metadata: metadata, Data: pulumi.StringMap{args.ConfigKey: pulumi.String(args.Config)},
 	}, parent)
 	if err != nil {
 		return nil, err
 	}
-	account, binding, err := newGuardPermissions(ctx, name, own, args, parent)
+	account, binding, err := newGuardPermissions(ctx, name, app, args, parent)
 	if err != nil {
 		return nil, err
 	}
-	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(own, account), parent,
+	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(app, account), parent,
 		pulumi.DependsOn(append([]pulumi.Resource{config, binding}, args.DependsOn...)))
 	if err != nil {
 		return nil, err
 	}
-	if err := newGuardSurroundings(ctx, name, own, args, parent); err != nil {
+	if err := newGuardSurroundings(ctx, name, app, args, parent); err != nil {
 		return nil, err
 	}
 	guard.Name = deployment.Metadata.Name().Elem()
 	return guard, ctx.RegisterResourceOutputs(guard, pulumi.Map{"name": guard.Name})
 }
 
-func (a *GuardArgs) deployment(own App, account pulumi.StringInput) *appsv1.DeploymentArgs {
-	labels := own.labels()
-	selector := pulumi.StringMap{names.App: pulumi.String(own.Name)}
-	metadata := own.metadata(own.Name)
+func (a *GuardArgs) deployment(app App, account pulumi.StringInput) *appsv1.DeploymentArgs {
+	labels := app.labels()
+	selector := pulumi.StringMap{names.App: pulumi.String(app.Name)}
+	metadata := app.metadata(app.Name)
 	metadata.Annotations = pulumi.StringMap{"pulumi.com/timeoutSeconds": pulumi.String("180")}
 	return &appsv1.DeploymentArgs{
 		Metadata: metadata,
@@ -144,15 +144,15 @@ func (a *GuardArgs) deployment(own App, account pulumi.StringInput) *appsv1.Depl
 						WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
 						LabelSelector:     metav1.LabelSelectorArgs{MatchLabels: selector},
 					}},
-					Volumes: a.volumes(), Containers: corev1.ContainerArray{a.container(own)},
+					Volumes: a.volumes(), Containers: corev1.ContainerArray{a.container(app)},
 				},
 			},
 		},
 	}
 }
 
-func (a *GuardArgs) container(own App) corev1.ContainerArgs {
-	arguments := []string{"guard", "--lease", own.Name, "--listen", fmt.Sprintf(":%d", guardPort), "--leader-label",
+func (a *GuardArgs) container(app App) corev1.ContainerArgs {
+	arguments := []string{"guard", "--lease", app.Name, "--listen", fmt.Sprintf(":%d", guardPort), "--leader-label",
 		labelLeader}
 	mounts := corev1.VolumeMountArray{}
 	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
@@ -209,34 +209,34 @@ func (a *GuardArgs) volumes() corev1.VolumeArray {
 }
 
 // newGuardSurroundings makes what reaches the guard and keeps it running.
-func newGuardSurroundings(ctx *pulumi.Context, name string, own App, args *GuardArgs,
+func newGuardSurroundings(ctx *pulumi.Context, name string, app App, args *GuardArgs,
 	parent pulumi.ResourceOption) error {
-	selector := pulumi.StringMap{names.App: pulumi.String(own.Name)}
+	selector := pulumi.StringMap{names.App: pulumi.String(app.Name)}
 	if args.Replicas > 1 {
 		if _, err := policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
-			Metadata: own.metadata(own.Name),
+			Metadata: app.metadata(app.Name),
 			Spec: policyv1.PodDisruptionBudgetSpecArgs{MaxUnavailable: pulumi.Int(1),
 				Selector: metav1.LabelSelectorArgs{MatchLabels: selector}},
 		}, parent); err != nil {
 			return err
 		}
 	}
-	if err := newIngressPolicy(ctx, name, own, guardPort, parent); err != nil {
+	if err := newIngressPolicy(ctx, name, app, guardPort, parent); err != nil {
 		return err
 	}
 	port := corev1.ServicePortArgs{Name: pulumi.String(PortName), Port: pulumi.Int(guardPort),
 		TargetPort: pulumi.String(PortName)}
 	if _, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
-		Metadata: own.metadata(own.Name),
+		Metadata: app.metadata(app.Name),
 		Spec: corev1.ServiceSpecArgs{
-			Selector: pulumi.StringMap{names.App: pulumi.String(own.Name)}, ClusterIP: pulumi.String("None"),
+			Selector: pulumi.StringMap{names.App: pulumi.String(app.Name)}, ClusterIP: pulumi.String("None"),
 			Ports: corev1.ServicePortArray{port},
 		},
 	}, parent); err != nil {
 		return err
 	}
 	if _, webhook := args.Files[GuardWebhookToken]; webhook {
-		if err := newWebhookService(ctx, name, own, port, parent); err != nil {
+		if err := newWebhookService(ctx, name, app, port, parent); err != nil {
 			return err
 		}
 	}
@@ -245,10 +245,10 @@ func newGuardSurroundings(ctx *pulumi.Context, name string, own App, args *Guard
 	}
 	_, err := apiextensions.NewCustomResource(ctx, name+"-ServiceMonitor", &apiextensions.CustomResourceArgs{
 		ApiVersion: pulumi.String(MonitoringAPI), Kind: pulumi.String("ServiceMonitor"),
-		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(own.Name), Namespace: own.Namespace,
-			Labels: own.labelsWith(args.Labels)},
+		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(app.Name), Namespace: app.Namespace,
+			Labels: app.labelsWith(args.Labels)},
 		OtherFields: kubernetes.UntypedArgs{"spec": map[string]any{
-			"selector":        map[string]any{"matchLabels": map[string]any{names.App: own.Name}},
+			"selector":        map[string]any{"matchLabels": map[string]any{names.App: app.Name}},
 			"podTargetLabels": []any{names.App},
 			"endpoints":       []any{map[string]any{"port": PortName, "path": "/metrics", "interval": "15s"}},
 		}},

@@ -20,7 +20,7 @@ type permission struct {
 
 // permissions are what the guard may do: see everything that it decides on, and write to what a rollback touches.
 // Where the API knows the name beforehand, the rule names it. It may read no Secret.
-func (a *GuardArgs) permissions(own App) []permission {
+func (a *GuardArgs) permissions(app App) []permission {
 	return []permission{
 		{"", []string{"pods"}, nil, []string{"get", "list", "watch", "patch"}},
 		{"", []string{"pods/log"}, nil, []string{"get"}},
@@ -32,7 +32,7 @@ func (a *GuardArgs) permissions(own App) []permission {
 		{"", []string{"configmaps"}, []string{a.Ledger}, []string{"get", "update"}},
 		{"", []string{"events"}, nil, []string{"create", "list"}},
 		{"coordination.k8s.io", []string{"leases"}, nil, []string{"create"}},
-		{"coordination.k8s.io", []string{"leases"}, []string{own.Name}, []string{"get", "update"}},
+		{"coordination.k8s.io", []string{"leases"}, []string{app.Name}, []string{"get", "update"}},
 		// At 100 % the Service selects the canary alone; a rollback opens it to stable.
 		{"", []string{"services"}, []string{a.Service}, []string{"get", "patch"}},
 		{"gateway.networking.k8s.io", []string{"httproutes"}, []string{a.Service}, []string{"get", "update"}},
@@ -40,35 +40,35 @@ func (a *GuardArgs) permissions(own App) []permission {
 }
 
 // newGuardPermissions makes the account of the guard with its Role.
-func newGuardPermissions(ctx *pulumi.Context, name string, own App, args *GuardArgs,
+func newGuardPermissions(ctx *pulumi.Context, name string, app App, args *GuardArgs,
 	parent pulumi.ResourceOption) (account pulumi.StringInput, binding pulumi.Resource, err error) {
-	made, err := corev1.NewServiceAccount(ctx, name, &corev1.ServiceAccountArgs{
-		Metadata: own.metadata(own.Name), ImagePullSecrets: pullSecrets(args.PullSecrets),
+	serviceAccount, err := corev1.NewServiceAccount(ctx, name, &corev1.ServiceAccountArgs{
+		Metadata: app.metadata(app.Name), ImagePullSecrets: pullSecrets(args.PullSecrets),
 	}, parent)
 	if err != nil {
 		return nil, nil, err
 	}
 	var rules rbacv1.PolicyRuleArray
-	for _, rule := range args.permissions(own) {
+	for _, rule := range args.permissions(app) {
 		rules = append(rules, rbacv1.PolicyRuleArgs{
 			ApiGroups: pulumi.ToStringArray([]string{rule.group}), Resources: pulumi.ToStringArray(rule.resources),
 			ResourceNames: pulumi.ToStringArray(rule.names), Verbs: pulumi.ToStringArray(rule.verbs),
 		})
 	}
-	role, err := rbacv1.NewRole(ctx, name, &rbacv1.RoleArgs{Metadata: own.metadata(own.Name), Rules: rules}, parent)
+	role, err := rbacv1.NewRole(ctx, name, &rbacv1.RoleArgs{Metadata: app.metadata(app.Name), Rules: rules}, parent)
 	if err != nil {
 		return nil, nil, err
 	}
 	bound, err := rbacv1.NewRoleBinding(ctx, name, &rbacv1.RoleBindingArgs{
-		Metadata: own.metadata(own.Name),
+		Metadata: app.metadata(app.Name),
 		RoleRef: rbacv1.RoleRefArgs{
 			ApiGroup: pulumi.String("rbac.authorization.k8s.io"), Kind: pulumi.String("Role"), Name: role.Metadata.Name().Elem(),
 		},
 		Subjects: rbacv1.SubjectArray{rbacv1.SubjectArgs{
-			Kind: pulumi.String("ServiceAccount"), Name: made.Metadata.Name().Elem(), Namespace: own.Namespace.ToStringOutput(),
+			Kind: pulumi.String("ServiceAccount"), Name: serviceAccount.Metadata.Name().Elem(), Namespace: app.Namespace.ToStringOutput(),
 		}},
 	}, parent)
-	return made.Metadata.Name().Elem(), bound, err
+	return serviceAccount.Metadata.Name().Elem(), bound, err
 }
 
 // newIngressPolicy opens one port of an app's pods and no other.
@@ -86,16 +86,16 @@ func newIngressPolicy(ctx *pulumi.Context, name string, app App, port int, paren
 }
 
 // newWebhookService leads to the guard that acts.
-func newWebhookService(ctx *pulumi.Context, name string, own App, port corev1.ServicePortArgs,
+func newWebhookService(ctx *pulumi.Context, name string, app App, port corev1.ServicePortArgs,
 	parent pulumi.ResourceOption) error {
-	metadata := own.metadata(own.Name + "-webhook")
+	metadata := app.metadata(app.Name + "-webhook")
 	// Which pod acts is decided after the Service is made.
 	metadata.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
-	metadata.Labels = App{Name: own.Name + "-webhook", Environment: own.Environment, Namespace: own.Namespace}.labels()
+	metadata.Labels = App{Name: app.Name + "-webhook", Environment: app.Environment, Namespace: app.Namespace}.labels()
 	_, err := corev1.NewService(ctx, name+"-webhook", &corev1.ServiceArgs{
 		Metadata: metadata,
 		Spec: corev1.ServiceSpecArgs{
-			Selector: pulumi.StringMap{names.App: pulumi.String(own.Name), labelLeader: pulumi.String("true")},
+			Selector: pulumi.StringMap{names.App: pulumi.String(app.Name), labelLeader: pulumi.String("true")},
 			Ports:    corev1.ServicePortArray{port},
 		},
 	}, parent)

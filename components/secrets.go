@@ -61,7 +61,7 @@ func NewSecrets(ctx *pulumi.Context, name string, args *SecretsArgs, opts ...pul
 	parent := pulumi.Parent(secrets)
 	names := pulumi.StringMap{}
 	for _, secretName := range slices.Sorted(maps.Keys(args.Secrets)) {
-		made, err := corev1.NewSecret(ctx, secretName, &corev1.SecretArgs{
+		secret, err := corev1.NewSecret(ctx, secretName, &corev1.SecretArgs{
 			Metadata:   args.App.metadata(secretName),
 			Type:       pulumi.String("Opaque"),
 			StringData: secretMap(args.Secrets[secretName]),
@@ -69,14 +69,14 @@ func NewSecrets(ctx *pulumi.Context, name string, args *SecretsArgs, opts ...pul
 		if err != nil {
 			return nil, err
 		}
-		names[secretName] = made.Metadata.Name().Elem()
+		names[secretName] = secret.Metadata.Name().Elem()
 	}
 	if args.PullName != "" {
-		made, err := newPullSecret(ctx, args, parent)
+		secret, err := newPullSecret(ctx, args, parent)
 		if err != nil {
 			return nil, err
 		}
-		names[args.PullName] = made.Metadata.Name().Elem()
+		names[args.PullName] = secret.Metadata.Name().Elem()
 	}
 	secrets.Names = names.ToStringMapOutput()
 	return secrets, ctx.RegisterResourceOutputs(secrets, pulumi.Map{"names": secrets.Names})

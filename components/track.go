@@ -42,9 +42,8 @@ type TrackArgs struct {
 	ServiceAccount pulumi.StringInput
 	// Checksum changes when a secret or a configuration value changes; the pods are replaced then.
 	Checksum string
-	// Interruption is the number of the ledger's last entry after which the cluster is otherwise than the stack's state
-	// tells, 0 for none. With another number the Deployment is written anew, and so are the pods that a rollback took
-	// from it.
+	// Interruption is the number of the ledger's last entry that left the cluster in a state that the stack does not
+	// know, 0 for none. A new number writes the Deployment again and restores the pods that a rollback took from it.
 	Interruption int
 	// StagingVerified is the digest of the image when staging has verified it, for the policies to see; nil for none.
 	StagingVerified pulumi.StringInput

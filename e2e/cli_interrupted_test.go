@@ -28,7 +28,7 @@ func commandInterrupted(t *testing.T, c *cluster) {
 			"rollout advance")
 	})
 	c.expect(t, terminal.ExitFailed, up, "another operator changes this rollout", "(rollout advance, process ")
-	eventually(t, "the move is let through", func() bool { return len(c.noted(t, mark, ledger.ShiftBegun)) > 0 })
+	eventually(t, "the move is allowed", func() bool { return len(c.noted(t, mark, ledger.ShiftBegun)) > 0 })
 	if err := first.command.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

@@ -132,13 +132,13 @@ func commandRefusals(t *testing.T, c *cluster) {
 		want string
 	}{
 		{terminal.ExitUsage, []string{"status", "-s", "prod"}, "it has production, staging"},
-		{terminal.ExitUsage, []string{"rollback", "-s", "production", "--release", "v9"}, "there are week1"},
+		{terminal.ExitUsage, []string{"rollback", "-s", "production", "--release", "v9"}, "the releases are week1"},
 		{terminal.ExitUsage, []string{"rollback", "-s", "production", "--option", "undo", "--to-revision", "7"},
 			"no revision 7"},
 		{terminal.ExitUsage, []string{"rollback", "-s", "production"}, "pass --yes"},
-		{terminal.ExitUsage, []string{"rollback", "-s", "staging"}, "one track and no canary"},
+		{terminal.ExitUsage, []string{"rollback", "-s", "staging"}, "has one track"},
 		{terminal.ExitUsage, []string{"unlatch", "-s", "production", "--reason", "x", "--yes"}, "no latch"},
-		{terminal.ExitUsage, []string{"finish", "-s", "production", "--yes"}, "from 100 %"},
+		{terminal.ExitUsage, []string{"finish", "-s", "production", "--yes"}, "a finish needs 100 %"},
 		{terminal.ExitUsage, []string{"advance", "-s", "production", "--to", "33", "--yes"}, "30 % (3 of 10)"},
 		{terminal.ExitFailed, []string{"advance", "-s", "production", "--to", "60", "--yes"}, "up to 30 %"},
 		{terminal.ExitUsage, []string{"evidence", "get", "nothing", "-s", "production"}, "no evidence"},

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// sideBySide is the number of tests that run at the same time, each with its own stacks. Two processors carry four:
+// sideBySide is the number of tests that run at the same time, each with its own stacks. Two processors carry three:
 // most of the time, tests wait for pods, for requests or for the clock. The variable E2E_SIDE_BY_SIDE changes it.
-const sideBySide = 4
+const sideBySide = 3
 
 var seats = sync.OnceValue(func() chan struct{} {
 	count, err := strconv.Atoi(os.Getenv("E2E_SIDE_BY_SIDE"))
@@ -29,9 +29,9 @@ func takeTurn(t *testing.T, turn int) {
 	t.Parallel()
 	// After t.Parallel all tests continue at once, in no order. They take their seats a tenth of a second apart.
 	time.Sleep(time.Duration(turn) * 100 * time.Millisecond)
-	taken := seats()
-	taken <- struct{}{}
-	t.Cleanup(func() { <-taken })
+	seats := seats()
+	seats <- struct{}{}
+	t.Cleanup(func() { <-seats })
 }
 
 // part is one step of a test. If a vital part fails, the test ends: the parts after it depend on it.

@@ -21,15 +21,15 @@ const rollbackLimit = 0.01
 // config reads the guard's configuration.
 func (b *bench) config(ctx context.Context) (*corev1.ConfigMap, guard.Config, error) {
 	name := names.Guard(b.stack.App)
-	found, err := b.stack.Client.CoreV1().ConfigMaps(b.stack.Namespace).Get(ctx, name, metav1.GetOptions{})
+	configMap, err := b.stack.Client.CoreV1().ConfigMaps(b.stack.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return nil, guard.Config{}, fmt.Errorf("read the guard's configuration: %w", err)
 	}
-	config, err := guard.ParseConfig(found.Data[guard.ConfigKey])
+	config, err := guard.ParseConfig(configMap.Data[guard.ConfigKey])
 	if err != nil {
 		return nil, config, fmt.Errorf("ConfigMap %s: %w", name, err)
 	}
-	return found, config, nil
+	return configMap, config, nil
 }
 
 // limits checks that the guard uses the limit of the goals, since the demo's stacks have a more lenient one.
@@ -49,11 +49,11 @@ func (b *bench) limits(ctx context.Context) error {
 
 // withoutPrometheus takes the guard's Prometheus away until restore is called.
 func (b *bench) withoutPrometheus(ctx context.Context) (restore func(), err error) {
-	found, config, err := b.config(ctx)
+	configMap, config, err := b.config(ctx)
 	if err != nil {
 		return nil, err
 	}
-	before := found.Data[guard.ConfigKey]
+	before := configMap.Data[guard.ConfigKey]
 	config.Prometheus = ""
 	after, err := json.Marshal(config)
 	if err != nil {
@@ -73,12 +73,12 @@ func (b *bench) withoutPrometheus(ctx context.Context) (restore func(), err erro
 
 func (b *bench) configure(ctx context.Context, text string) error {
 	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		found, _, err := b.config(ctx)
+		configMap, _, err := b.config(ctx)
 		if err != nil {
 			return err
 		}
-		found.Data[guard.ConfigKey] = text
-		_, err = b.stack.Client.CoreV1().ConfigMaps(b.stack.Namespace).Update(ctx, found,
+		configMap.Data[guard.ConfigKey] = text
+		_, err = b.stack.Client.CoreV1().ConfigMaps(b.stack.Namespace).Update(ctx, configMap,
 			metav1.UpdateOptions{FieldManager: "bench"})
 		return err
 	})

@@ -131,7 +131,7 @@ type bench struct {
 
 // openBeside opens the stacks of -beside.
 func (b *bench) openBeside(text string) ([]*bench, error) {
-	var found []*bench
+	var benches []*bench
 	for _, one := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
 		namespace, port, _ := strings.Cut(one, ":")
 		o := b.options
@@ -143,9 +143,9 @@ func (b *bench) openBeside(text string) ([]*bench, error) {
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, &bench{stack: stack, options: o, secret: b.secret})
+		benches = append(benches, &bench{stack: stack, options: o, secret: b.secret})
 	}
-	return found, nil
+	return benches, nil
 }
 
 // errUnguarded is returned if no guard leads.

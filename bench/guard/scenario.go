@@ -104,11 +104,11 @@ func (b *bench) measure(ctx context.Context, s scenario) (result, error) {
 	if b.options.runs > 0 {
 		s.runs = b.options.runs
 	}
-	found := result{scenario: s, date: time.Now().UTC()}
+	measured := result{scenario: s, date: time.Now().UTC()}
 	if s.fast {
 		restore, err := b.withoutPrometheus(ctx)
 		if err != nil {
-			return found, err
+			return measured, err
 		}
 		defer restore()
 	}
@@ -116,9 +116,9 @@ func (b *bench) measure(ctx context.Context, s scenario) (result, error) {
 	if s.long {
 		benches = append(benches, b.beside...)
 	}
-	found.beside = min(len(benches), s.runs)
-	for len(found.runs) < s.runs {
-		runs := make([]outcome, min(len(benches), s.runs-len(found.runs)))
+	measured.beside = min(len(benches), s.runs)
+	for len(measured.runs) < s.runs {
+		runs := make([]outcome, min(len(benches), s.runs-len(measured.runs)))
 		group, ctx := errgroup.WithContext(ctx)
 		for i := range runs {
 			group.Go(func() (err error) {
@@ -127,16 +127,16 @@ func (b *bench) measure(ctx context.Context, s scenario) (result, error) {
 			})
 		}
 		if err := group.Wait(); err != nil {
-			return found, err
+			return measured, err
 		}
 		for _, run := range runs {
-			found.runs = append(found.runs, run)
+			measured.runs = append(measured.runs, run)
 			fmt.Printf("%s %d/%d: %v, %d of %d answers failed, %.1f %% came from the canary: %s\n",
-				s.name, len(found.runs), s.runs, run.took.Round(time.Millisecond), run.failed, run.requests, 100*run.share,
+				s.name, len(measured.runs), s.runs, run.took.Round(time.Millisecond), run.failed, run.requests, 100*run.share,
 				run.reason)
 		}
 	}
-	return found, nil
+	return measured, nil
 }
 
 func (b *bench) once(ctx context.Context, s scenario) (outcome, error) {
@@ -189,9 +189,9 @@ func (b *bench) outcome(ctx context.Context, customers *fixture.Customers, since
 	failed := len(customers.Failures(since))
 	var state ledger.State
 	err := fixture.Until(ctx, func() (bool, error) {
-		found, err := b.stack.State(ctx)
-		state = found
-		return found.Unfinished == nil, err
+		current, err := b.stack.State(ctx)
+		state = current
+		return current.Unfinished == nil, err
 	})
 	if err != nil {
 		return outcome{}, fmt.Errorf("the rollback is not complete: %w", err)
@@ -200,13 +200,13 @@ func (b *bench) outcome(ctx context.Context, customers *fixture.Customers, since
 	if err != nil {
 		return outcome{}, err
 	}
-	found := outcome{took: took, failed: failed, requests: requests, share: float64(canary) / float64(max(requests, 1))}
+	result := outcome{took: took, failed: failed, requests: requests, share: float64(canary) / float64(max(requests, 1))}
 	latch, latched := state.Latch(image)
 	if latched != (took >= 0) {
-		return found, fmt.Errorf("the canary is out: %v, its image is latched: %v", took >= 0, latched)
+		return result, fmt.Errorf("the canary is out: %v, its image is latched: %v", took >= 0, latched)
 	}
-	found.reason = latch.Reason
-	return found, nil
+	result.reason = latch.Reason
+	return result, nil
 }
 
 // reported measures a fault that the kubelet reports: from the report until no canary pod has the label that puts it in

@@ -70,27 +70,27 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, s.Destroy(ctx))
 	}
-	found, err := s.measure(ctx, o)
+	measured, err := s.measure(ctx, o)
 	if err := errors.Join(err, s.Destroy(ctx)); err != nil {
 		return err
 	}
-	found.date, found.machine = time.Now().UTC(), machine
-	fmt.Println(found.markdown())
+	measured.date, measured.machine = time.Now().UTC(), machine
+	fmt.Println(measured.markdown())
 	if o.output == "" {
 		return nil
 	}
-	return document.Update(o.output, "rollbacks", found.markdown())
+	return document.Update(o.output, "rollbacks", measured.markdown())
 }
 
 // measure rolls back with every option, in turn with kubectl.
 func (s *stack) measure(ctx context.Context, o options) (report, error) {
-	var found report
+	var measured report
 	for range o.looks {
 		took, err := measure.Time(func() error { return s.rollout(ctx, "status", "-s", "production") })
 		if err != nil {
-			return found, err
+			return measured, err
 		}
-		found.status = append(found.status, took)
+		measured.status = append(measured.status, took)
 	}
 	for _, option := range s.options() {
 		row := row{option: option.name, kubectl: option.by}
@@ -98,11 +98,11 @@ func (s *stack) measure(ctx context.Context, o options) (report, error) {
 			fmt.Fprintf(os.Stderr, "%s %d of %d\n", option.name, i+1, o.runs)
 			ours, theirs, err := option.once(ctx)
 			if err != nil {
-				return found, fmt.Errorf("%s: %w", option.name, err)
+				return measured, fmt.Errorf("%s: %w", option.name, err)
 			}
 			row.ours, row.theirs = append(row.ours, ours), append(row.theirs, theirs)
 		}
-		found.rows = append(found.rows, row)
+		measured.rows = append(measured.rows, row)
 	}
-	return found, nil
+	return measured, nil
 }

@@ -27,8 +27,8 @@ func (s *stack) scraped(ctx context.Context) error {
 	defer cancel()
 	query := fmt.Sprintf("count(up{namespace=%q,job=\"finance-service\"} == 1)", production)
 	for {
-		found, _, _, err := promv1.NewAPI(client).Query(ctx, query, time.Now())
-		if vector, ok := found.(model.Vector); ok && len(vector) == 1 && vector[0].Value >= total {
+		answer, _, _, err := promv1.NewAPI(client).Query(ctx, query, time.Now())
+		if vector, ok := answer.(model.Vector); ok && len(vector) == 1 && vector[0].Value >= total {
 			return nil
 		}
 		select {

@@ -100,8 +100,8 @@ func (r *Reporter) add(task *Task) {
 func (r *Reporter) remove(task *Task) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, other := range r.active {
-		if other == task {
+	for i, active := range r.active {
+		if active == task {
 			r.active = append(r.active[:i], r.active[i+1:]...)
 			break
 		}

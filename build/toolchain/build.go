@@ -98,8 +98,8 @@ func (b *Builder) pending(ctx context.Context, wanted []string) ([]Module, error
 			if !slices.Contains(wanted, tool.Name) || b.current(tool, stamp) {
 				continue
 			}
-			if found := tool.find(ctx, b.Bin); found != "" {
-				if err := link(found, b.path(tool)); err != nil {
+			if path := tool.find(ctx, b.Bin); path != "" {
+				if err := link(path, b.path(tool)); err != nil {
 					return nil, err
 				}
 				continue
@@ -269,8 +269,8 @@ func goBuild(ctx context.Context, dir string, args []string, logPath string, tas
 // CompilerMemory makes the compiler collect garbage less often, which saves a fifth of its time and takes more
 // memory. The user's own value wins.
 func CompilerMemory() string {
-	if own := os.Getenv("GOGC"); own != "" {
-		return "GOGC=" + own
+	if chosen := os.Getenv("GOGC"); chosen != "" {
+		return "GOGC=" + chosen
 	}
 	return "GOGC=400"
 }

@@ -21,11 +21,11 @@ var versionPattern = regexp.MustCompile(`v?\d+\.\d+\.\d+[0-9A-Za-z.+-]*`)
 
 // parseVersion returns the first version in a tool's output.
 func parseVersion(output string) (*version.Version, error) {
-	found := versionPattern.FindString(output)
-	if found == "" {
+	number := versionPattern.FindString(output)
+	if number == "" {
 		return nil, fmt.Errorf("no version in %q", strings.TrimSpace(output))
 	}
-	return version.ParseGeneric(found)
+	return version.ParseGeneric(number)
 }
 
 // fits reports whether the version is one that the tool accepts, by its numbers alone.
@@ -62,16 +62,16 @@ func (t Tool) find(ctx context.Context, dir string) string {
 
 // candidates returns the copies of a program on PATH, outside of dir.
 func candidates(name, dir string) []string {
-	var found []string
+	var paths []string
 	for _, folder := range filepath.SplitList(os.Getenv("PATH")) {
 		if !filepath.IsAbs(folder) || filepath.Clean(folder) == filepath.Clean(dir) {
 			continue
 		}
 		if path := executable(filepath.Join(folder, name)); path != "" {
-			found = append(found, path)
+			paths = append(paths, path)
 		}
 	}
-	return found
+	return paths
 }
 
 // probe runs the candidate and returns an error unless its version fits.

@@ -23,7 +23,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run gives the exit code: 1 for every failure, whoever starts it can do no more about one than about another.
+// run returns the exit code: 1 for every failure, because a kubelet restarts the guard the same way after each of them.
 func run(ctx context.Context, args []string, problems io.Writer) int {
 	root := &cobra.Command{Use: "rollout", SilenceUsage: true, SilenceErrors: true, Short: "The guard of a rollout"}
 	root.AddCommand(command.New(func(err error) error { return err }))

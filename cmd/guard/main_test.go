@@ -29,7 +29,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// What makes the operator's command large stays out of the image.
+// The modules that make the operator's command large stay out of the image.
 func TestTheGuardIsSmall(t *testing.T) {
 	output, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").CombinedOutput()
 	if err != nil {

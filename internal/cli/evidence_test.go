@@ -62,7 +62,7 @@ func TestALogLineIsALine(t *testing.T) {
 	}
 }
 
-// What a server answered stands in an error, and is printed without its commands.
+// An error may carry a server's answer; it is printed without terminal commands.
 func TestAnErrorIsPrintedPlain(t *testing.T) {
 	var printed bytes.Buffer
 	root := &cobra.Command{Use: "x", SilenceErrors: true, SilenceUsage: true, RunE: func(*cobra.Command, []string) error {

@@ -79,7 +79,7 @@ func TestSimulateCommand(t *testing.T) {
 	}
 }
 
-// What was made up can be kept, and judged again with the same outcome; for programs it is JSON.
+// Generated traffic can be saved and judged again with the same outcome; `-o json` prints it for programs.
 func TestSimulatedTrafficIsKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kept.csv")
 	code, first := called(t, "simulate", "--rate", "2", "--errors", "0.001", "--turns", "1h", "--errors-then", "0.4",

@@ -200,7 +200,7 @@ func TestRestarts(t *testing.T) {
 		{name: "offline", answer: answers{err: errors.New("offline")}, want: Error, reason: "offline"},
 		{name: "no number", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(math.NaN())}, want: Error,
 			reason: "NaN restarts"},
-		{name: "without end", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(math.Inf(1))}, want: Error,
+		{name: "infinite value", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(math.Inf(1))}, want: Error,
 			reason: "+Inf restarts"},
 		{name: "negative", pods: []PodState{{Name: "a"}}, answer: answers{value: vector(-3)}, want: Error,
 			reason: "-3 restarts"},

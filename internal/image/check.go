@@ -16,8 +16,8 @@ func Check(ctx context.Context, reference string, options Options) (string, erro
 		return "", err
 	}
 	if pinned.Digest == "" {
-		found, err := Resolve(ctx, reference, options)
-		return found.Digest, err
+		resolved, err := Resolve(ctx, reference, options)
+		return resolved.Digest, err
 	}
 	ask, err := remoteOptions(reference, options)
 	if err != nil {

@@ -129,7 +129,7 @@ func setWeights(object *unstructured.Unstructured, weights map[string]int) (chan
 // not exist yet is waited for. It ends with the context, which needs a deadline to end at all; the error then says
 // what is still missing.
 //
-// What a gateway reports is that it took the weights over; how soon its proxies follow is its own affair.
+// A gateway reports that it accepted the weights; we cannot see when its proxies apply them.
 func (c *Client) WaitRoute(ctx context.Context, namespace, name string, weights map[string]int) error {
 	start := time.Now()
 	ticker := time.NewTicker(pollInterval)

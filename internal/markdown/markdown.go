@@ -38,7 +38,7 @@ func withoutMentions(text string) string {
 var special = strings.NewReplacer(
 	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "~", `\~`, "!", `\!`, "$", `\$`,
 	"<", "&lt;", ">", "&gt;", "&", "&amp;", "#", `\#`,
-	// What follows would become a link by itself.
+	// The following would become links by themselves.
 	"://", `:\//`, "w.", `w\.`, "W.", `W\.`,
 )
 

@@ -20,7 +20,7 @@ type Property struct {
 	Path, Before, After string
 }
 
-// What stands for a value that is not shown.
+// The texts that replace a value which is not shown.
 const (
 	hiddenSecret  = "(secret)"
 	hiddenLooks   = "(hidden: looks like a credential)"
@@ -106,8 +106,8 @@ func join(path, key string) string {
 // position.
 func nameIn(element any, list []any, position int) string {
 	seen := map[string]bool{}
-	for _, other := range list {
-		name := nameOf(other)
+	for _, sibling := range list {
+		name := nameOf(sibling)
 		if name == "" || seen[name] {
 			return strconv.Itoa(position)
 		}

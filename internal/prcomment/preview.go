@@ -88,10 +88,10 @@ func (p *Preview) add(event apitype.EngineEvent, policies map[string]bool) {
 	case event.DiagnosticEvent != nil:
 		p.addDiagnostic(*event.DiagnosticEvent)
 	case event.PolicyEvent != nil:
-		found := event.PolicyEvent
+		violation := event.PolicyEvent
 		p.Violations = append(p.Violations, Violation{
-			Policy: found.PolicyName, Resource: resourceName(found.ResourceURN), Message: strings.TrimSpace(found.Message),
-			Mandatory: found.EnforcementLevel != "advisory",
+			Policy: violation.PolicyName, Resource: resourceName(violation.ResourceURN), Message: strings.TrimSpace(violation.Message),
+			Mandatory: violation.EnforcementLevel != "advisory",
 		})
 	case event.PolicyAnalyzeSummaryEvent != nil:
 		note(policies, event.PolicyAnalyzeSummaryEvent.Passed, event.PolicyAnalyzeSummaryEvent.Failed)

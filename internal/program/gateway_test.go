@@ -43,7 +43,7 @@ func TestGatewayAtWeek1(t *testing.T) {
 	if diff := cmp.Diff(want, spec); diff != "" {
 		t.Errorf("route (-want +got):\n%s", diff)
 	}
-	// Whoever does not come through the Gateway reaches the stable track alone.
+	// A client that bypasses the Gateway reaches the stable track alone.
 	selector := w.inputs[serviceKey+"traffic"]["spec"].ObjectValue()["selector"].Mappable()
 	if diff := cmp.Diff(map[string]any{"app": "finance-service", "traffic": "enabled", "track": "stable"},
 		selector); diff != "" {

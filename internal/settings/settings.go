@@ -154,7 +154,7 @@ type Shutdown struct {
 // SecretRef is a reference "secret/key" into the secrets of the stack, without the environment's suffix.
 type SecretRef struct{ Secret, Key string }
 
-// TrackOverride holds what one track has otherwise than the stack. Only what is set counts.
+// TrackOverride holds the settings in which one track differs from the stack. Only set values count.
 type TrackOverride struct {
 	Resources *Resources `json:"resources,omitempty"`
 	Probes    *Probes    `json:"probes,omitempty"`
@@ -275,7 +275,7 @@ func (s *Settings) Secret(ref SecretRef) (Secret, bool) {
 	return value, ok && value != ""
 }
 
-// Revealed are the values of all secrets, for whoever must keep them out of a text.
+// Revealed returns the values of all secrets, so that a redactor can keep them out of texts.
 func (s *Settings) Revealed() []string {
 	var values []string
 	for _, entries := range s.Secrets {

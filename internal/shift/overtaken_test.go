@@ -28,7 +28,7 @@ func (tr trial) write(t *testing.T, entry ledger.Entry) {
 	}
 }
 
-// advancing is a run that was let through to 30 %.
+// advancing is a run that was allowed to go to 30 %.
 func advancing(t *testing.T) trial {
 	t.Helper()
 	tr := newTrial(t, 30, served{}, born.Add(50*time.Hour))

@@ -145,7 +145,7 @@ func TestShift(t *testing.T) {
 		stands  int
 		served  served
 		now     time.Time
-		refused string // "" when it is let through
+		refused string // "" when the move is allowed
 		curable bool
 		wrote   string
 	}{

@@ -18,7 +18,7 @@ func TestCleanText(t *testing.T) {
 		"8-bit CSI":         {"\u009b31mred", "red"},
 		"title":             {"\x1b]0;owned\x07text", "text"},
 		"title, other end":  {"\x1b]0;owned\x1b\\text", "text"},
-		"title without end": {"text\x1b]0;owned", "text"},
+		"unterminated title": {"text\x1b]0;owned", "text"},
 		"clear":             {"a\x1bcb", "ab"},
 		"lone escape":       {"a\x1b", "a"},
 		"lines":             {"a\r\n\tb", "a b"},

@@ -47,8 +47,8 @@ type checkFile struct {
 	ExpectIn map[string]*Expectation `yaml:"expectIn"`
 }
 
-// Source gives what [LoadSource] reads: the name of an embedded suite as it is, and the whole text of a file, for
-// whoever has not the file.
+// Source returns the input of [LoadSource]: the name of an embedded suite unchanged, or the whole text of a file, so
+// that the guard can run a suite whose file it lacks.
 func Source(file string) (string, error) {
 	if file == "" || file == defaultSuite {
 		return defaultSuite, nil

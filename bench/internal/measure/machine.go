@@ -38,16 +38,16 @@ func Describe(ctx context.Context, shell Shell) (Machine, error) {
 	if err != nil {
 		return Machine{}, err
 	}
-	found := Machine{
+	machine := Machine{
 		Cores:  runtime.NumCPU(),
 		Go:     strings.TrimPrefix(runtime.Version(), "go"),
 		Pulumi: strings.TrimPrefix(strings.TrimSpace(version), "v"),
 	}
-	if found.MemoryGiB, err = totalMemory(string(memory)); err != nil {
+	if machine.MemoryGiB, err = totalMemory(string(memory)); err != nil {
 		return Machine{}, err
 	}
-	found.Load, err = loadAverage(string(load))
-	return found, err
+	machine.Load, err = loadAverage(string(load))
+	return machine, err
 }
 
 // totalMemory reads MemTotal of /proc/meminfo in GiB.

@@ -188,14 +188,14 @@ func sameFile(first, second string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	other, err := checksum(second)
+	another, err := checksum(second)
 	if err != nil {
 		return "", err
 	}
-	if one != other {
+	if one != another {
 		return "", fmt.Errorf("%s differs from build to build: sha256:%s and sha256:%s; it depends on the "+
 			"machine, the path or the time",
-			filepath.Base(first), one, other)
+			filepath.Base(first), one, another)
 	}
 	return one, nil
 }
@@ -214,15 +214,15 @@ func (o Options) addImage(index v1.ImageIndex, platform Platform, binaries ...st
 	var image v1.Image
 	var digests []string
 	for _, binary := range binaries {
-		made, err := images.Image{Binary: binary, Path: "/bin/" + o.Name, Architecture: platform.Architecture}.Build()
+		built, err := images.Image{Binary: binary, Path: "/bin/" + o.Name, Architecture: platform.Architecture}.Build()
 		if err != nil {
 			return nil, err
 		}
-		digest, err := made.Digest()
+		digest, err := built.Digest()
 		if err != nil {
 			return nil, err
 		}
-		image, digests = made, append(digests, digest.String())
+		image, digests = built, append(digests, digest.String())
 	}
 	if digests[0] != digests[1] {
 		return nil, fmt.Errorf("the image for %s differs from build to build: %s and %s", platform, digests[0], digests[1])

@@ -46,7 +46,7 @@ func ReadAccepted(document []byte) ([]Accepted, error) {
 func Read(report io.Reader) ([]Finding, error) {
 	decoder := json.NewDecoder(report)
 	seen := map[string]bool{}
-	var found []Finding
+	var findings []Finding
 	for {
 		var message struct {
 			Finding *struct {
@@ -61,8 +61,8 @@ func Read(report io.Reader) ([]Finding, error) {
 		}
 		err := decoder.Decode(&message)
 		if errors.Is(err, io.EOF) {
-			slices.SortFunc(found, func(a, b Finding) int { return strings.Compare(a.ID, b.ID) })
-			return found, nil
+			slices.SortFunc(findings, func(a, b Finding) int { return strings.Compare(a.ID, b.ID) })
+			return findings, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the report of govulncheck: %w", err)
@@ -73,17 +73,17 @@ func Read(report io.Reader) ([]Finding, error) {
 			continue
 		}
 		seen[one.OSV] = true
-		found = append(found, Finding{ID: one.OSV, Module: one.Trace[0].Module, Version: one.Trace[0].Version,
+		findings = append(findings, Finding{ID: one.OSV, Module: one.Trace[0].Module, Version: one.Trace[0].Version,
 			Fixed: one.Fixed})
 	}
 }
 
 // Judge prints the accepted findings with their reasons and fails for the others. It also prints an accepted entry
 // that is no longer found: for the standard library, another Go version may still have it.
-func Judge(found []Finding, accepted []Accepted, say func(string)) error {
+func Judge(findings []Finding, accepted []Accepted, say func(string)) error {
 	var open []string
 	unused := slices.Clone(accepted)
-	for _, finding := range found {
+	for _, finding := range findings {
 		at := slices.IndexFunc(accepted, func(entry Accepted) bool { return entry.ID == finding.ID })
 		text := fmt.Sprintf("%s in %s %s (fixed in %s)", finding.ID, finding.Module, finding.Version,
 			orNothing(finding.Fixed))

@@ -180,14 +180,14 @@ func findPrograms() (string, error) {
 	if path, err := exec.LookPath("postgres"); err == nil {
 		return filepath.Dir(path), nil
 	}
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	servers, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	if err != nil {
 		return "", err
 	}
-	if len(found) == 0 {
+	if len(servers) == 0 {
 		return "", errors.New("postgres is neither on PATH nor in /usr/lib/postgresql/*/bin; install the package postgresql")
 	}
-	return filepath.Dir(found[len(found)-1]), nil
+	return filepath.Dir(servers[len(servers)-1]), nil
 }
 
 // serverUser returns whom to run the server as, nil meaning the current user: PostgreSQL refuses to run as root.

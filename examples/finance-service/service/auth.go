@@ -32,7 +32,7 @@ func (a *authenticator) subject(r *http.Request) (string, error) {
 	}
 	claims, err := a.parse(strings.TrimSpace(text), faults)
 	if err != nil || claims.Subject == "" {
-		// Why a token was refused helps only whoever forged it.
+		// The reason for a refused token would help only its forger.
 		return "", errUnauthenticated
 	}
 	return claims.Subject, nil

@@ -20,7 +20,7 @@ var cellName = regexp.MustCompile(`^[A-Z]{1,3}[1-9][0-9]{0,6}$`)
 
 // evaluate computes a formula: numbers, cells, + - * / and parentheses, with an optional leading "=". A formula is read
 // as Go reads an expression, and everything else that can be written there is refused; nothing is ever run. The errors
-// are made to be shown to whoever wrote the formula.
+// are written for the author of the formula.
 func evaluate(formula string, cells map[string]float64) (float64, error) {
 	if len(formula) > maxFormula {
 		return 0, fmt.Errorf("a formula has at most %d characters", maxFormula)

@@ -79,12 +79,12 @@ func unusable(s Snapshot, w Workload, pod *Pod, name, state string, lines []stri
 
 // besides counts the pods of the other workloads that report on the dependency, and those of them that cannot use it.
 func besides(s Snapshot, w Workload, name string) (others, alike int) {
-	for _, other := range s.Workloads {
-		if other.Name == w.Name {
+	for _, workload := range s.Workloads {
+		if workload.Name == w.Name {
 			continue
 		}
-		for i := range other.Pods {
-			if health := other.Pods[i].Health; health != nil && health.Dependencies[name] != "" {
+		for i := range workload.Pods {
+			if health := workload.Pods[i].Health; health != nil && health.Dependencies[name] != "" {
 				others++
 				if !strings.EqualFold(health.Dependencies[name], up) {
 					alike++
@@ -138,12 +138,12 @@ func errorRate(s Snapshot, w Workload) []Finding {
 		Next: []string{fmt.Sprintf("kubectl logs -n %s deployment/%s --all-pods --tail 200", s.Namespace, w.Name),
 			"rollout status -s " + s.Stack},
 	}
-	for _, other := range s.Workloads {
-		if other.Name == w.Name || other.Traffic == nil {
+	for _, workload := range s.Workloads {
+		if workload.Name == w.Name || workload.Traffic == nil {
 			continue
 		}
-		beside := other.Traffic.Requests
-		finding.Evidence = append(finding.Evidence, fmt.Sprintf("%s: %d of %d (%s)", other.Name, beside.K, beside.N,
+		beside := workload.Traffic.Requests
+		finding.Evidence = append(finding.Evidence, fmt.Sprintf("%s: %d of %d (%s)", workload.Name, beside.K, beside.N,
 			percent(share(beside))))
 	}
 	return []Finding{finding}

@@ -49,7 +49,7 @@ func TestFind(t *testing.T) {
 		{name: "what the ledger tells of", facts: Facts{Configured: "v3", State: atTen,
 			Deployments: []appsv1.Deployment{deployment("v2", bad, 1), deployment("v3", good, 0)}},
 			want: Canary{Release: "v2", Image: bad, Weight: 10, Desired: 1}},
-		{name: "a shift that was let through", facts: Facts{State: entering,
+		{name: "a shift that was allowed", facts: Facts{State: entering,
 			Deployments: []appsv1.Deployment{deployment("v2", bad, 1)}},
 			want: Canary{Release: "v2", Image: bad, Desired: 1}},
 		{name: "a rollback that was interrupted", facts: Facts{State: rolling,

@@ -31,7 +31,7 @@ func deceived(t *testing.T) *Report {
 		}
 	}
 	in := charted(input(t, entries, "week1", after(80*time.Hour)))
-	// What a ledger holds was tamed when it was written; a report need not rely on it.
+	// The ledger sanitizes its texts when it writes them; a report must not rely on it.
 	in.Entries = entries
 	for i := range in.Entries {
 		in.Entries[i].Seq = i + 1

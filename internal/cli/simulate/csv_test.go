@@ -124,8 +124,7 @@ func TestCSVComesBackAsItWas(t *testing.T) {
 	})
 }
 
-// FuzzCSV feeds whatever there is. What is accepted is traffic that can be judged, and is the same after it was
-// written.
+// FuzzCSV feeds arbitrary texts. Accepted traffic can be judged, and is the same after it was written and read again.
 func FuzzCSV(f *testing.F) {
 	for _, seed := range []string{
 		"time,track,n,k\n15s,canary,10,1\n30s,canary,20,0\n",

@@ -85,7 +85,7 @@ func TestAReleaseIsChosen(t *testing.T) {
 	}
 }
 
-// What is counted step by step for the guard is what the gate counts at once, whatever the counters do.
+// The guard's counts, step by step, add up to the gate's count of the whole, for any behaviour of the counters.
 func TestStepsAddUpToWhatTheGateCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		metrics := gate.DefaultMetrics()

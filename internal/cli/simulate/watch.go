@@ -54,7 +54,7 @@ func (r *Recording) risesOf(track string, latency time.Duration) (map[model.Time
 	if err != nil {
 		return nil, fmt.Errorf("error pattern %q: %w", r.metrics.ErrorPattern, err)
 	}
-	found := map[model.Time]Counts{}
+	byTime := map[model.Time]Counts{}
 	for _, stream := range r.of(r.metrics.RequestsTotal, track) {
 		failed := bad.MatchString(label(stream, r.metrics.StatusLabel))
 		r.walk(stream.Values, nil, func(at model.Time, rise, _ int64) {
@@ -62,38 +62,38 @@ func (r *Recording) risesOf(track string, latency time.Duration) (map[model.Time
 			if failed {
 				counts.K = rise
 			}
-			found[at] = found[at].plus(counts)
+			byTime[at] = byTime[at].plus(counts)
 		})
 	}
 	for _, pair := range r.histograms(track, latency) {
 		r.walk(pair[0].Values, pair[1].Values, func(at model.Time, all, within int64) {
-			found[at] = found[at].plus(Counts{Slow: max(all-within, 0)})
+			byTime[at] = byTime[at].plus(Counts{Slow: max(all-within, 0)})
 		})
 	}
 	// The two metrics are counted one after the other by a service: a request may be in one and not yet in the other.
-	for at, counts := range found {
+	for at, counts := range byTime {
 		counts.Slow = min(counts.Slow, counts.N)
-		found[at] = counts
+		byTime[at] = counts
 	}
-	return found, nil
+	return byTime, nil
 }
 
 // walk goes through a counter, and beside it one of the same process: a reset of one is one of both.
 func (r *Recording) walk(samples, beside []model.SamplePair, visit func(at model.Time, rise, risen int64)) {
 	var base, besideBase model.SampleValue
 	for i, sample := range samples {
-		other := besideBase
+		besideValue := besideBase
 		if at, ok := slices.BinarySearchFunc(beside, sample.Timestamp,
 			func(s model.SamplePair, t model.Time) int { return int(s.Timestamp.Sub(t)) }); ok {
-			other = beside[at].Value
+			besideValue = beside[at].Value
 		}
-		if sample.Value < base || other < besideBase {
+		if sample.Value < base || besideValue < besideBase {
 			base, besideBase = 0, 0
 		}
 		if i > 0 || sample.Timestamp.Time().After(r.Start) {
-			visit(sample.Timestamp, int64(sample.Value-base), int64(other-besideBase))
+			visit(sample.Timestamp, int64(sample.Value-base), int64(besideValue-besideBase))
 		}
-		base, besideBase = sample.Value, other
+		base, besideBase = sample.Value, besideValue
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
-// What a pod, an alert or a server says stays on its own line: none of it can draw a line of the status.
+// Texts of pods, alerts and servers stay on their own line: none of them can draw a line of the status.
 func TestNobodyElseDrawsALine(t *testing.T) {
 	lie := "gone\nSOAKING   all is well\nweight  asked 100 %"
 	status, f := soaking()

@@ -33,11 +33,11 @@ const revision = "deployment.kubernetes.io/revision"
 
 // list gives all objects of a kind.
 func list[T runtime.Object](v *versioned, resource schema.GroupVersionResource, kind string) ([]T, error) {
-	found, err := v.typed.List(resource, resource.GroupVersion().WithKind(kind), metav1.NamespaceAll)
+	objects, err := v.typed.List(resource, resource.GroupVersion().WithKind(kind), metav1.NamespaceAll)
 	if err != nil {
 		return nil, err
 	}
-	items, err := meta.ExtractList(found)
+	items, err := meta.ExtractList(objects)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (v *versioned) deploy(deployment *appsv1.Deployment) error {
 		want = int(*deployment.Spec.Replicas)
 	}
 	var kept []*corev1.Pod
-	taken := map[string]bool{}
+	used := map[string]bool{}
 	for _, pod := range owned {
 		if !metav1.IsControlledBy(pod, set) || len(kept) == want {
 			if err := v.typed.Delete(pods, pod.Namespace, pod.Name); err != nil {
@@ -130,11 +130,11 @@ func (v *versioned) deploy(deployment *appsv1.Deployment) error {
 			}
 			continue
 		}
-		kept, taken[pod.Name] = append(kept, pod), true
+		kept, used[pod.Name] = append(kept, pod), true
 	}
 	for i := 0; len(kept) < want; i++ {
 		name := set.Name + "-" + strconv.Itoa(i)
-		if taken[name] {
+		if used[name] {
 			continue
 		}
 		pod := podOf(set, name)

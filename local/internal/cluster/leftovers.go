@@ -110,12 +110,12 @@ func cniLeftovers(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := results
+	paths := results
 	for _, result := range results {
 		pod, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(result), Name+"-"), "-")
-		found = append(found, filepath.Join(dir, "cni-loopback-"+pod+"-lo"))
+		paths = append(paths, filepath.Join(dir, "cni-loopback-"+pod+"-lo"))
 	}
-	return found, nil
+	return paths, nil
 }
 
 // linksInto returns the symbolic links in dir whose targets lie below target.

@@ -47,15 +47,15 @@ const (
 func missingPackages(needed []requirement) []string {
 	var missing []string
 	for _, need := range needed {
-		var found bool
+		var installed bool
 		if strings.Contains(need.file, "/") {
 			matches, err := filepath.Glob(need.file)
-			found = err == nil && len(matches) > 0
+			installed = err == nil && len(matches) > 0
 		} else {
 			_, err := exec.LookPath(need.file)
-			found = err == nil
+			installed = err == nil
 		}
-		if !found && !slices.Contains(missing, need.pkg) {
+		if !installed && !slices.Contains(missing, need.pkg) {
 			missing = append(missing, need.pkg)
 		}
 	}

@@ -60,17 +60,17 @@ type verification struct {
 }
 
 func (d *Demo) verification(ctx context.Context, namespace string) (verification, error) {
-	var found verification
+	var record verification
 	var output strings.Builder
 	err := d.run(ctx, &output, os.Stderr, "kubectl", "get", "configmap", "finance-service-verification", "-n", namespace,
 		"-o", "json")
 	if err != nil {
-		return found, fmt.Errorf("read the verification of %s: %w", namespace, err)
+		return record, fmt.Errorf("read the verification of %s: %w", namespace, err)
 	}
-	if err := json.Unmarshal([]byte(output.String()), &found); err != nil {
-		return found, fmt.Errorf("read the verification of %s: %w", namespace, err)
+	if err := json.Unmarshal([]byte(output.String()), &record); err != nil {
+		return record, fmt.Errorf("read the verification of %s: %w", namespace, err)
 	}
-	return found, nil
+	return record, nil
 }
 
 func (d *Demo) summarize(ctx context.Context, secret string) error {

@@ -36,13 +36,13 @@ func (d *Demo) unlock(ctx context.Context, stack string) error {
 	if err != nil {
 		return err
 	}
-	found, err := holderOf(folder, host)
+	holder, err := holderOf(folder, host)
 	if err != nil {
 		return err
 	}
-	if found == running {
+	if holder == running {
 		err = d.Progress.Run("wait for the pulumi that works on stack "+stack, func(*progress.Task) error {
-			for deadline := time.Now().Add(patience); err == nil && found == running && time.Now().Before(deadline); found,
+			for deadline := time.Now().Add(patience); err == nil && holder == running && time.Now().Before(deadline); holder,
 				err = holderOf(folder, host) {
 				select {
 				case <-ctx.Done():
@@ -53,7 +53,7 @@ func (d *Demo) unlock(ctx context.Context, stack string) error {
 			return err
 		})
 	}
-	if err != nil || found != killed {
+	if err != nil || holder != killed {
 		return err
 	}
 	fmt.Fprintf(d.Out, "\n$ pulumi cancel --yes --stack %s   # an earlier run was killed\n", stack)
@@ -82,7 +82,7 @@ func holderOf(folder, host string) (holder, error) {
 	if err != nil {
 		return nobody, err
 	}
-	found := nobody
+	holder := nobody
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -97,14 +97,14 @@ func holderOf(folder, host string) (holder, error) {
 		}
 		switch {
 		case held.Hostname != host:
-			found = max(found, elsewhere)
+			holder = max(holder, elsewhere)
 		case isPulumi(held.PID):
-			found = max(found, running)
+			holder = max(holder, running)
 		default:
-			found = max(found, killed)
+			holder = max(holder, killed)
 		}
 	}
-	return found, nil
+	return holder, nil
 }
 
 // isPulumi reports whether a process is a Pulumi CLI, since the kernel reuses the numbers of dead processes.

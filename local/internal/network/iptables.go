@@ -19,7 +19,7 @@ func KubernetesChains(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		for _, line := range strings.Split(string(saved), "\n") {
-			if name, found := ownChain(line); found {
+			if name, isOurs := ownChain(line); isOurs {
 				names = append(names, name)
 			}
 		}
@@ -49,11 +49,11 @@ func RemoveRules(ctx context.Context) error {
 
 // families returns the iptables commands that the machine has; an IPv6 one may be missing.
 func families() []string {
-	found := []string{"iptables"}
+	commands := []string{"iptables"}
 	if _, err := exec.LookPath("ip6tables-save"); err == nil {
-		found = append(found, "ip6tables")
+		commands = append(commands, "ip6tables")
 	}
-	return found
+	return commands
 }
 
 // removal turns the output of iptables-save into input for iptables-restore --noflush that removes what is ours, and
@@ -67,7 +67,7 @@ func removal(saved string) string {
 		case strings.HasPrefix(line, "*"):
 			table, declare, rules, drop = line, nil, nil, nil
 		case strings.HasPrefix(line, ":"):
-			if name, found := ownChain(line); found {
+			if name, isOurs := ownChain(line); isOurs {
 				declare = append(declare, ":"+name+" - [0:0]")
 				drop = append(drop, "-X "+name)
 			}
@@ -88,8 +88,8 @@ func removal(saved string) string {
 
 // ownChain returns the name of the chain that a line of iptables-save declares, if it is one of ours.
 func ownChain(line string) (string, bool) {
-	name, found := strings.CutPrefix(line, ":"+chainPrefix)
-	if !found {
+	name, isOurs := strings.CutPrefix(line, ":"+chainPrefix)
+	if !isOurs {
 		return "", false
 	}
 	name, _, _ = strings.Cut(name, " ")

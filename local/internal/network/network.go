@@ -33,7 +33,7 @@ func EnsureBridge(ctx context.Context, name, address string) error {
 	if _, err := run(ctx, nil, "ip", "link", "set", name, "up"); err != nil {
 		return err
 	}
-	// What is inserted last comes first: pods talk to each other, and to nothing beyond this machine.
+	// iptables puts the last inserted rule first: pods talk to each other, and to nothing beyond this machine.
 	for _, rule := range [][]string{
 		{"FORWARD", "-i", name, "!", "-o", name, "-m", "comment", "--comment", Comment, "-j", "REJECT"},
 		{"FORWARD", "-i", name, "-o", name, "-m", "comment", "--comment", Comment, "-j", "ACCEPT"},

@@ -43,11 +43,11 @@ type Database struct {
 
 // Open finds the server's programs and user.
 func Open(config Config) (*Database, error) {
-	found, err := filepath.Glob(programs)
-	if err != nil || len(found) == 0 {
+	servers, err := filepath.Glob(programs)
+	if err != nil || len(servers) == 0 {
 		return nil, fmt.Errorf("no PostgreSQL server in %s", programs)
 	}
-	slices.Sort(found)
+	slices.Sort(servers)
 	account, err := user.Lookup("postgres")
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func Open(config Config) (*Database, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Database{Config: config, UID: uid, GID: gid, bin: found[len(found)-1]}, nil
+	return &Database{Config: config, UID: uid, GID: gid, bin: servers[len(servers)-1]}, nil
 }
 
 // Program returns the server's program.

@@ -141,7 +141,7 @@ func TestStopDoesNotTouchAForeignProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = end(ctx, current.Identity, time.Second) }()
-	// What the record looks like when the pid has been given to somebody else.
+	// The record as it looks after the kernel gave the pid to another process.
 	content, err := os.ReadFile(s.path("job"))
 	if err != nil {
 		t.Fatal(err)
