@@ -27,6 +27,8 @@ type recorder struct {
 	inputs map[string]resource.PropertyMap
 	// ignored are the paths whose changes are ignored, by the resource's key.
 	ignored map[string][]string
+	// aliases are the earlier names of a resource, by its key.
+	aliases map[string][]string
 }
 
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -36,11 +38,15 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 		return "", nil, errors.New("refused by the test")
 	}
 	if r.inputs == nil {
-		r.inputs, r.ignored = map[string]resource.PropertyMap{}, map[string][]string{}
+		r.inputs, r.ignored, r.aliases = map[string]resource.PropertyMap{}, map[string][]string{}, map[string][]string{}
 	}
-	r.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
+	key := args.TypeToken + "/" + args.Name
+	r.inputs[key] = args.Inputs
 	if args.RegisterRPC != nil {
-		r.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
+		r.ignored[key] = args.RegisterRPC.GetIgnoreChanges()
+		for _, alias := range args.RegisterRPC.GetAliases() {
+			r.aliases[key] = append(r.aliases[key], alias.GetSpec().GetName())
+		}
 	}
 	return args.Name + "-id", args.Inputs, nil
 }
@@ -179,7 +185,7 @@ func TestInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	const container = "spec.template.spec.containers[0]."
-	canary := typeDeployment + "/canary"
+	canary := typeDeployment + "/finance-service-week1"
 	tests := []struct {
 		key, path string
 		want      any
@@ -223,7 +229,7 @@ func TestInputs(t *testing.T) {
 		{canary, container + "resources.requests", map[string]any{"cpu": "500m", "memory": "1Gi"}},
 		{canary, container + "resources.limits", map[string]any{"cpu": "1", "memory": "2Gi"}},
 		{canary, container + "envFrom[0].configMapRef.name", "finance-service-config"},
-		{typeBudget + "/canary", "spec.selector.matchLabels.track", "canary"},
+		{typeBudget + "/finance-service-week1", "spec.selector.matchLabels.track", "canary"},
 		{typeService + "/traffic", "spec.selector", map[string]any{"app": "finance-service", "traffic": "enabled"}},
 		{typeService + "/traffic", "spec.sessionAffinity", "None"},
 		{typeService + "/traffic", `metadata.annotations["pulumi.com/patchForce"]`, "true"},
@@ -259,7 +265,7 @@ func TestSecretsReachThePodsAsReferencesOnly(t *testing.T) {
 			}
 		}
 	}
-	entries := r.path(t, typeDeployment+"/canary", "spec.template.spec.containers[0].env").([]any)
+	entries := r.path(t, typeDeployment+"/finance-service-week1", "spec.template.spec.containers[0].env").([]any)
 	found := false
 	for _, entry := range entries {
 		variable := entry.(map[string]any)

@@ -55,7 +55,8 @@ func newGuardPermissions(ctx *pulumi.Context, name string, app App, args *GuardA
 			ResourceNames: pulumi.ToStringArray(rule.names), Verbs: pulumi.ToStringArray(rule.verbs),
 		})
 	}
-	role, err := rbacv1.NewRole(ctx, name, &rbacv1.RoleArgs{Metadata: app.metadata(app.Name), Rules: rules}, parent)
+	role, err := rbacv1.NewRole(ctx, name, &rbacv1.RoleArgs{Metadata: app.metadata(app.Name), Rules: rules}, parent,
+		pulumi.ResourceHooks(args.Hooks))
 	if err != nil {
 		return nil, nil, err
 	}

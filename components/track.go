@@ -3,6 +3,7 @@ package components
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -97,6 +98,10 @@ type Track struct {
 }
 
 // NewTrack makes a track.
+//
+// A canary's resources are called after its Deployment, and stable's after the track. Two releases therefore never
+// share a URN: with a shared one, the engine replaces one release by the other, and the delete half of a replacement
+// that failed removes a Deployment by its name, which may be the live one again by then.
 func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.ResourceOption) (*Track, error) {
 	if err := args.validate(); err != nil {
 		return nil, err
@@ -105,8 +110,14 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 	if err := ctx.RegisterComponentResource("finance-rollout:index:Track", name, track, opts...); err != nil {
 		return nil, err
 	}
-	parent := pulumi.Parent(track)
-	options := []pulumi.ResourceOption{parent, pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks)}
+	resources := []pulumi.ResourceOption{pulumi.Parent(track)}
+	if args.Track == names.Canary {
+		// Stacks of earlier versions hold the resources under the track's name.
+		resources = append(resources, pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(name)}}))
+		name = args.Name
+	}
+	options := slices.Concat(resources,
+		[]pulumi.ResourceOption{pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks)})
 	if args.Autoscaled && args.Autoscale != nil && args.Replicas > 0 {
 		options = append(options, pulumi.IgnoreChanges([]string{"spec.replicas"}))
 	}
@@ -114,7 +125,7 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 	if err != nil {
 		return nil, err
 	}
-	if err := args.autoscaler(ctx, name, parent, deployment); err != nil {
+	if err := args.autoscaler(ctx, name, resources, deployment); err != nil {
 		return nil, err
 	}
 	_, err = policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
@@ -123,7 +134,7 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 			MaxUnavailable: pulumi.Int(1),
 			Selector:       metav1.LabelSelectorArgs{MatchLabels: args.selector()},
 		},
-	}, parent)
+	}, resources...)
 	if err != nil {
 		return nil, err
 	}

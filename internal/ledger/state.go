@@ -54,6 +54,21 @@ func (s State) Shift() int {
 	return s.Begun.Seq
 }
 
+// Living is the name of the release that lives: it has requests, a shift gives it some, or its rollback has no outcome
+// yet. It is empty when none lives. A release that lives keeps its name.
+func (s State) Living() string {
+	switch {
+	case s.Begun != nil && s.Begun.To > 0:
+		return s.Begun.Release
+	case s.Weight > 0:
+		return s.Release
+	case s.Unfinished != nil:
+		return s.Unfinished.Release
+	default:
+		return ""
+	}
+}
+
 // LastMove is the last entry of a shift, a finish or a rollback. The second result is false if there is none.
 func (l *Ledger) LastMove() (Entry, bool) {
 	for _, entry := range slices.Backward(l.entries) {

@@ -71,12 +71,14 @@ type program struct {
 
 // move makes the move of this update and looks at the ledger for the first time.
 func (p *program) move(deps Deps) error {
+	onTrial, err := p.named(deps)
+	if err != nil {
+		return err
+	}
+	p.settings = onTrial.Settings
 	p.shift = shift.New(shift.Options{
-		Rollout: &rollout.Rollout{
-			Settings: p.settings, Cluster: p.cluster, Clock: deps.Clock, Who: rollout.Who(deps.Getenv), Getenv: deps.Getenv,
-			Prometheus: deps.prometheus(p.cluster, p.settings.Prometheus),
-		},
-		Cluster: p.cluster, Images: p.inputs.digests, Staging: p.inputs.staging, Log: log{p.ctx}, DryRun: p.ctx.DryRun(),
+		Rollout: onTrial, Cluster: p.cluster, Images: p.inputs.digests, Staging: p.inputs.staging, Log: log{p.ctx},
+		DryRun: p.ctx.DryRun(),
 	})
 	route, err := p.route()
 	if err != nil {
@@ -87,6 +89,23 @@ func (p *program) move(deps Deps) error {
 		return err
 	}
 	return p.shift.Look(p.ctx.Context())
+}
+
+// named is the rollout under the name that its release has by the ledger. Everything that is made of the release is
+// named by it.
+func (p *program) named(deps Deps) (*rollout.Rollout, error) {
+	configured := &rollout.Rollout{
+		Settings: p.settings, Cluster: p.cluster, Clock: deps.Clock, Who: rollout.Who(deps.Getenv), Getenv: deps.Getenv,
+		Prometheus: deps.prometheus(p.cluster, p.settings.Prometheus),
+	}
+	digest := ""
+	if p.inputs.digests.Canary.IsKnown() {
+		var err error
+		if digest, err = p.inputs.digests.Canary.Get(p.ctx.Context()); err != nil {
+			return nil, err
+		}
+	}
+	return configured.Named(p.ctx.Context(), digest)
 }
 
 // register registers the resources in their order, and exports the outputs of the last one.

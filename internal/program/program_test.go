@@ -20,7 +20,7 @@ func TestProductionAtWeek1(t *testing.T) {
 		t.Fatal(err)
 	}
 	stable := w.replicas(t, "kubernetes:apps/v1:Deployment/stable")
-	canary := w.replicas(t, "kubernetes:apps/v1:Deployment/canary")
+	canary := w.replicas(t, "kubernetes:apps/v1:Deployment/finance-service-week1")
 	if stable != 9 || canary != 1 {
 		t.Errorf("%v stable and %v canary pods", stable, canary)
 	}
@@ -48,7 +48,7 @@ func TestStagingHasOneTrack(t *testing.T) {
 	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/stable"); pods != 2 {
 		t.Errorf("%v pods", pods)
 	}
-	if _, ok := w.inputs["kubernetes:apps/v1:Deployment/canary"]; ok {
+	if _, ok := w.inputs["kubernetes:apps/v1:Deployment/finance-service-week1"]; ok {
 		t.Error("a canary in staging")
 	}
 }
@@ -60,7 +60,7 @@ func TestWeightZeroKeepsTheCanaryWithoutPods(t *testing.T) {
 	if err := w.run(t, "production", config); err != nil {
 		t.Fatal(err)
 	}
-	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/canary"); pods != 0 {
+	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/finance-service-week1"); pods != 0 {
 		t.Errorf("%v canary pods", pods)
 	}
 	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/stable"); pods != 10 {
@@ -221,7 +221,7 @@ func TestAnInterruptionChangesTheTracksAndTheRecord(t *testing.T) {
 		if err := w.run(t, "production", productionConfig()); err != nil {
 			t.Fatal(err)
 		}
-		for _, key := range []string{"kubernetes:apps/v1:Deployment/stable", "kubernetes:apps/v1:Deployment/canary"} {
+		for _, key := range []string{"kubernetes:apps/v1:Deployment/stable", "kubernetes:apps/v1:Deployment/finance-service-week1"} {
 			if got := w.text(t, key, `metadata.annotations["finance-rollout/interruption"]`); got != want {
 				t.Errorf("after entry %d %s carries %q", number, key, got)
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/settings"
@@ -30,6 +31,8 @@ type world struct {
 	inputs map[string]resource.PropertyMap
 	// ignored are the paths whose changes are ignored, by the resource's key.
 	ignored map[string][]string
+	// hooks are those of a resource, by its key.
+	hooks map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding
 }
 
 func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -47,6 +50,7 @@ func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	w.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
 	if args.RegisterRPC != nil {
 		w.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
+		w.hooks[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetHooks()
 	}
 	if args.TypeToken == "docker:index/image:Image" {
 		outputs["repoDigest"] = resource.NewStringProperty(builtDigest)
@@ -61,6 +65,7 @@ func (w *world) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return
 func newWorld() *world {
 	return &world{
 		Cluster: shifttest.New(), inputs: map[string]resource.PropertyMap{}, ignored: map[string][]string{},
+		hooks: map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding{},
 	}
 }
 

@@ -35,18 +35,26 @@ func (s *Settings) validateNames(found *problems) {
 // validateDeployments keeps the names of a rollout's Deployments and Services apart from each other.
 func (s *Settings) validateDeployments(found *problems) {
 	stable, canary := names.StableDeployment(s.App), names.CanaryDeployment(s.App, s.Release)
-	fix := found.set("release", "week"+strconv.Itoa(s.Week))
+	key, value, fix := "release", s.Release, found.set("release", "week"+strconv.Itoa(s.Week))
+	if s.kept {
+		// Everything but the name can change: the release lives under it.
+		key, value, fix = "stableVersion", s.StableLabel, found.set("stableVersion", names.Stable)
+	}
 	switch {
 	case len(stable) > longestDeployment:
 		found.add("app", s.App, found.set("app", "NAME"),
 			"at most %d characters, so that the pods of %s carry its whole name", longestDeployment-len(stable)+len(s.App),
 			stable)
+	case len(canary) > longestDeployment && s.kept:
+		found.add("app", s.App, found.set("app", "NAME"),
+			"the Deployment %s of the release on trial is longer than the %d characters that its pods carry of its name",
+			canary, longestDeployment)
 	case len(canary) > longestDeployment:
 		found.add("release", s.Release, found.set("release", "NAME"),
 			"the canary's Deployment %s is longer than the %d characters that its pods carry of its name", canary,
 			longestDeployment)
 	case s.Release == s.StableLabel:
-		found.add("release", s.Release, fix, "the canary needs another name than the stable track's version %q",
+		found.add(key, value, fix, "the canary %q needs another name than the stable track's version %q", s.Release,
 			s.StableLabel)
 	case canary == stable, canary == names.Guard(s.App):
 		found.add("release", s.Release, fix, "the canary needs another name: the Deployment %s is the %s", canary,

@@ -78,6 +78,10 @@ type Settings struct {
 	secretsFromKey bool
 	// stack is the stack's name, for the commands in errors.
 	stack string
+	// named is the release's name in the configuration; empty where the configuration leaves it to the rollout. kept is
+	// true where Release is not the configuration's to choose, because the release lives under it.
+	named string
+	kept  bool
 }
 
 // Build asks for an image build through the Docker provider. An empty Context means that no build is wanted.
@@ -285,6 +289,9 @@ func (s *Settings) Revealed() []string {
 	}
 	return values
 }
+
+// StackName is the name of the stack, for commands to paste.
+func (s *Settings) StackName() string { return s.stack }
 
 // DashboardUID is the uid of the release's dashboard.
 func (s *Settings) DashboardUID() string { return s.Monitoring.DashboardPrefix + "-" + s.Release }

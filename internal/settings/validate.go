@@ -24,7 +24,7 @@ func (s *Settings) derive() {
 	if s.ServiceName == "" {
 		s.ServiceName = s.App
 	}
-	if s.Release == "" {
+	if s.named = s.Release; s.named == "" {
 		s.Release = "week" + strconv.Itoa(s.Week)
 	}
 }
@@ -212,11 +212,7 @@ func (s *Settings) validateMonitoring(found *problems) {
 			found.add("metrics.selector", label, "", "no name of a label: allowed are letters, digits and _")
 		}
 	}
-	if uid := s.DashboardUID(); len(uid) > 40 {
-		found.add("monitoring.dashboardPrefix", s.Monitoring.DashboardPrefix,
-			found.setPath("monitoring.dashboardPrefix", "finance"),
-			"the dashboard's uid %q is longer than the 40 characters that Grafana allows", uid)
-	}
+	s.validateDashboard(found)
 	if _, err := regexp.Compile(s.Metrics.ErrorPattern); err != nil || s.Metrics.ErrorPattern == "" {
 		found.add("metrics.errorPattern", s.Metrics.ErrorPattern, found.setPath("metrics.errorPattern", "5.."),
 			"no regular expression for a status: %v", err)
@@ -226,6 +222,14 @@ func (s *Settings) validateMonitoring(found *problems) {
 			!strings.HasPrefix(parsed.Scheme, "http")) {
 			found.add(key, address, found.set(key, "https://grafana.example.com"), "no http or https address")
 		}
+	}
+}
+
+func (s *Settings) validateDashboard(found *problems) {
+	if uid := s.DashboardUID(); len(uid) > 40 {
+		found.add("monitoring.dashboardPrefix", s.Monitoring.DashboardPrefix,
+			found.setPath("monitoring.dashboardPrefix", "finance"),
+			"the dashboard's uid %q is longer than the 40 characters that Grafana allows", uid)
 	}
 }
 

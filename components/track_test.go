@@ -1,0 +1,58 @@
+package components
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/settings"
+)
+
+// inEngine is what the engine gets of a track: the aliases of its Deployment, budget and autoscaler by their keys.
+func inEngine(t *testing.T, track, deployment string) map[string][]string {
+	t.Helper()
+	r := &recorder{}
+	if err := run(t, r, func(ctx *pulumi.Context) error {
+		args := trackArgs()
+		args.Track, args.Name, args.Version = track, deployment, deployment
+		args.Autoscale = &settings.Autoscale{Min: 1, Max: 4, CPUPercent: 70}
+		_, err := NewTrack(ctx, track, args)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, token := range []string{typeDeployment, typeBudget, typeAutoscaler} {
+		for _, key := range slices.Sorted(maps.Keys(r.inputs)) {
+			if len(key) > len(token) && key[:len(token)+1] == token+"/" {
+				got[key] = r.aliases[key]
+			}
+		}
+	}
+	return got
+}
+
+func TestReleasesShareNoURN(t *testing.T) {
+	was := []string{"canary"}
+	for _, release := range []string{"finance-service-week1", "finance-service-v2"} {
+		want := map[string][]string{
+			typeDeployment + "/" + release: was, typeBudget + "/" + release: was, typeAutoscaler + "/" + release: was,
+		}
+		if diff := cmp.Diff(want, inEngine(t, names.Canary, release)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", release, diff)
+		}
+	}
+}
+
+func TestTheStableTrackKeepsItsURN(t *testing.T) {
+	want := map[string][]string{
+		typeDeployment + "/stable": nil, typeBudget + "/stable": nil, typeAutoscaler + "/stable": nil,
+	}
+	if diff := cmp.Diff(want, inEngine(t, names.Stable, "finance-service-stable")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
