@@ -50,6 +50,8 @@ type TrackArgs struct {
 	StagingVerified pulumi.StringInput
 	// ProgressTimeout bounds how long the Deployment may take to become ready.
 	ProgressTimeout time.Duration
+	// Protect refuses every update that would delete or replace the Deployment.
+	Protect bool
 	// DependsOn is what the pods cannot start without.
 	DependsOn []pulumi.Resource
 	// Hooks run before the Deployment changes. A shrinking track waits in one until the other has grown.
@@ -117,7 +119,8 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 		name = args.Name
 	}
 	options := slices.Concat(resources,
-		[]pulumi.ResourceOption{pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks)})
+		[]pulumi.ResourceOption{pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks),
+			pulumi.Protect(args.Protect)})
 	if args.Autoscaled && args.Autoscale != nil && args.Replicas > 0 {
 		options = append(options, pulumi.IgnoreChanges([]string{"spec.replicas"}))
 	}

@@ -35,6 +35,11 @@ func preflight(ctx *pulumi.Context, s *settings.Settings, cluster Cluster) error
 			"or hand it over with `kubectl annotate namespace %s --overwrite %s=%s`",
 			s.Namespace, owner, self, s.Namespace, names.Owner, self)
 	}
+	if namespace.Terminating {
+		return fmt.Errorf("namespace %[1]s is being deleted, and nothing can be made in it: wait until it is gone, which "+
+			"`kubectl wait namespace %[1]s --for=delete --timeout=10m` does, then `pulumi up -s %[2]s`; what holds it up is in "+
+			"`kubectl get namespace %[1]s -o yaml`", s.Namespace, ctx.Stack())
+	}
 	if s.IsGateway() {
 		if err := checkGateway(limited, s, cluster); err != nil {
 			return err

@@ -28,11 +28,15 @@ func Run(ctx *pulumi.Context, deps Deps) error {
 	if err := preflight(ctx, s, cluster); err != nil {
 		return err
 	}
+	uid, err := identity(ctx, s, cluster)
+	if err != nil {
+		return err
+	}
 	inputs, err := gather(ctx, s, deps)
 	if err != nil {
 		return err
 	}
-	p := &program{ctx: ctx, settings: s, cluster: cluster, inputs: inputs}
+	p := &program{ctx: ctx, settings: s, cluster: cluster, uid: uid, inputs: inputs}
 	if err := p.move(deps); err != nil {
 		return err
 	}
@@ -56,6 +60,8 @@ type program struct {
 	ctx      *pulumi.Context
 	settings *settings.Settings
 	cluster  Cluster
+	// uid is the cluster's identity; empty where it is unknown.
+	uid    string
 	inputs   inputs
 	shift    *shift.Shift
 	hooks    *hooks

@@ -25,6 +25,7 @@ func (p *program) makeRelease(stable, canary *components.Track) (*components.Rel
 		App: p.environment.App, Name: names.Record(p.settings.App), Release: p.settings.Release,
 		Position: p.settings.Position(),
 		Image:    image, StableImage: stable.Image, Checksum: checksum, Interruption: p.shift.Interruption(),
+		Cluster:   p.uid,
 		DependsOn: slices.Concat(p.needed, p.judged), Hooks: p.hooks.record,
 	}, p.provider)
 }
@@ -50,6 +51,7 @@ func (p *program) export(release *components.Release, monitoring *components.Mon
 	p.ctx.Export("canaryReplicas", release.CanaryReplicas)
 	p.ctx.Export("verifiedImage", release.Image)
 	p.ctx.Export("stableImage", release.StableImage)
+	p.ctx.Export(clusterOutput, pulumi.String(p.uid))
 	p.ctx.Export("namespace", p.environment.App.Namespace)
 	if monitoring != nil {
 		p.ctx.Export("dashboardUID", monitoring.DashboardUID)

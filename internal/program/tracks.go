@@ -23,7 +23,7 @@ func (p *program) makeTracks() (stable, canary *components.Track, err error) {
 	}
 	stable, err = p.makeTrack("stable", components.TrackArgs{
 		Name: shift.StableTrack(s).Deployment, Track: names.Stable, Version: s.StableLabel, Image: p.inputs.stableImage,
-		Replicas: position.Stable, Hooks: p.hooks.stable,
+		Replicas: position.Stable, Hooks: p.hooks.stable, Protect: true,
 	})
 	if err != nil || p.inputs.image == nil {
 		return stable, nil, err

@@ -26,11 +26,15 @@ type world struct {
 	failing string // type token of the resource that fails
 	// verified is the image that the staging stack has verified.
 	verified string
+	// remembered is the cluster in the stack's own outputs.
+	remembered string
 
 	mu     sync.Mutex
 	inputs map[string]resource.PropertyMap
 	// ignored are the paths whose changes are ignored, by the resource's key.
 	ignored map[string][]string
+	// protected are the resources that no update may delete, by their keys.
+	protected map[string]bool
 	// hooks are those of a resource, by its key.
 	hooks map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding
 }
@@ -44,11 +48,13 @@ func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	outputs := args.Inputs.Copy()
 	if args.TypeToken == "pulumi:pulumi:StackReference" {
 		outputs["outputs"] = resource.NewObjectProperty(
-			resource.PropertyMap{"verifiedImage": resource.NewStringProperty(w.verified)})
+			resource.PropertyMap{"verifiedImage": resource.NewStringProperty(w.verified),
+				"cluster": resource.NewStringProperty(w.remembered)})
 		return args.Name, outputs, nil
 	}
 	w.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
 	if args.RegisterRPC != nil {
+		w.protected[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetProtect()
 		w.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
 		w.hooks[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetHooks()
 	}
@@ -65,6 +71,7 @@ func (w *world) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return
 func newWorld() *world {
 	return &world{
 		Cluster: shifttest.New(), inputs: map[string]resource.PropertyMap{}, ignored: map[string][]string{},
+		protected: map[string]bool{},
 		hooks: map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding{},
 	}
 }

@@ -26,6 +26,10 @@ func (s *Settings) validateNames(found *problems) {
 				validation.DNS1035LabelMaxLength)
 		}
 	}
+	if s.Cluster != "" && !clusterUID.MatchString(s.Cluster) {
+		found.add("cluster", s.Cluster, found.remove("cluster"), "the UID of the cluster's namespace kube-system is needed, "+
+			"as `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` prints it")
+	}
 	oneOf(found, "strategy", s.Strategy, StrategyCanary, StrategySingle)
 	if len(found.found) == before && !s.IsSingle() {
 		s.validateDeployments(found)
@@ -64,6 +68,9 @@ func (s *Settings) validateDeployments(found *problems) {
 		found.add("serviceName", s.ServiceName, found.set("serviceName", s.App), "the guard's webhook has that Service")
 	}
 }
+
+// clusterUID is what a cluster makes up as the UID of a namespace.
+var clusterUID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 

@@ -49,6 +49,7 @@ type Settings struct {
 	Namespace    string   `config:"namespace"`
 	Kubeconfig   string   `config:"kubeconfig"`
 	KubeContext  string   `config:"kubeContext"`
+	Cluster      string   `config:"cluster"`
 	Service      Service  `config:"service"`
 	Container    Port     `config:"containerPort"`
 	Network      Network  `config:"network"`
