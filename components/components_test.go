@@ -203,6 +203,7 @@ func TestInputs(t *testing.T) {
 		{typeSecret + "/registry-production", "type", "kubernetes.io/dockerconfigjson"},
 		{typeImage + "/image", "build.target", "production"},
 		{typeImage + "/image", "build.context", "service"},
+		{typeImage + "/image", "build.dockerfile", "service/Dockerfile"},
 		{typeImage + "/image", "registry.server", "registry.example.com"},
 		{canary, "metadata.name", "finance-service-week1"},
 		{canary, "spec.replicas", 1.0},
@@ -397,27 +398,5 @@ func TestArgsAreValidatedBeforeAnythingIsRegistered(t *testing.T) {
 				t.Errorf("registered %v", r.inputs)
 			}
 		})
-	}
-}
-
-func TestStableTrackKeepsItsSelectorAcrossVersions(t *testing.T) {
-	r := &recorder{}
-	err := run(t, r, func(ctx *pulumi.Context) error {
-		args := trackArgs()
-		args.Track, args.Version = names.Stable, "v41"
-		args.Pod.Probes.Startup.FailureThreshold = 30
-		_, err := NewTrack(ctx, "stable", args)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := typeDeployment + "/stable"
-	want := map[string]any{"app": "finance-service", "track": "stable"}
-	if diff := cmp.Diff(want, r.path(t, key, "spec.selector.matchLabels")); diff != "" {
-		t.Error(diff)
-	}
-	if got := r.path(t, key, "spec.template.spec.containers[0].startupProbe.failureThreshold"); got != 30.0 {
-		t.Errorf("startup probe: %v", got)
 	}
 }

@@ -56,3 +56,25 @@ func TestTheStableTrackKeepsItsURN(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestStableTrackKeepsItsSelectorAcrossVersions(t *testing.T) {
+	r := &recorder{}
+	err := run(t, r, func(ctx *pulumi.Context) error {
+		args := trackArgs()
+		args.Track, args.Version = names.Stable, "v41"
+		args.Pod.Probes.Startup.FailureThreshold = 30
+		_, err := NewTrack(ctx, "stable", args)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := typeDeployment + "/stable"
+	want := map[string]any{"app": "finance-service", "track": "stable"}
+	if diff := cmp.Diff(want, r.path(t, key, "spec.selector.matchLabels")); diff != "" {
+		t.Error(diff)
+	}
+	if got := r.path(t, key, "spec.template.spec.containers[0].startupProbe.failureThreshold"); got != 30.0 {
+		t.Errorf("startup probe: %v", got)
+	}
+}

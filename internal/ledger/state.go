@@ -69,6 +69,20 @@ func (s State) Living() string {
 	}
 }
 
+// LivingImage is the digest of the release that lives; empty when none does.
+func (s State) LivingImage() string {
+	switch {
+	case s.Begun != nil && s.Begun.To > 0:
+		return s.Begun.Image
+	case s.Weight > 0:
+		return s.Image
+	case s.Unfinished != nil:
+		return s.Unfinished.Image
+	default:
+		return ""
+	}
+}
+
 // LastMove is the last entry of a shift, a finish or a rollback. The second result is false if there is none.
 func (l *Ledger) LastMove() (Entry, bool) {
 	for _, entry := range slices.Backward(l.entries) {

@@ -96,3 +96,13 @@ func checkGateway(ctx context.Context, s *settings.Settings, cluster Cluster) er
 	}
 	return nil
 }
+
+// checkParallel refuses an update that makes one change at a time: a track that shrinks waits for the other to grow,
+// and would wait for ever.
+func checkParallel(ctx *pulumi.Context, s *settings.Settings) error {
+	if ctx.Parallel() != 1 || s.IsSingle() {
+		return nil
+	}
+	return fmt.Errorf("--parallel 1 cannot shift: the track that shrinks waits until the other has grown, and both have to "+
+		"change at the same time: use two or more, as `pulumi up -s %s --parallel 2` does", ctx.Stack())
+}

@@ -21,6 +21,9 @@ func Run(ctx *pulumi.Context, deps Deps) error {
 	if err != nil {
 		return err
 	}
+	if err := checkParallel(ctx, s); err != nil {
+		return err
+	}
 	cluster, err := deps.Connect(s.Kubeconfig, s.KubeContext)
 	if err != nil {
 		return err
@@ -32,7 +35,7 @@ func Run(ctx *pulumi.Context, deps Deps) error {
 	if err != nil {
 		return err
 	}
-	inputs, err := gather(ctx, s, deps)
+	inputs, err := gather(ctx, s, cluster, deps)
 	if err != nil {
 		return err
 	}
@@ -62,9 +65,9 @@ type program struct {
 	cluster  Cluster
 	// uid is the cluster's identity; empty where it is unknown.
 	uid    string
-	inputs   inputs
-	shift    *shift.Shift
-	hooks    *hooks
+	inputs inputs
+	shift  *shift.Shift
+	hooks  *hooks
 
 	environment *components.Environment
 	// provider makes every resource in the cluster that the hooks look at.

@@ -66,6 +66,10 @@ func TestWeightZeroKeepsTheCanaryWithoutPods(t *testing.T) {
 	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/stable"); pods != 10 {
 		t.Errorf("%v stable pods", pods)
 	}
+	// What passes the gate at 0 % is stable: the canary's image runs nowhere.
+	if image := w.text(t, "kubernetes:core/v1:ConfigMap/release", "data.image"); !strings.Contains(image, "finance:v1@") {
+		t.Errorf("the record tells of the image %s", image)
+	}
 }
 
 func TestRefusalsChangeNothing(t *testing.T) {
@@ -139,16 +143,20 @@ func TestWithoutMonitoringNoOperatorIsNeeded(t *testing.T) {
 func TestABuiltImageIsDeployedByDigest(t *testing.T) {
 	w := newWorld()
 	config := productionConfig()
-	config["build"] = `{"context":"service"}`
-	config["registry"] = `{"server":"registry.example.com","username":"robot","password":"pull-me"}`
-	if err := w.run(t, "production", config); err != nil {
+	maps.Copy(config, map[string]string{"strategy": "single", "release": "staging", "replicas": "2",
+		"build": `{"context":"service"}`, "image": "registry.example.com/vextrus/finance:v2",
+		"registry": `{"server":"registry.example.com","username":"robot","password":"pull-me"}`})
+	if err := w.run(t, "staging", config); err != nil {
 		t.Fatal(err)
 	}
 	record := w.inputs["kubernetes:core/v1:ConfigMap/release"]["data"].ObjectValue()
 	if got := record["image"].StringValue(); got != builtDigest {
-		t.Errorf("the canary runs %q", got)
+		t.Errorf("the only track runs %q", got)
 	}
-	if _, ok := w.inputs["kubernetes:core/v1:Secret/registry-production"]; !ok {
+	if got := w.text(t, "docker:index/image:Image/image", "build.dockerfile"); got != "service/Dockerfile" {
+		t.Errorf("the Dockerfile is %q, from the program's folder", got)
+	}
+	if _, ok := w.inputs["kubernetes:core/v1:Secret/registry-staging"]; !ok {
 		t.Error("no registry credentials for the pods")
 	}
 }

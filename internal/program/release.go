@@ -14,7 +14,8 @@ import (
 // makeRelease writes the release record, last and after its gate.
 func (p *program) makeRelease(stable, canary *components.Track) (*components.Release, error) {
 	image := stable.Image
-	if canary != nil {
+	// At 0 % the canary's image runs nowhere, and the gate looks at stable.
+	if canary != nil && p.settings.HasCanary() {
 		image = canary.Image
 	}
 	checksum, err := p.releaseChecksum()

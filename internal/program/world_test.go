@@ -26,6 +26,8 @@ type world struct {
 	failing string // type token of the resource that fails
 	// verified is the image that the staging stack has verified.
 	verified string
+	// parallel is the number of changes that the engine makes at a time, 0 for its default.
+	parallel int32
 	// remembered is the cluster in the stack's own outputs.
 	remembered string
 
@@ -72,7 +74,7 @@ func newWorld() *world {
 	return &world{
 		Cluster: shifttest.New(), inputs: map[string]resource.PropertyMap{}, ignored: map[string][]string{},
 		protected: map[string]bool{},
-		hooks: map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding{},
+		hooks:     map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding{},
 	}
 }
 
@@ -87,6 +89,9 @@ func (w *world) deps() Deps {
 		Resolve: func(_ context.Context, image string, _ settings.Registry) (string, error) {
 			if strings.Contains(image, "missing") {
 				return "", errors.New(image + " does not resolve")
+			}
+			if strings.Contains(image, "@") {
+				return image, nil
 			}
 			return image + "@sha256:" + strings.Repeat("a", 64), nil
 		},
@@ -121,7 +126,7 @@ func (w *world) run(t *testing.T, stack string, config map[string]string) error 
 	t.Setenv(pulumi.EnvConfig, string(encoded))
 	return pulumi.RunErr(func(ctx *pulumi.Context) error { return Run(ctx, w.deps()) },
 		pulumi.WithMocks(project, stack, w), func(info *pulumi.RunInfo) {
-			info.Config = namespaced
+			info.Config, info.Parallel = namespaced, w.parallel
 			info.ConfigSecretKeys = []string{project + ":secrets"}
 		})
 }

@@ -85,7 +85,8 @@ type Settings struct {
 	kept  bool
 }
 
-// Build asks for an image build through the Docker provider. An empty Context means that no build is wanted.
+// Build asks for an image build through the Docker provider, on a stack with one track. An empty Context means that no
+// build is wanted. Dockerfile is relative to Context.
 type Build struct {
 	Context    string `json:"context"`
 	Dockerfile string `json:"dockerfile"`

@@ -50,20 +50,6 @@ func oneOf(found *problems, key, value string, allowed ...string) {
 	}
 }
 
-func (s *Settings) validateImages(found *problems) {
-	if s.Image == "" && (s.IsSingle() || s.HasCanary() || s.Build.Context != "") {
-		found.add("image", "", found.set("image", "vextrus/finance:TAG"), "no image is given; it names the release")
-	}
-	if s.StableImage == "" && !s.IsSingle() {
-		found.add("stableImage", "", found.set("stableImage", "vextrus/finance@sha256:DIGEST"),
-			"no image is given; it names what runs on the stable track")
-	}
-	if s.Build.Context != "" && strings.Contains(s.Image, "@") {
-		found.add("image", s.Image, found.set("image", "vextrus/finance:TAG"),
-			"an image that is built is named by a tag, not by a digest")
-	}
-}
-
 func (s *Settings) validateService(found *problems) {
 	port(found, "containerPort", s.Container)
 	port(found, "service.port", s.Service.Port)
