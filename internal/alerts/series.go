@@ -54,12 +54,12 @@ func (p Params) series() (series, error) {
 	}
 	pods := promql.PodsOf(p.App)
 	built := series{
-		requests:    selector(p.RequestsTotal, counted),
-		failed:      selector(p.RequestsTotal, counted, promql.Pattern{Label: p.StatusLabel, Expression: p.ErrorPattern}),
-		durations:   selector(p.DurationBucket, counted),
-		requestsOf:  ofTracks(recordRequests),
-		errorsOf:    ofTracks(recordErrors),
-		latencyOf:   ofTracks(p.recordLatency()),
+		requests:   selector(p.RequestsTotal, counted),
+		failed:     selector(p.RequestsTotal, counted, promql.Pattern{Label: p.StatusLabel, Expression: p.ErrorPattern}),
+		durations:  selector(p.DurationBucket, counted),
+		requestsOf: ofTracks(recordRequests),
+		errorsOf:   ofTracks(recordErrors),
+		latencyOf:  ofTracks(p.recordLatency()),
 		crashing: ofCanary(promql.Highest(selector("kube_pod_container_status_waiting_reason", with(namespace, crashLoop)),
 			2*time.Minute)),
 		restarts:    ofCanary(promql.Increase(selector(restarts, namespace), restartWindow)),

@@ -64,7 +64,35 @@ func (s *Settings) validateDeployments(found *problems) {
 		found.add("release", s.Release, fix, "the canary needs another name: the Deployment %s is the %s", canary,
 			map[bool]string{true: "stable track", false: "guard"}[canary == stable])
 	}
-	if webhook := names.Guard(s.App) + "-webhook"; s.ServiceName == webhook {
+	s.validateServices(found)
+}
+
+// validateServices keeps the Services apart that are named after the app and after the Service in front of the pods, and
+// their names within what Kubernetes allows.
+func (s *Settings) validateServices(found *problems) {
+	guard, webhook := names.Guard(s.App), names.GuardWebhook(s.App)
+	composed := []struct{ key, value, name string }{}
+	if s.IsGuarded() && s.Guard.WebhookToken != (SecretRef{}) {
+		composed = append(composed, struct{ key, value, name string }{"app", s.App, webhook})
+	}
+	if s.IsGateway() {
+		for _, track := range []string{names.Stable, names.Canary} {
+			composed = append(composed,
+				struct{ key, value, name string }{"serviceName", s.ServiceName, names.TrackService(s.ServiceName, track)})
+		}
+	}
+	for _, service := range composed {
+		if over := len(service.name) - validation.DNS1035LabelMaxLength; over > 0 {
+			found.add(service.key, service.value, found.set(service.key, "NAME"),
+				"at most %d characters, so that the name of the Service %s has no more than %d", len(service.value)-over,
+				service.name, validation.DNS1035LabelMaxLength)
+			break
+		}
+	}
+	switch s.ServiceName {
+	case guard:
+		found.add("serviceName", s.ServiceName, found.set("serviceName", s.App), "the guard has that Service")
+	case webhook:
 		found.add("serviceName", s.ServiceName, found.set("serviceName", s.App), "the guard's webhook has that Service")
 	}
 }
