@@ -23,6 +23,9 @@ type TrackArgs struct {
 	Name string
 	// Track is names.Stable or names.Canary.
 	Track string
+	// Renamed tells that stacks of earlier versions hold this Deployment under the name of the track. It is false for a
+	// canary that follows another one: what is held there is the other's then.
+	Renamed bool
 	// Version is the pods' version label: the release on the canary.
 	Version string
 	// Image is the image by digest.
@@ -113,9 +116,10 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 		return nil, err
 	}
 	resources := []pulumi.ResourceOption{pulumi.Parent(track)}
-	if args.Track == names.Canary {
-		// Stacks of earlier versions hold the resources under the track's name.
+	if args.Renamed {
 		resources = append(resources, pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(name)}}))
+	}
+	if args.Track == names.Canary {
 		name = args.Name
 	}
 	options := slices.Concat(resources,

@@ -13,12 +13,12 @@ import (
 )
 
 // inEngine is what the engine gets of a track: the aliases of its Deployment, budget and autoscaler by their keys.
-func inEngine(t *testing.T, track, deployment string) map[string][]string {
+func inEngine(t *testing.T, track, deployment string, renamed bool) map[string][]string {
 	t.Helper()
 	r := &recorder{}
 	if err := run(t, r, func(ctx *pulumi.Context) error {
 		args := trackArgs()
-		args.Track, args.Name, args.Version = track, deployment, deployment
+		args.Track, args.Name, args.Version, args.Renamed = track, deployment, deployment, renamed
 		args.Autoscale = &settings.Autoscale{Min: 1, Max: 4, CPUPercent: 70}
 		_, err := NewTrack(ctx, track, args)
 		return err
@@ -37,12 +37,11 @@ func inEngine(t *testing.T, track, deployment string) map[string][]string {
 }
 
 func TestReleasesShareNoURN(t *testing.T) {
-	was := []string{"canary"}
-	for _, release := range []string{"finance-service-week1", "finance-service-v2"} {
+	for release, was := range map[string][]string{"finance-service-week1": {"canary"}, "finance-service-v2": nil} {
 		want := map[string][]string{
 			typeDeployment + "/" + release: was, typeBudget + "/" + release: was, typeAutoscaler + "/" + release: was,
 		}
-		if diff := cmp.Diff(want, inEngine(t, names.Canary, release)); diff != "" {
+		if diff := cmp.Diff(want, inEngine(t, names.Canary, release, was != nil)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", release, diff)
 		}
 	}
@@ -52,7 +51,7 @@ func TestTheStableTrackKeepsItsURN(t *testing.T) {
 	want := map[string][]string{
 		typeDeployment + "/stable": nil, typeBudget + "/stable": nil, typeAutoscaler + "/stable": nil,
 	}
-	if diff := cmp.Diff(want, inEngine(t, names.Stable, "finance-service-stable")); diff != "" {
+	if diff := cmp.Diff(want, inEngine(t, names.Stable, "finance-service-stable", false)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -69,6 +69,14 @@ func (s State) Living() string {
 	}
 }
 
+// Last is the name of the release that was on the canary track last, whether it lives or not; empty for none.
+func (s State) Last() string {
+	if s.Begun != nil && s.Begun.Release != "" {
+		return s.Begun.Release
+	}
+	return s.Release
+}
+
 // LivingImage is the digest of the release that lives; empty when none does.
 func (s State) LivingImage() string {
 	switch {

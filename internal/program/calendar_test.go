@@ -174,3 +174,31 @@ func TestWhatWatchesTheCanaryWaitsForTheGate(t *testing.T) {
 		}
 	}
 }
+
+// A stack of an earlier version holds the canary under the track's name. What it holds there is the last release's: a
+// release that follows must not take it over, or the removal of the last one is pending under a name that can come back.
+func TestOnlyTheLastReleaseTakesOverTheOldURN(t *testing.T) {
+	shift := ledger.Entry{Kind: ledger.ShiftBegun, Release: "v3", Image: digestA, Stable: digestA, To: 10}
+	for name, tt := range map[string]struct {
+		entries []ledger.Entry
+		release string
+		renamed bool
+	}{
+		"nothing before":           {release: "v2", renamed: true},
+		"the same release":         {entries: []ledger.Entry{stands("v2", 10)}, release: "v2", renamed: true},
+		"the same release at 0":    {entries: []ledger.Entry{stands("v2", 10), stands("v2", 0)}, release: "v2", renamed: true},
+		"another release":          {entries: []ledger.Entry{stands("v2", 10), stands("v2", 0)}, release: "v3"},
+		"a release that has begun": {entries: []ledger.Entry{stands("v2", 10), stands("v2", 0), shift}, release: "v3", renamed: true},
+	} {
+		w := newWorld()
+		if len(tt.entries) > 0 {
+			w.note(t, tt.entries...)
+		}
+		if err := w.run(t, "production", guardedConfig("release", tt.release)); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := w.aliased["kubernetes:apps/v1:Deployment/finance-service-"+tt.release]; got != tt.renamed {
+			t.Errorf("%s: takes over %t", name, got)
+		}
+	}
+}

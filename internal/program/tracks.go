@@ -35,6 +35,7 @@ func (p *program) makeTracks() (stable, canary *components.Track, err error) {
 	canary, err = p.makeTrack("canary", components.TrackArgs{
 		Name: shift.CanaryTrack(s).Deployment, Track: names.Canary, Version: s.Release, Image: p.inputs.image,
 		Replicas: position.Canary, Hooks: p.hooks.canary, StagingVerified: p.stagingVerified(), DependsOn: guard,
+		Renamed: !s.IsNewRelease(),
 	})
 	return stable, canary, err
 }

@@ -35,6 +35,8 @@ type world struct {
 	inputs map[string]resource.PropertyMap
 	// ignored are the paths whose changes are ignored, by the resource's key.
 	ignored map[string][]string
+	// aliased are the resources that had another name, by their keys.
+	aliased map[string]bool
 	// protected are the resources that no update may delete, by their keys.
 	protected map[string]bool
 	// hooks are those of a resource, by its key.
@@ -57,6 +59,7 @@ func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	w.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
 	if args.RegisterRPC != nil {
 		w.protected[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetProtect()
+		w.aliased[args.TypeToken+"/"+args.Name] = len(args.RegisterRPC.GetAliases()) > 0
 		w.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
 		w.hooks[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetHooks()
 	}
@@ -73,8 +76,8 @@ func (w *world) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return
 func newWorld() *world {
 	return &world{
 		Cluster: shifttest.New(), inputs: map[string]resource.PropertyMap{}, ignored: map[string][]string{},
-		protected: map[string]bool{},
-		hooks:     map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding{},
+		protected: map[string]bool{}, aliased: map[string]bool{},
+		hooks: map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding{},
 	}
 }
 

@@ -20,6 +20,7 @@ func Named(s *settings.Settings, state ledger.State, image string) (*settings.Se
 	if s.IsSingle() {
 		return s, nil
 	}
+	s = s.After(state.Last())
 	if living := state.Living(); living != "" {
 		return s.WithRelease(living)
 	}
@@ -34,7 +35,7 @@ func Named(s *settings.Settings, state ledger.State, image string) (*settings.Se
 	return s, nil
 }
 
-// Named is the rollout under the name of the release on trial, by [Named]. Where the ledger cannot be read, the name is
+// Named is the rollout under the name of the release on trial, by [Named]. Where the ledger cannot be read or is gone, the name is
 // that of the release record. The rollout comes with an error of [Named] all the same.
 func (r *Rollout) Named(ctx context.Context, image string) (*Rollout, error) {
 	s := r.Settings
@@ -42,7 +43,7 @@ func (r *Rollout) Named(ctx context.Context, image string) (*Rollout, error) {
 		return r, nil
 	}
 	state := ledger.State{}
-	if history, err := ledger.Read(ctx, r.Ledger()); err == nil {
+	if history, err := ledger.Read(ctx, r.Ledger()); err == nil && len(history.Entries()) > 0 {
 		state = history.State()
 	} else if record, _, err := r.Cluster.ConfigMap(ctx, s.Namespace, names.Record(s.App)); err == nil {
 		// What reads the ledger reports that it cannot be read; the way down to 0 % needs the name all the same.

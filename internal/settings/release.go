@@ -16,6 +16,16 @@ func (s *Settings) WithRelease(name string) (*Settings, error) {
 	return &changed, errors.Join(found.found...)
 }
 
+// After is a copy of the settings that knows which release was on the canary track last; empty for none.
+func (s *Settings) After(release string) *Settings {
+	changed := *s
+	changed.before = release
+	return &changed
+}
+
+// IsNewRelease tells whether another release was on the canary track before this one.
+func (s *Settings) IsNewRelease() bool { return s.before != "" && s.before != s.Release }
+
 // validateRelease checks the names that are composed of the release's.
 func (s *Settings) validateRelease(found *problems) {
 	if !s.IsSingle() {

@@ -83,6 +83,8 @@ type Settings struct {
 	// true where Release is not the configuration's to choose, because the release lives under it.
 	named string
 	kept  bool
+	// before is the release that was on the canary track last; empty for none.
+	before string
 }
 
 // Build asks for an image build through the Docker provider, on a stack with one track. An empty Context means that no
