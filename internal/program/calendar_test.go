@@ -110,7 +110,8 @@ func TestTheWayDownHasTheOldNameAndTheWayInTheNewOne(t *testing.T) {
 	if err := down.run(t, "production", guardedConfig("release", "v3", "canaryWeight", "0")); err != nil {
 		t.Fatal(err)
 	}
-	if pods := down.replicas(t, "kubernetes:apps/v1:Deployment/finance-service-v2"); pods != 0 || len(down.canaries()) != 1 {
+	if pods := down.replicas(t, "kubernetes:apps/v1:Deployment/finance-service-v2"); pods != 0 ||
+		len(down.canaries()) != 1 {
 		t.Errorf("%v pods, %v", pods, slices.Sorted(maps.Keys(down.canaries())))
 	}
 	if told := guardedRelease(t, down); told != "v2" {
@@ -176,7 +177,8 @@ func TestWhatWatchesTheCanaryWaitsForTheGate(t *testing.T) {
 }
 
 // A stack of an earlier version holds the canary under the track's name. What it holds there is the last release's: a
-// release that follows must not take it over, or the removal of the last one is pending under a name that can come back.
+// release that follows must not take it over, or the removal of the last one is pending under a name that can come
+// back.
 func TestOnlyTheLastReleaseTakesOverTheOldURN(t *testing.T) {
 	shift := ledger.Entry{Kind: ledger.ShiftBegun, Release: "v3", Image: digestA, Stable: digestA, To: 10}
 	for name, tt := range map[string]struct {
@@ -184,11 +186,13 @@ func TestOnlyTheLastReleaseTakesOverTheOldURN(t *testing.T) {
 		release string
 		renamed bool
 	}{
-		"nothing before":           {release: "v2", renamed: true},
-		"the same release":         {entries: []ledger.Entry{stands("v2", 10)}, release: "v2", renamed: true},
-		"the same release at 0":    {entries: []ledger.Entry{stands("v2", 10), stands("v2", 0)}, release: "v2", renamed: true},
-		"another release":          {entries: []ledger.Entry{stands("v2", 10), stands("v2", 0)}, release: "v3"},
-		"a release that has begun": {entries: []ledger.Entry{stands("v2", 10), stands("v2", 0), shift}, release: "v3", renamed: true},
+		"nothing before":   {release: "v2", renamed: true},
+		"the same release": {entries: []ledger.Entry{stands("v2", 10)}, release: "v2", renamed: true},
+		"the same release at 0": {entries: []ledger.Entry{stands("v2", 10), stands("v2", 0)}, release: "v2",
+			renamed: true},
+		"another release": {entries: []ledger.Entry{stands("v2", 10), stands("v2", 0)}, release: "v3"},
+		"a release that has begun": {entries: []ledger.Entry{stands("v2", 10), stands("v2", 0), shift}, release: "v3",
+			renamed: true},
 	} {
 		w := newWorld()
 		if len(tt.entries) > 0 {

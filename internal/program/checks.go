@@ -103,6 +103,6 @@ func checkParallel(ctx *pulumi.Context, s *settings.Settings) error {
 	if ctx.Parallel() != 1 || s.IsSingle() {
 		return nil
 	}
-	return fmt.Errorf("--parallel 1 cannot shift: the track that shrinks waits until the other has grown, and both have to "+
-		"change at the same time: use two or more, as `pulumi up -s %s --parallel 2` does", ctx.Stack())
+	return fmt.Errorf("--parallel 1 cannot shift: the track that shrinks waits until the other has grown, and "+
+		"both have to change at the same time: use two or more, as `pulumi up -s %s --parallel 2` does", ctx.Stack())
 }

@@ -152,7 +152,8 @@ func TestAutoscaledTracks(t *testing.T) {
 		if err := w.run(t, "production", config); err != nil {
 			t.Fatal(err)
 		}
-		if got := slices.Contains(w.ignored["kubernetes:apps/v1:Deployment/finance-service-week1"], "spec.replicas"); got != ignored {
+		if got := slices.Contains(w.ignored["kubernetes:apps/v1:Deployment/finance-service-week1"],
+			"spec.replicas"); got != ignored {
 			t.Errorf("with %d pods: replicas ignored %v", live, got)
 		}
 		if w.ignored["kubernetes:apps/v1:Deployment/stable"] != nil {

@@ -25,8 +25,8 @@ func identity(ctx *pulumi.Context, s *settings.Settings, cluster Cluster) (strin
 	defer cancel()
 	namespace, exists, err := cluster.NamespaceOwner(limited, systemNamespace)
 	if apierrors.IsForbidden(err) || err == nil && !exists {
-		return "", ctx.Log.Warn(fmt.Sprintf("the cluster cannot be told from another one: reading namespace %s is not allowed "+
-			"(%v); allow it as in docs/rbac.yaml", systemNamespace, err), nil)
+		return "", ctx.Log.Warn(fmt.Sprintf("the cluster cannot be told from another one: reading namespace %s is "+
+			"not allowed (%v); allow it as in docs/rbac.yaml", systemNamespace, err), nil)
 	}
 	if err != nil {
 		return "", err
@@ -67,8 +67,9 @@ type elsewhereError struct{ stack, belongs, by, reached, origin string }
 
 // Error names both clusters, the way back and the way to move on purpose.
 func (e *elsewhereError) Error() string {
-	return fmt.Sprintf("stack %[1]s belongs to another cluster: %[3]s with the UID %[2]s, and %[5]s leads to the one with the "+
-		"UID %[4]s. Nothing was changed. To go on there: `pulumi config set kubeContext CONTEXT -s %[1]s`. To move the stack "+
-		"here on purpose: `pulumi config set cluster %[4]s -s %[1]s && pulumi state unprotect --all -s %[1]s`",
+	return fmt.Sprintf("stack %[1]s belongs to another cluster: %[3]s with the UID %[2]s, and %[5]s leads to "+
+		"the one with the UID %[4]s. Nothing was changed. To go on there: `pulumi config set kubeContext CONTEXT "+
+		"-s %[1]s`. To move the stack here on purpose: `pulumi config set cluster %[4]s -s %[1]s && "+
+		"pulumi state unprotect --all -s %[1]s`",
 		e.stack, e.belongs, e.by, e.reached, e.origin)
 }

@@ -73,12 +73,12 @@ func (i imageSource) resolved(key, reference string) (string, error) {
 func (i imageSource) fromStaging(word advance.Staging, verified string) (string, error) {
 	stack, s := i.ctx.Stack(), i.settings
 	if word.Err != nil {
-		return "", fmt.Errorf("config image is empty, which means the image that stack %s has verified, and that stack cannot "+
-			"be read: %w: `pulumi config set image IMAGE -s %s`", word.Stack, word.Err, stack)
+		return "", fmt.Errorf("config image is empty, which means the image that stack %s has verified, and that "+
+			"stack cannot be read: %w: `pulumi config set image IMAGE -s %s`", word.Stack, word.Err, stack)
 	}
 	if word.Verified == "" {
-		return "", fmt.Errorf("config image is empty, which means the image that stack %[1]s has verified, and it has verified "+
-			"none: `pulumi up -s %[1]s`, or `pulumi config set image IMAGE -s %[2]s`", word.Stack, stack)
+		return "", fmt.Errorf("config image is empty, which means the image that stack %[1]s has verified, and it "+
+			"has verified none: `pulumi up -s %[1]s`, or `pulumi config set image IMAGE -s %[2]s`", word.Stack, stack)
 	}
 	living := ""
 	if history, err := ledger.Read(i.ctx.Context(), rollout.LedgerIn(i.cluster, s)); err == nil {
@@ -93,8 +93,8 @@ func (i imageSource) fromStaging(word advance.Staging, verified string) (string,
 	if err != nil || names.Digest(reference) != living {
 		reference = repository(verified) + "@" + living
 	}
-	return reference, i.ctx.Log.Info(fmt.Sprintf("image: %s, which is on trial; stack %s has verified %s since, which can "+
-		"enter once the release is at 0 %%", reference, word.Stack, verified), nil)
+	return reference, i.ctx.Log.Info(fmt.Sprintf("image: %s, which is on trial; stack %s has verified %s "+
+		"since, which can enter once the release is at 0 %%", reference, word.Stack, verified), nil)
 }
 
 // repository is a reference without its tag and digest.

@@ -229,7 +229,8 @@ func TestAnInterruptionChangesTheTracksAndTheRecord(t *testing.T) {
 		if err := w.run(t, "production", productionConfig()); err != nil {
 			t.Fatal(err)
 		}
-		for _, key := range []string{"kubernetes:apps/v1:Deployment/stable", "kubernetes:apps/v1:Deployment/finance-service-week1"} {
+		for _, key := range []string{"kubernetes:apps/v1:Deployment/stable",
+			"kubernetes:apps/v1:Deployment/finance-service-week1"} {
 			if got := w.text(t, key, `metadata.annotations["finance-rollout/interruption"]`); got != want {
 				t.Errorf("after entry %d %s carries %q", number, key, got)
 			}

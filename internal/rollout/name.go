@@ -35,8 +35,8 @@ func Named(s *settings.Settings, state ledger.State, image string) (*settings.Se
 	return s, nil
 }
 
-// Named is the rollout under the name of the release on trial, by [Named]. Where the ledger cannot be read or is gone, the name is
-// that of the release record. The rollout comes with an error of [Named] all the same.
+// Named is the rollout under the name of the release on trial, by [Named]. Where the ledger cannot be read or is
+// gone, the name is that of the release record. The rollout comes with an error of [Named] all the same.
 func (r *Rollout) Named(ctx context.Context, image string) (*Rollout, error) {
 	s := r.Settings
 	if s.IsSingle() {

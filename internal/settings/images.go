@@ -40,14 +40,14 @@ func (s *Settings) validateBuild(found *problems) {
 	case strings.Contains(s.Image, "@"):
 		found.add("image", s.Image, found.set("image", example), "an image that is built is named by a tag, not by a digest")
 	case !isHost(host) || host == "index.docker.io" || repository == "":
-		found.add("image", s.Image, found.set("image", example), "an image that is built is pushed: its name begins with the "+
-			"host of a registry, such as docker.io/vextrus/finance:TAG")
+		found.add("image", s.Image, found.set("image", example), "an image that is built is pushed: its name "+
+			"begins with the host of a registry, such as docker.io/vextrus/finance:TAG")
 	case host == "docker.io" && !strings.Contains(repository, "/"):
-		found.add("image", s.Image, found.set("image", "docker.io/library/"+repository), "on docker.io a name has a user or an "+
-			"organization, or library")
+		found.add("image", s.Image, found.set("image", "docker.io/library/"+repository), "on docker.io a name has "+
+			"a user or an organization, or library")
 	case !builtName.MatchString(s.Image):
-		found.add("image", s.Image, found.set("image", example), "allowed are lower case letters, digits, ., _ and - between "+
-			"slashes, and a tag behind a colon")
+		found.add("image", s.Image, found.set("image", example), "allowed are lower case letters, digits, ., _ "+
+			"and - between slashes, and a tag behind a colon")
 	case s.Registry.Username != "" && s.Registry.Server != "" && serverHost(s.Registry.Server) != host:
 		found.add("registry.server", s.Registry.Server, found.setPath("registry.server", host),
 			"the image is pushed to %s, and the credentials are for another registry", host)

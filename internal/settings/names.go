@@ -67,8 +67,8 @@ func (s *Settings) validateDeployments(found *problems) {
 	s.validateServices(found)
 }
 
-// validateServices keeps the Services apart that are named after the app and after the Service in front of the pods, and
-// their names within what Kubernetes allows.
+// validateServices keeps the Services apart that are named after the app and after the Service in front of the pods,
+// and their names within what Kubernetes allows.
 func (s *Settings) validateServices(found *problems) {
 	guard, webhook := names.Guard(s.App), names.GuardWebhook(s.App)
 	composed := []struct{ key, value, name string }{}

@@ -152,8 +152,8 @@ func (o *Operation) canary(ctx context.Context, state ledger.State) (string, err
 	if staging.Err == nil && staging.Verified != "" {
 		return staging.Verified, nil
 	}
-	return "", terminal.Usage(fmt.Errorf("config image is empty, and stack %[1]s has verified no image: pulumi up -s %[1]s, "+
-		"or pulumi config set image IMAGE -s %[2]s", s.Staging.Stack, o.StackName))
+	return "", terminal.Usage(fmt.Errorf("config image is empty, and stack %[1]s has verified no image: pulumi "+
+		"up -s %[1]s, or pulumi config set image IMAGE -s %[2]s", s.Staging.Stack, o.StackName))
 }
 
 // digest returns the digest of a configured image. It resolves a tag as the program does.

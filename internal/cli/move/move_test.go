@@ -338,7 +338,8 @@ func TestHowAMoveEnds(t *testing.T) {
 	}
 }
 
-// Without an image in the configuration the release on trial keeps its own, and the next one is what staging has verified.
+// Without an image in the configuration the release on trial keeps its own, and the next one is what staging has
+// verified.
 func TestWithoutAnImageStagingsIsMeant(t *testing.T) {
 	for name, tt := range map[string]struct {
 		entries []ledger.Entry

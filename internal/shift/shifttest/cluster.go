@@ -53,7 +53,8 @@ type Gateway struct {
 
 // New is a cluster with the Prometheus Operator.
 func New() *Cluster {
-	return &Cluster{Served: []string{"ServiceMonitor", "PrometheusRule"}, System: kube.Namespace{UID: "uid-of-the-cluster"}}
+	return &Cluster{Served: []string{"ServiceMonitor", "PrometheusRule"},
+		System: kube.Namespace{UID: "uid-of-the-cluster"}}
 }
 
 // Origin implements program.Cluster.
