@@ -1,6 +1,8 @@
 package components
 
 import (
+	"slices"
+
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	autoscalingv2 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/autoscaling/v2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -11,7 +13,7 @@ import (
 //
 // It stays when the track has no pods, and does nothing then: an autoscaler leaves a Deployment with 0 replicas
 // alone, whatever its minimum is. That is what keeps a canary that was rolled back from being scaled up again.
-func (a *TrackArgs) autoscaler(ctx *pulumi.Context, name string, parent pulumi.ResourceOption,
+func (a *TrackArgs) autoscaler(ctx *pulumi.Context, name string, options []pulumi.ResourceOption,
 	deployment *appsv1.Deployment) error {
 	if a.Autoscale == nil {
 		return nil
@@ -36,6 +38,6 @@ func (a *TrackArgs) autoscaler(ctx *pulumi.Context, name string, parent pulumi.R
 				},
 			}},
 		},
-	}, parent, pulumi.ResourceHooks(a.Hooks))
+	}, append(slices.Clone(options), pulumi.ResourceHooks(a.Hooks))...)
 	return err
 }

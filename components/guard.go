@@ -61,6 +61,8 @@ type GuardArgs struct {
 	Labels    map[string]string
 	// DependsOn is what the guard cannot start without.
 	DependsOn []pulumi.Resource
+	// Hooks run before anything changes that the guard goes by: its configuration, its Role and its pods.
+	Hooks *pulumi.ResourceHookBinding
 }
 
 func (a *GuardArgs) validate() error {
@@ -99,7 +101,7 @@ func NewGuard(ctx *pulumi.Context, name string, args *GuardArgs, opts ...pulumi.
 	metadata.Labels = app.labelsWith(map[string]string{labelPurpose: "guard"})
 	config, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
 		Metadata: metadata, Data: pulumi.StringMap{args.ConfigKey: pulumi.String(args.Config)},
-	}, parent)
+	}, parent, pulumi.ResourceHooks(args.Hooks))
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +110,7 @@ func NewGuard(ctx *pulumi.Context, name string, args *GuardArgs, opts ...pulumi.
 		return nil, err
 	}
 	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(app, account), parent,
-		pulumi.DependsOn(append([]pulumi.Resource{config, binding}, args.DependsOn...)))
+		pulumi.DependsOn(append([]pulumi.Resource{config, binding}, args.DependsOn...)), pulumi.ResourceHooks(args.Hooks))
 	if err != nil {
 		return nil, err
 	}

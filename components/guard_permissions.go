@@ -55,7 +55,8 @@ func newGuardPermissions(ctx *pulumi.Context, name string, app App, args *GuardA
 			ResourceNames: pulumi.ToStringArray(rule.names), Verbs: pulumi.ToStringArray(rule.verbs),
 		})
 	}
-	role, err := rbacv1.NewRole(ctx, name, &rbacv1.RoleArgs{Metadata: app.metadata(app.Name), Rules: rules}, parent)
+	role, err := rbacv1.NewRole(ctx, name, &rbacv1.RoleArgs{Metadata: app.metadata(app.Name), Rules: rules}, parent,
+		pulumi.ResourceHooks(args.Hooks))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,7 +66,8 @@ func newGuardPermissions(ctx *pulumi.Context, name string, app App, args *GuardA
 			ApiGroup: pulumi.String("rbac.authorization.k8s.io"), Kind: pulumi.String("Role"), Name: role.Metadata.Name().Elem(),
 		},
 		Subjects: rbacv1.SubjectArray{rbacv1.SubjectArgs{
-			Kind: pulumi.String("ServiceAccount"), Name: serviceAccount.Metadata.Name().Elem(), Namespace: app.Namespace.ToStringOutput(),
+			Kind: pulumi.String("ServiceAccount"), Name: serviceAccount.Metadata.Name().Elem(),
+			Namespace: app.Namespace.ToStringOutput(),
 		}},
 	}, parent)
 	return serviceAccount.Metadata.Name().Elem(), bound, err

@@ -2,6 +2,8 @@ package components
 
 import (
 	"errors"
+	"path/filepath"
+	"strings"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -47,7 +49,7 @@ func NewImage(ctx *pulumi.Context, name string, args *ImageArgs, opts ...pulumi.
 		ImageName: pulumi.String(args.Name),
 		Build: docker.DockerBuildArgs{
 			Context:    pulumi.String(args.Build.Context),
-			Dockerfile: pulumi.String(args.Build.Dockerfile),
+			Dockerfile: pulumi.String(dockerfile(args.Build)),
 			Target:     pulumi.String(args.Build.Target),
 			Platform:   pulumi.String(args.Build.Platform),
 		},
@@ -65,4 +67,13 @@ func NewImage(ctx *pulumi.Context, name string, args *ImageArgs, opts ...pulumi.
 	}
 	image.Ref = built.RepoDigest
 	return image, ctx.RegisterResourceOutputs(image, pulumi.Map{"ref": image.Ref})
+}
+
+// dockerfile is the path of the Dockerfile as the Docker provider reads it: from the program's folder, and from the
+// root of a context that is elsewhere.
+func dockerfile(build settings.Build) string {
+	if build.Dockerfile == "" || filepath.IsAbs(build.Dockerfile) || strings.Contains(build.Context, "://") {
+		return build.Dockerfile
+	}
+	return filepath.Join(build.Context, build.Dockerfile)
 }

@@ -29,6 +29,8 @@ type MonitoringArgs struct {
 	DashboardLabels map[string]string
 	// Rules are the thresholds and names that rules and dashboard are made from.
 	Rules alerts.Params
+	// Hooks run before scrape, rules or dashboard change.
+	Hooks *pulumi.ResourceHookBinding
 }
 
 func (a *MonitoringArgs) validate() error {
@@ -57,15 +59,15 @@ func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts 
 	if err := ctx.RegisterComponentResource("finance-rollout:index:Monitoring", name, monitoring, opts...); err != nil {
 		return nil, err
 	}
-	parent := pulumi.Parent(monitoring)
-	if err := newCustom(ctx, name, "ServiceMonitor", args, args.serviceMonitor(), parent); err != nil {
+	options := []pulumi.ResourceOption{pulumi.Parent(monitoring), pulumi.ResourceHooks(args.Hooks)}
+	if err := newCustom(ctx, name, "ServiceMonitor", args, args.serviceMonitor(), options...); err != nil {
 		return nil, err
 	}
 	rules, err := alerts.Rules(args.Rules)
 	if err != nil {
 		return nil, fmt.Errorf("monitoring rules: %w", err)
 	}
-	if err := newCustom(ctx, name, "PrometheusRule", args, rules, parent); err != nil {
+	if err := newCustom(ctx, name, "PrometheusRule", args, rules, options...); err != nil {
 		return nil, err
 	}
 	document, err := alerts.Dashboard(args.Rules)
@@ -77,7 +79,7 @@ func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts 
 	dashboard, err := corev1.NewConfigMap(ctx, name+"-dashboard", &corev1.ConfigMapArgs{
 		Metadata: metadata,
 		Data:     pulumi.StringMap{args.Rules.DashboardUID + ".json": pulumi.String(document)},
-	}, parent)
+	}, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +89,7 @@ func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts 
 }
 
 func newCustom(ctx *pulumi.Context, name, kind string, args *MonitoringArgs, spec map[string]any,
-	parent pulumi.ResourceOption) error {
+	options ...pulumi.ResourceOption) error {
 	_, err := apiextensions.NewCustomResource(ctx, name+"-"+kind, &apiextensions.CustomResourceArgs{
 		ApiVersion: pulumi.String(MonitoringAPI),
 		Kind:       pulumi.String(kind),
@@ -95,7 +97,7 @@ func newCustom(ctx *pulumi.Context, name, kind string, args *MonitoringArgs, spe
 			Name: pulumi.String(args.App.Name), Namespace: args.App.Namespace, Labels: args.App.labelsWith(args.Labels),
 		},
 		OtherFields: kubernetes.UntypedArgs{"spec": spec},
-	}, parent)
+	}, options...)
 	return err
 }
 

@@ -25,6 +25,8 @@ type ReleaseArgs struct {
 	Checksum string
 	// Interruption is that of the tracks: what a rollback or an interrupted update left passes its gates anew.
 	Interruption int
+	// Cluster is the identity of the cluster; empty where it is unknown.
+	Cluster string
 	// DependsOn is everything that the gates look at; the record is written after it.
 	DependsOn []pulumi.Resource
 	// Hooks run before the record is written. A hook that fails leaves the record as it was, so that the next update of
@@ -69,6 +71,9 @@ func NewRelease(ctx *pulumi.Context, name string, args *ReleaseArgs, opts ...pul
 		"image":          args.Image.ToStringOutput(),
 		"stableImage":    args.StableImage.ToStringOutput(),
 		"checksum":       pulumi.String(args.Checksum),
+	}
+	if args.Cluster != "" {
+		data["cluster"] = pulumi.String(args.Cluster)
 	}
 	if args.Interruption > 0 {
 		data["interruption"] = number(args.Interruption)

@@ -3,6 +3,7 @@ package components
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,6 +23,9 @@ type TrackArgs struct {
 	Name string
 	// Track is names.Stable or names.Canary.
 	Track string
+	// Renamed tells that stacks of earlier versions hold this Deployment under the name of the track. It is false for a
+	// canary that follows another one: what is held there is the other's then.
+	Renamed bool
 	// Version is the pods' version label: the release on the canary.
 	Version string
 	// Image is the image by digest.
@@ -49,6 +53,8 @@ type TrackArgs struct {
 	StagingVerified pulumi.StringInput
 	// ProgressTimeout bounds how long the Deployment may take to become ready.
 	ProgressTimeout time.Duration
+	// Protect refuses every update that would delete or replace the Deployment.
+	Protect bool
 	// DependsOn is what the pods cannot start without.
 	DependsOn []pulumi.Resource
 	// Hooks run before the Deployment changes. A shrinking track waits in one until the other has grown.
@@ -97,6 +103,10 @@ type Track struct {
 }
 
 // NewTrack makes a track.
+//
+// A canary's resources are called after its Deployment, and stable's after the track. Two releases therefore never
+// share a URN: with a shared one, the engine replaces one release by the other, and the delete half of a replacement
+// that failed removes a Deployment by its name, which may be the live one again by then.
 func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.ResourceOption) (*Track, error) {
 	if err := args.validate(); err != nil {
 		return nil, err
@@ -105,8 +115,16 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 	if err := ctx.RegisterComponentResource("finance-rollout:index:Track", name, track, opts...); err != nil {
 		return nil, err
 	}
-	parent := pulumi.Parent(track)
-	options := []pulumi.ResourceOption{parent, pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks)}
+	resources := []pulumi.ResourceOption{pulumi.Parent(track)}
+	if args.Renamed {
+		resources = append(resources, pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(name)}}))
+	}
+	if args.Track == names.Canary {
+		name = args.Name
+	}
+	options := slices.Concat(resources,
+		[]pulumi.ResourceOption{pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks),
+			pulumi.Protect(args.Protect)})
 	if args.Autoscaled && args.Autoscale != nil && args.Replicas > 0 {
 		options = append(options, pulumi.IgnoreChanges([]string{"spec.replicas"}))
 	}
@@ -114,7 +132,7 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 	if err != nil {
 		return nil, err
 	}
-	if err := args.autoscaler(ctx, name, parent, deployment); err != nil {
+	if err := args.autoscaler(ctx, name, resources, deployment); err != nil {
 		return nil, err
 	}
 	_, err = policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
@@ -123,7 +141,7 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 			MaxUnavailable: pulumi.Int(1),
 			Selector:       metav1.LabelSelectorArgs{MatchLabels: args.selector()},
 		},
-	}, parent)
+	}, resources...)
 	if err != nil {
 		return nil, err
 	}

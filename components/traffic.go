@@ -28,6 +28,8 @@ type TrafficArgs struct {
 	SessionAffinity bool
 	// Track is the only track that gets requests; empty means both.
 	Track string
+	// Protect refuses every update that would delete or replace the Service.
+	Protect bool
 	// Hooks run before the selector changes.
 	Hooks *pulumi.ResourceHookBinding
 }
@@ -83,7 +85,7 @@ func NewTraffic(ctx *pulumi.Context, name string, args *TrafficArgs, opts ...pul
 			SessionAffinity: pulumi.String(affinity),
 			Ports:           corev1.ServicePortArray{port},
 		},
-	}, pulumi.Parent(traffic), pulumi.ResourceHooks(args.Hooks))
+	}, pulumi.Parent(traffic), pulumi.ResourceHooks(args.Hooks), pulumi.Protect(args.Protect))
 	if err != nil {
 		return nil, err
 	}

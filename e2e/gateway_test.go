@@ -287,6 +287,7 @@ func byPodCountAndBack(t *testing.T, e *edge) {
 	if diff := cmp.Diff(10.0, e.outputs(t)["weight"]); diff != "" {
 		t.Error(diff)
 	}
+	e.unprotect(t)
 	if output, err := e.pulumi(t, "destroy", "--stack", "production", "--yes", "--skip-preview"); err != nil {
 		t.Errorf("pulumi destroy: %v\n%s", err, tail(output))
 	}

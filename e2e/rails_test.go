@@ -226,7 +226,9 @@ func pullRequest(t *testing.T, c *cluster) {
 		prcomment.Marker, "<code>production</code>: an update would be refused now; time or traffic can still cure it",
 		"advance from 10 % to 30 %",
 		"<code>Deployment stable</code> | <code>spec.replicas</code> | <code>9</code> | <code>7</code>",
-		"<code>Deployment canary</code> | <code>spec.replicas</code> | <code>1</code> | <code>3</code>", "<code>30</code>",
+		"<code>Deployment finance&#45;service&#45;week1</code> | <code>spec.replicas</code> | <code>1</code> | " +
+			"<code>3</code>",
+		"<code>30</code>",
 		"3 to <code>update</code>",
 	} {
 		if !strings.Contains(comment, word) {

@@ -119,7 +119,20 @@ func noSecretAnywhere(t *testing.T, c *cluster) {
 	}
 }
 
+// unprotect lets the production stack be destroyed.
+func (c *cluster) unprotect(t *testing.T) {
+	t.Helper()
+	if output, err := c.pulumi(t, "state", "unprotect", "--all", "--yes", "--stack", "production"); err != nil {
+		t.Fatalf("pulumi state unprotect: %v\n%s", err, tail(output))
+	}
+}
+
 func destroy(t *testing.T, c *cluster) {
+	if output, err := c.pulumi(t, "destroy", "--stack", "production", "--yes", "--skip-preview"); err == nil ||
+		!strings.Contains(output, "protect") {
+		t.Fatalf("pulumi destroy of a protected stack: %v\n%s", err, tail(output))
+	}
+	c.unprotect(t)
 	for _, stack := range []string{"production", "staging"} {
 		if output, err := c.pulumi(t, "destroy", "--stack", stack, "--yes", "--skip-preview"); err != nil {
 			t.Fatalf("pulumi destroy -s %s: %v\n%s", stack, err, tail(output))

@@ -20,6 +20,7 @@ func Decide(f Facts) Decision {
 	if illegal, ok := errors.AsType[*plan.IllegalError](err); ok {
 		decision.refuse(CauseIllegal, illegal.Error(), "set a legal weight with `pulumi config set canaryWeight WEIGHT`")
 	}
+	decision.rename(f)
 	decision.latch(f)
 	if err == nil && move.Raises() {
 		decision.staging(f)
@@ -33,6 +34,33 @@ func Decide(f Facts) Decision {
 
 func (d *Decision) refuse(cause Cause, reason, resolve string) {
 	d.Refusals = append(d.Refusals, Refusal{Cause: cause, Reason: reason, Resolve: resolve})
+}
+
+// Renames reports whether the configuration gives a release that lives another name. The way down to 0 % is none: the
+// release goes there under the name that it has.
+func (f Facts) Renames() bool {
+	return f.Living != "" && f.Named != "" && f.Named != f.Living && f.Target.Weight > 0
+}
+
+// Rename decides on the name alone. It is for the beginning of an update, before anything is made under a name.
+func Rename(f Facts) Decision {
+	decision := Decision{Move: plan.Move{From: f.Standing.Weight, To: f.Target.Weight}}
+	decision.rename(f)
+	return decision
+}
+
+// rename refuses to give a release that lives another name.
+func (d *Decision) rename(f Facts) {
+	if !f.Renames() {
+		return
+	}
+	d.refuse(CauseRenamed,
+		fmt.Sprintf("the configuration names the release %s, but %s is on trial, and a release keeps its name until it is "+
+			"at 0 %%: week and canaryWeight move its weight", f.Named, f.Living),
+		fmt.Sprintf("to go on with %[1]s, `pulumi config set release %[1]s -s %[3]s`; to try %[2]s instead, take %[1]s out "+
+			"with `pulumi config set canaryWeight 0 -s %[3]s && pulumi up -s %[3]s`, then let %[2]s enter at up to %[4]d %% "+
+			"with `pulumi config set canaryWeight %[4]d -s %[3]s && pulumi up -s %[3]s`", f.Living, f.Named, f.Stack,
+			f.Stages.First()))
 }
 
 // latch refuses every move that sends requests to a rolled-back image.

@@ -166,3 +166,40 @@ func TestOnlyTimeAndTrafficAreCurable(t *testing.T) {
 		}
 	}
 }
+
+func TestALiveCanaryKeepsItsName(t *testing.T) {
+	tests := []struct {
+		name          string
+		living, named string
+		to            int
+		refused       bool
+	}{
+		{name: "the same name", living: "v2", named: "v2", to: 30},
+		{name: "no name", living: "v2", to: 30},
+		{name: "nothing lives", named: "v3", to: 10},
+		{name: "another name on the way down", living: "v2", named: "v3"},
+		{name: "another name at the same weight", living: "v2", named: "v3", to: 10, refused: true},
+		{name: "another name on the way up", living: "v2", named: "v3", to: 30, refused: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			facts := atTen()
+			facts.Living, facts.Named, facts.Stack, facts.Target.Weight = tt.living, tt.named, "production", tt.to
+			// No override lets a second canary in beside the first.
+			facts.Override = &Override{Weight: tt.to, Reason: "in a hurry"}
+			for by, decision := range map[string]Decision{"the gate": Decide(facts), "the name alone": Rename(facts)} {
+				refused := slices.ContainsFunc(decision.Refusals, func(r Refusal) bool { return r.Cause == CauseRenamed })
+				if refused != tt.refused || refused && decision.Allowed() {
+					t.Errorf("%s: refused %t, allowed %t:\n%s", by, refused, decision.Allowed(), decision)
+				}
+				text := (&RefusedError{Decision: decision}).Error()
+				for _, word := range []string{"v2 is on trial", "pulumi config set release v2 -s production",
+					"pulumi config set canaryWeight 0 -s production", "up to 10 %"} {
+					if tt.refused && !strings.Contains(text, word) {
+						t.Errorf("%s does not say %q:\n%s", by, word, text)
+					}
+				}
+			}
+		})
+	}
+}

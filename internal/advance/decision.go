@@ -15,6 +15,7 @@ type Cause string
 // Causes of a refusal.
 const (
 	CauseIllegal  Cause = "illegal move"
+	CauseRenamed  Cause = "renamed canary"
 	CauseLatched  Cause = "latched"
 	CauseStaging  Cause = "not verified in staging"
 	CauseSoak     Cause = "soak too short"
@@ -42,8 +43,9 @@ func (r Refusal) Curable() bool {
 	}
 }
 
-// overridable reports whether an operator may override the refusal. A latch has a release of its own instead.
-func (r Refusal) overridable() bool { return r.Cause != CauseLatched }
+// overridable reports whether an operator may override the refusal. A latch has a release of its own instead, and a
+// second name would leave the canary of the first one in traffic.
+func (r Refusal) overridable() bool { return r.Cause != CauseLatched && r.Cause != CauseRenamed }
 
 // Decision is the outcome of the gate.
 type Decision struct {

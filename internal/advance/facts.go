@@ -16,6 +16,9 @@ type Facts struct {
 	Stages   plan.Stages
 	Standing plan.Standing
 	Target   plan.Target
+	// Living is the name of the release that lives by the ledger, Named the one that the configuration gives; both are
+	// empty for none. Stack is the stack's name, for commands.
+	Living, Named, Stack string
 	// Latch is the latch of the target's image, nil when none is engaged.
 	Latch *Latch
 	// Soak is the evidence of the current position. It is nil at weight 0, where there is none, and where it has not been

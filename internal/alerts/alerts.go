@@ -33,7 +33,7 @@ const (
 type Params struct {
 	// App, Environment, Namespace and Release identify the rollout. Release is the canary's version.
 	App, Environment, Namespace, Release string
-	// Deployment is the name of the canary's Deployment; the names of its pods begin with it.
+	// Deployment is the name of the canary's Deployment. Its pods are found by their owners.
 	Deployment string
 	// RequestsTotal is the request counter, StatusLabel its label with the status, ErrorPattern the statuses that are
 	// errors.
@@ -162,10 +162,10 @@ func (p Params) alerting(s series) []any {
 		p.alert("CanaryLatencyWorseThanStable", ActionReview, "5m", worse(s.latencyOf, p.Latency.Seconds()/2),
 			fmt.Sprintf("the canary's %s was more than 1.5 times that of the stable track for 5 minutes", p.percentile())),
 		p.alert("CanaryCrashLoop", ActionRollback, "0s",
-			promql.Above(promql.Sum(promql.Highest(s.crashing, 2*time.Minute), perPod...), 0),
+			promql.Above(promql.Sum(s.crashing, perPod...), 0),
 			"a pod of the canary is in a crash loop"),
 		p.alert("CanaryRestarts", ActionReview, "0s",
-			promql.Above(promql.Sum(promql.Increase(s.restarts, restartWindow), perPod...), 0),
+			promql.Above(promql.Sum(s.restarts, perPod...), 0),
 			"a pod of the canary restarted within 15 minutes"),
 		p.alert("CanaryMemoryHigh", ActionReview, "5m",
 			promql.Exceeds(promql.Max(s.memory, perPod...), promql.Times(0.9, promql.Max(s.memoryLimit, perPod...))),

@@ -3,6 +3,7 @@ package alerts
 import (
 	"errors"
 	"maps"
+	"time"
 
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/promql"
@@ -14,8 +15,8 @@ type series struct {
 	requests, failed, durations string
 	// requestsOf, errorsOf and latencyOf are the recording rules.
 	requestsOf, errorsOf, latencyOf tracks
-	// crashing, restarts, memory and memoryLimit are those of the canary's pods; podRestarts and podMemory those of both
-	// tracks' pods.
+	// crashing, restarts, memory and memoryLimit are expressions on the canary's pods; podRestarts and podMemory select
+	// those of both tracks' pods.
 	crashing, restarts, memory, memoryLimit, podRestarts, podMemory string
 	guardLeader, guardBlind                                         string
 }
@@ -45,18 +46,25 @@ func (p Params) series() (series, error) {
 		restarts = "kube_pod_container_status_restarts_total"
 		memory   = "container_memory_working_set_bytes"
 	)
-	canaryPods, pods := promql.PodsOf(p.Deployment), promql.PodsOf(p.App)
+	// ofCanary keeps the series of the canary's own pods.
+	ofCanary := func(expression string) string {
+		text, err := promql.OfDeployment(expression, p.Namespace, p.Deployment)
+		problems = append(problems, err)
+		return text
+	}
+	pods := promql.PodsOf(p.App)
 	built := series{
-		requests:    selector(p.RequestsTotal, counted),
-		failed:      selector(p.RequestsTotal, counted, promql.Pattern{Label: p.StatusLabel, Expression: p.ErrorPattern}),
-		durations:   selector(p.DurationBucket, counted),
-		requestsOf:  ofTracks(recordRequests),
-		errorsOf:    ofTracks(recordErrors),
-		latencyOf:   ofTracks(p.recordLatency()),
-		crashing:    selector("kube_pod_container_status_waiting_reason", with(namespace, crashLoop), canaryPods),
-		restarts:    selector(restarts, namespace, canaryPods),
-		memory:      selector(memory, namespace, canaryPods),
-		memoryLimit: selector("kube_pod_container_resource_limits", with(namespace, memoryOnly), canaryPods),
+		requests:   selector(p.RequestsTotal, counted),
+		failed:     selector(p.RequestsTotal, counted, promql.Pattern{Label: p.StatusLabel, Expression: p.ErrorPattern}),
+		durations:  selector(p.DurationBucket, counted),
+		requestsOf: ofTracks(recordRequests),
+		errorsOf:   ofTracks(recordErrors),
+		latencyOf:  ofTracks(p.recordLatency()),
+		crashing: ofCanary(promql.Highest(selector("kube_pod_container_status_waiting_reason", with(namespace, crashLoop)),
+			2*time.Minute)),
+		restarts:    ofCanary(promql.Increase(selector(restarts, namespace), restartWindow)),
+		memory:      ofCanary(selector(memory, namespace)),
+		memoryLimit: ofCanary(selector("kube_pod_container_resource_limits", with(namespace, memoryOnly))),
 		podRestarts: selector(restarts, namespace, pods),
 		podMemory:   selector(memory, namespace, pods),
 		guardLeader: selector("rollout_guard_leader", with(namespace, map[string]string{names.App: names.Guard(p.App)})),

@@ -44,8 +44,15 @@ func connect(cmd *cobra.Command, stack *stack.Stack, output *terminal.Output) (*
 	if err != nil {
 		return nil, err
 	}
+	// A name that the settings do not go with is for the program to refuse; looking and rolling back need none.
+	onTrial, err := rollout.New(stack.Settings, cluster, os.Getenv).Named(cmd.Context(),
+		names.Digest(stack.Settings.Image))
+	if err != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), sanitize.Text("warning: "+err.Error()))
+	}
+	stack.Settings = onTrial.Settings
 	return &session{
-		Rollout: rollout.New(stack.Settings, cluster, os.Getenv), stack: stack, cluster: cluster, output: output,
+		Rollout: onTrial, stack: stack, cluster: cluster, output: output,
 		in: cmd.InOrStdin(), progress: cmd.ErrOrStderr(),
 	}, nil
 }

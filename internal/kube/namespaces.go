@@ -10,11 +10,15 @@ import (
 
 // Namespace is what is known of a namespace.
 type Namespace struct {
+	// UID is the identity that the cluster gave it. That of kube-system stands for the cluster.
+	UID string
+	// Terminating is true once it was deleted and is on its way out: nothing can be made in it.
+	Terminating bool
 	Labels      map[string]string
 	Annotations map[string]string
 }
 
-// NamespaceOwner gives the labels and annotations of a namespace, by which one tells whose it is. The second result
+// NamespaceOwner gives a namespace with its labels and annotations, by which one tells whose it is. The second result
 // is false when the namespace does not exist.
 func (c *Client) NamespaceOwner(ctx context.Context, namespace string) (Namespace, bool, error) {
 	ctx, cancel := bounded(ctx)
@@ -26,5 +30,8 @@ func (c *Client) NamespaceOwner(ctx context.Context, namespace string) (Namespac
 	if err != nil {
 		return Namespace{}, false, fmt.Errorf("get namespace %s: %w", namespace, err)
 	}
-	return Namespace{Labels: found.Labels, Annotations: found.Annotations}, true, nil
+	return Namespace{
+		UID: string(found.UID), Terminating: found.DeletionTimestamp != nil,
+		Labels: found.Labels, Annotations: found.Annotations,
+	}, true, nil
 }

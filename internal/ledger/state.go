@@ -54,6 +54,43 @@ func (s State) Shift() int {
 	return s.Begun.Seq
 }
 
+// Living is the name of the release that lives: it has requests, a shift gives it some, or its rollback has no outcome
+// yet. It is empty when none lives. A release that lives keeps its name.
+func (s State) Living() string {
+	switch {
+	case s.Begun != nil && s.Begun.To > 0:
+		return s.Begun.Release
+	case s.Weight > 0:
+		return s.Release
+	case s.Unfinished != nil:
+		return s.Unfinished.Release
+	default:
+		return ""
+	}
+}
+
+// Last is the name of the release that was on the canary track last, whether it lives or not; empty for none.
+func (s State) Last() string {
+	if s.Begun != nil && s.Begun.Release != "" {
+		return s.Begun.Release
+	}
+	return s.Release
+}
+
+// LivingImage is the digest of the release that lives; empty when none does.
+func (s State) LivingImage() string {
+	switch {
+	case s.Begun != nil && s.Begun.To > 0:
+		return s.Begun.Image
+	case s.Weight > 0:
+		return s.Image
+	case s.Unfinished != nil:
+		return s.Unfinished.Image
+	default:
+		return ""
+	}
+}
+
 // LastMove is the last entry of a shift, a finish or a rollback. The second result is false if there is none.
 func (l *Ledger) LastMove() (Entry, bool) {
 	for _, entry := range slices.Backward(l.entries) {

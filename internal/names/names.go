@@ -20,6 +20,9 @@ func Dashboard(app string) string { return app + "-dashboard" }
 // Guard is the name of everything that the guard consists of.
 func Guard(app string) string { return app + "-guard" }
 
+// GuardWebhook is the name of the Service that leads to the guard's webhook.
+func GuardWebhook(app string) string { return Guard(app) + "-webhook" }
+
 // OperatorLease is the name of the Lease that one operator's command holds at a time.
 func OperatorLease(app string) string { return app + "-operator" }
 

@@ -45,6 +45,14 @@ func (s Stages) Weight(week int) (int, error) {
 	return s[week-1], nil
 }
 
+// First is the weight of the first stage in percent, the most that a new release may enter with; 0 without stages.
+func (s Stages) First() int {
+	if len(s) == 0 {
+		return 0
+	}
+	return s[0]
+}
+
 // Pods is the fewest pods whose count expresses every stage exactly; all its multiples do too.
 func (s Stages) Pods() int {
 	pods := 1

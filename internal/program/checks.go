@@ -35,6 +35,11 @@ func preflight(ctx *pulumi.Context, s *settings.Settings, cluster Cluster) error
 			"or hand it over with `kubectl annotate namespace %s --overwrite %s=%s`",
 			s.Namespace, owner, self, s.Namespace, names.Owner, self)
 	}
+	if namespace.Terminating {
+		return fmt.Errorf("namespace %[1]s is being deleted, and nothing can be made in it: wait until it is gone, which "+
+			"`kubectl wait namespace %[1]s --for=delete --timeout=10m` does, then `pulumi up -s %[2]s`; what holds it up is in "+
+			"`kubectl get namespace %[1]s -o yaml`", s.Namespace, ctx.Stack())
+	}
 	if s.IsGateway() {
 		if err := checkGateway(limited, s, cluster); err != nil {
 			return err
@@ -90,4 +95,14 @@ func checkGateway(ctx context.Context, s *settings.Settings, cluster Cluster) er
 			gateway, section, strings.Join(listeners, ", "))
 	}
 	return nil
+}
+
+// checkParallel refuses an update that makes one change at a time: a track that shrinks waits for the other to grow,
+// and would wait for ever.
+func checkParallel(ctx *pulumi.Context, s *settings.Settings) error {
+	if ctx.Parallel() != 1 || s.IsSingle() {
+		return nil
+	}
+	return fmt.Errorf("--parallel 1 cannot shift: the track that shrinks waits until the other has grown, and "+
+		"both have to change at the same time: use two or more, as `pulumi up -s %s --parallel 2` does", ctx.Stack())
 }

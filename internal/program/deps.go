@@ -22,7 +22,9 @@ type Cluster interface {
 	Check(ctx context.Context) error
 	// Kinds lists the kinds that the cluster serves of an API group version.
 	Kinds(ctx context.Context, groupVersion string) ([]string, error)
-	// NamespaceOwner gives the labels and annotations of a namespace. The second result is false when it does not exist.
+	// Origin names the cluster for people.
+	Origin() string
+	// NamespaceOwner gives a namespace. The second result is false when it does not exist.
 	NamespaceOwner(ctx context.Context, namespace string) (kube.Namespace, bool, error)
 	// Listeners names the listeners of a Gateway. The second result is false when it does not exist.
 	Listeners(ctx context.Context, namespace, gateway string) ([]string, bool, error)

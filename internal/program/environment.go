@@ -52,6 +52,10 @@ func (p *program) makeProvider() error {
 	if p.settings.KubeContext != "" {
 		args.Context = pulumi.String(p.settings.KubeContext)
 	}
+	if p.uid != "" {
+		// The same cluster under another address or context replaces nothing.
+		args.ClusterIdentifier = pulumi.String(p.uid)
+	}
 	provider, err := kubernetes.NewProvider(p.ctx, "cluster", args)
 	if err != nil {
 		return err
@@ -64,7 +68,7 @@ func (p *program) environmentArgs(pullName string) *components.EnvironmentArgs {
 	args := &components.EnvironmentArgs{
 		App: p.settings.App, Environment: p.settings.Environment, Namespace: p.settings.Namespace, Stack: ownerOf(p.ctx),
 		ContainerPort:     int(p.settings.Container),
-		IngressNamespaces: p.settings.Network.IngressNamespaces,
+		IngressNamespaces: p.settings.Network.IngressNamespaces, Protect: !p.settings.IsSingle(),
 	}
 	if p.settings.IsGuarded() {
 		args.IngressApps = []string{names.Guard(p.settings.App)}

@@ -35,6 +35,7 @@ func (p *program) makeGuard() ([]pulumi.Resource, error) {
 		Ledger: names.Ledger(p.settings.App), Service: p.settings.ServiceName,
 		Deployments: []string{shift.StableTrack(p.settings).Deployment, shift.CanaryTrack(p.settings).Deployment},
 		Monitored:   p.settings.Monitoring.Enabled, Labels: p.settings.Monitoring.Labels, DependsOn: p.needed,
+		Hooks: p.hooks.watch,
 	}
 	args.Files = p.guardFiles()
 	if p.settings.Registry.Password != "" {

@@ -88,7 +88,7 @@ func TestAGuardThatFailsKeepsTheCanaryOut(t *testing.T) {
 	if err := w.run(t, "production", guardedConfig()); err == nil {
 		t.Fatal("accepted")
 	}
-	if _, made := w.inputs["kubernetes:apps/v1:Deployment/canary"]; made {
+	if _, made := w.inputs["kubernetes:apps/v1:Deployment/finance-service-week1"]; made {
 		t.Error("a canary that nobody watches")
 	}
 	w = newWorld()

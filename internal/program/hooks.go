@@ -15,6 +15,9 @@ import (
 // its component describes and calls a plain function; none decides.
 type hooks struct {
 	stable, canary, service, route, record *pulumi.ResourceHookBinding
+	// watch is for what watches the canary: the guard, the scrape, the rules and the dashboard. A move that is refused
+	// leaves a canary in traffic watched as it was.
+	watch *pulumi.ResourceHookBinding
 }
 
 // newHooks registers the hooks of a move and its route; nil where the pods alone split the requests.
@@ -45,7 +48,7 @@ func newHooks(ctx *pulumi.Context, move *shift.Shift, route *shift.Route) (*hook
 	h := &hooks{
 		stable: track(names.Stable), canary: track(names.Canary),
 		service: &pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{advance, selection}},
-		record:  before(verify),
+		record:  before(verify), watch: before(advance),
 	}
 	if route != nil {
 		h.route = before(advance, r.register("route", false, func(ctx context.Context, args *pulumi.ResourceHookArgs) error {

@@ -14,11 +14,15 @@ func (p *program) makeMonitoring() (*components.Monitoring, error) {
 	if !p.settings.Monitoring.Enabled {
 		return nil, nil
 	}
-	monitoring, err := components.NewMonitoring(p.ctx, "monitoring", &components.MonitoringArgs{
+	args := &components.MonitoringArgs{
 		App: p.environment.App, Metrics: p.settings.Metrics,
 		Labels: p.settings.Monitoring.Labels, DashboardLabels: p.settings.Monitoring.DashboardLabels,
 		Rules: alertParams(p.settings),
-	}, p.provider)
+	}
+	if !p.settings.IsSingle() {
+		args.Hooks = p.hooks.watch
+	}
+	monitoring, err := components.NewMonitoring(p.ctx, "monitoring", args, p.provider)
 	p.judged = append(p.judged, monitoring)
 	return monitoring, err
 }

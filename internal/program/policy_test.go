@@ -131,7 +131,7 @@ func TestTheCanaryCarriesTheWordOfStaging(t *testing.T) {
 			if err := w.run(t, "production", productionConfig()); err != nil {
 				t.Fatal(err)
 			}
-			metadata := w.inputs["kubernetes:apps/v1:Deployment/canary"]["metadata"].ObjectValue()
+			metadata := w.inputs["kubernetes:apps/v1:Deployment/finance-service-week1"]["metadata"].ObjectValue()
 			if got := metadata["annotations"].ObjectValue()["finance-rollout/staging-verified"].StringValue(); got != tt.want {
 				t.Errorf("the canary carries %q, want %q", got, tt.want)
 			}

@@ -21,6 +21,9 @@ func Run(ctx *pulumi.Context, deps Deps) error {
 	if err != nil {
 		return err
 	}
+	if err := checkParallel(ctx, s); err != nil {
+		return err
+	}
 	cluster, err := deps.Connect(s.Kubeconfig, s.KubeContext)
 	if err != nil {
 		return err
@@ -28,11 +31,15 @@ func Run(ctx *pulumi.Context, deps Deps) error {
 	if err := preflight(ctx, s, cluster); err != nil {
 		return err
 	}
-	inputs, err := gather(ctx, s, deps)
+	uid, err := identity(ctx, s, cluster)
 	if err != nil {
 		return err
 	}
-	p := &program{ctx: ctx, settings: s, cluster: cluster, inputs: inputs}
+	inputs, err := gather(ctx, s, cluster, deps)
+	if err != nil {
+		return err
+	}
+	p := &program{ctx: ctx, settings: s, cluster: cluster, uid: uid, inputs: inputs}
 	if err := p.move(deps); err != nil {
 		return err
 	}
@@ -56,9 +63,11 @@ type program struct {
 	ctx      *pulumi.Context
 	settings *settings.Settings
 	cluster  Cluster
-	inputs   inputs
-	shift    *shift.Shift
-	hooks    *hooks
+	// uid is the cluster's identity; empty where it is unknown.
+	uid    string
+	inputs inputs
+	shift  *shift.Shift
+	hooks  *hooks
 
 	environment *components.Environment
 	// provider makes every resource in the cluster that the hooks look at.
@@ -71,12 +80,14 @@ type program struct {
 
 // move makes the move of this update and looks at the ledger for the first time.
 func (p *program) move(deps Deps) error {
+	onTrial, err := p.named(deps)
+	if err != nil {
+		return err
+	}
+	p.settings = onTrial.Settings
 	p.shift = shift.New(shift.Options{
-		Rollout: &rollout.Rollout{
-			Settings: p.settings, Cluster: p.cluster, Clock: deps.Clock, Who: rollout.Who(deps.Getenv), Getenv: deps.Getenv,
-			Prometheus: deps.prometheus(p.cluster, p.settings.Prometheus),
-		},
-		Cluster: p.cluster, Images: p.inputs.digests, Staging: p.inputs.staging, Log: log{p.ctx}, DryRun: p.ctx.DryRun(),
+		Rollout: onTrial, Cluster: p.cluster, Images: p.inputs.digests, Staging: p.inputs.staging, Log: log{p.ctx},
+		DryRun: p.ctx.DryRun(),
 	})
 	route, err := p.route()
 	if err != nil {
@@ -87,6 +98,23 @@ func (p *program) move(deps Deps) error {
 		return err
 	}
 	return p.shift.Look(p.ctx.Context())
+}
+
+// named is the rollout under the name that its release has by the ledger. Everything that is made of the release is
+// named by it.
+func (p *program) named(deps Deps) (*rollout.Rollout, error) {
+	configured := &rollout.Rollout{
+		Settings: p.settings, Cluster: p.cluster, Clock: deps.Clock, Who: rollout.Who(deps.Getenv), Getenv: deps.Getenv,
+		Prometheus: deps.prometheus(p.cluster, p.settings.Prometheus),
+	}
+	digest := ""
+	if p.inputs.digests.Canary.IsKnown() {
+		var err error
+		if digest, err = p.inputs.digests.Canary.Get(p.ctx.Context()); err != nil {
+			return nil, err
+		}
+	}
+	return configured.Named(p.ctx.Context(), digest)
 }
 
 // register registers the resources in their order, and exports the outputs of the last one.

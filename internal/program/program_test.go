@@ -20,7 +20,7 @@ func TestProductionAtWeek1(t *testing.T) {
 		t.Fatal(err)
 	}
 	stable := w.replicas(t, "kubernetes:apps/v1:Deployment/stable")
-	canary := w.replicas(t, "kubernetes:apps/v1:Deployment/canary")
+	canary := w.replicas(t, "kubernetes:apps/v1:Deployment/finance-service-week1")
 	if stable != 9 || canary != 1 {
 		t.Errorf("%v stable and %v canary pods", stable, canary)
 	}
@@ -48,7 +48,7 @@ func TestStagingHasOneTrack(t *testing.T) {
 	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/stable"); pods != 2 {
 		t.Errorf("%v pods", pods)
 	}
-	if _, ok := w.inputs["kubernetes:apps/v1:Deployment/canary"]; ok {
+	if _, ok := w.inputs["kubernetes:apps/v1:Deployment/finance-service-week1"]; ok {
 		t.Error("a canary in staging")
 	}
 }
@@ -60,11 +60,15 @@ func TestWeightZeroKeepsTheCanaryWithoutPods(t *testing.T) {
 	if err := w.run(t, "production", config); err != nil {
 		t.Fatal(err)
 	}
-	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/canary"); pods != 0 {
+	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/finance-service-week1"); pods != 0 {
 		t.Errorf("%v canary pods", pods)
 	}
 	if pods := w.replicas(t, "kubernetes:apps/v1:Deployment/stable"); pods != 10 {
 		t.Errorf("%v stable pods", pods)
+	}
+	// What passes the gate at 0 % is stable: the canary's image runs nowhere.
+	if image := w.text(t, "kubernetes:core/v1:ConfigMap/release", "data.image"); !strings.Contains(image, "finance:v1@") {
+		t.Errorf("the record tells of the image %s", image)
 	}
 }
 
@@ -139,16 +143,20 @@ func TestWithoutMonitoringNoOperatorIsNeeded(t *testing.T) {
 func TestABuiltImageIsDeployedByDigest(t *testing.T) {
 	w := newWorld()
 	config := productionConfig()
-	config["build"] = `{"context":"service"}`
-	config["registry"] = `{"server":"registry.example.com","username":"robot","password":"pull-me"}`
-	if err := w.run(t, "production", config); err != nil {
+	maps.Copy(config, map[string]string{"strategy": "single", "release": "staging", "replicas": "2",
+		"build": `{"context":"service"}`, "image": "registry.example.com/vextrus/finance:v2",
+		"registry": `{"server":"registry.example.com","username":"robot","password":"pull-me"}`})
+	if err := w.run(t, "staging", config); err != nil {
 		t.Fatal(err)
 	}
 	record := w.inputs["kubernetes:core/v1:ConfigMap/release"]["data"].ObjectValue()
 	if got := record["image"].StringValue(); got != builtDigest {
-		t.Errorf("the canary runs %q", got)
+		t.Errorf("the only track runs %q", got)
 	}
-	if _, ok := w.inputs["kubernetes:core/v1:Secret/registry-production"]; !ok {
+	if got := w.text(t, "docker:index/image:Image/image", "build.dockerfile"); got != "service/Dockerfile" {
+		t.Errorf("the Dockerfile is %q, from the program's folder", got)
+	}
+	if _, ok := w.inputs["kubernetes:core/v1:Secret/registry-staging"]; !ok {
 		t.Error("no registry credentials for the pods")
 	}
 }
@@ -221,7 +229,8 @@ func TestAnInterruptionChangesTheTracksAndTheRecord(t *testing.T) {
 		if err := w.run(t, "production", productionConfig()); err != nil {
 			t.Fatal(err)
 		}
-		for _, key := range []string{"kubernetes:apps/v1:Deployment/stable", "kubernetes:apps/v1:Deployment/canary"} {
+		for _, key := range []string{"kubernetes:apps/v1:Deployment/stable",
+			"kubernetes:apps/v1:Deployment/finance-service-week1"} {
 			if got := w.text(t, key, `metadata.annotations["finance-rollout/interruption"]`); got != want {
 				t.Errorf("after entry %d %s carries %q", number, key, got)
 			}

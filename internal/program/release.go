@@ -14,7 +14,8 @@ import (
 // makeRelease writes the release record, last and after its gate.
 func (p *program) makeRelease(stable, canary *components.Track) (*components.Release, error) {
 	image := stable.Image
-	if canary != nil {
+	// At 0 % the canary's image runs nowhere, and the gate looks at stable.
+	if canary != nil && p.settings.HasCanary() {
 		image = canary.Image
 	}
 	checksum, err := p.releaseChecksum()
@@ -25,6 +26,7 @@ func (p *program) makeRelease(stable, canary *components.Track) (*components.Rel
 		App: p.environment.App, Name: names.Record(p.settings.App), Release: p.settings.Release,
 		Position: p.settings.Position(),
 		Image:    image, StableImage: stable.Image, Checksum: checksum, Interruption: p.shift.Interruption(),
+		Cluster:   p.uid,
 		DependsOn: slices.Concat(p.needed, p.judged), Hooks: p.hooks.record,
 	}, p.provider)
 }
@@ -50,6 +52,7 @@ func (p *program) export(release *components.Release, monitoring *components.Mon
 	p.ctx.Export("canaryReplicas", release.CanaryReplicas)
 	p.ctx.Export("verifiedImage", release.Image)
 	p.ctx.Export("stableImage", release.StableImage)
+	p.ctx.Export(clusterOutput, pulumi.String(p.uid))
 	p.ctx.Export("namespace", p.environment.App.Namespace)
 	if monitoring != nil {
 		p.ctx.Export("dashboardUID", monitoring.DashboardUID)

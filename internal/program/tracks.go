@@ -23,7 +23,7 @@ func (p *program) makeTracks() (stable, canary *components.Track, err error) {
 	}
 	stable, err = p.makeTrack("stable", components.TrackArgs{
 		Name: shift.StableTrack(s).Deployment, Track: names.Stable, Version: s.StableLabel, Image: p.inputs.stableImage,
-		Replicas: position.Stable, Hooks: p.hooks.stable,
+		Replicas: position.Stable, Hooks: p.hooks.stable, Protect: true,
 	})
 	if err != nil || p.inputs.image == nil {
 		return stable, nil, err
@@ -35,6 +35,7 @@ func (p *program) makeTracks() (stable, canary *components.Track, err error) {
 	canary, err = p.makeTrack("canary", components.TrackArgs{
 		Name: shift.CanaryTrack(s).Deployment, Track: names.Canary, Version: s.Release, Image: p.inputs.image,
 		Replicas: position.Canary, Hooks: p.hooks.canary, StagingVerified: p.stagingVerified(), DependsOn: guard,
+		Renamed: !s.IsNewRelease(),
 	})
 	return stable, canary, err
 }

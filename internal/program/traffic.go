@@ -42,7 +42,7 @@ func (p *program) makeTraffic(stable, canary *components.Track) error {
 		args.Track = names.Canary
 	}
 	if !p.settings.IsSingle() {
-		args.Hooks = p.hooks.service
+		args.Hooks, args.Protect = p.hooks.service, true
 	}
 	traffic, err := components.NewTraffic(p.ctx, "traffic", args, p.provider)
 	if err != nil {

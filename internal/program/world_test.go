@@ -12,6 +12,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/settings"
@@ -25,11 +26,21 @@ type world struct {
 	failing string // type token of the resource that fails
 	// verified is the image that the staging stack has verified.
 	verified string
+	// parallel is the number of changes that the engine makes at a time, 0 for its default.
+	parallel int32
+	// remembered is the cluster in the stack's own outputs.
+	remembered string
 
 	mu     sync.Mutex
 	inputs map[string]resource.PropertyMap
 	// ignored are the paths whose changes are ignored, by the resource's key.
 	ignored map[string][]string
+	// aliased are the resources that had another name, by their keys.
+	aliased map[string]bool
+	// protected are the resources that no update may delete, by their keys.
+	protected map[string]bool
+	// hooks are those of a resource, by its key.
+	hooks map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding
 }
 
 func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -41,12 +52,16 @@ func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	outputs := args.Inputs.Copy()
 	if args.TypeToken == "pulumi:pulumi:StackReference" {
 		outputs["outputs"] = resource.NewObjectProperty(
-			resource.PropertyMap{"verifiedImage": resource.NewStringProperty(w.verified)})
+			resource.PropertyMap{"verifiedImage": resource.NewStringProperty(w.verified),
+				"cluster": resource.NewStringProperty(w.remembered)})
 		return args.Name, outputs, nil
 	}
 	w.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
 	if args.RegisterRPC != nil {
+		w.protected[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetProtect()
+		w.aliased[args.TypeToken+"/"+args.Name] = len(args.RegisterRPC.GetAliases()) > 0
 		w.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
+		w.hooks[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetHooks()
 	}
 	if args.TypeToken == "docker:index/image:Image" {
 		outputs["repoDigest"] = resource.NewStringProperty(builtDigest)
@@ -61,6 +76,8 @@ func (w *world) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return
 func newWorld() *world {
 	return &world{
 		Cluster: shifttest.New(), inputs: map[string]resource.PropertyMap{}, ignored: map[string][]string{},
+		protected: map[string]bool{}, aliased: map[string]bool{},
+		hooks: map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding{},
 	}
 }
 
@@ -75,6 +92,9 @@ func (w *world) deps() Deps {
 		Resolve: func(_ context.Context, image string, _ settings.Registry) (string, error) {
 			if strings.Contains(image, "missing") {
 				return "", errors.New(image + " does not resolve")
+			}
+			if strings.Contains(image, "@") {
+				return image, nil
 			}
 			return image + "@sha256:" + strings.Repeat("a", 64), nil
 		},
@@ -109,7 +129,7 @@ func (w *world) run(t *testing.T, stack string, config map[string]string) error 
 	t.Setenv(pulumi.EnvConfig, string(encoded))
 	return pulumi.RunErr(func(ctx *pulumi.Context) error { return Run(ctx, w.deps()) },
 		pulumi.WithMocks(project, stack, w), func(info *pulumi.RunInfo) {
-			info.Config = namespaced
+			info.Config, info.Parallel = namespaced, w.parallel
 			info.ConfigSecretKeys = []string{project + ":secrets"}
 		})
 }

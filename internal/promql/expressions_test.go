@@ -94,3 +94,19 @@ func TestRanges(t *testing.T) {
 		t.Errorf("Range = %s", got)
 	}
 }
+
+// The owner of a pod is found over its ReplicaSet, in its own namespace.
+func TestPodsOfADeploymentAreThoseOfItsReplicaSets(t *testing.T) {
+	got, err := OfDeployment("up", "shop", "shop-v2")
+	want := `up and on (namespace, pod) (label_replace(kube_pod_owner{namespace="shop",owner_kind="ReplicaSet"}, ` +
+		`"replicaset", "$1", "owner_name", "(.*)") and on (namespace, replicaset) ` +
+		`kube_replicaset_owner{namespace="shop",owner_kind="Deployment",owner_name="shop-v2"})`
+	if err != nil || got != want {
+		t.Errorf("%s, %v; want %s", got, err, want)
+	}
+	for _, broken := range [][2]string{{"\xff", "shop-v2"}, {"shop", "\xff"}} {
+		if text, err := OfDeployment("up", broken[0], broken[1]); err == nil {
+			t.Errorf("%q gives %s", broken, text)
+		}
+	}
+}

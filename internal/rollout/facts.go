@@ -15,14 +15,21 @@ func Standing(state ledger.State) plan.Standing {
 	return at
 }
 
+// NameFacts are the facts that the release's name is judged by.
+func (r *Rollout) NameFacts(state ledger.State, target plan.Target) advance.Facts {
+	return advance.Facts{
+		Stages: r.Settings.Stages, Standing: Standing(state), Target: target,
+		Living: state.Living(), Named: r.Settings.NamedRelease(), Stack: r.Settings.StackName(),
+	}
+}
+
 // Facts are the facts that the move to the target is judged by. The soak's evidence takes minutes to read; soak is
 // called only where the move needs it.
 func (r *Rollout) Facts(state ledger.State, target plan.Target, staging advance.Staging,
 	soak func() advance.Soak) advance.Facts {
 	s := r.Settings
-	facts := advance.Facts{
-		Now: r.Clock.Now(), Stages: s.Stages, Standing: Standing(state), Target: target, Staging: staging,
-	}
+	facts := r.NameFacts(state, target)
+	facts.Now, facts.Staging = r.Clock.Now(), staging
 	if latch, engaged := state.Latch(target.Canary); engaged && latch.Seq != s.Latch.Release {
 		facts.Latch = &advance.Latch{Entry: latch.Seq, When: latch.Time, Who: latch.Who, Reason: latch.Reason}
 	}

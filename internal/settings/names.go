@@ -26,6 +26,10 @@ func (s *Settings) validateNames(found *problems) {
 				validation.DNS1035LabelMaxLength)
 		}
 	}
+	if s.Cluster != "" && !clusterUID.MatchString(s.Cluster) {
+		found.add("cluster", s.Cluster, found.remove("cluster"), "the UID of the cluster's namespace kube-system is needed, "+
+			"as `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` prints it")
+	}
 	oneOf(found, "strategy", s.Strategy, StrategyCanary, StrategySingle)
 	if len(found.found) == before && !s.IsSingle() {
 		s.validateDeployments(found)
@@ -35,27 +39,66 @@ func (s *Settings) validateNames(found *problems) {
 // validateDeployments keeps the names of a rollout's Deployments and Services apart from each other.
 func (s *Settings) validateDeployments(found *problems) {
 	stable, canary := names.StableDeployment(s.App), names.CanaryDeployment(s.App, s.Release)
-	fix := found.set("release", "week"+strconv.Itoa(s.Week))
+	key, value, fix := "release", s.Release, found.set("release", "week"+strconv.Itoa(s.Week))
+	if s.kept {
+		// Everything but the name can change: the release lives under it.
+		key, value, fix = "stableVersion", s.StableLabel, found.set("stableVersion", names.Stable)
+	}
 	switch {
 	case len(stable) > longestDeployment:
 		found.add("app", s.App, found.set("app", "NAME"),
 			"at most %d characters, so that the pods of %s carry its whole name", longestDeployment-len(stable)+len(s.App),
 			stable)
+	case len(canary) > longestDeployment && s.kept:
+		found.add("app", s.App, found.set("app", "NAME"),
+			"the Deployment %s of the release on trial is longer than the %d characters that its pods carry of its name",
+			canary, longestDeployment)
 	case len(canary) > longestDeployment:
 		found.add("release", s.Release, found.set("release", "NAME"),
 			"the canary's Deployment %s is longer than the %d characters that its pods carry of its name", canary,
 			longestDeployment)
 	case s.Release == s.StableLabel:
-		found.add("release", s.Release, fix, "the canary needs another name than the stable track's version %q",
+		found.add(key, value, fix, "the canary %q needs another name than the stable track's version %q", s.Release,
 			s.StableLabel)
 	case canary == stable, canary == names.Guard(s.App):
 		found.add("release", s.Release, fix, "the canary needs another name: the Deployment %s is the %s", canary,
 			map[bool]string{true: "stable track", false: "guard"}[canary == stable])
 	}
-	if webhook := names.Guard(s.App) + "-webhook"; s.ServiceName == webhook {
+	s.validateServices(found)
+}
+
+// validateServices keeps the Services apart that are named after the app and after the Service in front of the pods,
+// and their names within what Kubernetes allows.
+func (s *Settings) validateServices(found *problems) {
+	guard, webhook := names.Guard(s.App), names.GuardWebhook(s.App)
+	composed := []struct{ key, value, name string }{}
+	if s.IsGuarded() && s.Guard.WebhookToken != (SecretRef{}) {
+		composed = append(composed, struct{ key, value, name string }{"app", s.App, webhook})
+	}
+	if s.IsGateway() {
+		for _, track := range []string{names.Stable, names.Canary} {
+			composed = append(composed,
+				struct{ key, value, name string }{"serviceName", s.ServiceName, names.TrackService(s.ServiceName, track)})
+		}
+	}
+	for _, service := range composed {
+		if over := len(service.name) - validation.DNS1035LabelMaxLength; over > 0 {
+			found.add(service.key, service.value, found.set(service.key, "NAME"),
+				"at most %d characters, so that the name of the Service %s has no more than %d", len(service.value)-over,
+				service.name, validation.DNS1035LabelMaxLength)
+			break
+		}
+	}
+	switch s.ServiceName {
+	case guard:
+		found.add("serviceName", s.ServiceName, found.set("serviceName", s.App), "the guard has that Service")
+	case webhook:
 		found.add("serviceName", s.ServiceName, found.set("serviceName", s.App), "the guard's webhook has that Service")
 	}
 }
+
+// clusterUID is what a cluster makes up as the UID of a namespace.
+var clusterUID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 

@@ -24,9 +24,13 @@ func TestLoadRefuses(t *testing.T) {
 		{"week 5", []string{"week", "5"}, []string{"config week", `"5"`, "1 to 4"}},
 		{"week of words", []string{"week", "one"}, []string{"config week", `"one"`, "whole number"}},
 		{"week that four pods cannot express", []string{"replicas", "4"}, []string{"config week", "25 %"}},
-		{"no image", []string{"image", ""}, []string{"config image", "pulumi config set image"}},
+		{"no image", []string{"image", "", "staging", `{"required":false}`},
+			[]string{"config image", "pulumi config set image"}},
 		{"no stable image", []string{"stableImage", ""}, []string{"config stableImage"}},
-		{"a digest to build", []string{"build", `{"context":"."}`, "image", "a@sha256:0"}, []string{"config image", "tag"}},
+		{"a digest to build", []string{"strategy", "single", "build", `{"context":"."}`, "image", "a@sha256:0"},
+			[]string{"config image", "tag"}},
+		{"a build beside a canary", []string{"build", `{"context":"."}`},
+			[]string{"config build.context", "builds belong to stacks with strategy \"single\"", "pulumi config rm build"}},
 		{"unknown key", []string{"canaryWieght", "30"}, []string{"canaryWieght", "no such key", "canaryWeight"}},
 		{"unknown field", []string{"service", `{"prot":80}`}, []string{"config service", "prot", "port, type, nodePort"}},
 		{"wrong type of field", []string{"service", `{"port":"x"}`}, []string{"config service", "port"}},
@@ -118,7 +122,8 @@ func TestPlainSecretsAreRefused(t *testing.T) {
 }
 
 func TestAllProblemsAreReportedAtOnce(t *testing.T) {
-	_, err := Load("production", production("image", "", "stableImage", "", "traffic", "mesh"))
+	_, err := Load("production", production("image", "", "staging", `{"required":false}`, "stableImage", "",
+		"traffic", "mesh"))
 	for _, key := range []string{"config image", "config stableImage", "config traffic"} {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("error does not name %s: %v", key, err)

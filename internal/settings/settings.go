@@ -49,6 +49,7 @@ type Settings struct {
 	Namespace    string   `config:"namespace"`
 	Kubeconfig   string   `config:"kubeconfig"`
 	KubeContext  string   `config:"kubeContext"`
+	Cluster      string   `config:"cluster"`
 	Service      Service  `config:"service"`
 	Container    Port     `config:"containerPort"`
 	Network      Network  `config:"network"`
@@ -78,9 +79,16 @@ type Settings struct {
 	secretsFromKey bool
 	// stack is the stack's name, for the commands in errors.
 	stack string
+	// named is the release's name in the configuration; empty where the configuration leaves it to the rollout. kept is
+	// true where Release is not the configuration's to choose, because the release lives under it.
+	named string
+	kept  bool
+	// before is the release that was on the canary track last; empty for none.
+	before string
 }
 
-// Build asks for an image build through the Docker provider. An empty Context means that no build is wanted.
+// Build asks for an image build through the Docker provider, on a stack with one track. An empty Context means that no
+// build is wanted. Dockerfile is relative to Context.
 type Build struct {
 	Context    string `json:"context"`
 	Dockerfile string `json:"dockerfile"`
@@ -285,6 +293,9 @@ func (s *Settings) Revealed() []string {
 	}
 	return values
 }
+
+// StackName is the name of the stack, for commands to paste.
+func (s *Settings) StackName() string { return s.stack }
 
 // DashboardUID is the uid of the release's dashboard.
 func (s *Settings) DashboardUID() string { return s.Monitoring.DashboardPrefix + "-" + s.Release }

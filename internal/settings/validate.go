@@ -24,7 +24,7 @@ func (s *Settings) derive() {
 	if s.ServiceName == "" {
 		s.ServiceName = s.App
 	}
-	if s.Release == "" {
+	if s.named = s.Release; s.named == "" {
 		s.Release = "week" + strconv.Itoa(s.Week)
 	}
 }
@@ -47,20 +47,6 @@ func (s *Settings) validate(found *problems) {
 func oneOf(found *problems, key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
 		found.add(key, value, found.set(key, allowed[0]), "allowed are %s", strings.Join(allowed, ", "))
-	}
-}
-
-func (s *Settings) validateImages(found *problems) {
-	if s.Image == "" && (s.IsSingle() || s.HasCanary() || s.Build.Context != "") {
-		found.add("image", "", found.set("image", "vextrus/finance:TAG"), "no image is given; it names the release")
-	}
-	if s.StableImage == "" && !s.IsSingle() {
-		found.add("stableImage", "", found.set("stableImage", "vextrus/finance@sha256:DIGEST"),
-			"no image is given; it names what runs on the stable track")
-	}
-	if s.Build.Context != "" && strings.Contains(s.Image, "@") {
-		found.add("image", s.Image, found.set("image", "vextrus/finance:TAG"),
-			"an image that is built is named by a tag, not by a digest")
 	}
 }
 
@@ -212,11 +198,7 @@ func (s *Settings) validateMonitoring(found *problems) {
 			found.add("metrics.selector", label, "", "no name of a label: allowed are letters, digits and _")
 		}
 	}
-	if uid := s.DashboardUID(); len(uid) > 40 {
-		found.add("monitoring.dashboardPrefix", s.Monitoring.DashboardPrefix,
-			found.setPath("monitoring.dashboardPrefix", "finance"),
-			"the dashboard's uid %q is longer than the 40 characters that Grafana allows", uid)
-	}
+	s.validateDashboard(found)
 	if _, err := regexp.Compile(s.Metrics.ErrorPattern); err != nil || s.Metrics.ErrorPattern == "" {
 		found.add("metrics.errorPattern", s.Metrics.ErrorPattern, found.setPath("metrics.errorPattern", "5.."),
 			"no regular expression for a status: %v", err)
@@ -226,6 +208,14 @@ func (s *Settings) validateMonitoring(found *problems) {
 			!strings.HasPrefix(parsed.Scheme, "http")) {
 			found.add(key, address, found.set(key, "https://grafana.example.com"), "no http or https address")
 		}
+	}
+}
+
+func (s *Settings) validateDashboard(found *problems) {
+	if uid := s.DashboardUID(); len(uid) > 40 {
+		found.add("monitoring.dashboardPrefix", s.Monitoring.DashboardPrefix,
+			found.setPath("monitoring.dashboardPrefix", "finance"),
+			"the dashboard's uid %q is longer than the 40 characters that Grafana allows", uid)
 	}
 }
 

@@ -25,7 +25,26 @@ func (s *Shift) Look(ctx context.Context) error {
 	}
 	state := history.State()
 	s.interruption, s.unfinished = state.Interruption(), state.Shift()
+	if err := s.rename(state); err != nil {
+		return err
+	}
 	return s.checkpoint(ctx, state)
+}
+
+// rename refuses an update that gives a release that lives another name, before anything is made under a name: an
+// update that changes nothing else calls no hook.
+func (s *Shift) rename(state ledger.State) error {
+	settings := s.rollout.Settings
+	target := plan.Target{Weight: settings.Position().Weight}
+	decision := advance.Rename(s.rollout.NameFacts(state, target))
+	if !decision.Allowed() {
+		return &advance.RefusedError{Decision: decision}
+	}
+	named, living := settings.NamedRelease(), state.Living()
+	if living == "" || named == "" || named == living {
+		return nil
+	}
+	return s.log.Info(fmt.Sprintf("%s goes to 0 %% under its own name; after that, %s can enter", living, named))
 }
 
 // checkpoint takes the soak's scheduled look when one is due and the update keeps the position: an update that

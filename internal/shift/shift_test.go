@@ -96,8 +96,14 @@ type trial struct {
 
 func newTrial(t *testing.T, weight int, prometheus soak.Server, now time.Time) trial {
 	t.Helper()
+	return newNamedTrial(t, "v2", weight, prometheus, now)
+}
+
+// newNamedTrial is a trial of a release with a name.
+func newNamedTrial(t *testing.T, release string, weight int, prometheus soak.Server, now time.Time) trial {
+	t.Helper()
 	config := productionConfig()
-	config["release"], config["canaryWeight"] = "v2", strconv.Itoa(weight)
+	config["release"], config["canaryWeight"] = release, strconv.Itoa(weight)
 	s, err := settings.Load("production", values(config))
 	if err != nil {
 		t.Fatal(err)

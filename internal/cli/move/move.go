@@ -74,7 +74,7 @@ func (o *Operation) Advance(ctx context.Context, to int) (*Move, error) {
 				"or `pulumi config set canaryWeight %d -s %s && pulumi up -s %s`",
 				to, state.Weight, o.StackName, to, o.StackName, o.StackName))
 	}
-	canary, err := o.digest(ctx, "image", s.Image)
+	canary, err := o.canary(ctx, state)
 	if err != nil {
 		return nil, err
 	}
@@ -138,14 +138,28 @@ func expressible(s *settings.Settings, weight int) error {
 	return err
 }
 
+// canary returns the digest of the canary's image: the configured one; where none is configured, that of the release
+// on trial, or what staging has verified.
+func (o *Operation) canary(ctx context.Context, state ledger.State) (string, error) {
+	s := o.Rollout.Settings
+	if s.Image != "" || !s.Staging.Required {
+		return o.digest(ctx, "image", s.Image)
+	}
+	if living := state.LivingImage(); living != "" {
+		return living, nil
+	}
+	staging := o.staging(ctx)
+	if staging.Err == nil && staging.Verified != "" {
+		return staging.Verified, nil
+	}
+	return "", terminal.Usage(fmt.Errorf("config image is empty, and stack %[1]s has verified no image: pulumi "+
+		"up -s %[1]s, or pulumi config set image IMAGE -s %[2]s", s.Staging.Stack, o.StackName))
+}
+
 // digest returns the digest of a configured image. It resolves a tag as the program does.
 func (o *Operation) digest(ctx context.Context, key, reference string) (string, error) {
 	if reference == "" {
 		return "", terminal.Usage(fmt.Errorf("config %s is empty: pulumi config set %s IMAGE -s %s", key, key, o.StackName))
-	}
-	if o.Rollout.Settings.Build.Context != "" && key == "image" {
-		return "", terminal.Usage(fmt.Errorf("the update builds the image, so that only `pulumi up -s %s` can judge the move",
-			o.StackName))
 	}
 	if digest := names.Digest(reference); digest != "" {
 		return digest, nil

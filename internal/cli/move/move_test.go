@@ -248,8 +248,8 @@ func TestMovesThatCannotBeMade(t *testing.T) {
 		"down": {entries: at(30), to: 10, code: terminal.ExitUsage, want: []string{"--to 10", "already at 30 %",
 			"rollout rollback -s production", "pulumi config set canaryWeight 10 -s production && pulumi up -s production"}},
 		"a weight that the pods cannot split": {to: 33, code: terminal.ExitUsage, want: []string{"--to 33", "10 pods"}},
-		"an image that the update builds": {changes: map[string]string{"image": "shop:2", "build": `{"context":"."}`},
-			to: 10, code: terminal.ExitUsage, want: []string{"pulumi up -s production"}},
+		"no image, and none verified": {changes: map[string]string{"image": "", "staging": `{"required":true}`},
+			to: 10, code: terminal.ExitUsage, want: []string{"stack staging has verified no image", "pulumi up -s staging"}},
 		"a tag without credentials": {changes: map[string]string{"image": "shop:2"}, to: 10,
 			err: errors.New("no passphrase"), code: terminal.ExitFailed, want: []string{"config image", "no passphrase"}},
 		"a finish from 60 %": {entries: at(60), code: terminal.ExitUsage,
@@ -335,5 +335,25 @@ func TestHowAMoveEnds(t *testing.T) {
 	}
 	if causes := Causes(refused(advance.CauseSoak, advance.CauseCriteria)); causes != "soak too short, criteria not met" {
 		t.Errorf("causes %s", causes)
+	}
+}
+
+// Without an image in the configuration the release on trial keeps its own, and the next one is what staging has
+// verified.
+func TestWithoutAnImageStagingsIsMeant(t *testing.T) {
+	for name, tt := range map[string]struct {
+		entries []ledger.Entry
+		to      int
+		want    string
+	}{
+		"nothing on trial":   {to: 10, want: older},
+		"a release on trial": {entries: at(10), to: 30, want: fresh},
+	} {
+		o, stack := operation(t, map[string]string{"image": "", "staging": `{"required":true}`}, tt.entries...)
+		stack.outputs = map[string]any{"verifiedImage": "shop:3@" + older}
+		m, err := o.Advance(t.Context(), tt.to)
+		if err != nil || m.Target.Canary != tt.want {
+			t.Errorf("%s: %+v, %v", name, m, err)
+		}
 	}
 }

@@ -38,6 +38,7 @@ const (
 	onNamespace // on the stack's namespace itself
 	inPrometheus
 	inGateway
+	onSystem // on the namespace kube-system
 )
 
 // need is a rule of docs/rbac.yaml with its purpose and the stacks that need it.
@@ -63,6 +64,7 @@ func canaries(s *settings.Settings) bool  { return !s.IsSingle() }
 // needs are the rules of docs/rbac.yaml. A test keeps the two equal.
 var needs = []need{
 	{onNamespace, "", []string{"namespaces"}, []string{"get", "patch", "delete"}, "pulumi up", nil},
+	{onSystem, "", []string{"namespaces"}, []string{"get"}, "telling the cluster from another one", nil},
 	{inCluster, "", []string{"namespaces"}, look, "the deletion of a namespace", nil},
 	{inStack, "", []string{"configmaps", "secrets", "serviceaccounts", "services"}, manage, "pulumi up", nil},
 	{inStack, "apps", []string{"deployments"}, manage, "pulumi up", nil},
@@ -129,6 +131,8 @@ func (n need) place(s *settings.Settings) (namespace, name string) {
 		return "", ""
 	case onNamespace:
 		return "", s.Namespace
+	case onSystem:
+		return "", "kube-system"
 	case inPrometheus:
 		at, _ := endpoint.Parse(s.Prometheus) // byService has parsed it
 		return at.Namespace, ""

@@ -150,8 +150,10 @@ func (c checker) image(name, key, reference string, image Image) Row {
 		c.on("pulumi config set %s REFERENCE", key),
 		c.on("pulumi config set --path registry.username NAME"), c.on("pulumi config set --secret --path registry.password"))
 	switch {
-	case reference == "" && c.s.Build.Context != "" && key == "image":
+	case c.s.Build.Context != "" && key == "image":
 		return r.is(Skipped, "pulumi up builds it from %s", c.s.Build.Context)
+	case reference == "" && c.s.ImageFromStaging() && key == "image":
+		return r.is(Skipped, "it is the image that stack %s has verified", c.s.Staging.Stack)
 	case reference == "":
 		return r.is(Failed, "config %s is empty", key)
 	case image.Err != nil:

@@ -15,7 +15,15 @@ func (c checker) onTrial() string {
 	if _, digest, pinned := strings.Cut(c.s.Image, "@"); pinned {
 		return digest
 	}
-	return c.f.Image.Digest
+	if !c.s.ImageFromStaging() {
+		return c.f.Image.Digest
+	}
+	if history := c.f.Ledger.History; history != nil {
+		if living := history.State().LivingImage(); living != "" {
+			return living
+		}
+	}
+	return c.f.Staging.Verified
 }
 
 func (c checker) staging() Row {
@@ -26,7 +34,7 @@ func (c checker) staging() Row {
 		return r.is(Skipped, "config staging.required is false: the image needs no verification")
 	case c.f.Staging.Err != nil:
 		return r.unseen(c.f.Staging.Err)
-	case digest == "":
+	case digest == "" && !c.s.ImageFromStaging():
 		return r.unseen(fmt.Errorf("the digest of the image is unknown"))
 	case c.f.Staging.Verified == "":
 		return r.is(Failed, "stack %s has verified no image", c.s.Staging.Stack)

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,16 +71,7 @@ func (f Facts) onTrial() string {
 	if f.State == nil {
 		return f.Configured
 	}
-	switch {
-	case f.State.Begun != nil && f.State.Begun.To > 0:
-		return f.State.Begun.Release
-	case f.State.Weight > 0:
-		return f.State.Release
-	case f.State.Unfinished != nil:
-		return f.State.Unfinished.Release
-	default:
-		return f.Configured
-	}
+	return cmp.Or(f.State.Living(), f.Configured)
 }
 
 // fromDeployment adds the image and the pods of the canary's Deployment.

@@ -78,10 +78,14 @@ type gathering struct {
 
 // Gather reads the state of the rollout. It always returns a status, which lists the parts that could not be read.
 func Gather(ctx context.Context, source Source) *Status {
-	g := &gathering{source: source, now: source.Rollout.Clock.Now(), missing: map[string]error{},
-		tracks: map[string]*appsv1.Deployment{}, pods: map[string][]corev1.Pod{}}
 	ctx, cancel := context.WithTimeoutCause(ctx, clusterBudget, fmt.Errorf("no answer within %v", clusterBudget))
 	defer cancel()
+	// The name tells which Deployment is the canary's; it may have changed since the last look.
+	onTrial, err := source.Rollout.Named(ctx, names.Digest(source.Rollout.Settings.Image))
+	source.Rollout = onTrial
+	g := &gathering{source: source, now: source.Rollout.Clock.Now(), missing: map[string]error{},
+		tracks: map[string]*appsv1.Deployment{}, pods: map[string][]corev1.Pod{}}
+	g.miss("release", err)
 	s := source.Rollout.Settings
 	var reading sync.WaitGroup
 	read := func(part string, do func(context.Context) error) {

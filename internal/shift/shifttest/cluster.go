@@ -22,6 +22,9 @@ type Cluster struct {
 	// Served are the kinds of every API group.
 	Served []string
 	Owner  *kube.Namespace
+	// System is the namespace kube-system, SystemErr the error of looking at it.
+	System    kube.Namespace
+	SystemErr error
 	// Unready is what waiting for a Deployment ends with.
 	Unready error
 	// Live are the replicas of every Deployment.
@@ -49,7 +52,13 @@ type Gateway struct {
 }
 
 // New is a cluster with the Prometheus Operator.
-func New() *Cluster { return &Cluster{Served: []string{"ServiceMonitor", "PrometheusRule"}} }
+func New() *Cluster {
+	return &Cluster{Served: []string{"ServiceMonitor", "PrometheusRule"},
+		System: kube.Namespace{UID: "uid-of-the-cluster"}}
+}
+
+// Origin implements program.Cluster.
+func (c *Cluster) Origin() string { return `context "test"` }
 
 // Check implements program.Cluster.
 func (c *Cluster) Check(context.Context) error { return c.Offline }
@@ -58,7 +67,10 @@ func (c *Cluster) Check(context.Context) error { return c.Offline }
 func (c *Cluster) Kinds(context.Context, string) ([]string, error) { return c.Served, nil }
 
 // NamespaceOwner implements program.Cluster.
-func (c *Cluster) NamespaceOwner(context.Context, string) (kube.Namespace, bool, error) {
+func (c *Cluster) NamespaceOwner(_ context.Context, namespace string) (kube.Namespace, bool, error) {
+	if namespace == "kube-system" {
+		return c.System, c.SystemErr == nil, c.SystemErr
+	}
 	if c.Owner == nil {
 		return kube.Namespace{}, false, nil
 	}

@@ -133,7 +133,7 @@ Week 1 runs. The bake was left out, because the demo sends no load to a cluster 
   export KUBECONFIG=%s PULUMI_OPTION_CWD=%s PULUMI_BACKEND_URL=%s
   kubectl get deploy -n vextrus-production
   pulumi preview -s production
-  pulumi destroy -s production && pulumi destroy -s staging
+  pulumi state unprotect --all -y -s production && pulumi destroy -s production && pulumi destroy -s staging
 `
 
 func (d *Demo) externalOptions(ctx context.Context, external *External) (project.Options, error) {

@@ -185,8 +185,12 @@ func (r *reader) capacity(ctx context.Context) {
 		r.facts.Capacity.Nodes = append(r.facts.Capacity.Nodes, preflight.Node{Name: room.Node, CPU: room.CPU,
 			Memory: room.Memory, Pods: room.Pods})
 	}
-	deployment, exists, err := r.cluster.Deployment(ctx, r.Settings.Namespace,
-		names.CanaryDeployment(r.Settings.App, r.Settings.Release))
+	s := r.Settings
+	if history, err := ledger.Read(ctx, rollout.LedgerIn(r.cluster, s)); err == nil {
+		// A name that the settings do not go with comes all the same; the program refuses it.
+		s, _ = rollout.Named(s, history.State(), names.Digest(s.Image))
+	}
+	deployment, exists, err := r.cluster.Deployment(ctx, s.Namespace, names.CanaryDeployment(s.App, s.Release))
 	if err == nil && exists {
 		r.facts.Capacity.Canary = int(deployment.Status.Replicas)
 	}
