@@ -224,6 +224,8 @@ func TestInputs(t *testing.T) {
 		{canary, container + "resources.limits", map[string]any{"cpu": "1", "memory": "2Gi"}},
 		{canary, container + "envFrom[0].configMapRef.name", "finance-service-config"},
 		{typeBudget + "/canary", "spec.selector.matchLabels.track", "canary"},
+		{typeBudget + "/canary", "spec.unhealthyPodEvictionPolicy", "AlwaysAllow"},
+		{typeBudget + "/stable", "spec.unhealthyPodEvictionPolicy", "AlwaysAllow"},
 		{typeService + "/traffic", "spec.selector", map[string]any{"app": "finance-service", "traffic": "enabled"}},
 		{typeService + "/traffic", "spec.sessionAffinity", "None"},
 		{typeService + "/traffic", `metadata.annotations["pulumi.com/patchForce"]`, "true"},
