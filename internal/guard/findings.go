@@ -146,7 +146,7 @@ func (p Pods) excuse(finding *Finding, pod *corev1.Pod, container string) {
 	case stable.isAsBadAs(canary):
 		finding.Action = Review
 		finding.Reason += fmt.Sprintf(", but so do %d of %d stable pods: %s", stable.bad, stable.all, sharedTrouble)
-	case !p.WasReady[string(pod.UID)] && p.hasReady():
+	case !p.WasReady[string(pod.UID)] && !podstate.IsReady(pod) && p.hasReady():
 		finding.Action = Review
 		finding.Reason += ", but it was never ready, and other pods of the same release are: " +
 			"look at what new pods are started with, such as a changed secret"
