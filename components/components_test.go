@@ -231,6 +231,8 @@ func TestInputs(t *testing.T) {
 		{canary, container + "resources.limits", map[string]any{"cpu": "1", "memory": "2Gi"}},
 		{canary, container + "envFrom[0].configMapRef.name", "finance-service-config"},
 		{typeBudget + "/finance-service-week1", "spec.selector.matchLabels.track", "canary"},
+		{typeBudget + "/finance-service-week1", "spec.unhealthyPodEvictionPolicy", "AlwaysAllow"},
+		{typeBudget + "/stable", "spec.unhealthyPodEvictionPolicy", "AlwaysAllow"},
 		{typeService + "/traffic", "spec.selector", map[string]any{"app": "finance-service", "traffic": "enabled"}},
 		{typeService + "/traffic", "spec.sessionAffinity", "None"},
 		{typeService + "/traffic", `metadata.annotations["pulumi.com/patchForce"]`, "true"},

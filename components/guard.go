@@ -218,7 +218,8 @@ func newGuardSurroundings(ctx *pulumi.Context, name string, app App, args *Guard
 		if _, err := policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
 			Metadata: app.metadata(app.Name),
 			Spec: policyv1.PodDisruptionBudgetSpecArgs{MaxUnavailable: pulumi.Int(1),
-				Selector: metav1.LabelSelectorArgs{MatchLabels: selector}},
+				Selector:                   metav1.LabelSelectorArgs{MatchLabels: selector},
+				UnhealthyPodEvictionPolicy: pulumi.String(evictUnhealthy)},
 		}, parent); err != nil {
 			return err
 		}

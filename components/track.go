@@ -140,6 +140,8 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 		Spec: policyv1.PodDisruptionBudgetSpecArgs{
 			MaxUnavailable: pulumi.Int(1),
 			Selector:       metav1.LabelSelectorArgs{MatchLabels: args.selector()},
+			// A pod that is not ready takes no requests: it must not keep a node from being drained.
+			UnhealthyPodEvictionPolicy: pulumi.String(evictUnhealthy),
 		},
 	}, resources...)
 	if err != nil {
@@ -152,6 +154,10 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 		"name": track.Name, "replicas": track.Replicas, "image": track.Image,
 	})
 }
+
+// evictUnhealthy lets pods that are not ready be evicted whatever the budget says. By default a budget of one
+// unavailable pod refuses their eviction for as long as they are not ready.
+const evictUnhealthy = "AlwaysAllow"
 
 func (a *TrackArgs) selector() pulumi.StringMap {
 	selector := pulumi.StringMap{names.App: pulumi.String(a.App.Name), names.Track: pulumi.String(a.Track)}

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/names"
 )
 
@@ -149,10 +150,26 @@ func (w *world) Scale(_ context.Context, _, deployment string, replicas int) err
 	return nil
 }
 
-func (w *world) Replicas(_ context.Context, _, deployment string) (int, error) {
+func (w *world) Growth(_ context.Context, _, deployment string) (podstate.Growth, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.scaled[deployment], nil
+	if w.away {
+		return podstate.Growth{}, errAway
+	}
+	return podstate.Growth{Wanted: w.scaled[deployment], Ready: w.scaled[deployment]}, nil
+}
+
+func (w *world) LabelPod(_ context.Context, _, name, key, value string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.write(); err != nil {
+		return err
+	}
+	if w.pods[name] != nil && w.pods[name].Labels[key] != value {
+		w.pods[name].Labels[key] = value
+		w.done = append(w.done, "isolated "+name)
+	}
+	return nil
 }
 
 func (w *world) OpenService(context.Context, string, string, string) (bool, error) {
@@ -162,8 +179,6 @@ func (w *world) OpenService(context.Context, string, string, string) (bool, erro
 	w.narrow = false
 	return was, nil
 }
-
-func (w *world) WaitDeploymentReady(context.Context, string, string, int) error { return nil }
 
 func (w *world) SetRouteWeights(_ context.Context, _, route string, weights map[string]int) error {
 	w.mu.Lock()

@@ -15,7 +15,18 @@ import (
 type confirmation struct {
 	// waiting are the UIDs of the stable pods that have not been scraped since.
 	waiting map[string]bool
+	// heard is whether any of them answered; true where there is no stable pod to ask.
+	heard bool
 }
+
+const (
+	// silentFor is how long stable must not have answered before its silence is reported.
+	silentFor = 5 * time.Second
+	// silentLimit is how long a canary that fails most of its requests stays while stable does not answer.
+	silentLimit = 30 * time.Second
+	// farWorse is the share of failing requests from which on a canary is blamed without stable's word.
+	farWorse = 0.5
+)
 
 // receive adds the result of a scrape to the evidence.
 func (r *runner) receive(ctx context.Context, result scraped) {
@@ -35,8 +46,11 @@ func (r *runner) receive(ctx context.Context, result scraped) {
 		return
 	}
 	if target.track == names.Stable {
-		tracker.stable(result.at, result.rise)
-		r.confirmed(ctx, target)
+		if result.err == nil {
+			tracker.stable(result.at, result.rise)
+			r.view.heard(target.uid, result)
+		}
+		r.confirmed(ctx, target, result.err == nil)
 		return
 	}
 	if result.err != nil {
@@ -78,14 +92,20 @@ func (r *runner) judgeCounts(ctx context.Context) {
 
 // confirm scrapes stable at once and concludes when all of it has answered, or after confirmFor.
 func (r *runner) confirm(ctx context.Context) {
-	pending := &confirmation{waiting: map[string]bool{}}
+	pending := &confirmation{waiting: map[string]bool{}, heard: true}
 	r.view.confirm = pending
 	for uid, target := range r.view.targets {
-		if target.track == names.Stable && !target.isSlow() {
+		if target.track != names.Stable {
+			continue
+		}
+		pending.heard = false
+		if !target.isSlow() {
 			pending.waiting[uid] = true
 			target.wake()
 		}
 	}
+	// A pod that limits its scrapes is not asked: its last answer holds until the next one is due.
+	pending.heard = pending.heard || r.view.hasWord(r.now())
 	time.AfterFunc(confirmFor, func() {
 		r.post(func(ctx context.Context) {
 			if r.view.confirm == pending {
@@ -93,16 +113,17 @@ func (r *runner) confirm(ctx context.Context) {
 			}
 		})
 	})
-	r.confirmed(ctx, nil)
+	r.confirmed(ctx, nil, false)
 }
 
-// confirmed notes that a stable pod was scraped; nil notes none.
-func (r *runner) confirmed(ctx context.Context, target *target) {
+// confirmed notes that a stable pod was scraped, and whether it answered; nil notes none.
+func (r *runner) confirmed(ctx context.Context, target *target, answered bool) {
 	if r.view.confirm == nil {
 		return
 	}
 	if target != nil {
 		delete(r.view.confirm.waiting, target.uid)
+		r.view.confirm.heard = r.view.confirm.heard || answered
 	}
 	if len(r.view.confirm.waiting) == 0 {
 		r.conclude(ctx)
@@ -111,6 +132,7 @@ func (r *runner) confirmed(ctx context.Context, target *target) {
 
 // conclude blames the canary or does not, with stable's newest counts.
 func (r *runner) conclude(ctx context.Context) {
+	heard := r.view.confirm.heard
 	r.view.confirm = nil
 	tracker := r.view.tracker
 	if tracker == nil {
@@ -123,9 +145,27 @@ func (r *runner) conclude(ctx context.Context) {
 	}
 	detection := tracker.look(now)
 	r.reportShared(ctx, detection)
+	if !heard && detection.Verdict == gate.Fail {
+		r.judgeAlone(ctx, detection)
+		return
+	}
 	if detection.Verdict == gate.Fail {
 		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseErrors, Subject: r.view.subject.String(),
 			Reason: detection.Reason})
+	}
+}
+
+// judgeAlone acts on a verdict against the canary while no stable pod answers. Silence is no word: what keeps stable from
+// answering may be what makes the canary fail. The next look asks stable again.
+func (r *runner) judgeAlone(ctx context.Context, detection gate.Detection) {
+	now := r.now()
+	silent, failing := r.view.silence(now), r.view.tracker.failing(now)
+	reason := fmt.Sprintf("%s; no stable pod has answered for %v", detection.Reason, silent.Round(time.Second))
+	switch {
+	case silent >= silentLimit && failing >= farWorse:
+		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseErrors, Subject: r.view.subject.String(), Reason: reason})
+	case silent >= silentFor:
+		r.report(ctx, Finding{Action: Review, Cause: CauseSilent, Subject: "stable", Reason: reason})
 	}
 }
 

@@ -2,7 +2,8 @@ package guard
 
 import (
 	"fmt"
-	"strings"
+	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -37,6 +38,7 @@ const (
 	CauseImpostor  = "impostor"
 	CauseShared    = "shared"
 	CauseLimited   = "limited"
+	CauseSilent    = "stable-silent"
 )
 
 // Finding is one observation that speaks against a canary.
@@ -48,23 +50,33 @@ type Finding struct {
 	Reason  string
 }
 
-// Pods are the pods of a rollout.
+// Pods are the pods of a rollout, and what was seen of them before.
 type Pods struct {
 	// Canary and Stable are the pods of the tracks' Deployments.
 	Canary, Stable []*corev1.Pod
 	// WasReady holds, by UID, whether a pod has ever been seen ready.
 	WasReady map[string]bool
+	// LostFor holds, by UID, how long a pod's readiness has been lost.
+	LostFor map[string]time.Duration
+	// Restarts holds the restarts of the containers when the pod was first seen, by [containerKey]: what happened before
+	// the watch is no evidence.
+	Restarts map[string]int32
 	// Deployment is the canary's; nil when it does not exist.
 	Deployment *appsv1.Deployment
 }
 
+// containerKey names a container of a pod.
+func containerKey(pod *corev1.Pod, container string) string { return string(pod.UID) + "/" + container }
+
 // Findings judges the pods. It is a pure function.
 //
-// A crash loop and a repeated OOM kill roll back; a single restart asks for review. A lost readiness rolls back unless
-// the stable track loses it as well. Pods that are being deleted or were never ready do not count, nor do pods whose
-// containers are ready on a node that has gone silent. An image that cannot be pulled takes no requests and asks for
-// review. A Deployment that makes no progress rolls back when its containers run without becoming ready: its health
-// checks fail.
+// A crash loop and a repeated OOM kill of the service's own container roll back, and so does a readiness that is lost
+// for longer than a probe needs to notice, by a share of the pods or by one pod for minutes. None of them does when
+// stable is as badly off, when pods of the same release are ready beside pods that never were, or when all pods of a
+// node fail together. A single restart asks for review, as a sidecar's trouble does. Pods that are being deleted do not
+// count, nor do pods whose containers are ready on a node that has gone silent. An image that cannot be pulled takes no
+// requests and asks for review. A Deployment that makes no progress rolls back when its containers run without becoming
+// ready: its health checks fail.
 func (p Pods) Findings() []Finding {
 	var list []Finding
 	for _, pod := range p.Canary {
@@ -72,7 +84,7 @@ func (p Pods) Findings() []Finding {
 			continue
 		}
 		for _, status := range podstate.Containers(pod) {
-			if finding, ok := ofContainer(pod.Name, status); ok {
+			if finding, ok := p.ofContainer(pod, status); ok {
 				list = append(list, finding)
 			}
 		}
@@ -84,95 +96,108 @@ func (p Pods) Findings() []Finding {
 	return list
 }
 
-func ofContainer(pod string, status corev1.ContainerStatus) (Finding, bool) {
+func (p Pods) ofContainer(pod *corev1.Pod, status corev1.ContainerStatus) (Finding, bool) {
 	last := podstate.LastEnd(status)
 	ended := ""
 	if last != nil {
 		ended = fmt.Sprintf("; it last ended with %s, exit code %d", last.Reason, last.ExitCode)
 	}
-	killed := podstate.IsOutOfMemory(last)
-	finding := Finding{Action: Review, Subject: pod}
+	restarts := p.restarts(pod, status)
+	killed := podstate.IsOutOfMemory(last) && (restarts > 0 || status.State.Terminated != nil)
+	finding := Finding{Action: Review, Subject: pod.Name}
 	switch {
 	case podstate.IsCrashLooping(status):
 		finding.Action, finding.Cause = RollBack, CauseCrashLoop
-		finding.Reason = fmt.Sprintf("pod %s is in a crash loop (%d restarts%s)", pod, status.RestartCount, ended)
-	case killed && status.RestartCount >= 2:
+		finding.Reason = fmt.Sprintf("pod %s is in a crash loop (%d restarts%s)", pod.Name, status.RestartCount, ended)
+	case killed && restarts >= 2:
 		finding.Action, finding.Cause = RollBack, CauseOOM
-		finding.Reason = fmt.Sprintf("pod %s was killed repeatedly for lack of memory (%d restarts)", pod,
-			status.RestartCount)
+		finding.Reason = fmt.Sprintf("pod %s was killed repeatedly for lack of memory (%d restarts)", pod.Name, restarts)
 	case killed:
-		finding.Cause, finding.Reason = CauseOOM, fmt.Sprintf("pod %s was killed for lack of memory (%d restarts)", pod,
-			status.RestartCount)
-	case status.RestartCount > 0:
-		finding.Cause, finding.Reason = CauseRestart, fmt.Sprintf("pod %s restarted (%d times%s)", pod, status.RestartCount,
-			ended)
+		finding.Cause, finding.Reason = CauseOOM, fmt.Sprintf("pod %s was killed for lack of memory (%d restarts)",
+			pod.Name, restarts)
+	case restarts > 0:
+		finding.Cause, finding.Reason = CauseRestart, fmt.Sprintf("pod %s restarted (%d times%s)", pod.Name, restarts, ended)
 	case podstate.LacksImage(status):
-		finding.Cause, finding.Reason = CauseImage, fmt.Sprintf("pod %s cannot start: %s: %.200s", pod,
+		finding.Cause, finding.Reason = CauseImage, fmt.Sprintf("pod %s cannot start: %s: %.200s", pod.Name,
 			status.State.Waiting.Reason, status.State.Waiting.Message)
 	default:
 		return Finding{}, false
 	}
+	if finding.Action == RollBack {
+		p.excuse(&finding, pod, status.Name)
+	}
 	return finding, true
 }
 
-// lost reports whether a pod fails its readiness probe after having been ready.
-func (p Pods) lost(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp == nil && p.WasReady[string(pod.UID)] && !podstate.IsReady(pod) &&
-		podstate.RunsUnready(pod)
+// restarts counts the restarts of a container since the watch began.
+func (p Pods) restarts(pod *corev1.Pod, status corev1.ContainerStatus) int32 {
+	return max(status.RestartCount-p.Restarts[containerKey(pod, status.Name)], 0)
 }
 
-func (p Pods) readiness() []Finding {
-	var lost []string
-	for _, pod := range p.Canary {
-		if p.lost(pod) {
-			lost = append(lost, pod.Name)
-		}
-	}
-	if len(lost) == 0 {
-		return nil
-	}
-	alike, known := 0, 0
-	for _, pod := range p.Stable {
-		if pod.DeletionTimestamp == nil && p.WasReady[string(pod.UID)] {
-			known++
-			if p.lost(pod) {
-				alike++
-			}
-		}
-	}
-	finding := Finding{
-		Action: RollBack, Cause: CauseReadiness, Subject: strings.Join(lost, ","),
-		Reason: fmt.Sprintf("the readiness probe fails in %s, which was ready before", strings.Join(lost, ", ")),
-	}
-	if alike > 0 && alike*len(p.Canary) >= known*len(lost)/2 {
+// excuse turns a finding about a container that ends again and again into a review when the release is not to blame.
+func (p Pods) excuse(finding *Finding, pod *corev1.Pod, container string) {
+	if !p.isOwn(container) {
 		finding.Action = Review
-		finding.Reason += fmt.Sprintf(", but also in %d of %d stable pods: a shared dependency fails, not the canary",
-			alike, known)
+		finding.Reason += fmt.Sprintf(", but container %s is not the release's own", container)
+		return
 	}
-	return []Finding{finding}
+	canary, stable := p.failing(p.Canary, container), p.failing(p.Stable, container)
+	switch {
+	case stable.isAsBadAs(canary):
+		finding.Action = Review
+		finding.Reason += fmt.Sprintf(", but so do %d of %d stable pods: %s", stable.bad, stable.all, sharedTrouble)
+	case !p.WasReady[string(pod.UID)] && !podstate.IsReady(pod) && p.hasReady():
+		finding.Action = Review
+		finding.Reason += ", but it was never ready, and other pods of the same release are: " +
+			"look at what new pods are started with, such as a changed secret"
+	}
 }
 
-// progress judges the Deployment's progress condition.
-func (p Pods) progress() (Finding, bool) {
-	if p.Deployment == nil {
-		return Finding{}, false
+const sharedTrouble = "a shared dependency fails, not the canary"
+
+// isOwn reports whether a container is the service's: the first one of the Deployment's template, or one of its init
+// containers. Others are sidecars.
+func (p Pods) isOwn(container string) bool {
+	if p.Deployment == nil || len(p.Deployment.Spec.Template.Spec.Containers) == 0 {
+		return true
 	}
-	for _, condition := range p.Deployment.Status.Conditions {
-		if condition.Type != appsv1.DeploymentProgressing || condition.Reason != "ProgressDeadlineExceeded" {
+	template := p.Deployment.Spec.Template.Spec
+	return template.Containers[0].Name == container ||
+		slices.ContainsFunc(template.InitContainers, func(c corev1.Container) bool { return c.Name == container })
+}
+
+// hasReady reports whether a pod of the canary is ready.
+func (p Pods) hasReady() bool {
+	return slices.ContainsFunc(p.Canary, func(pod *corev1.Pod) bool {
+		return pod.DeletionTimestamp == nil && podstate.IsReady(pod)
+	})
+}
+
+// share is a number of pods with trouble among all that could have it.
+type share struct{ bad, all int }
+
+// isAsBadAs reports whether the trouble of these pods is at least half as common as that of others.
+func (s share) isAsBadAs(others share) bool {
+	return s.bad > 0 && 2*s.bad*others.all >= s.all*others.bad
+}
+
+// failing counts the pods whose container of that name is in a crash loop or was killed for its memory repeatedly.
+func (p Pods) failing(pods []*corev1.Pod, container string) share {
+	var s share
+	for _, pod := range pods {
+		if pod.DeletionTimestamp != nil {
 			continue
 		}
-		finding := Finding{Action: Review, Cause: CauseProgress, Subject: p.Deployment.Name,
-			Reason: fmt.Sprintf("deployment %s makes no progress: %.200s", p.Deployment.Name, condition.Message)}
-		for _, pod := range p.Canary {
-			if pod.DeletionTimestamp == nil && podstate.RunsUnready(pod) {
-				finding.Action = RollBack
-				finding.Reason += fmt.Sprintf("; pod %s runs and fails its readiness probe", pod.Name)
+		s.all++
+		for _, status := range podstate.Containers(pod) {
+			if status.Name == container && (podstate.IsCrashLooping(status) ||
+				podstate.IsOutOfMemory(podstate.LastEnd(status)) && p.restarts(pod, status) >= 2) {
+				s.bad++
 				break
 			}
 		}
-		return finding, true
 	}
-	return Finding{}, false
+	return s
 }
 
 // becameUnready reports whether a pod's state alone shows that it was ready before: its readiness changed after its

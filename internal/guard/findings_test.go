@@ -120,6 +120,9 @@ func TestFindings(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
+			if tt.pods.LostFor == nil {
+				tt.pods.LostFor = lostFor(time.Minute, "c1", "c2", "c3", "s1", "s2", "s3")
+			}
 			for _, finding := range tt.pods.Findings() {
 				got = append(got, string(finding.Action)+" "+finding.Cause)
 				if finding.Reason == "" || finding.Subject == "" && finding.Cause != CauseProgress {
@@ -131,6 +134,15 @@ func TestFindings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lostFor says that the pods' readiness is lost for that long, if it is.
+func lostFor(long time.Duration, pods ...string) map[string]time.Duration {
+	lost := map[string]time.Duration{}
+	for _, pod := range pods {
+		lost[pod] = long
+	}
+	return lost
 }
 
 func TestBecameUnready(t *testing.T) {

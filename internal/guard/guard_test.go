@@ -222,7 +222,8 @@ func TestARollbackThatCouldNotDoAStepIsRepeated(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2, 1)
 	w.record(reached())
-	w.refusals = map[string]int{"finance-stable": 2}
+	// One for the request, two while the canary leaves, three for the wait, and one of the second try.
+	w.refusals = map[string]int{"finance-stable": 7}
 	w.guarded()
 	w.customers(2, 1, 0)
 	w.eventually("stable is whole", func() bool {
@@ -240,7 +241,7 @@ func TestARollbackIsNotRepeatedOnceItsLatchIsReleased(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2, 1)
 	w.record(reached())
-	w.refusals = map[string]int{"finance-stable": 1}
+	w.refusals = map[string]int{"finance-stable": 6} // all of the first try
 	w.guarded()
 	end := w.customersUntil(2, 1, 0)
 	w.eventually("rolled back", func() bool { return strings.HasSuffix(w.kinds(), "rolled-back") })

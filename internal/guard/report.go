@@ -24,22 +24,8 @@ func (r *runner) judgePods(ctx context.Context) {
 			Reason: fmt.Sprintf("pod %s has the canary's labels and belongs to no ReplicaSet of %s; it is not counted", name,
 				r.config.canaryDeployment())})
 	}
-	unready := false
 	for _, finding := range r.view.pods.Findings() {
-		if finding.Cause == CauseReadiness && finding.Action == RollBack {
-			unready = true
-			if r.view.unreadySince.IsZero() {
-				r.view.unreadySince = now
-				time.AfterFunc(readinessFor, r.wake)
-			}
-			if now.Sub(r.view.unreadySince) < readinessFor {
-				continue
-			}
-		}
 		r.consider(ctx, finding)
-	}
-	if !unready {
-		r.view.unreadySince = time.Time{}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/kube"
@@ -12,8 +13,13 @@ import (
 )
 
 const (
-	// rollbackLimit bounds a whole rollback; its steps have limits of their own.
-	rollbackLimit = 6 * time.Minute
+	// rollbackLimit bounds a whole rollback with its repetitions; its steps have limits of their own.
+	rollbackLimit = 15 * time.Minute
+	// tellWithin is the longest time that a rollback is repeated before it is reported, whatever it has reached.
+	tellWithin = time.Minute
+	// shortestRetry is the first pause before a canary that is still in traffic is tried again; the pauses double up to
+	// retryAfterFailure.
+	shortestRetry = 500 * time.Millisecond
 	// writeLimit bounds the writing of one entry of the ledger, its repetitions included.
 	writeLimit = time.Minute
 )
@@ -67,9 +73,12 @@ func (r *runner) rollBack(ctx context.Context, finding Finding) {
 		// A guard that loses the leadership carries its rollback on: the next leader would begin at the same place.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackLimit)
 		defer cancel()
-		outcome := rollback.Run(ctx, r.guard.options.Cluster, recorder, options)
-		r.rolledBack(ctx, finding, outcome)
-		r.complete(ctx, image, recorder, options, outcome)
+		attempt := attempt{image, recorder, options}
+		outcome := r.takeOut(ctx, attempt, rollback.Run(ctx, r.guard.options.Cluster, recorder, options))
+		var telling sync.WaitGroup
+		defer telling.Wait()
+		telling.Go(func() { r.rolledBack(ctx, finding, outcome) })
+		r.complete(ctx, attempt, outcome)
 		r.post(func(ctx context.Context) {
 			r.actions.endRollback(r.now())
 			r.refresh(ctx)
@@ -77,26 +86,57 @@ func (r *runner) rollBack(ctx context.Context, finding Finding) {
 	}()
 }
 
-// complete repeats a rollback whose steps failed, for example because the API server was away, until all are done or
-// the context ends. It gives up when another image is on trial or the latch was released: the steps would hit a
-// canary that nothing speaks against.
-func (r *runner) complete(ctx context.Context, image string, recorder rollback.InLedger, options rollback.Options,
-	outcome rollback.Outcome) {
-	for outcome.Undone() {
-		select {
-		case <-ctx.Done():
-			r.log.ErrorContext(ctx, "the rollback stays incomplete", "error", outcome.Err())
-			return
-		case <-time.After(retryAfterFailure):
+// attempt is what a rollback is repeated with.
+type attempt struct {
+	image    string
+	recorder rollback.InLedger
+	options  rollback.Options
+}
+
+// takeOut repeats a rollback that left the canary in traffic, for example because the API server was away, before
+// anything is told of it: an alert and a smoke suite take their time.
+func (r *runner) takeOut(ctx context.Context, attempt attempt, outcome rollback.Outcome) rollback.Outcome {
+	ctx, cancel := context.WithTimeout(ctx, tellWithin)
+	defer cancel()
+	for pause := shortestRetry; ; pause = min(2*pause, retryAfterFailure) {
+		if _, out := outcome.OutOfTraffic(); out || !r.mayRepeat(ctx, attempt, outcome, pause) {
+			return outcome
 		}
-		deployment, exists := r.guard.objects.Deployment(options.Namespace, options.Deployment)
-		if !exists || imageOf(deployment) != image || outcome.Recorded() && r.isReleased(ctx, image) {
-			return
-		}
-		options.Kept = outcome.Evidence
-		outcome = rollback.Run(ctx, r.guard.options.Cluster, recorder, options)
-		r.log.WarnContext(ctx, "rolled back, another try", "complete", !outcome.Undone(), "steps", outcome.String())
+		// The next try must not be cut off by the limit for telling.
+		outcome = r.repeat(context.WithoutCancel(ctx), attempt, outcome)
 	}
+}
+
+// complete repeats a rollback whose steps failed until all are done or the context ends.
+func (r *runner) complete(ctx context.Context, attempt attempt, outcome rollback.Outcome) {
+	for outcome.Undone() {
+		if !r.mayRepeat(ctx, attempt, outcome, retryAfterFailure) {
+			if ctx.Err() != nil {
+				r.log.ErrorContext(ctx, "the rollback stays incomplete", "error", outcome.Err())
+			}
+			return
+		}
+		outcome = r.repeat(ctx, attempt, outcome)
+	}
+}
+
+// mayRepeat waits and reports whether the rollback may be repeated. It may not when another image is on trial or the
+// latch was released: the steps would hit a canary that nothing speaks against.
+func (r *runner) mayRepeat(ctx context.Context, attempt attempt, outcome rollback.Outcome, pause time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(pause):
+	}
+	deployment, exists := r.guard.objects.Deployment(attempt.options.Namespace, attempt.options.Deployment)
+	return exists && imageOf(deployment) == attempt.image && (!outcome.Recorded() || !r.isReleased(ctx, attempt.image))
+}
+
+func (r *runner) repeat(ctx context.Context, attempt attempt, before rollback.Outcome) rollback.Outcome {
+	attempt.options.Kept = before.Evidence
+	outcome := rollback.Run(ctx, r.guard.options.Cluster, attempt.recorder, attempt.options)
+	r.log.WarnContext(ctx, "rolled back, another try", "complete", !outcome.Undone(), "steps", outcome.String())
+	return outcome
 }
 
 // isReleased reports whether the ledger could be read and holds no latch of the image.
@@ -120,7 +160,11 @@ func (r *runner) rollbackOptions(finding Finding) rollback.Options {
 	if r.view.tracker != nil {
 		numbers["counts"] = r.view.tracker.history()
 	}
-	return r.config.rollback().Options(r.guard.options.Cluster, r.guard.options.Now, finding.Reason, numbers)
+	options := r.config.rollback().Options(r.guard.options.Cluster, r.guard.options.Now, finding.Reason, numbers)
+	if r.view.tracker != nil {
+		options.Failing = r.view.tracker.failing(r.now())
+	}
+	return options
 }
 
 // rolledBack reports a rollback to metrics, log, Events and Alertmanager, and looks at stable.

@@ -13,8 +13,6 @@ import (
 const (
 	// confirmFor is how long the guard waits for stable's newest counts before it blames a canary.
 	confirmFor = 400 * time.Millisecond
-	// readinessFor is how long a readiness must stay lost before it rolls back: stable's probes may fail a moment later.
-	readinessFor = time.Second
 	// impostorFor is how long a pod must be seen without its ReplicaSet before it counts as an impostor: the watches of
 	// both are not in step.
 	impostorFor = 3 * time.Second

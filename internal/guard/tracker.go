@@ -3,6 +3,7 @@ package guard
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,15 @@ type tracker struct {
 	// pending are the counts of the stable track since the canary's last ones.
 	pending, pendingSlow gate.Counts
 	recent               []point
-	heldSince            time.Time
+	// newest are the canary's counts of the last newestFor.
+	newest    []counted
+	heldSince time.Time
+}
+
+// counted holds the counts of one scrape of the canary.
+type counted struct {
+	at     time.Time
+	counts gate.Counts
 }
 
 // point holds the counts of one bin of time.
@@ -64,6 +73,8 @@ func (t *tracker) canary(now time.Time, rise Rise) error {
 	t.pending, t.pendingSlow = gate.Counts{}, gate.Counts{}
 	at := t.point(now)
 	at.canary = at.canary.Plus(rise.Requests)
+	t.newest = append(slices.DeleteFunc(t.newest, func(c counted) bool { return now.Sub(c.at) > newestFor }),
+		counted{now, rise.Requests})
 	if err := t.errors.Observe(elapsed, rise.Requests, stable); err != nil {
 		return err
 	}
@@ -147,6 +158,36 @@ func upperTail(counts gate.Counts, p float64) float64 {
 func (t *tracker) hasCounted() bool {
 	canary, _ := t.errors.Total()
 	return canary.N > 0
+}
+
+const (
+	// newestFor is the time that the canary's share of failures now is taken from.
+	newestFor = 5 * time.Second
+	// suddenFor and suddenLeast are the time and the requests from which a canary counts as broken that was well before.
+	suddenFor   = 1500 * time.Millisecond
+	suddenLeast = 10
+)
+
+// failing is the share of the canary's requests that fail now; 0 when it got none. A canary that has just broken is
+// judged by its newest requests alone: the good ones before say nothing about what its pods are still worth.
+func (t *tracker) failing(now time.Time) float64 {
+	var all, sudden gate.Counts
+	for _, c := range t.newest {
+		if now.Sub(c.at) <= suddenFor {
+			sudden = sudden.Plus(c.counts)
+		}
+		if now.Sub(c.at) <= newestFor {
+			all = all.Plus(c.counts)
+		}
+	}
+	if all.N == 0 {
+		return 0
+	}
+	share := float64(all.K) / float64(all.N)
+	if sudden.N >= suddenLeast && 2*sudden.K >= sudden.N {
+		share = max(share, float64(sudden.K)/float64(sudden.N))
+	}
+	return share
 }
 
 // history gives the recent bins as a table.

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -143,5 +144,34 @@ func TestTheSeriesIsBounded(t *testing.T) {
 	tr, _ := tried(t, 3600, gate.Counts{N: 1}, gate.Counts{N: 9})
 	if len(tr.recent) != bins {
 		t.Errorf("%d bins are kept", len(tr.recent))
+	}
+}
+
+func TestFailing(t *testing.T) {
+	begin := time.Unix(1000, 0)
+	tests := []struct {
+		name   string
+		counts []gate.Counts // one a second, the last one now
+		want   float64
+	}{
+		{"no request", nil, 0},
+		{"mildly", []gate.Counts{{N: 100, K: 1}, {N: 100, K: 2}, {N: 100, K: 0}}, 0.01},
+		{"it failed before", []gate.Counts{{N: 100, K: 100}, {N: 10}, {N: 10}, {N: 10}, {N: 10}, {N: 10}, {N: 10}}, 0},
+		{"it has just broken", []gate.Counts{{N: 100}, {N: 100}, {N: 100, K: 100}}, 0.5},
+		{"it breaks wholly", []gate.Counts{{N: 100}, {N: 100}, {N: 100}, {N: 100, K: 100}, {N: 100, K: 100}}, 1},
+		{"too few to tell", []gate.Counts{{N: 4}, {N: 4}, {N: 2, K: 2}}, 0.2},
+	}
+	for _, tt := range tests {
+		tr := newTracker(gate.ErrorRate(0.005, 0.01), gate.Latency(500*time.Millisecond, 0.95), begin)
+		now := begin
+		for _, counts := range tt.counts {
+			now = now.Add(time.Second)
+			if err := tr.canary(now, Rise{Requests: counts}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := tr.failing(now); math.Abs(got-tt.want) > 1e-9 {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
 	}
 }

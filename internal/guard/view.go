@@ -3,6 +3,7 @@ package guard
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -24,8 +25,8 @@ type view struct {
 	young map[string]bool
 	// listed is whether the pods were listed before: the pods of the first list are not young.
 	listed bool
-	// unreadySince is when a readiness that was lost began to speak against the canary; zero while none does.
-	unreadySince time.Time
+	// lostSince is when a pod's readiness was seen to be lost, by UID.
+	lostSince map[string]time.Time
 
 	// targets are the pods that are scraped, by UID.
 	targets map[string]*target
@@ -34,6 +35,11 @@ type view struct {
 	subject subject
 	// confirm is the verdict that waits for stable's newest counts; nil without one.
 	confirm *confirmation
+
+	// words are the times until which the last answer of a stable pod holds, by UID, silentSince is when stable was missed
+	// first since its last answer; zero while it answers.
+	words       map[string]time.Time
+	silentSince time.Time
 
 	// lastSeen is when anything was seen of the canary, blind whether that is too long ago.
 	lastSeen time.Time
@@ -52,12 +58,13 @@ const unknownWeight = -1
 func (s subject) String() string { return fmt.Sprintf("%s at %d %%", s.image, s.weight) }
 
 func newView() view {
-	return view{pods: Pods{WasReady: map[string]bool{}}, young: map[string]bool{}, targets: map[string]*target{}}
+	return view{pods: Pods{WasReady: map[string]bool{}, Restarts: map[string]int32{}}, young: map[string]bool{},
+		lostSince: map[string]time.Time{}, targets: map[string]*target{}, words: map[string]time.Time{}}
 }
 
 // update sorts the pods by the Deployment that owns them.
 func (v *view) update(objects Objects, config Config, now time.Time) {
-	pods := Pods{WasReady: v.pods.WasReady}
+	pods := Pods{WasReady: v.pods.WasReady, Restarts: v.pods.Restarts, LostFor: map[string]time.Duration{}}
 	if deployment, exists := objects.Deployment(config.Spec.Namespace, config.canaryDeployment()); exists {
 		pods.Deployment = deployment
 	}
@@ -80,25 +87,52 @@ func (v *view) update(objects Objects, config Config, now time.Time) {
 		}
 	}
 	v.pods, v.impostors = pods, impostors
-	v.remember()
+	v.remember(now)
 }
 
-// remember notes which pods are young and which have been ready, and forgets those that are gone.
-func (v *view) remember() {
+// remember notes which pods are young, which have been ready, since when their readiness is lost and how often their
+// containers had restarted when they were first seen, and forgets those that are gone.
+func (v *view) remember(now time.Time) {
 	present := map[string]bool{}
 	for _, pods := range [][]*corev1.Pod{v.pods.Canary, v.pods.Stable} {
 		for _, pod := range pods {
 			uid := string(pod.UID)
 			present[uid] = true
-			if _, known := v.pods.WasReady[uid]; !known && v.listed {
+			_, known := v.pods.WasReady[uid]
+			if !known && v.listed {
 				v.young[uid] = true
 			}
+			for _, status := range podstate.Containers(pod) {
+				// What a pod that appeared during the watch has restarted is all of the watch.
+				if !known && !v.listed {
+					v.pods.Restarts[containerKey(pod, status.Name)] = status.RestartCount
+				}
+			}
 			v.pods.WasReady[uid] = v.pods.WasReady[uid] || podstate.IsReady(pod) || becameUnready(pod)
+			v.noteLoss(pod, now)
 		}
 	}
 	gone := func(uid string, _ bool) bool { return !present[uid] }
 	maps.DeleteFunc(v.pods.WasReady, gone)
 	maps.DeleteFunc(v.young, gone)
+	maps.DeleteFunc(v.lostSince, func(uid string, _ time.Time) bool { return !present[uid] })
+	maps.DeleteFunc(v.pods.Restarts, func(key string, _ int32) bool {
+		uid, _, _ := strings.Cut(key, "/")
+		return !present[uid]
+	})
+}
+
+// noteLoss notes since when a pod's readiness is lost.
+func (v *view) noteLoss(pod *corev1.Pod, now time.Time) {
+	uid := string(pod.UID)
+	if !v.pods.lost(pod) {
+		delete(v.lostSince, uid)
+		return
+	}
+	if v.lostSince[uid].IsZero() {
+		v.lostSince[uid] = now
+	}
+	v.pods.LostFor[uid] = now.Sub(v.lostSince[uid])
 }
 
 // follow begins new evidence when the image or the weight of the canary changes, and drops the evidence when no canary
@@ -190,10 +224,38 @@ func (v *view) outgrow() {
 	}
 }
 
+// heard notes an answer of a stable pod. It holds until the second next one is due where the pod limits its scrapes, and
+// for no time where it can be asked.
+func (v *view) heard(uid string, result scraped) {
+	v.silentSince = time.Time{}
+	if result.target.isSlow() {
+		v.words[uid] = result.at.Add(2 * result.interval)
+	}
+}
+
+// hasWord reports whether the last answer of a stable pod that cannot be asked still holds.
+func (v *view) hasWord(now time.Time) bool {
+	for _, until := range v.words {
+		if now.Before(until) {
+			return true
+		}
+	}
+	return false
+}
+
+// silence is how long stable has been missed; it begins with the first call since its last answer.
+func (v *view) silence(now time.Time) time.Duration {
+	if v.silentSince.IsZero() {
+		v.silentSince = now
+	}
+	return now.Sub(v.silentSince)
+}
+
 // drop stops scraping a pod.
 func (v *view) drop(uid string) {
 	v.targets[uid].stop()
 	delete(v.targets, uid)
+	delete(v.words, uid)
 	if v.confirm != nil {
 		delete(v.confirm.waiting, uid)
 	}

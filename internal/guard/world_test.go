@@ -57,6 +57,8 @@ type world struct {
 	skew atomic.Int64
 	// late is a watch of ReplicaSets that has reported none yet.
 	late atomic.Bool
+	// silent are stable pods whose metrics fail.
+	silent atomic.Bool
 }
 
 // now is the guard's clock, whose differences are those of the time on the wall.
@@ -93,6 +95,10 @@ func (w *world) add(name, track string) {
 	counts := &service{}
 	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(answer http.ResponseWriter,
 		_ *http.Request) {
+		if track == names.Stable && w.silent.Load() {
+			http.Error(answer, "no connection of the pool is free", http.StatusServiceUnavailable)
+			return
+		}
 		w.mu.Lock()
 		text := exposed(counts.good, counts.bad, counts.good+counts.bad, counts.good+counts.bad)
 		w.mu.Unlock()

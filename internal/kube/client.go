@@ -28,6 +28,9 @@ const (
 	fieldManager = "finance-rollout"
 	// requestTimeout bounds a single call whose context has no earlier deadline.
 	requestTimeout = 30 * time.Second
+	// mostQPS and mostBurst bound the calls of a client a second, so that a loop that goes wrong does not flood the API
+	// server.
+	mostQPS, mostBurst = 50, 100
 )
 
 // Options choose the cluster.
@@ -43,6 +46,9 @@ type Options struct {
 type Client struct {
 	config    *rest.Config
 	clientset kubernetes.Interface
+	// priority has a rate limit of its own, for a leader's Lease and for the calls that take a canary out of traffic; nil
+	// where clientset serves them too.
+	priority  kubernetes.Interface
 	dynamic   dynamic.Interface
 	transport http.RoundTripper
 	// origin describes where the configuration came from, for errors.
@@ -84,10 +90,12 @@ func newClient(config *rest.Config, origin string) (*Client, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = userAgent
 	config.WarningHandlerWithContext = rest.NoWarnings{}
-	// The API server shares itself out by priority and fairness. A limit here would let the isolation of one canary wait
-	// behind the evidence of others.
-	config.QPS = -1
+	config.QPS, config.Burst = mostQPS, mostBurst
 	clientset, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", origin, err)
+	}
+	urgent, err := kubernetes.NewForConfig(rest.CopyConfig(config))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", origin, err)
 	}
@@ -99,7 +107,16 @@ func newClient(config *rest.Config, origin string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", origin, err)
 	}
-	return &Client{config: config, clientset: clientset, dynamic: dynamicClient, transport: transport, origin: origin}, nil
+	return &Client{config: config, clientset: clientset, priority: urgent, dynamic: dynamicClient, transport: transport,
+		origin: origin}, nil
+}
+
+// urgent is the client for calls that must not wait behind the evidence of others or behind many looks.
+func (c *Client) urgent() kubernetes.Interface {
+	if c.priority != nil {
+		return c.priority
+	}
+	return c.clientset
 }
 
 // chooseContext finds the context that is used, and refuses one that does not exist. Without any context the

@@ -167,3 +167,16 @@ func TestKinds(t *testing.T) {
 	_, err = broken.Kinds(t.Context(), "monitoring.coreos.com/v1")
 	testkit.WantError(t, err, "list the kinds of monitoring.coreos.com/v1")
 }
+
+// Neither client floods the API server, and the evidence does not take the Lease's turn.
+func TestTheClientsHaveRateLimitsOfTheirOwn(t *testing.T) {
+	client, err := newClient(&rest.Config{Host: "https://127.0.0.1:1"}, "a test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	usual := client.clientset.CoreV1().RESTClient().GetRateLimiter()
+	urgent := client.urgent().CoordinationV1().RESTClient().GetRateLimiter()
+	if usual.QPS() != mostQPS || urgent.QPS() != mostQPS || usual == urgent {
+		t.Errorf("limits of %v and %v calls a second, the same: %v", usual.QPS(), urgent.QPS(), usual == urgent)
+	}
+}

@@ -8,10 +8,13 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 // Deployment gives a Deployment. The second result is false when it does not exist.
@@ -106,6 +109,22 @@ func (c *Client) Replicas(ctx context.Context, namespace, name string) (int, err
 		return 1, nil
 	}
 	return int(*deployment.Spec.Replicas), nil
+}
+
+// Growth is how far a Deployment is on its way to its pods, and why it gets no more of them. One that does not exist
+// asks for none.
+func (c *Client) Growth(ctx context.Context, namespace, name string) (podstate.Growth, error) {
+	deployment, exists, err := c.Deployment(ctx, namespace, name)
+	if err != nil || !exists {
+		return podstate.Growth{}, err
+	}
+	var pods []corev1.Pod
+	if podstate.GrowthOf(deployment, nil).Ready < int(deployment.Status.Replicas) {
+		if pods, err = c.listPods(ctx, namespace, metav1.FormatLabelSelector(deployment.Spec.Selector)); err != nil {
+			return podstate.Growth{}, err
+		}
+	}
+	return podstate.GrowthOf(deployment, pods), nil
 }
 
 // Scale sets the replicas of a Deployment. What does not exist has none, so that scaling it to 0 is done.

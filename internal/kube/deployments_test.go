@@ -3,10 +3,13 @@ package kube
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
@@ -63,4 +66,26 @@ func TestReplicas(t *testing.T) {
 		t.Errorf("what does not exist has no pods already: %v", err)
 	}
 	testkit.WantError(t, client.Scale(t.Context(), "shop", "none", 3), "shop/none", "to 3")
+}
+
+func TestGrowth(t *testing.T) {
+	ten := int32(10)
+	labels := map[string]string{"app": "finance", "track": "stable"}
+	deployment := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "finance"},
+		Spec:       appsv1.DeploymentSpec{Replicas: &ten, Selector: &metav1.LabelSelector{MatchLabels: labels}},
+		Status:     appsv1.DeploymentStatus{Replicas: 5, ReadyReplicas: 4},
+	}
+	pending := newPod("p", false, labels)
+	pending.Status.Conditions = append(pending.Status.Conditions, corev1.PodCondition{Type: corev1.PodScheduled,
+		Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/1 nodes"})
+	client := &Client{clientset: fake.NewClientset(deployment, pending)}
+	got, err := client.Growth(t.Context(), "shop", "finance")
+	want := podstate.Growth{Wanted: 10, Ready: 4, Refused: "pod p is Unschedulable: 0/1 nodes"}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if got, err := client.Growth(t.Context(), "shop", "none"); got != (podstate.Growth{}) || err != nil {
+		t.Errorf("what does not exist: %+v, %v", got, err)
+	}
 }

@@ -34,7 +34,7 @@ func (c *Client) Lead(ctx context.Context, namespace, name, identity string, lea
 		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 			Lock: &resourcelock.LeaseLock{
 				LeaseMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-				Client:    c.clientset.CoordinationV1(), LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+				Client:    c.urgent().CoordinationV1(), LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
 			},
 			LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod, ReleaseOnCancel: true,
 			Name: name,

@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 
@@ -185,6 +186,36 @@ func TestLabelPod(t *testing.T) {
 		pod, err := client.clientset.CoreV1().Pods("shop").Get(t.Context(), "guard", metav1.GetOptions{})
 		if got, has := pod.Labels["leader"]; err != nil || got != value || has != (value != "") {
 			t.Errorf("label %q, %v", got, err)
+		}
+	}
+}
+
+// An isolation is not held up by what else the client does, nor by the pods before it.
+func TestAnIsolationHasAClientOfItsOwn(t *testing.T) {
+	labels := map[string]string{"app": "finance"}
+	var pods []runtime.Object
+	var want []string
+	for i := range 25 {
+		want = append(want, fmt.Sprintf("p%02d", i))
+		pods = append(pods, newPod(want[i], true, labels))
+	}
+	pods[7].(*corev1.Pod).Labels = map[string]string{"app": "finance", "traffic": "isolated"}
+	want = slices.Delete(want, 7, 8)
+	usual, urgent := fake.NewClientset(pods...), fake.NewClientset(pods...)
+	client := &Client{clientset: usual, priority: urgent}
+	changed, err := client.LabelPods(t.Context(), "shop", labels, "traffic", "isolated")
+	if diff := cmp.Diff(want, changed); diff != "" || err != nil {
+		t.Errorf("%v; changed (-want +got)\n%s", err, diff)
+	}
+	for name, made := range map[string]*fake.Clientset{"the usual client": usual, "the client of its own": urgent} {
+		patches := 0
+		for _, action := range made.Actions() {
+			if action.GetVerb() == "patch" {
+				patches++
+			}
+		}
+		if want := map[bool]int{true: 24}[made == urgent]; patches != want {
+			t.Errorf("%s patched %d pods, want %d", name, patches, want)
 		}
 	}
 }

@@ -210,29 +210,48 @@ func (r *httpRoute) lack(wanted map[string]int) string {
 	return ""
 }
 
-// unaccepted says why a parent has not taken the route over as it is now; nothing when it has.
+// unaccepted says why a parent has not taken the route over as it is now; nothing when it has. The parent has when any
+// controller has accepted this generation: one that is gone leaves its entry behind, with an older generation.
 func (r *httpRoute) unaccepted(parent parentRef) string {
 	parent = r.completed(parent)
+	lack, newest := "", int64(-1)
 	for _, status := range r.Status.Parents {
 		if r.completed(status.ParentRef) != parent {
 			continue
 		}
-		for _, kind := range []string{"Accepted", "ResolvedRefs"} {
-			condition := meta.FindStatusCondition(status.Conditions, kind)
-			switch {
-			case condition == nil:
-				return fmt.Sprintf("%s has not reported %s", parent, kind)
-			case condition.ObservedGeneration != r.Metadata.Generation:
-				return fmt.Sprintf("%s reports %s of generation %d, the route is at %d", parent, kind, condition.ObservedGeneration,
-					r.Metadata.Generation)
-			case condition.Status != metav1.ConditionTrue:
-				return fmt.Sprintf("%s reports that %s is %s: %s", parent, kind, condition.Status,
-					reason(condition.Reason, condition.Message))
-			}
+		why, generation := r.refusal(parent, status.Conditions)
+		if why == "" {
+			return ""
 		}
-		return ""
+		// The controller that looked at the route last says best what is missing.
+		if generation > newest {
+			lack, newest = why, generation
+		}
 	}
-	return fmt.Sprintf("%s has reported nothing: check that it exists and that a controller runs for its class", parent)
+	if lack == "" {
+		return fmt.Sprintf("%s has reported nothing: check that it exists and that a controller runs for its class", parent)
+	}
+	return lack
+}
+
+// refusal says why a controller's entry for a parent does not accept the route as it is now, and which generation the
+// entry is about.
+func (r *httpRoute) refusal(parent parentRef, conditions []metav1.Condition) (why string, generation int64) {
+	for _, kind := range []string{"Accepted", "ResolvedRefs"} {
+		condition := meta.FindStatusCondition(conditions, kind)
+		switch {
+		case condition == nil:
+			return fmt.Sprintf("%s has not reported %s", parent, kind), generation
+		case condition.ObservedGeneration != r.Metadata.Generation:
+			return fmt.Sprintf("%s reports %s of generation %d, the route is at %d", parent, kind, condition.ObservedGeneration,
+				r.Metadata.Generation), condition.ObservedGeneration
+		case condition.Status != metav1.ConditionTrue:
+			return fmt.Sprintf("%s reports that %s is %s: %s", parent, kind, condition.Status,
+				reason(condition.Reason, condition.Message)), condition.ObservedGeneration
+		}
+		generation = condition.ObservedGeneration
+	}
+	return "", generation
 }
 
 // completed fills in what a reference leaves out: controllers may report it so.

@@ -361,3 +361,43 @@ func TestWaitRouteSaysWhatFailed(t *testing.T) {
 		})
 	}
 }
+
+// A controller that is gone leaves its entry behind.
+func TestAnyControllerMayAcceptARoute(t *testing.T) {
+	accepted := func(generation int64, status metav1.ConditionStatus) []metav1.Condition {
+		return []metav1.Condition{
+			{Type: "Accepted", Status: status, Reason: "Because", ObservedGeneration: generation},
+			{Type: "ResolvedRefs", Status: metav1.ConditionTrue, ObservedGeneration: generation},
+		}
+	}
+	tests := []struct {
+		name    string
+		entries [][]metav1.Condition
+		want    string
+	}{
+		{"a stale entry before the live one", [][]metav1.Condition{accepted(1, metav1.ConditionTrue),
+			accepted(4, metav1.ConditionTrue)}, ""},
+		{"a stale entry behind it", [][]metav1.Condition{accepted(4, metav1.ConditionTrue),
+			accepted(1, metav1.ConditionTrue)}, ""},
+		{"a controller that says nothing beside it", [][]metav1.Condition{nil, accepted(4, metav1.ConditionTrue)}, ""},
+		{"stale entries alone", [][]metav1.Condition{accepted(1, metav1.ConditionTrue), accepted(2, metav1.ConditionTrue)},
+			"gateway infra/public reports Accepted of generation 2, the route is at 4"},
+		{"the live one refuses", [][]metav1.Condition{accepted(1, metav1.ConditionTrue), accepted(4, metav1.ConditionFalse)},
+			"gateway infra/public reports that Accepted is False: Because"},
+		{"nobody", nil,
+			"gateway infra/public has reported nothing: check that it exists and that a controller runs for its class"},
+	}
+	for _, tt := range tests {
+		parent := parentRef{Group: httpRoutes.Group, Kind: "Gateway", Namespace: "infra", Name: "public"}
+		route := &httpRoute{Metadata: metav1.ObjectMeta{Name: "finance", Namespace: "shop", Generation: 4}}
+		for _, conditions := range tt.entries {
+			route.Status.Parents = append(route.Status.Parents, struct {
+				ParentRef  parentRef          `json:"parentRef"`
+				Conditions []metav1.Condition `json:"conditions"`
+			}{parent, conditions})
+		}
+		if got := route.unaccepted(parent); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

@@ -91,7 +91,8 @@ func stripped(object any) (any, error) {
 		typed.ManagedFields = nil
 		for i := range typed.Spec.Template.Spec.Containers {
 			container := &typed.Spec.Template.Spec.Containers[i]
-			*container = corev1.Container{Name: container.Name, Image: container.Image}
+			*container = corev1.Container{Name: container.Name, Image: container.Image,
+				ReadinessProbe: container.ReadinessProbe}
 		}
 	case *corev1.ConfigMap:
 		typed.ManagedFields, typed.BinaryData = nil, nil

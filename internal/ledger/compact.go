@@ -1,16 +1,22 @@
 package ledger
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Sizes of the history in bytes. A ConfigMap holds 1 MiB.
 const (
-	// softLimit is the size above which the checkpoints of completed soaks are folded.
-	softLimit = 512 << 10
+	// softLimit is the size above which checkpoints and extensions of soaks are folded.
+	softLimit = 128 << 10
 	// hardLimit is the size above which ordinary entries are refused. The rest is a reserve for rollbacks, which must
 	// always be recorded.
 	hardLimit    = 768 << 10
 	reserveLimit = 1000 << 10
 )
+
+// newest is the number of checkpoints and extensions of the running soak that are not folded.
+const newest = 48
 
 // fitted compacts the ledger if it exceeds the soft limit. Decisions are never dropped: a ledger that is still too
 // large is an error.
@@ -33,26 +39,24 @@ func (l *Ledger) fitted(safety bool) (*Ledger, error) {
 	return folded, nil
 }
 
-// folded replaces each run of checkpoints of a completed soak by one entry and renews the checksums.
+// folded replaces the checkpoints of each soak by one entry, and its extensions by another, and renews the checksums.
+// The newest ones of the running soak stay as they are.
 func (l *Ledger) folded() (*Ledger, error) {
-	running := l.soakStart()
-	var kept []Entry
+	running := l.unfolded()
+	var f folder
 	for _, entry := range l.entries {
-		last := len(kept) - 1
 		switch {
-		case entry.decision() || entry.Seq > running:
-			kept = append(kept, entry)
-		case last >= 0 && kept[last].Kind == Checkpoints:
-			kept[last] = fold(kept[last], entry)
+		case !entry.foldable() || entry.Seq >= running:
+			f.keep(entry)
+		case entry.Kind == Extended:
+			f.extensions = f.fold(f.extensions, entry, foldExtension)
 		default:
-			first := entry
-			first.Kind, first.Numbers, first.Reason = Checkpoints, nil, ""
-			first.Folded, first.Until = 1, &entry.Time
-			kept = append(kept, first)
+			f.checkpoints = f.fold(f.checkpoints, entry, foldCheckpoint)
 		}
 	}
+	f.close()
 	next, previous := &Ledger{}, ""
-	for _, entry := range kept {
+	for _, entry := range f.kept {
 		sealed, err := reseal(entry, previous)
 		if err != nil {
 			return nil, err
@@ -62,16 +66,90 @@ func (l *Ledger) folded() (*Ledger, error) {
 	return next, nil
 }
 
-// fold adds a checkpoint to the entry that replaces those before it, and keeps the worst verdict.
-func fold(into, checkpoint Entry) Entry {
+// unfolded is the number of the first entry of the running soak that must stay as it is.
+func (l *Ledger) unfolded() int {
+	start, seen := l.soakStart(), 0
+	for _, entry := range slices.Backward(l.entries) {
+		if entry.Seq <= start {
+			break
+		}
+		if entry.foldable() {
+			if seen++; seen == newest {
+				return entry.Seq
+			}
+		}
+	}
+	return start
+}
+
+// folder gathers the entries of a compacted ledger.
+type folder struct {
+	kept []Entry
+	// checkpoints and extensions are the entries that the soak at hand is folded into; nil while there is none.
+	checkpoints, extensions *Entry
+}
+
+// fold adds an entry to the one that replaces those before it.
+func (f *folder) fold(into *Entry, entry Entry, add func(into, entry Entry) Entry) *Entry {
+	if into == nil {
+		first := entry
+		if first.Kind == Checkpoint {
+			first.Kind, first.Numbers, first.Reason = Checkpoints, nil, ""
+			first.Folded, first.Until = 1, &entry.Time
+			first.line = ""
+		}
+		return &first
+	}
+	sum := add(*into, entry)
+	sum.line = ""
+	return &sum
+}
+
+// keep ends the soak at hand and keeps an entry as it is.
+func (f *folder) keep(entry Entry) {
+	f.close()
+	f.kept = append(f.kept, entry)
+}
+
+// close keeps what the soak at hand was folded into, in the order of the numbers.
+func (f *folder) close() {
+	first, second := f.checkpoints, f.extensions
+	if first != nil && second != nil && first.Seq > second.Seq {
+		first, second = second, first
+	}
+	for _, entry := range []*Entry{first, second} {
+		if entry != nil {
+			f.kept = append(f.kept, *entry)
+		}
+	}
+	f.checkpoints, f.extensions = nil, nil
+}
+
+// foldCheckpoint keeps the worst verdict.
+func foldCheckpoint(into, checkpoint Entry) Entry {
 	into.Seq = checkpoint.Seq
-	into.Folded++
+	into.Folded += max(checkpoint.Folded, 1)
 	until := checkpoint.Time
+	if checkpoint.Until != nil {
+		until = *checkpoint.Until
+	}
 	into.Until, into.Soaked = &until, checkpoint.Soaked
 	if severity(checkpoint.Verdict) > severity(into.Verdict) {
 		into.Verdict = checkpoint.Verdict
 	}
 	return into
+}
+
+// foldExtension keeps the last extension's reason and numbers, which include those before, and counts them all.
+func foldExtension(into, extension Entry) Entry {
+	last := extension
+	last.Time, last.Folded = into.Time, max(into.Folded, 1)+max(extension.Folded, 1)
+	until := extension.Time
+	if extension.Until != nil {
+		until = *extension.Until
+	}
+	last.Until = &until
+	return last
 }
 
 func severity(verdict string) int {
@@ -89,7 +167,7 @@ func severity(verdict string) int {
 
 // reseal chains an entry to a new predecessor and keeps the text of fields that this version does not know.
 func reseal(entry Entry, previous string) (Entry, error) {
-	if entry.line == "" || entry.Kind == Checkpoints {
+	if entry.line == "" {
 		return seal(entry, previous)
 	}
 	body, _, ok := cutSum(entry.line)

@@ -20,11 +20,12 @@ const (
 	ShiftReached Kind = "shift-reached"
 	// Checkpoint is a scheduled evaluation of the soak.
 	Checkpoint Kind = "checkpoint"
-	// Checkpoints replaces the checkpoints of a completed soak when the ledger is compacted.
+	// Checkpoints replaces the older checkpoints of a soak when the ledger is compacted.
 	Checkpoints Kind = "checkpoints"
 	// Verdict is the outcome of a gate.
 	Verdict Kind = "verdict"
-	// Extended: the soak's time was over and its criteria were not met.
+	// Extended: the soak's time was over and its criteria were not met. When the ledger is compacted, one entry stands for
+	// several extensions.
 	Extended Kind = "extended"
 	// RollbackBegun: the canary is being taken out of traffic. The entry latches the image, so that an interrupted
 	// rollback is not undone.
@@ -82,8 +83,8 @@ type Entry struct {
 	Numbers []Number `json:"numbers,omitempty"`
 	// Soaked is the soaked time at a checkpoint or an extension, in seconds.
 	Soaked int64 `json:"soaked,omitempty"`
-	// Folded is the number of checkpoints that a folded entry replaces, and Until the time of the last one. For an
-	// attestation, Until is its expiry.
+	// Folded is the number of checkpoints or extensions that a folded entry replaces, and Until the time of the last one.
+	// For an attestation, Until is its expiry.
 	Folded int        `json:"folded,omitempty"`
 	Until  *time.Time `json:"until,omitempty"`
 
@@ -104,8 +105,10 @@ type Number struct {
 	Upper   float64 `json:"upper"`
 }
 
-// decision reports whether the entry must survive compaction, as all but a soak's checkpoints must.
-func (e Entry) decision() bool { return e.Kind != Checkpoint }
+// foldable reports whether compaction may fold the entry with others of its soak. All others are decisions, which stay.
+func (e Entry) foldable() bool {
+	return e.Kind == Checkpoint || e.Kind == Checkpoints || e.Kind == Extended
+}
 
 // safety reports whether the entry keeps a bad image out of traffic. Such an entry may use the ledger's reserve.
 func (e Entry) safety() bool { return e.Kind == RollbackBegun || e.Kind == RolledBack }

@@ -268,10 +268,9 @@ func TestCompactionKeepsEveryDecision(t *testing.T) {
 	if _, err := Write(t.Context(), store, now, many...); err != nil {
 		t.Fatal(err)
 	}
-	before := len(store.data[keyHistory])
 	ledger := write(t, store, now, begun(onTrial, 10, 30), reached(onTrial, 30),
 		Entry{Kind: Checkpoint, To: 30, Verdict: "pass"})
-	for len(store.data[keyHistory]) >= before {
+	for size := 0; size < softLimit; size += 1900 {
 		ledger = write(t, store, now, Entry{Kind: Overridden, Reason: strings.Repeat("y", 1900)})
 	}
 	kinds := map[Kind]int{}
@@ -291,6 +290,48 @@ func TestCompactionKeepsEveryDecision(t *testing.T) {
 	again, err := Read(t.Context(), store)
 	if err != nil || again.State().Weight != 30 {
 		t.Errorf("the compacted ledger: %v", err)
+	}
+}
+
+// A checkpoint every 15 minutes and an extension a day for a year, at one stage.
+func TestAYearAtOneStageFits(t *testing.T) {
+	store := &memory{}
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	now := func() time.Time { return at }
+	write(t, store, now, begun(onTrial, 0, 10), reached(onTrial, 10))
+	since := at
+	day := make([]Entry, 97)
+	for i := range day {
+		day[i] = Entry{Kind: Checkpoint, To: 10, Who: "guard/finance-service-guard-84dcdf5494-4x6hh", Image: onTrial,
+			Verdict: "inconclusive", Reason: strings.Repeat("x", 300), Numbers: make([]Number, 4)}
+	}
+	day[96].Kind = Extended
+	// Five days a write, for the sake of the time that the test takes.
+	for range 73 {
+		at = at.Add(5 * 24 * time.Hour)
+		ledger := write(t, store, now, slices.Repeat(day, 5)...)
+		if size := len(store.data[keyHistory]); size > 256<<10 {
+			t.Fatalf("%d KiB after %v", size>>10, at.Sub(since))
+		}
+		days := int(at.Sub(since).Hours() / 24)
+		if state := ledger.State(); state.Extensions != days || !state.LastCheckpoint.Equal(at) ||
+			!state.SoakSince.Equal(since) {
+			t.Fatalf("after %d days: %d extensions, last checkpoint %v, soak since %v", days, state.Extensions,
+				state.LastCheckpoint, state.SoakSince)
+		}
+	}
+	looks := 0
+	history, err := Read(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range history.Entries() {
+		if entry.Kind == Checkpoint || entry.Kind == Checkpoints {
+			looks += max(entry.Folded, 1)
+		}
+	}
+	if looks != 365*96 {
+		t.Errorf("%d checkpoints, want %d", looks, 365*96)
 	}
 }
 

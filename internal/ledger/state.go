@@ -119,8 +119,12 @@ func (s *State) apply(entry Entry) {
 		s.reach(entry)
 	case Checkpoint:
 		s.LastCheckpoint = entry.Time
+	case Checkpoints:
+		if entry.Until != nil {
+			s.LastCheckpoint = *entry.Until
+		}
 	case Extended:
-		s.Extensions++
+		s.Extensions += max(entry.Folded, 1)
 	case RollbackBegun:
 		begun := entry
 		s.latches[entry.Image], s.Unfinished = entry, &begun

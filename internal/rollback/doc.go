@@ -1,9 +1,10 @@
 // Package rollback takes a bad canary out of traffic and keeps the evidence against it. The program's hooks, the
 // operator's command and the guard use it alike, at any time and repeatedly.
 //
-// Its steps are, in this order: note the intent, divert the requests where a route or the Service splits them,
-// isolate the canary's pods, confirm that no endpoint is left, bring stable to full capacity, collect evidence, scale
-// the canary to 0, and record the outcome. Every step is idempotent, so that another run completes a rollback that
+// Its steps are, in this order: note the intent, ask stable for all its pods, divert the requests where a route or the
+// Service splits them, isolate the canary's pods as stable takes over and confirm that no endpoint is left, collect
+// evidence, scale the canary to 0, wait for stable, and record the outcome. See [Options] for how many of the canary's
+// pods may leave before stable has its own. Every step is idempotent, so that another run completes a rollback that
 // was interrupted anywhere. The intent comes first because it latches the image: from then on no update gives it
 // requests, even if this process dies. A failed step does not keep the later ones from running.
 //

@@ -1,15 +1,12 @@
 package rollback
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,8 +21,25 @@ const (
 	logLines     = 500
 	logBytes     = 128 << 10
 	archiveBytes = 700 << 10
+	// restBytes is the part of the archive for all but the pods.
+	restBytes = 60 << 10
 	// mostPods bounds the pods that are collected.
 	mostPods = 20
+	// mostEvents bounds the events, the newest of which are kept.
+	mostEvents = 500
+	// readers is the number of logs that are read at a time, packers that of the pods that are redacted and compressed:
+	// together they bound the memory.
+	readers = 8
+	packers = 2
+)
+
+// Time limits of the evidence. A node that hangs costs the logs of its pods and nothing else.
+const (
+	logLimit      = 3 * time.Second
+	collectLimit  = 8 * time.Second
+	packLimit     = 7 * time.Second
+	saveLimit     = 5 * time.Second
+	evidenceLimit = collectLimit + packLimit + saveLimit
 )
 
 // Evidence is the state of a canary at its rollback.
@@ -50,38 +64,88 @@ type PodEvidence struct {
 	Logs map[string]string `json:"logs,omitempty"`
 }
 
-// evidence collects and stores the evidence. Missing parts are named in it and stop nothing.
+// evidence collects and stores the evidence. Missing parts are named in it and stop nothing: whatever was collected in
+// time is stored.
 func (r *run) evidence(ctx context.Context) (string, error) {
 	if r.options.Kept != "" {
 		r.outcome.Evidence = r.options.Kept
 		return r.options.Kept + ", stored before", nil
 	}
+	defer r.keepIsolated(ctx)()
 	evidence := Evidence{Time: r.options.Now().UTC(), Reason: r.options.Reason, Numbers: r.options.Numbers}
 	redactor := redact.New(r.options.Secrets)
-	pods, err := r.cluster.AllPods(ctx, r.options.Namespace, r.options.Canary)
-	evidence.miss("pods", err)
-	for i := range pods[:min(len(pods), mostPods)] {
-		evidence.Pods = append(evidence.Pods, r.pod(ctx, &evidence, &pods[i], redactor))
-	}
-	if len(pods) > mostPods {
-		evidence.miss("pods", fmt.Errorf("%d more than the %d that are collected", len(pods)-mostPods, mostPods))
-	}
-	evidence.Events, err = r.cluster.EventTexts(ctx, r.options.Namespace, r.options.Deployment)
-	evidence.miss("events", err)
-	archive, err := evidence.pack(redactor)
+	collecting, cancel := context.WithTimeoutCause(ctx, collectLimit, fmt.Errorf("not collected within %v", collectLimit))
+	defer cancel()
+	archive, pods, err := r.collect(collecting, &evidence, redactor)
 	if err != nil {
 		return "", err
 	}
 	name := fmt.Sprintf("%s-evidence-%s", r.options.App, evidence.Time.Format("20060102-150405"))
-	if err := r.cluster.SaveEvidence(ctx, r.options.Namespace, name, r.options.App, archive, keepEvidence); err != nil {
+	// The limit of the step is the sum of its parts'. The save has a limit of its own in case a part took longer.
+	saving, stop := context.WithTimeoutCause(context.WithoutCancel(ctx), saveLimit,
+		fmt.Errorf("not saved within %v", saveLimit))
+	defer stop()
+	if err := r.cluster.SaveEvidence(saving, r.options.Namespace, name, r.options.App, archive, keepEvidence); err != nil {
 		return "", err
 	}
 	r.outcome.Evidence = name
-	done := fmt.Sprintf("%s, %d pods, %d events", name, len(evidence.Pods), len(evidence.Events))
+	done := fmt.Sprintf("%s, %d pods, %d events", name, pods, len(evidence.Events))
 	if len(evidence.Missing) > 0 {
 		return done, errors.New("incomplete: " + strings.Join(evidence.Missing, "; "))
 	}
 	return done, nil
+}
+
+// collect reads all parts at the same time and packs each pod as soon as it is read. It returns the archive and the
+// number of pods in it.
+func (r *run) collect(ctx context.Context, evidence *Evidence, redactor redact.Redactor) ([]byte, int, error) {
+	var events []string
+	var eventsErr error
+	var listing sync.WaitGroup
+	listing.Go(func() {
+		events, eventsErr = r.cluster.EventTexts(ctx, r.options.Namespace, r.options.Deployment)
+	})
+	pods, err := r.cluster.AllPods(ctx, r.options.Namespace, r.options.Canary)
+	evidence.miss("pods", err)
+	if len(pods) > mostPods {
+		evidence.miss("pods", fmt.Errorf("%d more than the %d that are collected", len(pods)-mostPods, mostPods))
+		pods = pods[:mostPods]
+	}
+	packed, missing := r.packPods(ctx, pods, redactor)
+	for i := range packed {
+		evidence.Missing = append(evidence.Missing, missing[i]...)
+	}
+	listing.Wait()
+	evidence.miss("events", eventsErr)
+	evidence.Events = events[max(0, len(events)-mostEvents):]
+	archive, err := evidence.pack(packed, redactor)
+	return archive, len(packed), err
+}
+
+// packPods collects and packs the pods, and returns the members of the archive and what is missing of each pod.
+func (r *run) packPods(ctx context.Context, pods []corev1.Pod, redactor redact.Redactor) (members [][]byte,
+	missing [][]string) {
+	members, missing = make([][]byte, len(pods)), make([][]string, len(pods))
+	reading, packing := make(chan struct{}, readers), make(chan struct{}, packers)
+	room := (archiveBytes - restBytes) / max(len(pods), 1)
+	var working sync.WaitGroup
+	for i := range pods {
+		working.Go(func() {
+			state, lacks := r.pod(ctx, &pods[i], reading, redactor)
+			packing <- struct{}{}
+			defer func() { <-packing }()
+			member, lack, err := packPod(state, room, redactor)
+			if err != nil {
+				lack = fmt.Sprintf("pod %s: %v", pods[i].Name, err)
+			}
+			if members[i] = member; lack != "" {
+				lacks = append(lacks, lack)
+			}
+			missing[i] = lacks
+		})
+	}
+	working.Wait()
+	return slices.DeleteFunc(members, func(member []byte) bool { return member == nil }), missing
 }
 
 func (e *Evidence) miss(what string, err error) {
@@ -90,26 +154,59 @@ func (e *Evidence) miss(what string, err error) {
 	}
 }
 
-// pod collects the state and the logs of a pod. A log is redacted before it is cut: half a credential would not be
-// recognized.
-func (r *run) pod(ctx context.Context, evidence *Evidence, pod *corev1.Pod, redactor redact.Redactor) PodEvidence {
+// pod collects the state and the logs of a pod, and names what is missing.
+func (r *run) pod(ctx context.Context, pod *corev1.Pod, reading chan struct{}, redactor redact.Redactor) (PodEvidence,
+	[]string) {
 	state := PodEvidence{Name: pod.Name, Status: pod.Status, Labels: pod.Labels, Logs: map[string]string{}}
 	for _, container := range pod.Spec.Containers {
 		state.Images = append(state.Images, container.Image)
 	}
+	var mu sync.Mutex
+	var lacks []string
+	var logs sync.WaitGroup
+	read := func(container string, previous bool, key, what string) {
+		logs.Go(func() {
+			text, err := r.log(ctx, pod.Name, container, previous, reading, redactor)
+			mu.Lock()
+			defer mu.Unlock()
+			if state.Logs[key] = text; err != nil {
+				lacks = append(lacks, fmt.Sprintf("%s of %s: %v", what, pod.Name, err))
+			}
+		})
+	}
 	for _, status := range pod.Status.ContainerStatuses {
 		if status.State.Waiting == nil || status.RestartCount > 0 {
-			text, err := r.cluster.Logs(ctx, r.options.Namespace, pod.Name, status.Name, false, logLines)
-			evidence.miss("log of "+pod.Name, err)
-			state.Logs[status.Name] = end(redactor.Text(text), logBytes)
+			read(status.Name, false, status.Name, "log")
 		}
 		if status.RestartCount > 0 {
-			text, err := r.cluster.Logs(ctx, r.options.Namespace, pod.Name, status.Name, true, logLines)
-			evidence.miss("previous log of "+pod.Name, err)
-			state.Logs[status.Name+" (previous)"] = end(redactor.Text(text), logBytes)
+			read(status.Name, true, status.Name+" (previous)", "previous log")
 		}
 	}
-	return state
+	logs.Wait()
+	slices.Sort(lacks)
+	return state, lacks
+}
+
+// log reads the end of a log. It is redacted before it is cut: half a credential would not be recognized. A reader that
+// hangs gives its place up with the log's limit, so that the others get theirs.
+func (r *run) log(ctx context.Context, pod, container string, previous bool, reading chan struct{},
+	redactor redact.Redactor) (string, error) {
+	select {
+	case reading <- struct{}{}:
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+	defer func() { <-reading }()
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, logLimit, fmt.Errorf("not read within %v", logLimit))
+	defer cancel()
+	text, err := r.cluster.Logs(ctx, r.options.Namespace, pod, container, previous, logLines)
+	if err != nil {
+		err = errors.Join(err, context.Cause(ctx))
+	}
+	return end(redactor.Text(text), logBytes), err
 }
 
 // end cuts a text to its end, where the failure is. It cuts between lines.
@@ -122,83 +219,4 @@ func end(text string, most int) string {
 		text = lines
 	}
 	return "…" + text
-}
-
-// pack redacts and compresses the evidence. It shortens the logs until the archive fits. The evidence is redacted once
-// and before it is shortened: redacting is far slower than compressing.
-func (e Evidence) pack(redactor redact.Redactor) ([]byte, error) {
-	e, err := e.redacted(redactor)
-	if err != nil {
-		return nil, err
-	}
-	for most := logBytes; ; most /= 2 {
-		for _, pod := range e.Pods {
-			for _, name := range slices.Sorted(maps.Keys(pod.Logs)) {
-				pod.Logs[name] = end(pod.Logs[name], most)
-			}
-		}
-		document, err := json.Marshal(e)
-		if err != nil {
-			return nil, fmt.Errorf("encode the evidence: %w", err)
-		}
-		archive, err := compress(document)
-		if err != nil || len(archive) <= archiveBytes {
-			return archive, err
-		}
-		if most == 0 {
-			return nil, fmt.Errorf("the evidence has %d bytes without any log, more than the %d that can be stored",
-				len(archive), archiveBytes)
-		}
-	}
-}
-
-// redacted redacts the whole marshalled document, so that a termination message or a label hides no credential either.
-func (e Evidence) redacted(redactor redact.Redactor) (Evidence, error) {
-	document, err := json.Marshal(e)
-	if err != nil {
-		return Evidence{}, fmt.Errorf("encode the evidence: %w", err)
-	}
-	var clean Evidence
-	if err = json.Unmarshal(redactor.Document(document), &clean); err == nil {
-		return clean, nil
-	}
-	// A secret that reads like a time or a number can be a part of one. The evidence is worth more than the state of
-	// its pods.
-	e.Pods = slices.Clone(e.Pods)
-	for i := range e.Pods {
-		e.Pods[i].Status = corev1.PodStatus{}
-	}
-	e.miss("state of the pods", err)
-	if document, err = json.Marshal(e); err != nil {
-		return Evidence{}, fmt.Errorf("encode the evidence: %w", err)
-	}
-	if err := json.Unmarshal(redactor.Document(document), &clean); err != nil {
-		return Evidence{}, fmt.Errorf("redact the evidence: %w", err)
-	}
-	return clean, nil
-}
-
-func compress(document []byte) ([]byte, error) {
-	var archive bytes.Buffer
-	writer := gzip.NewWriter(&archive)
-	if _, err := writer.Write(document); err != nil {
-		return nil, fmt.Errorf("compress the evidence: %w", err)
-	}
-	if err := writer.Close(); err != nil {
-		return nil, fmt.Errorf("compress the evidence: %w", err)
-	}
-	return archive.Bytes(), nil
-}
-
-// Unpack reads an archive of evidence. It returns an error when the archive is damaged.
-func Unpack(archive []byte) (Evidence, error) {
-	reader, err := gzip.NewReader(bytes.NewReader(archive))
-	if err != nil {
-		return Evidence{}, fmt.Errorf("read the evidence: %w", err)
-	}
-	var evidence Evidence
-	if err := json.NewDecoder(reader).Decode(&evidence); err != nil {
-		return Evidence{}, fmt.Errorf("read the evidence: %w", err)
-	}
-	return evidence, nil
 }

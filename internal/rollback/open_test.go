@@ -19,7 +19,7 @@ func (n *narrowed) OpenService(context.Context, string, string, string) (bool, e
 	if n.err == nil {
 		n.narrow = false
 	}
-	n.calls = append(n.calls, "open")
+	_ = n.simple("open")
 	return was, n.err
 }
 
@@ -31,8 +31,8 @@ func TestTheServiceIsOpenedBeforeTheCanaryIsIsolated(t *testing.T) {
 	if err := outcome.Err(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"begin", "open", "replicas", "scale finance-stable", "wait", "label"}
-	if !slices.Equal(w.calls[:6], want) || !strings.Contains(outcome.String(), "10 stable pods are ready") {
+	want := []string{"begin", "growth", "scale finance-stable", "open", "growth", "label"}
+	if !slices.Equal(w.called()[:6], want) || !strings.Contains(outcome.String(), "selects both tracks now") {
 		t.Errorf("called %v: %s", w.calls, outcome)
 	}
 }
@@ -44,7 +44,7 @@ func TestAServiceThatSelectsBothTracksIsLeftAsItIs(t *testing.T) {
 	if err := Run(t.Context(), w, w, set).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"begin", "open", "label"}; !slices.Equal(w.calls[:3], want) {
+	if want := []string{"begin", "growth", "scale finance-stable", "open"}; !slices.Equal(w.called()[:4], want) {
 		t.Errorf("called %v", w.calls)
 	}
 }

@@ -13,7 +13,18 @@ import (
 
 func packed(t *testing.T, e Evidence, secrets ...string) Evidence {
 	t.Helper()
-	archive, err := e.pack(redact.New(secrets))
+	redactor := redact.New(secrets)
+	var members [][]byte
+	for _, pod := range e.Pods {
+		member, lack, err := packPod(pod, archiveBytes, redactor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if members = append(members, member); lack != "" {
+			e.Missing = append(e.Missing, lack)
+		}
+	}
+	archive, err := e.pack(members, redactor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,11 +64,12 @@ func TestEveryFieldOfTheEvidenceIsRedacted(t *testing.T) {
 }
 
 func TestASecretThatReadsLikeATimeCostsNoEvidence(t *testing.T) {
-	got := packed(t, Evidence{Reason: "bad", Pods: []PodEvidence{podWith("exit")}}, "2026")
-	if got.Reason != "bad" || len(got.Pods) != 1 || got.Pods[0].Logs["app"] == "" {
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	got := packed(t, Evidence{Time: at, Reason: "bad", Pods: []PodEvidence{podWith("exit")}}, "2026")
+	if !got.Time.Equal(at) || got.Reason != "bad" || len(got.Pods) != 1 || got.Pods[0].Logs["app"] == "" {
 		t.Errorf("the evidence is %+v", got)
 	}
-	if len(got.Missing) != 1 || !strings.Contains(got.Missing[0], "state of the pods") {
+	if len(got.Missing) != 1 || !strings.Contains(got.Missing[0], "state of pod pod-a") {
 		t.Errorf("missing: %q", got.Missing)
 	}
 }

@@ -2,13 +2,12 @@ package rollback
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 // Cluster is what a rollback needs of the cluster.
@@ -18,6 +17,8 @@ type Cluster interface {
 	AllPods(ctx context.Context, namespace string, labels map[string]string) ([]corev1.Pod, error)
 	// LabelPods labels the pods that carry all the labels of selector and returns the names of those that it changed.
 	LabelPods(ctx context.Context, namespace string, selector map[string]string, key, value string) ([]string, error)
+	// LabelPod labels one pod.
+	LabelPod(ctx context.Context, namespace, pod, key, value string) error
 	// Endpoints returns the names of the pods that a Service sends requests to.
 	Endpoints(ctx context.Context, namespace, service string) ([]string, error)
 	// Logs returns the last lines of a container's log; previous asks for the log before its last restart.
@@ -51,6 +52,11 @@ type Options struct {
 	Divert func(ctx context.Context) (done string, err error)
 	// LabelKey and LabelValue are the label that takes a pod out of the Service.
 	LabelKey, LabelValue string
+	// Failing is the share of the canary's requests that fail now, from 0 to 1; 0 when it is not known. It decides how
+	// many of the canary's pods may leave before stable has taken over; see [Options.least].
+	Failing float64
+	// AtOnce isolates all pods of the canary without a look at stable's capacity.
+	AtOnce bool
 	// Reason is the cause with its numbers; Numbers go into the evidence.
 	Reason  string
 	Numbers map[string]string
@@ -73,114 +79,46 @@ type Options struct {
 // canary.
 const (
 	noteStep     = "note the intent"
+	askStep      = "ask stable"
 	isolateStep  = "isolate"
 	evidenceStep = "evidence"
+	scaleStep    = "scale canary to 0"
+	restoreStep  = "restore stable"
 	recordStep   = "record"
 )
 
-// Time limits of the steps. They are generous: a step that takes as long is broken.
+// Time limits of the steps. They are generous: a step that takes as long is broken. The waits for stable come from its
+// probes; see [run.patience] and [run.restoreLimit].
 const (
-	noteLimit     = 5 * time.Second
-	isolateLimit  = 20 * time.Second
-	capacityLimit = 3 * time.Minute
-	evidenceLimit = 30 * time.Second
-	pause         = 100 * time.Millisecond
+	noteLimit    = 5 * time.Second
+	askLimit     = 10 * time.Second
+	divertLimit  = 20 * time.Second
+	isolateLimit = 20 * time.Second
+	removeLimit  = 20 * time.Second
+	recordLimit  = 20 * time.Second
 )
 
-// Step is one step's outcome.
-type Step struct {
-	Name string
-	// Done is the part that was done, in words; Err is why the rest was not, nil for nothing left.
-	Done string
-	Err  error
-	Took time.Duration
-}
-
-// Outcome is the result of a rollback.
-type Outcome struct {
-	Reason string
-	Steps  []Step
-	// Evidence is the name of the stored evidence; empty for none.
-	Evidence string
-}
-
-// Err joins the errors of all steps; nil when none failed.
-func (o Outcome) Err() error {
-	var failed []error
-	for _, step := range o.Steps {
-		if step.Err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", step.Name, step.Err))
-		}
-	}
-	return errors.Join(failed...)
-}
-
-// String is the outcome for people, with one line for each step.
-func (o Outcome) String() string {
-	lines := []string{"rolled back: " + o.Reason}
-	for _, step := range o.Steps {
-		lines = append(lines, step.String())
-	}
-	return strings.Join(lines, "\n")
-}
-
-// String is the step in a line.
-func (s Step) String() string {
-	text := s.Done
-	if s.Err != nil {
-		text = strings.TrimSpace(text + " FAILED: " + s.Err.Error())
-	}
-	return fmt.Sprintf("  %-18s %6s  %s", s.Name, s.Took.Round(10*time.Millisecond), text)
-}
-
-// unnoted reports whether the intent could not be recorded.
-func (o Outcome) unnoted() bool {
-	return slices.ContainsFunc(o.Steps, func(step Step) bool { return step.Name == noteStep && step.Err != nil })
-}
-
-// Undone reports whether another try can complete a failed step. Evidence that is incomplete stays incomplete.
-func (o Outcome) Undone() bool {
-	return slices.ContainsFunc(o.Steps, func(step Step) bool { return step.Name != evidenceStep && step.Err != nil })
-}
-
-// Recorded reports whether the ledger holds the outcome.
-func (o Outcome) Recorded() bool {
-	return slices.ContainsFunc(o.Steps, func(step Step) bool { return step.Name == recordStep && step.Err == nil })
-}
-
-// OutOfTraffic is the time from the start of the rollback until no endpoint of the canary was left. The second result
-// is false when some endpoint may be left.
-func (o Outcome) OutOfTraffic() (time.Duration, bool) {
-	var took time.Duration
-	for _, step := range o.Steps {
-		took += step.Took
-		if step.Name == isolateStep {
-			return took, step.Err == nil
-		}
-	}
-	return took, false
-}
-
-// Run rolls the canary back and returns the outcome of every step; a failed step does not stop the later ones.
+// Run rolls the canary back and returns the outcome of every step; a failed step does not stop the later ones. Stable
+// is asked for its pods before anything is taken away, and waited for last: while the wait goes on the canary is gone,
+// and its room is free.
 func Run(ctx context.Context, cluster Cluster, recorder Recorder, options Options) Outcome {
 	r := &run{cluster: cluster, options: options, outcome: Outcome{Reason: options.Reason}}
 	r.step(ctx, noteStep, noteLimit, func(ctx context.Context) (string, error) {
 		return "the image is latched", recorder.Begin(ctx, options.Reason)
 	})
+	r.step(ctx, askStep, askLimit, r.ask)
 	if options.Divert != nil {
-		r.step(ctx, "divert", isolateLimit, options.Divert)
+		r.step(ctx, "divert", divertLimit, options.Divert)
 	}
-	r.step(ctx, isolateStep, isolateLimit, r.isolate)
-	r.step(ctx, "restore stable", capacityLimit, r.restore)
+	r.step(ctx, isolateStep, r.patience()+isolateLimit, r.isolate)
 	r.step(ctx, evidenceStep, evidenceLimit, r.evidence)
-	name, remove := options.RemoveName, options.Remove
-	if remove == nil {
-		name, remove = "scale canary to 0", func(ctx context.Context) (string, error) {
-			return options.Deployment, cluster.Scale(ctx, options.Namespace, options.Deployment, 0)
-		}
+	name := options.RemoveName
+	if options.Remove == nil {
+		name = scaleStep
 	}
-	r.step(ctx, name, isolateLimit, remove)
-	r.step(ctx, recordStep, isolateLimit, func(ctx context.Context) (string, error) {
+	r.step(ctx, name, removeLimit, r.remove)
+	r.step(ctx, restoreStep, r.restoreLimit(), r.restore)
+	r.step(ctx, recordStep, recordLimit, func(ctx context.Context) (string, error) {
 		return "in the ledger", recorder.Finish(ctx, r.outcome)
 	})
 	return r.outcome
@@ -190,6 +128,13 @@ type run struct {
 	cluster Cluster
 	options Options
 	outcome Outcome
+	// wanted is the number of pods that stable is to have, stable its growth at the last look.
+	wanted int
+	stable podstate.Growth
+	// refusals counts the looks in a row at which the cluster refused stable's pods, unseen those that failed.
+	refusals, unseen int
+	// removed is what was done to remove the canary's pods; empty while it was not done.
+	removed string
 }
 
 func (r *run) step(ctx context.Context, name string, limit time.Duration, do func(context.Context) (string, error)) {
@@ -204,50 +149,23 @@ func (r *run) step(ctx context.Context, name string, limit time.Duration, do fun
 	}
 }
 
-// isolate takes the canary's pods out of the Service and repeats until none of them is among its endpoints: the next
-// round catches a pod that was created meanwhile.
-func (r *run) isolate(ctx context.Context) (string, error) {
-	var isolated []string
-	for {
-		changed, labelErr := r.cluster.LabelPods(ctx, r.options.Namespace, r.options.Canary, r.options.LabelKey,
-			r.options.LabelValue)
-		isolated = append(isolated, changed...)
-		left, err := r.endpointsLeft(ctx)
-		if err == nil && labelErr == nil && len(left) == 0 {
-			return fmt.Sprintf("%d pods, no endpoint is left", len(isolated)), nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Sprintf("%d pods", len(isolated)),
-				fmt.Errorf("endpoints left: %s: %w", strings.Join(left, ", "), errors.Join(labelErr, err, context.Cause(ctx)))
-		case <-time.After(pause):
-		}
+// remove removes the canary's pods, once: an isolation that failed has done so already.
+func (r *run) remove(ctx context.Context) (string, error) {
+	if r.removed != "" {
+		return r.removed + ", before the evidence", nil
 	}
+	return r.removeNow(ctx)
 }
 
-// endpointsLeft returns the names of the canary's pods among the Service's endpoints.
-func (r *run) endpointsLeft(ctx context.Context) ([]string, error) {
-	endpoints, err := r.cluster.Endpoints(ctx, r.options.Namespace, r.options.Service)
-	if err != nil {
-		return nil, err
+// removeNow removes the canary's pods. It may be repeated.
+func (r *run) removeNow(ctx context.Context) (done string, err error) {
+	if r.options.Remove != nil {
+		done, err = r.options.Remove(ctx)
+	} else {
+		done, err = r.options.Deployment, r.cluster.Scale(ctx, r.options.Namespace, r.options.Deployment, 0)
 	}
-	pods, err := r.cluster.AllPods(ctx, r.options.Namespace, r.options.Canary)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		r.removed = done
 	}
-	var left []string
-	for i := range pods {
-		if slices.Contains(endpoints, pods[i].Name) {
-			left = append(left, pods[i].Name)
-		}
-	}
-	return left, nil
-}
-
-func (r *run) restore(ctx context.Context) (string, error) {
-	replicas, err := growStable(ctx, r.cluster, r.options)
-	if replicas == 0 {
-		return "", err
-	}
-	return fmt.Sprintf("%s at %d pods", r.options.StableDeployment, replicas), err
+	return done, err
 }

@@ -11,16 +11,17 @@ import (
 
 // SetRouteWeights implements Router.
 func (w *world) SetRouteWeights(_ context.Context, _, route string, weights map[string]int) error {
-	return w.call(fmt.Sprintf("set %s %v", route, weights))
+	return w.simple(fmt.Sprintf("set %s %v", route, weights))
 }
 
 // WaitRoute implements Router.
 func (w *world) WaitRoute(context.Context, string, string, map[string]int) error {
-	return w.call("accepted")
+	return w.simple("accepted")
 }
 
 func divertedOptions(w *world) Options {
 	set := options()
+	set.AtOnce = true
 	set.Divert = ByWeights(w, "shop", "finance", map[string]int{"finance-stable": 100, "finance-canary": 0})
 	return set
 }
@@ -32,9 +33,10 @@ func TestTheWeightComesBeforeTheIsolation(t *testing.T) {
 	if err := outcome.Err(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"begin", "set finance map[finance-canary:0 finance-stable:100]", "accepted", "label"}
-	if len(w.calls) < len(want) || !slices.Equal(w.calls[:len(want)], want) {
-		t.Errorf("called %v, want first %v", w.calls, want)
+	want := []string{"begin", "growth", "scale finance-stable", "set finance map[finance-canary:0 finance-stable:100]",
+		"accepted", "label"}
+	if calls := w.called(); len(calls) < len(want) || !slices.Equal(calls[:len(want)], want) {
+		t.Errorf("called %v, want first %v", calls, want)
 	}
 	if !strings.Contains(outcome.String(), "route finance, accepted by its Gateway") {
 		t.Errorf("the outcome does not tell of the route:\n%s", outcome)

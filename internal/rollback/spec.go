@@ -41,6 +41,8 @@ func (s Spec) Options(cluster Traffic, now func() time.Time, reason string, numb
 		Reason: reason, Numbers: numbers, Now: now,
 	}
 	if s.Route != nil {
+		// The weights take the requests away; the pods that are left without any may go.
+		options.AtOnce = true
 		options.Divert = ByWeights(cluster, s.Namespace, s.Route.Name, s.Route.Weights)
 	} else {
 		options.Divert = ByOpening(cluster, names.Track, options)

@@ -19,7 +19,7 @@ func TestARollbackNeverShrinksStable(t *testing.T) {
 		{"it stands by", 1, "", 10},
 		{"as planned", 10, "", 10},
 		{"more than planned", 20, "", 20},
-		{"the cluster does not answer", 20, "replicas", 10},
+		{"the cluster does not answer", 20, "growth", 10},
 	} {
 		for _, narrow := range []bool{false, true} {
 			w := &narrowed{world: newWorld(), narrow: narrow}
@@ -27,7 +27,7 @@ func TestARollbackNeverShrinksStable(t *testing.T) {
 			set := options()
 			set.Divert = ByOpening(w, "track", set)
 			w.failing, w.always = tt.failing, true
-			if err := Run(t.Context(), w, w, set).Err(); err != nil {
+			if err := Run(t.Context(), w, w, set).Err(); (err != nil) != (tt.failing != "") {
 				t.Errorf("%s: %v", tt.name, err)
 			}
 			if got := w.scaled["finance-stable"]; got != tt.want {

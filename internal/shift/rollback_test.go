@@ -23,7 +23,8 @@ func TestARollbackTakesTheWeightFirst(t *testing.T) {
 	for _, step := range outcome.Steps {
 		steps = append(steps, step.Name)
 	}
-	if want := []string{"note the intent", "divert", "isolate"}; len(steps) < 3 || !slices.Equal(steps[:3], want) {
+	want := []string{"note the intent", "ask stable", "divert", "isolate"}
+	if len(steps) < len(want) || !slices.Equal(steps[:len(want)], want) {
 		t.Errorf("steps %v, want first %v", steps, want)
 	}
 	if got := strings.Join(w.Scaled, " "); got != "finance-service-stable: 10 finance-service-v2: 0" {

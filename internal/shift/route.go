@@ -17,8 +17,8 @@ import (
 // Route moves the requests by the weights of the route. It does so before the resources that need it are updated, and
 // not by the update of the route itself: the route depends on the tracks, so that its update comes after theirs, but
 // a track may lose pods only when its lower weight is in force. A shift that the Gateway does not accept is taken
-// back, and the step that asked for it fails, so that the stack's state and the cluster both keep the weights of
-// before.
+// back unless it gave the canary less, and the step that asked for it fails, so that the stack's state keeps the
+// weights of before and the next update shifts again.
 type Route struct {
 	shift    *Shift
 	settings *settings.Settings
@@ -32,6 +32,8 @@ type Route struct {
 	mu sync.Mutex
 	// before are the weights that the requests had when this update first looked; nil until then.
 	before map[string]int
+	// unaccepted is why a lower weight is not known to be in force: no track may lose pods for it.
+	unaccepted error
 }
 
 // NewRoute takes the move that the route belongs to.
@@ -80,6 +82,12 @@ func (r *Route) beforeShrink(ctx context.Context, track string) (routed bool, er
 	live, err := r.live(ctx)
 	if err != nil || live == nil {
 		return false, err
+	}
+	r.mu.Lock()
+	unaccepted := r.unaccepted
+	r.mu.Unlock()
+	if unaccepted != nil {
+		return true, unaccepted
 	}
 	service := names.TrackService(r.settings.ServiceName, track)
 	if r.target()[service] >= live[service] {
@@ -205,20 +213,37 @@ func (r *Route) apply(ctx context.Context, weights map[string]int) error {
 	return r.cluster.WaitRoute(ctx, r.settings.Namespace, r.settings.ServiceName, weights)
 }
 
-// takeBack restores the weights of before after a shift that failed, even when the context is done; or those of the
-// move that superseded it, when they give the canary less.
+// takeBack restores the weights of before after a shift that failed, even when the context is done. It never raises the
+// canary's weight: on the way down, and where a rollback or a later move gave it less in the meantime, the lower weight
+// stays.
 func (r *Route) takeBack(ctx context.Context, failed error) error {
+	ctx = context.WithoutCancel(ctx)
 	r.mu.Lock()
 	to := maps.Clone(r.before)
 	r.mu.Unlock()
 	canary := names.TrackService(r.settings.ServiceName, names.Canary)
+	before := to[canary]
 	if moved, ok := errors.AsType[*OvertakenError](failed); ok && moved.By.To < to[canary] {
 		to = names.TrackWeights(r.settings.ServiceName, moved.By.To)
 	}
-	if maps.Equal(to, r.target()) {
-		return fmt.Errorf("the route has the weights of before: %w", failed)
+	live, err := r.live(ctx)
+	if err != nil || live == nil {
+		live = r.target()
 	}
-	if err := r.apply(context.WithoutCancel(ctx), to); err != nil {
+	if live[canary] < to[canary] {
+		to = live
+	}
+	switch {
+	case maps.Equal(to, r.target()) && to[canary] == before:
+		return fmt.Errorf("the route has the weights of before: %w", failed)
+	case maps.Equal(to, live) && to[canary] < before:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.unaccepted = fmt.Errorf("the route stays at %d %% for the canary, because a lower weight is not raised again; the "+
+			"next update waits for its Gateway: %w", to[canary], failed)
+		return r.unaccepted
+	}
+	if err := r.apply(ctx, to); err != nil {
 		return errors.Join(failed,
 			fmt.Errorf("set back to %d %% for the canary, which was not accepted either: %w", to[canary], err))
 	}

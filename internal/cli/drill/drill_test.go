@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
@@ -109,7 +110,15 @@ func (s *stage) Scale(_ context.Context, _, name string, replicas int) error {
 	return nil
 }
 
-func (s *stage) WaitDeploymentReady(context.Context, string, string, int) error { return nil }
+func (s *stage) Growth(_ context.Context, _, name string) (podstate.Growth, error) {
+	if s.deployments[name] == nil {
+		return podstate.Growth{}, nil
+	}
+	replicas := int(*s.deployments[name].Spec.Replicas)
+	return podstate.Growth{Wanted: replicas, Ready: replicas}, nil
+}
+
+func (s *stage) LabelPod(context.Context, string, string, string, string) error { return s.stuck }
 
 func (s *stage) Logs(context.Context, string, string, string, bool, int64) (string, error) {
 	return "", nil

@@ -47,7 +47,7 @@ func timeline(story []ledger.Entry) []Line {
 	return lines
 }
 
-// looks returns the number of checkpoints of an entry.
+// looks returns the number of checkpoints or extensions of an entry.
 func looks(entry ledger.Entry) int { return max(entry.Folded, 1) }
 
 // describe describes an entry.
@@ -154,7 +154,7 @@ func (s *Stage) checkpoint(entry ledger.Entry) {
 	case ledger.Checkpoint, ledger.Checkpoints:
 		s.Checkpoints += looks(entry)
 	case ledger.Extended:
-		s.Extensions++
+		s.Extensions += looks(entry)
 	}
 	if entry.Soaked > 0 {
 		s.Soaked = time.Duration(entry.Soaked) * time.Second

@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 // Cluster answers as the test wants and keeps what was asked of it. It has no pods.
@@ -79,6 +81,21 @@ func (c *Cluster) NamespaceOwner(_ context.Context, namespace string) (kube.Name
 
 // ServiceProxy implements program.Cluster.
 func (c *Cluster) ServiceProxy(string, string, int) (http.RoundTripper, string) { return nil, "" }
+
+// Growth implements program.Cluster. Stable has all its pods, and the canary what it was scaled to last.
+func (c *Cluster) Growth(_ context.Context, _, name string) (podstate.Growth, error) {
+	growth := podstate.Growth{Wanted: c.Live, Ready: c.Live}
+	for _, scaled := range c.Scaled {
+		deployment, replicas, _ := strings.Cut(scaled, ": ")
+		if count, err := strconv.Atoi(replicas); err == nil && deployment == name {
+			growth = podstate.Growth{Wanted: count, Ready: count}
+		}
+	}
+	return growth, nil
+}
+
+// LabelPod implements program.Cluster.
+func (c *Cluster) LabelPod(context.Context, string, string, string, string) error { return nil }
 
 // WaitDeploymentReady implements program.Cluster.
 func (c *Cluster) WaitDeploymentReady(_ context.Context, namespace, name string, replicas int) error {
