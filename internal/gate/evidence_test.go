@@ -267,7 +267,8 @@ func TestOneSeriesWithoutItsLabelIsLeftOut(t *testing.T) {
 	}})
 	wantCounts(t, got, 993, 3)
 	notes := strings.Join(got.Notes, "\n")
-	if len(got.Notes) != 1 || !strings.Contains(notes, "7 requests are left out") || !strings.Contains(notes, `no label "code"`) || !strings.Contains(notes, "and 1 more") {
+	if len(got.Notes) != 1 || !strings.Contains(notes, "7 requests are left out") ||
+		!strings.Contains(notes, `no label "code"`) || !strings.Contains(notes, "and 1 more") {
 		t.Errorf("notes %q", notes)
 	}
 }

@@ -80,6 +80,17 @@ func (m Metrics) Excluded() []promql.Pattern {
 	return patterns
 }
 
+// Excludes reports whether a series counts no request of a customer. An expression that is not valid matches nothing.
+func (m Metrics) Excludes(labels model.Metric) bool {
+	for _, pattern := range m.Excluded() {
+		expression, err := regexp.Compile(anchored(pattern.Expression))
+		if err == nil && expression.MatchString(string(labels[model.LabelName(pattern.Label)])) {
+			return true
+		}
+	}
+	return false
+}
+
 // For is a copy that selects the series of a track, and of a release unless it is empty.
 func (m Metrics) For(track, release string) Metrics {
 	labels := map[string]string{m.TrackLabel: track}

@@ -19,6 +19,13 @@ var scrapeLabels = map[model.LabelName]bool{
 // podLabels identify the process that a series comes from.
 var podLabels = map[model.LabelName]bool{"namespace": true, "pod": true, "container": true}
 
+// IsScrapeLabel reports whether Prometheus puts the label on a series when it scrapes a pod of the rollout. The pod's
+// own page does not have it.
+func IsScrapeLabel(label string) bool {
+	name := model.LabelName(label)
+	return scrapeLabels[name] || podLabels[name] || name == "app" || name == "track" || name == "version"
+}
+
 // origin says where a series comes from.
 type origin struct {
 	// pod is the pod, or the scraped address if Prometheus does not know the pod. container is its container; empty if

@@ -37,6 +37,7 @@ const (
 	CauseImpostor  = "impostor"
 	CauseShared    = "shared"
 	CauseLimited   = "limited"
+	CauseUncounted = "uncounted"
 )
 
 // Finding is one observation that speaks against a canary.

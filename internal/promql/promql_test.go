@@ -41,7 +41,8 @@ func TestPatterns(t *testing.T) {
 		}
 	}
 	for _, pattern := range []Pattern{
-		{Label: "code", Expression: "5("}, {Label: "a:b", Expression: "c"}, {Expression: "c"}, {Label: "a", Expression: "\xff"},
+		{Label: "code", Expression: "5("}, {Label: "a:b", Expression: "c"}, {Expression: "c"},
+		{Label: "a", Expression: "\xff"},
 	} {
 		if got, err := Selector("up", nil, pattern); err == nil {
 			t.Errorf("%+v gives %s", pattern, got)
