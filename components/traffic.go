@@ -28,6 +28,8 @@ type TrafficArgs struct {
 	SessionAffinity bool
 	// Track is the only track that gets requests; empty means both.
 	Track string
+	// Unscraped means that Prometheus scrapes the pods by other Services.
+	Unscraped bool
 	// Hooks run before the selector changes.
 	Hooks *pulumi.ResourceHookBinding
 }
@@ -75,6 +77,9 @@ func NewTraffic(ctx *pulumi.Context, name string, args *TrafficArgs, opts ...pul
 	}
 	metadata := args.App.metadata(args.ServiceName)
 	metadata.Annotations = takenBack()
+	if !args.Unscraped {
+		metadata.Labels = args.App.labelsWith(map[string]string{names.Scraped: names.Enabled})
+	}
 	service, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
 		Metadata: metadata,
 		Spec: corev1.ServiceSpecArgs{

@@ -212,6 +212,15 @@ func (s *Settings) validateMonitoring(found *problems) {
 			found.add("metrics.selector", label, "", "no name of a label: allowed are letters, digits and _")
 		}
 	}
+	for label, pattern := range s.Metrics.Exclude {
+		if !labelName.MatchString(label) {
+			found.add("metrics.exclude", label, "", "no name of a label: allowed are letters, digits and _")
+		}
+		if _, err := regexp.Compile(pattern); err != nil {
+			found.add("metrics.exclude", pattern, found.setPath("metrics.exclude."+label, DefaultExcludedPaths),
+				"no regular expression for the label %s: %v", label, err)
+		}
+	}
 	if uid := s.DashboardUID(); len(uid) > 40 {
 		found.add("monitoring.dashboardPrefix", s.Monitoring.DashboardPrefix,
 			found.setPath("monitoring.dashboardPrefix", "finance"),
