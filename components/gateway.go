@@ -112,7 +112,7 @@ func NewRoute(ctx *pulumi.Context, name string, args *RouteArgs, opts ...pulumi.
 func (a *RouteArgs) service(ctx *pulumi.Context, name, track string, parent pulumi.ResourceOption) (*corev1.Service,
 	error) {
 	metadata := a.App.metadata(names.TrackService(a.ServiceName, track))
-	metadata.Labels = a.App.labelsWith(map[string]string{names.Track: track})
+	metadata.Labels = a.App.labelsWith(map[string]string{names.Track: track, names.Scraped: names.Enabled})
 	// The tracks wait for their own pods. A canary may have none, and one that is isolated has none that count: neither
 	// is a reason to wait here.
 	metadata.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}

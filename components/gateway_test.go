@@ -37,6 +37,8 @@ func TestRouteInputs(t *testing.T) {
 	}{
 		{stable, "metadata.name", "finance-service-stable"},
 		{stable, "metadata.labels.track", "stable"},
+		{stable, `metadata.labels["finance-rollout/scraped"]`, "enabled"},
+		{canary, `metadata.labels["finance-rollout/scraped"]`, "enabled"},
 		{stable, "spec.selector", map[string]any{"app": "finance-service", "track": "stable", "traffic": "enabled"}},
 		{canary, "metadata.name", "finance-service-canary"},
 		{canary, "metadata.namespace", "vextrus-production"},
@@ -62,6 +64,25 @@ func TestRouteInputs(t *testing.T) {
 		if diff := cmp.Diff(tt.want, r.path(t, tt.key, tt.path)); diff != "" {
 			t.Errorf("%s %s (-want +got):\n%s", tt.key, tt.path, diff)
 		}
+	}
+}
+
+// Where a route splits the requests, the tracks' own Services are scraped and the common one is not: every stable pod
+// stands behind both.
+func TestAnUnscrapedServiceIsNotSelected(t *testing.T) {
+	r := &recorder{}
+	err := run(t, r, func(ctx *pulumi.Context) error {
+		args := trafficArgs()
+		args.Track, args.Unscraped = names.Stable, true
+		_, err := NewTraffic(ctx, "traffic", args)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels, ok := r.path(t, typeService+"/traffic", "metadata.labels").(map[string]any)
+	if !ok || labels["app"] != "finance-service" || labels["finance-rollout/scraped"] != nil {
+		t.Errorf("labels %v", labels)
 	}
 }
 

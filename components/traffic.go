@@ -30,6 +30,8 @@ type TrafficArgs struct {
 	Track string
 	// Protect refuses every update that would delete or replace the Service.
 	Protect bool
+	// Unscraped means that Prometheus scrapes the pods by other Services.
+	Unscraped bool
 	// Hooks run before the selector changes.
 	Hooks *pulumi.ResourceHookBinding
 }
@@ -77,6 +79,9 @@ func NewTraffic(ctx *pulumi.Context, name string, args *TrafficArgs, opts ...pul
 	}
 	metadata := args.App.metadata(args.ServiceName)
 	metadata.Annotations = takenBack()
+	if !args.Unscraped {
+		metadata.Labels = args.App.labelsWith(map[string]string{names.Scraped: names.Enabled})
+	}
 	service, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
 		Metadata: metadata,
 		Spec: corev1.ServiceSpecArgs{

@@ -122,7 +122,7 @@ func code(text string) string {
 	if text == "" {
 		return "empty"
 	}
-	return "`" + text + "`"
+	return "`" + strings.ReplaceAll(text, "|", `\|`) + "`"
 }
 
 // cell keeps a text in one cell of a table.

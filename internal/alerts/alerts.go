@@ -42,6 +42,8 @@ type Params struct {
 	DurationBucket string
 	// Selector holds further labels that a series must carry to count; it may be empty.
 	Selector map[string]string
+	// Excluded leaves out the series that count no request of a customer; it may be empty.
+	Excluded []promql.Pattern
 	// ErrorRate is the share of errors, 0 to 1, above which an alert asks for a rollback.
 	ErrorRate float64
 	// Latency is the limit that all but SlowShare of the requests stay under: the limit of the quantile 1-SlowShare.

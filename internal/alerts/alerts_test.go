@@ -2,9 +2,12 @@ package alerts
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
 func params() Params {
@@ -124,6 +127,23 @@ func TestNamesOfMetricsAreConfiguration(t *testing.T) {
 }
 
 // The gate judges the quantile that criteria.slowShare sets; rules, texts and panels speak of the same one.
+// A rule is evaluated inside the Prometheus that scrapes, which has no external labels, and counts no probes.
+func TestRulesCountWhatTheGatesCount(t *testing.T) {
+	p := params()
+	p.Selector = map[string]string{"cluster": "eu-1", "prometheus_replica": "0", "job": "finance"}
+	p.Excluded = []promql.Pattern{{Label: "path", Expression: "/health.*", Not: true}}
+	text := fmt.Sprint(Rules(p))
+	for _, metric := range []string{"http_requests_total", "http_request_duration_seconds_bucket"} {
+		want := metric + `{app="finance-service",job="finance",namespace="vextrus-production",path!~"/health.*"`
+		if got, all := strings.Count(text, want), strings.Count(text, metric+"{"); got == 0 || got != all {
+			t.Errorf("%d of %d selectors begin with %s: %s", got, all, want, text)
+		}
+	}
+	if p.Selector["cluster"] != "eu-1" {
+		t.Error("the selector was changed")
+	}
+}
+
 func TestAlertsAndPanelsFollowTheSlowShare(t *testing.T) {
 	for share, want := range map[float64]struct{ name, record, expression string }{
 		0.05:  {"P95", "rollout:latency_seconds:p95_5m", "histogram_quantile(0.95, "},

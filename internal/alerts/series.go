@@ -3,6 +3,7 @@ package alerts
 import (
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/names"
@@ -34,7 +35,8 @@ func (p Params) series() (series, error) {
 	}
 	namespace := map[string]string{"namespace": p.Namespace}
 	app := with(namespace, map[string]string{names.App: p.App})
-	counted := with(app, p.Selector)
+	counted := with(app, inside(p.Selector))
+	failed := append(slices.Clone(p.Excluded), promql.Pattern{Label: p.StatusLabel, Expression: p.ErrorPattern})
 	ofTracks := func(record string) tracks {
 		return tracks{
 			both:   selector(record, app),
@@ -54,9 +56,9 @@ func (p Params) series() (series, error) {
 	}
 	pods := promql.PodsOf(p.App)
 	built := series{
-		requests:   selector(p.RequestsTotal, counted),
-		failed:     selector(p.RequestsTotal, counted, promql.Pattern{Label: p.StatusLabel, Expression: p.ErrorPattern}),
-		durations:  selector(p.DurationBucket, counted),
+		requests:   selector(p.RequestsTotal, counted, p.Excluded...),
+		failed:     selector(p.RequestsTotal, counted, failed...),
+		durations:  selector(p.DurationBucket, counted, p.Excluded...),
 		requestsOf: ofTracks(recordRequests),
 		errorsOf:   ofTracks(recordErrors),
 		latencyOf:  ofTracks(p.recordLatency()),
@@ -77,6 +79,19 @@ var (
 	crashLoop  = map[string]string{"reason": "CrashLoopBackOff"}
 	memoryOnly = map[string]string{"resource": "memory"}
 )
+
+// externalLabels are usually put on a series when it leaves the Prometheus that scraped it: the rules, which are
+// evaluated inside, do not see them. The rest of a selector selects the same series there.
+var externalLabels = []string{"cluster", "prometheus", "prometheus_replica", "replica", "__replica__"}
+
+// inside is a copy of a selector without external labels.
+func inside(selector map[string]string) map[string]string {
+	kept := maps.Clone(selector)
+	for _, label := range externalLabels {
+		delete(kept, label)
+	}
+	return kept
+}
 
 // with adds labels to a copy.
 func with(labels, more map[string]string) map[string]string {

@@ -35,6 +35,10 @@ func TestSelectBuckets(t *testing.T) {
 			`http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.5|0\\.50|5e-1|\\+Inf"}`},
 		{"milliseconds", milliseconds, []string{"500", "0.5", "+Inf"},
 			`http_request_duration_seconds_bucket{track="canary",version="week1",le=~"500|\\+Inf"}`},
+		{"between two bounds", metrics, []string{"0.1", "0.25", "0.250", "1.0", "2.5", "+Inf"},
+			`http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.25|0\\.250|1\\.0|\\+Inf"}`},
+		{"above all bounds", metrics, []string{"0.1", "0.25", "+Inf"},
+			`http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.25|\\+Inf"}`},
 		{"no other label", bare, []string{"0.5", "+Inf"}, `http_request_duration_seconds_bucket{le=~"0\\.5|\\+Inf"}`},
 		{"no series", metrics, nil, durations},
 	}
@@ -59,9 +63,8 @@ func TestSelectBucketsRefuses(t *testing.T) {
 		store store
 		want  []string
 	}{
-		"limit is no bound": {store{values: map[string][]string{"le " + durations: {"1.0", "+Inf", "0.25", "0.250"}}},
-			[]string{durations, "latency limit of 500ms", "(250ms, 1s)"}},
-		"only +Inf": {store{values: map[string][]string{"le " + durations: {"+Inf"}}}, []string{"none but +Inf"}},
+		"only +Inf": {store{values: map[string][]string{"le " + durations: {"+Inf"}}},
+			[]string{durations, "no bucket bound but +Inf", "latency limit is 500ms"}},
 		"a word": {store{values: map[string][]string{"le " + durations: {"fast", "+Inf"}}},
 			[]string{`le="fast"`, "not a number"}},
 		"not a number": {store{values: map[string][]string{"le " + durations: {"NaN", "0.5"}}},
@@ -98,24 +101,49 @@ func TestABoundWhoseSpellingChangesIsOneBound(t *testing.T) {
 	}
 }
 
-// The other buckets are not read, and yet the error about a process without the bucket at the limit names its bounds.
-func TestTheErrorAboutAProcessWithoutTheBucketNamesItsBounds(t *testing.T) {
+// A pod with other bounds than the rest is counted by its own bounds, although the selection holds that of the rest.
+func TestAPodWithOtherBoundsCounts(t *testing.T) {
 	read := `http_request_duration_seconds_bucket{track="canary",version="week1",le=~"0\\.5|\\+Inf"}`
+	a := model.Matrix{series("le=0.5,pod=a", 0, 0, 1, 2, 3, 4), series("le=+Inf,pod=a", 0, 0, 1, 2, 3, 4)}
+	all := series("le=+Inf,pod=b", 0, 0, 1, 2, 3, 10)
 	querier := store{
-		values: map[string][]string{
-			"le " + durations: {"0.5", "0.25", "1.0", "+Inf"},
-			`le http_request_duration_seconds_bucket{pod="b"}`: {"0.25", "1.0", "+Inf"},
+		values: map[string][]string{"le " + durations: {"0.5", "0.25", "1.0", "+Inf"}},
+		samples: map[string]model.Matrix{
+			read: append(model.Matrix{all}, a...),
+			durations: append(model.Matrix{series("le=0.25,pod=b", 0, 0, 1, 2, 3, 7), series("le=1.0,pod=b", 0, 0, 1, 2, 3, 9),
+				all}, a...),
 		},
-		samples: map[string]model.Matrix{read: {
-			series("le=0.5,pod=a", 0, 0, 1, 2, 3, 4), series("le=+Inf,pod=a", 0, 0, 1, 2, 3, 4),
-			series("le=+Inf,pod=b", 0, 0, 1, 2, 3, 4),
-		}},
 	}
 	got := Evaluate(t.Context(), querier, Question{
 		Metrics: DefaultMetrics().For("canary", "week1"), Criteria: []Criterion{Latency(half, 0.95)}, Window: window,
 	}).Results[0]
-	if got.Verdict != Error {
-		t.Fatalf("verdict %s", got.Verdict)
+	if got.N != 14 || got.K != 1 || got.Maybe != 2 {
+		t.Errorf("%d and up to %d more of %d: %s", got.K, got.Maybe, got.N, got.Reason)
 	}
-	testkit.WantError(t, errors.New(got.Reason), `pod="b"`, "latency limit of 500ms", "(250ms, 1s)")
+}
+
+// A pass needs the share above the lower bound, a fail the one above the upper bound.
+func TestALimitBetweenBounds(t *testing.T) {
+	criterion := Latency(half, 0.95)
+	criterion.Rollback = 0.1
+	for name, tt := range map[string]struct {
+		counts     Counts
+		bake, soak Verdict
+	}{
+		"surely fast":                {Counts{N: 2000, K: 10, Maybe: 20}, Pass, Pass},
+		"fast above, slow below":     {Counts{N: 2000, K: 10, Maybe: 400}, Inconclusive, Inconclusive},
+		"slow above":                 {Counts{N: 2000, K: 400}, Fail, Fail},
+		"slow above with an overlap": {Counts{N: 2000, K: 400, Maybe: 1600}, Fail, Fail},
+	} {
+		if got := criterion.DecideAgainst(tt.counts, nil); got.Verdict != tt.bake {
+			t.Errorf("%s: the bake says %s: %s", name, got.Verdict, got.Reason)
+		}
+		got := criterion.Judge(tt.counts, nil)
+		if got.Verdict != tt.soak {
+			t.Errorf("%s: the soak says %s: %s", name, got.Verdict, got.Reason)
+		}
+		if text := "no bucket bound is at the limit"; strings.Contains(got.Reason, text) != (tt.counts.Maybe > 0) {
+			t.Errorf("%s: %s", name, got.Reason)
+		}
+	}
 }

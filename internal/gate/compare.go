@@ -6,6 +6,9 @@ import "math"
 type Counts struct {
 	N int64 `json:"n"`
 	K int64 `json:"k"`
+	// Maybe is the number of further requests that may be bad: those between the two bounds of a histogram that enclose
+	// the latency limit. A fail needs K alone, a pass K and Maybe together.
+	Maybe int64 `json:"maybe,omitempty"`
 }
 
 // share is that of the bad events, from 0 to 1; 0 without requests.
@@ -16,8 +19,14 @@ func (c Counts) share() float64 {
 	return float64(c.K) / float64(c.N)
 }
 
+// most is the greatest possible number of bad events.
+func (c Counts) most() int64 { return c.K + c.Maybe }
+
+// mostShare is the share of the greatest possible number of bad events.
+func (c Counts) mostShare() float64 { return Counts{N: c.N, K: c.most()}.share() }
+
 // possible reports whether the counts are consistent.
-func (c Counts) possible() bool { return c.N >= 0 && c.K >= 0 && c.K <= c.N }
+func (c Counts) possible() bool { return c.N >= 0 && c.K >= 0 && c.Maybe >= 0 && c.most() <= c.N }
 
 // comparisonAlpha is the level of the bounds that compare the tracks. It is weaker than the level of a fail: acquitting
 // the canary must not need more evidence than blaming it.
@@ -31,7 +40,7 @@ const comparisonAlpha = 0.05
 // when the canary is far worse.
 func (c Criterion) shared(canary, stable Counts) bool {
 	return LowerBound(stable.N, stable.K, comparisonAlpha) > c.Rollback &&
-		LowerBound(canary.N, canary.K, comparisonAlpha) <= UpperBound(stable.N, stable.K, comparisonAlpha)
+		LowerBound(canary.N, canary.K, comparisonAlpha) <= UpperBound(stable.N, stable.most(), comparisonAlpha)
 }
 
 // Never means that no number of requests decides.
@@ -44,16 +53,16 @@ func (c Criterion) Needed(counts Counts) int64 {
 	if counts.N == 0 {
 		counts.N = 1 // Assume a share of 0.
 	}
-	p := counts.share()
+	p, most := counts.share(), counts.mostShare()
 	n := float64(counts.N)
 	decided := func(n float64) bool {
-		return logEvidenceBelow(n, p*n, c.Target) >= -math.Log(c.passAlpha()) ||
+		return logEvidenceBelow(n, most*n, c.Target) >= -math.Log(c.passAlpha()) ||
 			c.Rollback < 1 && logEvidence(n, p*n, c.Rollback) >= -math.Log(c.alpha())
 	}
-	const most = 1e12
+	const tooMany = 1e12
 	high := n
 	for !decided(high) {
-		if high > most {
+		if high > tooMany {
 			return Never
 		}
 		high *= 2
@@ -84,7 +93,7 @@ func (c Criterion) Judge(canary Counts, stable *Counts) Result {
 		return result
 	}
 	switch {
-	case EValueBelow(canary.N, canary.K, c.Target) >= 1/c.passAlpha():
+	case EValueBelow(canary.N, canary.most(), c.Target) >= 1/c.passAlpha():
 		return result.is(Pass, "%s; the share is below the target of %s with %s confidence (upper bound %s)",
 			c.counted(canary), percent(c.Target), percent(result.PassConfidence), percent(result.Upper))
 	case result.More == Never:

@@ -33,7 +33,8 @@ type Criterion struct {
 	// Name identifies the criterion for people and in records.
 	Name string `json:"name"`
 	Kind Kind   `json:"kind"`
-	// Limit is the latency above which a request is bad, for KindLatency only. It must be a bound of the histogram.
+	// Limit is the latency above which a request is bad, for KindLatency only. Counts are exact if it is a
+	// bound of the histogram.
 	Limit time.Duration `json:"limit,omitempty"`
 	// Target is the share, in (0, 1), below which the criterion passes.
 	Target float64 `json:"target"`
@@ -132,7 +133,7 @@ func (c Criterion) DecideAgainst(canary Counts, stable *Counts) Result {
 			c.MinRequests, c.MinRequests-canary.N)
 	case canary.N == 0:
 		return result.is(Pass, "no requests seen, none required")
-	case result.Rate < c.Target:
+	case canary.mostShare() < c.Target:
 		return result.is(Pass, "%s, below the target of %s", c.counted(canary), percent(c.Target))
 	default:
 		return result.is(Inconclusive, "%s, not below the target of %s, and not above the rollback limit of %s with "+
@@ -144,7 +145,8 @@ func (c Criterion) DecideAgainst(canary Counts, stable *Counts) Result {
 // look is the common part of bake and soak: the numbers, and the verdicts that both share.
 func (c Criterion) look(canary Counts, stable *Counts) (result Result, decided bool) {
 	result = Result{
-		Name: c.Name, N: canary.N, K: canary.K, Target: c.Target, Rollback: c.Rollback, MinRequests: c.MinRequests,
+		Name: c.Name, N: canary.N, K: canary.K, Maybe: canary.Maybe, Target: c.Target,
+		Rollback: c.Rollback, MinRequests: c.MinRequests,
 		Confidence: 1 - c.alpha(), PassConfidence: 1 - c.passAlpha(), IntervalConfidence: displayConfidence, Upper: 1,
 		Stable: stable,
 	}
@@ -161,7 +163,7 @@ func (c Criterion) look(canary Counts, stable *Counts) (result Result, decided b
 	if canary.N > 0 {
 		result.Rate = canary.share()
 		result.Lower = LowerBound(canary.N, canary.K, c.alpha())
-		result.Upper = UpperBound(canary.N, canary.K, c.passAlpha())
+		result.Upper = UpperBound(canary.N, canary.most(), c.passAlpha())
 	}
 	result.IntervalLower, result.IntervalUpper = Interval(canary.N, canary.K, displayConfidence)
 	result.More = c.Needed(canary)
@@ -184,6 +186,10 @@ func (c Criterion) acquitted(result Result, canary, stable Counts) Result {
 }
 
 func (c Criterion) counted(counts Counts) string {
+	if counts.Maybe > 0 {
+		return fmt.Sprintf("%d to %d of %d requests %s (%s to %s; no bucket bound is at the limit)", counts.K, counts.most(),
+			counts.N, c.verb(), percent(counts.share()), percent(counts.mostShare()))
+	}
 	return fmt.Sprintf("%d of %d requests %s (%s)", counts.K, counts.N, c.verb(), percent(counts.share()))
 }
 

@@ -156,7 +156,9 @@ func (d *Detector) Likely() Run {
 }
 
 // Plus adds what was counted later.
-func (c Counts) Plus(more Counts) Counts { return Counts{N: c.N + more.N, K: c.K + more.K} }
+func (c Counts) Plus(more Counts) Counts {
+	return Counts{N: c.N + more.N, K: c.K + more.K, Maybe: c.Maybe + more.Maybe}
+}
 
 // Detection is a look at a detector.
 type Detection struct {

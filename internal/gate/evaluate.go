@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -57,32 +58,67 @@ func (q Question) evaluateOne(ctx context.Context, querier Querier, criterion Cr
 	if err != nil {
 		return failed.is(Error, "read the stable track for comparison: %v", err)
 	}
-	result := judge(criterion, canary, stable)
-	result.Query = query
+	if canary.others > 0 {
+		failed.Upper = 1
+		return failed.is(Inconclusive, "no customer requests: all %d requests of the window are probes or scrapes, which "+
+			"metrics.exclude leaves out", canary.others)
+	}
+	result := judge(criterion, canary.Counts, stable)
+	result.Query, result.Notes = query, canary.notes
 	return result
 }
 
 // measure counts the events of a release in the window. query is the query behind the counts.
-func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics, window Window) (counts Counts,
+func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics, window Window) (found measured,
 	query string, err error) {
 	if err := metrics.Validate(); err != nil {
-		return Counts{}, "", err
+		return measured{}, "", err
 	}
 	selector, err := c.selector(ctx, querier, metrics, window)
 	if err != nil {
-		return Counts{}, "", err
+		return measured{}, "", err
 	}
 	query = promql.Range(selector, window.End.Sub(window.Start)+metrics.lookback())
-	newest := time.Time{}
-	counts, err = c.read(ctx, querier, metrics, selector, window, func(matrix model.Matrix) {
-		if at := newestSample(matrix); at.After(newest) {
-			newest = at
-		}
-	})
+	found, err = c.read(ctx, querier, metrics, selector, window)
 	if err != nil {
-		return Counts{}, query, err
+		return measured{}, query, err
 	}
-	return counts, query, seen(ctx, querier, metrics, c.metric(metrics), selector, window, newest)
+	if found.Counts == (Counts{}) && len(metrics.Excluded()) > 0 {
+		// The probes are counted in the same metric: with them, the release is scraped.
+		others, err := c.others(ctx, querier, metrics, window)
+		if err != nil || others.N > 0 {
+			found.others = others.N
+			return found, query, err
+		}
+	}
+	return found, query, seen(ctx, querier, metrics, c.metric(metrics), selector, window, found.newest)
+}
+
+// others counts the requests of the release including those that Exclude leaves out.
+func (c Criterion) others(ctx context.Context, querier Querier, metrics Metrics, window Window) (Counts, error) {
+	metrics.Exclude = nil
+	selector, err := promql.Selector(metrics.RequestsTotal, metrics.Selector)
+	if err != nil {
+		return Counts{}, err
+	}
+	found, err := ErrorRate(0.5, 1).read(ctx, querier, metrics, selector, window)
+	if err != nil {
+		return Counts{}, fmt.Errorf("count the requests that are left out: %w", err)
+	}
+	return found.Counts, nil
+}
+
+// measured is what was counted of a track.
+type measured struct {
+	Counts
+	// notes are about what is not counted.
+	notes []string
+	// others is the number of requests that are none of a customer, where there are no others.
+	others int64
+	// newest is the time of the newest sample; Earliest without one.
+	newest time.Time
+	// series is the number of series that had samples in a piece of the window.
+	series int
 }
 
 // beside counts the events of the stable track. It is nil for a track without series.
@@ -94,31 +130,51 @@ func (c Criterion) beside(ctx context.Context, querier Querier, stable *Metrics,
 	if err != nil {
 		return nil, err
 	}
-	series := 0
-	counts, err := c.read(ctx, querier, *stable, selector, window, func(matrix model.Matrix) { series += len(matrix) })
-	if err != nil || series == 0 {
+	found, err := c.read(ctx, querier, *stable, selector, window)
+	if err != nil || found.series == 0 {
 		return nil, err
 	}
-	return &counts, nil
+	return &found.Counts, nil
 }
 
-// read counts the events of a selector's series in the window and calls show for every piece.
-func (c Criterion) read(ctx context.Context, querier Querier, metrics Metrics, selector string, window Window,
-	show func(model.Matrix)) (Counts, error) {
-	if c.Kind == KindLatency {
-		querier = oneSpelling{querier}
+// read counts the events of a selector's series in the window.
+func (c Criterion) read(ctx context.Context, querier Querier, metrics Metrics, selector string,
+	window Window) (measured, error) {
+	found, err := c.readSeries(ctx, querier, metrics, selector, window)
+	if missing, ok := errors.AsType[*noBoundError](err); ok && missing.ofProcess {
+		// This process has other bounds than the rest: all of them are read.
+		if selector, err = metrics.selector(metrics.DurationBucket); err != nil {
+			return measured{}, err
+		}
+		return c.readSeries(ctx, querier, metrics, selector, window)
 	}
-	var counts Counts
-	err := chunks(ctx, querier, selector, metrics.lookback(), window, func(matrix model.Matrix, start time.Time) error {
-		show(matrix)
-		n, k, err := c.count(matrix, metrics, start)
-		counts.N, counts.K = counts.N+n, counts.K+k
-		return err
+	return found, err
+}
+
+func (c Criterion) readSeries(ctx context.Context, querier Querier, metrics Metrics, selector string,
+	window Window) (measured, error) {
+	born, err := register(ctx, querier, metrics, window)
+	if err != nil {
+		return measured{}, err
+	}
+	found, tally := measured{newest: model.Earliest.Time()}, newTally(window.Start, born)
+	err = chunks(ctx, querier, selector, metrics.lookback(), window, func(matrix model.Matrix, _ time.Time) error {
+		if at := newestSample(matrix); at.After(found.newest) {
+			found.newest = at
+		}
+		found.series += len(matrix)
+		return tally.add(matrix)
 	})
 	if err != nil {
-		return Counts{}, withBounds(ctx, querier, metrics, window, err)
+		return measured{}, err
 	}
-	return counts, nil
+	if c.Kind == KindLatency {
+		unit := metrics.durationUnit()
+		found.Counts, found.notes, err = tally.latencies(float64(c.Limit)/float64(unit), unit)
+	} else {
+		found.Counts, found.notes, err = tally.errors(metrics.StatusLabel, metrics.ErrorPattern)
+	}
+	return found, err
 }
 
 // selector selects the counted series.
@@ -126,7 +182,7 @@ func (c Criterion) selector(ctx context.Context, querier Querier, metrics Metric
 	if c.Kind == KindLatency {
 		return selectBuckets(ctx, querier, metrics, float64(c.Limit)/float64(metrics.durationUnit()), window)
 	}
-	return promql.Selector(metrics.RequestsTotal, metrics.Selector)
+	return metrics.selector(metrics.RequestsTotal)
 }
 
 func (c Criterion) metric(metrics Metrics) string {
@@ -139,13 +195,6 @@ func (c Criterion) metric(metrics Metrics) string {
 // unknown is the result without counts.
 func (c Criterion) unknown() Result {
 	return Result{Name: c.Name, Target: c.Target, Rollback: c.Rollback, MinRequests: c.MinRequests}
-}
-
-func (c Criterion) count(matrix model.Matrix, metrics Metrics, start time.Time) (n, k int64, err error) {
-	if c.Kind == KindLatency {
-		return latencyCounts(matrix, start, c.Limit, metrics.durationUnit())
-	}
-	return errorCounts(matrix, start, metrics.StatusLabel, metrics.ErrorPattern)
 }
 
 // seen verifies that the window has samples and that the newest one is fresh.

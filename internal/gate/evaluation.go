@@ -24,6 +24,10 @@ type Result struct {
 	// Upper is the upper bound of the share. It holds at all looks simultaneously with PassConfidence.
 	Upper          float64 `json:"upper"`
 	PassConfidence float64 `json:"passConfidence"`
+	// Maybe is the number of requests that may be bad beside the K that are: see [Counts.Maybe].
+	Maybe int64 `json:"maybe,omitempty"`
+	// Notes are about series and scrapes that are not counted.
+	Notes []string `json:"notes,omitempty"`
 	// More is the number of further requests at the current share that would decide, or [Never].
 	More int64 `json:"more"`
 	// Stable are the stable track's counts over the same time; nil without a comparison.
@@ -114,6 +118,9 @@ func (e Evaluation) String() string {
 	_ = table.Flush()
 	for _, r := range e.Results {
 		fmt.Fprintf(&out, "%s: %s\n", r.Name, r.Reason)
+		for _, note := range r.Notes {
+			fmt.Fprintf(&out, "  note: %s\n", sanitize.Text(note))
+		}
 		if r.Verdict != Pass && r.Query != "" {
 			fmt.Fprintf(&out, "  query: %s\n", r.Query)
 		}

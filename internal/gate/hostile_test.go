@@ -15,8 +15,8 @@ func TestBucketsThatAreNoCountsAreErrors(t *testing.T) {
 			series("le=+Inf", 0, 100, 200), {Metric: model.Metric{"le": "0.5"},
 				Values: []model.SamplePair{{Timestamp: 1, Value: model.SampleValue(value)}}},
 		}
-		if n, k, err := latencyCounts(matrix, t0, 5e8, 1e9); err == nil || !strings.Contains(err.Error(), "whole numbers") {
-			t.Errorf("%v: %d of %d, %v", value, k, n, err)
+		if got, err := latencyCounts(matrix, t0, 5e8, 1e9); err == nil || !strings.Contains(err.Error(), "whole numbers") {
+			t.Errorf("%v: %+v, %v", value, got, err)
 		}
 	}
 }

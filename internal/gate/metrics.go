@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -27,10 +28,16 @@ type Metrics struct {
 	VersionLabel string
 	// Selector has the labels that every counted series has, with their exact values.
 	Selector map[string]string
+	// Exclude has the series that count no request of a customer, such as those of probes and scrapes: regular
+	// expressions of label values, anchored at both ends. A series counts unless one of them matches.
+	Exclude map[string]string
+	// Pods has the labels that Prometheus puts on every series of the pods. They select the series that tell how old a
+	// process is; without them its age is unknown.
+	Pods map[string]string
 	// ScrapeInterval is the time between scrapes of a pod; 0 infers it from the samples.
 	ScrapeInterval time.Duration
-	// Lookback is the time before a window in which the base of its counts is searched; 0 means 5 minutes. A series
-	// without a base counts from 0.
+	// Lookback is the time before a window in which the base of its counts is searched; 0 means 5 minutes. The first
+	// sample of a process without one is the base, unless the process is younger than the window.
 	Lookback time.Duration
 }
 
@@ -57,12 +64,45 @@ func (m Metrics) With(labels map[string]string) Metrics {
 	return m
 }
 
+// selector selects the counted series of a metric.
+func (m Metrics) selector(metric string, patterns ...promql.Pattern) (string, error) {
+	return promql.Selector(metric, m.Selector, append(m.Excluded(), patterns...)...)
+}
+
+// Excluded are the patterns that leave out the series of Exclude. One on a label with an exact value is not needed.
+func (m Metrics) Excluded() []promql.Pattern {
+	var patterns []promql.Pattern
+	for _, label := range slices.Sorted(maps.Keys(m.Exclude)) {
+		if _, exact := m.Selector[label]; !exact {
+			patterns = append(patterns, promql.Pattern{Label: label, Expression: m.Exclude[label], Not: true})
+		}
+	}
+	return patterns
+}
+
+// Excludes reports whether a series counts no request of a customer. An expression that is not valid matches nothing.
+func (m Metrics) Excludes(labels model.Metric) bool {
+	for _, pattern := range m.Excluded() {
+		expression, err := regexp.Compile(anchored(pattern.Expression))
+		if err == nil && expression.MatchString(string(labels[model.LabelName(pattern.Label)])) {
+			return true
+		}
+	}
+	return false
+}
+
 // For is a copy that selects the series of a track, and of a release unless it is empty.
 func (m Metrics) For(track, release string) Metrics {
 	labels := map[string]string{m.TrackLabel: track}
 	if release != "" {
 		labels[m.VersionLabel] = release
 	}
+	pods := maps.Clone(m.Pods)
+	if pods == nil {
+		pods = map[string]string{}
+	}
+	maps.Copy(pods, labels)
+	m.Pods = pods
 	return m.With(labels)
 }
 
@@ -70,7 +110,7 @@ func (m Metrics) For(track, release string) Metrics {
 func (m Metrics) Validate() error {
 	var problems []error
 	for _, metric := range []string{m.RequestsTotal, m.DurationBucket} {
-		if _, err := promql.Selector(metric, m.Selector); err != nil {
+		if _, err := m.selector(metric); err != nil {
 			problems = append(problems, fmt.Errorf("metrics: %w", err))
 		}
 	}
@@ -110,7 +150,7 @@ func anchored(pattern string) string { return "^(?:" + pattern + ")$" }
 // Increase is the query for the requests of each track over the window before now, extrapolated by PromQL. It is for
 // display; the gates count raw samples.
 func (m Metrics) Increase(window time.Duration) (string, error) {
-	selector, err := promql.Selector(m.RequestsTotal, m.Selector)
+	selector, err := m.selector(m.RequestsTotal)
 	if err != nil {
 		return "", err
 	}

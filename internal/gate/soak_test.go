@@ -43,13 +43,9 @@ func TestPiecesAddUpToTheWhole(t *testing.T) {
 		whole := Window{Start: t0, End: t0.Add(samples * time.Minute)}
 		metrics := DefaultMetrics()
 		querier := store{samples: map[string]model.Matrix{"http_requests_total": matrix}}
-		var pieces Counts
+		pieces := newTally(whole.Start, nil)
 		err := chunks(context.Background(), querier, "http_requests_total", 5*time.Minute, whole,
-			func(piece model.Matrix, start time.Time) error {
-				n, k, err := errorCounts(piece, start, metrics.StatusLabel, metrics.ErrorPattern)
-				pieces.N, pieces.K = pieces.N+n, pieces.K+k
-				return err
-			})
+			func(piece model.Matrix, _ time.Time) error { return pieces.add(piece) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,9 +53,14 @@ func TestPiecesAddUpToTheWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, k, err := errorCounts(read, t0, metrics.StatusLabel, metrics.ErrorPattern)
-		if err != nil || pieces != (Counts{N: n, K: k}) {
-			t.Fatalf("pieces %+v, at once %d and %d: %v", pieces, n, k, err)
+		atOnce := newTally(whole.Start, nil)
+		if err := atOnce.add(read); err != nil {
+			t.Fatal(err)
+		}
+		got, _, gotErr := pieces.errors(metrics.StatusLabel, metrics.ErrorPattern)
+		want, _, wantErr := atOnce.errors(metrics.StatusLabel, metrics.ErrorPattern)
+		if got != want || (gotErr == nil) != (wantErr == nil) {
+			t.Fatalf("pieces %+v, %v; at once %+v, %v", got, gotErr, want, wantErr)
 		}
 	})
 }

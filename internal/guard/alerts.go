@@ -39,13 +39,13 @@ func (a Alert) concerns(c Config) bool {
 // the canary before it. An alert about counts must be confirmed by the guard's own counts, where there are any: with
 // few requests, the share of errors in five minutes exceeds its limit by chance too often. The guard trusts an alert
 // about anything that it does not count itself, such as an alert that the team wrote.
-func (a Alert) judge(t *tracker) Finding {
+func (a Alert) judge(t *tracker, now time.Time) Finding {
 	finding := Finding{Action: RollBack, Cause: CauseAlert, Subject: a.Name, Reason: "alert " + a.Name + " fires"}
 	if a.Summary != "" {
 		finding.Reason += ": " + a.Summary
 	}
 	if a.Labels[alerts.LabelConfirm] == alerts.ConfirmCounts && t.hasCounted() {
-		sure, text := t.confirms()
+		sure, text := t.confirms(now)
 		finding.Reason += "; " + text
 		if !sure {
 			finding.Action = Review
@@ -101,7 +101,7 @@ func (r *runner) alarm(ctx context.Context, firing []Alert) {
 	}
 	for _, alert := range firing {
 		if alert.concerns(r.config) {
-			r.consider(ctx, alert.judge(r.view.tracker))
+			r.consider(ctx, alert.judge(r.view.tracker, r.now()))
 		}
 	}
 }

@@ -37,6 +37,7 @@ func (r *runner) receive(ctx context.Context, result scraped) {
 	} else {
 		r.view.lastSeen = result.at
 		r.recovered(ctx, SourceTargets)
+		r.reportUncounted(ctx, target, result.rise)
 	}
 	if r.actions.aftercare != nil && target.track == names.Stable {
 		r.actions.aftercare.count(result.at, result.rise)
@@ -72,6 +73,18 @@ func (r *runner) notScraped(ctx context.Context, target *target, err error) {
 		r.report(ctx, Finding{Action: Review, Cause: CauseLimited, Subject: target.track,
 			Reason: fmt.Sprintf("the fast path is slower: pod %s %s", target.pod,
 				strings.TrimPrefix(limited.Error(), "the pod "))})
+	}
+}
+
+// reportUncounted asks a person to look at what a pod's page does not let the guard count.
+func (r *runner) reportUncounted(ctx context.Context, target *target, rise Rise) {
+	if rise.Odd != "" {
+		r.report(ctx, Finding{Action: Review, Cause: CauseUncounted, Subject: target.track + " requests",
+			Reason: fmt.Sprintf("the guard cannot count pod %s as it should: %s", target.pod, clean(rise.Odd))})
+	}
+	if rise.SlowErr != nil {
+		r.report(ctx, Finding{Action: Review, Cause: CauseUncounted, Subject: target.track + " latency",
+			Reason: fmt.Sprintf("the guard does not see slow requests of pod %s: %s", target.pod, clean(rise.SlowErr.Error()))})
 	}
 }
 

@@ -67,13 +67,24 @@ func TestReadGivesRises(t *testing.T) {
 			{exposed(103, 12, 115, 104), counts(5, 2, 5, 1)}}},
 		{"a pod that began under watch", true, []look{{exposed(6, 3, 9, 9), counts(9, 3, 9, 0)},
 			{exposed(6, 3, 9, 9), Rise{}}}},
-		{"a process that began again", true, []look{{exposed(6, 3, 9, 9), counts(9, 3, 9, 0)},
-			{exposed(2, 1, 3, 3), reset(counts(3, 1, 3, 0))}}},
-		{"a restart that one counter hides", true, []look{{exposed(6, 3, 9, 9), counts(9, 3, 9, 0)},
-			{exposed(8, 1, 9, 9), reset(counts(9, 1, 9, 0))}}},
-		{"a restart that only a vanished counter shows", true, []look{
-			{exposed(6, 3, 9, 9), counts(9, 3, 9, 0)},
-			{"http_requests_total{code=\"200\",method=\"post\",path=\"/graphql\"} 8\n", reset(counts(8, 0, 0, 0))},
+		{"a process that began again", true, []look{{started(1) + exposed(6, 3, 9, 9), counts(9, 3, 9, 0)},
+			{started(99) + exposed(2, 1, 3, 3), reset(counts(3, 1, 3, 0))}}},
+		{"a restart that every counter hides", true, []look{{started(1) + exposed(6, 3, 9, 9), counts(9, 3, 9, 0)},
+			{started(99) + exposed(8, 4, 12, 9), reset(counts(12, 4, 12, 3))}}},
+		{"a guessed restart waits for its confirmation", true, []look{{exposed(60, 3, 63, 63), counts(63, 3, 63, 0)},
+			{exposed(20, 1, 21, 21), reset(Rise{})}, {exposed(21, 1, 22, 22), Rise{}}, {exposed(22, 1, 23, 23), Rise{}},
+			{exposed(23, 1, 24, 24), Rise{}}, {exposed(24, 2, 26, 25), counts(26, 2, 26, 1)},
+			{exposed(25, 2, 27, 26), counts(1, 0, 1, 0)}}},
+		{"counters that fall without a restart count nothing", true, []look{
+			{started(1) + exposed(60, 3, 63, 63), counts(63, 3, 63, 0)},
+			{started(1) + exposed(20, 9, 29, 29), Rise{}}, {started(1) + exposed(21, 9, 30, 30), counts(1, 0, 1, 0)}}},
+		{"a counter that the exporter forgets", true, []look{
+			{exposed(100000, 4000, 104000, 104000) + forgotten(3), counts(104003, 4000, 104000, 0)},
+			{exposed(100010, 4000, 104010, 104010), counts(10, 0, 10, 0)},
+			{exposed(100010, 4000, 104010, 104010) + forgotten(4), counts(1, 0, 0, 0)},
+			{exposed(100011, 4000, 104011, 104011), counts(1, 0, 1, 0)},
+			{exposed(100012, 4000, 104012, 104012) + forgotten(2), counts(1, 0, 1, 0)},
+			{exposed(100012, 4000, 104012, 104012) + forgotten(3), counts(1, 0, 0, 0)},
 		}},
 		{"an error that appears later", false, []look{
 			{"http_requests_total{code=\"200\",path=\"/graphql\"} 5\n", Rise{}},
@@ -98,9 +109,103 @@ func TestReadGivesRises(t *testing.T) {
 	}
 }
 
+// started is the line with the start time of the process, in seconds.
+func started(seconds int) string { return fmt.Sprintf("process_start_time_seconds %d\n", seconds) }
+
+// forgotten is a series that an exporter forgets while it is idle.
+func forgotten(count int) string {
+	return fmt.Sprintf("http_requests_total{code=\"404\",method=\"get\",path=\"/graphql\"} %d\n", count)
+}
+
+// Several worker processes answer behind one port, and nobody sends a request.
+func TestWorkersBehindOnePort(t *testing.T) {
+	for name, started := range map[string]func(int) string{
+		"without start times": func(int) string { return "" },
+		"with start times":    func(worker int) string { return started(100 + 60*worker) },
+	} {
+		for order, turns := range map[string][]int{
+			"in turn": {0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1}, "at random": {0, 1, 1, 0, 0, 1, 0, 0, 1, 1, 0, 1, 0, 1, 1, 0},
+		} {
+			c := &counters{names: someNames()}
+			pages := []string{started(0) + exposed(80, 20, 100, 100), started(1) + exposed(900, 0, 900, 900)}
+			odd := ""
+			for i, turn := range turns {
+				c.at = born.Add(time.Duration(i) * time.Second)
+				rise := read(t, c, pages[turn])
+				if rise.Requests.N > 0 || rise.Slow.N > 0 {
+					t.Errorf("%s, %s, look %d: %+v", name, order, i, rise)
+				}
+				odd = rise.Odd
+			}
+			if !strings.Contains(odd, "several worker processes") {
+				t.Errorf("%s, %s: reported %q", name, order, odd)
+			}
+		}
+	}
+}
+
+// One series without the label of the status is left out and named; it blinds nobody.
+func TestOneSeriesWithoutItsStatus(t *testing.T) {
+	c := &counters{names: someNames()}
+	read(t, c, exposed(1000, 0, 1000, 1000))
+	unlabelled := "http_requests_total{method=\"get\",path=\"/graphql\"} 1\n"
+	for _, page := range []string{exposed(1100, 900, 2000, 2000), exposed(1200, 1800, 3000, 3000)} {
+		rise := read(t, c, page+unlabelled)
+		if rise.Requests != (gate.Counts{N: 1000, K: 900}) || !strings.Contains(rise.Odd, `no label "code"`) {
+			t.Errorf("%+v", rise)
+		}
+	}
+	many := strings.ReplaceAll(unlabelled, " 1\n", " 500\n")
+	if _, err := c.read(strings.NewReader(exposed(1300, 1800, 3100, 3100) + many)); err == nil {
+		t.Error("a seventh of all requests is left out")
+	}
+}
+
+// Labels that Prometheus adds at the scrape select nothing on a pod's own page; another missing label is named.
+func TestSelectorLabelsOfPrometheus(t *testing.T) {
+	for _, label := range []string{"job", "container", "cluster", "pod", "namespace", "prometheus_replica", "region"} {
+		names := someNames()
+		names.Selector = map[string]string{"path": "/graphql", label: "finance-service"}
+		c := &counters{names: names}
+		read(t, c, exposed(1000, 0, 1000, 1000))
+		rise := read(t, c, exposed(1100, 900, 2000, 2000))
+		if label != "region" && (rise.Requests != gate.Counts{N: 1000, K: 900} || rise.Odd != "") {
+			t.Errorf("%s: %+v", label, rise)
+		}
+		if label == "region" && (rise.Requests.N != 0 || !strings.Contains(rise.Odd, `label "region"`)) {
+			t.Errorf("%s: %+v", label, rise)
+		}
+	}
+}
+
+func TestProbesAreNotCounted(t *testing.T) {
+	metrics := gate.DefaultMetrics()
+	metrics.Exclude = map[string]string{"path": "/health.*"}
+	for _, selector := range []map[string]string{nil, {"path": "/graphql"}} {
+		names, err := NewNames(metrics, selector, 500*time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rise := read(t, &counters{names: names, fromZero: true}, exposed(6, 3, 9, 9))
+		if rise.Requests != (gate.Counts{N: 9, K: 3}) || rise.Odd != "" {
+			t.Errorf("selector %v: %+v", selector, rise)
+		}
+	}
+}
+
+// Above the higher of two bounds around the limit, a request is slow.
+func TestALimitBetweenTwoBounds(t *testing.T) {
+	names := someNames()
+	names.Limit = 0.3
+	rise := read(t, &counters{names: names, fromZero: true}, exposed(90, 0, 90, 80))
+	if rise.Slow != (gate.Counts{N: 90, K: 10}) || rise.SlowErr != nil {
+		t.Errorf("%+v", rise)
+	}
+}
+
 func TestReadWithoutTheLatencysBucket(t *testing.T) {
 	c := &counters{names: someNames(), fromZero: true}
-	rise := read(t, c, strings.ReplaceAll(exposed(6, 3, 9, 9), `le="0.50"`, `le="0.75"`))
+	rise := read(t, c, strings.ReplaceAll(exposed(6, 3, 9, 9), `le="0.50"`, `le="0.40"`))
 	if rise.Requests.N != 9 || rise.SlowErr == nil || rise.Slow.N != 0 {
 		t.Errorf("%+v", rise)
 	}
@@ -227,25 +332,22 @@ func TestAMillionSeriesTakeNoMemory(t *testing.T) {
 	}
 }
 
-// The sum of all rises is the count of the process, for any looks, as long as no restart falls between two of
-// them.
+// The sum of all rises is the count of the process, for any looks, whatever its restarts hide.
 func TestRisesAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := &counters{names: someNames(), fromZero: true}
 		var want, got gate.Counts
-		good, bad := 0, 0
-		for range rapid.IntRange(1, 20).Draw(t, "looks") {
+		good, bad, began := 0, 0, 0
+		for look := range rapid.IntRange(1, 20).Draw(t, "looks") {
 			if rapid.IntRange(0, 5).Draw(t, "restart") == 0 && good+bad > 0 {
 				good, bad = 0, 0
-				// A process that begins again is seen before it has counted as much as before.
-				if _, err := c.read(strings.NewReader(exposed(0, 0, 0, 0))); err != nil {
-					t.Fatal(err)
-				}
+				began = look
 			}
 			moreGood, moreBad := rapid.IntRange(0, 50).Draw(t, "good"), rapid.IntRange(0, 50).Draw(t, "bad")
 			good, bad = good+moreGood, bad+moreBad
 			want = want.Plus(gate.Counts{N: int64(moreGood + moreBad), K: int64(moreBad)})
-			rise, err := c.read(strings.NewReader(exposed(good, bad, good+bad, good)))
+			c.at = time.Unix(int64(60*look+90), 0)
+			rise, err := c.read(strings.NewReader(started(60*began+80) + exposed(good, bad, good+bad, good)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -39,6 +39,7 @@ const (
 	CauseShared    = "shared"
 	CauseLimited   = "limited"
 	CauseSilent    = "stable-silent"
+	CauseUncounted = "uncounted"
 )
 
 // Finding is one observation that speaks against a canary.

@@ -67,6 +67,7 @@ func fetch(ctx context.Context, client *http.Client, address string, into *count
 	case answer.ContentLength > mostBytes:
 		return Rise{}, fmt.Errorf("scrape %s: %w: the exposition has %d MiB", address, errTooMuch, answer.ContentLength>>20)
 	}
+	into.at = now()
 	rise, err := into.read(answer.Body)
 	if err != nil {
 		return Rise{}, fmt.Errorf("scrape %s: %w", address, err)

@@ -87,10 +87,7 @@ func (t *tracker) point(now time.Time) *point {
 	if last := len(t.recent) - 1; last >= 0 && !t.recent[last].start.Before(start) {
 		return &t.recent[last]
 	}
-	if len(t.recent) == bins {
-		copy(t.recent, t.recent[1:])
-		t.recent = t.recent[:bins-1]
-	}
+	t.recent = slices.DeleteFunc(t.recent, func(p point) bool { return start.Sub(p.start) >= bins*bin })
 	t.recent = append(t.recent, point{start: start})
 	return &t.recent[len(t.recent)-1]
 }
@@ -127,13 +124,17 @@ func (t *tracker) slowness() gate.Detection { return t.latency.Detect(t.slow) }
 // at the rollback limit, the probability of as many failures is at most alertAlpha, and the stable track fails less. It
 // asks for more than an alert on a rate does: at a hundred requests in five minutes, such an alert fires in every
 // other soak of a healthy release.
-func (t *tracker) confirms() (bool, string) {
+func (t *tracker) confirms(now time.Time) (bool, string) {
 	var canary, stable gate.Counts
+	first := now.Truncate(bin).Add(-(bins - 1) * bin)
 	for _, at := range t.recent {
-		canary, stable = canary.Plus(at.canary), stable.Plus(at.stable)
+		if !at.start.Before(first) {
+			canary, stable = canary.Plus(at.canary), stable.Plus(at.stable)
+		}
 	}
+	back := min(bins*bin, max(now.Sub(t.began), bin)).Round(time.Second)
 	text := fmt.Sprintf("%d of %d requests failed in the last %v, beside %d of %d of the stable track", canary.K, canary.N,
-		bin*time.Duration(len(t.recent)), stable.K, stable.N)
+		back, stable.K, stable.N)
 	if canary.N == 0 {
 		return false, text
 	}

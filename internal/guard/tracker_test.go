@@ -2,6 +2,7 @@ package guard
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,7 +120,8 @@ func TestCountsConfirmAlerts(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if got := (Alert{Name: "A", Labels: tt.labels, Since: tt.since}).judge(tr); got.Action != tt.want {
+			got := Alert{Name: "A", Labels: tt.labels, Since: tt.since}.judge(tr, born.Add(5*time.Minute))
+			if got.Action != tt.want {
 				t.Errorf("%s: %s", got.Action, got.Reason)
 			}
 		})
@@ -173,5 +175,31 @@ func TestFailing(t *testing.T) {
 		if got := tr.failing(now); math.Abs(got-tt.want) > 1e-9 {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
+	}
+}
+
+// The last ten minutes are time and not bins: a pod that allows a scrape every 30 s fills a bin every 30 s.
+func TestTheRecentCountsAreThoseOfTenMinutes(t *testing.T) {
+	config := Config{ErrorRate: 0.01, SlowShare: 0.05, Latency: 500e6, Alpha: DefaultAlpha}
+	tr := newTracker(config.errorRate(), config.latency(), born)
+	now := born
+	for i := range 60 {
+		now = born.Add(time.Duration(i) * 30 * time.Second)
+		counts := gate.Counts{N: 10}
+		if i < 2 {
+			counts.K = 6 // half an hour ago
+		}
+		if err := tr.canary(now, Rise{Requests: counts}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sure, text := tr.confirms(now); sure || !strings.HasPrefix(text, "0 of 200 requests failed in the last 10m0s") {
+		t.Errorf("confirms %v: %s", sure, text)
+	}
+	if _, text := tr.confirms(now.Add(5 * time.Minute)); !strings.HasPrefix(text, "0 of 100 requests") {
+		t.Errorf("five minutes later: %s", text)
+	}
+	if sure, text := tr.confirms(now.Add(time.Hour)); sure || !strings.HasPrefix(text, "0 of 0 requests") {
+		t.Errorf("an hour later confirms %v: %s", sure, text)
 	}
 }

@@ -12,6 +12,9 @@ const (
 	// Traffic decides whether a ready pod gets requests. The Service selects by it and no ReplicaSet does, so that a pod
 	// loses its traffic, and nothing else, when the label is changed.
 	Traffic = "traffic"
+	// Scraped marks the Services whose pods Prometheus scrapes. Every pod has one such Service: scraped by two, it would
+	// count twice.
+	Scraped = "finance-rollout/scraped"
 	// ManagedBy marks the objects that the program makes.
 	ManagedBy = "app.kubernetes.io/managed-by"
 )

@@ -6,6 +6,7 @@ import (
 	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/alerts"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
@@ -32,8 +33,10 @@ func alertParams(s *settings.Settings) alerts.Params {
 		App: s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release,
 		Deployment:    names.CanaryDeployment(s.App, s.Release),
 		RequestsTotal: s.Metrics.RequestsTotal, StatusLabel: s.Metrics.StatusLabel, ErrorPattern: s.Metrics.ErrorPattern,
-		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector, ErrorRate: s.Criteria.RollbackErrorRate,
-		Latency: time.Duration(s.Criteria.Latency), SlowShare: s.Criteria.SlowShare,
+		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector,
+		Excluded:  rollout.SoakSpec(s).Metrics.Excluded(),
+		ErrorRate: s.Criteria.RollbackErrorRate,
+		Latency:   time.Duration(s.Criteria.Latency), SlowShare: s.Criteria.SlowShare,
 		Guarded: s.IsGuarded(), MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(),
 		DashboardURL: s.DashboardURL, RunbookURL: s.RunbookURL,
 	}

@@ -37,7 +37,7 @@ func (p *program) makeTraffic(stable, canary *components.Track) error {
 	switch {
 	case p.settings.IsGateway():
 		// Requests that do not come through the Gateway take no part in the trial.
-		args.Track = names.Stable
+		args.Track, args.Unscraped = names.Stable, true
 	case p.settings.Position().Warm:
 		args.Track = names.Canary
 	}

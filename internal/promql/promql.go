@@ -16,9 +16,11 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Pattern is a matcher that takes the values of a label which match a regular expression, anchored at both ends.
+// Pattern is a matcher that takes the values of a label which match a regular expression, anchored at both ends, or
+// with Not those which do not. A series without the label has an empty value.
 type Pattern struct {
 	Label, Expression string
+	Not               bool
 }
 
 // OneOf matches exactly the given values.
@@ -68,7 +70,11 @@ func matchers(labels map[string]string, patterns []Pattern) (string, error) {
 		if _, err := regexp.Compile(pattern.Expression); err != nil {
 			return "", fmt.Errorf("pattern %q of label %s: %w", pattern.Expression, pattern.Label, err)
 		}
-		part, err := matcher(pattern.Label, "=~", pattern.Expression)
+		operator := "=~"
+		if pattern.Not {
+			operator = "!~"
+		}
+		part, err := matcher(pattern.Label, operator, pattern.Expression)
 		if err != nil {
 			return "", err
 		}

@@ -34,7 +34,9 @@ func SoakSpec(s *settings.Settings) soak.Spec {
 	metrics.RequestsTotal, metrics.StatusLabel, metrics.ErrorPattern = s.Metrics.RequestsTotal, s.Metrics.StatusLabel,
 		s.Metrics.ErrorPattern
 	metrics.DurationBucket = s.Metrics.DurationBucket
-	metrics = metrics.With(s.Metrics.Selector).With(map[string]string{"namespace": s.Namespace, names.App: s.App})
+	metrics.Exclude = s.Metrics.Exclude
+	metrics.Pods = map[string]string{"namespace": s.Namespace, names.App: s.App}
+	metrics = metrics.With(s.Metrics.Selector).With(metrics.Pods)
 	metrics.ScrapeInterval = time.Duration(s.Metrics.Interval)
 	spec := soak.Spec{
 		Namespace: s.Namespace, App: s.App, Metrics: metrics, Criteria: Criteria(s), Alerts: s.Monitoring.Enabled,

@@ -39,6 +39,7 @@ func Defaults() *Settings {
 			Path: "/metrics", Interval: model.Duration(15 * time.Second),
 			RequestsTotal: "http_requests_total", StatusLabel: "code", ErrorPattern: "5..",
 			DurationBucket: "http_request_duration_seconds_bucket",
+			Exclude:        map[string]string{"path": DefaultExcludedPaths},
 		},
 		Monitoring: Monitoring{
 			Enabled:         true,
@@ -94,3 +95,6 @@ func defaultSecretEnv() map[string]SecretRef {
 		"CORS_ORIGIN":                  {"finance-secrets", "cors-origin"},
 	}
 }
+
+// DefaultExcludedPaths are the usual paths of probes and scrapes, as a regular expression.
+const DefaultExcludedPaths = "/(health|healthz|livez|readyz|ready|live|metrics)(/.*)?"

@@ -179,9 +179,11 @@ type Metrics struct {
 	StatusLabel    string         `json:"statusLabel"`
 	ErrorPattern   string         `json:"errorPattern"`
 	DurationBucket string         `json:"durationBucket"`
-	// Selector holds labels that a series must carry to count, for example a path. It keeps the kubelet's probes out of
-	// rates where the service counts them.
+	// Selector holds labels that a series must carry to count, for example a path.
 	Selector Values `json:"selector"`
+	// Exclude holds regular expressions of label values, anchored at both ends. A series that matches one counts no
+	// request of a customer: the kubelet's probes, and scrapes.
+	Exclude Values `json:"exclude"`
 }
 
 // Monitoring configures what is made for the Prometheus Operator and for Grafana.

@@ -199,6 +199,15 @@ func (s *Settings) validateMonitoring(found *problems) {
 		}
 	}
 	s.validateDashboard(found)
+	for label, pattern := range s.Metrics.Exclude {
+		if !labelName.MatchString(label) {
+			found.add("metrics.exclude", label, "", "no name of a label: allowed are letters, digits and _")
+		}
+		if _, err := regexp.Compile(pattern); err != nil {
+			found.add("metrics.exclude", pattern, found.setPath("metrics.exclude."+label, DefaultExcludedPaths),
+				"no regular expression for the label %s: %v", label, err)
+		}
+	}
 	if _, err := regexp.Compile(s.Metrics.ErrorPattern); err != nil || s.Metrics.ErrorPattern == "" {
 		found.add("metrics.errorPattern", s.Metrics.ErrorPattern, found.setPath("metrics.errorPattern", "5.."),
 			"no regular expression for a status: %v", err)

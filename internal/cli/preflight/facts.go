@@ -84,6 +84,9 @@ type Prometheus struct {
 	// Statuses are the values of the request counter's status label, Bounds the upper bounds of the duration buckets.
 	Statuses, Bounds []string
 	MetricsErr       error
+	// Requests are those of the last day that match metrics.selector, Customers those of them that metrics.exclude does
+	// not leave out as probes and scrapes. Both are 0 if they are unknown.
+	Requests, Customers float64
 	// Alertmanagers are the active Alertmanagers of the server.
 	Alertmanagers    []string
 	AlertmanagersErr error

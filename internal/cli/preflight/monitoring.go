@@ -132,10 +132,26 @@ func (c checker) metrics() Row {
 		return r.is(Failed, "no series of %s for %s within the last day%s", m.DurationBucket, c.s.App,
 			selected(m.Selector))
 	case !bound:
-		return r.is(Failed, "%s has no bucket at the limit of %v; its bounds in seconds are %s", m.DurationBucket, limit,
-			strings.Join(c.f.Prometheus.Bounds, ", "))
+		return r.is(OK, "%s by %s; %s has no bucket at the limit of %v, so that a pass needs enough requests under the next "+
+			"lower bound (in seconds: %s)%s", m.RequestsTotal, m.StatusLabel, m.DurationBucket, limit,
+			strings.Join(c.f.Prometheus.Bounds, ", "), c.probes())
 	default:
-		return r.is(OK, "%s by %s, and %s with a bucket at %v", m.RequestsTotal, m.StatusLabel, m.DurationBucket, limit)
+		return r.is(OK, "%s by %s, and %s with a bucket at %v%s", m.RequestsTotal, m.StatusLabel, m.DurationBucket, limit,
+			c.probes())
+	}
+}
+
+// probes is the share of probes and scrapes among the requests of the last day.
+func (c checker) probes() string {
+	all, customers := c.f.Prometheus.Requests, c.f.Prometheus.Customers
+	switch {
+	case !(all > 0) || customers >= all:
+		return ""
+	case customers <= 0:
+		return "; no customer requests within the last day: all were probes or scrapes, which metrics.exclude leaves out"
+	default:
+		return fmt.Sprintf("; %.3g %% of the requests of the last day were probes and scrapes, which metrics.exclude leaves "+
+			"out", 100*(1-customers/all))
 	}
 }
 

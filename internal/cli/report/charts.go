@@ -163,7 +163,7 @@ func (q Question) quantile() float64 {
 
 // query is the PromQL of one line.
 func (q Question) query(unit Unit, metrics gate.Metrics, window time.Duration) (string, error) {
-	requests, err := promql.Selector(metrics.RequestsTotal, metrics.Selector)
+	requests, err := promql.Selector(metrics.RequestsTotal, metrics.Selector, metrics.Excluded()...)
 	if err != nil {
 		return "", err
 	}
@@ -171,11 +171,11 @@ func (q Question) query(unit Unit, metrics gate.Metrics, window time.Duration) (
 	case PerSecond:
 		return promql.Sum(promql.Rate(requests, window)), nil
 	case Share:
-		failed, err := promql.Selector(metrics.RequestsTotal, metrics.Selector,
-			promql.Pattern{Label: metrics.StatusLabel, Expression: metrics.ErrorPattern})
+		failed, err := promql.Selector(metrics.RequestsTotal, metrics.Selector, append(metrics.Excluded(),
+			promql.Pattern{Label: metrics.StatusLabel, Expression: metrics.ErrorPattern})...)
 		return promql.BadShare(failed, requests, window), err
 	default:
-		buckets, err := promql.Selector(metrics.DurationBucket, metrics.Selector)
+		buckets, err := promql.Selector(metrics.DurationBucket, metrics.Selector, metrics.Excluded()...)
 		quantile := promql.Quantile(q.quantile(), buckets, window)
 		if metrics.DurationUnit > 0 && metrics.DurationUnit != time.Second {
 			quantile = promql.Times(metrics.DurationUnit.Seconds(), quantile)

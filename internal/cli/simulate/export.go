@@ -104,7 +104,7 @@ func choose(all model.Matrix, metrics gate.Metrics, release string) (model.Matri
 				metrics.RequestsTotal, metrics.DurationBucket)
 		}
 		canary := track == names.Canary && (release == "" || label(stream, metrics.VersionLabel) == release)
-		if !canary && track != names.Stable || !selected(stream, metrics.Selector) {
+		if !canary && track != names.Stable || !selected(stream, metrics.Selector) || metrics.Excludes(stream.Metric) {
 			continue
 		}
 		key := stream.Metric.Fingerprint()

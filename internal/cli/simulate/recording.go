@@ -103,12 +103,14 @@ func (r *Recording) of(metric, track string) model.Matrix {
 // the sample at which counting starts.
 func (r *Recording) tracks() (canary gate.Metrics, stable *gate.Metrics) {
 	metrics := r.metrics
-	metrics.Selector = nil
+	metrics.Selector, metrics.Exclude = nil, nil
 	metrics.ScrapeInterval = r.Step
 	metrics.Lookback = max(gate.DefaultMetrics().Lookback, 3*r.Step)
 	canary = metrics.For(names.Canary, "")
+	canary.Pods = nil // the record has the service's own metrics alone
 	if r.Beside {
 		beside := metrics.For(names.Stable, "")
+		beside.Pods = nil
 		stable = &beside
 	}
 	return canary, stable

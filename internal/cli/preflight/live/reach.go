@@ -39,6 +39,7 @@ func (r *reader) prometheus(ctx context.Context) {
 	into.Groups, into.Broken, into.RulesErr = server.RuleGroups(ctx)
 	into.Alertmanagers, into.AlertmanagersErr = server.Alertmanagers(ctx)
 	into.Statuses, into.Bounds, into.MetricsErr = r.metrics(ctx, server)
+	into.Requests, into.Customers = r.requests(ctx, server)
 	// Only this stack's rules matter.
 	var broken []string
 	for _, rule := range into.Broken {
@@ -83,7 +84,7 @@ func (r *reader) metrics(ctx context.Context, server Server) (statuses, bounds [
 	metrics := rollout.SoakSpec(r.Settings).Metrics
 	now := r.Now()
 	ask := func(metric, label string) []string {
-		selector, wrong := promql.Selector(metric, metrics.Selector)
+		selector, wrong := promql.Selector(metric, metrics.Selector, metrics.Excluded()...)
 		if wrong != nil {
 			err = errors.Join(err, wrong)
 			return nil
@@ -95,6 +96,26 @@ func (r *reader) metrics(ctx context.Context, server Server) (statuses, bounds [
 	statuses = ask(metrics.RequestsTotal, metrics.StatusLabel)
 	bounds = ask(metrics.DurationBucket, model.BucketLabel)
 	return statuses, bounds, err
+}
+
+// requests counts those of the last day, with and without probes and scrapes; both are 0 if Prometheus does not say.
+func (r *reader) requests(ctx context.Context, server Server) (all, customers float64) {
+	metrics := rollout.SoakSpec(r.Settings).Metrics
+	for into, patterns := range map[*float64][]promql.Pattern{&all: nil, &customers: metrics.Excluded()} {
+		selector, err := promql.Selector(metrics.RequestsTotal, metrics.Selector, patterns...)
+		if err != nil {
+			return 0, 0
+		}
+		answer, err := server.Ask(ctx, promql.Sum(promql.Increase(selector, metricsBack)), r.Now())
+		vector, ok := answer.(model.Vector)
+		if err != nil || !ok || len(vector) > 1 {
+			return 0, 0
+		}
+		if len(vector) == 1 {
+			*into = float64(vector[0].Value)
+		}
+	}
+	return all, customers
 }
 
 // metricsBack is the period in which series are searched: a quiet night must not look like a missing metric.

@@ -1,0 +1,144 @@
+package guard
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/vextrus/finance-rollout/internal/gate"
+)
+
+// Names select the counters of a pod and say what each counts.
+type Names struct {
+	// Requests is the counter of requests, Status its label with the status, and Error the pattern of a bad status.
+	Requests, Status string
+	Error            *regexp.Regexp
+	// Bucket is the histogram's bucket counter; Limit is the bound above which a request is slow, in the histogram's
+	// unit.
+	Bucket string
+	Limit  float64
+	// Selector has the labels that a series must carry to count.
+	Selector map[string]string
+	// Exclude has the patterns of label values that leave a series out.
+	Exclude map[string]*regexp.Regexp
+}
+
+// NewNames makes the names for the gate's metrics, the labels that the pods' series must carry, and the latency above
+// which a request is slow. It returns an error when the metrics are not valid.
+func NewNames(metrics gate.Metrics, selector map[string]string, limit time.Duration) (*Names, error) {
+	if err := metrics.Validate(); err != nil {
+		return nil, err
+	}
+	pattern, err := regexp.Compile("^(?:" + metrics.ErrorPattern + ")$")
+	if err != nil {
+		return nil, fmt.Errorf("error pattern %q: %w", metrics.ErrorPattern, err)
+	}
+	unit := metrics.DurationUnit
+	if unit == 0 {
+		unit = time.Second
+	}
+	exclude := map[string]*regexp.Regexp{}
+	for label, expression := range metrics.Exclude {
+		if exclude[label], err = regexp.Compile("^(?:" + expression + ")$"); err != nil {
+			return nil, fmt.Errorf("pattern %q of label %s: %w", expression, label, err)
+		}
+	}
+	return &Names{
+		Requests: metrics.RequestsTotal, Status: metrics.StatusLabel, Error: pattern,
+		Bucket: metrics.DurationBucket, Limit: float64(limit) / float64(unit), Selector: selector,
+		Exclude: exclude,
+	}, nil
+}
+
+// role is what a series counts.
+type role uint8
+
+const (
+	ignored role = iota
+	// odd series belong to a counted metric and lack what counting them needs.
+	odd
+	succeeded
+	failed
+	// within are buckets with a finite bound from the latency limit on.
+	within
+	everything
+)
+
+// kind is the role of a series, and the bound of a bucket.
+type kind struct {
+	role  role
+	bound float64
+	// why says what an odd series lacks.
+	why error
+	// lacks is the name of a label that the selector asks for and the series does not have; empty if it has all.
+	lacks string
+}
+
+// classify determines what a series counts. Prometheus' own parser reads the labels.
+func (n *Names) classify(key []byte) (kind, error) {
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(append(bytes.Clone(key), " 0\n"...)))
+	if err != nil {
+		return kind{}, fmt.Errorf("series %.200s: %w", key, err)
+	}
+	for name, family := range families {
+		if len(family.Metric) != 1 {
+			break
+		}
+		labels := map[string]string{}
+		for _, pair := range family.Metric[0].GetLabel() {
+			labels[pair.GetName()] = pair.GetValue()
+		}
+		return n.kind(name, labels), nil
+	}
+	return kind{}, fmt.Errorf("cannot parse series %.200s", key)
+}
+
+// kind is that of a series. A label of the selector that Prometheus puts on a series when it scrapes it is none of the
+// pod's: a series without it is selected.
+func (n *Names) kind(name string, labels map[string]string) kind {
+	for label := range n.Selector {
+		if _, has := labels[label]; !has && !gate.IsScrapeLabel(label) {
+			return kind{lacks: label}
+		}
+	}
+	for label, value := range n.Selector {
+		if given, has := labels[label]; has && given != value {
+			return kind{}
+		}
+	}
+	for label, pattern := range n.Exclude {
+		if _, exact := n.Selector[label]; !exact && pattern.MatchString(labels[label]) {
+			return kind{}
+		}
+	}
+	if name == n.Requests {
+		status, ok := labels[n.Status]
+		switch {
+		case !ok:
+			return kind{role: odd, why: fmt.Errorf("%s has no label %q with its status", name, n.Status)}
+		case n.Error.MatchString(status):
+			return kind{role: failed}
+		default:
+			return kind{role: succeeded}
+		}
+	}
+	bound, err := strconv.ParseFloat(labels[model.BucketLabel], 64)
+	switch {
+	case err != nil || math.IsNaN(bound):
+		return kind{role: odd, why: fmt.Errorf("%s has the label %s=%q, which is not a number", name, model.BucketLabel,
+			labels[model.BucketLabel])}
+	case math.IsInf(bound, 1):
+		return kind{role: everything}
+	case bound >= n.Limit*(1-1e-9):
+		return kind{role: within, bound: bound}
+	default:
+		return kind{}
+	}
+}
