@@ -129,7 +129,6 @@ func credentialsInMetadata(r Resource, _ Limits) []string {
 	if r.kind() == "" {
 		return nil
 	}
-	template, _ := r.podTemplate()
 	var messages []string
 	look := func(where string, metadata property.Value) {
 		for _, field := range []string{"labels", "annotations"} {
@@ -147,7 +146,11 @@ func credentialsInMetadata(r Resource, _ Limits) []string {
 		}
 	}
 	look("", r.at("metadata"))
-	look(" of the pods", at(template, "metadata"))
+	for _, pod := range r.pods() {
+		if r.kind() != "Pod" {
+			look(" of the pods", at(pod.template, "metadata"))
+		}
+	}
 	return messages
 }
 
