@@ -33,6 +33,11 @@ func credentialPolicies() []Policy {
 			Resource:    credentialsInMetadata,
 		},
 		{
+			Name:        "credential-in-field",
+			Description: "No other field holds a credential: probes, hooks, volumes, custom resources.",
+			Resource:    credentialsInFields,
+		},
+		{
 			Name:        "secret-encrypted",
 			Description: "The data of a Secret is secret to Pulumi too, and so encrypted in state and hidden in diffs.",
 			Resource:    secretEncrypted,
