@@ -126,6 +126,10 @@ bench-tests: ## List the slowest tests of the last `make e2e` in docs/benchmarks
 bench-verdicts: ## Simulate false rollbacks and the requests that verdicts need, into docs/benchmarks.md
 	@go run ./bench/verdicts
 
+.PHONY: bench-redaction
+bench-redaction: ## Measure the redactor by its corpus, into docs/benchmarks.md
+	@go run ./bench/redaction
+
 .PHONY: bench-guard
 bench-guard: cluster ## Measure how fast the guard takes out a bad canary, into docs/benchmarks.md; ARGS=... for its flags
 	@go run ./bench/guard $(ARGS)

@@ -33,6 +33,11 @@ func credentialPolicies() []Policy {
 			Resource:    credentialsInMetadata,
 		},
 		{
+			Name:        "credential-in-field",
+			Description: "No other field holds a credential: probes, hooks, volumes, custom resources.",
+			Resource:    credentialsInFields,
+		},
+		{
 			Name:        "secret-encrypted",
 			Description: "The data of a Secret is secret to Pulumi too, and so encrypted in state and hidden in diffs.",
 			Resource:    secretEncrypted,
@@ -129,7 +134,6 @@ func credentialsInMetadata(r Resource, _ Limits) []string {
 	if r.kind() == "" {
 		return nil
 	}
-	template, _ := r.podTemplate()
 	var messages []string
 	look := func(where string, metadata property.Value) {
 		for _, field := range []string{"labels", "annotations"} {
@@ -147,7 +151,11 @@ func credentialsInMetadata(r Resource, _ Limits) []string {
 		}
 	}
 	look("", r.at("metadata"))
-	look(" of the pods", at(template, "metadata"))
+	for _, pod := range r.pods() {
+		if r.kind() != "Pod" {
+			look(" of the pods", at(pod.template, "metadata"))
+		}
+	}
 	return messages
 }
 

@@ -6,6 +6,7 @@
 // nothing, and is asked again by `pulumi up`, when it is known. Messages say what to change; they never hold a value
 // that could be secret.
 //
-// The package may import Pulumi's property values, internal/names, internal/plan and internal/redact, but no
-// Kubernetes, no policy SDK and no component: it judges what is registered, not how.
+// The package may import Pulumi's property values, internal/names, internal/plan and internal/redact, and of Kubernetes
+// the library that judges pods by the Pod Security Standards; no policy SDK and no component: it judges what is
+// registered, not how.
 package policy

@@ -30,6 +30,8 @@ var flaws = []string{
 	"pod-read-only-root: Deployment finance-service-week1: can be written",
 	"pod-host: Deployment finance-service-week1: hostNetwork",
 	"pod-host: Deployment finance-service-week1: volume logs is a path of the node",
+	"pod-standard: Deployment finance-service-stable: runAsNonRoot != true",
+	"pod-standard: Deployment finance-service-week1: restricted volume type \"hostPath\"",
 	"pod-service-account-token: Deployment finance-service-stable: get a token",
 	"pod-service-account-token: Deployment finance-service-week1: get a token",
 	// What keeps a pod in its place.

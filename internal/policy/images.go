@@ -20,8 +20,8 @@ func imagePolicies() []Policy {
 			Description: "Images come from allowed registries.",
 			Limits: []Limit{{
 				Name: "registries",
-				Description: "Allowed beginnings of an image's full name. docker.io/ stands before a name without a registry; " +
-					"the default also allows a registry on the node itself.",
+				Description: "Allowed registries, and names in them, compared part by part. docker.io/ stands before a name " +
+					"without a registry; the default also allows a registry on the node itself, at any port.",
 				Default: []string{"docker.io/vextrus/", "ghcr.io/vextrus/", "localhost:", "127.0.0.1:"},
 			}},
 			Resource: imageRegistry,
@@ -51,36 +51,4 @@ func imageDigest(_ property.Value, c container) string {
 func nameAndTag(image string) string {
 	name, _, _ := strings.Cut(image, "@")
 	return name
-}
-
-func imageRegistry(r Resource, limits Limits) []string {
-	allowed := limits.words("registries")
-	return eachContainer(func(_ property.Value, c container) string {
-		image := text(at(c.Value, "image"))
-		if image == "" {
-			return ""
-		}
-		full := fullName(image)
-		for _, prefix := range allowed {
-			if strings.HasPrefix(full, prefix) {
-				return ""
-			}
-		}
-		return fmt.Sprintf("image %q comes from %s; allowed are %s: push it there, or add its registry to `registries` of "+
-			"image-registry in the pack's configuration",
-			image, full[:strings.LastIndex(full, "/")+1], strings.Join(allowed, ", "))
-	})(r, limits)
-}
-
-// fullName puts the registry before the name of an image that has none, as container runtimes do.
-func fullName(image string) string {
-	first, _, nested := strings.Cut(image, "/")
-	switch {
-	case nested && (strings.ContainsAny(first, ".:") || first == "localhost"):
-		return image
-	case nested:
-		return "docker.io/" + image
-	default:
-		return "docker.io/library/" + image
-	}
 }

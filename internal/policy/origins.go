@@ -78,11 +78,12 @@ func eachSetting(r Resource, visit func(where, name string, value property.Value
 			}
 		})
 	default:
-		pod, _ := r.pod()
-		for _, c := range allContainers(pod) {
-			for _, variable := range items(at(c.Value, "env")) {
-				if value := at(variable, "value"); !missing(value) {
-					visit(c.where, text(at(variable, "name")), value)
+		for _, pod := range r.pods() {
+			for _, c := range allContainers(pod.spec) {
+				for _, variable := range items(at(c.Value, "env")) {
+					if value := at(variable, "value"); !missing(value) {
+						visit(c.where, text(at(variable, "name")), value)
+					}
 				}
 			}
 		}

@@ -38,7 +38,7 @@ func podPolicies() []Policy {
 		{
 			Name:        "pod-host",
 			Description: "Pods use no namespace, path or port of their node.",
-			Resource:    host,
+			Resource:    eachPod(host),
 		},
 		{
 			Name:        "pod-service-account-token",
@@ -48,7 +48,9 @@ func podPolicies() []Policy {
 				Description: "Workloads that need a token, by name; *-guard is every name that ends with -guard.",
 				Default:     []string{"*-guard"},
 			}},
-			Resource: serviceAccountToken,
+			Resource: func(r Resource, limits Limits) []string {
+				return append(eachPod(serviceAccountToken)(r, limits), tokenSecret(r, limits)...)
+			},
 		},
 	}
 }
@@ -108,11 +110,8 @@ func readOnlyRoot(_ property.Value, c container) string {
 		"emptyDir where it writes"
 }
 
-func host(r Resource, _ Limits) []string {
-	pod, ok := r.pod()
-	if !ok {
-		return nil
-	}
+func host(_ Resource, _ Limits, in podsIn) []string {
+	pod := in.spec
 	var messages []string
 	for _, field := range []string{"hostNetwork", "hostPID", "hostIPC"} {
 		if isTrue(at(pod, field)) {
@@ -136,22 +135,40 @@ func host(r Resource, _ Limits) []string {
 	return messages
 }
 
-func serviceAccountToken(r Resource, limits Limits) []string {
-	pod, ok := r.pod()
-	if !ok {
-		return nil
-	}
-	mounted := at(pod, "automountServiceAccountToken")
+func serviceAccountToken(r Resource, limits Limits, pod podsIn) []string {
+	mounted := at(pod.spec, "automountServiceAccountToken")
 	declared := slices.ContainsFunc(limits.words("workloads"), func(pattern string) bool {
-		return matches(pattern,
-			r.name())
+		return matches(pattern, r.name())
 	})
-	if unknown(mounted) || isFalse(mounted) || declared || unknown(r.at("metadata", "name")) {
+	if declared || unknown(r.at("metadata", "name")) {
 		return nil
 	}
-	return []string{
-		fmt.Sprintf("the pods of %s get a token of the API server; set automountServiceAccountToken to false, "+
-			"or name the workload in `workloads` of pod-service-account-token in the pack's configuration", r.name())}
+	const declare = ", or name the workload in `workloads` of pod-service-account-token in the pack's configuration"
+	var messages []string
+	if !unknown(mounted) && !isFalse(mounted) {
+		messages = append(messages, fmt.Sprintf("the pods of %s get a token of the API server; "+
+			"set automountServiceAccountToken to false%s", r.name(), declare))
+	}
+	for _, volume := range items(at(pod.spec, "volumes")) {
+		for _, source := range items(at(volume, "projected", "sources")) {
+			for _, field := range []string{"serviceAccountToken", "podCertificate"} {
+				if value := at(source, field); !missing(value) && !value.IsComputed() {
+					messages = append(messages, fmt.Sprintf("volume %s gives the pods of %s a %s, which signs in to the API "+
+						"server; remove it%s", text(at(volume, "name")), r.name(), field, declare))
+				}
+			}
+		}
+	}
+	return messages
+}
+
+// tokenSecret finds a Secret that the cluster fills with a token of a service account: it never expires.
+func tokenSecret(r Resource, _ Limits) []string {
+	if r.kind() != "Secret" || text(r.at("type")) != "kubernetes.io/service-account-token" {
+		return nil
+	}
+	return []string{fmt.Sprintf("Secret %s gets a token of the API server that never expires; remove it, and let the "+
+		"kubelet give the pods that need one a short-lived token", r.name())}
 }
 
 // matches compares a name with a pattern that may begin or end with *.

@@ -67,10 +67,37 @@ type Facts struct {
 
 // All lists the policies of a stack, in the order of their themes.
 func All(facts Facts) []Policy {
-	return slices.Concat(
-		imagePolicies(), podPolicies(), runPolicies(), credentialPolicies(), originPolicies(),
+	all := slices.Concat(
+		kindPolicies(), imagePolicies(), podPolicies(), standardPolicies(), runPolicies(), credentialPolicies(), originPolicies(),
 		weightPolicies(), trackPolicies(), monitoringPolicies(facts), stagingPolicies(facts), rbacPolicies(),
+		storagePolicies(), namespacePolicies(),
 	)
+	for i := range all {
+		all[i].spread()
+	}
+	return all
+}
+
+// spread makes the policy judge the items of a List as the objects that they are.
+func (p *Policy) spread() {
+	if judge := p.Stack; judge != nil {
+		p.Stack = func(resources []Resource) []Violation {
+			var all []Resource
+			for _, r := range resources {
+				all = append(all, spread(r)...)
+			}
+			return judge(all)
+		}
+		return
+	}
+	judge := p.Resource
+	p.Resource = func(r Resource, limits Limits) []string {
+		var messages []string
+		for _, one := range spread(r) {
+			messages = append(messages, judge(one, limits)...)
+		}
+		return messages
+	}
 }
 
 // Limits are the values of a policy's limits, by name.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/property"
 )
 
 func rbacPolicies() []Policy {
@@ -19,20 +21,43 @@ func rbacPolicies() []Policy {
 			Resource:    noSecrets,
 		},
 		{
+			Name:        "rbac-no-escalation",
+			Description: "Roles give no way into pods, nodes, certificates or the cluster's own rules.",
+			Resource:    noEscalation,
+		},
+		{
 			Name:        "rbac-no-builtin",
 			Description: "Bindings hand out roles of this stack and not the cluster's own wide ones.",
 			Resource:    noBuiltin,
 		},
+		{
+			Name:        "rbac-named-subjects",
+			Description: "Bindings are for named accounts: not for everybody, and not for a group of the cluster's own.",
+			Resource:    namedSubjects,
+		},
 	}
 }
 
-// roleRules judges each rule of a Role or ClusterRole.
-func roleRules(r Resource, judge func(field string, word string) string) []string {
-	if kind := r.kind(); kind != "Role" && kind != "ClusterRole" {
+// ruleLists are the rules of rights that a resource holds, wherever they stand: a map with verbs and with what they are
+// for. The rules of a FlowSchema look the same and give no rights.
+func ruleLists(r Resource) []property.Value {
+	if r.kind() == "" || r.kind() == "FlowSchema" {
 		return nil
 	}
+	var rules []property.Value
+	visitMaps(r.root(), func(_ []string, _, value property.Value) {
+		named := !missing(at(value, "resources")) || !missing(at(value, "nonResourceURLs"))
+		if !missing(at(value, "verbs")) && named {
+			rules = append(rules, value)
+		}
+	})
+	return rules
+}
+
+// roleRules judges each word of each rule.
+func roleRules(r Resource, judge func(field string, word string) string) []string {
 	var messages []string
-	for _, rule := range items(r.at("rules")) {
+	for _, rule := range ruleLists(r) {
 		for _, field := range []string{"apiGroups", "resources", "verbs", "nonResourceURLs"} {
 			for _, word := range words(at(rule, field)) {
 				if message := judge(field, word); message != "" {
@@ -71,13 +96,30 @@ func noSecrets(r Resource, _ Limits) []string {
 var builtin = []string{"cluster-admin", "admin", "edit"}
 
 func noBuiltin(r Resource, _ Limits) []string {
-	if kind := r.kind(); kind != "RoleBinding" && kind != "ClusterRoleBinding" {
-		return nil
-	}
-	name := text(r.at("roleRef", "name"))
-	if slices.Contains(builtin, name) || strings.HasPrefix(name, "system:") {
-		return []string{fmt.Sprintf("%s %s hands out the cluster's role %s; bind a Role that names what is needed", r.kind(),
-			r.name(), name)}
-	}
-	return nil
+	var messages []string
+	visitMaps(r.root(), func(_ []string, _, value property.Value) {
+		name := text(at(value, "roleRef", "name"))
+		if slices.Contains(builtin, name) || strings.HasPrefix(name, "system:") {
+			messages = append(messages, fmt.Sprintf("%s %s hands out the cluster's role %s; bind a Role that names what is "+
+				"needed", r.kind(), r.name(), name))
+		}
+	})
+	return messages
+}
+
+func namedSubjects(r Resource, _ Limits) []string {
+	var messages []string
+	visitMaps(r.root(), func(_ []string, _, value property.Value) {
+		if missing(at(value, "roleRef")) {
+			return
+		}
+		for _, subject := range items(at(value, "subjects")) {
+			name := text(at(subject, "name"))
+			if strings.HasPrefix(name, "system:") && !strings.HasPrefix(name, "system:serviceaccount:") {
+				messages = append(messages, fmt.Sprintf("%s %s gives its rights to %s, whose members nobody here chooses; name "+
+					"the ServiceAccount that needs them", r.kind(), r.name(), name))
+			}
+		}
+	})
+	return messages
 }

@@ -19,7 +19,7 @@ func runPolicies() []Policy {
 		{
 			Name:        "pod-probes",
 			Description: "Containers that serve have a liveness and a readiness probe.",
-			Resource:    probes,
+			Resource:    eachPod(probes),
 		},
 		{
 			Name:        "pod-grace-period",
@@ -29,7 +29,7 @@ func runPolicies() []Policy {
 				Description: "Seconds that must be left after the preStop hook.",
 				Default:     float64(5),
 			}},
-			Resource: gracePeriod,
+			Resource: eachPod(gracePeriod),
 		},
 	}
 }
@@ -50,13 +50,12 @@ func resources(_ property.Value, c container) string {
 }
 
 // probes asks for probes where pods serve: work that ends by itself needs none, nor do init containers.
-func probes(r Resource, _ Limits) []string {
-	pod, ok := r.pod()
-	if kind := r.kind(); !ok || kind == "Job" || kind == "CronJob" {
+func probes(r Resource, _ Limits, pod podsIn) []string {
+	if kind := r.kind(); kind == "Job" || kind == "CronJob" {
 		return nil
 	}
 	var messages []string
-	for _, c := range containersOf(pod, keyContainers) {
+	for _, c := range containersOf(pod.spec, keyContainers) {
 		for _, probe := range []string{"livenessProbe", "readinessProbe"} {
 			if missing(at(c.Value, probe)) {
 				messages = append(messages, fmt.Sprintf("%s: it has no %s, so that the kubelet cannot tell whether it works; "+
@@ -70,11 +69,8 @@ func probes(r Resource, _ Limits) []string {
 // standardGrace is what Kubernetes gives a pod that names no grace period, in seconds.
 const standardGrace = 30
 
-func gracePeriod(r Resource, limits Limits) []string {
-	pod, ok := r.pod()
-	if !ok {
-		return nil
-	}
+func gracePeriod(_ Resource, limits Limits, in podsIn) []string {
+	pod := in.spec
 	grace, spare := at(pod, "terminationGracePeriodSeconds"), limits.number("seconds")
 	if unknown(grace) {
 		return nil

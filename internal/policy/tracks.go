@@ -43,7 +43,7 @@ func tracksOf(resources []Resource) []track {
 	var tracks []track
 	for _, r := range resources {
 		labels := r.podLabels()
-		if r.kind() != "Deployment" {
+		if r.rawKind() != "Deployment" {
 			continue
 		}
 		one := track{

@@ -90,9 +90,19 @@ func (r Resource) root() property.Value { return property.New(r.Properties) }
 
 func (r Resource) at(path ...string) property.Value { return at(r.root(), path...) }
 
-// kind is the Kubernetes kind, for example Deployment; empty for what is no Kubernetes object.
+// kind is the Kubernetes kind, for example Deployment; empty for what is no Kubernetes object. A patch has the kind of
+// what it patches, and so the same rules: what it adds is as good as what was there.
 func (r Resource) kind() string {
-	rest, ok := strings.CutPrefix(r.Type, "kubernetes:")
+	kind := r.rawKind()
+	if base, ok := strings.CutSuffix(kind, suffixPatch); ok && base != "" {
+		return base
+	}
+	return kind
+}
+
+// rawKind is the kind as Pulumi names it: DeploymentPatch, DeploymentList.
+func (r Resource) rawKind() string {
+	rest, ok := strings.CutPrefix(r.Type, kubernetesPrefix)
 	if !ok {
 		return ""
 	}

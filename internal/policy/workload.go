@@ -15,6 +15,9 @@ var templates = map[string][]string{
 	"ReplicationController": {"spec", "template"},
 	"Job":                   {"spec", "template"},
 	"CronJob":               {"spec", "jobTemplate", "spec", "template"},
+	"PodTemplate":           {"template"},
+	"Rollout":               {"spec", "template"}, // Argo
+	"Service":               {"spec", "template"}, // Knative; a Service of Kubernetes has none
 	"Pod":                   {},
 }
 
@@ -78,19 +81,15 @@ func allContainers(pod property.Value) []container {
 
 // eachContainer judges every container of a workload.
 func eachContainer(judge func(pod property.Value, c container) string) func(Resource, Limits) []string {
-	return func(r Resource, _ Limits) []string {
-		pod, ok := r.pod()
-		if !ok {
-			return nil
-		}
+	return eachPod(func(_ Resource, _ Limits, pod podsIn) []string {
 		var messages []string
-		for _, c := range allContainers(pod) {
-			if message := judge(pod, c); message != "" {
+		for _, c := range allContainers(pod.spec) {
+			if message := judge(pod.spec, c); message != "" {
 				messages = append(messages, c.where+": "+message)
 			}
 		}
 		return messages
-	}
+	})
 }
 
 // secured gives a field of a container's security context, or the pod's where the container says nothing.

@@ -89,7 +89,7 @@ func separatorAt(text string, i int) (name, value int, ok bool) {
 	case ':':
 		name, value = i, i+1
 		switch {
-		case value >= len(text):
+		case value >= len(text), text[value] == '?' && isDefault(text, i): // ${NAME:?message}
 			return 0, 0, false
 		case text[value] == '=', text[value] == ':' && !strings.HasPrefix(text[value:], ": "),
 			strings.HasPrefix(text[value:], "//"):

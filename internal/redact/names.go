@@ -78,6 +78,9 @@ var (
 	queryWords = set("SIG SIGNATURE CODE KEY")
 	// digitWords name a credential that is a number of four to eight digits.
 	digitWords = set("PIN OTP TOTP")
+	// aboutWords are last words of names that are about a password: PWD_FILE, PWD_MIN_LENGTH.
+	aboutWords = set("FILE PATH DIR DIRECTORY FOLDER NAME LENGTH LEN MIN MAX SIZE POLICY RULE RULES EXPIRY EXPIRES TTL AGE " +
+		"RESET URL URI LINK COUNT CHANGED ENABLED REQUIRED HINT TYPE FIELD PROMPT ATTEMPTS RETRIES MESSAGE ERROR")
 	// notBefore are words before TOKEN, SECRET or COOKIE that make it something else: a place in a list, a word of a
 	// grammar, a reference.
 	notBefore = set("NEXT PAGE PAGINATION CONTINUATION CONTINUE CURSOR SYNC UNEXPECTED NEAR PUBLIC EOS BOS PAD UNK SEP " +
@@ -115,11 +118,17 @@ func strengthOf(words []string) strength {
 		return none
 	case credentialWords[last] || strings.Contains(last, "PWD") || endsLikeCredential(last):
 		return strong
+	case slices.ContainsFunc(words[:len(words)-1], isShortPassword) && !aboutWords[last]:
+		return strong
 	case weakWords[last]:
 		return weak
 	}
 	return none
 }
+
+// isShortPassword reports whether a word is an abbreviated password, as in USER_PWD_ENC, and not the working directory
+// by itself.
+func isShortPassword(word string) bool { return strings.Contains(word, "PWD") && word != "OLDPWD" }
 
 func endsLikeCredential(word string) bool {
 	return slices.ContainsFunc(credentialEndings, func(ending string) bool { return strings.HasSuffix(word, ending) })
@@ -127,6 +136,12 @@ func endsLikeCredential(word string) bool {
 
 // secretUnder reports whether a value is a credential under its name.
 func secretUnder(name, value string) bool { return secretBy(Words(name), value) }
+
+// isUserPassword reports whether a value is user:password. A port behind a host is none.
+func isUserPassword(value string) bool {
+	user, password, ok := strings.Cut(value, ":")
+	return ok && user != "" && !strings.Contains(password, ":") && mixed(password)
+}
 
 func secretBy(words []string, value string) bool {
 	switch strengthOf(words) {
@@ -136,7 +151,8 @@ func secretBy(words []string, value string) bool {
 		}
 		return !Harmless(value)
 	case weak:
-		return !Harmless(value) && (random(value) || words[len(words)-1] == "AUTH" && isLoginInBase64(value))
+		isAuth := words[len(words)-1] == "AUTH"
+		return !Harmless(value) && (random(value) || isAuth && (isLoginInBase64(value) || isUserPassword(value)))
 	}
 	return false
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/vextrus/finance-rollout/internal/redact/corpus"
 )
 
 func TestKnownSecretsAreRemovedInEverySpelling(t *testing.T) {
@@ -179,10 +181,18 @@ func TestNoValueOfACredentialIsShown(t *testing.T) {
 	})
 }
 
+func plantedTexts(seed uint64) []string {
+	var texts []string
+	for _, planted := range corpus.Secrets(seed) {
+		texts = append(texts, planted.Text)
+	}
+	return texts
+}
+
 func TestAnyTextCanBeRedacted(t *testing.T) {
 	texts := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.SampledFrom([]rune("=:\"'\\`%&;,<>[]{}()@/?-| \n\tabpwdtokensecret3\x1b"))))
 	rapid.Check(t, func(t *rapid.T) {
-		parts := append(corpus(secretsFile, 3), corpus(harmlessFile, 4)...)
+		parts := append(plantedTexts(3), corpus.Harmless(4)...)
 		text := texts.Draw(t, "text") + rapid.SampledFrom(parts).Draw(t, "line") + texts.Draw(t, "more")
 		checkRedacted(t, text)
 	})
@@ -207,8 +217,8 @@ func checkRedacted(t interface{ Fatalf(string, ...any) }, text string) {
 }
 
 func FuzzText(f *testing.F) {
-	for _, line := range append(corpus(secretsFile, 1), corpus(harmlessFile, 2)...) {
-		f.Add(strings.NewReplacer("«", "", "»", "").Replace(line))
+	for _, text := range append(plantedTexts(1), corpus.Harmless(2)...) {
+		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) { checkRedacted(t, text) })
 }
@@ -217,7 +227,7 @@ func FuzzText(f *testing.F) {
 func BenchmarkText(b *testing.B) {
 	var log strings.Builder
 	for log.Len() < 128<<10 {
-		for _, line := range corpus(harmlessFile, 1) {
+		for _, line := range corpus.Harmless(1) {
 			log.WriteString("2026-01-02T03:04:05.678Z level=info msg=\"request served\" path=/graphql status=200 " + line + "\n")
 		}
 	}

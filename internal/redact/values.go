@@ -16,6 +16,7 @@ var plainWords = set(
 
 // reference matches values that point to a credential or stand for one that was left out.
 var reference = regexp.MustCompile(`(?i)^(?:` + strings.Join([]string{
+	`!(?:vault|secret|env_var|include|reference|Ref|Sub|GetAtt|ImportValue)\b.*`,
 	`\$\(.*`, `\$\{.*`, `\$[A-Z_][A-Z0-9_]*`, `\$env:\w+`, `%[A-Z_]+%`, `\{\{.*`, `<[^>]*>?`, `%[svqdx]`, `[*•.xX#-]{2,}`,
 	`[\[(<{](?:secret|redacted|filtered|hidden|masked|sensitive|protected|omitted|unset|none|empty|known|pad|unk|mask|cls|sep)` +
 		`\b[^\])>}]*[\])>}]*`,

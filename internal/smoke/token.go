@@ -2,6 +2,7 @@ package smoke
 
 import (
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -40,15 +41,16 @@ func NewTokens(secret []byte, given string, now time.Time) (Tokens, error) {
 	if _, err := rand.Read(foreignKey); err != nil {
 		return Tokens{}, fmt.Errorf("make a key to forge a token with: %w", err)
 	}
-	claims := smokeClaims(now, now.Add(tokenLifetime))
+	claims, err := smokeClaims(now, now.Add(tokenLifetime))
+	if err != nil {
+		return Tokens{}, err
+	}
 	if given != "" {
-		var err error
 		if claims, err = givenClaims(given, now); err != nil {
 			return Tokens{}, err
 		}
 	}
 	tokens := Tokens{Token: given}
-	var err error
 	if tokens.ForgedToken, err = sign(claims, foreignKey); err != nil {
 		return Tokens{}, err
 	}
@@ -60,7 +62,10 @@ func NewTokens(secret []byte, given string, now time.Time) (Tokens, error) {
 			return Tokens{}, err
 		}
 	}
-	expired := smokeClaims(now.Add(-2*time.Hour), now.Add(-time.Hour))
+	expired, err := smokeClaims(now.Add(-2*time.Hour), now.Add(-time.Hour))
+	if err != nil {
+		return Tokens{}, err
+	}
 	if tokens.ExpiredToken, err = sign(expired, secret); err != nil {
 		return Tokens{}, err
 	}
@@ -84,13 +89,28 @@ func (t Tokens) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "smoke.Tokens
 // MarshalText keeps the tokens out of JSON and structured logs.
 func (t Tokens) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
 
-// smokeClaims are the claims of a token that names the smoke suite as its subject.
-func smokeClaims(issued, expires time.Time) jwt.MapClaims {
+// The issuer of the suite's tokens, and the audience that they are for: a service that checks neither takes them as
+// well, and an audit log tells them from those of customers.
+const (
+	tokenIssuer   = "finance-rollout"
+	tokenAudience = "smoke-suite"
+)
+
+// smokeClaims are the claims of a token that names the smoke suite as its subject. Each token has an identifier of its
+// own, by which a service or its log can tell it from another one.
+func smokeClaims(issued, expires time.Time) (jwt.MapClaims, error) {
+	id := make([]byte, 16)
+	if _, err := rand.Read(id); err != nil {
+		return nil, fmt.Errorf("make the identifier of a token: %w", err)
+	}
 	return jwt.MapClaims{
+		"iss": tokenIssuer,
+		"aud": tokenAudience,
 		"sub": "smoke-suite",
+		"jti": hex.EncodeToString(id),
 		"iat": jwt.NewNumericDate(issued),
 		"exp": jwt.NewNumericDate(expires),
-	}
+	}, nil
 }
 
 // givenClaims reads the claims of a token that the operator handed in. Its signature is for the service to judge.

@@ -56,9 +56,38 @@ func claims(t *testing.T, token string) string {
 	return parts[1]
 }
 
+// A token says who made it, for whom, and which one it is.
+func TestATokenSaysWhoMadeItForWhomAndWhichItIs(t *testing.T) {
+	secret := []byte("the service's secret")
+	seen := map[string]bool{}
+	for range 2 {
+		tokens, err := NewTokens(secret, "", testTime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, token := range map[string]string{"accepted": tokens.Token, "expired": tokens.ExpiredToken} {
+			got := &jwt.RegisteredClaims{}
+			if _, _, err := jwt.NewParser().ParseUnverified(token, got); err != nil {
+				t.Fatal(err)
+			}
+			if got.Issuer != "finance-rollout" || strings.Join(got.Audience, ",") != "smoke-suite" || len(got.ID) != 32 {
+				t.Errorf("the %s token claims %+v", name, got)
+			}
+			if seen[got.ID] {
+				t.Errorf("two tokens have the identifier %s", got.ID)
+			}
+			seen[got.ID] = true
+		}
+	}
+}
+
 func TestNewTokensGiven(t *testing.T) {
 	secret := []byte("the service's secret")
-	given, err := sign(smokeClaims(testTime, testTime.Add(time.Hour)), secret)
+	claimed, err := smokeClaims(testTime, testTime.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	given, err := sign(claimed, secret)
 	if err != nil {
 		t.Fatal(err)
 	}
