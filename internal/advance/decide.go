@@ -63,8 +63,12 @@ func (d *Decision) rename(f Facts) {
 			f.Stages.First()))
 }
 
-// latch refuses every move that sends requests to a rolled-back image.
+// latch refuses every move that sends requests to a rolled-back image, on whichever track. The image that stable runs
+// already may stay: it is what a rollback goes back to.
 func (d *Decision) latch(f Facts) {
+	if f.StableLatch != nil && f.Target.Stable != f.Standing.Stable {
+		d.latchedStable(f)
+	}
 	if f.Latch == nil || f.Target.Weight == 0 {
 		return
 	}
@@ -74,6 +78,18 @@ func (d *Decision) latch(f Facts) {
 		fmt.Sprintf("settle with `pulumi config set canaryWeight 0`, or set another image; once the cause is fixed, "+
 			"release the latch with `pulumi config set --path latch.release %d && "+
 			"pulumi config set --path latch.reason WHY && pulumi up`", f.Latch.Entry))
+}
+
+func (d *Decision) latchedStable(f Facts) {
+	keep := "set an image that was not rolled back"
+	if f.Standing.Stable != "" {
+		keep = "keep the stable image " + f.Standing.Stable
+	}
+	d.refuse(CauseLatched,
+		fmt.Sprintf("the image %s, which stable is to run, was rolled back at %s by %s: %s", f.Target.Stable,
+			f.StableLatch.When.UTC().Format(time.RFC3339), f.StableLatch.Who, f.StableLatch.Reason),
+		fmt.Sprintf("%s; once the cause is fixed, release the latch with `pulumi config set --path latch.release %d && "+
+			"pulumi config set --path latch.reason WHY && pulumi up`", keep, f.StableLatch.Entry))
 }
 
 func (d *Decision) staging(f Facts) {

@@ -77,6 +77,18 @@ func TestDecide(t *testing.T) {
 				"canaryWeight 0"}},
 		{name: "latched and unchanged", change: func(f *Facts) { f.Target.Weight, f.Latch = 10, latch },
 			causes: []Cause{CauseLatched}},
+		{name: "a former stable image that is latched", change: func(f *Facts) {
+			f.Standing.Weight, f.Target.Weight, f.Soak = 0, 0, nil
+			f.Standing.Former, f.Target.Stable, f.StableLatch = []string{newImage}, newImage, latch
+		}, causes: []Cause{CauseLatched}, words: []string{newImage + ", which stable is to run", "by guard",
+			"keep the stable image " + stable, "latch.release 17"}},
+		{name: "a latched stable image before the first update", change: func(f *Facts) {
+			f.Standing = plan.Standing{}
+			f.Target, f.Soak, f.StableLatch = plan.Target{Stable: newImage}, nil, latch
+		}, causes: []Cause{CauseLatched}, words: []string{"an image that was not rolled back"}},
+		{name: "the stable image stays, though it is latched", change: func(f *Facts) {
+			f.Standing.Weight, f.Target.Weight, f.Soak, f.StableLatch = 0, 0, nil, latch
+		}},
 		{name: "latched, settled at 0", change: func(f *Facts) { f.Target.Weight, f.Latch = 0, latch }},
 		{name: "not verified in staging", change: func(f *Facts) { f.Staging.Verified = newImage },
 			causes: []Cause{CauseStaging}, words: []string{newImage, "pulumi up -s staging"}},

@@ -19,8 +19,8 @@ type Facts struct {
 	// Living is the name of the release that lives by the ledger, Named the one that the configuration gives; both are
 	// empty for none. Stack is the stack's name, for commands.
 	Living, Named, Stack string
-	// Latch is the latch of the target's image, nil when none is engaged.
-	Latch *Latch
+	// Latch is the latch of the target's canary image, StableLatch that of its stable image; nil when none is engaged.
+	Latch, StableLatch *Latch
 	// Soak is the evidence of the current position. It is nil at weight 0, where there is none, and where it has not been
 	// evaluated.
 	Soak *Soak

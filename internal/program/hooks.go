@@ -14,7 +14,7 @@ import (
 // hooks are the resource hooks of the stack, by the resource that they stand in front of. Each reads the change that
 // its component describes and calls a plain function; none decides.
 type hooks struct {
-	stable, canary, service, route, record *pulumi.ResourceHookBinding
+	stable, canary, single, service, route, record *pulumi.ResourceHookBinding
 	// watch is for what watches the canary: the guard, the scrape, the rules and the dashboard. A move that is refused
 	// leaves a canary in traffic watched as it was.
 	watch *pulumi.ResourceHookBinding
@@ -46,7 +46,7 @@ func newHooks(ctx *pulumi.Context, move *shift.Shift, route *shift.Route) (*hook
 		return gate.Pass(ctx, components.ReadRecordChange(args).Image)
 	})
 	h := &hooks{
-		stable: track(names.Stable), canary: track(names.Canary),
+		stable: track(names.Stable), canary: track(names.Canary), single: before(advance),
 		service: &pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{advance, selection}},
 		record:  before(verify), watch: before(advance),
 	}

@@ -18,6 +18,7 @@ func (p *program) makeTracks() (stable, canary *components.Track, err error) {
 	if s.IsSingle() {
 		stable, err = p.makeTrack("stable", components.TrackArgs{
 			Name: s.ServiceName, Track: names.Stable, Version: s.Release, Image: p.inputs.image, Replicas: position.Stable,
+			Hooks: p.hooks.single,
 		})
 		return stable, nil, err
 	}

@@ -30,9 +30,14 @@ func (r *Rollout) Facts(state ledger.State, target plan.Target, staging advance.
 	s := r.Settings
 	facts := r.NameFacts(state, target)
 	facts.Now, facts.Staging = r.Clock.Now(), staging
-	if latch, engaged := state.Latch(target.Canary); engaged && latch.Seq != s.Latch.Release {
-		facts.Latch = &advance.Latch{Entry: latch.Seq, When: latch.Time, Who: latch.Who, Reason: latch.Reason}
+	latchOf := func(image string) *advance.Latch {
+		latch, engaged := state.Latch(image)
+		if !engaged || latch.Seq == s.Latch.Release {
+			return nil
+		}
+		return &advance.Latch{Entry: latch.Seq, When: latch.Time, Who: latch.Who, Reason: latch.Reason}
 	}
+	facts.Latch, facts.StableLatch = latchOf(target.Canary), latchOf(target.Stable)
 	if s.Override.Weight.Set {
 		facts.Override = &advance.Override{Weight: s.Override.Weight.Percent, Reason: s.Override.Reason}
 	}

@@ -87,6 +87,7 @@ func (s *Settings) HeldBack() string {
 
 // validateAdvance checks what the advance gate goes by.
 func (s *Settings) validateAdvance(found *problems) {
+	s.validateLatch(found)
 	if s.IsSingle() {
 		return
 	}
@@ -99,6 +100,14 @@ func (s *Settings) validateAdvance(found *problems) {
 			"missing; it names the stack that verifies an image before it becomes a canary. To do without: %s",
 			found.setPath("staging.required", "false"))
 	}
+	if s.Override.Weight.Set && strings.TrimSpace(s.Override.Reason) == "" {
+		found.add("override.reason", "", found.setPath("override.reason", "WHY"),
+			"missing; the gate is overridden with a reason only")
+	}
+	s.validateOwnCriteria(found)
+}
+
+func (s *Settings) validateLatch(found *problems) {
 	if s.Latch.Release < 0 {
 		found.add("latch.release", strconv.Itoa(s.Latch.Release), found.remove("latch"),
 			"the number of an entry of the ledger is needed")
@@ -106,11 +115,6 @@ func (s *Settings) validateAdvance(found *problems) {
 	if s.Latch.Release > 0 && strings.TrimSpace(s.Latch.Reason) == "" {
 		found.add("latch.reason", "", found.setPath("latch.reason", "WHY"), "missing; a latch is released with a reason only")
 	}
-	if s.Override.Weight.Set && strings.TrimSpace(s.Override.Reason) == "" {
-		found.add("override.reason", "", found.setPath("override.reason", "WHY"),
-			"missing; the gate is overridden with a reason only")
-	}
-	s.validateOwnCriteria(found)
 }
 
 func (s *Settings) validateOwnCriteria(found *problems) {

@@ -25,6 +25,10 @@ func admit(current *ledger.Ledger, judged int, target plan.Target, decision adva
 	latch, latched := state.Latch(target.Canary)
 	released := latched && latch.Seq == latchRelease
 	switch {
+	case isNewStable(state, target) && !mayRun(state, target.Stable, latchRelease):
+		latch, _ := state.Latch(target.Stable)
+		return admission{}, fmt.Errorf("the image that stable is to run was rolled back by %s: %s; look at `pulumi preview`",
+			latch.Who, latch.Reason)
 	case latched && !released && target.Weight > 0:
 		return admission{}, fmt.Errorf("the canary was rolled back by %s while the move was judged: %s; look at "+
 			"`pulumi preview`", latch.Who, latch.Reason)
@@ -43,5 +47,17 @@ func admit(current *ledger.Ledger, judged int, target plan.Target, decision adva
 	if released {
 		return admission{released: &latch}, nil
 	}
+	if latch, latched := state.Latch(target.Stable); latched && latch.Seq == latchRelease {
+		return admission{released: &latch}, nil
+	}
 	return admission{}, nil
+}
+
+// isNewStable is true when stable is to run another image than it did.
+func isNewStable(state ledger.State, target plan.Target) bool { return target.Stable != state.Stable }
+
+// mayRun is true when an image has no latch but the one that is released.
+func mayRun(state ledger.State, image string, latchRelease int) bool {
+	latch, latched := state.Latch(image)
+	return !latched || latch.Seq == latchRelease
 }

@@ -19,7 +19,7 @@ func (s *Shift) entries(target plan.Target, decision advance.Decision, latch *le
 	who := s.rollout.Who
 	var entries []ledger.Entry
 	if latch != nil {
-		entries = append(entries, ledger.Entry{Kind: ledger.LatchReleased, Who: who, Image: target.Canary, Ref: latch.Seq,
+		entries = append(entries, ledger.Entry{Kind: ledger.LatchReleased, Who: who, Image: latch.Image, Ref: latch.Seq,
 			Reason: s.rollout.Settings.Latch.Reason})
 	}
 	if decision.Overridden != nil {
@@ -66,6 +66,9 @@ func (s *Shift) reached(ctx context.Context) error {
 	_, err = ledger.Append(ctx, s.rollout.Ledger(), s.rollout.Clock.Now,
 		func(current *ledger.Ledger) ([]ledger.Entry, error) {
 			state := current.State()
+			if s.isAlone(state) {
+				return nil, nil
+			}
 			if latch, latched := state.Latch(target.Canary); latched && target.Weight > 0 {
 				return nil, fmt.Errorf("the canary was rolled back by %s while it was verified: %s", latch.Who, latch.Reason)
 			}

@@ -29,11 +29,9 @@ func NewGate(shift *Shift, route *Route) *Gate {
 
 // Pass verifies the image of the record that is about to be written.
 func (g *Gate) Pass(ctx context.Context, image string) error {
-	if !g.settings.IsSingle() {
-		// A position whose other resources did not change comes here unjudged: after a rollback, for example.
-		if err := g.shift.Judge(ctx); err != nil {
-			return err
-		}
+	// A position whose other resources did not change comes here unjudged: after a rollback, for example.
+	if err := g.shift.Judge(ctx); err != nil {
+		return err
 	}
 	if err := g.checkPods(ctx); err != nil {
 		return err
@@ -52,10 +50,8 @@ func (g *Gate) Pass(ctx context.Context, image string) error {
 	if err != nil {
 		return g.refused(ctx, err, image)
 	}
-	if !g.settings.IsSingle() {
-		if err := g.shift.reached(ctx); err != nil {
-			return err
-		}
+	if err := g.shift.reached(ctx); err != nil {
+		return err
 	}
 	return g.shift.log.Info(fmt.Sprintf("%s %s passed its gate\n%s", options.Track, options.Release, report))
 }

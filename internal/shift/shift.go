@@ -99,13 +99,16 @@ func (s *Shift) judge(ctx context.Context) error {
 	history, err := ledger.Read(ctx, s.rollout.Ledger())
 	if err != nil {
 		s.begun = unknown
-		if target.Weight == 0 {
+		if target.Weight == 0 && !s.rollout.Settings.IsSingle() {
 			// Nothing may keep a canary in traffic, not even a broken ledger.
 			return s.log.Warn(fmt.Sprintf("the way down to 0 %% is open, but: %s", err))
 		}
 		return fmt.Errorf("the move to %d %% is refused: %w", target.Weight, err)
 	}
 	state := history.State()
+	if s.isAlone(state) {
+		return nil
+	}
 	decision := advance.Decide(s.rollout.Facts(state, target, s.staging, func() advance.Soak {
 		return s.rollout.Soak(ctx, state)
 	}))
@@ -115,11 +118,21 @@ func (s *Shift) judge(ctx context.Context) error {
 	return s.carryOut(ctx, history, target, decision)
 }
 
-// target is the position that the configuration asks for.
+// isAlone is true on a stack with one track that has no rollout in its ledger, as staging has none: there is no move.
+// Where there is one, the change to one track is a move of it: what was on trial leaves, and stable gets an image.
+func (s *Shift) isAlone(state ledger.State) bool {
+	return s.rollout.Settings.IsSingle() && state.Weight == 0 && state.Stable == "" && state.Image == "" &&
+		state.Begun == nil
+}
+
+// target is the position that the configuration asks for. The image of a stack with one track is its stable one.
 func (s *Shift) target(ctx context.Context) (plan.Target, error) {
 	canary, err := s.images.Canary.Get(ctx)
 	if err != nil {
 		return plan.Target{}, err
+	}
+	if s.rollout.Settings.IsSingle() {
+		return plan.Target{Stable: canary}, nil
 	}
 	stable, err := s.images.Stable.Get(ctx)
 	return plan.Target{Weight: s.rollout.Settings.Position().Weight, Canary: canary, Stable: stable}, err
