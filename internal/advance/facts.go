@@ -48,6 +48,9 @@ type Soak struct {
 	Since time.Time
 	// Soaked is the watched time since then, without gaps.
 	Soaked time.Duration
+	// Criteria are the conditions on requests, and Queries the stack's own, that the evaluation judged by.
+	Criteria []gate.Criterion
+	Queries  []gate.QueryCriterion
 	// Evaluation is a fresh evaluation of the criteria.
 	Evaluation gate.Evaluation
 }

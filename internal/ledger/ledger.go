@@ -188,5 +188,8 @@ func (e Entry) Describe() string {
 	if e.Reason != "" {
 		parts = append(parts, "("+e.Reason+")")
 	}
+	if e.Terms != nil && (e.Kind == Verdict || e.Kind == ShiftBegun) {
+		parts = append(parts, "by", e.Terms.String())
+	}
 	return strings.Join(parts, " ")
 }

@@ -49,6 +49,11 @@ func SoakSpec(s *settings.Settings) soak.Spec {
 	return spec
 }
 
+// Terms are what the stack's moves are judged by, in the form of the ledger.
+func (r *Rollout) Terms() *ledger.Terms {
+	return SoakSpec(r.Settings).Terms(time.Duration(r.Settings.Bake.Duration))
+}
+
 // Soak gathers the evidence of the stage that the ledger's state stands at, afresh. It returns no error: a Prometheus
 // that cannot be reached is a result with verdict error.
 func (r *Rollout) Soak(ctx context.Context, state ledger.State) advance.Soak {
@@ -57,7 +62,8 @@ func (r *Rollout) Soak(ctx context.Context, state ledger.State) advance.Soak {
 	prometheus, err := r.Prometheus()
 	if err != nil {
 		return advance.Soak{
-			Plan: spec.Plan, Extensions: state.Extensions, Since: state.SoakSince,
+			Plan: spec.Plan, Extensions: state.Extensions, Since: state.SoakSince, Criteria: spec.Criteria,
+			Queries:    spec.Queries,
 			Evaluation: soak.Unseen(gate.Window{Start: state.SoakSince, End: now}, err),
 		}
 	}

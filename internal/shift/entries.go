@@ -41,11 +41,11 @@ func (s *Shift) entries(target plan.Target, decision advance.Decision, latch *le
 	if decision.Soak != nil {
 		entries = append(entries, ledger.Entry{Kind: ledger.Verdict, Who: who, Image: target.Canary, To: decision.Move.From,
 			Verdict: string(decision.Verdict()), Numbers: soak.Numbers(decision.Soak.Evaluation),
-			Soaked: int64(decision.Soak.Soaked / time.Second)})
+			Terms: s.rollout.Terms(), Soaked: int64(decision.Soak.Soaked / time.Second)})
 	}
 	return append(entries, ledger.Entry{Kind: ledger.ShiftBegun, Who: who, Release: s.rollout.Settings.Release,
 		Image: target.Canary, Stable: target.Stable, From: decision.Move.From, To: target.Weight,
-		Reason: string(decision.Move.Kind)})
+		Reason: string(decision.Move.Kind), Terms: s.rollout.Terms()})
 }
 
 // causes lists the causes of a decision's refusals.
@@ -79,7 +79,8 @@ func (s *Shift) reached(ctx context.Context) error {
 				return nil, err
 			}
 			entry := ledger.Entry{Kind: ledger.ShiftReached, Who: s.rollout.Who, Release: s.rollout.Settings.Release,
-				Image: target.Canary, Stable: target.Stable, From: state.Weight, To: target.Weight, Ref: s.unfinished}
+				Image: target.Canary, Stable: target.Stable, From: state.Weight, To: target.Weight, Ref: s.unfinished,
+				Terms: s.rollout.Terms()}
 			if state.Weight == 100 && target.Weight == 0 && target.Stable == state.Image {
 				entry.Kind, entry.Image, entry.Release = ledger.Finished, state.Image, state.Release
 			}

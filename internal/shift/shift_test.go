@@ -253,6 +253,33 @@ func TestAnOverrideHoldsAtTheEndOfASoakWithoutAVerdict(t *testing.T) {
 	}
 }
 
+// A limit that was loosened for one stage is seen in the entries of that stage.
+func TestTheLedgerKeepsWhatAMoveWasJudgedBy(t *testing.T) {
+	tr := newTrial(t, 30, served{}, born.Add(50*time.Hour))
+	tr.rollout.Settings.Criteria.RollbackErrorRate, tr.rollout.Settings.Bake.Duration = 0.9, model.Duration(time.Minute)
+	tr.standsAt(t, 10, born.Add(30*time.Second))
+	if err := tr.Judge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.reached(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	history, err := ledger.Read(t.Context(), tr.rollout.Ledger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := history.Entries()
+	if len(entries) != 4 {
+		t.Fatalf("the ledger holds %s", tr.kinds(t))
+	}
+	for _, entry := range entries[1:] {
+		terms := entry.Terms
+		if terms == nil || terms.Soak != 172800 || terms.Bake != 60 || len(terms.Limits) == 0 || terms.Limits[0].Rollback != 0.9 {
+			t.Errorf("%s was judged by %+v", entry.Kind, terms)
+		}
+	}
+}
+
 func TestARolledBackImageStaysOutUntilItsLatchIsReleased(t *testing.T) {
 	tr := newTrial(t, 10, served{}, born)
 	outcome := tr.rollBack(t.Context(), onTrial, "v2", "33 of 90 requests failed", nil)

@@ -39,7 +39,8 @@ const limit = 3 * time.Minute
 func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger.State, now time.Time) advance.Soak {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the evidence was not read within %v", limit))
 	defer cancel()
-	soak := advance.Soak{Plan: spec.Plan, Extensions: state.Extensions, Since: state.SoakSince}
+	soak := advance.Soak{Plan: spec.Plan, Extensions: state.Extensions, Since: state.SoakSince, Criteria: spec.Criteria,
+		Queries: spec.Queries}
 	window := gate.Window{Start: state.SoakSince, End: now}
 	metrics := spec.Series(names.Canary, state.Release)
 	coverage, err := gate.Cover(ctx, server, metrics, window)

@@ -74,6 +74,6 @@ func entryOf(kind ledger.Kind, look advance.Soak, state ledger.State, who string
 	return ledger.Entry{
 		Kind: kind, Who: who, Release: state.Release, Image: state.Image, To: state.Weight,
 		Verdict: string(look.Evaluation.Verdict()), Numbers: Numbers(look.Evaluation),
-		Soaked: int64(look.Soaked / time.Second),
+		Terms: Terms(look), Soaked: int64(look.Soaked / time.Second),
 	}
 }

@@ -142,13 +142,17 @@ func TestNoteHoldsTheNumbersOfTheLook(t *testing.T) {
 		{Name: "error rate", Verdict: "inconclusive", N: 900, K: 3, Lower: 0.000123, Upper: 0.0125},
 		{Name: "restarts", Verdict: "pass"},
 	}
+	terms := &ledger.Terms{Soak: 172800, Extension: 86400, Limits: []ledger.Limit{
+		{Name: "error rate", Target: 0.005, Rollback: 0.01}, {Name: "queue", Target: 100, Direction: "below"}}}
 	want := []ledger.Entry{
 		{Kind: ledger.Checkpoint, Who: "guard", Release: "v2", Image: "sha256:11", From: 10, To: 10, Verdict: "inconclusive",
-			Reason: "error rate: 3 of 900 requests failed", Soaked: 172800, Numbers: numbers},
+			Reason: "error rate: 3 of 900 requests failed", Soaked: 172800, Numbers: numbers, Terms: terms},
 		{Kind: ledger.Extended, Who: "guard", Release: "v2", Image: "sha256:11", To: 10, Verdict: "inconclusive",
-			Reason: "by 24h0m0s: error rate: 3 of 900 requests failed", Soaked: 172800, Numbers: numbers},
+			Reason: "by 24h0m0s: error rate: 3 of 900 requests failed", Soaked: 172800, Numbers: numbers, Terms: terms},
 	}
 	look, state := overWithout(gate.Inconclusive, 0), atTen(0)
+	look.Criteria = []gate.Criterion{gate.ErrorRate(0.005, 0.01)}
+	look.Queries = []gate.QueryCriterion{{Name: "queue", Limit: 100, Direction: "below"}}
 	got := []ledger.Entry{checkpoint(look, state, "guard"), extension(look, state, "guard")}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(ledger.Entry{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
