@@ -84,6 +84,8 @@ type Guard struct {
 	// beat is the time of the loop's last turn, in Unix seconds.
 	beat atomic.Int64
 
+	heads heads
+
 	// background counts the rollbacks that run.
 	background sync.WaitGroup
 

@@ -144,7 +144,11 @@ func (r *runner) readLedger(ctx context.Context) {
 		history, err := ledger.Read(ctx, r.store())
 		r.post(func(ctx context.Context) {
 			r.record.reading = false
+			if err == nil {
+				err = r.guard.heads.follow(r.config.Spec.Namespace+"/"+r.config.Ledger, history)
+			}
 			if err != nil {
+				// What was read before counts on: a latch that was cut off still keeps its image out.
 				r.failed(ctx, SourceLedger, err)
 				return
 			}
