@@ -33,11 +33,11 @@ const revision = "deployment.kubernetes.io/revision"
 
 // list gives all objects of a kind.
 func list[T runtime.Object](v *versioned, resource schema.GroupVersionResource, kind string) ([]T, error) {
-	found, err := v.typed.List(resource, resource.GroupVersion().WithKind(kind), metav1.NamespaceAll)
+	objects, err := v.typed.List(resource, resource.GroupVersion().WithKind(kind), metav1.NamespaceAll)
 	if err != nil {
 		return nil, err
 	}
-	items, err := meta.ExtractList(found)
+	items, err := meta.ExtractList(objects)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,8 @@ func list[T runtime.Object](v *versioned, resource schema.GroupVersionResource, 
 }
 
 // settle does what the controllers of a cluster do: a Deployment has a ReplicaSet of its template and as many pods of
-// it as it shall have, which are ready at once; a Service with a selector has an EndpointSlice of the ready pods.
+// it as it shall have, which are ready at once unless the test keeps them from it; a Service with a selector has an
+// EndpointSlice of the ready pods.
 // Pods that exist are left as they are, but for those of an older template and those that are too many.
 func (v *versioned) settle() error {
 	all, err := list[*appsv1.Deployment](v, deployments, "Deployment")
@@ -122,7 +123,7 @@ func (v *versioned) deploy(deployment *appsv1.Deployment) error {
 		want = int(*deployment.Spec.Replicas)
 	}
 	var kept []*corev1.Pod
-	taken := map[string]bool{}
+	used := map[string]bool{}
 	for _, pod := range owned {
 		if !metav1.IsControlledBy(pod, set) || len(kept) == want {
 			if err := v.typed.Delete(pods, pod.Namespace, pod.Name); err != nil {
@@ -130,14 +131,14 @@ func (v *versioned) deploy(deployment *appsv1.Deployment) error {
 			}
 			continue
 		}
-		kept, taken[pod.Name] = append(kept, pod), true
+		kept, used[pod.Name] = append(kept, pod), true
 	}
 	for i := 0; len(kept) < want; i++ {
 		name := set.Name + "-" + strconv.Itoa(i)
-		if taken[name] {
+		if used[name] {
 			continue
 		}
-		pod := podOf(set, name)
+		pod := podOf(set, name, !v.unready[deployment.Namespace+"/"+deployment.Name])
 		if err := v.stamp(pod); err != nil {
 			return err
 		}
@@ -203,9 +204,12 @@ func (v *versioned) replicaSet(deployment *appsv1.Deployment, sets []*appsv1.Rep
 	return set, v.typed.Create(replicaSets, set, set.Namespace)
 }
 
-// podOf makes a pod of a ReplicaSet that is ready.
-func podOf(set *appsv1.ReplicaSet, name string) *corev1.Pod {
-	template := set.Spec.Template
+// podOf makes a running pod of a ReplicaSet.
+func podOf(set *appsv1.ReplicaSet, name string, ready bool) *corev1.Pod {
+	template, condition := set.Spec.Template, corev1.ConditionFalse
+	if ready {
+		condition = corev1.ConditionTrue
+	}
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: set.Namespace, Name: name, Labels: maps.Clone(template.Labels), Annotations: template.Annotations,
@@ -214,11 +218,11 @@ func podOf(set *appsv1.ReplicaSet, name string) *corev1.Pod {
 		},
 		Spec: template.Spec,
 		Status: corev1.PodStatus{Phase: corev1.PodRunning,
-			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
+			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: condition}}},
 	}
 	for _, container := range template.Spec.Containers {
 		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{
-			Name: container.Name, Image: container.Image, Ready: true,
+			Name: container.Name, Image: container.Image, Ready: ready,
 			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
 		})
 	}
