@@ -58,8 +58,7 @@ func TestEveryCommandRefusesAnUnknownStack(t *testing.T) {
 func TestEveryCommandNamesAClusterThatIsNotThere(t *testing.T) {
 	w := newWorld(t)
 	w.at(10)
-	w.server.Close()
-	w.refused(terminal.ExitFailed, []string{"the API server " + w.server.URL, "does not answer",
+	w.refused(terminal.ExitFailed, []string{"the API server " + w.unreachable(), "does not answer",
 		"check that the cluster runs"}, with(onStack, "-s", "production")...)
 }
 
@@ -72,13 +71,13 @@ func TestEveryCommandRefusesAnotherCluster(t *testing.T) {
 			func(w *world) {
 				w.write("Pulumi.production.yaml", w.read("Pulumi.production.yaml")+"  shop:kubeContext: elsewhere\n")
 			},
-			[]string{`"elsewhere"`, "here"},
+			[]string{`"elsewhere"`, "it has test"},
 		},
-		"no such namespace": {func(w *world) { w.forget("/api/v1/namespaces/orders") },
+		"no such namespace": {(*world).withoutNamespace,
 			[]string{"there is no namespace orders at", "not the cluster", "kubeContext"}},
-		"a namespace of no stack": {func(w *world) { w.own("orders", "") },
+		"a namespace of no stack": {func(w *world) { w.ownedBy("") },
 			[]string{"belongs to no stack", "not the cluster"}},
-		"a namespace of another stack": {func(w *world) { w.own("orders", "shop/eu") },
+		"a namespace of another stack": {func(w *world) { w.ownedBy("shop/eu") },
 			[]string{"belongs to shop/eu, not to shop/production", "--stack"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,7 +88,7 @@ func TestEveryCommandRefusesAnotherCluster(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotExistIsNamedBesideWhatDoes(t *testing.T) {
+func TestErrorsListTheNamesThatExist(t *testing.T) {
 	w := newWorld(t)
 	w.at(10)
 	w.refused(terminal.ExitUsage, []string{`release "week9"`, "week1"},
@@ -189,11 +188,11 @@ func TestEveryQuestionCanBeDeclined(t *testing.T) {
 
 const anna = "anna@desk (rollout advance, process 7)"
 
-func TestASecondOperatorIsToldOfTheFirst(t *testing.T) {
+func TestASecondOperatorLearnsOfTheFirst(t *testing.T) {
 	words := []string{"another operator changes this rollout: " + anna + " is at it, since",
 		"rollout status -s production", "expires after 30s"}
 	w := newWorld(t)
-	w.held(anna)
+	w.heldBy(anna)
 	w.refused(terminal.ExitFailed, words, []string{"advance", "-s", "production", "--to", "10", "--yes"})
 	w.at(100)
 	w.refused(terminal.ExitFailed, words, []string{"finish", "-s", "production", "--override", "x", "--yes"})
@@ -206,7 +205,7 @@ func TestASecondOperatorIsToldOfTheFirst(t *testing.T) {
 }
 
 // A rollback waits for nobody, and says whom it overtakes.
-func TestARollbackTellsWhomItOvertakes(t *testing.T) {
+func TestARollbackNamesTheOperatorWhomItOvertakes(t *testing.T) {
 	w := newWorld(t)
 	root, out := rollbackCommand(), &bytes.Buffer{}
 	root.SetErr(out)
@@ -220,7 +219,7 @@ func TestARollbackTellsWhomItOvertakes(t *testing.T) {
 		t.Fatalf("alone, it says %q: %v", out, err)
 	}
 	release()
-	w.held(anna)
+	w.heldBy(anna)
 	if release, err = s.lock(t.Context(), "rollback", true); err != nil {
 		t.Fatal(err)
 	}

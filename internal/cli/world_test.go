@@ -1,67 +1,53 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
-	"net/http"
-	"net/http/httptest"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/scheme"
 
-	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/testkit/cluster"
 )
 
 const (
 	digest = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	older  = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
-	leasePath = "/apis/coordination.k8s.io/v1/namespaces/orders/leases/orders-operator"
+	leaseName = "orders-operator"
 )
 
-// world is a project with two stacks and an API server that keeps objects by their path: as much as a command asks
-// for before it changes something. There is no Pulumi CLI and no Prometheus.
+// world is a project with two stacks and a cluster in memory. There is no Pulumi CLI and no Prometheus.
 type world struct {
-	t      *testing.T
-	server *httptest.Server
-	dir    string
-
-	mu      sync.Mutex
-	objects map[string]json.RawMessage
-	// changed lists what was written, but for the operators' Leases.
-	changed []string
+	*cluster.Cluster
+	t   *testing.T
+	dir string
+	// calls is how many calls of the cluster prepared the test.
+	calls int
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, dir: t.TempDir(), objects: map[string]json.RawMessage{}}
-	w.server = httptest.NewServer(w)
-	t.Cleanup(w.server.Close)
+	t.Helper()
+	c := cluster.New(t,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "orders",
+			Annotations: map[string]string{names.Owner: "shop/production"}}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "orders-staging",
+			Annotations: map[string]string{names.Owner: "shop/staging"}}},
+	)
+	w := &world{Cluster: c, t: t, dir: t.TempDir()}
 	t.Setenv("PATH", w.dir)
 	t.Setenv("PULUMI_STACK", "")
 	t.Setenv("PULUMI_OPTION_CWD", w.dir)
-	w.write("kubeconfig", `apiVersion: v1
-kind: Config
-current-context: here
-clusters: [{name: here, cluster: {server: "`+w.server.URL+`"}}]
-users: [{name: me, user: {token: secret-token}}]
-contexts: [{name: here, context: {cluster: here, user: me}}]
-`)
 	w.write("Pulumi.yaml", "name: shop\nruntime: go\n")
-	common := "  shop:app: orders\n  shop:kubeconfig: " + filepath.Join(w.dir, "kubeconfig") +
+	common := "  shop:app: orders\n  shop:kubeconfig: " + c.Kubeconfig +
 		"\n  shop:prometheus: http://127.0.0.1:1\n" +
 		"  shop:secretEnv: { PASSWORD: db/password }\n  shop:secrets: { db: { password: { secure: not-decrypted } } }\n" +
 		"  shop:smoke: { tokenFrom: \"\", originFrom: \"\" }\n  shop:image: orders@" + digest + "\n"
@@ -70,198 +56,120 @@ contexts: [{name: here, context: {cluster: here, user: me}}]
 			"  shop:week: 1\n  shop:replicas: 10\n  shop:staging: { required: false }\n")
 	w.write("Pulumi.staging.yaml", "config:\n"+common+"  shop:namespace: orders-staging\n  shop:strategy: single\n  "+
 		"shop:serviceName: orders-staging\n  shop:replicas: 2\n")
-	w.own("orders", "shop/production")
-	w.own("orders-staging", "shop/staging")
 	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// prepared fails the test when its preparation did, and counts the calls of the cluster until now as part of it.
+func (w *world) prepared(err error) {
+	w.t.Helper()
+	w.must(err)
+	w.calls = len(w.Calls())
 }
 
 func (w *world) write(name, text string) {
 	w.t.Helper()
-	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
+	w.must(os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
 }
 
 func (w *world) read(name string) string {
 	w.t.Helper()
 	text, err := os.ReadFile(filepath.Join(w.dir, name))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	w.must(err)
 	return string(text)
 }
 
-// forget lets an object be gone.
-func (w *world) forget(at string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.objects, at)
-}
-
-// put keeps an object.
-func (w *world) put(at string, object any) {
+// unreachable lets nothing listen at the address of the API server from now on, and gives that address.
+func (w *world) unreachable() string {
 	w.t.Helper()
-	raw, err := json.Marshal(object)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.objects[at] = raw
+	const address = "http://127.0.0.1:1"
+	text, err := os.ReadFile(w.Kubeconfig)
+	w.must(err)
+	w.must(os.WriteFile(w.Kubeconfig, []byte(strings.ReplaceAll(string(text), w.Server(), address)), 0o600))
+	return address
 }
 
-// own marks whose a namespace is.
-func (w *world) own(namespace, owner string) {
-	w.put("/api/v1/namespaces/"+namespace, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace,
-		Annotations: map[string]string{names.Owner: owner}}})
+// withoutNamespace lets the stack's namespace be gone.
+func (w *world) withoutNamespace() {
+	w.t.Helper()
+	w.prepared(w.Clientset.CoreV1().Namespaces().Delete(w.t.Context(), "orders", metav1.DeleteOptions{}))
+}
+
+// ownedBy marks whose the stack's namespace is.
+func (w *world) ownedBy(owner string) {
+	w.t.Helper()
+	_, err := w.Clientset.CoreV1().Namespaces().Update(w.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: "orders", Annotations: map[string]string{names.Owner: owner}}}, metav1.UpdateOptions{})
+	w.prepared(err)
 }
 
 // canary is a Deployment of the release week1 at its second revision.
 func (w *world) canary() {
-	labels, replicas, controls := map[string]string{names.App: "orders", names.Track: names.Canary,
-		names.Version: "week1"}, int32(1), true
-	at := func(image string) corev1.PodTemplateSpec {
-		return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels},
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "orders", Image: "orders@" + image}}}}
-	}
-	meta := func(name, revision string) metav1.ObjectMeta {
-		return metav1.ObjectMeta{Name: name, Namespace: "orders", Labels: labels,
-			Annotations: map[string]string{"deployment.kubernetes.io/revision": revision}}
-	}
-	deployment := appsv1.Deployment{ObjectMeta: meta("orders-week1", "2")}
-	deployment.UID = "canary"
-	deployment.Spec = appsv1.DeploymentSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
-		Template: at(digest)}
-	w.put("/apis/apps/v1/namespaces/orders/deployments/orders-week1", deployment)
-	for revision, image := range map[string]string{"1": older, "2": digest} {
-		set := appsv1.ReplicaSet{ObjectMeta: meta("orders-week1-"+revision, revision),
-			Spec: appsv1.ReplicaSetSpec{Template: at(image)}}
-		set.OwnerReferences = []metav1.OwnerReference{{Kind: "Deployment", Name: deployment.Name, UID: deployment.UID,
-			Controller: &controls}}
-		w.put("/apis/apps/v1/namespaces/orders/replicasets/"+set.Name, set)
-	}
+	w.t.Helper()
+	labels := map[string]string{names.App: "orders", names.Track: names.Canary, names.Version: "week1"}
+	w.Add(cluster.Deployment("orders", "orders-week1", "orders@"+older, 1, labels))
+	_, err := w.Clientset.AppsV1().Deployments("orders").Update(w.t.Context(),
+		cluster.Deployment("orders", "orders-week1", "orders@"+digest, 1, labels), metav1.UpdateOptions{})
+	w.prepared(err)
 }
 
-// held is a Lease that another operator's command renewed at this moment.
-func (w *world) held(holder string) {
+// heldBy lets another operator's command have renewed the Lease at this moment.
+func (w *world) heldBy(holder string) {
+	w.t.Helper()
 	now := metav1.NowMicro()
-	w.put(leasePath, coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Name: "orders-operator", Namespace: "orders", ResourceVersion: "1"},
+	lease := &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Name: leaseName, Namespace: "orders"},
 		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder, AcquireTime: &now, RenewTime: &now},
-	})
+	}
+	client := w.Clientset.CoordinationV1().Leases("orders")
+	_, err := client.Update(w.t.Context(), lease, metav1.UpdateOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = client.Create(w.t.Context(), lease, metav1.CreateOptions{})
+	}
+	w.prepared(err)
 }
 
-// holder is who holds the Lease now; nobody when it was released or never taken.
+// holder is who holds the Lease now; nobody when it was released or never held.
 func (w *world) holder() string {
 	w.t.Helper()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var lease coordinationv1.Lease
-	if raw, exists := w.objects[leasePath]; exists {
-		if err := json.Unmarshal(raw, &lease); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	if lease.Spec.HolderIdentity == nil {
-		return ""
-	}
-	return *lease.Spec.HolderIdentity
+	holder, _, err := w.LeaseHolder(w.t.Context(), "orders", leaseName)
+	w.must(err)
+	return holder
 }
 
 // note writes the ledger.
 func (w *world) note(entries ...ledger.Entry) {
 	w.t.Helper()
-	cluster, err := kube.New(kube.Options{Kubeconfig: filepath.Join(w.dir, "kubeconfig")})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	store := ledger.InConfigMap{Cluster: cluster, Namespace: "orders", Name: "orders-ledger"}
-	if _, err := ledger.Write(w.t.Context(), store, time.Now, entries...); err != nil {
-		w.t.Fatal(err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.changed = nil
+	store := ledger.InConfigMap{Cluster: w.Client, Namespace: "orders", Name: "orders-ledger"}
+	_, err := ledger.Write(w.t.Context(), store, time.Now, entries...)
+	w.prepared(err)
 }
 
 // at brings the rollout to a weight.
 func (w *world) at(weight int) {
+	w.t.Helper()
 	w.canary()
 	position := ledger.Entry{Who: "anna", Release: "week1", Image: digest, Stable: older, To: weight}
 	begun, reached := position, position
 	begun.Kind, reached.Kind = ledger.ShiftBegun, ledger.ShiftReached
 	w.note(begun, reached)
-	w.put("/api/v1/namespaces/orders/configmaps/orders-release", corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: "orders-release"}, Data: map[string]string{"image": "orders@" + digest,
-			"weight": fmt.Sprint(weight)},
-	})
+	w.prepared(w.Record(w.t.Context(), "orders", "orders-release", map[string]string{"image": "orders@" + digest,
+		"weight": fmt.Sprint(weight)}))
 }
 
-// expectUnchanged fails when something was written.
+// expectUnchanged fails when a command wrote something other than the operators' Lease.
 func (w *world) expectUnchanged() {
 	w.t.Helper()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.changed) > 0 {
-		w.t.Errorf("it was changed: %v", w.changed)
-	}
-}
-
-// ServeHTTP is the API server.
-func (w *world) ServeHTTP(answer http.ResponseWriter, request *http.Request) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	answer.Header().Set("Content-Type", "application/json")
-	at := request.URL.Path
-	if request.Method != http.MethodGet {
-		at = w.take(request)
-	}
-	object, exists := w.objects[at]
-	switch {
-	case exists:
-		_, _ = answer.Write(object)
-	case at == "/version":
-		_, _ = io.WriteString(answer, `{"major":"1","minor":"34"}`)
-	case slices.Contains([]string{"deployments", "replicasets", "pods"}, path.Base(at)):
-		_ = json.NewEncoder(answer).Encode(map[string]any{"items": w.below(at)})
-	default:
-		answer.WriteHeader(http.StatusNotFound)
-		_, _ = io.WriteString(answer, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`)
-	}
-}
-
-// take keeps what is created or updated, and gives its path.
-func (w *world) take(request *http.Request) string {
-	at := request.URL.Path
-	body, err := io.ReadAll(request.Body)
-	if err != nil {
-		w.t.Errorf("%s %s: %v", request.Method, at, err)
-	}
-	// Clients write protobuf as well as JSON.
-	object, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
-	if err != nil {
-		w.changed = append(w.changed, request.Method+" "+at)
-		return at
-	}
-	if named, ok := object.(metav1.Object); ok && request.Method == http.MethodPost {
-		at += "/" + named.GetName()
-	}
-	if at != leasePath {
-		w.changed = append(w.changed, request.Method+" "+at)
-	}
-	if w.objects[at], err = json.Marshal(object); err != nil {
-		w.t.Errorf("%s %s: %v", request.Method, at, err)
-	}
-	return at
-}
-
-// below are the objects of a collection, whatever their labels are.
-func (w *world) below(collection string) []json.RawMessage {
-	found := []json.RawMessage{}
-	for _, at := range slices.Sorted(maps.Keys(w.objects)) {
-		if path.Dir(at) == collection {
-			found = append(found, w.objects[at])
+	for _, call := range w.Calls()[w.calls:] {
+		verb, _, _ := strings.Cut(call, " ")
+		if reads := verb == "get" || verb == "list"; !reads && !strings.Contains(call, " leases") {
+			w.t.Errorf("the cluster was asked to %s", call)
 		}
 	}
-	return found
 }

@@ -1,71 +1,49 @@
 package rollout
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/testkit"
+	"github.com/vextrus/finance-rollout/internal/testkit/cluster"
 )
 
-// disguised is a namespace with a pod that wears the canary's labels, and no other.
-type disguised struct {
-	Cluster
-	pods []corev1.Pod
-}
-
-func (d disguised) AllPods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
-	return d.pods, nil
-}
-
-func (d disguised) DeploymentPods(context.Context, string, string) ([]corev1.Pod, error) {
-	return nil, nil
-}
-
-// production is the configuration of a stack with a canary.
-type production struct{}
-
-func (production) Get(key string) (string, bool) {
-	value, ok := map[string]string{
+// A bake that may have counted somebody else's requests is no verdict: it lets nothing through and rolls nothing back.
+func TestABakeOfAnImpostorIsNoVerdict(t *testing.T) {
+	canary, err := settings.Load("production", testkit.Config{
 		"image": "vextrus/finance:v2", "stableImage": "vextrus/finance:v1", "namespace": "vextrus-production",
 		"prometheus": "monitoring/prometheus-operated:9090",
 		"secrets": `{"finance-db":{"host":"db","username":"app","password":"s3cr3t-value"},
 			"finance-secrets":{"jwt-secret":"sign-with-me","eventstore-connection":"esdb://es:2113?tls=true",
 			"cors-origin":"https://app.vextrus.com"}}`,
-	}[key]
-	return value, ok
-}
-
-func (production) IsSecret(key string) bool { return key == "secrets" }
-
-func (production) Keys() []string {
-	return []string{"image", "stableImage", "namespace", "prometheus", "secrets"}
-}
-
-// A bake that may have counted somebody else's requests is no verdict: it lets nothing through and rolls nothing back.
-func TestABakeOfAnImpostorIsNoVerdict(t *testing.T) {
-	canary, err := settings.Load("production", production{})
+	})
 	if err != nil || !canary.HasCanary() {
 		t.Fatalf("the settings have no canary: %v", err)
 	}
-	impostor := disguised{pods: []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "shop-v2-x", UID: "9"}}}}
+	labels := map[string]string{"app": "finance-service", "track": "canary", "version": canary.Release}
+	c := cluster.New(t, cluster.Deployment("vextrus-production", "finance-service-"+canary.Release,
+		"vextrus/finance:v2", 1, labels))
+	rollout := &Rollout{Settings: canary, Cluster: c}
 	end := time.Unix(1700000000, 0)
-	for _, verdict := range []gate.Verdict{gate.Pass, gate.Fail, gate.Inconclusive} {
-		found := gate.Evaluation{Start: end.Add(-time.Minute), End: end,
+	verdicts := []gate.Verdict{gate.Pass, gate.Fail, gate.Inconclusive}
+	of := func(verdict gate.Verdict) gate.Evaluation {
+		return gate.Evaluation{Start: end.Add(-time.Minute), End: end,
 			Results: []gate.Result{{Name: "error rate", Verdict: verdict}}}
-		judged := (&Rollout{Settings: canary, Cluster: impostor}).rejectImpostors(t.Context(), found)
-		if judged.Verdict() != gate.Error || !strings.Contains(judged.Results[0].Reason, "shop-v2-x") ||
+	}
+	for _, verdict := range verdicts {
+		if alone := rollout.rejectImpostors(t.Context(), of(verdict)); alone.Verdict() != verdict {
+			t.Errorf("%s alone: %+v", verdict, alone)
+		}
+	}
+	c.Add(cluster.Pod("vextrus-production", "impostor", true, labels))
+	for _, verdict := range verdicts {
+		judged := rollout.rejectImpostors(t.Context(), of(verdict))
+		if judged.Verdict() != gate.Error || !strings.Contains(judged.Results[0].Reason, "impostor") ||
 			!judged.End.Equal(end) {
 			t.Errorf("%s beside an impostor: %+v", verdict, judged)
-		}
-		alone := (&Rollout{Settings: canary, Cluster: disguised{}}).rejectImpostors(t.Context(), found)
-		if alone.Verdict() != verdict {
-			t.Errorf("%s alone: %+v", verdict, alone)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package testkit
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 func TestConfig(t *testing.T) {
@@ -17,5 +18,12 @@ func TestConfig(t *testing.T) {
 	if !slices.Equal(changed.Keys(), []string{"app", "secrets", "week"}) || !changed.IsSecret("secrets") ||
 		changed.IsSecret("week") {
 		t.Errorf("keys %v", changed.Keys())
+	}
+}
+
+func TestAClockStandsStill(t *testing.T) {
+	at := time.Unix(1700000000, 0)
+	if clock := Clock(at); !clock.Now().Equal(at) || !(<-clock.After(time.Hour)).Equal(at) {
+		t.Errorf("now %v", clock.Now())
 	}
 }

@@ -24,12 +24,12 @@ func TestTheCauseComesFirst(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := well()
 			tt.change(&s)
-			found := Diagnose(s)
-			if len(found.Findings) == 0 || found.Findings[0].Cause != tt.cause ||
-				!strings.Contains(found.Findings[0].Summary, tt.words) {
-				t.Fatalf("want %s with %q first:\n%s", tt.cause, tt.words, found)
+			diagnosis := Diagnose(s)
+			if len(diagnosis.Findings) == 0 || diagnosis.Findings[0].Cause != tt.cause ||
+				!strings.Contains(diagnosis.Findings[0].Summary, tt.words) {
+				t.Fatalf("want %s with %q first:\n%s", tt.cause, tt.words, diagnosis)
 			}
-			for _, finding := range found.Findings {
+			for _, finding := range diagnosis.Findings {
 				if len(finding.Evidence) == 0 || len(finding.Next) == 0 || finding.Workload != "finance-service-week1" {
 					t.Errorf("a finding says too little, or is about the wrong track: %+v", finding)
 				}
@@ -40,8 +40,8 @@ func TestTheCauseComesFirst(t *testing.T) {
 
 // Every cause has a place in the order, and a situation above; what is well has none.
 func TestEveryCauseIsCovered(t *testing.T) {
-	if found := Diagnose(well()); len(found.Findings) > 0 {
-		t.Errorf("a rollout that is well: %s", found)
+	if diagnosis := Diagnose(well()); len(diagnosis.Findings) > 0 {
+		t.Errorf("a rollout that is well: %s", diagnosis)
 	}
 	for cause := range ranks {
 		if !slices.ContainsFunc(situations, func(s situation) bool { return s.cause == cause }) &&
@@ -57,7 +57,7 @@ func TestEveryCauseIsCovered(t *testing.T) {
 }
 
 // Pods that are meant to end are not told of, and neither is what an old pod would miss if it started now.
-func TestWhatIsNoFinding(t *testing.T) {
+func TestNormalEventsAreNoFindings(t *testing.T) {
 	for name, change := range map[string]func(*Snapshot){
 		"a pod that is being deleted": func(s *Snapshot) {
 			s.crashed("Error", 1)
@@ -88,8 +88,8 @@ func TestWhatIsNoFinding(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := well()
 			change(&s)
-			if found := Diagnose(s); len(found.Findings) > 0 {
-				t.Errorf("found %s", found)
+			if diagnosis := Diagnose(s); len(diagnosis.Findings) > 0 {
+				t.Errorf("found %s", diagnosis)
 			}
 		})
 	}
@@ -105,8 +105,9 @@ func TestTheOtherTrackIsAWitness(t *testing.T) {
 		t.Errorf("the canary alone: %s", text)
 	}
 	s.Workloads[1].Pods[0].Health = s.pod().Health
-	found := Diagnose(s)
-	if text := found.String(); !strings.Contains(text, "the database has a problem") || len(found.Findings) != 2 {
+	diagnosis := Diagnose(s)
+	if text := diagnosis.String(); len(diagnosis.Findings) != 2 ||
+		!strings.Contains(text, "the database has a problem") {
 		t.Errorf("both tracks: %s", text)
 	}
 }
@@ -120,10 +121,10 @@ func TestPodsAreMerged(t *testing.T) {
 		pod.Name = fmt.Sprintf("%s-%d", podName, i)
 		s.Workloads[0].Pods = append(s.Workloads[0].Pods, pod)
 	}
-	found := Diagnose(s)
-	if len(found.Findings) != 1 || len(found.Findings[0].Pods) != 13 || len(found.Findings[0].Evidence) != 1 ||
-		len(found.Findings[0].Next) != 2 {
-		t.Errorf("%s", found)
+	diagnosis := Diagnose(s)
+	if len(diagnosis.Findings) != 1 || len(diagnosis.Findings[0].Pods) != 13 ||
+		len(diagnosis.Findings[0].Evidence) != 1 || len(diagnosis.Findings[0].Next) != 2 {
+		t.Errorf("%s", diagnosis)
 	}
 }
 
@@ -150,12 +151,12 @@ func TestKeyOfAConfigMap(t *testing.T) {
 			ConfigMapKeyRef: &corev1.ConfigMapKeySelector{
 				LocalObjectReference: corev1.LocalObjectReference{Name: "finance-service-env"}, Key: "LEVEL"}}})
 	s.waits("CreateContainerConfigError", "couldn't find key LEVEL in ConfigMap vextrus-production/finance-service-env")
-	if found := Diagnose(s); found.Findings[0].Cause != CauseConfigMapKey {
-		t.Errorf("%s", found)
+	if diagnosis := Diagnose(s); diagnosis.Findings[0].Cause != CauseConfigMapKey {
+		t.Errorf("%s", diagnosis)
 	}
 	s.ConfigMaps = nil
-	if found := Diagnose(s); found.Findings[0].Cause != CauseConfigMapKey {
-		t.Errorf("by the kubelet: %s", found)
+	if diagnosis := Diagnose(s); diagnosis.Findings[0].Cause != CauseConfigMapKey {
+		t.Errorf("by the kubelet: %s", diagnosis)
 	}
 }
 

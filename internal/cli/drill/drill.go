@@ -89,13 +89,17 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Result, error) 
 	}
 	canary := canaryOf(track, options)
 	book := options.App + "-drill-ledger"
+	var outcome rollback.Outcome
 	defer func() {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 		defer cancel()
 		err := errors.Join(cluster.DeleteDeployment(late, options.Namespace, canary.Name),
 			cluster.DeleteConfigMap(late, options.Namespace, book))
+		if outcome.Evidence != "" {
+			err = errors.Join(err, cluster.DeleteConfigMap(late, options.Namespace, outcome.Evidence))
+		}
 		if err != nil {
-			options.Progress(fmt.Sprintf("the drill's canary or ledger was not removed: %s", err))
+			options.Progress(fmt.Sprintf("the drill's canary, ledger or evidence was not removed: %s", err))
 		}
 	}()
 	if err := begin(ctx, cluster, canary, options); err != nil {
@@ -104,7 +108,7 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Result, error) 
 	options.Progress("the canary serves requests; rolling it back")
 	store := ledger.InConfigMap{Cluster: cluster, Namespace: options.Namespace, Name: book}
 	digest := "drill of " + canary.Spec.Template.Spec.Containers[0].Image
-	outcome := rollback.Run(ctx, cluster, rollback.InLedger{Store: store, Now: options.Now, Who: options.Who,
+	outcome = rollback.Run(ctx, cluster, rollback.InLedger{Store: store, Now: options.Now, Who: options.Who,
 		Image: digest, Release: Release}, rollback.Options{
 		Namespace: options.Namespace, App: canary.Name, Service: options.Service, Canary: canary.Spec.Selector.MatchLabels,
 		Deployment: canary.Name, StableDeployment: options.Deployment, Capacity: replicas,

@@ -81,18 +81,12 @@ func newShop(t *testing.T) shop {
 	return shop{c, server}
 }
 
-// fixed is a clock that stands still.
-type fixed time.Time
-
-func (f fixed) Now() time.Time                       { return time.Time(f) }
-func (f fixed) After(time.Duration) <-chan time.Time { return nil }
-
 func (s shop) gather(t *testing.T, entries ...ledger.Entry) *Status {
 	t.Helper()
 	config := production(t)
 	config.Prometheus = s.prometheus.URL
 	r := rollout.New(config, s.Client, func(string) string { return "" })
-	r.Clock = fixed(now)
+	r.Clock = testkit.Clock(now)
 	if len(entries) > 0 {
 		if _, err := ledger.Write(t.Context(), r.Ledger(), func() time.Time { return now.Add(-time.Hour) },
 			entries...); err != nil {
@@ -144,7 +138,7 @@ func TestAnImpostorIsNoCanary(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeReadIsNamed(t *testing.T) {
+func TestPartsThatCannotBeReadAreNamed(t *testing.T) {
 	reached := ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: "sha256:bb", Stable: "sha256:aa", To: 10}
 	checkpoint := ledger.Entry{Kind: ledger.Checkpoint, Release: "v2", Verdict: "inconclusive", Soaked: 900,
 		Numbers: []ledger.Number{{Name: "error rate", Verdict: "inconclusive", N: 240, K: 1, Lower: 0.001, Upper: 0.02}}}
@@ -176,15 +170,15 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 	}
 }
 
-func TestALatchIsThatOfTheConfiguredImage(t *testing.T) {
+func TestOnlyTheLatchOfTheConfiguredImageCounts(t *testing.T) {
 	begun := ledger.Entry{Kind: ledger.RollbackBegun, Release: "v2", Image: "sha256:bb", From: 10, Who: "guard",
 		Reason: "bad"}
-	another := begun
-	another.Image = "sha256:other"
+	foreign := begun
+	foreign.Image = "sha256:dd"
 	if status := newShop(t).gather(t, begun); status.Latch == nil || status.Phase != PhaseRollingBack {
 		t.Errorf("phase %s, latch %v", status.Phase, status.Latch)
 	}
-	if status := newShop(t).gather(t, another); status.Latch != nil {
+	if status := newShop(t).gather(t, foreign); status.Latch != nil {
 		t.Errorf("the latch of another image: %v", status.Latch)
 	}
 }

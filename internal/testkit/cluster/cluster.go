@@ -160,6 +160,13 @@ func logKey(namespace, pod string, previous bool) string {
 	return fmt.Sprintf("%s/%s %t", namespace, pod, previous)
 }
 
+// NeverReady keeps the pods that a Deployment gets from now on from becoming ready.
+func (c *Cluster) NeverReady(namespace, deployment string) {
+	c.objects.mu.Lock()
+	defer c.objects.mu.Unlock()
+	c.objects.unready[namespace+"/"+deployment] = true
+}
+
 // HandlePod lets a pod answer HTTP on every port. A Deployment's name stands for all its pods.
 func (c *Cluster) HandlePod(namespace, name string, handler http.Handler) {
 	c.mu.Lock()

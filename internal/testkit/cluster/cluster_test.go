@@ -55,12 +55,12 @@ func TestADeploymentGetsPodsAndAServiceGetsEndpoints(t *testing.T) {
 
 func TestANewTemplateReplacesThePods(t *testing.T) {
 	c, ctx := shop(t), t.Context()
-	found, _, err := c.Deployment(ctx, "shop", "finance-v2")
+	deployment, _, err := c.Deployment(ctx, "shop", "finance-v2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	found.Spec.Template.Spec.Containers[0].Image = "finance@sha256:22"
-	if _, err := c.Clientset.AppsV1().Deployments("shop").Update(ctx, found, metav1.UpdateOptions{}); err != nil {
+	deployment.Spec.Template.Spec.Containers[0].Image = "finance@sha256:22"
+	if _, err := c.Clientset.AppsV1().Deployments("shop").Update(ctx, deployment, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	pods, err := c.DeploymentPods(ctx, "shop", "finance-v2")
@@ -157,6 +157,9 @@ func TestLogsPortsAndProxies(t *testing.T) {
 	if got := read(t, client, base+"/live"); got != "pod/live" {
 		t.Errorf("got %q", got)
 	}
+	c.Fail("create", "pods/portforward", errors.New("no port-forwards"))
+	_, _, _, err = c.PodClient(ctx, "shop", name, 3014)
+	testkit.WantError(t, err, "no port-forwards")
 	c.HandleService("monitoring", "prometheus", 9090, say("service"))
 	transport, base := c.ServiceProxy("monitoring", "prometheus", 9090)
 	if got := read(t, &http.Client{Transport: transport}, base+"/-/ready"); got != "service/-/ready" {
@@ -182,7 +185,7 @@ func read(t *testing.T, client *http.Client, address string) string {
 	return string(body)
 }
 
-func TestWhatACommandAsksForFirst(t *testing.T) {
+func TestWhatACommandReadsFirst(t *testing.T) {
 	c, ctx := New(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop",
 		Annotations: map[string]string{"owner": "me"}}}), t.Context()
 	if owner, exists, err := c.NamespaceOwner(ctx, "shop"); err != nil || !exists || owner.Annotations["owner"] != "me" {
@@ -255,5 +258,24 @@ func TestAPodThatIsNotReadyGetsNoRequests(t *testing.T) {
 	}
 	if pods, err := c.DeploymentPods(t.Context(), "shop", "finance-v2"); err != nil || len(pods) != 2 {
 		t.Errorf("pods of nobody are counted: %v, %v", pods, err)
+	}
+}
+
+func TestPodsThatNeverBecomeReady(t *testing.T) {
+	c, ctx := shop(t), t.Context()
+	c.NeverReady("shop", "finance-v2")
+	if err := c.Scale(ctx, "shop", "finance-v2", 5); err != nil {
+		t.Fatal(err)
+	}
+	if pods, err := c.DeploymentPods(ctx, "shop", "finance-v2"); err != nil || len(pods) != 5 ||
+		pods[4].Status.ContainerStatuses[0].Ready {
+		t.Errorf("pods %v: %v", pods, err)
+	}
+	if endpoints, err := c.Endpoints(ctx, "shop", "finance"); err != nil || len(endpoints) != 2 {
+		t.Errorf("endpoints %v: %v", endpoints, err)
+	}
+	deployment, _, err := c.Deployment(ctx, "shop", "finance-v2")
+	if err != nil || deployment.Status.ReadyReplicas != 2 || deployment.Status.Replicas != 5 {
+		t.Errorf("status %+v: %v", deployment.Status, err)
 	}
 }

@@ -51,7 +51,8 @@ func list[T runtime.Object](v *versioned, resource schema.GroupVersionResource, 
 }
 
 // settle does what the controllers of a cluster do: a Deployment has a ReplicaSet of its template and as many pods of
-// it as it shall have, which are ready at once; a Service with a selector has an EndpointSlice of the ready pods.
+// it as it shall have, which are ready at once unless the test keeps them from it; a Service with a selector has an
+// EndpointSlice of the ready pods.
 // Pods that exist are left as they are, but for those of an older template and those that are too many.
 func (v *versioned) settle() error {
 	all, err := list[*appsv1.Deployment](v, deployments, "Deployment")
@@ -137,7 +138,7 @@ func (v *versioned) deploy(deployment *appsv1.Deployment) error {
 		if used[name] {
 			continue
 		}
-		pod := podOf(set, name)
+		pod := podOf(set, name, !v.unready[deployment.Namespace+"/"+deployment.Name])
 		if err := v.stamp(pod); err != nil {
 			return err
 		}
@@ -203,9 +204,12 @@ func (v *versioned) replicaSet(deployment *appsv1.Deployment, sets []*appsv1.Rep
 	return set, v.typed.Create(replicaSets, set, set.Namespace)
 }
 
-// podOf makes a pod of a ReplicaSet that is ready.
-func podOf(set *appsv1.ReplicaSet, name string) *corev1.Pod {
-	template := set.Spec.Template
+// podOf makes a running pod of a ReplicaSet.
+func podOf(set *appsv1.ReplicaSet, name string, ready bool) *corev1.Pod {
+	template, condition := set.Spec.Template, corev1.ConditionFalse
+	if ready {
+		condition = corev1.ConditionTrue
+	}
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: set.Namespace, Name: name, Labels: maps.Clone(template.Labels), Annotations: template.Annotations,
@@ -214,11 +218,11 @@ func podOf(set *appsv1.ReplicaSet, name string) *corev1.Pod {
 		},
 		Spec: template.Spec,
 		Status: corev1.PodStatus{Phase: corev1.PodRunning,
-			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
+			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: condition}}},
 	}
 	for _, container := range template.Spec.Containers {
 		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{
-			Name: container.Name, Image: container.Image, Ready: true,
+			Name: container.Name, Image: container.Image, Ready: ready,
 			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
 		})
 	}

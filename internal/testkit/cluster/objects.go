@@ -26,6 +26,8 @@ type versioned struct {
 	// typed holds the kinds of client-go's scheme, untyped those of extensions, such as HTTPRoutes.
 	typed, untyped clienttesting.ObjectTracker
 	version        int
+	// unready holds the Deployments, by "namespace/name", whose new pods are not ready.
+	unready map[string]bool
 }
 
 func newVersioned() *versioned {
@@ -33,6 +35,7 @@ func newVersioned() *versioned {
 		typed: clienttesting.NewFieldManagedObjectTracker(scheme.Scheme, scheme.Codecs.UniversalDecoder(),
 			applyconfigurations.NewTypeConverter(scheme.Scheme)),
 		untyped: clienttesting.NewObjectTracker(runtime.NewScheme(), unstructured.UnstructuredJSONScheme),
+		unready: map[string]bool{},
 	}
 }
 

@@ -104,8 +104,10 @@ func (c *Cluster) probe(at target, verb string) error {
 // exists tells whether the object of a subresource exists and may be reached.
 func (c *Cluster) exists(at target, verb string) error {
 	c.call(verb, at)
-	_, err := c.fake.Invokes(clienttesting.NewGetSubresourceAction(at.resource, at.namespace, at.subresource, at.name),
-		nil)
+	action := clienttesting.NewGetSubresourceAction(at.resource, at.namespace, at.subresource, at.name)
+	// Reactors see the verb that permissions name; the tracker looks the object up for any.
+	action.Verb = verb
+	_, err := c.fake.Invokes(action, nil)
 	return err
 }
 

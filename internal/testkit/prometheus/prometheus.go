@@ -23,10 +23,11 @@ type Server struct {
 
 	mu            sync.Mutex
 	answers       []answer
-	labels        map[string][]string
+	labels        []labelValues
 	rules         []Rule
 	alertmanagers []string
 	failure       error
+	spared        []string
 	asked         []string
 }
 
@@ -35,13 +36,19 @@ type answer struct {
 	value model.Value
 }
 
+// labelValues are the values of a label on the series whose selector contains the part.
+type labelValues struct {
+	part, name string
+	values     []string
+}
+
 // Rule is an alerting rule of a group; Err is why it could not be evaluated last, empty when it could.
 type Rule struct{ Group, Name, Err string }
 
 // New starts a server without any series, until the test ends.
 func New(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{labels: map[string][]string{}}
+	s := &Server{}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL = server.URL
@@ -56,11 +63,12 @@ func (s *Server) Answer(part string, value model.Value) {
 	s.answers = append([]answer{{part, value}}, s.answers...)
 }
 
-// Labels sets the values of a label, on any series.
-func (s *Server) Labels(name string, values ...string) {
+// Labels sets the values of a label on the series whose selector contains the part. Of several parts, the one that was
+// set last wins.
+func (s *Server) Labels(part, name string, values ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.labels[name] = values
+	s.labels = append([]labelValues{{part, name, values}}, s.labels...)
 }
 
 // Load lets the server have rules, and addresses of Alertmanagers.
@@ -70,11 +78,11 @@ func (s *Server) Load(rules []Rule, alertmanagers ...string) {
 	s.rules, s.alertmanagers = rules, alertmanagers
 }
 
-// Fail lets every request end with the error; nil mends it.
-func (s *Server) Fail(err error) {
+// Fail lets every request end with the error, apart from queries that contain one of the spared parts; nil mends it.
+func (s *Server) Fail(err error, spared ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.failure = err
+	s.failure, s.spared = err, spared
 }
 
 // Asked lists the queries, in order.
@@ -89,7 +97,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	data, err := s.data(r)
-	if s.failure != nil {
+	spares := func(part string) bool { return strings.Contains(r.FormValue("query"), part) }
+	if s.failure != nil && !slices.ContainsFunc(s.spared, spares) {
 		err = s.failure
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -110,7 +119,7 @@ func (s *Server) data(r *http.Request) (any, error) {
 		value := s.evaluate(query, at == "query_range")
 		return map[string]any{"resultType": value.Type().String(), "result": value}, nil
 	case path.Base(at) == "values":
-		return append([]string{}, s.labels[path.Base(path.Dir(at))]...), nil
+		return append([]string{}, s.valuesOf(path.Base(path.Dir(at)), r.FormValue("match[]"))...), nil
 	case at == "rules":
 		return map[string]any{"groups": s.groups()}, nil
 	case at == "alertmanagers":
@@ -135,6 +144,16 @@ func (s *Server) evaluate(query string, overTime bool) model.Value {
 		return model.Matrix{}
 	}
 	return model.Vector{}
+}
+
+// valuesOf lists the values of a label on the series of a selector.
+func (s *Server) valuesOf(name, selector string) []string {
+	for _, label := range s.labels {
+		if label.name == name && strings.Contains(selector, label.part) {
+			return label.values
+		}
+	}
+	return nil
 }
 
 func (s *Server) groups() []map[string]any {

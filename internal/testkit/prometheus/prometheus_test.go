@@ -31,7 +31,8 @@ func TestTheRealClientReadsWhatTheServerHolds(t *testing.T) {
 	server.Answer("up{", model.Vector{fake.Sample(1, "track", "canary")})
 	series := model.Matrix{{Metric: model.Metric{"pod": "a"}, Values: []model.SamplePair{{Timestamp: 1, Value: 2}}}}
 	server.Answer("requests", series)
-	server.Labels("pod", "a", "b")
+	server.Labels("up", "pod", "a", "b")
+	server.Labels("up{", "pod", "c")
 	server.Load([]fake.Rule{{"g", "A", ""}, {"g", "B", "x"}, {"h", "C", ""}}, "http://am:9093")
 
 	value, err := client.Ask(ctx, `up{track="canary"}`, now)
@@ -55,6 +56,13 @@ func TestTheRealClientReadsWhatTheServerHolds(t *testing.T) {
 	if pods, err := client.LabelValues(ctx, "pod", "up", now, now); err != nil || !slices.Equal(pods, []string{"a", "b"}) {
 		t.Errorf("%v, %v", pods, err)
 	}
+	if pods, err := client.LabelValues(ctx, "pod", `up{track="canary"}`, now, now); err != nil ||
+		!slices.Equal(pods, []string{"c"}) {
+		t.Errorf("%v, %v", pods, err)
+	}
+	if pods, err := client.LabelValues(ctx, "pod", "down", now, now); err != nil || len(pods) > 0 {
+		t.Errorf("%v, %v", pods, err)
+	}
 	names, broken, err := client.RuleGroups(ctx)
 	if err != nil || !slices.Equal(names, []string{"g", "h"}) || !slices.Equal(broken, []string{"B of g: x"}) {
 		t.Errorf("%v, %v, %v", names, broken, err)
@@ -71,6 +79,12 @@ func TestAServerThatFailsIsMended(t *testing.T) {
 	server, client := connect(t)
 	server.Fail(errors.New("too many samples"))
 	_, err := client.Ask(t.Context(), "up", time.Now())
+	testkit.WantError(t, err, "too many samples")
+	server.Fail(errors.New("too many samples"), "vector(1)")
+	if _, err := client.Ask(t.Context(), "vector(1)", time.Now()); err != nil {
+		t.Errorf("a spared query: %v", err)
+	}
+	_, err = client.Ask(t.Context(), "up", time.Now())
 	testkit.WantError(t, err, "too many samples")
 	server.Fail(nil)
 	if _, err := client.Ask(t.Context(), "up", time.Now()); err != nil {

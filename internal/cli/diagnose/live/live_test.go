@@ -1,10 +1,8 @@
 package live
 
 import (
-	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -17,109 +15,77 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/cli/diagnose"
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/prometheus"
+	"github.com/vextrus/finance-rollout/internal/testkit/cluster"
+	promtest "github.com/vextrus/finance-rollout/internal/testkit/prometheus"
 )
 
 var now = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
-const secret = "s3cr3t-value"
-
-// cluster is a Cluster with one Deployment and one pod; what is forbidden fails.
-type cluster struct {
-	forbidden bool
-	health    http.HandlerFunc
-}
+const (
+	namespace = "vextrus-production"
+	secret    = "s3cr3t-value"
+)
 
 var errForbidden = errors.New("forbidden:\n you may not " + secret)
 
-func (c cluster) err() error {
-	if c.forbidden {
-		return errForbidden
+// canary is a Deployment whose pods need a Secret and a ConfigMap.
+func canary() *appsv1.Deployment {
+	deployment := cluster.Deployment(namespace, "week1", "finance@sha256:bb", 1,
+		map[string]string{"app": "finance-service", "track": "canary", "version": "week1"})
+	container := &deployment.Spec.Template.Spec.Containers[0]
+	container.Env = []corev1.EnvVar{{Name: "A", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: "db"}, Key: "password"}}}}
+	container.EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{
+		LocalObjectReference: corev1.LocalObjectReference{Name: "env"}}}}
+	return deployment
+}
+
+// newCluster is a cluster with one Deployment and one pod, which has restarted once, and the name of the pod. The
+// ConfigMap that the pod needs does not exist.
+func newCluster(t *testing.T, health http.HandlerFunc) (c *cluster.Cluster, name string) {
+	t.Helper()
+	c = cluster.New(t, canary(),
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "db"},
+			Data: map[string][]byte{"host": []byte(secret)}},
+		&corev1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "wrong"},
+			Message: "the key " + secret + " is wrong"},
+	)
+	pods, err := c.DeploymentPods(t.Context(), namespace, "week1")
+	if err != nil || len(pods) != 1 {
+		t.Fatalf("%d pods: %v", len(pods), err)
 	}
-	return nil
-}
-
-func (c cluster) Deployment(_ context.Context, _, name string) (*appsv1.Deployment, bool, error) {
-	if name == "absent" {
-		return nil, false, c.err()
+	pod := pods[0]
+	pod.Status.ContainerStatuses[0].RestartCount = 1
+	if _, err := c.Clientset.CoreV1().Pods(namespace).UpdateStatus(t.Context(), &pod, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
 	}
-	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: spec()}}}, true, nil
-}
-
-func spec() corev1.PodSpec {
-	return corev1.PodSpec{Containers: []corev1.Container{{Name: "app",
-		Env: []corev1.EnvVar{{Name: "A", ValueFrom: &corev1.EnvVarSource{
-			SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "db"},
-				Key: "password"}}}},
-		EnvFrom: []corev1.EnvFromSource{
-			{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "env"}}}},
-	}}}
-}
-
-func (c cluster) ReplicaSets(context.Context, *appsv1.Deployment) ([]appsv1.ReplicaSet, error) {
-	return nil, c.err()
-}
-
-func (c cluster) PodsOf(context.Context, *appsv1.Deployment) ([]corev1.Pod, error) {
-	return []corev1.Pod{{
-		ObjectMeta: metav1.ObjectMeta{Name: "week1-a"}, Spec: spec(),
-		Status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{
-			{Name: "app", RestartCount: 1, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
-		}},
-	}}, nil
-}
-
-func (c cluster) Events(context.Context, string) ([]corev1.Event, error) {
-	return []corev1.Event{{Message: "the key " + secret + " is wrong"}}, c.err()
-}
-
-func (c cluster) SecretKeys(_ context.Context, _, name string) ([]string, bool, error) {
-	return []string{"host"}, name == "db", c.err()
-}
-
-func (c cluster) ConfigMapKeys(context.Context, string, string) ([]string, bool, error) {
-	return nil, false, c.err()
-}
-
-func (c cluster) Logs(_ context.Context, _, _, _ string, previous bool, _ int64) (string, error) {
-	if previous {
-		return "before\n", c.err()
+	c.Log(namespace, pod.Name, false, "one\ntoken="+secret+"\n")
+	c.Log(namespace, pod.Name, true, "before\n")
+	if health != nil {
+		c.HandlePod(namespace, "week1", health)
 	}
-	return "one\ntoken=" + secret + "\n", c.err()
+	return c, pod.Name
 }
 
-func (c cluster) PodClient(context.Context, string, string, int) (*http.Client, string, func(), error) {
-	if c.forbidden {
-		return nil, "", nil, errForbidden
+// newServer is a Prometheus that knows what the pod uses, and has no series of its requests.
+func newServer(t *testing.T, pod string) (*promtest.Server, *prometheus.Client) {
+	t.Helper()
+	server := promtest.New(t)
+	server.Answer("throttled", model.Vector{promtest.Sample(0.5, "pod", pod)})
+	server.Answer("memory", model.Vector{promtest.Sample(1<<20, "pod", pod)})
+	client, err := prometheus.NewClient(&http.Client{}, server.URL)
+	if err != nil {
+		t.Fatal(err)
 	}
-	server := httptest.NewServer(c.health)
-	return server.Client(), server.URL, server.Close, nil
+	return server, client
 }
 
-// prometheus answers with a number for each pod, and holds no series.
-type prometheus struct{ err error }
-
-func (p prometheus) Samples(context.Context, string, time.Time, time.Time) (model.Matrix, error) {
-	return nil, p.err
-}
-
-func (p prometheus) LabelValues(context.Context, string, string, time.Time, time.Time) ([]string, error) {
-	return nil, p.err
-}
-
-func (p prometheus) Ask(_ context.Context, query string, _ time.Time) (model.Value, error) {
-	value := 0.5
-	if strings.Contains(query, "memory") {
-		value = 1 << 20
-	}
-	return model.Vector{{Metric: model.Metric{"pod": "week1-a"}, Value: model.SampleValue(value)}}, p.err
-}
-
-func gather(t *testing.T, c cluster, server Server, deployment string) diagnose.Snapshot {
+func gather(t *testing.T, c *cluster.Cluster, server Server, deployment string) diagnose.Snapshot {
 	t.Helper()
 	metrics := gate.DefaultMetrics().For("canary", "week1")
 	return Gather(t.Context(), c, server, Options{
-		Stack: "production", Namespace: "vextrus-production", Targets: []Target{{Name: deployment, Metrics: &metrics}},
+		Stack: "production", Namespace: namespace, Targets: []Target{{Name: deployment, Metrics: &metrics}},
 		Port: 3014, HealthPath: "/health",
 		Criteria: []gate.Criterion{gate.ErrorRate(0.005, 0.01), gate.Latency(500*time.Millisecond, 0.95)},
 		Window:   5 * time.Minute,
@@ -129,13 +95,17 @@ func gather(t *testing.T, c cluster, server Server, deployment string) diagnose.
 }
 
 func TestGather(t *testing.T) {
-	healthy := func(w http.ResponseWriter, _ *http.Request) {
+	c, name := newCluster(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = w.Write(
 			[]byte(`{"status":"error","details":{"database":{"status":"down","message":"x"},"eventstore":{"status":"up"}}}`))
-	}
-	s := gather(t, cluster{health: healthy}, prometheus{}, "week1")
+	})
+	_, client := newServer(t, name)
+	s := gather(t, c, client, "week1")
 	pod := s.Workloads[0].Pods[0]
+	if pod.Name != name || len(s.Workloads[0].ReplicaSets) != 1 {
+		t.Errorf("pod %s, replicasets %v", pod.Name, s.Workloads[0].ReplicaSets)
+	}
 	if diff := cmp.Diff(&diagnose.Health{Status: 503, Dependencies: map[string]string{"database": "down",
 		"eventstore": "up"}}, pod.Health); diff != "" {
 		t.Errorf("health (-want +got)\n%s", diff)
@@ -162,40 +132,69 @@ func TestGather(t *testing.T) {
 	}
 }
 
-// Without any permission nothing is found, everything is named, and no secret is shown.
+// Every part that may not be read is named, on a line of its own, and no secret is shown.
 func TestGatherWithoutPermissions(t *testing.T) {
-	s := gather(t, cluster{forbidden: true}, prometheus{err: errForbidden}, "week1")
-	text := strings.Join(s.Unseen, "\n")
-	for _, what := range []string{"events", "replicasets of week1", "log of week1-a", "health of week1-a", "secret db",
-		"configmap env", "error rate of week1", "resource usage"} {
-		if !strings.Contains(text, what+": ") {
-			t.Errorf("%s is not named:\n%s", what, text)
-		}
-	}
-	if strings.Contains(text, secret) || strings.Contains(text, "\n ") {
-		t.Errorf("unseen shows a secret, or is no line each:\n%s", text)
-	}
-	if len(s.Secrets) > 0 || len(s.ConfigMaps) > 0 {
-		t.Errorf("what was not read is known: %v, %v", s.Secrets, s.ConfigMaps)
-	}
-	s = gather(t, cluster{forbidden: true}, nil, "absent")
-	if found := diagnose.Diagnose(s); len(found.Findings) > 0 {
-		t.Errorf("a Deployment that may not be seen is called missing: %s", found)
-	}
-	s = gather(t, cluster{}, nil, "absent")
-	if found := diagnose.Diagnose(s); len(found.Findings) != 1 || found.Findings[0].Cause != diagnose.CauseNoDeployment {
-		t.Errorf("a missing Deployment: %s", found)
+	for name, tt := range map[string]struct {
+		denied []string // verb and resource
+		parts  []string
+		keys   int // the Secrets and ConfigMaps whose keys are known
+	}{
+		"only Deployments": {[]string{"list *", "get secrets", "get configmaps"}, []string{"events",
+			"replicasets of week1", "pods of week1", "secret db", "configmap env", "error rate of week1", "resource usage"}, 0},
+		"no way into pods": {[]string{"get pods/log", "create pods/portforward"}, []string{"log of POD", "health of POD",
+			"error rate of week1", "resource usage"}, 2},
+		"nothing": {[]string{"* *"}, []string{"events", "deployment week1"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, pod := newCluster(t, nil)
+			server, client := newServer(t, pod)
+			server.Fail(errForbidden)
+			for _, denied := range tt.denied {
+				verb, resource, _ := strings.Cut(denied, " ")
+				c.Fail(verb, resource, errForbidden)
+			}
+			s := gather(t, c, client, "week1")
+			text := strings.Join(s.Unseen, "\n")
+			for _, part := range tt.parts {
+				if part = strings.ReplaceAll(part, "POD", pod); !strings.Contains(text, part+": ") {
+					t.Errorf("%s is not named:\n%s", part, text)
+				}
+			}
+			if strings.Contains(text, secret) || strings.Contains(text, "\n ") {
+				t.Errorf("unseen shows a secret, or is no line each:\n%s", text)
+			}
+			for _, unseen := range s.Unseen {
+				if !strings.Contains(unseen, "forbidden") {
+					t.Errorf("%q does not say why", unseen)
+				}
+			}
+			if len(s.Secrets)+len(s.ConfigMaps) != tt.keys {
+				t.Errorf("the keys of %v and %v are known", s.Secrets, s.ConfigMaps)
+			}
+		})
 	}
 }
 
-// What is no health report is no report.
+func TestADeploymentThatIsMissingAndOneThatMayNotBeSeen(t *testing.T) {
+	c, _ := newCluster(t, nil)
+	findings := diagnose.Diagnose(gather(t, c, nil, "absent"))
+	if len(findings.Findings) != 1 || findings.Findings[0].Cause != diagnose.CauseNoDeployment {
+		t.Errorf("a missing Deployment: %s", findings)
+	}
+	c.Fail("*", "*", errForbidden)
+	if findings := diagnose.Diagnose(gather(t, c, nil, "absent")); len(findings.Findings) > 0 {
+		t.Errorf("a Deployment that may not be seen is called missing: %s", findings)
+	}
+}
+
 func TestHealthOfAnotherKind(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"no JSON":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("OK")) },
 		"not found": http.NotFound,
 		"a list":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("[1]")) },
 	} {
-		s := gather(t, cluster{health: handler}, nil, "week1")
+		c, _ := newCluster(t, handler)
+		s := gather(t, c, nil, "week1")
 		if health := s.Workloads[0].Pods[0].Health; health == nil || len(health.Dependencies) > 0 {
 			t.Errorf("%s: %+v", name, health)
 		}

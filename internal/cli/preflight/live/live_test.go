@@ -3,22 +3,29 @@ package live
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/model"
-	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/vextrus/finance-rollout/internal/cli/preflight"
 	"github.com/vextrus/finance-rollout/internal/endpoint"
-	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/prometheus"
 	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/testkit"
+	"github.com/vextrus/finance-rollout/internal/testkit/cluster"
+	promtest "github.com/vextrus/finance-rollout/internal/testkit/prometheus"
 )
 
 var (
@@ -26,134 +33,94 @@ var (
 	errForbidden = errors.New("forbidden")
 )
 
-const digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+const (
+	namespace = "vextrus-production"
+	digest    = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+)
 
-type source map[string]string
-
-func (s source) Get(key string) (string, bool) { value, ok := s[key]; return value, ok }
-func (s source) IsSecret(key string) bool      { return key == "secrets" }
-func (s source) Keys() []string                { return slices.Sorted(maps.Keys(s)) }
-
-func stack(t *testing.T, changes map[string]string) *settings.Settings {
+func production(t *testing.T, changes map[string]string) *settings.Settings {
 	t.Helper()
-	values := source{
+	s, err := settings.Load("production", testkit.Config{
 		"week": "1", "image": "r/x@" + digest, "stableImage": "r/x@" + digest, "prometheus": "monitoring/prometheus:9090",
-		"namespace": "vextrus-production",
+		"namespace": namespace,
 		"guard":     `{"alertmanager":"monitoring/alertmanager:9093"}`, "preflight": `{"databaseBackup":"data/postgres"}`,
 		"secrets": `{"finance-db":{"host":"db","username":"f","password":"p-p-p"},"finance-secrets":{"jwt-secret":"j","eventstore-connection":"e","cors-origin":"o"}}`,
-	}
-	maps.Copy(values, changes)
-	s, err := settings.Load("production", values)
+	}.With(changes))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// cluster is a Cluster; err is what every question gives, but for whether it answers.
-type cluster struct {
-	err     error
-	proxied string // the address behind every Service
-}
-
-func (c cluster) ConfigMap(context.Context, string, string) (map[string]string, string, error) {
-	return nil, "", c.err
-}
-
-func (c cluster) SwapConfigMap(context.Context, string, string, map[string]string, string) error {
-	return errors.New("a checklist writes nothing")
-}
-
-func (c cluster) ServiceProxy(namespace, service string, _ int) (http.RoundTripper, string) {
-	return http.DefaultTransport, c.proxied + "/" + namespace + "/" + service
-}
-func (c cluster) Check(context.Context) error             { return nil }
-func (c cluster) Origin() string                          { return "here" }
-func (c cluster) Version(context.Context) (string, error) { return "v1.34.4", nil }
-
-func (c cluster) Allowed(_ context.Context, verb, _, _, _, _ string) (bool, error) {
-	return verb != "delete", c.err
-}
-
-func (c cluster) NamespaceOwner(context.Context, string) (kube.Namespace, bool, error) {
-	return kube.Namespace{Annotations: map[string]string{"finance-rollout/stack": "me"}}, true, c.err
-}
-
-func (c cluster) SecretStates(_ context.Context, _, _ string, judge func(string) string) (map[string]string, bool,
-	error) {
-	return map[string]string{"host": judge("db"), "password": judge("<SECURE_PASSWORD>"), "username": judge(" ")}, true,
-		c.err
-}
-
-func (c cluster) Rooms(context.Context) ([]kube.Room, error) {
-	return []kube.Room{{Node: "a", CPU: 1, Memory: 2, Pods: 3}}, c.err
-}
-
-func (c cluster) LastSuccess(context.Context, string, string) (time.Time, bool, error) {
-	return now, true, c.err
-}
-
-func (c cluster) Deployment(context.Context, string, string) (*appsv1.Deployment, bool, error) {
-	return &appsv1.Deployment{Status: appsv1.DeploymentStatus{Replicas: 3}}, true, c.err
-}
-
-type fakePrometheus struct{ err error }
-
-func (p fakePrometheus) Ask(_ context.Context, query string, _ time.Time) (model.Value, error) {
-	if query == "vector(1)" {
-		return model.Vector{}, nil
-	}
-	up := func(track string, value float64) *model.Sample {
-		return &model.Sample{Metric: model.Metric{"track": model.LabelValue(track)}, Value: model.SampleValue(value)}
-	}
-	return model.Vector{up("stable", 1), up("stable", 1), up("canary", 0), up("", 1)}, p.err
-}
-
-func (p fakePrometheus) LabelValues(_ context.Context, label, selector string, _, _ time.Time) ([]string, error) {
-	metric, _, _ := strings.Cut(selector, "{")
-	return []string{label + " of " + metric}, p.err
-}
-
-func (p fakePrometheus) RuleGroups(context.Context) (names, broken []string, err error) {
-	return []string{"g"}, []string{"A of finance-service-production.alerts: x", "B of other: y"}, p.err
-}
-
-func (p fakePrometheus) Alertmanagers(context.Context) ([]string, error) {
-	return []string{"am"}, p.err
-}
-
-func gather(t *testing.T, s *settings.Settings, c cluster, connected, failing error) preflight.Facts {
+// newCluster is a cluster whose canary has three pods, with a Prometheus and an Alertmanager in it. The operator may
+// delete nothing. Nothing listens where the pods send traces.
+func newCluster(t *testing.T) (*cluster.Cluster, *promtest.Server) {
 	t.Helper()
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case strings.HasPrefix(r.URL.Path, "/vextrus-production/signoz"):
-			w.WriteHeader(http.StatusNotFound)
-			_, _ = w.Write([]byte(`{"kind":"Status","message":"services \"signoz\" not found"}`))
-		case strings.HasPrefix(r.URL.Path, "/api/dashboards/uid/finance-week1"):
-			w.WriteHeader(http.StatusNotFound)
-			_, _ = w.Write([]byte(`{"message":"Dashboard not found"}`))
-		case r.URL.Path != "/monitoring/alertmanager/-/ready":
+	labels := map[string]string{"app": "finance-service", "track": "canary", "version": "week1"}
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Status: corev1.NodeStatus{
+		Allocatable: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("4"),
+			corev1.ResourceMemory: resource.MustParse("8Gi"), corev1.ResourcePods: resource.MustParse("10")},
+		Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
+	}}
+	succeeded := metav1.NewTime(now)
+	c := cluster.New(t, node,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace,
+			Annotations: map[string]string{"finance-rollout/stack": "me"}}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "finance-db-production"},
+			Data: map[string][]byte{"host": []byte("db"), "password": []byte("<SECURE_PASSWORD>"), "username": []byte(" ")}},
+		&batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Namespace: "data", Name: "postgres"},
+			Status: batchv1.CronJobStatus{LastSuccessfulTime: &succeeded}},
+		cluster.Deployment(namespace, "finance-service-week1", "r/x@"+digest, 3, labels),
+	)
+	c.Allow(func(access authorizationv1.ResourceAttributes) bool { return access.Verb != "delete" })
+	server := promtest.New(t)
+	up := func(pod, track string, value float64) *model.Sample {
+		return promtest.Sample(value, "pod", pod, "track", track)
+	}
+	server.Answer("up{", model.Vector{up("a", "stable", 1), up("b", "stable", 1), up("c", "canary", 0),
+		promtest.Sample(1, "pod", "d")})
+	server.Labels("http_requests_total{", "code", "200", "503")
+	server.Labels("http_request_duration_seconds_bucket{", "le", "0.5", "+Inf")
+	server.Load([]promtest.Rule{{Group: "finance-service-production.alerts", Name: "A", Err: "x"},
+		{Group: "other", Name: "B", Err: "y"}}, "http://alertmanager:9093")
+	c.HandleService("monitoring", "prometheus", 9090, server)
+	c.HandleService("monitoring", "alertmanager", 9093, only(t, "/-/ready", http.StatusOK, ""))
+	return c, server
+}
+
+// only answers one path, and fails the test for any other.
+func only(t *testing.T, path string, status int, body string) http.Handler {
+	t.Helper()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != path {
 			t.Errorf("asked for %s", r.URL.Path)
 		}
-	}))
-	t.Cleanup(web.Close)
-	c.proxied = web.URL
-	if s.DashboardURL != "" {
-		s.DashboardURL = web.URL
-	}
-	return Gather(t.Context(), Source{
-		Stack: "production", Owner: "me", Settings: s, Now: func() time.Time { return now }, HTTP: web.Client(),
-		Cluster:    func() (Cluster, error) { return c, connected },
-		Prometheus: func(Cluster) (Server, error) { return fakePrometheus{failing}, nil },
-		Image:      func(context.Context, string) (string, error) { return digest, failing },
-		Staging:    func(context.Context) (string, error) { return digest, failing },
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
 	})
 }
 
+// source reads from the cluster as the command does. failing is how registry and staging fail.
+func source(s *settings.Settings, c *cluster.Cluster, failing error) Source {
+	return Source{
+		Stack: "production", Owner: "me", Settings: s, Now: func() time.Time { return now }, HTTP: &http.Client{},
+		Cluster: func() (Cluster, error) { return c, nil },
+		Prometheus: func(proxy Cluster) (Server, error) {
+			return prometheus.Connect(endpoint.Way{Proxy: proxy}, s.Prometheus)
+		},
+		Image:   func(context.Context, string) (string, error) { return digest, failing },
+		Staging: func(context.Context) (string, error) { return digest, failing },
+	}
+}
+
 func TestGather(t *testing.T) {
-	f := gather(t, stack(t, map[string]string{"dashboardURL": "https://grafana.example"}), cluster{}, nil, nil)
-	if f.Cluster.Version != "v1.34.4" || f.Namespace.Owner != "me" || f.Image.Digest != digest ||
-		f.Staging.Verified != digest || f.Ledger.Err != nil {
+	c, _ := newCluster(t)
+	grafana := httptest.NewServer(only(t, "/api/dashboards/uid/finance-week1", http.StatusNotFound,
+		`{"message":"Dashboard not found"}`))
+	t.Cleanup(grafana.Close)
+	f := Gather(t.Context(), source(production(t, map[string]string{"dashboardURL": grafana.URL}), c, nil))
+	if f.Cluster.Version != cluster.Version || f.Cluster.Origin != c.Origin() || f.Namespace.Owner != "me" ||
+		f.Image.Digest != digest || f.Staging.Verified != digest || f.Ledger.Err != nil {
 		t.Errorf("%+v", f)
 	}
 	want := map[string]string{"host": preflight.KeySet, "password": preflight.KeyPlaceholder,
@@ -166,8 +133,8 @@ func TestGather(t *testing.T) {
 		t.Errorf("targets %v, %v", p.Up, p.Down)
 	}
 	if !cmp.Equal(p.Broken, []string{"A of finance-service-production.alerts: x"}) ||
-		!cmp.Equal(p.Statuses, []string{"code of http_requests_total"}) ||
-		!cmp.Equal(p.Bounds, []string{"le of http_request_duration_seconds_bucket"}) {
+		!cmp.Equal(p.Statuses, []string{"200", "503"}) || !cmp.Equal(p.Bounds, []string{"0.5", "+Inf"}) ||
+		!cmp.Equal(p.Alertmanagers, []string{"http://alertmanager:9093"}) {
 		t.Errorf("%+v", p)
 	}
 	if f.Alertmanager.Status != http.StatusOK || f.Alertmanager.Err != nil {
@@ -198,11 +165,15 @@ func TestGather(t *testing.T) {
 	}
 }
 
-// Without permissions every part has its error, and the checklist says so in every row.
+// Without permissions every part has its error, and the checklist says so in every row. Prometheus is outside the
+// cluster, and answers nothing but the question whether it answers.
 func TestGatherWithoutPermissions(t *testing.T) {
-	s := stack(t, nil)
-	f := gather(t, s, cluster{err: errForbidden}, nil, errForbidden)
-	list := preflight.Check(s, f)
+	c, server := newCluster(t)
+	c.Fail("*", "*", errForbidden)
+	c.React("get", "version", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
+	server.Fail(errForbidden, "vector(1)")
+	s := production(t, map[string]string{"prometheus": server.URL})
+	list := preflight.Check(s, Gather(t.Context(), source(s, c, errForbidden)))
 	for _, row := range list.Rows {
 		switch row.Name {
 		case "cluster", "prometheus":
@@ -221,15 +192,34 @@ func TestGatherWithoutPermissions(t *testing.T) {
 	}
 }
 
+// A checklist writes nothing. Queries to Prometheus are POST requests through the service proxy.
+func TestGatherChangesNothing(t *testing.T) {
+	c, _ := newCluster(t)
+	Gather(t.Context(), source(production(t, nil), c, nil))
+	for _, call := range c.Calls() {
+		verb, kind, _ := strings.Cut(call, " ")
+		if verb != "get" && verb != "list" && !strings.HasPrefix(kind, "selfsubjectaccessreviews") &&
+			!strings.HasPrefix(kind, "services/proxy") {
+			t.Errorf("the checklist asks the cluster to %s", call)
+		}
+	}
+}
+
 // Without a cluster only what needs none is asked.
 func TestGatherWithoutACluster(t *testing.T) {
-	s := stack(t, nil)
-	f := gather(t, s, cluster{}, errors.New("no such context"), nil)
+	c, _ := newCluster(t)
+	s := production(t, nil)
+	from := source(s, c, nil)
+	from.Cluster = func() (Cluster, error) { return nil, errors.New("no such context") }
+	f := Gather(t.Context(), from)
 	if f.Cluster.Err == nil || f.Image.Digest != digest || f.Permissions != nil || f.Prometheus.Up != nil {
 		t.Errorf("%+v", f)
 	}
 	if list := preflight.Check(s, f); list.State() != preflight.Failed {
 		t.Errorf("%+v", list)
+	}
+	if calls := c.Calls(); len(calls) > 0 {
+		t.Errorf("asked %q", calls)
 	}
 }
 
