@@ -50,6 +50,7 @@ func TestGuard(t *testing.T) {
 	inOrder(t, g, []part[*guarded]{
 		{name: "permissions", run: permissions},
 		{name: "a third of the answers fails", run: aThirdFails},
+		{name: "kept connections", run: keptConnections},
 		{name: "crash loop", run: crashLoop},
 		{name: "readiness lost", run: readinessLost},
 		{name: "both tracks fail", run: bothFail},
@@ -85,7 +86,7 @@ func permissions(t *testing.T, g *guarded) {
 // customers send requests until the part ends.
 func (g *guarded) customers(t *testing.T) *fixture.Customers {
 	t.Helper()
-	sent, err := fixture.Send(g.nodePort, 100, g.secret)
+	sent, err := fixture.Send(fixture.Load{NodePort: g.nodePort, PerSecond: 100}, g.secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,6 +160,39 @@ func aThirdFails(t *testing.T, g *guarded) {
 	g.expectEvidence(t, "requests failed")
 	for _, reason := range []string{"CanaryRolledBack", "StableSmoke"} {
 		eventually(t, "the event "+reason, func() bool { return g.hasEvent(t, reason) })
+	}
+}
+
+// keptConnections checks that isolating the canary also ends the failures of clients whose connections stay open: its
+// pods must go, because a Service's endpoints decide about new connections alone.
+func keptConnections(t *testing.T, g *guarded) {
+	sent, err := fixture.Send(fixture.Load{NodePort: g.nodePort, PerSecond: 100, Kept: 50}, g.secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sent.End)
+	out := make(chan time.Time, 1)
+	go func() {
+		at, err := g.Out(t.Context())
+		if err != nil {
+			at = time.Time{}
+		}
+		out <- at
+	}()
+	g.enter(t, map[string]string{"FAULTS": "errors=0.33"})
+	isolated := <-out
+	if isolated.IsZero() {
+		t.Fatal("the canary was not isolated")
+	}
+	g.expectOut(t)
+	time.Sleep(10 * time.Second)
+	late := sent.Failures(isolated)
+	if len(late) > 10 {
+		t.Errorf("%d requests failed after the isolation, the last one %s after it: %+v", len(late),
+			late[len(late)-1].At.Sub(isolated).Round(time.Millisecond), late[len(late)-1])
+	}
+	if requests, answers := sent.Answered(g.CanaryDeployment()); answers == 0 {
+		t.Errorf("no kept connection of %d requests reached the canary", requests)
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 // options are the flags.
 type options struct {
 	kubeconfig, namespace, secret string
-	port, rate, runs              int
+	port, rate, runs, kept        int
 	scenarios, output, beside     string
 }
 
@@ -46,7 +46,8 @@ func parse() options {
 	flag.IntVar(&o.port, "node-port", 30080, "node port of its Service")
 	flag.StringVar(&o.secret, "secret", filepath.Join(".local", "secrets", "jwt-secret"),
 		"file with the secret that signs the customers' tokens")
-	flag.IntVar(&o.rate, "rate", 100, "requests a second, each on a new connection")
+	flag.IntVar(&o.rate, "rate", 100, "requests a second")
+	flag.IntVar(&o.kept, "kept", 0, "connections that customers keep open; 0 opens one for each request")
 	flag.IntVar(&o.runs, "runs", 0, "runs of each scenario; 0 for the default number")
 	flag.StringVar(&o.scenarios, "scenarios", "",
 		"names of the scenarios, separated by commas; empty for all: "+strings.Join(append(scenarioNames(),
@@ -57,6 +58,14 @@ func parse() options {
 		"the file with the sections to replace; empty for none")
 	flag.Parse()
 	return o
+}
+
+// suffix tells the sections of customers that keep their connections from the others.
+func (o options) suffix() string {
+	if o.kept == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d kept connections", o.kept)
 }
 
 // footprint names the measurement that needs no cluster.
@@ -101,7 +110,7 @@ func run(ctx context.Context) error {
 		if o.output == "" {
 			continue
 		}
-		if err := document.Update(o.output, "guard "+scenario.name, section); err != nil {
+		if err := document.Update(o.output, "guard "+scenario.name+o.suffix(), section); err != nil {
 			return err
 		}
 	}

@@ -28,9 +28,9 @@ func (r result) markdown(o options) string {
 	if r.beside > 1 {
 		together = fmt.Sprintf(", %d at a time in separate stacks", r.beside)
 	}
-	fmt.Fprintf(&text, "### Guard: %s\n\n%s, %d cores, Go %s, %d requests/s without keep-alive, %d runs%s.\n\n",
-		s.title, r.date.Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), o.rate,
-		len(r.runs), together)
+	fmt.Fprintf(&text, "### Guard: %s%s\n\n%s, %d cores, Go %s, %d requests/s %s, %d runs%s.\n\n",
+		s.title, o.suffix(), r.date.Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), o.rate,
+		o.connections(), len(r.runs), together)
 	var took []time.Duration
 	var failed []int
 	stayed := 0
@@ -66,10 +66,32 @@ func (r result) markdown(o options) string {
 	}
 	fmt.Fprintf(&text, "| failed answers that reached customers | %d | %d | %d | %s | %s |\n", median, failed[0], worst,
 		goal, met)
+	text.WriteString(r.late())
 	if stayed > 0 {
 		fmt.Fprintf(&text, "\nIn %d of %d runs the canary was not out after %v.\n", stayed, len(r.runs), s.limit)
 	}
 	return text.String()
+}
+
+// late is the row about the failures after the canary was out.
+func (r result) late() string {
+	var counts []int
+	var last time.Duration
+	for _, run := range r.runs {
+		counts, last = append(counts, run.late), max(last, run.last)
+	}
+	slices.Sort(counts)
+	worst := counts[len(counts)-1]
+	return fmt.Sprintf("| of them after the canary was out | %d | %d | %d, %s after it | at most 10, none later than 6 s | %s |\n",
+		counts[len(counts)/2], counts[0], worst, seconds(last), verdict(worst <= 10 && last <= 6*time.Second))
+}
+
+// connections says how the customers connect.
+func (o options) connections() string {
+	if o.kept == 0 {
+		return "over a connection each"
+	}
+	return fmt.Sprintf("over %d kept connections", o.kept)
 }
 
 func goalText(median, worst time.Duration) string {

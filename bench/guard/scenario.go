@@ -89,6 +89,9 @@ type outcome struct {
 	took time.Duration
 	// failed is the number of failed answers, from the beginning of the fault until some seconds after the canary was out.
 	failed int
+	// late is the number of those after the canary was out, and last how long after it the last one came.
+	late int
+	last time.Duration
 	// requests is the number of requests in the whole run.
 	requests int
 	// share is the canary's share of the answers.
@@ -96,8 +99,9 @@ type outcome struct {
 	reason string
 }
 
-// settleFor is how long customers continue after the canary is out, so that late answers are counted.
-const settleFor = 3 * time.Second
+// settleFor is how long customers continue after the canary is out, so that late answers are counted: kept connections
+// may still lead to its pods.
+const settleFor = 10 * time.Second
 
 // measure runs a scenario.
 func (b *bench) measure(ctx context.Context, s scenario) (result, error) {
@@ -145,7 +149,8 @@ func (b *bench) once(ctx context.Context, s scenario) (outcome, error) {
 	if err := b.stack.Settle(ctx); err != nil {
 		return outcome{}, err
 	}
-	customers, err := fixture.Send(b.options.port, b.options.rate, b.secret)
+	customers, err := fixture.Send(fixture.Load{NodePort: b.options.port, PerSecond: b.options.rate,
+		Kept: b.options.kept}, b.secret)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -175,18 +180,18 @@ func (b *bench) once(ctx context.Context, s scenario) (outcome, error) {
 			return outcome{}, end.err
 		}
 		time.Sleep(settleFor)
-		return b.outcome(ctx, customers, began, end.at.Sub(ready))
+		return b.outcome(ctx, customers, began, end.at, end.at.Sub(ready))
 	case <-time.After(s.limit):
-		return b.outcome(ctx, customers, began, -1)
+		return b.outcome(ctx, customers, began, time.Time{}, -1)
 	}
 }
 
 // outcome reads the outcome of a run once the guard has completed its rollback; the next run would remove pods that the
 // rollback waits for.
-func (b *bench) outcome(ctx context.Context, customers *fixture.Customers, since time.Time,
+func (b *bench) outcome(ctx context.Context, customers *fixture.Customers, since, out time.Time,
 	took time.Duration) (outcome, error) {
 	requests, canary := customers.Answered(b.stack.CanaryDeployment() + "-")
-	failed := len(customers.Failures(since))
+	failures := customers.Failures(since)
 	var state ledger.State
 	err := fixture.Until(ctx, func() (bool, error) {
 		current, err := b.stack.State(ctx)
@@ -200,13 +205,27 @@ func (b *bench) outcome(ctx context.Context, customers *fixture.Customers, since
 	if err != nil {
 		return outcome{}, err
 	}
-	result := outcome{took: took, failed: failed, requests: requests, share: float64(canary) / float64(max(requests, 1))}
+	result := outcome{took: took, failed: len(failures), requests: requests,
+		share: float64(canary) / float64(max(requests, 1))}
+	if !out.IsZero() {
+		result.late, result.last = lateFailures(failures, out)
+	}
 	latch, latched := state.Latch(image)
 	if latched != (took >= 0) {
 		return result, fmt.Errorf("the canary is out: %v, its image is latched: %v", took >= 0, latched)
 	}
 	result.reason = latch.Reason
 	return result, nil
+}
+
+// lateFailures counts the failures after the canary was out.
+func lateFailures(failures []fixture.Failure, out time.Time) (late int, last time.Duration) {
+	for _, failure := range failures {
+		if after := failure.At.Sub(out); after > 0 {
+			late, last = late+1, max(last, after)
+		}
+	}
+	return late, last
 }
 
 // reported measures a fault that the kubelet reports: from the report until no canary pod has the label that puts it in
@@ -224,9 +243,9 @@ func (b *bench) reported(ctx context.Context, s scenario, customers *fixture.Cus
 	})
 	switch {
 	case err == nil:
-		return b.outcome(ctx, customers, began, time.Since(began))
+		return b.outcome(ctx, customers, began, time.Now(), time.Since(began))
 	case s.stays && errors.Is(err, context.DeadlineExceeded):
-		return b.outcome(ctx, customers, began, -1)
+		return b.outcome(ctx, customers, began, time.Time{}, -1)
 	default:
 		return outcome{}, err
 	}

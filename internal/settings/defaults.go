@@ -66,11 +66,13 @@ func Defaults() *Settings {
 	}
 }
 
+// defaultProbes let a pod take requests as soon as it answers: the startup probe asks every two seconds for up to five
+// minutes, and the others begin when it succeeds. A fixed delay would also hold up the pods that a rollback waits for.
 func defaultProbes() Probes {
 	return Probes{
-		Liveness:  Probe{Path: "/health/live", InitialDelay: 45, Period: 15, Timeout: 5, FailureThreshold: 3},
-		Readiness: Probe{Path: "/health/ready", InitialDelay: 20, Period: 5, Timeout: 3, FailureThreshold: 3},
-		Startup:   Probe{Path: "/health/live", Period: 10, Timeout: 5},
+		Liveness:  Probe{Path: "/health/live", Period: 15, Timeout: 5, FailureThreshold: 3},
+		Readiness: Probe{Path: "/health/ready", Period: 5, Timeout: 3, FailureThreshold: 3},
+		Startup:   Probe{Path: "/health/live", Period: 2, Timeout: 5, FailureThreshold: 150},
 	}
 }
 

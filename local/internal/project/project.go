@@ -1,7 +1,6 @@
 // Package project derives a Pulumi project for the local cluster from the committed one: the same program and the
-// same stacks, with requests small enough for one small node, quick probes, a short bake and generated secrets.
-// The committed files stay untouched: the derived project is a separate folder whose Pulumi.yaml points back to
-// the program.
+// same stacks, but for the short list of overrides that one small node forces, and generated secrets. The committed
+// files stay untouched: the derived project is a separate folder whose Pulumi.yaml points back to the program.
 package project
 
 import (
@@ -144,8 +143,8 @@ func (o Options) writeStack(stack string) error {
 		return errors.New("the committed file holds no config")
 	}
 	namespace, _ := config[prefix+"namespace"].(string)
-	for key, value := range o.overrides(stack, namespace) {
-		config[prefix+key] = value
+	for _, override := range o.overrides(stack, namespace) {
+		config[prefix+override.Key] = override.Value
 	}
 	path := filepath.Join(o.Dir, "Pulumi."+stack+".yaml")
 	before, err := read(path)
@@ -164,52 +163,6 @@ func keep(before, file map[string]any) {
 	if config, ok := before["config"].(map[string]any); ok && config[prefix+"secrets"] != nil {
 		file["config"].(map[string]any)[prefix+"secrets"] = config[prefix+"secrets"]
 	}
-}
-
-// overrides are the values that differ on the local cluster.
-func (o Options) overrides(stack, namespace string) map[string]any {
-	probe := func(path string) map[string]any {
-		return map[string]any{"path": path, "initialDelaySeconds": 1, "periodSeconds": 1, "timeoutSeconds": 2,
-			"failureThreshold": 3}
-	}
-	values := map[string]any{
-		"namespace":   namespace + o.Suffix,
-		"kubeconfig":  o.Kubeconfig,
-		"kubeContext": o.Context,
-		"image":       o.Image,
-		"resources": map[string]any{
-			"requests": map[string]any{"cpu": "10m", "memory": "24Mi"},
-			"limits":   map[string]any{"cpu": "500m", "memory": "128Mi"},
-		},
-		"probes": map[string]any{
-			"liveness": map[string]any{"path": "/health/live", "initialDelaySeconds": 5, "periodSeconds": 5,
-				"timeoutSeconds": 5, "failureThreshold": 3},
-			"readiness": probe("/health/ready"),
-		},
-		"shutdown":        map[string]any{"gracePeriodSeconds": 10, "preStopSeconds": 2},
-		"metrics":         map[string]any{"interval": "2s", "selector": map[string]any{"path": "/graphql"}},
-		"monitoring":      map[string]any{"labels": map[string]any{}},
-		"prometheus":      o.Prometheus,
-		"progressTimeout": "4m",
-	}
-	if port, ok := o.NodePorts[stack]; ok {
-		values["service"] = map[string]any{"type": "NodePort", "nodePort": port}
-	}
-	if stack == "production" {
-		values["stableImage"] = o.StableImage
-		values["release"] = "week1"
-		values["bake"] = map[string]any{"duration": "20s", "interval": "2s", "minRequests": 50}
-		// A minute in the place of two days, and limits that the requests of a minute can decide about.
-		values["soak"] = map[string]any{"duration": "1m", "extension": "1m"}
-		values["criteria"] = map[string]any{"errorRate": 0.01, "rollbackErrorRate": 0.02}
-		if o.Guard != "" {
-			values["guard"] = map[string]any{"image": o.Guard, "watch": "1m"}
-		}
-		if o.WithoutBake {
-			values["bake"] = map[string]any{"duration": "0s"}
-		}
-	}
-	return values
 }
 
 func read(path string) (map[string]any, error) {
