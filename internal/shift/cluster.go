@@ -12,6 +12,8 @@ type Cluster interface {
 	rollout.Cluster
 	verify.Cluster
 	Routes
+	// WaitDeploymentReady waits until the Deployment has that many ready pods of its present template, and no others.
+	WaitDeploymentReady(ctx context.Context, namespace, name string, replicas int) error
 	// WaitDeploymentAnnotated waits until the Deployment has that many ready pods with that annotation, and no others.
 	WaitDeploymentAnnotated(ctx context.Context, namespace, name, key, value string, replicas int) error
 	// WaitEndpoints waits until the Service sends requests to at least that many of the selected pods.

@@ -16,130 +16,13 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
-	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/testkit"
 	"github.com/vextrus/finance-rollout/internal/testkit/cluster"
 )
 
-<<<<<<< HEAD
-// stage is a cluster with one track of two pods.
-type stage struct {
-	deployments map[string]*appsv1.Deployment
-	configMaps  map[string]map[string]string
-	isolated    bool
-	unready     error // what waiting for endpoints ends with
-	stuck       error // what labelling ends with
-}
-
-func newStage() *stage {
-	two := int32(2)
-	track := map[string]string{"app": "shop", "track": "stable", "version": "staging", "traffic": "enabled"}
-	return &stage{configMaps: map[string]map[string]string{}, deployments: map[string]*appsv1.Deployment{"shop-staging": {
-		ObjectMeta: metav1.ObjectMeta{Name: "shop-staging", Namespace: "staging",
-			Annotations: map[string]string{"pulumi.com/patchForce": "true"}},
-		Spec: appsv1.DeploymentSpec{
-			Replicas: &two, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "shop", "track": "stable"}},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: track}, Spec: corev1.PodSpec{
-				Containers: []corev1.Container{{Name: "shop", Image: "shop@sha256:aa"}},
-				TopologySpreadConstraints: []corev1.TopologySpreadConstraint{
-					{LabelSelector: &metav1.LabelSelector{MatchLabels: track}}},
-			}},
-		},
-	}}}
-}
-
-func (s *stage) Deployment(_ context.Context, _, name string) (*appsv1.Deployment, bool, error) {
-	found, ok := s.deployments[name]
-	return found, ok, nil
-}
-
-func (s *stage) CreateDeployment(_ context.Context, deployment *appsv1.Deployment) error {
-	s.deployments[deployment.Name] = deployment
-	return nil
-}
-
-func (s *stage) DeleteDeployment(_ context.Context, _, name string) error {
-	delete(s.deployments, name)
-	return nil
-}
-
-func (s *stage) DeleteConfigMap(_ context.Context, _, name string) error {
-	delete(s.configMaps, name)
-	return nil
-}
-
-func (s *stage) ConfigMap(_ context.Context, _, name string) (data map[string]string, version string, err error) {
-	if data, ok := s.configMaps[name]; ok {
-		return data, "1", nil
-	}
-	return nil, "", nil
-}
-
-func (s *stage) SwapConfigMap(_ context.Context, _, name string, data map[string]string, _ string) error {
-	s.configMaps[name] = data
-	return nil
-}
-
-func (s *stage) WaitEndpoints(context.Context, string, string, map[string]string, int) error {
-	return s.unready
-}
-
-func (s *stage) Replicas(_ context.Context, _, name string) (int, error) {
-	return int(*s.deployments[name].Spec.Replicas), nil
-}
-
-func (s *stage) AllPods(context.Context, string, map[string]string) ([]corev1.Pod, error) {
-	if s.deployments["shop-drill"] == nil {
-		return nil, nil
-	}
-	return []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "shop-drill-x"}}}, nil
-}
-
-func (s *stage) LabelPods(context.Context, string, map[string]string, string, string) ([]string, error) {
-	s.isolated = s.stuck == nil
-	return []string{"shop-drill-x"}, s.stuck
-}
-
-func (s *stage) Endpoints(context.Context, string, string) ([]string, error) {
-	pods := []string{"shop-staging-a", "shop-staging-b"}
-	if s.deployments["shop-drill"] != nil && !s.isolated {
-		pods = append(pods, "shop-drill-x")
-	}
-	return pods, nil
-}
-
-func (s *stage) Scale(_ context.Context, _, name string, replicas int) error {
-	count := int32(replicas) //nolint:gosec // a handful of pods
-	s.deployments[name].Spec.Replicas = &count
-	return nil
-}
-
-func (s *stage) Growth(_ context.Context, _, name string) (podstate.Growth, error) {
-	if s.deployments[name] == nil {
-		return podstate.Growth{}, nil
-	}
-	replicas := int(*s.deployments[name].Spec.Replicas)
-	return podstate.Growth{Wanted: replicas, Ready: replicas}, nil
-}
-
-func (s *stage) LabelPod(context.Context, string, string, string, string) error { return s.stuck }
-
-func (s *stage) Logs(context.Context, string, string, string, bool, int64) (string, error) {
-	return "", nil
-}
-
-func (s *stage) EventTexts(context.Context, string, string) ([]string, error) { return nil, nil }
-
-func (s *stage) SaveEvidence(context.Context, string, string, string, []byte, int) error { return nil }
-
-// drill runs a drill and gives the canary as it was made.
-func (s *stage) drill(ctx context.Context, t *testing.T) (result Result, made *appsv1.Deployment, told string,
-	err error) {
-=======
 // staging is a cluster with one track of two pods.
 func staging(t *testing.T) *cluster.Cluster {
->>>>>>> fakes
 	t.Helper()
 	labels := map[string]string{"app": "shop", "track": "stable", "version": "staging", "traffic": "enabled"}
 	track := cluster.Deployment("staging", "shop-staging", "shop@sha256:aa", 2, labels)
