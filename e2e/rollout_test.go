@@ -220,7 +220,7 @@ func blindGate(t *testing.T, c *cluster) {
 
 // tooLittleTraffic gives no evidence: the smoke suite's own requests do not count.
 func tooLittleTraffic(t *testing.T, c *cluster) {
-	c.refused(t, "verdict inconclusive", "nothing speaks against the release")
+	c.refused(t, "verdict inconclusive", "no evidence speaks against the release")
 	c.customers(t, 30)
 	c.up(t, "production")
 	c.expectTracks(t, 9, 1)

@@ -29,7 +29,7 @@ func TestGatewayAtWeek1(t *testing.T) {
 		t.Fatal(err)
 	}
 	if stable, canary := w.replicas(t, "kubernetes:apps/v1:Deployment/stable"),
-		w.replicas(t, "kubernetes:apps/v1:Deployment/finance-service-week1"); stable != 10 || canary != 1 {
+		w.replicas(t, "kubernetes:apps/v1:Deployment/finance-service-v2"); stable != 10 || canary != 1 {
 		t.Errorf("%v stable and %v canary pods", stable, canary)
 	}
 	spec := w.inputs[routeKey]["spec"].Mappable()
@@ -152,14 +152,14 @@ func TestAutoscaledTracks(t *testing.T) {
 		if err := w.run(t, "production", config); err != nil {
 			t.Fatal(err)
 		}
-		if got := slices.Contains(w.ignored["kubernetes:apps/v1:Deployment/finance-service-week1"],
+		if got := slices.Contains(w.ignored["kubernetes:apps/v1:Deployment/finance-service-v2"],
 			"spec.replicas"); got != ignored {
 			t.Errorf("with %d pods: replicas ignored %v", live, got)
 		}
 		if w.ignored["kubernetes:apps/v1:Deployment/stable"] != nil {
 			t.Error("the stable track has no autoscaler and does not own its replicas")
 		}
-		if _, made := w.inputs["kubernetes:autoscaling/v2:HorizontalPodAutoscaler/finance-service-week1"]; !made {
+		if _, made := w.inputs["kubernetes:autoscaling/v2:HorizontalPodAutoscaler/finance-service-v2"]; !made {
 			t.Error("no autoscaler")
 		}
 	}

@@ -41,6 +41,18 @@ func (s served) Samples(_ context.Context, selector string, start, end time.Time
 	if s.offline {
 		return nil, errors.New("prometheus cannot be reached")
 	}
+	begin := born.Add(-time.Hour)
+	if strings.HasPrefix(selector, "up{") || strings.HasPrefix(selector, "process_start_time_seconds") {
+		value := model.SampleValue(1)
+		if !strings.HasPrefix(selector, "up{") {
+			value = model.SampleValue(begin.Unix())
+		}
+		stream := &model.SampleStream{}
+		for at := start.Truncate(15 * time.Second).Add(15 * time.Second); !at.After(end); at = at.Add(15 * time.Second) {
+			stream.Values = append(stream.Values, model.SamplePair{Timestamp: model.TimeFromUnix(at.Unix()), Value: value})
+		}
+		return model.Matrix{stream}, nil
+	}
 	share := 0.0
 	if strings.Contains(selector, `track="canary"`) {
 		share = s.failing
@@ -52,7 +64,7 @@ func (s served) Samples(_ context.Context, selector string, start, end time.Time
 		good.Metric, bad.Metric = model.Metric{"code": "200"}, model.Metric{"code": "500"}
 	}
 	for at := start.Truncate(15 * time.Second).Add(15 * time.Second); !at.After(end); at = at.Add(15 * time.Second) {
-		count := float64(at.Unix() - born.Add(-time.Hour).Unix())
+		count := float64(at.Unix() - begin.Unix())
 		values := [2]float64{count, count}
 		if good.Metric["code"] != "" {
 			failed := float64(int(count * share))

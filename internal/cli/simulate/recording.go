@@ -28,6 +28,8 @@ type Recording struct {
 	metrics gate.Metrics
 	// asked holds the series by the selector of the gates' queries.
 	asked map[string]model.Matrix
+	// processes are the lives of the processes that the series belong to.
+	processes map[process]life
 }
 
 var _ gate.Querier = (*Recording)(nil)
@@ -66,7 +68,17 @@ func newRecording(series model.Matrix, metrics gate.Metrics) (*Recording, error)
 
 // file indexes the series by the selectors of the gates' queries.
 func (r *Recording) file() error {
-	r.asked = map[string]model.Matrix{}
+	r.asked, r.processes = map[string]model.Matrix{}, r.lives()
+	for _, track := range []string{names.Canary, names.Stable} {
+		up, started := r.births(track)
+		for metric, matrix := range map[string]model.Matrix{metricUp: up, metricStarted: started} {
+			selector, err := r.selector(metric, track)
+			if err != nil {
+				return err
+			}
+			r.asked[selector] = matrix
+		}
+	}
 	for _, metric := range []string{r.metrics.RequestsTotal, r.metrics.DurationBucket} {
 		for _, track := range []string{names.Canary, names.Stable} {
 			selector, err := r.selector(metric, track)
@@ -107,10 +119,8 @@ func (r *Recording) tracks() (canary gate.Metrics, stable *gate.Metrics) {
 	metrics.ScrapeInterval = r.Step
 	metrics.Lookback = max(gate.DefaultMetrics().Lookback, 3*r.Step)
 	canary = metrics.For(names.Canary, "")
-	canary.Pods = nil // the record has the service's own metrics alone
 	if r.Beside {
 		beside := metrics.For(names.Stable, "")
-		beside.Pods = nil
 		stable = &beside
 	}
 	return canary, stable

@@ -57,7 +57,7 @@ func (r *Recording) risesOf(track string, latency time.Duration) (map[model.Time
 	byTime := map[model.Time]Counts{}
 	for _, stream := range r.of(r.metrics.RequestsTotal, track) {
 		failed := bad.MatchString(label(stream, r.metrics.StatusLabel))
-		r.walk(stream.Values, nil, func(at model.Time, rise, _ int64) {
+		r.walk(r.processes[r.processOf(stream.Metric)], stream.Values, nil, func(at model.Time, rise, _ int64) {
 			counts := Counts{N: rise}
 			if failed {
 				counts.K = rise
@@ -66,7 +66,7 @@ func (r *Recording) risesOf(track string, latency time.Duration) (map[model.Time
 		})
 	}
 	for _, pair := range r.histograms(track, latency) {
-		r.walk(pair[0].Values, pair[1].Values, func(at model.Time, all, within int64) {
+		r.walk(r.processes[r.processOf(pair[0].Metric)], pair[0].Values, pair[1].Values, func(at model.Time, all, within int64) {
 			byTime[at] = byTime[at].plus(Counts{Slow: max(all-within, 0)})
 		})
 	}
@@ -78,8 +78,8 @@ func (r *Recording) risesOf(track string, latency time.Duration) (map[model.Time
 	return byTime, nil
 }
 
-// walk goes through a counter, and beside it one of the same process: a reset of one is one of both.
-func (r *Recording) walk(samples, beside []model.SamplePair, visit func(at model.Time, rise, risen int64)) {
+// walk goes through a counter of a process, and beside it another one: all counters begin anew when the process does.
+func (r *Recording) walk(process life, samples, beside []model.SamplePair, visit func(at model.Time, rise, risen int64)) {
 	var base, besideBase model.SampleValue
 	for i, sample := range samples {
 		besideValue := besideBase
@@ -87,7 +87,7 @@ func (r *Recording) walk(samples, beside []model.SamplePair, visit func(at model
 			func(s model.SamplePair, t model.Time) int { return int(s.Timestamp.Sub(t)) }); ok {
 			besideValue = beside[at].Value
 		}
-		if sample.Value < base || besideValue < besideBase {
+		if process.restarts[sample.Timestamp] {
 			base, besideBase = 0, 0
 		}
 		if i > 0 || sample.Timestamp.Time().After(r.Start) {
