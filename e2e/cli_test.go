@@ -23,6 +23,8 @@ import (
 func TestCommands(t *testing.T) {
 	takeTurn(t, 0)
 	c := open(t, "cli", 30650)
+	// An interrupted update waits that long for a track that no longer grows.
+	c.config(t, "progressTimeout", "2m")
 	c.up(t, "staging")
 	sent := c.customers(t, 60)
 	t.Cleanup(sent.end)
