@@ -29,7 +29,8 @@ func (r result) markdown(o options) string {
 		together = fmt.Sprintf(", %d at a time in separate stacks", r.beside)
 	}
 	fmt.Fprintf(&text, "### Guard: %s%s\n\n%s, %d cores, Go %s, %d requests/s %s, %d runs%s.\n\n",
-		s.title, o.suffix(), r.date.Format(time.DateOnly), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), o.rate,
+		s.title, o.suffix(), r.date.Format(time.DateOnly), runtime.NumCPU(),
+		strings.TrimPrefix(runtime.Version(), "go"), o.rate,
 		o.connections(), len(r.runs), together)
 	var took []time.Duration
 	var failed []int
@@ -82,7 +83,8 @@ func (r result) late() string {
 	}
 	slices.Sort(counts)
 	worst := counts[len(counts)-1]
-	return fmt.Sprintf("| of them after the canary was out | %d | %d | %d, %s after it | at most 10, none later than 6 s | %s |\n",
+	return fmt.Sprintf("| of them after the canary was out | %d | %d | %d, %s after it | at most 10, none later than 6 s "+
+		"| %s |\n",
 		counts[len(counts)/2], counts[0], worst, seconds(last), verdict(worst <= 10 && last <= 6*time.Second))
 }
 

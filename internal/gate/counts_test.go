@@ -36,12 +36,12 @@ func series(labels string, skip int, values ...float64) *model.SampleStream {
 }
 
 // errorCounts counts a matrix whose processes are of unknown age.
-func errorCounts(matrix model.Matrix, start time.Time, statusLabel, pattern string) (n, k int64, err error) {
+func errorCounts(matrix model.Matrix, start time.Time, pattern string) (n, k int64, err error) {
 	tally := newTally(start, nil)
 	if err := tally.add(matrix); err != nil {
 		return 0, 0, err
 	}
-	counts, _, err := tally.errors(statusLabel, pattern)
+	counts, _, err := tally.errors("code", pattern)
 	return counts.N, counts.K, err
 }
 
@@ -84,7 +84,7 @@ func TestErrorCounts(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			n, k, err := errorCounts(test.matrix, t0, "code", "5..")
+			n, k, err := errorCounts(test.matrix, t0, "5..")
 			if err != nil || n != test.n || k != test.k {
 				t.Errorf("got %d of %d, %v; want %d of %d", k, n, err, test.k, test.n)
 			}
@@ -114,11 +114,11 @@ func TestErrorCountsRefuses(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, _, err := errorCounts(test.matrix, t0, "code", "5..")
+			_, _, err := errorCounts(test.matrix, t0, "5..")
 			testkit.WantError(t, err, test.want...)
 		})
 	}
-	_, _, err := errorCounts(nil, t0, "code", "(")
+	_, _, err := errorCounts(nil, t0, "(")
 	testkit.WantError(t, err, `error pattern "("`)
 }
 

@@ -274,7 +274,7 @@ func TestOneSeriesWithoutItsLabelIsLeftOut(t *testing.T) {
 }
 
 func TestManyRequestsWithoutTheirLabelAreAnError(t *testing.T) {
-	_, _, err := errorCounts(model.Matrix{series("code=200", 0, 0, 90), series("method=GET", 0, 0, 10)}, t0, "code", "5..")
+	_, _, err := errorCounts(model.Matrix{series("code=200", 0, 0, 90), series("method=GET", 0, 0, 10)}, t0, "5..")
 	if err == nil || !strings.Contains(err.Error(), `no label "code"`) {
 		t.Errorf("error %v", err)
 	}

@@ -168,7 +168,8 @@ func (r *runner) conclude(ctx context.Context) {
 	}
 }
 
-// judgeAlone acts on a verdict against the canary while no stable pod answers. Silence is no word: what keeps stable from
+// judgeAlone acts on a verdict against the canary while no stable pod answers. Silence is no word: what keeps stable
+// from
 // answering may be what makes the canary fail. The next look asks stable again.
 func (r *runner) judgeAlone(ctx context.Context, detection gate.Detection) {
 	now := r.now()

@@ -81,7 +81,8 @@ type Entry struct {
 	Reason  string `json:"reason,omitempty"`
 	// Numbers are the criteria behind a verdict.
 	Numbers []Number `json:"numbers,omitempty"`
-	// Terms are what a verdict, a checkpoint or a shift was judged by; nil for other kinds and in entries of older versions.
+	// Terms are what a verdict, a checkpoint or a shift was judged by; nil for other kinds and in entries of older
+	// versions.
 	Terms *Terms `json:"terms,omitempty"`
 	// Soaked is the soaked time at a checkpoint or an extension, in seconds.
 	Soaked int64 `json:"soaked,omitempty"`

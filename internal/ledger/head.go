@@ -31,7 +31,8 @@ func (l *Ledger) Head() Head {
 func (l *Ledger) Follows(seen Head) error {
 	now := l.Head()
 	if now.Seq < seen.Seq {
-		return fmt.Errorf("%w: it ended with entry %d, and ends with entry %d now: restore its ConfigMap from a backup, and look "+
+		return fmt.Errorf("%w: it ended with entry %d, and ends with entry %d now: restore its ConfigMap from a backup, "+
+			"and look "+
 			"for who changed it; until then a latch may be missing", ErrCut, seen.Seq, now.Seq)
 	}
 	if seen.Seq == 0 {
@@ -47,6 +48,7 @@ func (l *Ledger) Follows(seen Head) error {
 	if compacted {
 		return nil
 	}
-	return fmt.Errorf("%w: its entry %d is another one than it was: restore its ConfigMap from a backup, and look for who "+
+	return fmt.Errorf("%w: its entry %d is another one than it was: restore its ConfigMap from a backup, and look for "+
+		"who "+
 		"changed it; until then a latch may be missing", ErrCut, seen.Seq)
 }

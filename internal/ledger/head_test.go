@@ -71,7 +71,8 @@ func TestACompactedLedgerFollowsItsHead(t *testing.T) {
 	for range 20 {
 		entries = append(entries, Entry{Kind: Checkpoint, Verdict: "pass"})
 	}
-	entries = append(entries, Entry{Kind: ShiftReached, Image: "sha256:11", To: 10}, Entry{Kind: RollbackBegun, Image: "sha256:11"})
+	entries = append(entries, Entry{Kind: ShiftReached, Image: "sha256:11", To: 10},
+		Entry{Kind: RollbackBegun, Image: "sha256:11"})
 	whole, err := (&Ledger{}).with(time.Now(), entries)
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,8 @@ func TestAVerdictKeepsWhatItWasJudgedBy(t *testing.T) {
 		{Name: "queue\x1b[31m", Target: 100, Direction: "below"},
 	}}
 	memory := &store.Memory{}
-	written, err := ledger.Write(t.Context(), memory, time.Now, ledger.Entry{Kind: ledger.Verdict, Verdict: "pass", Terms: loose})
+	written, err := ledger.Write(t.Context(), memory, time.Now,
+		ledger.Entry{Kind: ledger.Verdict, Verdict: "pass", Terms: loose})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +31,8 @@ func TestAVerdictKeepsWhatItWasJudgedBy(t *testing.T) {
 	if diff := cmp.Diff(written.Entries()[0].Terms, got.Terms); diff != "" {
 		t.Errorf("read back (-written +read):\n%s", diff)
 	}
-	want := "verdict pass by soak 0s, bake 1m, error rate below 0.5 % and rolled back above 90 %, P95 latency below 5 %, queue"
+	want := "verdict pass by soak 0s, bake 1m, error rate below 0.5 % and rolled back above 90 %, " +
+		"P95 latency below 5 %, queue"
 	if text := got.Describe(); !strings.HasPrefix(text, want) || strings.Contains(text, "\x1b") {
 		t.Errorf("described as %q, want %q", text, want)
 	}

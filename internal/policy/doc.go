@@ -1,4 +1,4 @@
-// Package policy holds the guard rails: rules that every resource of a stack must keep, no matter which program made it.
+// Package policy holds the guard rails: rules that every resource of a stack must keep, whichever program made it.
 // Each rule is a pure function of resource properties, so that it can be tested by a resource that keeps it and one
 // that does not. The pack in policies/ hands them to Pulumi.
 //

@@ -70,7 +70,8 @@ func knownKind(r Resource, limits Limits) []string {
 			}
 		}
 	}
-	return []string{fmt.Sprintf("the pack does not know %s, so that nobody judges what it makes; %s, or, when somebody has "+
+	return []string{fmt.Sprintf("the pack does not know %s, so that nobody judges what it makes; %s, or, when somebody "+
+		"has "+
 		"read what it does, add it to `kinds` of known-kinds in the pack's configuration", typeOf(r), insteadOf(r.Type))}
 }
 

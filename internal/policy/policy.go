@@ -68,7 +68,8 @@ type Facts struct {
 // All lists the policies of a stack, in the order of their themes.
 func All(facts Facts) []Policy {
 	all := slices.Concat(
-		kindPolicies(), imagePolicies(), podPolicies(), standardPolicies(), runPolicies(), credentialPolicies(), originPolicies(),
+		kindPolicies(), imagePolicies(), podPolicies(), standardPolicies(), runPolicies(), credentialPolicies(),
+		originPolicies(),
 		weightPolicies(), trackPolicies(), monitoringPolicies(facts), stagingPolicies(facts), rbacPolicies(),
 		storagePolicies(), namespacePolicies(),
 	)

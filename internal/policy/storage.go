@@ -10,10 +10,12 @@ import (
 
 func storagePolicies() []Policy {
 	return []Policy{{
-		Name:        "volume-source",
-		Description: "PersistentVolumes come from a storage driver, not from a path of a node or a server that anybody may name.",
+		Name: "volume-source",
+		Description: "PersistentVolumes come from a storage driver, not from a path of a node or a server that anybody " +
+			"may name.",
 		Limits: []Limit{{
-			Name: "sources", Description: "Fields of a PersistentVolume's spec that may be its source.", Default: []string{"csi"},
+			Name: "sources", Description: "Fields of a PersistentVolume's spec that may be its source.",
+			Default: []string{"csi"},
 		}},
 		Resource: volumeSource,
 	}}

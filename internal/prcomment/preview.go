@@ -90,7 +90,8 @@ func (p *Preview) add(event apitype.EngineEvent, policies map[string]bool) {
 	case event.PolicyEvent != nil:
 		violation := event.PolicyEvent
 		p.Violations = append(p.Violations, Violation{
-			Policy: violation.PolicyName, Resource: resourceName(violation.ResourceURN), Message: strings.TrimSpace(violation.Message),
+			Policy: violation.PolicyName, Resource: resourceName(violation.ResourceURN),
+			Message:   strings.TrimSpace(violation.Message),
 			Mandatory: violation.EnforcementLevel != "advisory",
 		})
 	case event.PolicyAnalyzeSummaryEvent != nil:

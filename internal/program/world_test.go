@@ -59,9 +59,9 @@ func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	w.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
 	if args.RegisterRPC != nil {
 		w.protected[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetProtect()
-		w.aliased[args.TypeToken+"/"+args.Name] = slices.ContainsFunc(args.RegisterRPC.GetAliases(), func(alias *pulumirpc.Alias) bool {
-			return alias.GetSpec().GetName() != "" // the SDK adds the types of earlier API versions, without a name
-		})
+		// The SDK adds the types of earlier API versions, without a name.
+		named := func(alias *pulumirpc.Alias) bool { return alias.GetSpec().GetName() != "" }
+		w.aliased[args.TypeToken+"/"+args.Name] = slices.ContainsFunc(args.RegisterRPC.GetAliases(), named)
 		w.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
 		w.hooks[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetHooks()
 	}

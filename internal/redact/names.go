@@ -79,7 +79,8 @@ var (
 	// digitWords name a credential that is a number of four to eight digits.
 	digitWords = set("PIN OTP TOTP")
 	// aboutWords are last words of names that are about a password: PWD_FILE, PWD_MIN_LENGTH.
-	aboutWords = set("FILE PATH DIR DIRECTORY FOLDER NAME LENGTH LEN MIN MAX SIZE POLICY RULE RULES EXPIRY EXPIRES TTL AGE " +
+	aboutWords = set("FILE PATH DIR DIRECTORY FOLDER NAME LENGTH LEN MIN MAX SIZE POLICY RULE RULES EXPIRY EXPIRES TTL " +
+		"AGE " +
 		"RESET URL URI LINK COUNT CHANGED ENABLED REQUIRED HINT TYPE FIELD PROMPT ATTEMPTS RETRIES MESSAGE ERROR")
 	// notBefore are words before TOKEN, SECRET or COOKIE that make it something else: a place in a list, a word of a
 	// grammar, a reference.

@@ -254,7 +254,7 @@ func TestEventsThatDoNotFitAreShortened(t *testing.T) {
 		for text.Len() < 6000 {
 			state = state*1664525 + 1013904223
 			for at := state; at > 1000; at /= 26 {
-				text.WriteByte('a' + byte(at>>5)%26)
+				text.WriteByte("abcdefghijklmnopqrstuvwxyz"[(at>>5)%26])
 			}
 			text.WriteByte(' ')
 		}
@@ -263,7 +263,8 @@ func TestEventsThatDoNotFitAreShortened(t *testing.T) {
 	last := e.Events[mostEvents-1]
 	e.Pods = []PodEvidence{podWith("exit"), podWith("exit")}
 	got := packed(t, e)
-	if len(got.Pods) != 2 || len(got.Events) == 0 || len(got.Events) >= mostEvents || got.Events[len(got.Events)-1] != last {
+	if len(got.Pods) != 2 || len(got.Events) == 0 || len(got.Events) >= mostEvents ||
+		got.Events[len(got.Events)-1] != last {
 		t.Errorf("%d pods, %d events", len(got.Pods), len(got.Events))
 	}
 }

@@ -286,7 +286,8 @@ func TestTheLedgerKeepsWhatAMoveWasJudgedBy(t *testing.T) {
 	}
 	for _, entry := range entries[1:] {
 		terms := entry.Terms
-		if terms == nil || terms.Soak != 172800 || terms.Bake != 60 || len(terms.Limits) == 0 || terms.Limits[0].Rollback != 0.9 {
+		if terms == nil || terms.Soak != 172800 || terms.Bake != 60 || len(terms.Limits) == 0 ||
+			terms.Limits[0].Rollback != 0.9 {
 			t.Errorf("%s was judged by %+v", entry.Kind, terms)
 		}
 	}

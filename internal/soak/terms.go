@@ -17,7 +17,8 @@ func (s Spec) Terms(bake time.Duration) *ledger.Terms {
 // Terms are what a look at the soak was judged by, in the form of the ledger.
 func Terms(look advance.Soak) *ledger.Terms { return terms(look.Plan, look.Criteria, look.Queries, 0) }
 
-func terms(watch plan.Soak, criteria []gate.Criterion, queries []gate.QueryCriterion, bake time.Duration) *ledger.Terms {
+func terms(watch plan.Soak, criteria []gate.Criterion, queries []gate.QueryCriterion,
+	bake time.Duration) *ledger.Terms {
 	result := &ledger.Terms{
 		Soak: int64(watch.Duration / time.Second), Extension: int64(watch.Extension / time.Second),
 		Bake: int64(bake / time.Second),

@@ -106,7 +106,8 @@ func TestADrillLeavesNothingBehind(t *testing.T) {
 	if diff := cmp.Diff(track, after); diff != "" {
 		t.Errorf("the track itself was changed (-before +after):\n%s", diff)
 	}
-	if !slices.ContainsFunc(steps, func(step string) bool { return strings.Contains(step, "1 pods, no endpoint is left") }) {
+	isolated := func(step string) bool { return strings.Contains(step, "1 pods, no endpoint is left") }
+	if !slices.ContainsFunc(steps, isolated) {
 		t.Errorf("steps:\n%s", strings.Join(steps, "\n"))
 	}
 }

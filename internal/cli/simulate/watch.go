@@ -66,7 +66,8 @@ func (r *Recording) risesOf(track string, latency time.Duration) (map[model.Time
 		})
 	}
 	for _, pair := range r.histograms(track, latency) {
-		r.walk(r.processes[r.processOf(pair[0].Metric)], pair[0].Values, pair[1].Values, func(at model.Time, all, within int64) {
+		process := r.processes[r.processOf(pair[0].Metric)]
+		r.walk(process, pair[0].Values, pair[1].Values, func(at model.Time, all, within int64) {
 			byTime[at] = byTime[at].plus(Counts{Slow: max(all-within, 0)})
 		})
 	}
@@ -79,7 +80,8 @@ func (r *Recording) risesOf(track string, latency time.Duration) (map[model.Time
 }
 
 // walk goes through a counter of a process, and beside it another one: all counters begin anew when the process does.
-func (r *Recording) walk(process life, samples, beside []model.SamplePair, visit func(at model.Time, rise, risen int64)) {
+func (r *Recording) walk(process life, samples, beside []model.SamplePair,
+	visit func(at model.Time, rise, risen int64)) {
 	var base, besideBase model.SampleValue
 	for i, sample := range samples {
 		besideValue := besideBase

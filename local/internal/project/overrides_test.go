@@ -21,8 +21,9 @@ var full = Options{
 func TestDerivedStacksDifferByTheTableAlone(t *testing.T) {
 	both := []string{"image", "kubeContext", "kubeconfig", "metrics", "namespace", "prometheus", "resources", "service"}
 	allowed := map[string][]string{
-		"staging":    both,
-		"production": slices.Sorted(slices.Values(append([]string{"bake", "criteria", "guard", "soak", "stableImage"}, both...))),
+		"staging": both,
+		"production": slices.Sorted(slices.Values(append([]string{"bake", "criteria", "guard", "soak", "stableImage"},
+			both...))),
 	}
 	options := full
 	options.Dir = t.TempDir()
