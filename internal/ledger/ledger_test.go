@@ -293,19 +293,19 @@ func TestCompactionKeepsEveryDecision(t *testing.T) {
 	}
 }
 
-// A checkpoint every 15 minutes and an extension a day for a year, at one stage.
+// A year at one stage: a checkpoint every four hours, as the schedule has them after two days, and an extension a day.
 func TestAYearAtOneStageFits(t *testing.T) {
 	store := &memory{}
 	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	now := func() time.Time { return at }
 	write(t, store, now, begun(onTrial, 0, 10), reached(onTrial, 10))
 	since := at
-	day := make([]Entry, 97)
+	day := make([]Entry, 7)
 	for i := range day {
 		day[i] = Entry{Kind: Checkpoint, To: 10, Who: "guard/finance-service-guard-84dcdf5494-4x6hh", Image: onTrial,
-			Verdict: "inconclusive", Reason: strings.Repeat("x", 300), Numbers: make([]Number, 4)}
+			Verdict: "inconclusive", Reason: strings.Repeat("0 of 61 requests failed; ", 12), Numbers: make([]Number, 4)}
 	}
-	day[96].Kind = Extended
+	day[6].Kind = Extended
 	// Five days a write, for the sake of the time that the test takes.
 	for range 73 {
 		at = at.Add(5 * 24 * time.Hour)
@@ -330,8 +330,8 @@ func TestAYearAtOneStageFits(t *testing.T) {
 			looks += max(entry.Folded, 1)
 		}
 	}
-	if looks != 365*96 {
-		t.Errorf("%d checkpoints, want %d", looks, 365*96)
+	if looks != 365*6 {
+		t.Errorf("%d checkpoints, want %d", looks, 365*6)
 	}
 }
 
