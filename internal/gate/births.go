@@ -13,8 +13,8 @@ import (
 
 // Metrics that tell how old a process is: Prometheus' own about each scrape, and the one that client libraries give.
 const (
-	metricUp      = "up"
-	metricStarted = "process_start_time_seconds"
+	MetricUp      = "up"
+	MetricStarted = "process_start_time_seconds"
 )
 
 // births is what Prometheus knows about the age of a process.
@@ -45,14 +45,14 @@ type registry map[[2]string]births
 
 // of are the births of a process. A series without the name of its container has those of the pod.
 func (r registry) of(from origin) births {
-	found, known := r[[2]string{from.pod, from.container}]
-	if !known {
-		found, known = r[[2]string{from.pod, ""}]
+	known, exists := r[[2]string{from.pod, from.container}]
+	if !exists {
+		known, exists = r[[2]string{from.pod, ""}]
 	}
-	if !known {
-		found.scraped = model.Latest
+	if !exists {
+		known.scraped = model.Latest
 	}
-	return found
+	return known
 }
 
 func (r registry) entry(from origin) births {
@@ -65,12 +65,12 @@ func (r registry) entry(from origin) births {
 
 // register reads the births of the processes that the metrics select. Metrics without labels for their pods have none.
 func register(ctx context.Context, querier Querier, metrics Metrics, window Window) (registry, error) {
-	found := registry{}
+	born := registry{}
 	if len(metrics.Pods) == 0 {
-		return found, nil
+		return born, nil
 	}
 	for metric, note := range map[string]func(births, []model.SamplePair) births{
-		metricUp: births.noteScrapes, metricStarted: births.noteStarts,
+		MetricUp: births.noteScrapes, MetricStarted: births.noteStarts,
 	} {
 		selector, err := promql.Selector(metric, metrics.Pods)
 		if err != nil {
@@ -79,7 +79,7 @@ func register(ctx context.Context, querier Querier, metrics Metrics, window Wind
 		err = chunks(ctx, querier, selector, metrics.lookback(), window, func(matrix model.Matrix, _ time.Time) error {
 			for _, series := range matrix {
 				from := originOf(series.Metric)
-				found[[2]string{from.pod, from.container}] = note(found.entry(from), series.Values)
+				born[[2]string{from.pod, from.container}] = note(born.entry(from), series.Values)
 			}
 			return nil
 		})
@@ -87,7 +87,7 @@ func register(ctx context.Context, querier Querier, metrics Metrics, window Wind
 			return nil, err
 		}
 	}
-	return found, nil
+	return born, nil
 }
 
 func (b births) noteScrapes(samples []model.SamplePair) births {

@@ -19,7 +19,7 @@ const (
 const (
 	// startJitter is the greatest change of a start time that is no restart: some runtimes compute it anew each time.
 	startJitter = time.Second
-	// clockSkew is how far the clocks of a pod and of whoever scrapes it may differ.
+	// clockSkew is how far the clocks of a pod and of its scraper may differ.
 	clockSkew = 5 * time.Second
 	// holdScrapes is the number of scrapes that confirm a guessed restart.
 	holdScrapes = 4

@@ -17,7 +17,7 @@ type process struct {
 	at model.Time
 }
 
-// tracked is a series of a process, whoever scraped it.
+// tracked is a series of a process, merged over all targets that scraped it.
 type tracked struct {
 	pod string
 	own model.Metric

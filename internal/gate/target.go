@@ -23,17 +23,17 @@ func targetsOf(series []counter) []*target {
 		pod string
 		way model.Fingerprint
 	}
-	found := map[key]*target{}
+	byKey := map[key]*target{}
 	for _, c := range series {
 		from := originOf(c.labels)
 		at := key{from.pod, from.target}
-		if found[at] == nil {
-			found[at] = &target{origin: from, scrapes: map[model.Time]map[model.Fingerprint]int64{},
+		if byKey[at] == nil {
+			byKey[at] = &target{origin: from, scrapes: map[model.Time]map[model.Fingerprint]int64{},
 				labels: map[model.Fingerprint]model.Metric{}}
 		}
-		found[at].add(from.own, c.samples)
+		byKey[at].add(from.own, c.samples)
 	}
-	targets := slices.Collect(maps.Values(found))
+	targets := slices.Collect(maps.Values(byKey))
 	slices.SortFunc(targets, func(a, b *target) int {
 		return cmp.Or(cmp.Compare(a.origin.pod, b.origin.pod), cmp.Compare(a.origin.target, b.origin.target))
 	})

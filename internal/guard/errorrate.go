@@ -168,9 +168,8 @@ func (r *runner) conclude(ctx context.Context) {
 	}
 }
 
-// judgeAlone acts on a verdict against the canary while no stable pod answers. Silence is no word: what keeps stable
-// from
-// answering may be what makes the canary fail. The next look asks stable again.
+// judgeAlone acts on a verdict against the canary while no stable pod answers. Silence is no word: the cause
+// that keeps stable from answering may make the canary fail as well. The next look asks stable again.
 func (r *runner) judgeAlone(ctx context.Context, detection gate.Detection) {
 	now := r.now()
 	silent, failing := r.view.silence(now), r.view.tracker.failing(now)

@@ -225,8 +225,7 @@ func (v *view) outgrow() {
 }
 
 // heard notes an answer of a stable pod. It holds until the second next one is due where the pod limits its
-// scrapes, and
-// for no time where it can be asked.
+// scrapes, and for no time where it can be asked.
 func (v *view) heard(uid string, result scraped) {
 	v.silentSince = time.Time{}
 	if result.target.isSlow() {

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Allowed tells whether the client may do something. The resource may have a subresource, as in pods/log.
+// Allowed reports whether the client may do something. The resource may have a subresource, as in pods/log.
 func (c *Client) Allowed(ctx context.Context, verb, group, resource, namespace, name string) (bool, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()

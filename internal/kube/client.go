@@ -145,7 +145,7 @@ func (c *Client) Server() string { return c.config.Host }
 // Origin says where the configuration came from: which context of which kubeconfig.
 func (c *Client) Origin() string { return c.origin }
 
-// Check tells whether the API server answers and accepts the client. The error says what was tried.
+// Check reports whether the API server answers and accepts the client. The error says what was tried.
 func (c *Client) Check(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()

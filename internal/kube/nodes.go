@@ -53,7 +53,7 @@ func (c *Client) Rooms(ctx context.Context) ([]Room, error) {
 	return rooms, nil
 }
 
-// open tells whether a node takes pods without tolerations.
+// open reports whether a node takes pods without tolerations.
 func open(node *corev1.Node) bool {
 	if node.Spec.Unschedulable {
 		return false

@@ -115,7 +115,7 @@ func (w wanted) lack(d *appsv1.Deployment) string {
 	}
 }
 
-// runs tells whether a container of the Deployment's template has an image of that digest.
+// runs reports whether a container of the Deployment's template has an image of that digest.
 func runs(d *appsv1.Deployment, digest string) bool {
 	return slices.ContainsFunc(d.Spec.Template.Spec.Containers,
 		func(c corev1.Container) bool { return strings.HasSuffix(c.Image, "@"+digest) })

@@ -95,7 +95,7 @@ func (c *Client) SetRouteWeights(ctx context.Context, namespace, name string, we
 	return nil
 }
 
-// setWeights changes the weights in the object and tells whether that changed anything.
+// setWeights changes the weights in the object and reports whether that changed anything.
 func setWeights(object *unstructured.Unstructured, weights map[string]int) (changed bool, err error) {
 	rules, _, err := unstructured.NestedSlice(object.Object, "spec", "rules")
 	if err != nil {

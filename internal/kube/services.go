@@ -69,7 +69,7 @@ func (c *Client) WaitEndpoints(ctx context.Context, namespace, service string, s
 	return nil
 }
 
-// OpenService takes a label out of a Service's selector and tells whether it was there.
+// OpenService takes a label out of a Service's selector and reports whether it was there.
 func (c *Client) OpenService(ctx context.Context, namespace, service, label string) (bool, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()

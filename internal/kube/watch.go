@@ -104,7 +104,7 @@ func stripped(object any) (any, error) {
 	return object, nil
 }
 
-// Synced tells whether everything has been listed once.
+// Synced reports whether everything has been listed once.
 func (o *Objects) Synced() bool {
 	return !slices.ContainsFunc(o.all(), func(i cache.SharedIndexInformer) bool { return !i.HasSynced() })
 }
@@ -133,7 +133,7 @@ func (o *Objects) Deployment(namespace, name string) (*appsv1.Deployment, bool) 
 	return deployment, err == nil && exists && ok
 }
 
-// OwnedBy tells whether a pod belongs to a ReplicaSet of the Deployment of that name, and not merely carries its
+// OwnedBy reports whether a pod belongs to a ReplicaSet of the Deployment of that name, and not merely carries its
 // labels.
 func (o *Objects) OwnedBy(pod *corev1.Pod, deployment string) bool {
 	owner := metav1.GetControllerOf(pod)

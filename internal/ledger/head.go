@@ -9,7 +9,7 @@ import (
 // replaced by another one.
 var ErrCut = errors.New("the ledger has lost entries")
 
-// Head is the end of a ledger at one moment. Whoever keeps it elsewhere sees that the ledger was cut: the checksums
+// Head is the end of a ledger at one moment. A reader that keeps it elsewhere notices a cut ledger: the checksums
 // alone do not tell, because what is left of the chain still fits. The zero value is the head of an empty ledger.
 type Head struct {
 	// Seq and Sum are those of the last entry.

@@ -118,7 +118,7 @@ func TestTheGuidesOwnPractice(t *testing.T) {
 	}
 }
 
-// says tells whether a violation is the one that a line of flaws describes.
+// says reports whether a violation is the one that a line of flaws describes.
 func says(violation, flaw string) bool {
 	parts := strings.SplitN(flaw, ": ", 3)
 	return strings.HasPrefix(violation, parts[0]+": "+parts[1]+": ") && strings.Contains(violation, parts[2])

@@ -71,7 +71,7 @@ func registryName(host string) string {
 	return host
 }
 
-// within tells whether an image lies below an allowed name. A registry that ends with a colon stands for each of its
+// within reports whether an image lies below an allowed name. A registry that ends with a colon stands for each of its
 // ports.
 func within(parts []string, allowed string) bool {
 	wanted := strings.Split(strings.TrimSuffix(allowed, "/"), "/")

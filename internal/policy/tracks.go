@@ -79,7 +79,7 @@ func ofKind(resources []Resource, kind string) []Resource {
 	return slices.DeleteFunc(slices.Clone(resources), func(r Resource) bool { return r.kind() != kind })
 }
 
-// selects tells whether a selector's labels are among others. An empty selector selects nothing here: it names no
+// selects reports whether a selector's labels are among others. An empty selector selects nothing here: it names no
 // track. What is not known may fit.
 func selects(selector, labels property.Value) bool {
 	if unknown(selector) {
@@ -94,7 +94,7 @@ func selects(selector, labels property.Value) bool {
 	return len(wanted) > 0
 }
 
-// routed tells whether weights split the requests rather than pods do.
+// routed reports whether weights split the requests rather than pods do.
 func routed(resources []Resource) bool {
 	return slices.ContainsFunc(ofKind(resources, "HTTPRoute"), func(r Resource) bool {
 		return len(backends(r)) > 1 ||
@@ -181,7 +181,7 @@ func podsOf(tracks []track, app string) (stable, canary float64, known bool) {
 	return stable, canary, seen[names.Canary] && seen[names.Stable]
 }
 
-// hasVariable tells whether a container of the track is given a variable, by itself or by a ConfigMap or Secret of
+// hasVariable reports whether a container of the track is given a variable, by itself or by a ConfigMap or Secret of
 // the stack. It knows nothing while something on the way is not known, or comes from elsewhere.
 func (t track) hasVariable(resources []Resource, name string) (known, set bool) {
 	pod, ok := t.pod()

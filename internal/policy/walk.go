@@ -67,8 +67,8 @@ func (r Resource) pods() []podsIn {
 	return found
 }
 
-// isPodSpec tells whether a map is a pod spec by the fields that nothing else has. A field of the same name that is no
-// list of objects, as in the schema of a custom resource, is another one.
+// isPodSpec reports whether a map is a pod spec by the fields that nothing else has. A field of the same name that is
+// no list of objects, as in the schema of a custom resource, is another one.
 func isPodSpec(value property.Value) bool {
 	for _, key := range []string{keyContainers, keyInitContainers, keyEphemeral} {
 		field := at(value, key)

@@ -24,12 +24,14 @@ func identity(ctx *pulumi.Context, s *settings.Settings, cluster Cluster) (strin
 	limited, cancel := context.WithTimeout(ctx.Context(), 20*time.Second)
 	defer cancel()
 	namespace, exists, err := cluster.NamespaceOwner(limited, systemNamespace)
-	if apierrors.IsForbidden(err) || err == nil && !exists {
+	switch {
+	case apierrors.IsForbidden(err):
 		return "", ctx.Log.Warn(fmt.Sprintf("the cluster cannot be told from another one: reading namespace %s is "+
 			"not allowed (%v); allow it as in docs/rbac.yaml", systemNamespace, err), nil)
-	}
-	if err != nil {
+	case err != nil:
 		return "", err
+	case !exists:
+		return "", ctx.Log.Warn("the cluster cannot be told from another one: it has no namespace "+systemNamespace, nil)
 	}
 	belongs, by := s.Cluster, "its configuration names the cluster"
 	if belongs == "" {

@@ -32,7 +32,7 @@ func (p *problems) explain(key, raw string, of reflect.Type, hidden bool) bool {
 	return len(p.found) > before
 }
 
-// isText tells whether a key of that type holds a text, not JSON.
+// isText reports whether a key of that type holds a text, not JSON.
 func isText(of reflect.Type) bool {
 	return of.Kind() == reflect.String || of.Kind() == reflect.Int ||
 		reflect.PointerTo(of).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())

@@ -47,7 +47,7 @@ type Autoscale struct {
 // longestName is the most that the name of a Service may have.
 const longestName = validation.DNS1035LabelMaxLength
 
-// IsGateway tells whether the requests are split by the weights of a route.
+// IsGateway reports whether the requests are split by the weights of a route.
 func (s *Settings) IsGateway() bool { return s.Traffic == TrafficGateway }
 
 // weigh is the target position where a route splits the requests: every whole percent can be had.

@@ -40,7 +40,7 @@ func defaultGuard() Guard {
 	}
 }
 
-// IsGuarded tells whether a guard watches the stack's canaries.
+// IsGuarded reports whether a guard watches the stack's canaries.
 func (s *Settings) IsGuarded() bool { return s.Guard.Enabled && s.Guard.Image != "" && !s.IsSingle() }
 
 func (s *Settings) validateGuard(found *problems) {

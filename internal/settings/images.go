@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// ImageFromStaging tells whether the canary's image is the one that the staging stack has verified: the stack has a
+// ImageFromStaging reports whether the canary's image is the one that the staging stack has verified: the stack has a
 // canary, names no image, and asks for one that staging has verified.
 func (s *Settings) ImageFromStaging() bool {
 	return s.Image == "" && s.HasCanary() && s.Staging.Required && s.Staging.Stack != ""

@@ -17,7 +17,7 @@ type Source interface {
 	// Get gives the raw value of a key: text, or JSON for an object or a list. The second result is false when it is not
 	// set.
 	Get(key string) (string, bool)
-	// IsSecret tells whether the value of a key is encrypted in the stack's file.
+	// IsSecret reports whether the value of a key is encrypted in the stack's file.
 	IsSecret(key string) bool
 	// Keys lists every key that is set.
 	Keys() []string
@@ -114,7 +114,7 @@ func (p *problems) unknownKeys(source Source) {
 // plainWord is a value that a shell takes as it is.
 var plainWord = regexp.MustCompile(`^[\w./:@-]{1,80}$`)
 
-// isHidden tells whether the value of a key may hold a secret.
+// isHidden reports whether the value of a key may hold a secret.
 func isHidden(source Source, key string) bool {
 	return source.IsSecret(key) || key == "secrets" || key == "registry"
 }

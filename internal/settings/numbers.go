@@ -57,7 +57,7 @@ func unquoteValue(value any, of reflect.Type, changed *bool) any {
 	return value
 }
 
-// isLiteral tells whether a text is a literal of JSON that a type of that kind takes.
+// isLiteral reports whether a text is a literal of JSON that a type of that kind takes.
 func isLiteral(text string, kind reflect.Kind) bool {
 	if !json.Valid([]byte(text)) {
 		return false

@@ -23,7 +23,7 @@ func (s *Settings) After(release string) *Settings {
 	return &changed
 }
 
-// IsNewRelease tells whether another release was on the canary track before this one.
+// IsNewRelease reports whether another release was on the canary track before this one.
 func (s *Settings) IsNewRelease() bool { return s.before != "" && s.before != s.Release }
 
 // validateRelease checks the names that are composed of the release's.

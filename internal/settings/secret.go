@@ -33,7 +33,7 @@ func (Secret) MarshalJSON() ([]byte, error) { return json.Marshal(hidden) }
 var placeholders = regexp.MustCompile(
 	`(?i)^\s*$|<[^<>]*>|^(change[-_ ]?me|replace[-_ ]?me|placeholder|todo|fixme|x{3,})$`)
 
-// IsPlaceholder tells whether the value is a template's mark, such as <SECURE_PASSWORD>, in place of a real value.
+// IsPlaceholder reports whether the value is a template's mark, such as <SECURE_PASSWORD>, in place of a real value.
 func (s Secret) IsPlaceholder() bool { return placeholders.MatchString(string(s)) }
 
 // ParseSecretRef reads "secret/key"; the empty string is the empty reference.

@@ -302,8 +302,8 @@ func (s *Settings) StackName() string { return s.stack }
 // DashboardUID is the uid of the release's dashboard.
 func (s *Settings) DashboardUID() string { return s.Monitoring.DashboardPrefix + "-" + s.Release }
 
-// IsSingle tells whether the stack runs one track only.
+// IsSingle reports whether the stack runs one track only.
 func (s *Settings) IsSingle() bool { return s.Strategy == StrategySingle }
 
-// HasCanary tells whether the stack's target position holds canary pods.
+// HasCanary reports whether the stack's target position holds canary pods.
 func (s *Settings) HasCanary() bool { return s.position.Canary > 0 }

@@ -77,8 +77,8 @@ func TestOneTrackNeedsALedgerThatCanBeRead(t *testing.T) {
 	testkit.WantError(t, tr.Judge(t.Context()), "edited by hand")
 }
 
-// A latch holds for the image on every track: a former stable image that was rolled back
-// since is not one to return to.
+// A latch holds for the image on every track: a former stable image that was rolled back since is no
+// way back.
 func TestALatchedFormerStableIsRefused(t *testing.T) {
 	history := []ledger.Entry{
 		{Kind: ledger.ShiftReached, Stable: formerImage}, {Kind: ledger.ShiftReached, Stable: oldImage},

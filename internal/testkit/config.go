@@ -15,7 +15,7 @@ func (c Config) Get(key string) (string, bool) {
 	return value, ok
 }
 
-// IsSecret tells whether the value of a key is encrypted.
+// IsSecret reports whether the value of a key is encrypted.
 func (c Config) IsSecret(key string) bool { return key == "secrets" }
 
 // Keys lists the keys, sorted.

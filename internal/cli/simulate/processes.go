@@ -7,13 +7,6 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Metrics that tell the gates how old a process is. A record has the service's own metrics alone, so that they are
-// derived from its counters.
-const (
-	metricUp      = "up"
-	metricStarted = "process_start_time_seconds"
-)
-
 // process is what a series belongs to: a container of a pod, or an instance where the record names no pods.
 type process struct{ track, namespace, pod, instance, container model.LabelValue }
 
@@ -68,8 +61,9 @@ func (r *Recording) lives() map[process]life {
 	return lives
 }
 
-// births are the series of both metrics for the processes of a track. A process that the record begins with is older
-// than the record.
+// births are the series of [gate.MetricUp] and [gate.MetricStarted] for the processes of a track. A record has the
+// service's own metrics alone, so that they are derived from its counters. A process that the record begins
+// with is older than the record.
 func (r *Recording) births(track string) (up, started model.Matrix) {
 	for key, one := range r.processes {
 		if string(key.track) != track {

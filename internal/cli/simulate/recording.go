@@ -71,7 +71,7 @@ func (r *Recording) file() error {
 	r.asked, r.processes = map[string]model.Matrix{}, r.lives()
 	for _, track := range []string{names.Canary, names.Stable} {
 		up, started := r.births(track)
-		for metric, matrix := range map[string]model.Matrix{metricUp: up, metricStarted: started} {
+		for metric, matrix := range map[string]model.Matrix{gate.MetricUp: up, gate.MetricStarted: started} {
 			selector, err := r.selector(metric, track)
 			if err != nil {
 				return err

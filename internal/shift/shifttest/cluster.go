@@ -82,7 +82,7 @@ func (c *Cluster) NamespaceOwner(_ context.Context, namespace string) (kube.Name
 // ServiceProxy implements program.Cluster.
 func (c *Cluster) ServiceProxy(string, string, int) (http.RoundTripper, string) { return nil, "" }
 
-// Growth implements program.Cluster. Stable has all its pods, and the canary what it was scaled to last.
+// Growth implements program.Cluster. Stable has all its pods, and the canary those of its last scale.
 func (c *Cluster) Growth(_ context.Context, _, name string) (podstate.Growth, error) {
 	growth := podstate.Growth{Wanted: c.Live, Ready: c.Live}
 	for _, scaled := range c.Scaled {

@@ -101,7 +101,7 @@ func (c *Cluster) probe(at target, verb string) error {
 	return err
 }
 
-// exists tells whether the object of a subresource exists and may be reached.
+// exists reports whether the object of a subresource exists and may be reached.
 func (c *Cluster) exists(at target, verb string) error {
 	c.call(verb, at)
 	action := clienttesting.NewGetSubresourceAction(at.resource, at.namespace, at.subresource, at.name)
