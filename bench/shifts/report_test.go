@@ -56,7 +56,7 @@ func TestStagesReport(t *testing.T) {
 	want := strings.Join([]string{
 		"## Shifts under load, traffic by replicas", "",
 		"2025-11-23, 2 cores, 24 GiB, Go 1.26, Pulumi 3.245.0, local cluster.", "",
-		"200 requests a second, each on a connection of its own, while `pulumi up` shifts 10 -> 30 -> 60 -> 100 -> 0 %.", "",
+		"200 requests a second, each on a new connection, while `pulumi up` shifts 10 -> 30 -> 60 -> 100 -> 0 %.", "",
 		"| run | requests | failed |", "|---|---|---|", "| 1 | 30000 | 0 |", "| 2 | 29000 | 0 |", "",
 		"**0** requests failed. The goal of 0 is met.", "",
 		"| weight | requests counted | at the canary | share | off by | standard error | z |",

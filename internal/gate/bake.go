@@ -27,8 +27,8 @@ type BakeConfig struct {
 	// Duration is the length of the watch and Interval the time between looks. Both must be above 0.
 	Duration time.Duration
 	Interval time.Duration
-	// MaxExtension bounds the extension of a bake that ends with too few requests or with an error. 0 means Duration; a
-	// negative value disables the extension.
+	// MaxExtension bounds the extension of a bake that ends with too few requests or with an error. 0 means Duration,
+	// and with an error a bake as long as [Discovery] at least; a negative value disables the extension.
 	MaxExtension time.Duration
 	// LookTimeout bounds one look, in real time; 0 means [DefaultLookTimeout].
 	LookTimeout time.Duration
@@ -39,14 +39,21 @@ type BakeConfig struct {
 // DefaultLookTimeout bounds one look of a bake.
 const DefaultLookTimeout = 30 * time.Second
 
-func (c BakeConfig) extension() time.Duration {
+// Discovery is the time in which a Prometheus surely learns of pods that a new ServiceMonitor selects. Its operator
+// writes a Secret at once, but a kubelet copies Secrets into running pods at its next look, after 60 to 90 s.
+const Discovery = 2 * time.Minute
+
+// length is the length of a bake whose last look saw the evaluation.
+func (c BakeConfig) length(last Evaluation) time.Duration {
 	switch {
-	case c.MaxExtension == 0:
+	case c.MaxExtension < 0 || !timeMayDecide(last):
 		return c.Duration
-	case c.MaxExtension < 0:
-		return 0
+	case c.MaxExtension > 0:
+		return c.Duration + c.MaxExtension
+	case last.Verdict() == Error:
+		return max(2*c.Duration, Discovery)
 	default:
-		return c.MaxExtension
+		return 2 * c.Duration
 	}
 }
 
@@ -63,12 +70,8 @@ func Bake(ctx context.Context, clock Clock, config BakeConfig,
 		return failedBake(start, start, fmt.Errorf("duration %v and interval %v: both must be above 0", config.Duration,
 			config.Interval))
 	}
-	extending := false
+	end, extending := start.Add(config.Duration), false
 	for {
-		end := start.Add(config.Duration)
-		if extending {
-			end = end.Add(config.extension())
-		}
 		select {
 		case <-ctx.Done():
 			return failedBake(start, clock.Now(), context.Cause(ctx))
@@ -78,13 +81,14 @@ func Bake(ctx context.Context, clock Clock, config BakeConfig,
 		if ctx.Err() != nil {
 			return failedBake(start, clock.Now(), context.Cause(ctx))
 		}
-		over := !clock.Now().Before(end)
-		if over && !extending && timeMayDecide(evaluation) && config.extension() > 0 {
-			extending, over = true, false
-		}
-		settled := extending && !timeMayDecide(evaluation)
-		if evaluation.Verdict() == Fail || over || settled {
+		if settled := extending && !timeMayDecide(evaluation); evaluation.Verdict() == Fail || settled {
 			return evaluation
+		}
+		if now := clock.Now(); !now.Before(end) {
+			if end = start.Add(config.length(evaluation)); !now.Before(end) {
+				return evaluation
+			}
+			extending = true
 		}
 	}
 }
@@ -111,7 +115,7 @@ func failedBake(start, now time.Time, err error) Evaluation {
 }
 
 // timeMayDecide reports whether more time alone can lead to a verdict, because requests are missing or the last look
-// failed. Prometheus scrapes a new pod only after it has discovered it, which can take longer than a short bake.
+// failed.
 func timeMayDecide(evaluation Evaluation) bool {
 	return evaluation.LacksRequests() || evaluation.Verdict() == Error
 }

@@ -79,6 +79,41 @@ func TestBake(t *testing.T) {
 	}
 }
 
+// TestBakeWaitsForDiscovery has a bake shorter than the time in which Prometheus learns of new pods.
+func TestBakeWaitsForDiscovery(t *testing.T) {
+	for name, test := range map[string]struct {
+		seen   time.Duration // the first look with samples
+		then   Evaluation
+		extend time.Duration
+		want   Verdict
+		after  time.Duration
+	}{
+		"samples after a minute and a half": {90 * time.Second, outcome(Pass), 0, Pass, 90 * time.Second},
+		"no samples at all":                 {time.Hour, outcome(Pass), 0, Error, Discovery},
+		"samples, but few requests":         {90 * time.Second, lacking(), 0, Inconclusive, Discovery},
+		"a configured extension":            {time.Hour, outcome(Pass), 10 * time.Second, Error, 30 * time.Second},
+		"too few requests wait no longer":   {0, lacking(), 0, Inconclusive, 40 * time.Second},
+		"a fail with the first samples":     {100 * time.Second, outcome(Fail), 0, Fail, 100 * time.Second},
+		"samples in time":                   {10 * time.Second, outcome(Pass), 0, Pass, 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				config := BakeConfig{Duration: 20 * time.Second, Interval: 2 * time.Second, MaxExtension: test.extend}
+				got := Bake(t.Context(), SystemClock{}, config, func(context.Context, time.Time) Evaluation {
+					if time.Since(start) < test.seen {
+						return outcome(Error)
+					}
+					return test.then
+				})
+				if took := time.Since(start); got.Verdict() != test.want || took != test.after {
+					t.Errorf("%q after %v, want %q after %v", got.Verdict(), took, test.want, test.after)
+				}
+			})
+		})
+	}
+}
+
 func TestBakeEndsWithItsContext(t *testing.T) {
 	reason := errors.New("interrupted by the operator")
 	for _, during := range []string{"the wait", "a look"} {
