@@ -150,7 +150,7 @@ func slowCanary(t *testing.T, c *cluster) {
 		c.livenessOnly(t) // the suite has a check of its own for latency
 		c.config(t, "canary.env.FAULTS", "latency=700ms,latency-share=0.5")
 		output := c.refused(t, "verdict inconclusive", "P95 latency: ", "took longer than 500ms", "manual review",
-			"nothing speaks against the release")
+			"no evidence speaks against the release")
 		if !regexp.MustCompile(`error rate +(pass|inconclusive) +0 `).MatchString(output) ||
 			strings.Contains(output, "rolled back") {
 			t.Errorf("a slow canary is said to fail requests, or is rolled back:\n%s", tail(output))
