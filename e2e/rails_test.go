@@ -30,6 +30,7 @@ func TestRails(t *testing.T) {
 		{name: "not seen in staging", run: notSeenInStaging},
 		{name: "comment on a pull request", run: pullRequest},
 		{name: "preview with rights that read only", run: readOnlyPreview},
+		{name: "another machine", run: anotherMachine},
 		{name: "rotated secret", run: rotatedSecret},
 		{name: "no secret in any place", run: noSecretInAnyPlace},
 	})
@@ -271,6 +272,26 @@ func readOnlyPreview(t *testing.T, c *cluster) {
 	if output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview"); err == nil ||
 		!strings.Contains(output, "forbidden") {
 		t.Errorf("an update with rights that read only ends with %v:\n%s", err, tail(output))
+	}
+}
+
+// anotherMachine updates a stack whose configuration names no kubeconfig, then refreshes it where KUBECONFIG is a list
+// of other files.
+func anotherMachine(t *testing.T, c *cluster) {
+	c.keepStack(t)
+	c.unset(t, "kubeconfig")
+	c.up(t, "production")
+	state, err := c.pulumi(t, "stack", "export", "--stack", "production")
+	if err != nil || strings.Contains(state, os.Getenv("KUBECONFIG")) || strings.Contains(state, c.kubeconfig()) {
+		t.Errorf("the state names a kubeconfig of the machine: %v", err)
+	}
+	before := c.env
+	t.Cleanup(func() { c.env = before })
+	copyFile(t, os.Getenv("KUBECONFIG"), filepath.Join(c.dir, "laptop"))
+	c.env = append(slices.Clone(c.env), "KUBECONFIG="+filepath.Join(c.dir, "nothing")+":"+filepath.Join(c.dir, "laptop"))
+	output, err := c.pulumi(t, "preview", "--stack", "production", "--refresh", "--expect-no-changes")
+	if err != nil {
+		t.Errorf("another machine sees changes: %v\n%s", err, tail(output))
 	}
 }
 

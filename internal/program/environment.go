@@ -45,9 +45,10 @@ func (p *program) makeProvider() error {
 		EnableServerSideApply:  pulumi.Bool(true),
 		EnableConfigMapMutable: pulumi.Bool(true),
 		EnableSecretMutable:    pulumi.Bool(true),
-	}
-	if p.settings.Kubeconfig != "" {
-		args.Kubeconfig = pulumi.String(p.settings.Kubeconfig)
+		// An empty string and no value at all differ: without a value the SDK puts the path in $KUBECONFIG into the state,
+		// and a refresh on another machine looks for a file that it does not have. With the empty string the provider
+		// follows kubectl's rules wherever it runs, lists in KUBECONFIG included.
+		Kubeconfig: pulumi.String(p.settings.Kubeconfig),
 	}
 	if p.settings.KubeContext != "" {
 		args.Context = pulumi.String(p.settings.KubeContext)

@@ -38,6 +38,24 @@ func TestTheProviderKnowsTheClusterByItsIdentity(t *testing.T) {
 	}
 }
 
+// The state names no file of the machine that ran the update, so that another machine can refresh and roll back.
+func TestTheStateNamesNoKubeconfigOfTheMachine(t *testing.T) {
+	for config, want := range map[string]string{"": "", "clusters/production": "clusters/production"} {
+		t.Setenv("KUBECONFIG", "/home/ci/config:/home/ci/more")
+		w := newWorld()
+		changed := productionConfig()
+		if config != "" {
+			changed["kubeconfig"] = config
+		}
+		if err := w.run(t, "production", changed); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.text(t, "pulumi:providers:kubernetes/cluster", "kubeconfig"); got != want {
+			t.Errorf("with %q in the configuration the state has %q", config, got)
+		}
+	}
+}
+
 func TestAnotherClusterIsRefused(t *testing.T) {
 	tests := []struct {
 		name               string
