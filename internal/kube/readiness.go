@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 // WaitDeploymentReady waits until the Deployment's newest template is observed and at least that many pods are of it
@@ -129,6 +131,9 @@ func (c *Client) unready(ctx context.Context, wanted wanted, last *appsv1.Deploy
 		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		state := wanted.lack(last)
+		if reason := podstate.NotCreated(last); reason != "" {
+			state += "; the cluster creates no more pods: " + reason
+		}
 		if pods, err := c.listPods(look, last.Namespace, metav1.FormatLabelSelector(last.Spec.Selector)); err == nil {
 			state += describe(pods)
 		}

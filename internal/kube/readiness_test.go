@@ -42,6 +42,10 @@ func TestWaitDeploymentReady(t *testing.T) {
 	waiting.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{
 		Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no such tag"},
 	}}}
+	const quota = `pods "finance-5d" is forbidden: exceeded quota: compute, used: pods=10, limited: pods=10`
+	limited := newDeployment(2, 2, 1, 1)
+	limited.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure,
+		Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: quota}}
 	done := newPod("finance-2", true, map[string]string{"app": "finance"})
 	tests := []struct {
 		name       string
@@ -57,6 +61,8 @@ func TestWaitDeploymentReady(t *testing.T) {
 		{"not ready", newDeployment(2, 2, 3, 1), []string{
 			"deployment shop/finance is not ready with 3 pods after 10s: 1 of 3 ready, 3 of the newest template",
 			"pod finance-1: ImagePullBackOff: no such tag"}},
+		{"no room in the quota", limited, []string{"1 of 3 ready, 1 of the newest template",
+			"the cluster creates no more pods: FailedCreate: " + quota}},
 		{"missing", nil, []string{"it does not exist"}},
 	}
 	for _, test := range tests {

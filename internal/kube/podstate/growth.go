@@ -45,10 +45,8 @@ func GrowthOf(deployment *appsv1.Deployment, pods []corev1.Pod) Growth {
 
 // refusal is the cluster's reason for not giving the Deployment a pod: it could not be created, or no node has room.
 func refusal(deployment *appsv1.Deployment, pods []corev1.Pod) string {
-	for _, condition := range deployment.Status.Conditions {
-		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue {
-			return fmt.Sprintf("%s: %.300s", condition.Reason, condition.Message)
-		}
+	if reason := NotCreated(deployment); reason != "" {
+		return reason
 	}
 	for i := range pods {
 		if pods[i].DeletionTimestamp != nil {
@@ -59,6 +57,16 @@ func refusal(deployment *appsv1.Deployment, pods []corev1.Pod) string {
 				condition.Reason == corev1.PodReasonUnschedulable {
 				return fmt.Sprintf("pod %s is %s: %.300s", pods[i].Name, condition.Reason, condition.Message)
 			}
+		}
+	}
+	return ""
+}
+
+// NotCreated is the ReplicaSet's reason for pods that it could not create, such as an exceeded quota; empty for none.
+func NotCreated(deployment *appsv1.Deployment) string {
+	for _, condition := range deployment.Status.Conditions {
+		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue {
+			return fmt.Sprintf("%s: %.300s", condition.Reason, condition.Message)
 		}
 	}
 	return ""
