@@ -16,10 +16,15 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// TestBlind removes Prometheus during a rollout. The test runs its own Prometheus, so that other tests keep theirs.
+// TestBlind removes Prometheus during a rollout. The test runs its own Prometheus, so that other tests keep theirs. Its
+// pods have the probes of the guide, which wait before they look, in place of a startup probe.
 func TestBlind(t *testing.T) {
 	takeTurn(t, 7)
 	c := open(t, "blind", 30980)
+	for path, value := range map[string]string{"probes.startup.failureThreshold": "0",
+		"probes.readiness.initialDelaySeconds": "20", "probes.liveness.initialDelaySeconds": "45"} {
+		c.config(t, path, value)
+	}
 	c.ownPrometheus(t)
 	atTen(t, c, []part[*cluster]{{name: "Prometheus away", run: prometheusAway}})
 }
