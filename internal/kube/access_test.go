@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
@@ -38,4 +39,24 @@ func TestAllowedAsksForTheSubresource(t *testing.T) {
 	})
 	_, err = client.Allowed(t.Context(), "get", "", "pods", "n", "")
 	testkit.WantError(t, err, "ask whether get pods is allowed: no")
+}
+
+func TestAccountIsTheServersWord(t *testing.T) {
+	clientset := fake.NewClientset()
+	asked, refused := 0, errors.New("not yet")
+	clientset.PrependReactor("create", "selfsubjectreviews", func(k8stesting.Action) (bool, runtime.Object, error) {
+		asked++
+		return true, &authenticationv1.SelfSubjectReview{Status: authenticationv1.SelfSubjectReviewStatus{
+			UserInfo: authenticationv1.UserInfo{Username: "system:serviceaccount:ci:deployer"}}}, refused
+	})
+	client := &Client{clientset: clientset}
+	if got := client.Account(t.Context()); got != "" {
+		t.Errorf("a server that does not answer names %q", got)
+	}
+	refused = nil
+	for range 2 {
+		if got := client.Account(t.Context()); got != "system:serviceaccount:ci:deployer" || asked != 2 {
+			t.Errorf("%q after %d questions", got, asked)
+		}
+	}
 }

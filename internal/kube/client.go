@@ -52,7 +52,8 @@ type Client struct {
 	dynamic   dynamic.Interface
 	transport http.RoundTripper
 	// origin describes where the configuration came from, for errors.
-	origin string
+	origin  string
+	account account
 }
 
 // New loads the configuration and makes a client. It does not connect; see [Client.Check].

@@ -22,7 +22,18 @@ type InConfigMap struct {
 	Namespace, Name string
 }
 
-var _ Store = InConfigMap{}
+var (
+	_ Store         = InConfigMap{}
+	_ Authenticator = InConfigMap{}
+)
+
+// Account implements Authenticator where the cluster can be asked.
+func (m InConfigMap) Account(ctx context.Context) string {
+	if cluster, ok := m.Cluster.(Authenticator); ok {
+		return cluster.Account(ctx)
+	}
+	return ""
+}
 
 // Load implements Store.
 func (m InConfigMap) Load(ctx context.Context) (data map[string]string, version string, err error) {

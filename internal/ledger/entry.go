@@ -3,6 +3,7 @@ package ledger
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -56,8 +57,11 @@ type Entry struct {
 	Seq  int       `json:"seq"`
 	Time time.Time `json:"time"`
 	Kind Kind      `json:"kind"`
-	// Who is the author: a person, a pipeline or the guard.
+	// Who is the author, by the author's own word: a person, a pipeline or the guard.
 	Who string `json:"who,omitempty"`
+	// Account is the name under which the API server knows the author; empty where it does not tell, and in entries of
+	// older versions.
+	Account string `json:"account,omitempty"`
 
 	Release string `json:"release,omitempty"`
 	// Image and Stable are the digests of the canary and of the stable track.
@@ -108,6 +112,14 @@ type Number struct {
 	Upper   float64 `json:"upper"`
 }
 
+// Author is who made the entry, with the account where that says more.
+func (e Entry) Author() string {
+	if e.Account == "" || e.Account == e.Who {
+		return e.Who
+	}
+	return fmt.Sprintf("%s (%s)", e.Who, e.Account)
+}
+
 // foldable reports whether compaction may fold the entry with others of its soak. All others are decisions, which stay.
 func (e Entry) foldable() bool {
 	return e.Kind == Checkpoint || e.Kind == Checkpoints || e.Kind == Extended
@@ -141,8 +153,8 @@ func clean(text string) string {
 }
 
 func (e Entry) cleaned() Entry {
-	for _, text := range []*string{&e.Who, &e.Release, &e.Image, &e.Stable, &e.Stack, &e.Name, &e.Link, &e.Verdict,
-		&e.Reason} {
+	for _, text := range []*string{&e.Who, &e.Account, &e.Release, &e.Image, &e.Stable, &e.Stack, &e.Name, &e.Link,
+		&e.Verdict, &e.Reason} {
 		*text = clean(*text)
 	}
 	e.Terms = e.Terms.cleaned()

@@ -152,7 +152,7 @@ func (l *Ledger) String() string {
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ENTRY\tTIME\tWHO\tWHAT")
 	for _, entry := range l.entries {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\n", entry.Seq, entry.Time.Format(time.RFC3339), entry.Who, entry.Describe())
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\n", entry.Seq, entry.Time.Format(time.RFC3339), entry.Author(), entry.Describe())
 	}
 	// The writer below is a strings.Builder: flushing cannot fail.
 	_ = table.Flush()

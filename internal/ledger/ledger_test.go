@@ -304,3 +304,40 @@ func TestEveryFlippedCharacterIsFound(t *testing.T) {
 		}
 	}
 }
+
+// known is a store whose server knows the writer.
+type known struct {
+	memory
+	account string
+}
+
+func (k *known) Account(context.Context) string { return k.account }
+
+func TestAnEntryHasTheServersWordForItsAuthor(t *testing.T) {
+	store := &known{account: "system:serviceaccount:ci:deployer"}
+	shared := []Entry{begun(onTrial, 0, 10)}
+	for range 2 {
+		if _, err := Write(t.Context(), store, clock(), shared...); err != nil {
+			t.Fatal(err)
+		}
+		store.account = "ann"
+	}
+	history, err := Read(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, entry := range history.Entries() {
+		got = append(got, entry.Account, entry.Author())
+	}
+	want := "system:serviceaccount:ci:deployer|ann (system:serviceaccount:ci:deployer)|ann|ann"
+	if strings.Join(got, "|") != want {
+		t.Errorf("got %s, want %s", strings.Join(got, "|"), want)
+	}
+	if shared[0].Account != "" {
+		t.Error("the caller's entries were changed")
+	}
+	if text := history.String(); !strings.Contains(text, "ann (system:serviceaccount:ci:deployer)") {
+		t.Errorf("the history does not name the account:\n%s", text)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,12 @@ type Store interface {
 	Load(ctx context.Context) (data map[string]string, version string, err error)
 	// Save writes the data if the stored version is still the given one. Otherwise the error is ErrConflict.
 	Save(ctx context.Context, data map[string]string, version string) error
+}
+
+// Authenticator is a [Store] that knows under which name its server knows the writer. The name is empty where the server
+// does not tell: an entry is never lost for lack of it.
+type Authenticator interface {
+	Account(ctx context.Context) string
 }
 
 // Read loads the ledger. Its errors are those of [Parse] and the store's.
@@ -68,6 +75,13 @@ func appendOnce(ctx context.Context, store Store, now func() time.Time, decide f
 	added, err := decide(current)
 	if err != nil || len(added) == 0 {
 		return current, err
+	}
+	if server, ok := store.(Authenticator); ok {
+		account := server.Account(ctx)
+		added = slices.Clone(added)
+		for i := range added {
+			added[i].Account = account
+		}
 	}
 	next, err := current.with(now(), added)
 	if err != nil {

@@ -222,9 +222,9 @@ func (c checker) attested(name, attestation string) Row {
 	case !exists:
 		return r.is(Failed, "nobody has attested %s", attestation)
 	case !entry.Holds(c.f.Now):
-		return r.is(Failed, "%s attested it until %s: %s", entry.Who, untilOf(entry), about(entry))
+		return r.is(Failed, "%s attested it until %s: %s", entry.Author(), untilOf(entry), about(entry))
 	default:
-		return r.is(OK, "%s attests it until %s: %s", entry.Who, untilOf(entry), about(entry))
+		return r.is(OK, "%s attests it until %s: %s", entry.Author(), untilOf(entry), about(entry))
 	}
 }
 

@@ -37,7 +37,7 @@ func timeline(story []ledger.Entry) []Line {
 		if last.Until != nil {
 			until = *last.Until
 		}
-		line := Line{Time: entry.Time, Who: entry.Who, What: "checkpoint: " + word(entry.Verdict),
+		line := Line{Time: entry.Time, Who: entry.Author(), What: "checkpoint: " + word(entry.Verdict),
 			Tone: toneOf(entry.Verdict), Detail: last.Reason}
 		if count > 1 {
 			line.What = fmt.Sprintf("%d checkpoints until %s: %s", count, moment(until), word(entry.Verdict))
@@ -52,7 +52,7 @@ func looks(entry ledger.Entry) int { return max(entry.Folded, 1) }
 
 // describe describes an entry.
 func describe(entry ledger.Entry) Line {
-	line := Line{Time: entry.Time, Who: entry.Who, Detail: entry.Reason, Tone: Plain}
+	line := Line{Time: entry.Time, Who: entry.Author(), Detail: entry.Reason, Tone: Plain}
 	switch entry.Kind {
 	case ledger.ShiftBegun:
 		line.What = fmt.Sprintf("admitted from %d %% to %d %%", entry.From, entry.To)
@@ -193,7 +193,7 @@ func decisions(story []ledger.Entry) []Decision {
 			title += fmt.Sprintf(", %v soaked", time.Duration(entry.Soaked)*time.Second)
 		}
 		list = append(list, Decision{
-			Time: entry.Time, Who: entry.Who, What: title, Verdict: entry.Verdict, Tone: toneOf(entry.Verdict),
+			Time: entry.Time, Who: entry.Author(), What: title, Verdict: entry.Verdict, Tone: toneOf(entry.Verdict),
 			Reason: entry.Reason, Numbers: entry.Numbers,
 		})
 	}
@@ -208,16 +208,16 @@ func rollbacks(story []ledger.Entry) []Rollback {
 		switch entry.Kind {
 		case ledger.RollbackBegun:
 			byEntry[entry.Seq] = len(list)
-			list = append(list, Rollback{Begun: entry.Time, Who: entry.Who, Weight: entry.From, Reason: entry.Reason})
+			list = append(list, Rollback{Begun: entry.Time, Who: entry.Author(), Weight: entry.From, Reason: entry.Reason})
 		case ledger.RolledBack:
 			if len(list) == 0 {
-				list = append(list, Rollback{Begun: entry.Time, Who: entry.Who, Reason: entry.Reason})
+				list = append(list, Rollback{Begun: entry.Time, Who: entry.Author(), Reason: entry.Reason})
 			}
 			last := &list[len(list)-1]
 			last.Done, last.Complete, last.Outcome = entry.Time, entry.Verdict == "complete", entry.Reason
 		case ledger.LatchReleased:
 			if at, known := byEntry[entry.Ref]; known {
-				list[at].Released = strings.TrimSpace(fmt.Sprintf("%s by %s: %s", moment(entry.Time), entry.Who, entry.Reason))
+				list[at].Released = strings.TrimSpace(fmt.Sprintf("%s by %s: %s", moment(entry.Time), entry.Author(), entry.Reason))
 			}
 		}
 	}
