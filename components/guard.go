@@ -46,7 +46,7 @@ type GuardArgs struct {
 	Image string
 	// Replicas are the guard's pods.
 	Replicas int
-	// Config is what the guard is told of the rollout, without any secret; ConfigKey is its key.
+	// Config is the guard's description of the rollout, without any secret; ConfigKey is its key.
 	Config, ConfigKey string
 	// Ledger, Service and Deployments are the names of what a rollback touches.
 	Ledger, Service string

@@ -96,7 +96,7 @@ func (c *Client) ReplicaSets(ctx context.Context, owner *appsv1.Deployment) ([]a
 		nil
 }
 
-// Replicas is how many pods a Deployment shall have now; none when it does not exist.
+// Replicas is the number of pods that a Deployment asks for now; none when it does not exist.
 func (c *Client) Replicas(ctx context.Context, namespace, name string) (int, error) {
 	deployment, err := c.deployment(ctx, namespace, name)
 	if apierrors.IsNotFound(err) {
@@ -127,7 +127,7 @@ func (c *Client) Growth(ctx context.Context, namespace, name string) (podstate.G
 	return podstate.GrowthOf(deployment, pods), nil
 }
 
-// Scale sets the replicas of a Deployment. What does not exist has none, so that scaling it to 0 is done.
+// Scale sets the replicas of a Deployment. Scaling a Deployment that does not exist to 0 succeeds.
 func (c *Client) Scale(ctx context.Context, namespace, deployment string, replicas int) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()

@@ -257,8 +257,8 @@ type streamAddr string
 func (streamAddr) Network() string  { return "portforward" }
 func (a streamAddr) String() string { return string(a) }
 
-// abandonable runs a function that knows no context, and gives up on it when the context ends. What it yields too
-// late is discarded.
+// abandonable runs a function that knows no context, and gives up on it when the context ends. A result that
+// comes too late is discarded.
 func abandonable[T any](ctx context.Context, f func() (T, error), discard func(T)) (T, error) {
 	type outcome struct {
 		value T

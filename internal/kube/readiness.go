@@ -34,7 +34,7 @@ func (c *Client) WaitDeploymentAnnotated(ctx context.Context, namespace, name, k
 	return c.waitDeployment(ctx, namespace, name, wanted{key: key, value: value, replicas: replicas})
 }
 
-// WaitRolledOut waits as [Client.WaitDeploymentReady] does until the Deployment has all pods it shall have, whatever
+// WaitRolledOut waits as [Client.WaitDeploymentReady] does until the Deployment has all pods that it asks for, whatever
 // their number, and none of an earlier template.
 func (c *Client) WaitRolledOut(ctx context.Context, namespace, name string) error {
 	return c.waitDeployment(ctx, namespace, name, wanted{rolledOut: true})
@@ -42,7 +42,7 @@ func (c *Client) WaitRolledOut(ctx context.Context, namespace, name string) erro
 
 // wanted is what is waited for of a Deployment.
 type wanted struct {
-	// rolledOut asks for as many pods as the Deployment shall have.
+	// rolledOut waits for as many pods as the Deployment asks for.
 	rolledOut bool
 	// digest is that of the image that all pods run; empty for any.
 	digest string
@@ -103,7 +103,7 @@ func (w wanted) lack(d *appsv1.Deployment) string {
 	case w.digest != "" && !runs(d, w.digest):
 		return "it is not updated to " + w.digest + " yet"
 	case w.key != "" && d.Spec.Template.Annotations[w.key] != w.value:
-		return fmt.Sprintf("its pods shall not have %s=%s yet", w.key, w.value)
+		return fmt.Sprintf("its template does not have %s=%s yet", w.key, w.value)
 	case status.ObservedGeneration < d.Generation:
 		return fmt.Sprintf("generation %d is not observed yet (observed: %d)", d.Generation, status.ObservedGeneration)
 	case int(status.UpdatedReplicas) < replicas || int(status.ReadyReplicas-old) < replicas:

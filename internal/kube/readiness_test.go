@@ -139,7 +139,7 @@ func TestWaitDeploymentAnnotated(t *testing.T) {
 		want              string
 	}{
 		"all of it":       {"new", 3, 3, ""},
-		"not updated yet": {"old", 3, 3, "its pods shall not have checksum=new yet"},
+		"not updated yet": {"old", 3, 3, "its template does not have checksum=new yet"},
 		"being updated":   {"new", 4, 2, "4 of 3 ready, 2 of the newest template"},
 		"old pods left":   {"new", 4, 3, "1 pods of the template before are still there"},
 	} {

@@ -78,7 +78,7 @@ func (c *Client) ForgetUndo(ctx context.Context, namespace, name string) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	client := c.clientset.AppsV1().Deployments(namespace)
-	// What was patched becomes what was applied; then nothing is applied in its place.
+	// The patched fields become the applied ones, so that nothing is applied in their place.
 	patch, err := csaupgrade.UpgradeManagedFieldsPatch(deployment, sets.New(undoManager), undoManager)
 	if err == nil && patch != nil {
 		_, err = client.Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{})

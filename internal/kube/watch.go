@@ -17,7 +17,7 @@ import (
 )
 
 // Objects are the pods, ReplicaSets and Deployments of a namespace and its ConfigMaps with a label, kept at hand by
-// watching. What nobody asks for is not kept. It is safe for concurrent use; what it gives must not be changed.
+// watching. Fields that nobody asks for are not kept. It is safe for concurrent use; its results must not be changed.
 type Objects struct {
 	pods, replicaSets, deployments, configMaps cache.SharedIndexInformer
 }

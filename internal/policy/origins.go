@@ -35,7 +35,7 @@ func originPolicies() []Policy {
 		},
 		{
 			Name:        "cors-origin-set",
-			Description: "In production, a track is told which origins to let in.",
+			Description: "In production, a track has the list of origins to allow.",
 			Stack:       corsOriginSet,
 		},
 		{
@@ -119,7 +119,7 @@ func corsOrigin(r Resource, limits Limits) []string {
 		"secrets.finance-secrets.cors-origin https://app.vextrus.com`"
 	return settingsNamed(r, limits, func(value string) string {
 		if strings.TrimSpace(value) == "" {
-			return "is empty, which leaves it to the service whom it lets in" + change
+			return "is empty, which leaves the allowed origins to the service" + change
 		}
 		for origin := range strings.SplitSeq(value, ",") {
 			origin = strings.TrimSpace(origin)
@@ -169,7 +169,7 @@ func corsOriginSet(resources []Resource) []Violation {
 		}
 		if known, set := t.hasVariable(resources, "CORS_ORIGIN"); known && !set {
 			violations = append(violations, Violation{t.URN,
-				fmt.Sprintf("no container of %s is given CORS_ORIGIN, which leaves it to the service whom it lets in; "+
+				fmt.Sprintf("no container of %s is given CORS_ORIGIN, which leaves the allowed origins to the service; "+
 					"set it by `pulumi config set --path secretEnv.CORS_ORIGIN finance-secrets/cors-origin`. "+
 					"A service that no browser talks to turns the policy off by {\"cors-origin-set\": \"disabled\"} in the pack's "+
 					"configuration", t.name())})

@@ -13,7 +13,7 @@ import (
 func stagingPolicies(facts Facts) []Policy {
 	level := Mandatory
 	if facts.Preview {
-		// A pull request comes before staging has seen its image, and shall not fail for that.
+		// A pull request comes before staging has seen its image, and must not fail for that.
 		level = Advisory
 	}
 	return []Policy{{

@@ -65,7 +65,7 @@ func canariesOf(resources []Resource) []track {
 	})
 }
 
-// replicas are the pods that the track shall have. The second result is false while that is not known.
+// replicas are the pods that the track asks for. The second result is false while that is not known.
 func (t track) replicas() (float64, bool) {
 	value := t.at("spec", "replicas")
 	if missing(value) {
@@ -80,7 +80,7 @@ func ofKind(resources []Resource, kind string) []Resource {
 }
 
 // selects reports whether a selector's labels are among others. An empty selector selects nothing here: it names no
-// track. What is not known may fit.
+// track. An unknown label may fit.
 func selects(selector, labels property.Value) bool {
 	if unknown(selector) {
 		return true

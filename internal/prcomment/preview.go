@@ -11,7 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 )
 
-// Preview is what a preview of one stack told.
+// Preview holds the result of previewing one stack.
 type Preview struct {
 	Changes     []Change
 	Diagnostics []Diagnostic

@@ -11,7 +11,7 @@ import (
 
 // Document returns a JSON document with every credential in it replaced by [Mark], in whatever field it stands. The
 // name of a field counts for its value, and so do the fields of {"name": "API_KEY", "value": …}. Names of fields that
-// are plain words stay, so that the document can still be read into its type. What is no JSON is treated as a text.
+// are plain words stay, so that the document can still be read into its type. Anything that is no JSON counts as text.
 func (r Redactor) Document(document []byte) []byte {
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.UseNumber()

@@ -103,7 +103,7 @@ func (p phrase) judge(text string, groups []int) (s span, next int) {
 	credential, name, kind := strings.TrimRight(text[start:end], ".,;:"), "", p.kind
 	if p.named {
 		name = text[groups[2]:groups[3]]
-		// What looked like the value may be the name of the next match: "login", "password", "value".
+		// The apparent value may be the name of the next match: "login", "password", "value".
 		next = start - 1
 		if kind != addressKind {
 			kind = "a value for " + name

@@ -7,8 +7,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 )
 
-// judgedPart is the end of a watch that its verdict rests on; a shorter watch is judged by its second half. What failed
-// while requests were still on their way to the canary, or while stable grew, is over by then.
+// judgedPart is the end of a watch that its verdict rests on; a shorter watch is judged by its second half. Failures of
+// requests that were still on their way to the canary, or of the time in which stable grew, are over by then.
 const judgedPart = 5 * time.Minute
 
 // Watch is the watch over the stable track after a rollback. The guard counts at the pods and the command asks

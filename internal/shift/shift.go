@@ -138,7 +138,7 @@ func (s *Shift) target(ctx context.Context) (plan.Target, error) {
 	return plan.Target{Weight: s.rollout.Settings.Position().Weight, Canary: canary, Stable: stable}, err
 }
 
-// digest is that of the image that a track shall run.
+// digest is that of the image that a track is to run.
 func (s *Shift) digest(ctx context.Context, track string) (string, error) {
 	if track == names.Canary {
 		return s.images.Canary.Get(ctx)

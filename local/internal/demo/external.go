@@ -89,7 +89,7 @@ func (e *External) askForPrometheus(ctx context.Context, client kubernetes.Inter
 	if e.Input == nil {
 		return ""
 	}
-	fmt.Fprintln(os.Stderr, "Which Prometheus shall the gates ask? namespace/service:port, or an address.")
+	fmt.Fprintln(os.Stderr, "Which Prometheus should the gates query? namespace/service:port, or an address.")
 	services, err := client.CoreV1().Services("").List(ctx, metav1.ListOptions{})
 	if err == nil {
 		for _, service := range services.Items {
