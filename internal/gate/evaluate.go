@@ -157,7 +157,7 @@ func (c Criterion) readSeries(ctx context.Context, querier Querier, metrics Metr
 	if err != nil {
 		return measured{}, err
 	}
-	found, tally := measured{newest: model.Earliest.Time()}, newTally(window.Start, born)
+	found, tally := measured{newest: model.Earliest.Time()}, newTally(window, born)
 	err = chunks(ctx, querier, selector, metrics.lookback(), window, func(matrix model.Matrix, _ time.Time) error {
 		if at := newestSample(matrix); at.After(found.newest) {
 			found.newest = at

@@ -47,6 +47,9 @@ func (g *Gate) Pass(ctx context.Context, image string) error {
 		return err
 	}
 	report, err := verify.Run(ctx, g.shift.cluster, options)
+	if noteErr := g.noteSmokeTest(ctx, report); noteErr != nil {
+		return errors.Join(err, noteErr)
+	}
 	if err != nil {
 		return g.refused(ctx, err, image)
 	}
@@ -54,6 +57,18 @@ func (g *Gate) Pass(ctx context.Context, image string) error {
 		return err
 	}
 	return g.shift.log.Info(fmt.Sprintf("%s %s passed its gate\n%s", options.Track, options.Release, report))
+}
+
+// noteSmokeTest notes when the suite sent its requests to a canary, whatever their outcome. Without the note they would
+// count in its soak, which stops no update.
+func (g *Gate) noteSmokeTest(ctx context.Context, report verify.Report) error {
+	if !g.settings.HasCanary() {
+		return nil
+	}
+	if err := g.shift.rollout.NoteSmokeTest(ctx, report.Sent); err != nil {
+		return g.shift.log.Warn(err.Error())
+	}
+	return nil
 }
 
 // checkPods checks that the tracks have the pods of the position: where the pod count is the weight, another count is
