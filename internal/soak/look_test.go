@@ -66,7 +66,9 @@ func (s scrapes) LabelValues(context.Context, string, string, time.Time, time.Ti
 	return nil, nil
 }
 
-func (s scrapes) Ask(context.Context, string, time.Time) (model.Value, error) { return model.Vector{}, nil }
+func (s scrapes) Ask(context.Context, string, time.Time) (model.Value, error) {
+	return model.Vector{}, nil
+}
 
 // The suite's 32 requests came just before the soak began, and Prometheus scraped them after. A second suite tested a
 // rotated secret during the soak, which went on. 7 + 3 + 2 requests are the customers'.
