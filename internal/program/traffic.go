@@ -6,7 +6,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/vextrus/finance-rollout/components"
-	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/shift"
 )
 
@@ -34,13 +33,7 @@ func (p *program) makeTraffic(stable, canary *components.Track) error {
 		Type: p.settings.Service.Type, NodePort: int(p.settings.Service.NodePort),
 		SessionAffinity: p.settings.Service.SessionAffinity,
 	}
-	switch {
-	case p.settings.IsGateway():
-		// Requests that do not come through the Gateway take no part in the trial.
-		args.Track, args.Unscraped = names.Stable, true
-	case p.settings.Position().Warm:
-		args.Track = names.Canary
-	}
+	args.Track, args.Unscraped = shift.SelectedTrack(p.settings), p.settings.IsGateway()
 	if !p.settings.IsSingle() {
 		args.Hooks, args.Protect = p.hooks.service, true
 	}

@@ -18,6 +18,10 @@ type Cluster interface {
 	WaitDeploymentAnnotated(ctx context.Context, namespace, name, key, value string, replicas int) error
 	// WaitEndpoints waits until the Service sends requests to at least that many of the selected pods.
 	WaitEndpoints(ctx context.Context, namespace, service string, selector map[string]string, atLeast int) error
+	// ServiceSelector gives the labels that a Service selects pods by; false when there is no such Service.
+	ServiceSelector(ctx context.Context, namespace, service string) (map[string]string, bool, error)
+	// SelectPods changes one label of a Service's selector; an empty value stands for any.
+	SelectPods(ctx context.Context, namespace, service, label, value string) error
 }
 
 // Routes is what a move needs of the cluster where a route of the Gateway API splits the requests.

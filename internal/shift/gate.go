@@ -19,12 +19,13 @@ import (
 type Gate struct {
 	shift    *Shift
 	route    *Route
+	capacity *Capacity
 	settings *settings.Settings
 }
 
 // NewGate takes the move and its route; nil where the pods alone split the requests.
 func NewGate(shift *Shift, route *Route) *Gate {
-	return &Gate{shift: shift, route: route, settings: shift.rollout.Settings}
+	return &Gate{shift: shift, route: route, capacity: NewCapacity(shift, route), settings: shift.rollout.Settings}
 }
 
 // Pass verifies the image of the record that is about to be written.
@@ -35,6 +36,11 @@ func (g *Gate) Pass(ctx context.Context, image string) error {
 	}
 	if err := g.checkPods(ctx); err != nil {
 		return err
+	}
+	if !g.settings.IsSingle() {
+		if err := g.capacity.SettleSelection(ctx); err != nil {
+			return err
+		}
 	}
 	if g.settings.IsGateway() {
 		// The requests that are judged come by the weights that the Gateway has accepted.

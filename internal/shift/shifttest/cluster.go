@@ -31,6 +31,8 @@ type Cluster struct {
 	Unready error
 	// Live are the replicas of every Deployment.
 	Live int
+	// Selector is what the Service selects pods by; nil when there is no Service.
+	Selector map[string]string
 	// History is the data of the ledger's ConfigMap, Version its version; 0 for none.
 	History map[string]string
 	Version int
@@ -147,6 +149,21 @@ func (c *Cluster) Scale(_ context.Context, _, deployment string, replicas int) e
 // OpenService implements program.Cluster.
 func (c *Cluster) OpenService(context.Context, string, string, string) (bool, error) {
 	return false, nil
+}
+
+// ServiceSelector implements program.Cluster.
+func (c *Cluster) ServiceSelector(context.Context, string, string) (map[string]string, bool, error) {
+	return maps.Clone(c.Selector), c.Selector != nil, nil
+}
+
+// SelectPods implements program.Cluster.
+func (c *Cluster) SelectPods(_ context.Context, _, service, label, value string) error {
+	c.Awaited = append(c.Awaited, fmt.Sprintf("%s selects %s=%s", service, label, value))
+	delete(c.Selector, label)
+	if value != "" {
+		c.Selector[label] = value
+	}
+	return nil
 }
 
 // Replicas implements program.Cluster.
