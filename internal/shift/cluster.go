@@ -3,6 +3,8 @@ package shift
 import (
 	"context"
 
+	appsv1 "k8s.io/api/apps/v1"
+
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/verify"
 )
@@ -12,6 +14,8 @@ type Cluster interface {
 	rollout.Cluster
 	verify.Cluster
 	Routes
+	// Deployment gives a Deployment; false when it does not exist.
+	Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, bool, error)
 	// WaitDeploymentReady waits until the Deployment has that many ready pods of its present template, and no others.
 	WaitDeploymentReady(ctx context.Context, namespace, name string, replicas int) error
 	// WaitDeploymentAnnotated waits until the Deployment has that many ready pods with that annotation, and no others.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/names"
@@ -73,36 +71,6 @@ func (g *Gate) noteSmokeTest(ctx context.Context, report verify.Report) error {
 	}
 	if err := g.shift.rollout.NoteSmokeTest(ctx, report.Sent); err != nil {
 		return g.shift.log.Warn(err.Error())
-	}
-	return nil
-}
-
-// checkPods checks that the tracks have the pods of the position: where the pod count is the weight, another count is
-// another weight than the one that would be recorded. The stack's state does not show the pods that a rollback or
-// somebody else has scaled. The pods of an autoscaler are its own affair.
-func (g *Gate) checkPods(ctx context.Context) error {
-	s := g.settings
-	if s.IsSingle() {
-		return nil
-	}
-	planned := map[string]int{}
-	if s.Stable.Autoscale == nil {
-		planned[names.StableDeployment(s.App)] = s.Position().Stable
-	}
-	if s.Canary.Autoscale == nil {
-		planned[names.CanaryDeployment(s.App, s.Release)] = s.Position().Canary
-	}
-	for _, deployment := range slices.Sorted(maps.Keys(planned)) {
-		live, err := g.shift.cluster.Replicas(ctx, s.Namespace, deployment)
-		if err != nil {
-			return err
-		}
-		// By weights, more pods change no share; an autoscaler that this update removes may still have them.
-		if live < planned[deployment] || live > planned[deployment] && !s.IsGateway() {
-			return fmt.Errorf("deployment %s/%s has %d pods and shall have %d: somebody else has scaled it; to resolve: "+
-				"pulumi up --refresh",
-				s.Namespace, deployment, live, planned[deployment])
-		}
 	}
 	return nil
 }
