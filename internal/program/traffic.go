@@ -2,6 +2,7 @@ package program
 
 import (
 	"slices"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -32,6 +33,7 @@ func (p *program) makeTraffic(stable, canary *components.Track) error {
 		App: p.environment.App, ServiceName: p.settings.ServiceName, Port: int(p.settings.Service.Port),
 		Type: p.settings.Service.Type, NodePort: int(p.settings.Service.NodePort),
 		SessionAffinity: p.settings.Service.SessionAffinity,
+		Timeout:         time.Duration(p.settings.ProgressLimit),
 	}
 	args.Track, args.Unscraped = shift.SelectedTrack(p.settings), p.settings.IsGateway()
 	if !p.settings.IsSingle() {
