@@ -26,7 +26,7 @@ func smokeCommand() *cobra.Command {
 		Use:   "smoke [STACK]",
 		Short: "Run the smoke suite against the pods of a stack",
 		Long: "Run the smoke suite against the pods of a stack: the canary's if it has any, else the stable track's.\n\n" +
-			"The command changes nothing. While a release is on trial it notes in the ledger when it sent requests, so that " +
+			"The command changes nothing. While a release is on trial it notes in the ledger when it sent requests, so that\n" +
 			"they are no evidence. It exits with 1 if a check fails, and with 3 if a check could not run.",
 		Example:           "  rollout smoke staging\n  rollout smoke production --track stable",
 		Args:              stackArgument(&flags),

@@ -101,7 +101,7 @@ func (v *view) remember(now time.Time) {
 				v.young[uid] = true
 			}
 			for _, status := range podstate.Containers(pod) {
-				// What a pod that appeared during the watch has restarted is all of the watch.
+				// All restarts of a pod that appeared during the watch belong to the watch.
 				if !known && !v.listed {
 					v.pods.Restarts[containerKey(pod, status.Name)] = status.RestartCount
 				}

@@ -42,7 +42,7 @@ func (c *Client) Endpoints(ctx context.Context, namespace, service string) ([]st
 // context, which needs a deadline to end at all.
 func (c *Client) WaitEndpoints(ctx context.Context, namespace, service string, selector map[string]string,
 	atLeast int) error {
-	found := 0
+	taking := 0
 	err := poll(ctx, func() error {
 		endpoints, err := c.Endpoints(ctx, namespace, service)
 		if err != nil {
@@ -52,14 +52,14 @@ func (c *Client) WaitEndpoints(ctx context.Context, namespace, service string, s
 		if err != nil {
 			return err
 		}
-		found = 0
+		taking = 0
 		for i := range pods {
-			if _, taking := slices.BinarySearch(endpoints, pods[i].Name); taking {
-				found++
+			if _, takes := slices.BinarySearch(endpoints, pods[i].Name); takes {
+				taking++
 			}
 		}
-		if found < atLeast {
-			return fmt.Errorf("%d of %d pods take requests", found, atLeast)
+		if taking < atLeast {
+			return fmt.Errorf("%d of %d pods take requests", taking, atLeast)
 		}
 		return nil
 	})

@@ -23,7 +23,7 @@ func TestAnotherNumberOfPodsNamesItsOwner(t *testing.T) {
 			says: []string{"finance-service-stable has 5 pods and shall have 9", "share is 17 % and not 10 %",
 				"exempt the namespace vextrus-production"}},
 		"a webhook that keeps three stable pods": {weight: "100", stable: 3, canary: 10, manager: "pulumi-kubernetes-1a2b",
-			says: []string{"finance-service-stable has 3 pods and shall have 0",
+			says: []string{"finance-service-stable has 3 pods and shall have 2",
 				"pulumi config set warmStable 3 -s production"}},
 		"a person": {weight: "10", stable: 9, canary: 2, manager: "kubectl-scale",
 			says: []string{"somebody else has scaled it: the field manager of spec.replicas is kubectl-scale",
