@@ -39,7 +39,7 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	r.inputs[key] = args.Inputs
 	if args.RegisterRPC != nil {
 		r.ignored[key] = args.RegisterRPC.GetIgnoreChanges()
-		if limits := args.RegisterRPC.GetCustomTimeouts(); limits != nil {
+		if limits := args.RegisterRPC.GetCustomTimeouts(); limits.GetCreate() != "" {
 			r.timeouts[key] = limits.GetCreate() + " " + limits.GetUpdate()
 		}
 		for _, alias := range args.RegisterRPC.GetAliases() {

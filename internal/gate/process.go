@@ -60,10 +60,11 @@ func (p *process) follow(scrapes []scrape, labels map[model.Fingerprint]model.Me
 func (p *process) first(s scrape, labels map[model.Fingerprint]model.Metric, window Window, born births) {
 	started := born.startedAt(s.at)
 	young := born.scrapedBefore(s.at) || !started.IsZero() && !started.Before(window.Start)
+	counts := young && window.counts(born.since(s.at), s.at)
 	total := int64(0)
 	for id, value := range s.values {
 		series := p.track(id, labels)
-		if young && window.counts(born.since(s.at), s.at) {
+		if counts {
 			series.rise = value
 		}
 		series.base, series.seen = value, s.at
@@ -87,10 +88,11 @@ func (p *process) next(s scrape, labels map[model.Fingerprint]model.Metric, wind
 			series.base, series.held = 0, 0
 		}
 	}
+	counts := course != Strange && window.counts(p.at, s.at)
 	for id, value := range s.values {
 		series := p.track(id, labels)
 		// A series that vanished and returned lower was begun anew by its exporter: its new value is the base.
-		if rise := value - series.base; course != Strange && rise > 0 && window.counts(p.at, s.at) {
+		if rise := value - series.base; counts && rise > 0 {
 			if p.life.Holds() {
 				series.held += rise
 			} else {
