@@ -49,8 +49,9 @@ func (c *cluster) noted(t *testing.T, mark int, kinds ...ledger.Kind) []ledger.E
 func (c *cluster) expectNoted(t *testing.T, mark int, want ...ledger.Kind) []ledger.Entry {
 	t.Helper()
 	entries := slices.DeleteFunc(c.noted(t, mark), func(entry ledger.Entry) bool {
-		return entry.Kind == ledger.Checkpoint || entry.Kind == ledger.SmokeTested || (entry.Kind == ledger.Verdict || entry.Kind == ledger.Watched) &&
-			strings.HasPrefix(entry.Who, "guard/")
+		byGuard := strings.HasPrefix(entry.Who, "guard/")
+		return entry.Kind == ledger.Checkpoint || entry.Kind == ledger.SmokeTested ||
+			byGuard && (entry.Kind == ledger.Verdict || entry.Kind == ledger.Watched)
 	})
 	var got []ledger.Kind
 	for _, entry := range entries {

@@ -127,8 +127,9 @@ func (r *runner) reportSources(ctx context.Context, now time.Time) {
 	r.guard.metrics.sees.WithLabelValues(r.name(), SourceTargets).Set(flag(targets))
 	if !targets && prometheus {
 		r.report(ctx, Finding{Action: Review, Cause: CauseUnseen, Subject: SourceTargets,
-			Reason: fmt.Sprintf("no pod of the canary shows %s at port %d%s, so that the guard counts no request; Prometheus "+
-				"shows it, whose alerts are minutes later", r.config.Spec.Metrics.RequestsTotal, r.config.Port, r.config.Path)})
+			Reason: fmt.Sprintf("no pod of the canary shows %s at port %d%s, so that the guard counts no request; "+
+				"Prometheus shows it, whose alerts are minutes later", r.config.Spec.Metrics.RequestsTotal,
+				r.config.Port, r.config.Path)})
 	}
 	if r.config.Prometheus == "" {
 		return
@@ -210,8 +211,8 @@ func (r *runner) compare(ctx context.Context, canary byPrometheus) {
 	r.guard.metrics.unseen.WithLabelValues(r.name()).Set(unseen)
 	if unseen > 0 {
 		r.report(ctx, Finding{Action: Review, Cause: CauseUnseen, Subject: "requests",
-			Reason: fmt.Sprintf("Prometheus counts %.0f requests of the canary in the last %v and the guard none: another "+
-				"port or path may serve the service's metrics (guard scrapes port %d%s)", unseen, compareOver, r.config.Port,
-				r.config.Path)})
+			Reason: fmt.Sprintf("Prometheus counts %.0f requests of the canary in the last %v and the guard none: "+
+				"another port or path may serve the service's metrics (the guard scrapes port %d%s)", unseen,
+				compareOver, r.config.Port, r.config.Path)})
 	}
 }
