@@ -2,6 +2,7 @@ package components
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -11,6 +12,27 @@ import (
 )
 
 const typeRoute = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
+
+// The provider's wait for the Service's endpoints ends when the tracks' does. Its object stays as it was.
+func TestTheServiceWaitsNoLongerThanTheTracks(t *testing.T) {
+	for limit, want := range map[time.Duration]string{0: "", 4 * time.Minute: "4m0s 4m0s"} {
+		r := &recorder{}
+		err := run(t, r, func(ctx *pulumi.Context) error {
+			args := trafficArgs()
+			args.Timeout = limit
+			_, err := NewTraffic(ctx, "traffic", args)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		annotations := map[string]any{"pulumi.com/patchForce": "true"}
+		if got := r.path(t, typeService+"/traffic", "metadata.annotations"); r.timeouts[typeService+"/traffic"] != want ||
+			!cmp.Equal(got, annotations) {
+			t.Errorf("limit %v: timeouts %q, annotations %v", limit, r.timeouts, got)
+		}
+	}
+}
 
 func routeArgs() *RouteArgs {
 	return &RouteArgs{

@@ -21,6 +21,8 @@ type recorder struct {
 	ignored map[string][]string
 	// aliases are the earlier names of a resource, by its key.
 	aliases map[string][]string
+	// timeouts are how long the provider may take to create a resource and to update it, by the resource's key.
+	timeouts map[string]string
 }
 
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -31,11 +33,15 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	}
 	if r.inputs == nil {
 		r.inputs, r.ignored, r.aliases = map[string]resource.PropertyMap{}, map[string][]string{}, map[string][]string{}
+		r.timeouts = map[string]string{}
 	}
 	key := args.TypeToken + "/" + args.Name
 	r.inputs[key] = args.Inputs
 	if args.RegisterRPC != nil {
 		r.ignored[key] = args.RegisterRPC.GetIgnoreChanges()
+		if limits := args.RegisterRPC.GetCustomTimeouts(); limits.GetCreate() != "" {
+			r.timeouts[key] = limits.GetCreate() + " " + limits.GetUpdate()
+		}
 		for _, alias := range args.RegisterRPC.GetAliases() {
 			// The SDK adds the types of earlier API versions, without a name.
 			if name := alias.GetSpec().GetName(); name != "" {

@@ -3,6 +3,7 @@ package components
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -30,6 +31,8 @@ type TrafficArgs struct {
 	Track string
 	// Protect refuses every update that would delete or replace the Service.
 	Protect bool
+	// Timeout is how long the provider waits until no endpoint of the Service is unready; 0 for its default.
+	Timeout time.Duration
 	// Unscraped means that Prometheus scrapes the pods by other Services.
 	Unscraped bool
 	// Hooks run before the selector changes.
@@ -53,6 +56,20 @@ type Traffic struct {
 
 	// ServiceName is the name of the Service.
 	ServiceName pulumi.StringOutput
+}
+
+// options are those of the Service. The provider waits for its endpoints, of which the pods of both tracks are some: the
+// limit is the tracks', so that one that never becomes ready ends the update when they do. It is no annotation, because
+// that would change the Services of existing stacks.
+func (a *TrafficArgs) options(traffic *Traffic) []pulumi.ResourceOption {
+	options := []pulumi.ResourceOption{
+		pulumi.Parent(traffic), pulumi.ResourceHooks(a.Hooks), pulumi.Protect(a.Protect),
+	}
+	if a.Timeout > 0 {
+		limit := a.Timeout.String()
+		options = append(options, pulumi.Timeouts(&pulumi.CustomTimeouts{Create: limit, Update: limit}))
+	}
+	return options
 }
 
 // NewTraffic makes the Service.
@@ -90,7 +107,7 @@ func NewTraffic(ctx *pulumi.Context, name string, args *TrafficArgs, opts ...pul
 			SessionAffinity: pulumi.String(affinity),
 			Ports:           corev1.ServicePortArray{port},
 		},
-	}, pulumi.Parent(traffic), pulumi.ResourceHooks(args.Hooks), pulumi.Protect(args.Protect))
+	}, args.options(traffic)...)
 	if err != nil {
 		return nil, err
 	}

@@ -43,13 +43,15 @@ func (c *cluster) noted(t *testing.T, mark int, kinds ...ledger.Kind) []ledger.E
 	})
 }
 
-// expectNoted checks that the entries after a mark are of exactly these kinds, and returns them. It ignores two kinds
-// whose number depends on the machine's speed: checkpoints, and the guard's verdicts on stable after a rollback.
+// expectNoted checks that the entries after a mark are of exactly these kinds, and returns them. It ignores three kinds
+// whose number depends on the machine's speed: checkpoints, smoke tests, and the guard's verdicts on stable after a
+// rollback.
 func (c *cluster) expectNoted(t *testing.T, mark int, want ...ledger.Kind) []ledger.Entry {
 	t.Helper()
 	entries := slices.DeleteFunc(c.noted(t, mark), func(entry ledger.Entry) bool {
-		return entry.Kind == ledger.Checkpoint || (entry.Kind == ledger.Verdict || entry.Kind == ledger.Watched) &&
-			strings.HasPrefix(entry.Who, "guard/")
+		byGuard := strings.HasPrefix(entry.Who, "guard/")
+		return entry.Kind == ledger.Checkpoint || entry.Kind == ledger.SmokeTested ||
+			byGuard && (entry.Kind == ledger.Verdict || entry.Kind == ledger.Watched)
 	})
 	var got []ledger.Kind
 	for _, entry := range entries {

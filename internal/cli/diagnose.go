@@ -11,6 +11,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/cli/diagnose"
 	"github.com/vextrus/finance-rollout/internal/cli/diagnose/live"
+	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
@@ -82,11 +83,30 @@ func (s *session) diagnose(ctx context.Context, window time.Duration, health str
 	if unreachable != nil {
 		server = nil
 	}
-	snapshot := live.Gather(ctx, s.cluster, server, live.OptionsOf(s.Settings, s.stack.Name, window, health, s.Clock.Now))
+	options := live.OptionsOf(s.Settings, s.stack.Name, window, health, s.Clock.Now)
+	if !s.standsAtPlan(ctx) {
+		options = options.Unplanned()
+	}
+	snapshot := live.Gather(ctx, s.cluster, server, options)
 	if unreachable != nil {
 		snapshot.Unseen = append(snapshot.Unseen, "Prometheus: "+unreachable.Error())
 	}
 	return diagnose.Diagnose(snapshot)
+}
+
+// standsAtPlan reports whether the rollout stands at the configured weight, or is on its way there, by its ledger. A
+// weight that was configured and not carried out yet says nothing about the pods.
+func (s *session) standsAtPlan(ctx context.Context) bool {
+	history, err := ledger.Read(ctx, s.Ledger())
+	if err != nil || len(history.Entries()) == 0 {
+		return false
+	}
+	state := history.State()
+	weight := state.Weight
+	if state.Begun != nil {
+		weight = state.Begun.To
+	}
+	return !s.Settings.IsSingle() && weight == s.Settings.Position().Weight
 }
 
 // paint formats the diagnosis with coloured headings.

@@ -33,8 +33,10 @@ func rollbackCommand() *cobra.Command {
 		Use:   "rollback",
 		Short: "Take the canary out of traffic and bring the stack to the same position",
 		Long: "Take the canary out of traffic and bring the stack to the same position.\n\n" +
-			"With every option the image is latched, the canary's pods are isolated at once, the stable track grows to full\n" +
-			"capacity, and logs and events are kept. The option decides about the pods:\n\n" +
+			"With every option the image is latched, and stable is asked for all its pods. The canary's pods leave the\n" +
+			"Service as stable gains its own: at least 80 % of the plan's pods stay ready, for two minutes at most. They\n" +
+			"leave at once where a Gateway's weights have taken the requests away, or where the cluster refuses stable's\n" +
+			"pods. Logs and events are kept. The option decides about the pods:\n\n" +
 			"  scale   keep the Deployment without pods\n" +
 			"  delete  delete the Deployment, and remove the canary image from the configuration\n" +
 			"  undo    restore an earlier revision of the Deployment, without pods; `rollout advance` gives it requests\n\n" +

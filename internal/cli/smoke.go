@@ -11,6 +11,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/cli/stack"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollout"
+	"github.com/vextrus/finance-rollout/internal/sanitize"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 	"github.com/vextrus/finance-rollout/internal/verify"
 )
@@ -25,7 +26,8 @@ func smokeCommand() *cobra.Command {
 		Use:   "smoke [STACK]",
 		Short: "Run the smoke suite against the pods of a stack",
 		Long: "Run the smoke suite against the pods of a stack: the canary's if it has any, else the stable track's.\n\n" +
-			"The command records and changes nothing. It exits with 1 if a check fails, and with 3 if a check could not run.",
+			"The command changes nothing. While a release is on trial it notes in the ledger when it sent requests, so that\n" +
+			"they are no evidence. It exits with 1 if a check fails, and with 3 if a check could not run.",
 		Example:           "  rollout smoke staging\n  rollout smoke production --track stable",
 		Args:              stackArgument(&flags),
 		ValidArgsFunction: completeStack(&flags),
@@ -86,6 +88,9 @@ func (s *session) smoke(ctx context.Context, track string) error {
 	report, err := verify.Smoke(ctx, s.cluster, options)
 	if err != nil {
 		return terminal.Unknown(err)
+	}
+	if err := s.NoteSmokeTest(ctx, report.Sent); err != nil {
+		fmt.Fprintln(s.progress, sanitize.Text("warning: "+err.Error()))
 	}
 	if err := s.output.Print(report.Smoke, func(terminal.Style) string { return report.Smoke.String() }); err != nil {
 		return err

@@ -28,6 +28,19 @@ type births struct {
 // scrapedBefore reports whether a scrape before the time reached the process.
 func (b births) scrapedBefore(at model.Time) bool { return b.scraped < at }
 
+// since is the earliest time at which a process may have counted the requests of its first page, at a time: after it
+// started, and after the first scrape that did not have them.
+func (b births) since(at model.Time) model.Time {
+	since := model.Earliest
+	if started := b.startedAt(at); !started.IsZero() {
+		since = model.TimeFromUnixNano(started.UnixNano())
+	}
+	if b.scrapedBefore(at) {
+		since = max(since, b.scraped)
+	}
+	return since
+}
+
 // startedAt is when the process that was scraped at the time had started; zero if that is unknown.
 func (b births) startedAt(at model.Time) time.Time {
 	later, _ := slices.BinarySearchFunc(b.started, at+1, func(s model.SamplePair, t model.Time) int {

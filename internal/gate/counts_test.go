@@ -37,7 +37,7 @@ func series(labels string, skip int, values ...float64) *model.SampleStream {
 
 // errorCounts counts a matrix whose processes are of unknown age.
 func errorCounts(matrix model.Matrix, start time.Time, pattern string) (n, k int64, err error) {
-	tally := newTally(start, nil)
+	tally := newTally(Window{Start: start}, nil)
 	if err := tally.add(matrix); err != nil {
 		return 0, 0, err
 	}
@@ -47,7 +47,7 @@ func errorCounts(matrix model.Matrix, start time.Time, pattern string) (n, k int
 
 // latencyCounts counts a matrix whose processes are of unknown age.
 func latencyCounts(matrix model.Matrix, start time.Time, limit, unit time.Duration) (Counts, error) {
-	tally := newTally(start, nil)
+	tally := newTally(Window{Start: start}, nil)
 	if err := tally.add(matrix); err != nil {
 		return Counts{}, err
 	}
@@ -207,7 +207,7 @@ func TestIncreaseProperties(t *testing.T) {
 		}
 		count := func(start time.Time) (int64, error) {
 			born := births{scraped: model.Latest}.noteStarts(series("a=b", 0, started...).Values)
-			tally := newTally(start, registry{[2]string{"", ""}: born})
+			tally := newTally(Window{Start: start}, registry{[2]string{"", ""}: born})
 			if err := tally.add(model.Matrix{series("code=200", 0, values...)}); err != nil {
 				return 0, err
 			}

@@ -69,7 +69,7 @@ func (q Question) evaluateOne(ctx context.Context, querier Querier, criterion Cr
 }
 
 // measure counts the events of a release in the window. query is the query behind the counts.
-func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics, window Window) (found measured,
+func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics, window Window) (counted measured,
 	query string, err error) {
 	if err := metrics.Validate(); err != nil {
 		return measured{}, "", err
@@ -79,19 +79,19 @@ func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics
 		return measured{}, "", err
 	}
 	query = promql.Range(selector, window.End.Sub(window.Start)+metrics.lookback())
-	found, err = c.read(ctx, querier, metrics, selector, window)
+	counted, err = c.read(ctx, querier, metrics, selector, window)
 	if err != nil {
 		return measured{}, query, err
 	}
-	if found.Counts == (Counts{}) && len(metrics.Excluded()) > 0 {
+	if counted.Counts == (Counts{}) && len(metrics.Excluded()) > 0 {
 		// The probes are counted in the same metric: with them, the release is scraped.
 		others, err := c.others(ctx, querier, metrics, window)
 		if err != nil || others.N > 0 {
-			found.others = others.N
-			return found, query, err
+			counted.others = others.N
+			return counted, query, err
 		}
 	}
-	return found, query, seen(ctx, querier, metrics, c.metric(metrics), selector, window, found.newest)
+	return counted, query, seen(ctx, querier, metrics, c.metric(metrics), selector, window, counted.newest)
 }
 
 // others counts the requests of the release including those that Exclude leaves out.
@@ -101,11 +101,11 @@ func (c Criterion) others(ctx context.Context, querier Querier, metrics Metrics,
 	if err != nil {
 		return Counts{}, err
 	}
-	found, err := ErrorRate(0.5, 1).read(ctx, querier, metrics, selector, window)
+	counted, err := ErrorRate(0.5, 1).read(ctx, querier, metrics, selector, window)
 	if err != nil {
 		return Counts{}, fmt.Errorf("count the requests that are left out: %w", err)
 	}
-	return found.Counts, nil
+	return counted.Counts, nil
 }
 
 // measured is what was counted of a track.
@@ -130,17 +130,17 @@ func (c Criterion) beside(ctx context.Context, querier Querier, stable *Metrics,
 	if err != nil {
 		return nil, err
 	}
-	found, err := c.read(ctx, querier, *stable, selector, window)
-	if err != nil || found.series == 0 {
+	counted, err := c.read(ctx, querier, *stable, selector, window)
+	if err != nil || counted.series == 0 {
 		return nil, err
 	}
-	return &found.Counts, nil
+	return &counted.Counts, nil
 }
 
 // read counts the events of a selector's series in the window.
 func (c Criterion) read(ctx context.Context, querier Querier, metrics Metrics, selector string,
 	window Window) (measured, error) {
-	found, err := c.readSeries(ctx, querier, metrics, selector, window)
+	counted, err := c.readSeries(ctx, querier, metrics, selector, window)
 	if missing, ok := errors.AsType[*noBoundError](err); ok && missing.ofProcess {
 		// This process has other bounds than the rest: all of them are read.
 		if selector, err = metrics.selector(metrics.DurationBucket); err != nil {
@@ -148,7 +148,7 @@ func (c Criterion) read(ctx context.Context, querier Querier, metrics Metrics, s
 		}
 		return c.readSeries(ctx, querier, metrics, selector, window)
 	}
-	return found, err
+	return counted, err
 }
 
 func (c Criterion) readSeries(ctx context.Context, querier Querier, metrics Metrics, selector string,
@@ -157,12 +157,12 @@ func (c Criterion) readSeries(ctx context.Context, querier Querier, metrics Metr
 	if err != nil {
 		return measured{}, err
 	}
-	found, tally := measured{newest: model.Earliest.Time()}, newTally(window.Start, born)
+	counted, tally := measured{newest: model.Earliest.Time()}, newTally(window, born)
 	err = chunks(ctx, querier, selector, metrics.lookback(), window, func(matrix model.Matrix, _ time.Time) error {
-		if at := newestSample(matrix); at.After(found.newest) {
-			found.newest = at
+		if at := newestSample(matrix); at.After(counted.newest) {
+			counted.newest = at
 		}
-		found.series += len(matrix)
+		counted.series += len(matrix)
 		return tally.add(matrix)
 	})
 	if err != nil {
@@ -170,11 +170,11 @@ func (c Criterion) readSeries(ctx context.Context, querier Querier, metrics Metr
 	}
 	if c.Kind == KindLatency {
 		unit := metrics.durationUnit()
-		found.Counts, found.notes, err = tally.latencies(float64(c.Limit)/float64(unit), unit)
+		counted.Counts, counted.notes, err = tally.latencies(float64(c.Limit)/float64(unit), unit)
 	} else {
-		found.Counts, found.notes, err = tally.errors(metrics.StatusLabel, metrics.ErrorPattern)
+		counted.Counts, counted.notes, err = tally.errors(metrics.StatusLabel, metrics.ErrorPattern)
 	}
-	return found, err
+	return counted, err
 }
 
 // selector selects the counted series.

@@ -3,9 +3,12 @@ package gate
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/prometheus/common/model"
 
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 )
@@ -60,6 +63,16 @@ func (r Result) LacksRequests() bool { return r.Verdict == Inconclusive && r.N <
 // Window is the judged time: after Start and up to End.
 type Window struct {
 	Start, End time.Time
+	// Except are times in which others than customers sent requests, such as the smoke suite. The requests between two
+	// scrapes of a process do not count when that time overlaps one of them; clocks may differ by [clockSkew].
+	Except []Window
+}
+
+// counts reports whether the requests between two scrapes of a process count.
+func (w Window) counts(from, to model.Time) bool {
+	return to.Time().After(w.Start) && !slices.ContainsFunc(w.Except, func(except Window) bool {
+		return from.Time().Before(except.End.Add(clockSkew)) && to.Time().After(except.Start.Add(-clockSkew))
+	})
 }
 
 func (w Window) length() time.Duration { return w.End.Sub(w.Start) }

@@ -68,7 +68,7 @@ func withoutStrings(query string) string {
 	return out.String()
 }
 
-// What a label or a server says stands in a reason, and acts on no terminal.
+// Texts of labels and servers stand in a reason, and act on no terminal.
 func TestReasonsArePlain(t *testing.T) {
 	got := Result{}.is(Error, "prometheus says %s", "\x1b[2J\x1b]0;title\x07no\u202e")
 	if got.Reason != "prometheus says no" {

@@ -41,11 +41,11 @@ type origin struct {
 // service's 0.50 or 5e-1, and the spelling changes when a server is updated.
 func originOf(labels model.Metric) origin {
 	pod, known := labels["pod"]
-	found := origin{pod: string(labels["namespace"] + "/" + pod), container: string(labels["container"])}
+	from := origin{pod: string(labels["namespace"] + "/" + pod), container: string(labels["container"])}
 	if !known {
-		found.pod = string(labels["instance"])
+		from.pod = string(labels["instance"])
 	}
-	way, own := model.Metric{}, model.Metric{}
+	way, given := model.Metric{}, model.Metric{}
 	for name, value := range labels {
 		switch {
 		case name == model.MetricNameLabel:
@@ -53,14 +53,14 @@ func originOf(labels model.Metric) origin {
 			way[name] = value
 		case known && podLabels[name]:
 		case name == model.BucketLabel:
-			own[name] = respelled(value)
+			given[name] = respelled(value)
 		default:
-			own[name] = value
+			given[name] = value
 		}
 	}
 	way["container"] = labels["container"]
-	found.target, found.own = way.Fingerprint(), own
-	return found
+	from.target, from.own = way.Fingerprint(), given
+	return from
 }
 
 func respelled(bound model.LabelValue) model.LabelValue {

@@ -42,13 +42,13 @@ func newProcess(from origin) *process {
 }
 
 // follow counts the scrapes, which come after all earlier ones.
-func (p *process) follow(scrapes []scrape, labels map[model.Fingerprint]model.Metric, start model.Time,
+func (p *process) follow(scrapes []scrape, labels map[model.Fingerprint]model.Metric, window Window,
 	born births) {
 	for _, s := range scrapes {
 		if p.at == model.Earliest {
-			p.first(s, labels, start, born)
+			p.first(s, labels, window, born)
 		} else {
-			p.next(s, labels, start, born)
+			p.next(s, labels, window, born)
 		}
 		p.at = s.at
 	}
@@ -57,13 +57,14 @@ func (p *process) follow(scrapes []scrape, labels map[model.Fingerprint]model.Me
 // first is the first scrape of a process. Its counters count from 0 only if the process is younger than the start of
 // the window or was scraped before, without these counters. Otherwise they may have counted for days: they are the
 // base.
-func (p *process) first(s scrape, labels map[model.Fingerprint]model.Metric, start model.Time, born births) {
+func (p *process) first(s scrape, labels map[model.Fingerprint]model.Metric, window Window, born births) {
 	started := born.startedAt(s.at)
-	young := born.scrapedBefore(s.at) || !started.IsZero() && !started.Before(start.Time())
+	young := born.scrapedBefore(s.at) || !started.IsZero() && !started.Before(window.Start)
+	counts := young && window.counts(born.since(s.at), s.at)
 	total := int64(0)
 	for id, value := range s.values {
 		series := p.track(id, labels)
-		if young && s.at > start {
+		if counts {
 			series.rise = value
 		}
 		series.base, series.seen = value, s.at
@@ -80,17 +81,18 @@ func (p *process) track(id model.Fingerprint, labels map[model.Fingerprint]model
 }
 
 // next is a scrape of a process that was scraped before. A series that is new since then counts from 0.
-func (p *process) next(s scrape, labels map[model.Fingerprint]model.Metric, start model.Time, born births) {
+func (p *process) next(s scrape, labels map[model.Fingerprint]model.Metric, window Window, born births) {
 	course := p.life.Next(p.page(s, born))
 	if course == Restarted {
 		for _, series := range p.series {
 			series.base, series.held = 0, 0
 		}
 	}
+	counts := course != Strange && window.counts(p.at, s.at)
 	for id, value := range s.values {
 		series := p.track(id, labels)
 		// A series that vanished and returned lower was begun anew by its exporter: its new value is the base.
-		if rise := value - series.base; course != Strange && rise > 0 && s.at > start {
+		if rise := value - series.base; counts && rise > 0 {
 			if p.life.Holds() {
 				series.held += rise
 			} else {

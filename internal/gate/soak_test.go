@@ -43,7 +43,7 @@ func TestPiecesAddUpToTheWhole(t *testing.T) {
 		whole := Window{Start: t0, End: t0.Add(samples * time.Minute)}
 		metrics := DefaultMetrics()
 		querier := store{samples: map[string]model.Matrix{"http_requests_total": matrix}}
-		pieces := newTally(whole.Start, nil)
+		pieces := newTally(whole, nil)
 		err := chunks(context.Background(), querier, "http_requests_total", 5*time.Minute, whole,
 			func(piece model.Matrix, _ time.Time) error { return pieces.add(piece) })
 		if err != nil {
@@ -53,7 +53,7 @@ func TestPiecesAddUpToTheWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		atOnce := newTally(whole.Start, nil)
+		atOnce := newTally(whole, nil)
 		if err := atOnce.add(read); err != nil {
 			t.Fatal(err)
 		}

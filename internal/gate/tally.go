@@ -4,22 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/prometheus/common/model"
 )
 
 // tally counts the requests of a window from its samples, which come in pieces in order of time.
 type tally struct {
-	start model.Time
-	born  registry
+	window Window
+	born   registry
 	// processes are those of a pod, in the order of their discovery.
 	processes []*process
 	pods      map[string][]*process
 }
 
-func newTally(start time.Time, born registry) *tally {
-	return &tally{start: model.TimeFromUnixNano(start.UnixNano()), born: born, pods: map[string][]*process{}}
+func newTally(window Window, born registry) *tally {
+	return &tally{window: window, born: born, pods: map[string][]*process{}}
 }
 
 // add counts a piece.
@@ -44,7 +43,7 @@ func (t *tally) add(matrix model.Matrix) error {
 				labels[id] = own
 			}
 		}
-		process.follow(timeline(targets), labels, t.start, t.born.of(targets[0].origin))
+		process.follow(timeline(targets), labels, t.window, t.born.of(targets[0].origin))
 	}
 	return nil
 }

@@ -61,8 +61,8 @@ func (a Alert) judge(t *tracker, now time.Time) Finding {
 	return finding
 }
 
-// askAlerts asks Prometheus for firing alerts until the context ends.
-func (r *runner) askAlerts(ctx context.Context) {
+// askPrometheus asks Prometheus for firing alerts, and for the canary, until the context ends.
+func (r *runner) askPrometheus(ctx context.Context) {
 	if r.config.Prometheus == "" {
 		return
 	}
@@ -81,15 +81,19 @@ func (r *runner) askAlerts(ctx context.Context) {
 		}
 		limited, cancel := context.WithTimeoutCause(ctx, askLimit, fmt.Errorf("no answer within %v", askLimit))
 		firing, err := firing(limited, server, r.config, r.now())
+		var canary byPrometheus
+		if err == nil {
+			canary, err = askCanary(limited, server, r.config, r.now())
+		}
 		cancel()
 		r.post(func(ctx context.Context) {
+			r.alarm(ctx, firing)
 			if err != nil {
 				r.failed(ctx, SourcePrometheus, err)
 				return
 			}
-			r.view.lastSeen = r.now()
 			r.recovered(ctx, SourcePrometheus)
-			r.alarm(ctx, firing)
+			r.compare(ctx, canary)
 		})
 	}
 }
@@ -114,16 +118,12 @@ func firing(ctx context.Context, asker gate.Asker, config Config, now time.Time)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := asker.Ask(ctx, query, now)
+	firing, err := vector(ctx, asker, query, now)
 	if err != nil {
 		return nil, err
 	}
-	vector, ok := answer.(model.Vector)
-	if !ok {
-		return nil, fmt.Errorf("query the alerts: the answer is a %s, want a vector", answer.Type())
-	}
 	var list []Alert
-	for _, sample := range vector {
+	for _, sample := range firing {
 		alert := Alert{Labels: map[string]string{}, Since: time.UnixMilli(int64(float64(sample.Value) * 1000))}
 		for name, value := range sample.Metric {
 			alert.Labels[string(name)] = string(value)

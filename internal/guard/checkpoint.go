@@ -64,7 +64,7 @@ func (r *runner) judgeSoak(ctx context.Context, look advance.Soak, noteErr error
 		r.failed(ctx, SourceSoak, fmt.Errorf("checkpoint: %s", look.Evaluation.Reasons(gate.Error)))
 	default:
 		r.recovered(ctx, SourceSoak)
-		r.view.lastSeen = r.now()
+		r.view.sight.saw(SourcePrometheus, r.now(), blindAfter)
 	}
 }
 

@@ -35,7 +35,10 @@ func (r *runner) receive(ctx context.Context, result scraped) {
 	if result.err != nil {
 		r.notScraped(ctx, target, result.err)
 	} else {
-		r.view.lastSeen = result.at
+		if result.shown && target.track == names.Canary {
+			// A pod that limits its scrapes is asked more seldom.
+			r.view.sight.saw(SourceTargets, result.at, 2*result.interval)
+		}
 		r.recovered(ctx, SourceTargets)
 		r.reportUncounted(ctx, target, result.rise)
 	}

@@ -58,6 +58,8 @@ type counters struct {
 	// lacking is a label of the selector that a series lacks; complete is whether another one has all of them.
 	lacking  string
 	complete bool
+	// named is whether the look's page has the counter of requests, with or without series.
+	named bool
 }
 
 // errTooMuch is the error of an exposition that exceeds the bounds.
@@ -83,13 +85,14 @@ func (c *counters) read(body io.Reader) (Rise, error) {
 
 // scan reads the lines of the selected metrics into samples.
 func (c *counters) scan(body io.Reader, added *[]string) error {
-	c.samples, c.started = c.samples[:0], time.Time{}
+	c.samples, c.started, c.named = c.samples[:0], time.Time{}, false
 	limited := &io.LimitedReader{R: body, N: mostBytes + 1}
 	lines := bufio.NewScanner(limited)
 	lines.Buffer(make([]byte, 0, 4<<10), mostLine)
 	for lines.Scan() {
 		key, value, selected := c.cut(lines.Bytes())
 		if !selected {
+			c.named = c.named || c.names.declares(lines.Bytes())
 			continue
 		}
 		if bytes.HasPrefix(key, []byte(startedName)) {
@@ -168,10 +171,12 @@ func (c *counters) cut(line []byte) (key, value []byte, selected bool) {
 	if end <= 0 || line[0] == '#' {
 		return nil, nil, false
 	}
-	if name := line[:end]; string(name) != c.names.Requests && string(name) != c.names.Bucket &&
-		string(name) != startedName {
+	name := line[:end]
+	isRequests := string(name) == c.names.Requests
+	if !isRequests && string(name) != c.names.Bucket && string(name) != startedName {
 		return nil, nil, false
 	}
+	c.named = c.named || isRequests
 	if line[end] == '{' {
 		end += labelsEnd(line[end:])
 	}

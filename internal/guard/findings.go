@@ -40,6 +40,7 @@ const (
 	CauseLimited   = "limited"
 	CauseSilent    = "stable-silent"
 	CauseUncounted = "uncounted"
+	CauseUnseen    = "unseen"
 )
 
 // Finding is one observation that speaks against a canary.

@@ -31,6 +31,7 @@ type instruments struct {
 	lastLook         *prometheus.GaugeVec
 	interval         *prometheus.GaugeVec
 	blind, dryRun    *prometheus.GaugeVec
+	sees, unseen     *prometheus.GaugeVec
 	latched          *prometheus.GaugeVec
 	rollbacks        *prometheus.CounterVec
 	findings         *prometheus.CounterVec
@@ -60,7 +61,11 @@ func newInstruments(registry prometheus.Registerer) *instruments {
 			"source"),
 		interval: gauge("scrape_interval_seconds", "Time between two scrapes of a pod of the track; longer for pods that "+
 			"limit their requests.", "rollout", "track"),
-		blind:   gauge("blind", "1 while the guard sees nothing of a canary in traffic.", "rollout"),
+		blind: gauge("blind", "1 while the guard does not see a canary in traffic, or a pod takes its requests unwatched.",
+			"rollout"),
+		sees: gauge("sees", "1 while the source shows the canary's counter of requests.", "rollout", "source"),
+		unseen: gauge("unseen_requests", "Requests of the canary that Prometheus counted in five minutes and the guard did "+
+			"not.", "rollout"),
 		dryRun:  gauge("dry_run", "1 if the guard only reports.", "rollout"),
 		latched: gauge("latched", "1 while the canary's image is latched.", "rollout"),
 		rollbacks: counter("rollbacks_total", "Rollbacks by cause and outcome; a dry run's have the outcome reported.",
@@ -71,7 +76,7 @@ func newInstruments(registry prometheus.Registerer) *instruments {
 		alerts: counter("webhook_alerts_total", "Alerts and refusals of the webhook by outcome.", "outcome"),
 	}
 	registry.MustRegister(m.leader, m.rollouts, m.weight, m.verdict, m.requests, m.bad, m.evidence, m.lastLook, m.interval,
-		m.blind, m.dryRun,
+		m.blind, m.sees, m.unseen, m.dryRun,
 		m.latched, m.rollbacks, m.findings, m.errors, m.alerts)
 	return m
 }
@@ -95,7 +100,8 @@ func (m *instruments) seen(rollout, source string, now time.Time) {
 func (m *instruments) forget(rollout string) {
 	labels := prometheus.Labels{"rollout": rollout}
 	for _, vec := range []*prometheus.GaugeVec{
-		m.weight, m.verdict, m.requests, m.bad, m.evidence, m.lastLook, m.interval, m.blind, m.dryRun, m.latched,
+		m.weight, m.verdict, m.requests, m.bad, m.evidence, m.lastLook, m.interval, m.blind, m.sees, m.unseen, m.dryRun,
+		m.latched,
 	} {
 		vec.DeletePartialMatch(labels)
 	}

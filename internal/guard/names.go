@@ -56,6 +56,13 @@ func NewNames(metrics gate.Metrics, selector map[string]string, limit time.Durat
 	}, nil
 }
 
+// declares reports whether a line of a page gives the type of the counter of requests, which may have no series yet.
+func (n *Names) declares(line []byte) bool {
+	name, isType := bytes.CutPrefix(line, []byte("# TYPE "))
+	end := bytes.IndexByte(name, ' ')
+	return isType && end >= 0 && string(name[:end]) == n.Requests
+}
+
 // role is what a series counts.
 type role uint8
 

@@ -172,7 +172,7 @@ func TestSharedOutagesBlameNobody(t *testing.T) {
 	}
 }
 
-// What was seen of a pod before decides how it is judged now.
+// A pod is judged by its past as well: whether it was ever seen ready.
 func TestTheViewRemembersLossesAndRestarts(t *testing.T) {
 	begin := time.Unix(1000, 0)
 	v := newView()

@@ -81,20 +81,3 @@ func (r *runner) recovered(ctx context.Context, source string) {
 		r.log.InfoContext(ctx, "sees the source again", "source", source)
 	}
 }
-
-// reportSight reports a guard that sees nothing of a canary in traffic. Blindness rolls nothing back.
-func (r *runner) reportSight(ctx context.Context) {
-	if !r.view.checkSight(r.now()) {
-		return
-	}
-	r.guard.metrics.blind.WithLabelValues(r.name()).Set(flag(r.view.blind))
-	if r.view.blind {
-		r.log.ErrorContext(ctx, "blind: nothing is seen of the canary; it stays in traffic", "since", r.view.lastSeen)
-		r.announce(ctx, kube.Warning, "GuardBlind",
-			"the guard sees neither the metrics of the canary's pods nor Prometheus; "+
-				"the canary stays in traffic")
-		return
-	}
-	r.log.InfoContext(ctx, "sees the canary again")
-	r.announce(ctx, kube.Normal, "GuardSees", "the guard sees the canary again")
-}

@@ -20,8 +20,6 @@ const (
 	retryAfterFailure = 5 * time.Second
 	// rereadLedger is the longest time between two readings of the ledger.
 	rereadLedger = 15 * time.Second
-	// blindAfter is how long nothing must be seen of a canary before the guard reports itself blind.
-	blindAfter = 30 * time.Second
 )
 
 // runner guards one rollout. The view holds what is seen, the record what the ledger says, and the actions what is
@@ -99,8 +97,8 @@ func (r *runner) run(ctx context.Context) {
 	r.guard.metrics.dryRun.WithLabelValues(r.name()).Set(flag(r.config.DryRun))
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	r.view.lastSeen = r.now()
-	go r.askAlerts(ctx)
+	r.view.sight.restart(r.now())
+	go r.askPrometheus(ctx)
 	r.refresh(ctx)
 	for {
 		select {
@@ -129,6 +127,7 @@ func (r *runner) refresh(ctx context.Context) {
 		r.log.InfoContext(ctx, "the evidence begins", "subject", r.view.subject.String())
 	}
 	r.aim(ctx)
+	r.view.noteUnwatched(r.guard.objects.Pods(r.config.canaryLabels()), r.now())
 	r.view.listed = true
 	r.judgePods(ctx)
 	r.keepOut(ctx)
@@ -148,7 +147,11 @@ func (r *runner) readLedger(ctx context.Context) {
 				err = r.guard.heads.follow(r.config.Spec.Namespace+"/"+r.config.Ledger, history)
 			}
 			if err != nil {
+<<<<<<< HEAD
 				// Entries read before still count: a latch that was cut off still keeps its image out.
+=======
+				// The record of before stays in force: a latch that was cut off still keeps its image out.
+>>>>>>> night
 				r.failed(ctx, SourceLedger, err)
 				return
 			}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What keeps stable from answering may be what makes the canary fail.
+// One cause may keep stable from answering and make the canary fail.
 func TestACanaryIsNotBlamedWithoutAWordFromStable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3, 1)

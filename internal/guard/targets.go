@@ -23,8 +23,10 @@ type target struct {
 
 // scraped is the result of one scrape.
 type scraped struct {
-	target   *target
-	rise     Rise
+	target *target
+	rise   Rise
+	// shown is whether the pod's page has the counter of requests that the configuration names.
+	shown    bool
 	err      error
 	at       time.Time
 	interval time.Duration
@@ -103,7 +105,8 @@ func (r *runner) scrapeUntil(ctx context.Context, t *target) {
 		}
 		t.slow.Store(t.pace.slowed())
 		select {
-		case r.results <- scraped{target: t, rise: rise, err: err, at: r.guard.options.Now(), interval: t.pace.next()}:
+		case r.results <- scraped{target: t, rise: rise, shown: err == nil && t.counters.named, err: err,
+			at: r.guard.options.Now(), interval: t.pace.next()}:
 		case <-ctx.Done():
 			return
 		}

@@ -114,6 +114,17 @@ func (t *tracker) look(now time.Time) gate.Detection {
 	return detection
 }
 
+// canarySince are the counts of the canary since a time, up to bins before now.
+func (t *tracker) canarySince(since time.Time) gate.Counts {
+	var counts gate.Counts
+	for _, at := range t.recent {
+		if at.start.Add(bin).After(since) {
+			counts = counts.Plus(at.canary)
+		}
+	}
+	return counts
+}
+
 // isWarm reports whether the evidence points against the canary: the next look should come soon.
 func (t *tracker) isWarm() bool { return t.errors.LogEvidence() > 0 }
 

@@ -76,7 +76,7 @@ func TestTrackerHoldsBackWhileItIsUnclear(t *testing.T) {
 	if detection := feed(at(1300), gate.Counts{N: 10, K: 10}, gate.Counts{N: 90, K: 90}); !detection.Shared {
 		t.Errorf("not seen to be shared: %s", detection.Reason)
 	}
-	// What goes on being unclear is decided in the end.
+	// A case that stays unclear is decided in the end.
 	for ms := 2000; ms < 9000; ms += 500 {
 		detection := feed(at(ms), gate.Counts{N: 5, K: 5}, gate.Counts{N: 45, K: 3})
 		if detection.Verdict == gate.Fail {

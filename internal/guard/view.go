@@ -41,9 +41,7 @@ type view struct {
 	words       map[string]time.Time
 	silentSince time.Time
 
-	// lastSeen is when anything was seen of the canary, blind whether that is too long ago.
-	lastSeen time.Time
-	blind    bool
+	sight sight
 }
 
 // subject is the canary that evidence is about.
@@ -59,7 +57,7 @@ func (s subject) String() string { return fmt.Sprintf("%s at %d %%", s.image, s.
 
 func newView() view {
 	return view{pods: Pods{WasReady: map[string]bool{}, Restarts: map[string]int32{}}, young: map[string]bool{},
-		lostSince: map[string]time.Time{}, targets: map[string]*target{}, words: map[string]time.Time{}}
+		lostSince: map[string]time.Time{}, targets: map[string]*target{}, words: map[string]time.Time{}, sight: newSight()}
 }
 
 // update sorts the pods by the Deployment that owns them.
@@ -139,7 +137,8 @@ func (v *view) noteLoss(pod *corev1.Pod, now time.Time) {
 // takes requests. It reports whether evidence began.
 func (v *view) follow(config Config, weight int, now time.Time) bool {
 	if len(v.inTraffic()) == 0 {
-		v.subject, v.tracker, v.confirm, v.lastSeen = subject{}, nil, nil, now
+		v.subject, v.tracker, v.confirm = subject{}, nil, nil
+		v.sight.restart(now)
 		return false
 	}
 	before := v.subject
@@ -259,14 +258,6 @@ func (v *view) drop(uid string) {
 	if v.confirm != nil {
 		delete(v.confirm.waiting, uid)
 	}
-}
-
-// checkSight reports whether the guard went blind or sees again since the last call.
-func (v *view) checkSight(now time.Time) (changed bool) {
-	blind := v.tracker != nil && now.Sub(v.lastSeen) > blindAfter
-	changed = blind != v.blind
-	v.blind = blind
-	return changed
 }
 
 // imageOf is the digest of a Deployment's image; empty when it has none.

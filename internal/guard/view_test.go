@@ -130,29 +130,3 @@ func TestWhichPodsAreScraped(t *testing.T) {
 		}
 	}
 }
-
-func TestTheGuardIsBlindAfterAWhile(t *testing.T) {
-	v, _, config := viewed(t)
-	v.lastSeen = born
-	for _, step := range []struct {
-		name    string
-		after   time.Duration
-		seen    bool
-		changed bool
-		blind   bool
-	}{
-		{"just seen", blindAfter, false, false, false},
-		{"not seen for long", blindAfter + time.Second, false, true, true},
-		{"still not seen", time.Hour, false, false, true},
-		{"seen again", time.Hour, true, true, false},
-	} {
-		v.follow(config, 10, born)
-		now := born.Add(step.after)
-		if step.seen {
-			v.lastSeen = now
-		}
-		if changed := v.checkSight(now); changed != step.changed || v.blind != step.blind {
-			t.Errorf("%s: blind %v, changed %v", step.name, v.blind, changed)
-		}
-	}
-}

@@ -45,6 +45,8 @@ type world struct {
 	events  []string
 	// done are the steps that took requests from the canary, in their order.
 	done []string
+	// login lets the canary's pods answer with a page of something else.
+	login bool
 	// narrow is a Service that selects the canary alone.
 	narrow bool
 	// away makes every write fail, as an API server does that cannot be reached.
@@ -101,6 +103,9 @@ func (w *world) add(name, track string) {
 		}
 		w.mu.Lock()
 		text := exposed(counts.good, counts.bad, counts.good+counts.bad, counts.good+counts.bad)
+		if w.login && track == names.Canary {
+			text = "<!doctype html>\n<title>Sign in</title>\n"
+		}
 		w.mu.Unlock()
 		_, _ = io.WriteString(answer, text)
 	})}

@@ -23,14 +23,14 @@ func (c *Client) ConfigMap(ctx context.Context, namespace, name string) (data ma
 	err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	found, err := c.clientset.CoreV1().ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
+	config, err := c.clientset.CoreV1().ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, "", nil
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("get configmap %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
 	}
-	return found.Data, found.ResourceVersion, nil
+	return config.Data, config.ResourceVersion, nil
 }
 
 // DeleteConfigMap deletes a ConfigMap; what does not exist is deleted.
@@ -68,7 +68,11 @@ func (c *Client) SwapConfigMap(ctx context.Context, namespace, name string, data
 	switch {
 	case err == nil:
 		return nil
+<<<<<<< HEAD
 	// A ConfigMap deleted in the meantime is a conflict as well: the data may rest on what is gone.
+=======
+	// A ConfigMap that was deleted meanwhile is a conflict as well: the data may rest on it.
+>>>>>>> night
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), version != "" && apierrors.IsNotFound(err):
 		return fmt.Errorf("configmap %s/%s: %w", namespace, name, ErrConflict)
 	default:

@@ -19,11 +19,11 @@ import (
 
 // Deployment gives a Deployment. The second result is false when it does not exist.
 func (c *Client) Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, bool, error) {
-	found, err := c.deployment(ctx, namespace, name)
+	deployment, err := c.deployment(ctx, namespace, name)
 	if apierrors.IsNotFound(err) {
 		return nil, false, nil
 	}
-	return found, err == nil, err
+	return deployment, err == nil, err
 }
 
 // Deployments lists those that carry all the labels, by name. At least one label must be given.

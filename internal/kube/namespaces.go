@@ -23,7 +23,7 @@ type Namespace struct {
 func (c *Client) NamespaceOwner(ctx context.Context, namespace string) (Namespace, bool, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	found, err := c.clientset.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	live, err := c.clientset.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return Namespace{}, false, nil
 	}
@@ -31,7 +31,7 @@ func (c *Client) NamespaceOwner(ctx context.Context, namespace string) (Namespac
 		return Namespace{}, false, fmt.Errorf("get namespace %s: %w", namespace, err)
 	}
 	return Namespace{
-		UID: string(found.UID), Terminating: found.DeletionTimestamp != nil,
-		Labels: found.Labels, Annotations: found.Annotations,
+		UID: string(live.UID), Terminating: live.DeletionTimestamp != nil,
+		Labels: live.Labels, Annotations: live.Annotations,
 	}, true, nil
 }

@@ -193,7 +193,7 @@ func TestSetRouteWeightsOverConflicts(t *testing.T) {
 	})
 }
 
-// What was set is what is read, whatever the rules are.
+// The weights that were set are read back, whatever the rules are.
 func TestWeightsAreReadAsTheyWereSet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		services := []string{"a", "b", "c"}

@@ -16,14 +16,14 @@ import (
 func (c *Client) SecretKeys(ctx context.Context, namespace, name string) ([]string, bool, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	found, err := c.clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	secret, err := c.clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, false, nil
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("get secret %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
 	}
-	return slices.Sorted(maps.Keys(found.Data)), true, nil
+	return slices.Sorted(maps.Keys(secret.Data)), true, nil
 }
 
 // SecretStates gives what judge says of the value of each key of a Secret, and never a value. The second result is
@@ -32,7 +32,7 @@ func (c *Client) SecretStates(ctx context.Context, namespace, name string,
 	judge func(value string) string) (map[string]string, bool, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	found, err := c.clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	secret, err := c.clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, false, nil
 	}
@@ -40,7 +40,7 @@ func (c *Client) SecretStates(ctx context.Context, namespace, name string,
 		return nil, false, fmt.Errorf("get secret %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
 	}
 	states := map[string]string{}
-	for key, value := range found.Data {
+	for key, value := range secret.Data {
 		states[key] = judge(string(value))
 	}
 	return states, true, nil

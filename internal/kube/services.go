@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -41,7 +42,7 @@ func (c *Client) Endpoints(ctx context.Context, namespace, service string) ([]st
 // context, which needs a deadline to end at all.
 func (c *Client) WaitEndpoints(ctx context.Context, namespace, service string, selector map[string]string,
 	atLeast int) error {
-	found := 0
+	taking := 0
 	err := poll(ctx, func() error {
 		endpoints, err := c.Endpoints(ctx, namespace, service)
 		if err != nil {
@@ -51,14 +52,14 @@ func (c *Client) WaitEndpoints(ctx context.Context, namespace, service string, s
 		if err != nil {
 			return err
 		}
-		found = 0
+		taking = 0
 		for i := range pods {
-			if _, taking := slices.BinarySearch(endpoints, pods[i].Name); taking {
-				found++
+			if _, takes := slices.BinarySearch(endpoints, pods[i].Name); takes {
+				taking++
 			}
 		}
-		if found < atLeast {
-			return fmt.Errorf("%d of %d pods take requests", found, atLeast)
+		if taking < atLeast {
+			return fmt.Errorf("%d of %d pods take requests", taking, atLeast)
 		}
 		return nil
 	})
@@ -69,28 +70,55 @@ func (c *Client) WaitEndpoints(ctx context.Context, namespace, service string, s
 	return nil
 }
 
-// OpenService takes a label out of a Service's selector and reports whether it was there.
-func (c *Client) OpenService(ctx context.Context, namespace, service, label string) (bool, error) {
+// ServiceSelector gives the labels that a Service selects pods by. The second result is false when there is no such
+// Service.
+func (c *Client) ServiceSelector(ctx context.Context, namespace, service string) (map[string]string, bool, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	client := c.clientset.CoreV1().Services(namespace)
-	found, err := client.Get(ctx, service, metav1.GetOptions{})
-	if err != nil {
-		return false, fmt.Errorf("get service %s/%s: %w", namespace, service, errors.Join(err, lateCause(ctx)))
+	live, err := c.clientset.CoreV1().Services(namespace).Get(ctx, service, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, false, nil
 	}
-	if _, selected := found.Spec.Selector[label]; !selected {
+	if err != nil {
+		return nil, false, fmt.Errorf("get service %s/%s: %w", namespace, service, errors.Join(err, lateCause(ctx)))
+	}
+	return live.Spec.Selector, true, nil
+}
+
+// OpenService takes a label out of a Service's selector and reports whether it was there.
+func (c *Client) OpenService(ctx context.Context, namespace, service, label string) (bool, error) {
+	selector, exists, err := c.ServiceSelector(ctx, namespace, service)
+	if err != nil {
+		return false, err
+	}
+	if !exists {
+		return false, fmt.Errorf("open service %s/%s: there is no such service", namespace, service)
+	}
+	if _, selected := selector[label]; !selected {
 		return false, nil
 	}
-	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"selector": map[string]any{label: nil}}})
-	if err != nil {
-		return false, fmt.Errorf("encode selector: %w", err)
+	return true, c.SelectPods(ctx, namespace, service, label, "")
+}
+
+// SelectPods lets a Service select the pods whose label has that value, among those that the rest of its selector
+// selects; an empty value stands for any.
+func (c *Client) SelectPods(ctx context.Context, namespace, service, label, value string) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	selected := map[string]any{label: nil}
+	if value != "" {
+		selected[label] = value
 	}
-	if _, err := client.Patch(ctx, service, types.MergePatchType, patch,
+	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"selector": selected}})
+	if err != nil {
+		return fmt.Errorf("encode selector: %w", err)
+	}
+	if _, err := c.clientset.CoreV1().Services(namespace).Patch(ctx, service, types.MergePatchType, patch,
 		metav1.PatchOptions{FieldManager: fieldManager}); err != nil {
-		return false, fmt.Errorf("open service %s/%s to both tracks: %w", namespace, service,
+		return fmt.Errorf("let service %s/%s select pods by %s=%q: %w", namespace, service, label, value,
 			errors.Join(err, lateCause(ctx)))
 	}
-	return true, nil
+	return nil
 }
 
 // ServiceProxy gives a transport and a base URL for HTTP to a port of a Service through the API server's service

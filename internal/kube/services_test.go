@@ -59,6 +59,25 @@ func TestWaitEndpoints(t *testing.T) {
 	testkit.WantError(t, err, "2 of 3 pods take requests", "shop/finance", "patience is over")
 }
 
+func TestSelectPods(t *testing.T) {
+	client := &Client{clientset: fake.NewClientset(&corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "finance", Namespace: "shop"},
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "finance"}},
+	})}
+	for _, track := range []string{"canary", ""} {
+		if err := client.SelectPods(t.Context(), "shop", "finance", "track", track); err != nil {
+			t.Fatal(err)
+		}
+		selector, exists, err := client.ServiceSelector(t.Context(), "shop", "finance")
+		if err != nil || !exists || selector["track"] != track || selector["app"] != "finance" {
+			t.Errorf("selects by %v, %v", selector, err)
+		}
+	}
+	if selector, exists, err := client.ServiceSelector(t.Context(), "shop", "none"); err != nil || exists {
+		t.Errorf("a Service that does not exist selects by %v, %v", selector, err)
+	}
+}
+
 func TestOpenService(t *testing.T) {
 	client := &Client{clientset: fake.NewClientset(&corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: "finance", Namespace: "shop"},

@@ -40,12 +40,13 @@ func (l *Ledger) fitted(safety bool) (*Ledger, error) {
 }
 
 // folded replaces the checkpoints of each soak by one entry, and its extensions by another, and renews the checksums.
-// The newest ones of the running soak stay as they are.
+// The newest ones of the running soak stay as they are. Smoke tests of earlier soaks are dropped: nothing reads them.
 func (l *Ledger) folded() (*Ledger, error) {
-	running := l.unfolded()
+	running, tests := l.unfolded(), l.smokeTestsFrom()
 	var f folder
 	for _, entry := range l.entries {
 		switch {
+		case entry.Kind == SmokeTested && entry.Seq < tests:
 		case !entry.foldable() || entry.Seq >= running:
 			f.keep(entry)
 		case entry.Kind == Extended:
@@ -80,6 +81,18 @@ func (l *Ledger) unfolded() int {
 		}
 	}
 	return start
+}
+
+// smokeTestsFrom is the number of the first smoke test that the running soak still needs. The one before the soak
+// belongs to it: Prometheus may have scraped its requests after the soak began.
+func (l *Ledger) smokeTestsFrom() int {
+	start, first := l.soakStart(), 0
+	for _, entry := range l.entries {
+		if entry.Kind == SmokeTested && entry.Seq < start {
+			first = entry.Seq
+		}
+	}
+	return first
 }
 
 // folder gathers the entries of a compacted ledger.

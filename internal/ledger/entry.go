@@ -49,6 +49,8 @@ const (
 	// Rehearsed: a rollback was drilled in the named stack and took the time in Took. Its Verdict is pass if no step
 	// failed.
 	Rehearsed Kind = "rehearsed"
+	// SmokeTested: the smoke suite sent requests from Since to Until. They count as no evidence on the release.
+	SmokeTested Kind = "smoke-tested"
 )
 
 // Entry is one event. Fields that do not belong to its kind are empty.
@@ -91,8 +93,9 @@ type Entry struct {
 	// Soaked is the soaked time at a checkpoint or an extension, in seconds.
 	Soaked int64 `json:"soaked,omitempty"`
 	// Folded is the number of checkpoints or extensions that a folded entry replaces, and Until the time of the last one.
-	// For an attestation, Until is its expiry.
+	// For an attestation, Until is its expiry. For SmokeTested, Since and Until are the first and the last request.
 	Folded int        `json:"folded,omitempty"`
+	Since  *time.Time `json:"since,omitempty"`
 	Until  *time.Time `json:"until,omitempty"`
 
 	// Sum is the checksum over the previous entry's checksum and this entry.

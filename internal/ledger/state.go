@@ -22,6 +22,8 @@ type State struct {
 	Extensions int
 	// LastCheckpoint is the time of the current soak's last checkpoint; zero for none.
 	LastCheckpoint time.Time
+	// SmokeTests are the times in which the smoke suite sent requests to the service, the oldest first.
+	SmokeTests []Span
 	// Unfinished is a rollback that began and has no recorded outcome; nil for none.
 	Unfinished *Entry
 
@@ -29,6 +31,9 @@ type State struct {
 	soakEntry    int
 	interruption int
 }
+
+// Span is a time from its start to its end.
+type Span struct{ Start, End time.Time }
 
 // Interruption is the number of the last entry that changed the cluster behind the back of the stack's state: a
 // rollback, or a shift that its update did not complete; 0 for none. If the number differs from the previous update's,
@@ -125,6 +130,10 @@ func (s *State) apply(entry Entry) {
 		}
 	case Extended:
 		s.Extensions += max(entry.Folded, 1)
+	case SmokeTested:
+		if entry.Since != nil && entry.Until != nil {
+			s.SmokeTests = append(s.SmokeTests, Span{Start: *entry.Since, End: *entry.Until})
+		}
 	case RollbackBegun:
 		begun := entry
 		s.latches[entry.Image], s.Unfinished = entry, &begun

@@ -72,6 +72,18 @@ func Weigh(week, weight, total, kept int) (Position, error) {
 		Warm: weight == 100}, nil
 }
 
+// Enough is the least number of pods, from total on, that Split divides at the weight so that each track has at least
+// that many. The second result is false when none up to most does.
+func Enough(weight, total, stable, canary, most int) (int, bool) {
+	for pods := max(total, 1); pods <= most; pods++ {
+		position, err := Split(0, weight, pods, stable)
+		if err == nil && position.Stable >= stable && position.Canary >= canary {
+			return pods, true
+		}
+	}
+	return 0, false
+}
+
 func checkWeight(weight, total int) error {
 	if weight < 0 || weight > 100 {
 		return fmt.Errorf("weight %d %% is out of range: allowed are 0 to 100", weight)

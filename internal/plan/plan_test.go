@@ -55,6 +55,24 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+func TestEnough(t *testing.T) {
+	for _, tt := range []struct {
+		weight, total, stable, canary int
+		want                          int // 0 for none
+	}{
+		{weight: 10, total: 10, canary: 2, want: 20},
+		{weight: 30, total: 10, canary: 2, want: 10},
+		{weight: 90, total: 10, stable: 2, want: 20},
+		{weight: 100, total: 10, stable: 2, canary: 12, want: 12},
+		{weight: 0, total: 10, canary: 2},
+		{weight: 10, total: 10, canary: 101},
+	} {
+		if got, ok := Enough(tt.weight, tt.total, tt.stable, tt.canary, 1000); got != tt.want || ok != (tt.want > 0) {
+			t.Errorf("%+v: %d, %v", tt, got, ok)
+		}
+	}
+}
+
 // Either the pods express a weight exactly, or the refusal names the two neighbours that they do express.
 func TestSplitIsExactOrNamesExpressibleNeighbours(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

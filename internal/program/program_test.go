@@ -215,6 +215,21 @@ func TestWhatCannotBeEncodedHasNoChecksum(t *testing.T) {
 	}
 }
 
+// A first update with a canary that never becomes ready ends when progressTimeout is over: the tracks and the Service
+// have one limit.
+func TestProgressTimeoutLimitsTheServiceAsWellAsTheTracks(t *testing.T) {
+	w, config := newWorld(), productionConfig()
+	config["progressTimeout"] = "4m"
+	if err := w.run(t, "production", config); err != nil {
+		t.Fatal(err)
+	}
+	track := w.text(t, "kubernetes:apps/v1:Deployment/finance-service-week1",
+		`metadata.annotations["pulumi.com/timeoutSeconds"]`)
+	if service := w.limits["kubernetes:core/v1:Service/traffic"]; track != "240" || service != "4m0s 4m0s" {
+		t.Errorf("the track has %q seconds, the Service %q", track, service)
+	}
+}
+
 func TestAnInterruptionChangesTheTracksAndTheRecord(t *testing.T) {
 	for number, want := range map[int]string{0: "", 2: "2"} {
 		w := newWorld()

@@ -2,11 +2,11 @@ package program
 
 import (
 	"slices"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/vextrus/finance-rollout/components"
-	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/shift"
 )
 
@@ -33,14 +33,9 @@ func (p *program) makeTraffic(stable, canary *components.Track) error {
 		App: p.environment.App, ServiceName: p.settings.ServiceName, Port: int(p.settings.Service.Port),
 		Type: p.settings.Service.Type, NodePort: int(p.settings.Service.NodePort),
 		SessionAffinity: p.settings.Service.SessionAffinity,
+		Timeout:         time.Duration(p.settings.ProgressLimit),
 	}
-	switch {
-	case p.settings.IsGateway():
-		// Requests that do not come through the Gateway take no part in the trial.
-		args.Track, args.Unscraped = names.Stable, true
-	case p.settings.Position().Warm:
-		args.Track = names.Canary
-	}
+	args.Track, args.Unscraped = shift.SelectedTrack(p.settings), p.settings.IsGateway()
 	if !p.settings.IsSingle() {
 		args.Hooks, args.Protect = p.hooks.service, true
 	}

@@ -39,6 +39,8 @@ type world struct {
 	aliased map[string]bool
 	// protected are the resources that no update may delete, by their keys.
 	protected map[string]bool
+	// limits are how long the provider may take to create a resource and to update it, by the resource's key.
+	limits map[string]string
 	// hooks are those of a resource, by its key.
 	hooks map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding
 }
@@ -64,6 +66,8 @@ func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		w.aliased[args.TypeToken+"/"+args.Name] = slices.ContainsFunc(args.RegisterRPC.GetAliases(), named)
 		w.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
 		w.hooks[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetHooks()
+		limits := args.RegisterRPC.GetCustomTimeouts()
+		w.limits[args.TypeToken+"/"+args.Name] = limits.GetCreate() + " " + limits.GetUpdate()
 	}
 	if args.TypeToken == "docker:index/image:Image" {
 		outputs["repoDigest"] = resource.NewStringProperty(builtDigest)
@@ -78,7 +82,7 @@ func (w *world) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return
 func newWorld() *world {
 	return &world{
 		Cluster: shifttest.New(), inputs: map[string]resource.PropertyMap{}, ignored: map[string][]string{},
-		protected: map[string]bool{}, aliased: map[string]bool{},
+		protected: map[string]bool{}, aliased: map[string]bool{}, limits: map[string]string{},
 		hooks: map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding{},
 	}
 }

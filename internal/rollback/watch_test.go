@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/vextrus/finance-rollout/internal/gate"
 )
 
@@ -26,8 +28,9 @@ func TestAWatchIsJudgedByItsEnd(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got := NewWatch(watchBegan, tt.length, nil).Window(watchBegan.Add(tt.now))
-		if want := (gate.Window{Start: watchBegan.Add(tt.from), End: watchBegan.Add(tt.now)}); got != want {
-			t.Errorf("%s: %v, want %v", tt.name, got, want)
+		want := gate.Window{Start: watchBegan.Add(tt.from), End: watchBegan.Add(tt.now)}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", tt.name, diff)
 		}
 	}
 }
@@ -70,7 +73,7 @@ func TestTheQuestionIsThatOfTheJudgement(t *testing.T) {
 	watch := NewWatch(watchBegan, 30*time.Minute, []gate.Criterion{gate.ErrorRate(0.005, 0.01)})
 	question := watch.Question(gate.DefaultMetrics(), watch.Until())
 	judged := watch.Judge(gate.Counts{}, gate.Counts{}, watch.Until())
-	if question.Window != (gate.Window{Start: judged.Start, End: judged.End}) || len(question.Criteria) != 1 ||
+	if !cmp.Equal(question.Window, gate.Window{Start: judged.Start, End: judged.End}) || len(question.Criteria) != 1 ||
 		question.Criteria[0].MinRequests != judged.Results[0].MinRequests {
 		t.Errorf("asked %+v, judged %+v", question, judged)
 	}

@@ -46,7 +46,7 @@ func (r *Rollout) Named(ctx context.Context, image string) (*Rollout, error) {
 	if history, err := ledger.Read(ctx, r.Ledger()); err == nil && len(history.Entries()) > 0 {
 		state = history.State()
 	} else if record, _, err := r.Cluster.ConfigMap(ctx, s.Namespace, names.Record(s.App)); err == nil {
-		// The reader of the ledger reports a broken one; the way down to 0 % needs the name all the same.
+		// The readers of the ledger report that it cannot be read; the way down to 0 % needs the name all the same.
 		state.Release = record["release"]
 		if state.Weight, err = strconv.Atoi(record["weight"]); err != nil {
 			return r, nil //nolint:nilerr // there is no record of a release

@@ -1,10 +1,13 @@
 package rollout
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/smoke"
@@ -28,6 +31,27 @@ func SmokeSuite(s *settings.Settings, getenv func(string) string, now time.Time)
 		origin = from.Reveal()
 	}
 	return suite, tokens.Values(s.Environment, origin), nil
+}
+
+// NoteSmokeTest notes in the ledger when the smoke suite sent requests, so that they are no evidence on the release
+// that lives. Without one there is nothing to note.
+func (r *Rollout) NoteSmokeTest(ctx context.Context, sent gate.Window) error {
+	if sent.Start.IsZero() || r.Settings.IsSingle() {
+		return nil
+	}
+	since, until := sent.Start.UTC(), sent.End.UTC()
+	_, err := ledger.Append(ctx, r.Ledger(), r.Clock.Now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
+		state := current.State()
+		if state.Living() == "" {
+			return nil, nil
+		}
+		return []ledger.Entry{{Kind: ledger.SmokeTested, Who: r.Who, Release: state.Living(), Image: state.LivingImage(),
+			Since: &since, Until: &until}}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("note that the smoke suite's requests are no evidence: %w", err)
+	}
+	return nil
 }
 
 // tokenVariable is the environment variable that a token for the smoke suite is taken from.

@@ -2,6 +2,7 @@ package shift
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -134,6 +135,31 @@ func (c *Capacity) BeforeSelection(ctx context.Context, trackBefore, trackAfter 
 	}
 	if err := c.shift.Latest(ctx); err != nil {
 		return fmt.Errorf("service %s keeps its selector: %w", c.settings.ServiceName, err)
+	}
+	return nil
+}
+
+// SettleSelection lets the Service select what the position says, whatever has changed its selector: a rollback opens
+// a Service to both tracks behind the back of the stack's state, and the update that enters again changes nothing of
+// it. A rollback in the meantime is not overruled: it notes its intent before it opens the Service, so that it is seen
+// afterwards if not before.
+func (c *Capacity) SettleSelection(ctx context.Context) error {
+	namespace, service, track := c.settings.Namespace, c.settings.ServiceName, SelectedTrack(c.settings)
+	selector, exists, err := c.cluster.ServiceSelector(ctx, namespace, service)
+	if err != nil || !exists || selector[names.Track] == track {
+		return err
+	}
+	if err := c.BeforeSelection(ctx, selector[names.Track], track); err != nil {
+		return err
+	}
+	if err := c.cluster.SelectPods(ctx, namespace, service, names.Track, track); err != nil {
+		return err
+	}
+	if track != names.Canary {
+		return nil
+	}
+	if err := c.shift.mayContinue(ctx); err != nil {
+		return errors.Join(err, c.cluster.SelectPods(context.WithoutCancel(ctx), namespace, service, names.Track, ""))
 	}
 	return nil
 }

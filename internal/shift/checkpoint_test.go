@@ -47,8 +47,8 @@ func TestCheckpointOfAnUnchangedPosition(t *testing.T) {
 			if wrote := tr.kinds(t); wrote != tt.wrote {
 				t.Errorf("the ledger holds %s, want %s", wrote, tt.wrote)
 			}
-			if told := strings.Join(tr.heard.infos, "\n"); (told == "") != (tt.told == "") || !strings.Contains(told, tt.told) {
-				t.Errorf("told %q, want %q", told, tt.told)
+			if text := strings.Join(tr.heard.infos, "\n"); (text == "") != (tt.told == "") || !strings.Contains(text, tt.told) {
+				t.Errorf("told %q, want %q", text, tt.told)
 			}
 			if warned := strings.Join(tr.heard.warnings, "\n"); (warned == "") != (tt.warned == "") ||
 				!strings.Contains(warned, tt.warned) {
@@ -73,7 +73,7 @@ func TestACheckpointIsNoReasonNotToUpdate(t *testing.T) {
 	}
 }
 
-// What a rollback or an interrupted update left is written anew by the next update, and passes its gate anew.
+// The next update writes the leftovers of a rollback or of an interrupted update anew, and passes its gate anew.
 func TestAnInterruptionIsSeenUntilAnotherOne(t *testing.T) {
 	tr := newTrial(t, 10, served{}, born)
 	seen := func() int {

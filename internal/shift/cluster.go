@@ -3,6 +3,8 @@ package shift
 import (
 	"context"
 
+	appsv1 "k8s.io/api/apps/v1"
+
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/verify"
 )
@@ -12,12 +14,18 @@ type Cluster interface {
 	rollout.Cluster
 	verify.Cluster
 	Routes
+	// Deployment gives a Deployment; false when it does not exist.
+	Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, bool, error)
 	// WaitDeploymentReady waits until the Deployment has that many ready pods of its present template, and no others.
 	WaitDeploymentReady(ctx context.Context, namespace, name string, replicas int) error
 	// WaitDeploymentAnnotated waits until the Deployment has that many ready pods with that annotation, and no others.
 	WaitDeploymentAnnotated(ctx context.Context, namespace, name, key, value string, replicas int) error
 	// WaitEndpoints waits until the Service sends requests to at least that many of the selected pods.
 	WaitEndpoints(ctx context.Context, namespace, service string, selector map[string]string, atLeast int) error
+	// ServiceSelector gives the labels that a Service selects pods by; false when there is no such Service.
+	ServiceSelector(ctx context.Context, namespace, service string) (map[string]string, bool, error)
+	// SelectPods changes one label of a Service's selector; an empty value stands for any.
+	SelectPods(ctx context.Context, namespace, service, label, value string) error
 }
 
 // Routes is what a move needs of the cluster where a route of the Gateway API splits the requests.

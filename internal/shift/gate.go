@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/names"
@@ -19,12 +17,13 @@ import (
 type Gate struct {
 	shift    *Shift
 	route    *Route
+	capacity *Capacity
 	settings *settings.Settings
 }
 
 // NewGate takes the move and its route; nil where the pods alone split the requests.
 func NewGate(shift *Shift, route *Route) *Gate {
-	return &Gate{shift: shift, route: route, settings: shift.rollout.Settings}
+	return &Gate{shift: shift, route: route, capacity: NewCapacity(shift, route), settings: shift.rollout.Settings}
 }
 
 // Pass verifies the image of the record that is about to be written.
@@ -35,6 +34,11 @@ func (g *Gate) Pass(ctx context.Context, image string) error {
 	}
 	if err := g.checkPods(ctx); err != nil {
 		return err
+	}
+	if !g.settings.IsSingle() {
+		if err := g.capacity.SettleSelection(ctx); err != nil {
+			return err
+		}
 	}
 	if g.settings.IsGateway() {
 		// The requests that are judged come by the weights that the Gateway has accepted.
@@ -47,6 +51,9 @@ func (g *Gate) Pass(ctx context.Context, image string) error {
 		return err
 	}
 	report, err := verify.Run(ctx, g.shift.cluster, options)
+	if noteErr := g.noteSmokeTest(ctx, report); noteErr != nil {
+		return errors.Join(err, noteErr)
+	}
 	if err != nil {
 		return g.refused(ctx, err, image)
 	}
@@ -56,32 +63,14 @@ func (g *Gate) Pass(ctx context.Context, image string) error {
 	return g.shift.log.Info(fmt.Sprintf("%s %s passed its gate\n%s", options.Track, options.Release, report))
 }
 
-// checkPods checks that the tracks have the pods of the position: where the pod count is the weight, another count is
-// another weight than the one that would be recorded. The stack's state does not show the pods that a rollback or
-// somebody else has scaled. The pods of an autoscaler are its own affair.
-func (g *Gate) checkPods(ctx context.Context) error {
-	s := g.settings
-	if s.IsSingle() {
+// noteSmokeTest notes when the suite sent its requests to a canary, whatever their outcome. Without the note they would
+// count in its soak, which stops no update.
+func (g *Gate) noteSmokeTest(ctx context.Context, report verify.Report) error {
+	if !g.settings.HasCanary() {
 		return nil
 	}
-	planned := map[string]int{}
-	if s.Stable.Autoscale == nil {
-		planned[names.StableDeployment(s.App)] = s.Position().Stable
-	}
-	if s.Canary.Autoscale == nil {
-		planned[names.CanaryDeployment(s.App, s.Release)] = s.Position().Canary
-	}
-	for _, deployment := range slices.Sorted(maps.Keys(planned)) {
-		live, err := g.shift.cluster.Replicas(ctx, s.Namespace, deployment)
-		if err != nil {
-			return err
-		}
-		// By weights, more pods change no share; an autoscaler that this update removes may still have them.
-		if live < planned[deployment] || live > planned[deployment] && !s.IsGateway() {
-			return fmt.Errorf("deployment %s/%s has %d pods and shall have %d: somebody else has scaled it; to resolve: "+
-				"pulumi up --refresh",
-				s.Namespace, deployment, live, planned[deployment])
-		}
+	if err := g.shift.rollout.NoteSmokeTest(ctx, report.Sent); err != nil {
+		return g.shift.log.Warn(err.Error())
 	}
 	return nil
 }

@@ -31,8 +31,8 @@ func TestTheBeginningOfAnUpdateRefusesARename(t *testing.T) {
 			if (err != nil) != tt.fails || err != nil && !strings.Contains(err.Error(), "renamed canary") {
 				t.Errorf("error %v", err)
 			}
-			if told := strings.Join(tr.heard.infos, "\n"); told != tt.told {
-				t.Errorf("told %q, want %q", told, tt.told)
+			if text := strings.Join(tr.heard.infos, "\n"); text != tt.told {
+				t.Errorf("told %q, want %q", text, tt.told)
 			}
 			if wrote := tr.kinds(t); wrote != "shift-reached" {
 				t.Errorf("the ledger holds %s", wrote)

@@ -13,6 +13,19 @@ type Track struct {
 	Replicas int
 }
 
+// SelectedTrack is the only track that the Service selects at the position that the update aims for, empty for both.
+func SelectedTrack(s *settings.Settings) string {
+	switch {
+	case s.IsGateway():
+		// Requests that do not come through the Gateway take no part in the trial.
+		return names.Stable
+	case s.Position().Warm:
+		return names.Canary
+	default:
+		return ""
+	}
+}
+
 // StableTrack is the stable track of a stack with two tracks.
 func StableTrack(s *settings.Settings) Track {
 	return Track{

@@ -41,7 +41,7 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 	defer cancel()
 	soak := advance.Soak{Plan: spec.Plan, Extensions: state.Extensions, Since: state.SoakSince, Criteria: spec.Criteria,
 		Queries: spec.Queries}
-	window := gate.Window{Start: state.SoakSince, End: now}
+	window := gate.Window{Start: state.SoakSince, End: now, Except: smokeTests(state)}
 	metrics := spec.Series(names.Canary, state.Release)
 	coverage, err := gate.Cover(ctx, server, metrics, window)
 	if err != nil {
@@ -58,6 +58,15 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 	})
 	soak.Evaluation.Results = append(soak.Evaluation.Results, spec.conditions(ctx, pods, server, state.Release, window)...)
 	return soak
+}
+
+// smokeTests are the times in which the smoke suite sent requests.
+func smokeTests(state ledger.State) []gate.Window {
+	var times []gate.Window
+	for _, test := range state.SmokeTests {
+		times = append(times, gate.Window{Start: test.Start, End: test.End})
+	}
+	return times
 }
 
 // Unseen is the evaluation of a soak whose evidence could not be read.

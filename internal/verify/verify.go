@@ -61,6 +61,8 @@ type Options struct {
 type Report struct {
 	Verdict gate.Verdict
 	Smoke   *smoke.Report
+	// Sent is the time in which the suite sent its requests, to either track; zero if it sent none.
+	Sent gate.Window
 	// Beside is the suite's result on a pod of the stable track if that pod fails every check that the release fails: a
 	// shared dependency fails, and the release is not blamed. Otherwise it is nil.
 	Beside *smoke.Report
@@ -125,13 +127,16 @@ func (e *RefusedError) next() string {
 // Run verifies the release and records the outcome. It returns a *RefusedError for every verdict except pass. Any other
 // error means that the gate could not run or the outcome could not be recorded.
 func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) {
-	suite, err := smokeRolledOut(ctx, cluster, options, options.Deployment, everyPod)
+	suite, sent, err := smokeRolledOut(ctx, cluster, options, options.Deployment, everyPod)
 	if err != nil {
 		return Report{Verdict: gate.Error}, err
 	}
-	report := Report{Verdict: smokeVerdict(suite), Smoke: suite}
+	report := Report{Verdict: smokeVerdict(suite), Smoke: suite, Sent: sent}
 	if report.Verdict == gate.Fail && options.Beside != "" {
-		beside, err := smokeRolledOut(ctx, cluster, options, options.Beside, 1)
+		beside, sent, err := smokeRolledOut(ctx, cluster, options, options.Beside, 1)
+		if err == nil {
+			report.Sent.End = sent.End
+		}
 		// A stable track that cannot be checked does not acquit the release.
 		if err == nil && failsToo(suite, beside) {
 			report.Verdict, report.Beside = gate.Inconclusive, beside
@@ -153,21 +158,21 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) 
 // Smoke runs only the suite against the release's pods and records nothing. It returns an error when the suite could
 // not run.
 func Smoke(ctx context.Context, cluster Cluster, options Options) (Report, error) {
-	suite, err := runSmoke(ctx, cluster, options, options.Deployment, everyPod)
+	suite, sent, err := runSmoke(ctx, cluster, options, options.Deployment, everyPod)
 	if err != nil {
 		return Report{Verdict: gate.Error}, err
 	}
-	return Report{Verdict: smokeVerdict(suite), Smoke: suite}, nil
+	return Report{Verdict: smokeVerdict(suite), Smoke: suite, Sent: sent}, nil
 }
 
 // smokeRolledOut runs the suite once no pod of an earlier template is left: such a pod would answer for the change
 // without having it.
-func smokeRolledOut(ctx context.Context, cluster Cluster, options Options, deployment string, most int) (*smoke.Report,
-	error) {
+func smokeRolledOut(ctx context.Context, cluster Cluster, options Options, deployment string,
+	most int) (report *smoke.Report, sent gate.Window, err error) {
 	wait, cancel := context.WithTimeout(ctx, options.SmokeTimeout)
 	defer cancel()
 	if err := cluster.WaitRolledOut(wait, options.Namespace, deployment); err != nil {
-		return nil, fmt.Errorf("wait for the rollout of deployment %s: %w", deployment, err)
+		return nil, sent, fmt.Errorf("wait for the rollout of deployment %s: %w", deployment, err)
 	}
 	return runSmoke(ctx, cluster, options, deployment, most)
 }
@@ -175,17 +180,17 @@ func smokeRolledOut(ctx context.Context, cluster Cluster, options Options, deplo
 // everyPod is no bound on the number of pods.
 const everyPod = math.MaxInt
 
-// runSmoke runs the suite against at most that many ready pods of the Deployment.
-func runSmoke(ctx context.Context, cluster Cluster, options Options, deployment string, most int) (*smoke.Report,
-	error) {
+// runSmoke runs the suite against at most that many ready pods of the Deployment, and says when it sent its requests.
+func runSmoke(ctx context.Context, cluster Cluster, options Options, deployment string,
+	most int) (report *smoke.Report, sent gate.Window, err error) {
 	ctx, cancel := context.WithTimeout(ctx, options.SmokeTimeout)
 	defer cancel()
 	pods, err := cluster.ReadyPods(ctx, options.Namespace, deployment)
 	if err != nil {
-		return nil, fmt.Errorf("find the pods of %s %s: %w", options.Track, options.Release, err)
+		return nil, sent, fmt.Errorf("find the pods of %s %s: %w", options.Track, options.Release, err)
 	}
 	if len(pods) == 0 {
-		return nil, fmt.Errorf("no pod of %s %s in %s is ready (deployment %s): see `kubectl get deployments,pods -n %s "+
+		return nil, sent, fmt.Errorf("no pod of %s %s in %s is ready (deployment %s): see `kubectl get deployments,pods -n %s "+
 			"--show-labels`",
 			options.Track, options.Release, options.Namespace, deployment, options.Namespace)
 	}
@@ -193,12 +198,15 @@ func runSmoke(ctx context.Context, cluster Cluster, options Options, deployment 
 	for _, pod := range pods[:min(len(pods), most)] {
 		client, address, closePod, err := cluster.PodClient(ctx, options.Namespace, pod.Name, options.Port)
 		if err != nil {
-			return nil, fmt.Errorf("reach pod %s: %w", pod.Name, err)
+			return nil, sent, fmt.Errorf("reach pod %s: %w", pod.Name, err)
 		}
 		defer closePod() //nolint:gocritic // every client is used until the suite is done
 		targets = append(targets, smoke.Target{Name: pod.Name, BaseURL: address, Client: client})
 	}
-	return smoke.Run(ctx, options.Suite, targets, options.Values), nil
+	sent.Start = options.Now()
+	report = smoke.Run(ctx, options.Suite, targets, options.Values)
+	sent.End = options.Now()
+	return report, sent, nil
 }
 
 // failsToo reports whether every check that fails on the release fails on the stable track as well.

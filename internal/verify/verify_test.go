@@ -240,3 +240,29 @@ func TestWithoutABakeTheSmokeSuiteDecides(t *testing.T) {
 		t.Errorf("%v, %s", err, report)
 	}
 }
+
+// The times of both suites go into the report: the requests to the stable track are no evidence either.
+func TestTheReportSaysWhenTheSuiteSentItsRequests(t *testing.T) {
+	start := time.Unix(1700000000, 0)
+	for name, tt := range map[string]struct {
+		canary http.Handler
+		until  time.Time
+	}{
+		"healthy":                        {answering(200), start.Add(time.Second)},
+		"compared with the stable track": {answering(500), start.Add(3 * time.Second)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			given, asked := options(t), 0
+			given.Beside = "finance-service-stable"
+			given.Now = func() time.Time { asked++; return start.Add(time.Duration(asked-1) * time.Second) }
+			report, _ := Run(t.Context(), &servers{pods: []string{"a"}, handler: tt.canary, stable: answering(200)}, given)
+			if !report.Sent.Start.Equal(start) || !report.Sent.End.Equal(tt.until) {
+				t.Errorf("sent from %v to %v, want until %v", report.Sent.Start, report.Sent.End, tt.until)
+			}
+		})
+	}
+	report, err := Run(t.Context(), &servers{handler: answering(200)}, options(t))
+	if err == nil || !report.Sent.Start.IsZero() {
+		t.Errorf("without a pod: sent at %v, %v", report.Sent.Start, err)
+	}
+}

@@ -95,6 +95,28 @@ func TestNormalEventsAreNoFindings(t *testing.T) {
 	}
 }
 
+// A number of pods that is not the plan's is another weight: the finding says who sets it, which weight it is and what
+// to set.
+func TestAWebhookThatScalesIsNamed(t *testing.T) {
+	s := well()
+	for _, situation := range situations {
+		if situation.cause == CauseScaled {
+			situation.change(&s)
+		}
+	}
+	text := Diagnose(s).String()
+	for _, want := range []string{"pulumi-kubernetes-1a2b", "mutating webhook", "18.2 % of the pods in place of 10 %",
+		"pulumi config set replicas 20 -s production", "kubectl get mutatingwebhookconfigurations"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the diagnosis does not say %q:\n%s", want, text)
+		}
+	}
+	*s.Workloads[0].Deployment.Spec.Replicas = 1
+	if diagnosis := Diagnose(s); len(diagnosis.Findings) > 0 {
+		t.Errorf("the planned number of pods: %s", diagnosis)
+	}
+}
+
 func ptr[T any](value T) *T { return &value }
 
 // A dependency that neither track can use has a problem itself.

@@ -51,6 +51,7 @@ const (
 	CauseErrors         Cause = "errors"
 	CauseSlow           Cause = "slow"
 	CauseIsolated       Cause = "isolated"
+	CauseScaled         Cause = "scaled-otherwise"
 )
 
 // ranks orders causes, the highest first. Whatever keeps pods from being created ranks above whatever keeps them from
@@ -67,7 +68,7 @@ var ranks = map[Cause]int{
 	CauseUnreachable: 72, CauseDependency: 71,
 	CauseReadiness: 70,
 	CauseThrottled: 66, CausePressure: 64, CauseSlowDependency: 62,
-	CauseErrors: 60, CauseSlow: 55, CauseNode: 52, CauseNotReady: 50, CauseIsolated: 40,
+	CauseErrors: 60, CauseSlow: 55, CauseNode: 52, CauseNotReady: 50, CauseScaled: 45, CauseIsolated: 40,
 }
 
 // Finding is a cause with its evidence.
@@ -97,7 +98,7 @@ type rule func(Snapshot, Workload) []Finding
 
 var rules = []rule{
 	missing, creation, scheduling, references, images, containers, crashes, probes, dependencies, errorRate, latency,
-	isolated,
+	scaled, isolated,
 }
 
 // Diagnose applies all rules to every workload.

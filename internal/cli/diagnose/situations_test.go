@@ -313,6 +313,13 @@ var situations = []situation{
 	}, CauseSlowDependency, "a dependency is slow"},
 	{"slow", func(s *Snapshot) { s.Workloads[0].Traffic.Slow = gate.Counts{N: 300, K: 100} }, CauseSlow,
 		"the service itself is slow"},
+	{"a webhook that sets two pods", func(s *Snapshot) {
+		canary, stable := int32(2), int32(9)
+		s.Weight, s.Replicas, s.Workloads[0].Planned, s.Workloads[1].Planned = 10, 10, 1, 9
+		s.Workloads[0].Deployment.Spec.Replicas, s.Workloads[1].Deployment.Spec.Replicas = &canary, &stable
+		s.Workloads[0].Deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "pulumi-kubernetes-1a2b",
+			FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:replicas":{}}}`)}}}
+	}, CauseScaled, "has 2 pods and shall have 1"},
 	{"isolated", func(s *Snapshot) { s.pod().Labels[names.Traffic] = names.Isolated }, CauseIsolated,
 		"isolated and get no requests"},
 }

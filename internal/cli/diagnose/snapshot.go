@@ -21,6 +21,9 @@ type Snapshot struct {
 	// Secrets and ConfigMaps hold the keys of the objects that pods refer to, by name; nil for an object that does not
 	// exist. Objects that could not be read are absent.
 	Secrets, ConfigMaps map[string][]string
+	// Weight is the canary's planned share in percent, and Replicas the planned pods of both tracks; Replicas is 0 where
+	// the pods do not split the requests.
+	Weight, Replicas int
 	// Limits are the thresholds for errors and latency.
 	Limits Limits
 	// Unseen lists what could not be read.
@@ -37,6 +40,8 @@ type Limits struct {
 // Workload is a Deployment with its ReplicaSets and pods.
 type Workload struct {
 	Name string
+	// Planned is its number of pods at the position; 0 when that is not known or left to an autoscaler.
+	Planned int
 	// Deployment is nil when it does not exist.
 	Deployment  *appsv1.Deployment
 	ReplicaSets []appsv1.ReplicaSet

@@ -82,6 +82,8 @@ func describe(entry ledger.Entry) Line {
 	case ledger.Rehearsed:
 		line.What, line.Tone = fmt.Sprintf("rollback rehearsed in %s in %v: %s", entry.Stack,
 			time.Duration(entry.Took)*time.Millisecond, word(entry.Verdict)), toneOf(entry.Verdict)
+	case ledger.SmokeTested:
+		line.What = "smoke suite ran; its requests are no evidence"
 	default:
 		line.What = string(entry.Kind)
 	}

@@ -11,7 +11,9 @@ import (
 	"strconv"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
@@ -29,8 +31,13 @@ type Cluster struct {
 	SystemErr error
 	// Unready is what waiting for a Deployment ends with.
 	Unready error
-	// Live are the replicas of every Deployment.
-	Live int
+	// Live are the replicas of every Deployment, Tracks those of some by their names.
+	Live   int
+	Tracks map[string]int
+	// Selector is what the Service selects pods by; nil when there is no Service.
+	Selector map[string]string
+	// ScaledBy is the field manager of every Deployment's replicas; empty for none.
+	ScaledBy string
 	// History is the data of the ledger's ConfigMap, Version its version; 0 for none.
 	History map[string]string
 	Version int
@@ -149,8 +156,38 @@ func (c *Cluster) OpenService(context.Context, string, string, string) (bool, er
 	return false, nil
 }
 
+// Deployment implements program.Cluster. Its pods are Live.
+func (c *Cluster) Deployment(_ context.Context, namespace, name string) (*appsv1.Deployment, bool, error) {
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	if c.ScaledBy != "" {
+		deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: c.ScaledBy,
+			FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:replicas":{}}}`)}}}
+	}
+	return deployment, true, nil
+}
+
+// ServiceSelector implements program.Cluster.
+func (c *Cluster) ServiceSelector(context.Context, string, string) (map[string]string, bool, error) {
+	return maps.Clone(c.Selector), c.Selector != nil, nil
+}
+
+// SelectPods implements program.Cluster.
+func (c *Cluster) SelectPods(_ context.Context, _, service, label, value string) error {
+	c.Awaited = append(c.Awaited, fmt.Sprintf("%s selects %s=%s", service, label, value))
+	delete(c.Selector, label)
+	if value != "" {
+		c.Selector[label] = value
+	}
+	return nil
+}
+
 // Replicas implements program.Cluster.
-func (c *Cluster) Replicas(context.Context, string, string) (int, error) { return c.Live, nil }
+func (c *Cluster) Replicas(_ context.Context, _, name string) (int, error) {
+	if replicas, known := c.Tracks[name]; known {
+		return replicas, nil
+	}
+	return c.Live, nil
+}
 
 // WaitEndpoints implements program.Cluster.
 func (c *Cluster) WaitEndpoints(_ context.Context, _, service string, _ map[string]string, atLeast int) error {

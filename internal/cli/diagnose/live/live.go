@@ -49,6 +49,8 @@ type Server interface {
 // Target is a Deployment to diagnose.
 type Target struct {
 	Name string
+	// Planned is its number of pods at the position; 0 when that is not known.
+	Planned int
 	// Metrics select its series; nil skips Prometheus.
 	Metrics *gate.Metrics
 }
@@ -57,6 +59,8 @@ type Target struct {
 type Options struct {
 	Stack, Environment, Namespace string
 	Targets                       []Target
+	// Weight and Replicas are the planned share of the canary and the pods of both tracks; see [diagnose.Snapshot].
+	Weight, Replicas int
 	// Port and HealthPath locate a pod's health report.
 	Port       int
 	HealthPath string
@@ -95,6 +99,7 @@ func Gather(ctx context.Context, cluster Cluster, server Server, options Options
 	r := &reader{cluster: cluster, server: server, options: options, snapshot: &diagnose.Snapshot{
 		Now: options.Now(), Stack: options.Stack, Environment: options.Environment, Namespace: options.Namespace,
 		Secrets: map[string][]string{}, ConfigMaps: map[string][]string{}, Limits: limitsOf(options.Criteria),
+		Weight: options.Weight, Replicas: options.Replicas,
 	}}
 	var err error
 	r.snapshot.Events, err = cluster.Events(ctx, options.Namespace)
@@ -106,7 +111,7 @@ func Gather(ctx context.Context, cluster Cluster, server Server, options Options
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for i, target := range options.Targets {
-		r.snapshot.Workloads[i].Name = target.Name
+		r.snapshot.Workloads[i].Name, r.snapshot.Workloads[i].Planned = target.Name, target.Planned
 		r.workload(ctx, &group, &r.snapshot.Workloads[i], target)
 	}
 	_ = group.Wait() // The snapshot lists what failed.

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/names"
@@ -19,13 +20,30 @@ func OptionsOf(s *settings.Settings, stack string, window time.Duration, healthP
 		Criteria: spec.Criteria, Window: window, Now: now,
 		Redact: func(text string) string { return redact.Text(text, nil) },
 	}
-	add := func(name, track, version string) {
+	position := s.Position()
+	if !s.IsGateway() {
+		options.Weight, options.Replicas = position.Weight, s.Replicas
+	}
+	add := func(name, track, version string, planned int, autoscale *settings.Autoscale) {
 		metrics := spec.Series(track, version)
-		options.Targets = append(options.Targets, Target{Name: name, Metrics: &metrics})
+		if autoscale != nil {
+			planned = 0
+		}
+		options.Targets = append(options.Targets, Target{Name: name, Metrics: &metrics, Planned: planned})
 	}
 	if s.HasCanary() {
-		add(names.CanaryDeployment(s.App, s.Release), names.Canary, s.Release)
+		add(names.CanaryDeployment(s.App, s.Release), names.Canary, s.Release, position.Canary, s.Canary.Autoscale)
 	}
-	add(rollout.StableDeployment(s), names.Stable, "")
+	add(rollout.StableDeployment(s), names.Stable, "", position.Stable, s.Stable.Autoscale)
 	return options
+}
+
+// Unplanned are the options without the numbers of the plan, for a rollout that does not stand where the configuration
+// says.
+func (o Options) Unplanned() Options {
+	o.Weight, o.Replicas, o.Targets = 0, 0, slices.Clone(o.Targets)
+	for i := range o.Targets {
+		o.Targets[i].Planned = 0
+	}
+	return o
 }
