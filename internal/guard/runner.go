@@ -147,11 +147,7 @@ func (r *runner) readLedger(ctx context.Context) {
 				err = r.guard.heads.follow(r.config.Spec.Namespace+"/"+r.config.Ledger, history)
 			}
 			if err != nil {
-<<<<<<< HEAD
 				// Entries read before still count: a latch that was cut off still keeps its image out.
-=======
-				// The record of before stays in force: a latch that was cut off still keeps its image out.
->>>>>>> night
 				r.failed(ctx, SourceLedger, err)
 				return
 			}

@@ -68,11 +68,7 @@ func (c *Client) SwapConfigMap(ctx context.Context, namespace, name string, data
 	switch {
 	case err == nil:
 		return nil
-<<<<<<< HEAD
 	// A ConfigMap deleted in the meantime is a conflict as well: the data may rest on what is gone.
-=======
-	// A ConfigMap that was deleted meanwhile is a conflict as well: the data may rest on it.
->>>>>>> night
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), version != "" && apierrors.IsNotFound(err):
 		return fmt.Errorf("configmap %s/%s: %w", namespace, name, ErrConflict)
 	default:
