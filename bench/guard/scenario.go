@@ -170,7 +170,7 @@ func (b *bench) once(ctx context.Context, s scenario) (outcome, error) {
 		out <- ended{at, err}
 	}()
 	began := time.Now()
-	ready, err := b.stack.Enter(ctx, map[string]string{"FAULTS": s.faults})
+	ready, err := b.enterBad(ctx, s, customers)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -184,6 +184,26 @@ func (b *bench) once(ctx context.Context, s scenario) (outcome, error) {
 	case <-time.After(s.limit):
 		return b.outcome(ctx, customers, began, time.Time{}, -1)
 	}
+}
+
+// enterBad lets the canary in with the scenario's faults and returns when they began. Kept connections must lead to the
+// canary first: those that were opened before it came never reach it.
+func (b *bench) enterBad(ctx context.Context, s scenario, customers *fixture.Customers) (time.Time, error) {
+	if b.options.kept == 0 {
+		return b.stack.Enter(ctx, map[string]string{"FAULTS": s.faults})
+	}
+	if _, err := b.stack.Enter(ctx, map[string]string{"FAULTS": "", "FAULTS_ENABLED": "true"}); err != nil {
+		return time.Time{}, err
+	}
+	if err := customers.Reach(ctx, b.stack.CanaryDeployment()+"-"); err != nil {
+		return time.Time{}, fmt.Errorf("no kept connection leads to the canary: %w", err)
+	}
+	pods, err := b.stack.Pods(ctx, names.Canary)
+	if err != nil {
+		return time.Time{}, err
+	}
+	began := time.Now()
+	return began, b.stack.FaultAtOnce(ctx, pods, s.faults)
 }
 
 // outcome reads the outcome of a run once the guard has completed its rollback; the next run would remove pods that the
