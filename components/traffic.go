@@ -58,9 +58,9 @@ type Traffic struct {
 	ServiceName pulumi.StringOutput
 }
 
-// options are those of the Service. The provider waits for its endpoints, of which the pods of both tracks are some: the
-// limit is the tracks', so that one that never becomes ready ends the update when they do. It is no annotation, because
-// that would change the Services of existing stacks.
+// options are those of the Service. The provider waits for its endpoints, the pods of both tracks: the limit is the
+// tracks', so that a pod that never becomes ready ends the update when they do. It is no annotation, because that would
+// change the Services of existing stacks.
 func (a *TrafficArgs) options(traffic *Traffic) []pulumi.ResourceOption {
 	options := []pulumi.ResourceOption{
 		pulumi.Parent(traffic), pulumi.ResourceHooks(a.Hooks), pulumi.Protect(a.Protect),

@@ -235,7 +235,7 @@ func cutOffFromAPIServer(t *testing.T, g *guarded) {
 	g.withoutAPIServer(t, 20*time.Second)
 	time.Sleep(10 * time.Second)
 	g.expectIn(t)
-	g.fault(t, names.Canary, "errors=0.33")
+	g.fault(t, "errors=0.33")
 	g.withoutAPIServer(t, time.Minute)
 	g.expectOut(t)
 	if after := g.rollbacks(t); after != before+1 {
@@ -317,6 +317,6 @@ func guardWithoutPrometheus(t *testing.T, g *guarded) {
 	g.customers(t)
 	time.Sleep(10 * time.Second)
 	g.expectIn(t)
-	g.fault(t, names.Canary, "errors=0.33")
+	g.fault(t, "errors=0.33")
 	g.expectOut(t)
 }

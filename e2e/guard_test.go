@@ -185,7 +185,7 @@ func keptConnections(t *testing.T, g *guarded) {
 		}
 		out <- at
 	}()
-	g.fault(t, names.Canary, "errors=0.33")
+	g.fault(t, "errors=0.33")
 	isolated := <-out
 	if isolated.IsZero() {
 		t.Fatal("the canary was not isolated")
@@ -229,16 +229,16 @@ func crashLoop(t *testing.T, g *guarded) {
 func readinessLost(t *testing.T, g *guarded) {
 	g.enter(t, healthy)
 	time.Sleep(2 * time.Second)
-	g.fault(t, names.Canary, "not-ready")
+	g.fault(t, "not-ready")
 	if latch := g.expectOut(t); !strings.Contains(latch.Reason, "readiness probe fails") {
 		t.Errorf("the latch tells %q", latch.Reason)
 	}
 }
 
-// fault switches the faults of all running pods of a track.
-func (g *guarded) fault(t *testing.T, track, faults string) {
+// fault switches the faults of all running pods of the canary.
+func (g *guarded) fault(t *testing.T, faults string) {
 	t.Helper()
-	pods, err := g.Pods(t.Context(), track)
+	pods, err := g.Pods(t.Context(), names.Canary)
 	if err != nil {
 		t.Fatal(err)
 	}

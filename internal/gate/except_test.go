@@ -30,9 +30,10 @@ func TestTheSmokeSuitesRequestsAreNoEvidence(t *testing.T) {
 		except    []Window
 		requested int64
 	}{
-		"counted with them":          {pages: page(0, 32, 39, 44, 80, 84), requested: 84},
-		"counted without them":       {pages: page(0, 32, 39, 44, 80, 84), except: suites, requested: 7 + 5 + 4},
-		"the suite's were the first": {pages: page(0, 32, 39, 44, 80, 84)[1:], births: scraped, except: suites, requested: 16},
+		"counted with them":    {pages: page(0, 32, 39, 44, 80, 84), requested: 84},
+		"counted without them": {pages: page(0, 32, 39, 44, 80, 84), except: suites, requested: 7 + 5 + 4},
+		"the suite's were the first": {pages: page(0, 32, 39, 44, 80, 84)[1:], births: scraped, except: suites,
+			requested: 16},
 		"of a process that started before the suite": {pages: page(0, 32, 39, 44, 80, 84)[2:], except: suites, requested: 9,
 			births: map[string]model.Matrix{startedOfCanary: {stream("pod=a", at(90*time.Second, unix(-40*time.Second)))}}},
 		"clocks that differ by three seconds": {pages: page(0, 32, 39, 44, 80, 84), requested: 7 + 5,

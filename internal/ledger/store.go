@@ -20,8 +20,8 @@ type Store interface {
 	Save(ctx context.Context, data map[string]string, version string) error
 }
 
-// Authenticator is a [Store] that knows under which name its server knows the writer. The name is empty where the server
-// does not tell: an entry is never lost for lack of it.
+// Authenticator is a [Store] whose server knows the writer by a name. The name is empty where the server does not tell:
+// an entry is never lost for lack of it.
 type Authenticator interface {
 	Account(ctx context.Context) string
 }

@@ -84,7 +84,8 @@ func (c podCounts) resolve(scaler podstate.Scaler, deployment string, live, plan
 	case !scaler.IsAdmission():
 		return refresh
 	}
-	exempt := fmt.Sprintf("exempt the namespace %s from the webhook (kubectl get mutatingwebhookconfigurations)", s.Namespace)
+	exempt := fmt.Sprintf("exempt the namespace %s from the webhook (kubectl get mutatingwebhookconfigurations)",
+		s.Namespace)
 	if command := c.plan(deployment, live); command != "" && live > planned {
 		exempt += ", or plan for its number: " + command
 	}
