@@ -174,7 +174,7 @@ func drawn(t *rapid.T) (Calendar, time.Time) {
 	moment := func(name string) time.Time {
 		return begin.Add(time.Duration(rapid.Int64Range(0, int64(400*day)).Draw(t, name)))
 	}
-	c := Calendar{Zone: location}
+	c, now := Calendar{Zone: location}, moment("now")
 	for weekday := range time.Saturday + 1 {
 		if rapid.Bool().Draw(t, weekday.String()) {
 			c.Days = append(c.Days, weekday)
@@ -191,9 +191,10 @@ func drawn(t *rapid.T) (Calendar, time.Time) {
 			To: from.Add(time.Duration(rapid.Int64Range(1, int64(40*day)).Draw(t, "length")))})
 	}
 	if rapid.Bool().Draw(t, "every") {
-		c.Last, c.Every = moment("last"), time.Duration(rapid.Int64Range(1, int64(10*day)).Draw(t, "least"))
+		c.Every = time.Duration(rapid.Int64Range(1, int64(10*day)).Draw(t, "least"))
+		c.Last = now.Add(-time.Duration(rapid.Int64Range(0, int64(20*day)).Draw(t, "ago")))
 	}
-	return c, moment("now")
+	return c, now
 }
 
 func TestTheNextOpeningIsOpenAndTheFirst(t *testing.T) {

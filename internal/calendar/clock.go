@@ -38,8 +38,11 @@ func instant(wall time.Time, zone *time.Location) time.Time {
 }
 
 // Format is a moment for people: Mon 2026-11-30 09:00 Europe/Berlin. Seconds are shown where there are any, and a
-// fraction counts as a whole one, so that nobody comes too early.
+// fraction counts as a whole one, so that nobody comes too early. Without a zone it is in UTC.
 func Format(t time.Time, zone *time.Location) string {
+	if zone == nil {
+		zone = time.UTC
+	}
 	if fraction := t.Nanosecond(); fraction > 0 {
 		t = t.Add(time.Second - time.Duration(fraction))
 	}

@@ -29,9 +29,9 @@ type moment struct {
 func (m moment) instant() time.Time { return instant(m.wall, m.zone) }
 
 // ParseEvents reads the VEVENTs of an iCalendar file (RFC 5545). A time without a zone of its own is in the given one.
-// Alarms, to-dos and definitions of time zones are passed over, and so are cancelled events; a time zone is known by its
-// IANA name. Whatever else could move or repeat a freeze and is not understood is an error, because a freeze that is
-// passed over in silence is none.
+// Alarms, to-dos and definitions of time zones are passed over, and so are cancelled events; a time zone is known by
+// its IANA name. Whatever else could move or repeat a freeze and is not understood is an error, because a freeze that
+// is passed over in silence is none.
 func ParseEvents(text string, zone *time.Location) ([]Event, error) {
 	reader := eventReader{zone: zone}
 	for _, line := range unfold(text) {
