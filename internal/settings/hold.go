@@ -141,9 +141,6 @@ func (s *Settings) validateCalendar(found *problems) {
 		}
 		parsed.Freezes = append(parsed.Freezes, freeze)
 	}
-	if c.Every < 0 {
-		found.add("calendar.every", c.Every.String(), found.setPath("calendar.every", "20h"), "must not be negative")
-	}
 	parsed.Every = time.Duration(c.Every)
 	s.holds.calendarUntil = c.Override.validate(found, "calendar.override", zone)
 }
