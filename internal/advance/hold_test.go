@@ -44,7 +44,8 @@ func TestHolds(t *testing.T) {
 		curable bool
 	}{
 		{name: "open", change: func(f *Facts) { f.Holds.Calendar = &Calendar{} }, curable: true},
-		{name: "closed", change: func(f *Facts) { f.Holds.Calendar = closed(t) }, causes: []Cause{CauseCalendar}, curable: true,
+		{name: "closed", change: func(f *Facts) { f.Holds.Calendar = closed(t) },
+			causes: []Cause{CauseCalendar}, curable: true,
 			words: []string{"now is Mon 2026-03-02 10:00 Europe/Berlin", "it is Monday, and calendar.days allows Tue",
 				"opens Tue 2026-03-03 09:00 Europe/Berlin", "wait until Tue 2026-03-03 09:00 Europe/Berlin",
 				"pulumi config set --path calendar.override.reason WHY -s production",

@@ -320,6 +320,8 @@ func TestHowAMoveEnds(t *testing.T) {
 		"allowed":                {advance.Decision{}, terminal.ExitDone},
 		"too early":              {refused(advance.CauseSoak, advance.CauseCriteria), terminal.ExitUnknown},
 		"blind":                  {refused(advance.CauseBlind), terminal.ExitUnknown},
+		"closed":                 {refused(advance.CauseCalendar, advance.CauseIncident), terminal.ExitUnknown},
+		"not signed off":         {refused(advance.CauseSoak, advance.CauseChecklist), terminal.ExitFailed},
 		"latched":                {refused(advance.CauseLatched), terminal.ExitFailed},
 		"early and not verified": {refused(advance.CauseSoak, advance.CauseStaging), terminal.ExitFailed},
 		"worse than the limit":   {failed, terminal.ExitFailed},
