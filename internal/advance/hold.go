@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/calendar"
+	"github.com/vextrus/finance-rollout/internal/plan"
 )
 
 // Holds are the facts outside the release that hold an upward move back. The zero Holds hold nothing back.
@@ -15,6 +16,19 @@ type Holds struct {
 	Incidents *Incidents
 	// Missing are the required attestations that do not hold.
 	Missing []Attestation
+}
+
+// For are the holds that count for a kind of move. A shift that was interrupted was begun in time: half a shift is worse
+// than one that is completed late. An incident stops it all the same, since it gives the canary more requests now.
+func (h Holds) For(kind plan.Kind) Holds {
+	switch {
+	case kind == plan.Resume:
+		return Holds{Incidents: h.Incidents}
+	case !(plan.Move{Kind: kind}).IsUpward():
+		return Holds{}
+	default:
+		return h
+	}
 }
 
 // Calendar is the stack's calendar at the moment of the decision.
@@ -66,7 +80,7 @@ const mostShown = 5
 
 // hold judges what is outside the release. Going down and staying need none of it.
 func (d *Decision) hold(f Facts) {
-	refusals, lifted := f.Holds.Judge(f.Now, f.Stack)
+	refusals, lifted := f.Holds.For(d.Move.Kind).Judge(f.Now, f.Stack)
 	d.Refusals, d.Lifted = append(d.Refusals, refusals...), append(d.Lifted, lifted...)
 }
 

@@ -172,6 +172,12 @@ func TestHoldsAreForUpwardMovesAlone(t *testing.T) {
 		})
 	}
 	facts := atTen()
+	facts.Standing.Begun = begun(30)
+	facts.Holds = Holds{Calendar: closed(t), Missing: []Attestation{{"sign-off", "no"}}}
+	if decision := Decide(facts); decision.Move.Kind != plan.Resume || !decision.Allowed() {
+		t.Errorf("a shift that was begun in time is left half done: %s", decision)
+	}
+	facts = atTen()
 	facts.Holds.Calendar, facts.Soak.Evaluation = closed(t), evaluation(gate.Fail)
 	decision := Decide(facts)
 	if last := decision.Refusals[len(decision.Refusals)-1]; !decision.RollBack || last.Cause != CauseFailed {

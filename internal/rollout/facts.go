@@ -44,7 +44,7 @@ func (r *Rollout) Facts(ctx context.Context, state ledger.State, target plan.Tar
 		facts.Override = &advance.Override{Weight: s.Override.Weight.Percent, Reason: s.Override.Reason}
 	}
 	move, err := facts.Stages.Move(facts.Standing, target)
-	if err == nil && move.IsUpward() {
+	if err == nil {
 		facts.Holds = r.Holds(ctx, state, move.Kind)
 	}
 	if err == nil && (move.Kind == plan.Advance || move.Kind == plan.Finish) {

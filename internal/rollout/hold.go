@@ -23,13 +23,13 @@ import (
 // incidentWait bounds the question for firing alerts.
 const incidentWait = 30 * time.Second
 
-// Holds reads what may hold an upward move back from outside the release. An interrupted shift is the last upward move
-// itself, and so is not limited by it.
+// Holds reads what holds a move of this kind back from outside the release. Going down waits for no file and no server.
 func (r *Rollout) Holds(ctx context.Context, state ledger.State, kind plan.Kind) advance.Holds {
-	if kind == plan.Resume {
-		state.Raised = time.Time{}
+	if !(plan.Move{Kind: kind}).IsUpward() {
+		return advance.Holds{}
 	}
-	return advance.Holds{Calendar: r.calendar(state), Incidents: r.incidents(ctx), Missing: r.missing(state)}
+	holds := advance.Holds{Calendar: r.calendar(state), Incidents: r.incidents(ctx), Missing: r.missing(state)}
+	return holds.For(kind)
 }
 
 // calendar is the stack's calendar now; nil where it has none.

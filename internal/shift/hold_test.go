@@ -132,9 +132,9 @@ func TestTheLedgerKeepsWhatWasLifted(t *testing.T) {
 	}
 }
 
-// An interrupted shift goes on, although it is itself the last upward move.
-func TestAnInterruptedShiftIsNotHeldBackByItself(t *testing.T) {
-	tr := holding(t, 30, served{}, "calendar", `{"every":"24h"}`)
+// An interrupted shift was begun in time and goes on, unless an incident is open.
+func TestAnInterruptedShiftGoesOn(t *testing.T) {
+	tr := holding(t, 30, served{}, "calendar", `{"every":"24h","days":["Mon"]}`)
 	begun := ledger.Entry{Kind: ledger.ShiftBegun, Release: "v2", Image: onTrial, Stable: oldImage, From: 10, To: 30}
 	now := tr.rollout.Clock.Now()
 	if _, err := ledger.Write(t.Context(), tr.rollout.Ledger(), func() time.Time { return now.Add(-time.Hour) },
@@ -143,5 +143,10 @@ func TestAnInterruptedShiftIsNotHeldBackByItself(t *testing.T) {
 	}
 	if err := tr.Judge(t.Context()); err != nil {
 		t.Error(err)
+	}
+	held := holding(t, 30, alerting{}, "incidents", `{"alerts":["severity=\"critical\""]}`)
+	held.world.History, held.world.Version = tr.world.History, tr.world.Version
+	if err := held.Judge(t.Context()); err == nil || !strings.Contains(err.Error(), "open incident") {
+		t.Errorf("error %v", err)
 	}
 }
