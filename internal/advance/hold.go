@@ -86,8 +86,8 @@ func (d *Decision) hold(f Facts) {
 
 // Judge gives the refusals of an upward move, and those that do not count. The stack's name appears in commands.
 func (h Holds) Judge(now time.Time, stack string) (refusals []Refusal, lifted []Lifted) {
-	add := func(override *TimedOverride, found []Refusal) {
-		for _, refusal := range found {
+	add := func(override *TimedOverride, list []Refusal) {
+		for _, refusal := range list {
 			if override != nil && now.Before(override.Until) {
 				lifted = append(lifted, Lifted{Refusal: refusal, By: *override})
 				continue

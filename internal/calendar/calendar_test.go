@@ -10,11 +10,11 @@ import (
 
 func zone(t testing.TB, name string) *time.Location {
 	t.Helper()
-	found, err := ParseZone(name)
+	location, err := ParseZone(name)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	return found
+	return location
 }
 
 // at reads an instant.

@@ -13,10 +13,8 @@ import (
 
 // ParseZone reads the IANA name of a time zone. Local is no name: two machines would judge differently.
 func ParseZone(name string) (*time.Location, error) {
-	if name != "" && name != "Local" {
-		if zone, err := time.LoadLocation(name); err == nil {
-			return zone, nil
-		}
+	if zone, err := time.LoadLocation(name); err == nil && name != "" && name != "Local" {
+		return zone, nil
 	}
 	return nil, errors.New("no time zone: allowed is an IANA name such as UTC, Europe/Berlin or America/New_York")
 }

@@ -82,13 +82,15 @@ const (
 
 // parseMoment reads a date or a time: in UTC, in the zone that TZID names, or in the given one.
 func parseMoment(p property, zone *time.Location) (moment, error) {
-	if kind := p.params["VALUE"]; strings.EqualFold(kind, "DATE") {
+	switch kind := strings.ToUpper(p.params["VALUE"]); kind {
+	case "", "DATE-TIME":
+	case "DATE":
 		wall, err := time.Parse(icsDate, p.value)
 		if err != nil {
 			return moment{}, fmt.Errorf("%s %q is no date such as 20261218", p.name, p.value)
 		}
 		return moment{wall: wall, zone: zone, isDate: true}, nil
-	} else if kind != "" && !strings.EqualFold(kind, "DATE-TIME") {
+	default:
 		return moment{}, fmt.Errorf("%s is a %s: allowed are a date and a time", p.name, kind)
 	}
 	text, isUTC := strings.CutSuffix(p.value, "Z")

@@ -86,12 +86,12 @@ func (r *Rollout) incidents(ctx context.Context) *advance.Incidents {
 	if !s.HasIncidents() {
 		return nil
 	}
-	found := &advance.Incidents{
-		Override: timedOverride("incidents.override", s.Incidents.Override.Reason, s.IncidentsOverride())}
 	alerts, alertsErr := r.firing(ctx)
 	file, fileErr := r.incidentFile()
-	found.Open, found.Err = append(alerts, file...), errors.Join(alertsErr, fileErr)
-	return found
+	return &advance.Incidents{
+		Open: append(alerts, file...), Err: errors.Join(alertsErr, fileErr),
+		Override: timedOverride("incidents.override", s.Incidents.Override.Reason, s.IncidentsOverride()),
+	}
 }
 
 // firing are the alerts that meet the stack's matchers. What cannot be asked is an error: no answer is not a pass.

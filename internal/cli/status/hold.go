@@ -37,7 +37,7 @@ func (s *Status) when() string {
 		case hold.Opens != "":
 			waits = append(waits, "the calendar opens "+hold.Opens)
 		default:
-			waits = append(waits, "this is over: "+hold.Cause)
+			waits = append(waits, "this is resolved: "+hold.Cause)
 		}
 	}
 	if len(waits) == 0 {

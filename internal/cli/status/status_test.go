@@ -101,7 +101,7 @@ func TestJudge(t *testing.T) {
 		{"soaked and good, and an incident is open", soaking, func(s *Status, _ *facts) {
 			s.Soak.Soaked, s.Soak.Verdict = s.Soak.Required, gate.Pass
 			s.Holds = []Hold{{Cause: "open incident", Reason: "alert"}, {Cause: "calendar closed", Lifted: "hotfix"}}
-		}, PhaseReady, InOrder, []string{"--to 30, when this is over: open incident"}},
+		}, PhaseReady, InOrder, []string{"--to 30, when this is resolved: open incident"}},
 		{"soaked and good by the last checkpoint alone", soaking, func(s *Status, _ *facts) {
 			s.Soak.Soaked, s.Soak.Verdict, s.Soak.Source = s.Soak.Required, gate.Pass, SourceCheckpoint
 		}, PhaseSoaking, InOrder, nil},
