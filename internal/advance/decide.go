@@ -13,7 +13,9 @@ import (
 //
 // A move that raises nothing needs no evidence: the operator can go down, stay, or settle at 0 at any time. Entering
 // needs an open latch and an image that staging has verified. Advancing and finishing need the soak of the current
-// stage: its full time and the verdict pass. The verdict fail rolls the canary back.
+// stage: its full time and the verdict pass. The verdict fail rolls the canary back, whatever the calendar says. All
+// upward moves need an open calendar, no open incident and the attestations that the stack requires; of these a resumed
+// shift needs only that no incident is open.
 func Decide(f Facts) Decision {
 	move, err := f.Stages.Move(f.Standing, f.Target)
 	decision := Decision{Move: move}
@@ -24,6 +26,9 @@ func Decide(f Facts) Decision {
 	decision.latch(f)
 	if err == nil && move.Raises() {
 		decision.staging(f)
+	}
+	if err == nil {
+		decision.hold(f)
 	}
 	if err == nil && (move.Kind == plan.Advance || move.Kind == plan.Finish) {
 		decision.soak(f)

@@ -22,6 +22,11 @@ const (
 	CauseCriteria Cause = "criteria not met"
 	CauseFailed   Cause = "criteria failed"
 	CauseBlind    Cause = "no evidence"
+	CauseCalendar Cause = "calendar closed"
+	// CauseCalendarUnknown: the calendar itself cannot be read.
+	CauseCalendarUnknown Cause = "calendar not readable"
+	CauseIncident        Cause = "open incident"
+	CauseChecklist       Cause = "checklist incomplete"
 )
 
 // Refusal is one reason against a shift.
@@ -32,11 +37,11 @@ type Refusal struct {
 	Resolve string
 }
 
-// Curable reports whether time or traffic alone can resolve the refusal. Such a refusal is a warning on preview; any
-// other is an error there.
+// Curable reports whether time or traffic alone can resolve the refusal: an incident ends as well. Such a refusal is a
+// warning on preview; any other is an error there.
 func (r Refusal) Curable() bool {
 	switch r.Cause {
-	case CauseSoak, CauseCriteria, CauseBlind:
+	case CauseSoak, CauseCriteria, CauseBlind, CauseCalendar, CauseIncident:
 		return true
 	default:
 		return false
@@ -52,6 +57,8 @@ type Decision struct {
 	Move plan.Move
 	// Refusals are the reasons against the shift. It is allowed if there are none, or if it is overridden.
 	Refusals []Refusal
+	// Lifted are refusals that do not count, because an override of their own is in force.
+	Lifted []Lifted
 	// Overridden is the operator's override that allows the shift in spite of the refusals; nil for none.
 	Overridden *Override
 	// Soak is the evidence behind the decision; nil where none was needed.
@@ -96,6 +103,10 @@ func (d Decision) String() string {
 	}
 	for _, refusal := range d.Refusals {
 		fmt.Fprintf(&out, "- %s: %s\n  to resolve: %s\n", refusal.Cause, refusal.Reason, refusal.Resolve)
+	}
+	for _, lifted := range d.Lifted {
+		fmt.Fprintf(&out, "- %s: %s\n  lifted by %s until %s: %s\n", lifted.Cause, lifted.Reason, lifted.By.Key,
+			timestamp(lifted.By.Until), lifted.By.Reason)
 	}
 	if d.Soak != nil {
 		out.WriteString(d.Soak.String())

@@ -26,6 +26,8 @@ type Facts struct {
 	Soak *Soak
 	// Staging is staging's verification of the target's image.
 	Staging Staging
+	// Holds are what holds an upward move back from outside the release.
+	Holds Holds
 	// Override allows this shift in an emergency; nil for none.
 	Override *Override
 }

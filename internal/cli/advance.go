@@ -134,6 +134,9 @@ func (s *session) showDecision(decision advance.Decision) error {
 			decision.Move, s.stack.Name))
 	case !decision.Allowed():
 		head = style.Bad(decision.Move.String() + " is refused")
+	case len(decision.Lifted) > 0:
+		head = style.Warn(fmt.Sprintf("%s is allowed, because %s lifts: %s", decision.Move, decision.Lifted[0].By.Key,
+			decision.Lifted[0].Cause))
 	}
 	return s.output.Text(fmt.Sprintf("%s\n%s\n", head, decision))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -12,11 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
-
-// attestationName matches valid names.
-var attestationName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
 // usualAttestations are the attestations on the checklist.
 func usualAttestations() []string {
@@ -78,7 +75,7 @@ func attestCommand() *cobra.Command {
 
 // checkAttestation checks an attestation and sets the end of its validity.
 func checkAttestation(entry *ledger.Entry, until string, now time.Time) error {
-	if !attestationName.MatchString(entry.Name) {
+	if !names.IsAttestation(entry.Name) {
 		return fmt.Errorf("name %q: allowed are lower-case letters, digits and -, starting with a letter", entry.Name)
 	}
 	if entry.Link == "" {

@@ -42,6 +42,12 @@ func TestAttestations(t *testing.T) {
 	if _, exists := (&Ledger{}).Rehearsal(); exists {
 		t.Error("an empty ledger has a rehearsal")
 	}
+	if entry, attested := ledger.State().Attested("security-audit"); !attested || entry.Link != "https://wiki/audit/2" {
+		t.Errorf("the state has %+v, %v", entry, attested)
+	}
+	if entry, attested := ledger.State().Attested("nothing"); attested {
+		t.Errorf("the state has %+v", entry)
+	}
 	if state := ledger.State(); state.Weight != 0 || state.Begun != nil || state.Interruption() != 0 {
 		t.Errorf("attestations move the rollout: %+v", state)
 	}

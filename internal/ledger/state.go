@@ -26,8 +26,11 @@ type State struct {
 	SmokeTests []Span
 	// Unfinished is a rollback that began and has no recorded outcome; nil for none.
 	Unfinished *Entry
+	// Raised is when the last shift began that gave an image more requests, whatever became of it; zero for none.
+	Raised time.Time
 
 	latches      map[string]Entry
+	attested     map[string]Entry
 	soakEntry    int
 	interruption int
 }
@@ -48,6 +51,12 @@ func (s State) Interruption() int {
 // Latch is the entry that keeps an image out of traffic. The second result is false if there is none.
 func (s State) Latch(image string) (Entry, bool) {
 	entry, ok := s.latches[image]
+	return entry, ok
+}
+
+// Attested is the newest attestation of a name. The second result is false if there is none.
+func (s State) Attested(name string) (Entry, bool) {
+	entry, ok := s.attested[name]
 	return entry, ok
 }
 
@@ -109,7 +118,7 @@ func (l *Ledger) LastMove() (Entry, bool) {
 
 // State derives the rollout's position from the history.
 func (l *Ledger) State() State {
-	s := State{latches: map[string]Entry{}}
+	s := State{latches: map[string]Entry{}, attested: map[string]Entry{}}
 	for _, entry := range l.entries {
 		s.apply(entry)
 	}
@@ -146,6 +155,8 @@ func (s *State) apply(entry Entry) {
 			s.latches[entry.Image] = entry
 		}
 		s.out(entry)
+	case Attested:
+		s.attested[entry.Name] = entry
 	case LatchReleased:
 		for image, latch := range s.latches {
 			if latch.Seq == entry.Ref {
@@ -161,6 +172,9 @@ func (s *State) apply(entry Entry) {
 func (s *State) begin(entry Entry) {
 	begun := entry
 	s.Begun = &begun
+	if entry.To > entry.From {
+		s.Raised = entry.Time
+	}
 	if s.Stable == "" {
 		s.Stable = entry.Stable
 	}
@@ -171,6 +185,9 @@ func (s *State) begin(entry Entry) {
 func (s *State) reach(entry Entry) {
 	if entry.Ref > 0 {
 		s.interruption = entry.Ref
+	}
+	if s.Begun == nil && entry.To > s.Weight {
+		s.Raised = entry.Time
 	}
 	if entry.To != s.Weight || entry.Image != s.Image && entry.To > 0 {
 		s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = entry.Time, entry.Seq, 0, time.Time{}

@@ -1,6 +1,9 @@
 package names
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // Ledger is the name of the ConfigMap that holds an app's ledger.
 func Ledger(app string) string { return app + "-ledger" }
@@ -63,3 +66,9 @@ func Digest(reference string) string {
 	_, digest, _ := strings.Cut(reference, "@")
 	return digest
 }
+
+var attestation = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+
+// IsAttestation reports whether an attestation may have the name: lower-case letters, digits and -, starting with a
+// letter.
+func IsAttestation(name string) bool { return attestation.MatchString(name) }

@@ -56,6 +56,10 @@ type Move struct {
 // Raises reports whether the move gives an image more requests than it has. Such a move needs evidence.
 func (m Move) Raises() bool { return m.Kind == Enter || m.Kind == Advance || m.Kind == Resume }
 
+// IsUpward reports whether the move goes up: it raises, or it makes the image that had all requests the stable one and
+// with it takes the way back away.
+func (m Move) IsUpward() bool { return m.Raises() || m.Kind == Finish }
+
 // String names the move for people.
 func (m Move) String() string {
 	kind := m.Kind

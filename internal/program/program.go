@@ -105,6 +105,7 @@ func (p *program) move(deps Deps) error {
 func (p *program) named(deps Deps) (*rollout.Rollout, error) {
 	configured := &rollout.Rollout{
 		Settings: p.settings, Cluster: p.cluster, Clock: deps.Clock, Who: rollout.Who(deps.Getenv), Getenv: deps.Getenv,
+		Dir:        p.ctx.RootDirectory(),
 		Prometheus: deps.prometheus(p.cluster, p.settings.Prometheus),
 	}
 	digest := ""

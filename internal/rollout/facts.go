@@ -1,6 +1,8 @@
 package rollout
 
 import (
+	"context"
+
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
@@ -24,8 +26,8 @@ func (r *Rollout) NameFacts(state ledger.State, target plan.Target) advance.Fact
 }
 
 // Facts are the facts that the move to the target is judged by. The soak's evidence takes minutes to read; soak is
-// called only where the move needs it.
-func (r *Rollout) Facts(state ledger.State, target plan.Target, staging advance.Staging,
+// called only where the move needs it. What holds upward moves back is read for those alone.
+func (r *Rollout) Facts(ctx context.Context, state ledger.State, target plan.Target, staging advance.Staging,
 	soak func() advance.Soak) advance.Facts {
 	s := r.Settings
 	facts := r.NameFacts(state, target)
@@ -42,6 +44,9 @@ func (r *Rollout) Facts(state ledger.State, target plan.Target, staging advance.
 		facts.Override = &advance.Override{Weight: s.Override.Weight.Percent, Reason: s.Override.Reason}
 	}
 	move, err := facts.Stages.Move(facts.Standing, target)
+	if err == nil {
+		facts.Holds = r.Holds(ctx, state, move.Kind)
+	}
 	if err == nil && (move.Kind == plan.Advance || move.Kind == plan.Finish) {
 		evidence := soak()
 		facts.Soak = &evidence

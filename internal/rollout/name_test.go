@@ -27,8 +27,8 @@ type tester interface {
 	Fatal(args ...any)
 }
 
-// calendar is a production stack with some changes.
-func calendar(t tester, changes map[string]string) *settings.Settings {
+// production is a production stack with some changes.
+func production(t tester, changes map[string]string) *settings.Settings {
 	config := testkit.Config{
 		"image": "vextrus/finance:v2", "stableImage": "vextrus/finance:v1", "prometheus": "monitoring/prometheus:9090",
 		"secretEnv": "{}", "smoke": `{"originFrom":"","tokenFrom":""}`,
@@ -110,7 +110,7 @@ func TestTheReleaseHasTheNameOfTheLedger(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			named, err := Named(calendar(t, tt.config), stateOf(t, tt.entries...), tt.image)
+			named, err := Named(production(t, tt.config), stateOf(t, tt.entries...), tt.image)
 			if err != nil || named.Release != tt.want {
 				t.Errorf("called %q, want %q: %v", named.Release, tt.want, err)
 			}
@@ -119,7 +119,7 @@ func TestTheReleaseHasTheNameOfTheLedger(t *testing.T) {
 }
 
 func TestALivingNameThatTheSettingsRuleOutIsAnError(t *testing.T) {
-	s := calendar(t, map[string]string{"stableVersion": "v2"})
+	s := production(t, map[string]string{"stableVersion": "v2"})
 	if named, err := Named(s, stateOf(t, reached("v2", imageA, 10)), imageA); err == nil || named.Release != "v2" {
 		t.Errorf("called %q: %v", named.Release, err)
 	}
@@ -137,7 +137,7 @@ func TestNoReleaseIsRenamedWhileItLives(t *testing.T) {
 			if release := rapid.SampledFrom([]string{"", "v2", "v3"}).Draw(t, "release"); release != "" {
 				config["release"] = release
 			}
-			s, image := calendar(t, config), rapid.SampledFrom([]string{imageA, imageB}).Draw(t, "image")
+			s, image := production(t, config), rapid.SampledFrom([]string{imageA, imageB}).Draw(t, "image")
 			before := stateOf(t, entries...)
 			named, err := Named(s, before, image)
 			if err != nil {

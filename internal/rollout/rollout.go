@@ -35,6 +35,8 @@ type Rollout struct {
 	Who string
 	// Getenv reads the environment, for the tokens of the smoke suite.
 	Getenv func(string) string
+	// Dir is the project's folder, where the relative paths of the configuration begin; empty for the working directory.
+	Dir string
 }
 
 // ReachedBy is a cluster whose Services can be reached through its API server.

@@ -21,6 +21,7 @@ func Defaults() *Settings {
 		Stages:        plan.DefaultStages(),
 		Soak:          Soak{Duration: model.Duration(48 * time.Hour), Extension: model.Duration(24 * time.Hour)},
 		Staging:       Staging{Stack: "staging", Required: true},
+		Calendar:      Calendar{TimeZone: "UTC"},
 		StableLabel:   "stable",
 		Build:         Build{Dockerfile: "Dockerfile", Target: "production", Platform: "linux/amd64"},
 		App:           "finance-service",

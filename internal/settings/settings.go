@@ -38,6 +38,9 @@ type Settings struct {
 	Staging      Staging     `config:"staging"`
 	Latch        Latch       `config:"latch"`
 	Override     Override    `config:"override"`
+	Calendar     Calendar    `config:"calendar"`
+	Incidents    Incidents   `config:"incidents"`
+	Checklist    Checklist   `config:"checklist"`
 
 	Image        string   `config:"image"`
 	StableImage  string   `config:"stableImage"`
@@ -76,6 +79,7 @@ type Settings struct {
 	DashboardURL   string                       `config:"dashboardURL"`
 	RunbookURL     string                       `config:"runbookURL"`
 	position       plan.Position
+	holds          holds
 	secretsFromKey bool
 	// stack is the stack's name, for the commands in errors.
 	stack string

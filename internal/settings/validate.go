@@ -34,6 +34,7 @@ func (s *Settings) validate(found *problems) {
 	s.validateTraffic(found)
 	s.validatePosition(found)
 	s.validateAdvance(found)
+	s.validateHolds(found)
 	s.validateImages(found)
 	s.validateService(found)
 	s.validatePods(found)

@@ -22,6 +22,10 @@ func (s *Shift) entries(target plan.Target, decision advance.Decision, latch *le
 		entries = append(entries, ledger.Entry{Kind: ledger.LatchReleased, Who: who, Image: latch.Image, Ref: latch.Seq,
 			Reason: s.rollout.Settings.Latch.Reason})
 	}
+	for _, lifted := range decision.Lifted {
+		entries = append(entries, ledger.Entry{Kind: ledger.Overridden, Who: who, Image: target.Canary, To: target.Weight,
+			Reason: fmt.Sprintf("%s: %s; against: %s: %s", lifted.By.Key, lifted.By.Reason, lifted.Cause, lifted.Reason)})
+	}
 	if decision.Overridden != nil {
 		entries = append(entries, ledger.Entry{Kind: ledger.Overridden, Who: who, Image: target.Canary, To: target.Weight,
 			Reason: decision.Overridden.Reason + "; against: " + causes(decision)})

@@ -109,7 +109,7 @@ func (s *Shift) judge(ctx context.Context) error {
 	if s.isAlone(state) {
 		return nil
 	}
-	decision := advance.Decide(s.rollout.Facts(state, target, s.staging, func() advance.Soak {
+	decision := advance.Decide(s.rollout.Facts(ctx, state, target, s.staging, func() advance.Soak {
 		return s.rollout.Soak(ctx, state)
 	}))
 	if s.dryRun {

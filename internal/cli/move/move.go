@@ -188,7 +188,7 @@ func (o *Operation) Judge(ctx context.Context, move *Move) advance.Decision {
 		staging = o.staging(ctx)
 	}
 	state := move.before.State()
-	return advance.Decide(o.Rollout.With(&judged).Facts(state, move.Target, staging, func() advance.Soak {
+	return advance.Decide(o.Rollout.With(&judged).Facts(ctx, state, move.Target, staging, func() advance.Soak {
 		o.Progress("reading the evidence of the soak…")
 		return o.Rollout.Soak(ctx, state)
 	}))

@@ -320,6 +320,8 @@ func TestHowAMoveEnds(t *testing.T) {
 		"allowed":                {advance.Decision{}, terminal.ExitDone},
 		"too early":              {refused(advance.CauseSoak, advance.CauseCriteria), terminal.ExitUnknown},
 		"blind":                  {refused(advance.CauseBlind), terminal.ExitUnknown},
+		"closed":                 {refused(advance.CauseCalendar, advance.CauseIncident), terminal.ExitUnknown},
+		"not signed off":         {refused(advance.CauseSoak, advance.CauseChecklist), terminal.ExitFailed},
 		"latched":                {refused(advance.CauseLatched), terminal.ExitFailed},
 		"early and not verified": {refused(advance.CauseSoak, advance.CauseStaging), terminal.ExitFailed},
 		"worse than the limit":   {failed, terminal.ExitFailed},
@@ -332,6 +334,12 @@ func TestHowAMoveEnds(t *testing.T) {
 		if outcome.Allowed != tt.decision.Allowed() || len(outcome.Refusals) != len(tt.decision.Refusals) {
 			t.Errorf("the outcome of %s is %+v", name, outcome)
 		}
+	}
+	lifted := advance.Decision{Lifted: []advance.Lifted{{Refusal: advance.Refusal{Cause: advance.CauseCalendar, Reason: "x"},
+		By: advance.TimedOverride{Key: "calendar.override", Reason: "hotfix"}}}}
+	if outcome := OutcomeOf(lifted); !outcome.Allowed || len(outcome.Lifted) != 1 ||
+		outcome.Lifted[0] != (Lifted{Cause: "calendar closed", Reason: "x", Override: "calendar.override", Why: "hotfix"}) {
+		t.Errorf("the outcome of a lifted hold is %+v", outcome)
 	}
 	if causes := Causes(refused(advance.CauseSoak, advance.CauseCriteria)); causes != "soak too short, criteria not met" {
 		t.Errorf("causes %s", causes)

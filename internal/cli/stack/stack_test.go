@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -103,5 +104,34 @@ func TestSecretsNeedTheCLI(t *testing.T) {
 	}
 	if _, err := stack.WithSecrets(t.Context()); err == nil || !strings.Contains(err.Error(), "Pulumi CLI") {
 		t.Errorf("without the CLI: %v", err)
+	}
+}
+
+// YAML reads a date without quotes as a time, and Pulumi hands it on as Go prints it: the freeze lasts the whole day all
+// the same.
+func TestAFreezeByDatesWithoutQuotes(t *testing.T) {
+	dir := project(t)
+	file := filepath.Join(dir, "Pulumi.production.yaml")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calendar := "  shop:calendar:\n    timeZone: Europe/Berlin\n    days: [Mon, Tue]\n    hours: 09:00-16:00\n    freezes:\n" +
+		"      - { from: 2026-12-18, to: 2027-01-03, reason: year end }\n" +
+		"      - { from: \"2026-11-26\", to: 2026-11-27T06:00:00+01:00, reason: Black Friday }\n"
+	if err := os.WriteFile(file, append(content, calendar...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stack, err := Open(t.Context(), Options{Stack: "production", Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, freeze := range stack.Settings.OpenHours().Freezes {
+		got = append(got, freeze.From.UTC().Format(time.RFC3339)+" "+freeze.To.UTC().Format(time.RFC3339))
+	}
+	want := []string{"2026-12-17T23:00:00Z 2027-01-03T23:00:00Z", "2026-11-25T23:00:00Z 2026-11-27T05:00:00Z"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -27,7 +27,7 @@ func (g *gathering) status(ctx context.Context) *Status {
 	status := &Status{
 		Time: g.now.UTC(), Stack: g.source.Stack, Cluster: g.source.Origin, Namespace: s.Namespace, App: s.App,
 		Release: s.Release,
-		Alerts:  g.alerts, Operator: g.operator,
+		Alerts:  g.alerts, Holds: g.holds, Operator: g.operator,
 		Weight:  Weight{Asked: s.Position().Weight, Passed: g.passed()},
 		Tracks:  g.trackStates(),
 		Entries: newest(g.entries),

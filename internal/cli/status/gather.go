@@ -16,6 +16,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/plan"
 	"github.com/vextrus/finance-rollout/internal/promql"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
@@ -73,6 +74,7 @@ type gathering struct {
 	renewed  time.Time
 	operator string
 	alerts   []Alert
+	holds    []Hold
 	share    *model.Vector
 }
 
@@ -115,6 +117,7 @@ func Gather(ctx context.Context, source Source) *Status {
 		// The measured share and the soak need the start of the stage.
 		reading.Go(func() {
 			g.miss("ledger", g.readLedger(ctx))
+			reading.Go(func() { g.readHolds(ctx) })
 			g.miss("share of the requests", g.readShare(ctx))
 		})
 	}
@@ -177,6 +180,21 @@ func (g *gathering) readLedger(ctx context.Context) error {
 	state, entries := history.State(), history.Entries()
 	g.state, g.entries = &state, entries
 	return nil
+}
+
+// readHolds reads what holds the next upward move back. What it cannot read is a hold.
+func (g *gathering) readHolds(ctx context.Context) {
+	if g.state == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, metricsBudget,
+		fmt.Errorf("prometheus did not answer within %v", metricsBudget))
+	defer cancel()
+	kind := plan.Advance
+	if g.state.Begun != nil {
+		kind = plan.Resume
+	}
+	g.holds = holdsOf(g.source.Rollout.Holds(ctx, *g.state, kind), g.now, g.source.Stack)
 }
 
 func (g *gathering) readGuard(ctx context.Context) (err error) {

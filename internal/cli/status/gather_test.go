@@ -23,11 +23,16 @@ import (
 
 func production(t *testing.T) *settings.Settings {
 	t.Helper()
+	return productionWith(t, nil)
+}
+
+func productionWith(t *testing.T, changes map[string]string) *settings.Settings {
+	t.Helper()
 	s, err := settings.Load("production", testkit.Config{
 		"app": "shop", "namespace": "shop", "release": "v2", "image": "shop@sha256:bb", "stableImage": "shop@sha256:aa",
 		"prometheus": "http://prometheus:9090", "serviceName": "shop",
 		"secretEnv": "{}", "smoke": `{"tokenFrom":"","originFrom":""}`, "guard": `{"image":"rollout@sha256:cc"}`,
-	})
+	}.With(changes))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +88,11 @@ func newShop(t *testing.T) shop {
 
 func (s shop) gather(t *testing.T, entries ...ledger.Entry) *Status {
 	t.Helper()
-	config := production(t)
+	return s.gatherWith(t, production(t), entries...)
+}
+
+func (s shop) gatherWith(t *testing.T, config *settings.Settings, entries ...ledger.Entry) *Status {
+	t.Helper()
 	config.Prometheus = s.prometheus.URL
 	r := rollout.New(config, s.Client, func(string) string { return "" })
 	r.Clock = testkit.Clock(now)

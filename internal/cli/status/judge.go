@@ -100,7 +100,7 @@ func (s *Status) notes(f facts) []string {
 			s.Weight.Asked, f.state.Weight, s.Stack)
 	}
 	if s.Phase == PhaseReady {
-		add("next: %s", s.next(f))
+		add("next: %s%s", s.next(f), s.when())
 	}
 	if s.Soak != nil && s.Soak.Verdict == gate.Fail {
 		add("the canary exceeds the rollback limit: rollout rollback -s %s", s.Stack)

@@ -184,8 +184,8 @@ func (s *Status) watch(style terminal.Style) string {
 		latch = style.Bad("engaged") + fmt.Sprintf(" for %s by entry %d: %s", short(s.Latch.Image), s.Latch.Seq,
 			s.Latch.Reason)
 	}
-	rows := [][]string{{style.Bold("alerts"), alerts}, {style.Bold("latch"), latch},
-		{style.Bold("guard"), s.Guard.text(style, s.Time)}}
+	rows := [][]string{{style.Bold("alerts"), alerts}, {style.Bold("latch"), latch}}
+	rows = append(append(rows, s.holdRows(style)...), []string{style.Bold("guard"), s.Guard.text(style, s.Time)})
 	if s.Operator != "" {
 		rows = append(rows, []string{style.Bold("at work"), style.Warn(s.Operator)})
 	}

@@ -30,7 +30,9 @@ type Status struct {
 	Alerts []Alert `json:"alerts"`
 	// Latch is the latch of the canary's image; nil when it has none.
 	Latch *ledger.Entry `json:"latch,omitempty"`
-	Guard Guard         `json:"guard"`
+	// Holds are what holds an upward move back now from outside the release: calendar, incidents and checklist.
+	Holds []Hold `json:"holds,omitempty"`
+	Guard Guard  `json:"guard"`
 	// Operator is the holder of the operators' Lease; empty for nobody.
 	Operator string `json:"operator,omitempty"`
 	// Entries are the last entries of the ledger, the oldest first.
@@ -152,6 +154,18 @@ type Alert struct {
 	Name     string `json:"name"`
 	Severity string `json:"severity,omitempty"`
 	Action   string `json:"action,omitempty"`
+}
+
+// Hold is a reason against an upward move.
+type Hold struct {
+	Cause  string `json:"cause"`
+	Reason string `json:"found"`
+	// Resolve is the way on, empty for a hold that is lifted by an override.
+	Resolve string `json:"resolve,omitempty"`
+	// Opens is the next opening of the calendar, for people; empty where there is none.
+	Opens string `json:"opens,omitempty"`
+	// Lifted is the reason of the override that lifts it; empty where it counts.
+	Lifted string `json:"lifted,omitempty"`
 }
 
 // Guard is the state of the guard.

@@ -93,6 +93,15 @@ func TestJudge(t *testing.T) {
 		{"soaking", soaking, func(*Status, *facts) {}, PhaseSoaking, InOrder, nil},
 		{"soaked and good", soaking, func(s *Status, _ *facts) { s.Soak.Soaked, s.Soak.Verdict = s.Soak.Required, gate.Pass },
 			PhaseReady, InOrder, []string{"rollout advance -s production --to 30"}},
+		{"soaked and good, and the calendar is closed", soaking, func(s *Status, _ *facts) {
+			s.Soak.Soaked, s.Soak.Verdict = s.Soak.Required, gate.Pass
+			s.Holds = []Hold{{Cause: "calendar closed", Reason: "it is Tuesday", Opens: "Wed 2026-03-04 09:00 Europe/Berlin"}}
+		}, PhaseReady, InOrder,
+			[]string{"next: rollout advance -s production --to 30, when the calendar opens Wed 2026-03-04 09:00 Europe/Berlin"}},
+		{"soaked and good, and an incident is open", soaking, func(s *Status, _ *facts) {
+			s.Soak.Soaked, s.Soak.Verdict = s.Soak.Required, gate.Pass
+			s.Holds = []Hold{{Cause: "open incident", Reason: "alert"}, {Cause: "calendar closed", Lifted: "hotfix"}}
+		}, PhaseReady, InOrder, []string{"--to 30, when this is resolved: open incident"}},
 		{"soaked and good by the last checkpoint alone", soaking, func(s *Status, _ *facts) {
 			s.Soak.Soaked, s.Soak.Verdict, s.Soak.Source = s.Soak.Required, gate.Pass, SourceCheckpoint
 		}, PhaseSoaking, InOrder, nil},
@@ -183,13 +192,24 @@ func TestRender(t *testing.T) {
 		status.Missing = []string{"alerts: prometheus did not answer within 700ms"}
 		return status, f
 	}
+	held := func() (*Status, facts) {
+		status, f := soaking()
+		status.Soak.Soaked, status.Soak.Verdict = status.Soak.Required, gate.Pass
+		status.Holds = []Hold{
+			{Cause: "calendar closed", Reason: "now is Tue 2026-03-03 17:12 Europe/Berlin; it is 17:12, and calendar.hours " +
+				"allows 09:00-16:00; opens Wed 2026-03-04 09:00 Europe/Berlin", Opens: "Wed 2026-03-04 09:00 Europe/Berlin"},
+			{Cause: "open incident", Reason: "now is 2026-03-03T16:12:00Z; file INCIDENT (INC-42) since 2026-03-03T15:00:00Z",
+				Lifted: "the release mends it"},
+		}
+		return status, f
+	}
 	staging := func() (*Status, facts) {
 		status, f := soaking()
 		status.Tracks, status.Soak, status.Entries, f.single = status.Tracks[:1], nil, nil, true
 		return status, f
 	}
 	for name, begin := range map[string]func() (*Status, facts){"soaking": soaking, "rolled-back": rolledBack,
-		"checkpoint": checkpointed, "single": staging} {
+		"checkpoint": checkpointed, "single": staging, "held": held} {
 		t.Run(name, func(t *testing.T) {
 			status, f := begin()
 			status.judge(f)
