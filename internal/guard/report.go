@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/kube"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/redact"
 )
 
@@ -46,6 +47,7 @@ func (r *runner) report(ctx context.Context, finding Finding) {
 	r.countFinding(finding)
 	r.log.WarnContext(ctx, "review needed", "cause", finding.Cause, "reason", finding.Reason)
 	r.announce(ctx, kube.Warning, "CanaryNeedsReview", finding.Reason)
+	r.tellReview(finding, finding.Reason)
 }
 
 func (r *runner) countFinding(finding Finding) {
@@ -82,6 +84,9 @@ func (r *runner) recovered(ctx context.Context, source string) {
 	}
 }
 
+// blindNote says what a blind guard does.
+const blindNote = "the guard sees neither the metrics of the canary's pods nor Prometheus; the canary stays in traffic"
+
 // reportSight reports a guard that sees nothing of a canary in traffic. Blindness rolls nothing back.
 func (r *runner) reportSight(ctx context.Context) {
 	if !r.view.checkSight(r.now()) {
@@ -90,11 +95,11 @@ func (r *runner) reportSight(ctx context.Context) {
 	r.guard.metrics.blind.WithLabelValues(r.name()).Set(flag(r.view.blind))
 	if r.view.blind {
 		r.log.ErrorContext(ctx, "blind: nothing is seen of the canary; it stays in traffic", "since", r.view.lastSeen)
-		r.announce(ctx, kube.Warning, "GuardBlind",
-			"the guard sees neither the metrics of the canary's pods nor Prometheus; "+
-				"the canary stays in traffic")
+		r.announce(ctx, kube.Warning, "GuardBlind", blindNote)
+		r.tellSight(names.EventGuardBlind, r.view.lastSeen, blindNote)
 		return
 	}
 	r.log.InfoContext(ctx, "sees the canary again")
 	r.announce(ctx, kube.Normal, "GuardSees", "the guard sees the canary again")
+	r.tellSight(names.EventGuardSees, r.now(), "the guard sees the canary again")
 }
