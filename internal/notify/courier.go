@@ -173,8 +173,8 @@ func (l *line) run(ctx context.Context) {
 		return
 	}
 	for ctx.Err() == nil {
-		event, reached, found := l.next()
-		if !found {
+		event, reached, waits := l.next()
+		if !waits {
 			select {
 			case <-ctx.Done():
 			case <-l.kick:
@@ -224,33 +224,33 @@ func (l *line) save(ctx context.Context) {
 
 // next is the oldest event that waits, with the cursor behind it; nil for a state. The event stays in its queue when it
 // comes from the ledger: the cursor takes it out.
-func (l *line) next() (event Event, reached *cursor, found bool) {
+func (l *line) next() (event Event, reached *cursor, waits bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	made, entry, inLedger := l.nextMade()
-	if len(l.states) > 0 && (!inLedger || l.states[0].Time.Before(made.Event.Time)) {
+	recorded, entry, inLedger := l.nextRecorded()
+	if len(l.states) > 0 && (!inLedger || l.states[0].Time.Before(recorded.Event.Time)) {
 		event, l.states = l.states[0], l.states[1:]
 		return event, nil, true
 	}
 	if !inLedger {
 		return Event{}, nil, false
 	}
-	return made.Event, &entry, true
+	return recorded.Event, &entry, true
 }
 
-// nextMade is the first event of the ledger behind the cursor that the webhook wants.
-func (l *line) nextMade() (Made, cursor, bool) {
+// nextRecorded is the first event of the ledger behind the cursor that the webhook wants.
+func (l *line) nextRecorded() (Recorded, cursor, bool) {
 	if l.history == nil {
-		return Made{}, cursor{}, false
+		return Recorded{}, cursor{}, false
 	}
 	l.locate()
-	for _, made := range l.options.About.Events(l.history, l.at.Seq) {
-		if l.webhook.wants(made.Event) {
-			return made, cursor{Head: ledger.Head{Seq: made.Seq, Sum: made.Event.Data.Ledger.Sum},
-				Time: made.Event.Time}, true
+	for _, recorded := range l.options.About.Events(l.history, l.at.Seq) {
+		if l.webhook.wants(recorded.Event) {
+			return recorded, cursor{Head: ledger.Head{Seq: recorded.Seq, Sum: recorded.Event.Data.Ledger.Sum},
+				Time: recorded.Event.Time}, true
 		}
 	}
-	return Made{}, cursor{}, false
+	return Recorded{}, cursor{}, false
 }
 
 // locate moves the cursor by its time where the ledger does not go on from it: the webhook is new, or the ledger was
@@ -259,13 +259,13 @@ func (l *line) locate() {
 	if l.at.Seq > 0 && l.history.Follows(l.at.Head) == nil {
 		return
 	}
-	found := cursor{Time: l.at.Time}
+	moved := cursor{Time: l.at.Time}
 	for _, entry := range l.history.Entries() {
 		if !entry.Time.After(l.at.Time) {
-			found.Head = ledger.Head{Seq: entry.Seq, Sum: entry.Sum}
+			moved.Head = ledger.Head{Seq: entry.Seq, Sum: entry.Sum}
 		}
 	}
-	l.at = found
+	l.at = moved
 }
 
 // deliver sends an event until the receiver takes or refuses it. It is false when the context ended before.

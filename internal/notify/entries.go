@@ -26,23 +26,23 @@ func silent() map[ledger.Kind]string {
 	}
 }
 
-// Made is an event with the number of the entry that it was made from.
-type Made struct {
+// Recorded is an event with the number of the entry that it comes from.
+type Recorded struct {
 	Event Event
 	Seq   int
 }
 
 // Events are the events of the entries behind a number, in their order.
-func (a About) Events(history *ledger.Ledger, after int) []Made {
-	var made []Made
+func (a About) Events(history *ledger.Ledger, after int) []Recorded {
+	var recorded []Recorded
 	var seen seen
 	history.Walk(func(before ledger.State, entry ledger.Entry) {
 		event, tells := a.entry(&seen, before, entry)
 		if tells && entry.Seq > after {
-			made = append(made, Made{Event: event, Seq: entry.Seq})
+			recorded = append(recorded, Recorded{Event: event, Seq: entry.Seq})
 		}
 	})
-	return made
+	return recorded
 }
 
 // seen is what the entries so far tell beside the ledger's state.

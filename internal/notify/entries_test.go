@@ -41,9 +41,9 @@ func history(t *testing.T, entries ...ledger.Entry) *ledger.Ledger {
 	return read
 }
 
-func toldNames(made []Made) []string {
+func eventNames(recorded []Recorded) []string {
 	list := []string{}
-	for _, m := range made {
+	for _, m := range recorded {
 		list = append(list, m.Event.Name())
 	}
 	return list
@@ -122,7 +122,7 @@ func TestTheEventsOfALedger(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, toldNames(about().Events(history(t, tt.entries...), 0))); diff != "" {
+			if diff := cmp.Diff(tt.want, eventNames(about().Events(history(t, tt.entries...), 0))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -145,8 +145,8 @@ func TestEveryKindIsToldOrHasAReason(t *testing.T) {
 		if entry.Kind == ledger.Checkpoint {
 			before = append(before, entered())
 		}
-		made := about().Events(history(t, append(before, entry)...), len(before))
-		tells[entry.Kind] = len(made) == 1
+		recorded := about().Events(history(t, append(before, entry)...), len(before))
+		tells[entry.Kind] = len(recorded) == 1
 	}
 	var missing []string
 	for _, match := range kindDeclared.FindAllStringSubmatch(string(source), -1) {
@@ -159,8 +159,8 @@ func TestEveryKindIsToldOrHasAReason(t *testing.T) {
 		t.Errorf("neither told nor listed with a reason, or both: %v", missing)
 	}
 	for kind := range silent() {
-		if made := about().Events(history(t, ledger.Entry{Kind: kind, Verdict: "fail", Reason: "x", To: 10}), 0); len(made) > 0 {
-			t.Errorf("%s makes %v", kind, toldNames(made))
+		if recorded := about().Events(history(t, ledger.Entry{Kind: kind, Verdict: "fail", Reason: "x", To: 10}), 0); len(recorded) > 0 {
+			t.Errorf("%s makes %v", kind, eventNames(recorded))
 		}
 	}
 }
@@ -177,13 +177,13 @@ func TestTheEventOfARollback(t *testing.T) {
 	last := rolledBack("error rate 4 % > 1 %; evidence in finance-evidence-1; incomplete: restore stable: not done")
 	last.Verdict, last.Who, last.Account = "incomplete", "guard/one", "system:serviceaccount:vextrus-production:guard"
 	read := history(t, append(entries, last)...)
-	made := about().Events(read, 3)
-	if len(made) != 1 || made[0].Seq != 4 {
-		t.Fatalf("%+v", made)
+	recorded := about().Events(read, 3)
+	if len(recorded) != 1 || recorded[0].Seq != 4 {
+		t.Fatalf("%+v", recorded)
 	}
 	ten, none := 10, 0
 	want := Event{
-		SpecVersion: "1.0", ID: made[0].Event.ID, Source: "/finance-rollout/vextrus-production/finance-service",
+		SpecVersion: "1.0", ID: recorded[0].Event.ID, Source: "/finance-rollout/vextrus-production/finance-service",
 		Type: "com.vextrus.finance-rollout.rolled-back", Subject: "finance-service/week1", Time: noon.Add(3 * time.Minute),
 		DataContentType: "application/json",
 		Data: Data{
@@ -196,15 +196,15 @@ func TestTheEventOfARollback(t *testing.T) {
 				Failed: "error rate 4 % > 1 %", Incomplete: "restore stable: not done",
 				Evidence: &Evidence{ConfigMap: "finance-evidence-1", Namespace: "vextrus-production",
 					Command: "rollout evidence -s production"},
-				Retry: Retry{Earliest: noon.Add(3*time.Minute + 7*24*time.Hour), Change: made[0].Event.Data.Rollback.Retry.Change},
+				Retry: Retry{Earliest: noon.Add(3*time.Minute + 7*24*time.Hour), Change: recorded[0].Event.Data.Rollback.Retry.Change},
 			},
 			DashboardURL: "https://grafana.example.com/d/finance-week1", RunbookURL: "https://runbook.example.com",
 		},
 	}
-	if diff := cmp.Diff(want, made[0].Event); diff != "" {
+	if diff := cmp.Diff(want, recorded[0].Event); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if change := made[0].Event.Data.Rollback.Retry.Change; !strings.Contains(change, "rollout unlatch -s production") {
+	if change := recorded[0].Event.Data.Rollback.Retry.Change; !strings.Contains(change, "rollout unlatch -s production") {
 		t.Errorf("the advice is %q", change)
 	}
 }
@@ -239,9 +239,9 @@ func TestTextsOfOutsideAreRedacted(t *testing.T) {
 	const secret = "postgres://app:hunter2-s3cret@db/finance"
 	entries := []ledger.Entry{entered(), begun(), rolledBack("cannot reach " + secret),
 		{Kind: ledger.LatchReleased, Reason: secret, Who: "ann " + secret}, {Kind: ledger.Attested, Link: secret}}
-	for _, made := range about().Events(history(t, entries...), 0) {
-		if text := string(body(t, made.Event)); strings.Contains(text, "hunter2") {
-			t.Errorf("%s holds a secret: %s", made.Event.Name(), text)
+	for _, recorded := range about().Events(history(t, entries...), 0) {
+		if text := string(body(t, recorded.Event)); strings.Contains(text, "hunter2") {
+			t.Errorf("%s holds a secret: %s", recorded.Event.Name(), text)
 		}
 	}
 	if event := about().Of(State{Name: names.EventNeedsReview, Reason: secret}); strings.Contains(string(body(t, event)),
@@ -261,8 +261,8 @@ func TestIDs(t *testing.T) {
 			t.Fatal(err)
 		}
 		found := map[int]string{}
-		for _, made := range about().Events(read, 0) {
-			found[made.Seq] = made.Event.ID
+		for _, recorded := range about().Events(read, 0) {
+			found[recorded.Seq] = recorded.Event.ID
 		}
 		return found
 	}

@@ -44,7 +44,7 @@ type Data struct {
 	// Who is the author by the author's own word, Account the API server's name for the author.
 	Who     string `json:"who,omitempty"`
 	Account string `json:"account,omitempty"`
-	// Ledger is the entry that the event was made from; nil for an event of the guard or of a refused update.
+	// Ledger is the entry that the event comes from; nil for an event of the guard or of a refused update.
 	Ledger       *Reference   `json:"ledger,omitempty"`
 	Rollback     *Rollback    `json:"rollback,omitempty"`
 	Attestation  *Attestation `json:"attestation,omitempty"`

@@ -130,8 +130,8 @@ func (t *Telling) Save(ctx context.Context, data map[string]string, version stri
 	}
 	t.once.tell(ctx, func(about About) []Event {
 		var events []Event
-		for _, made := range about.Events(history, end) {
-			events = append(events, made.Event)
+		for _, recorded := range about.Events(history, end) {
+			events = append(events, recorded.Event)
 		}
 		return events
 	})

@@ -35,11 +35,11 @@ func (w Webhook) KeyName() string { return w.Secret.Secret + "_" + w.Secret.Key 
 // SignsOnly reports whether an entry of the secrets is the key of webhooks and nothing else: no pod of the service gets
 // it, and a new value of it replaces none.
 func (s *Settings) SignsOnly(ref SecretRef) bool {
-	return slices.ContainsFunc(s.notifyUses(), func(use secretUse) bool { return use.ref == ref }) && s.otherUse(ref) == ""
+	return slices.ContainsFunc(s.notifyUses(), func(use secretUse) bool { return use.ref == ref }) && s.serviceUse(ref) == ""
 }
 
-// otherUse is what else than a webhook needs an entry of the secrets; empty for nothing.
-func (s *Settings) otherUse(ref SecretRef) string {
+// serviceUse is what else than a webhook needs an entry of the secrets; empty for nothing.
+func (s *Settings) serviceUse(ref SecretRef) string {
 	for _, use := range s.secretUses() {
 		if use.ref == ref && !strings.HasPrefix(use.by, "notify.") {
 			return use.by
@@ -72,9 +72,9 @@ func (s *Settings) validateNotify(found *problems) {
 	for i, webhook := range s.Notify.Webhooks {
 		key := fmt.Sprintf("notify.webhooks[%d]", i)
 		webhook.validate(found, key)
-		if other := s.otherUse(webhook.Secret); other != "" {
+		if use := s.serviceUse(webhook.Secret); use != "" {
 			found.add(key+".secret", webhook.Secret.String(), found.setPath("'"+key+".secret'", "notify/hmac-key"),
-				"%s uses it too: whoever receives the events knows this key; give the webhook one of its own", other)
+				"%s uses it too: whoever receives the events knows this key; give the webhook one of its own", use)
 		}
 		if seen[webhook.URL] {
 			found.add(key+".url", shownAddress(webhook.URL), found.remove(key), "another webhook has the same address")

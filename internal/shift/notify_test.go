@@ -21,13 +21,13 @@ func TestARefusedUpdateTellsTheWebhooks(t *testing.T) {
 	}{
 		"refused": {to: 60, want: 1}, "a preview": {to: 60, dryRun: true}, "allowed": {to: 10},
 	} {
-		var told []notify.Event
+		var received []notify.Event
 		box := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
 			var event notify.Event
 			if err := json.NewDecoder(request.Body).Decode(&event); err != nil {
 				t.Error(err)
 			}
-			told = append(told, event)
+			received = append(received, event)
 		}))
 		tr := newTrial(t, tt.to, served{}, born.Add(time.Hour))
 		tr.standsAt(t, 10, born.Add(30*time.Second))
@@ -37,8 +37,8 @@ func TestARefusedUpdateTellsTheWebhooks(t *testing.T) {
 			Secret: settings.SecretRef{Secret: "notify", Key: "hmac-key"}, Events: []string{names.EventRefused}}}
 		err := tr.Judge(t.Context())
 		box.Close()
-		if len(told) != tt.want || (err == nil) != (tt.to == 10) {
-			t.Errorf("%s: told of %d events, error %v", name, len(told), err)
+		if len(received) != tt.want || (err == nil) != (tt.to == 10) {
+			t.Errorf("%s: told of %d events, error %v", name, len(received), err)
 		}
 	}
 }
