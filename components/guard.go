@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
@@ -29,6 +30,9 @@ const (
 	labelLeader = "finance-rollout/leader"
 	// guardFiles is where the guard's secrets are mounted.
 	guardFiles = "/etc/guard"
+	// guardKeys is the folder of the webhooks' keys below it, guardAuthorities the file with the trusted certificates.
+	guardKeys        = "notify"
+	guardAuthorities = "authorities.pem"
 )
 
 // Names of the files that the guard may be given.
@@ -54,6 +58,13 @@ type GuardArgs struct {
 	// Files are the secrets that the guard's pods hold, by the names above and by the secrets' names in the cluster. The
 	// guard reads them as files: its account may read no Secret.
 	Files map[string]settings.SecretRef
+	// NotifyKeys are the keys that sign what webhooks are told, by their names in the guard's configuration. Notified is
+	// the ConfigMap that holds how far each webhook was told. Both are empty where none is.
+	NotifyKeys map[string]settings.SecretRef
+	Notified   string
+	// Authorities is a ConfigMap and its key, as configmap/key, with the certificates that the guard trusts for https;
+	// empty for none.
+	Authorities string
 	// PullSecrets names the secrets with registry credentials.
 	PullSecrets []string
 	// Monitored asks for a ServiceMonitor with the labels.
@@ -160,7 +171,10 @@ func (a *GuardArgs) container(app App) corev1.ContainerArgs {
 	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
 		arguments = append(arguments, "--"+name+"-file", guardFiles+"/"+name)
 	}
-	if len(a.Files) > 0 {
+	if len(a.NotifyKeys) > 0 {
+		arguments = append(arguments, "--notify-keys", guardFiles+"/"+guardKeys)
+	}
+	if len(a.sources()) > 0 {
 		mounts = append(mounts, corev1.VolumeMountArgs{Name: pulumi.String("files"), MountPath: pulumi.String(guardFiles),
 			ReadOnly: pulumi.Bool(true)})
 	}
@@ -172,14 +186,7 @@ func (a *GuardArgs) container(app App) corev1.ContainerArgs {
 	}
 	return corev1.ContainerArgs{
 		Name: pulumi.String("guard"), Image: pulumi.String(a.Image), Args: pulumi.ToStringArray(arguments),
-		Env: corev1.EnvVarArray{
-			// The runtime collects earlier than by default, and saves where it can before the limit ends it.
-			corev1.EnvVarArgs{Name: pulumi.String("GOGC"), Value: pulumi.String("50")},
-			corev1.EnvVarArgs{Name: pulumi.String("GOMEMLIMIT"), Value: pulumi.String("40MiB")},
-			corev1.EnvVarArgs{Name: pulumi.String("POD_NAME"), ValueFrom: corev1.EnvVarSourceArgs{
-				FieldRef: corev1.ObjectFieldSelectorArgs{FieldPath: pulumi.String("metadata.name")},
-			}},
-		},
+		Env: a.env(),
 		Ports: corev1.ContainerPortArray{corev1.ContainerPortArgs{
 			Name: pulumi.String(PortName), ContainerPort: pulumi.Int(guardPort), Protocol: pulumi.String("TCP"),
 		}},
@@ -194,14 +201,49 @@ func (a *GuardArgs) container(app App) corev1.ContainerArgs {
 	}
 }
 
-func (a *GuardArgs) volumes() corev1.VolumeArray {
+func (a *GuardArgs) env() corev1.EnvVarArray {
+	env := corev1.EnvVarArray{
+		// The runtime collects earlier than by default, and saves where it can before the limit ends it.
+		corev1.EnvVarArgs{Name: pulumi.String("GOGC"), Value: pulumi.String("50")},
+		corev1.EnvVarArgs{Name: pulumi.String("GOMEMLIMIT"), Value: pulumi.String("40MiB")},
+		corev1.EnvVarArgs{Name: pulumi.String("POD_NAME"), ValueFrom: corev1.EnvVarSourceArgs{
+			FieldRef: corev1.ObjectFieldSelectorArgs{FieldPath: pulumi.String("metadata.name")},
+		}},
+	}
+	if a.Authorities != "" {
+		env = append(env, corev1.EnvVarArgs{Name: pulumi.String("SSL_CERT_FILE"),
+			Value: pulumi.String(guardFiles + "/" + guardAuthorities)})
+	}
+	return env
+}
+
+// sources are the files of the guard's pods.
+func (a *GuardArgs) sources() corev1.VolumeProjectionArray {
 	var sources corev1.VolumeProjectionArray
-	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
+	file := func(ref settings.SecretRef, path string) {
 		sources = append(sources, corev1.VolumeProjectionArgs{Secret: corev1.SecretProjectionArgs{
-			Name:  pulumi.String(a.Files[name].Secret),
-			Items: corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(a.Files[name].Key), Path: pulumi.String(name)}},
+			Name:  pulumi.String(ref.Secret),
+			Items: corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(ref.Key), Path: pulumi.String(path)}},
 		}})
 	}
+	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
+		file(a.Files[name], name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.NotifyKeys)) {
+		file(a.NotifyKeys[name], guardKeys+"/"+name)
+	}
+	if name, key, ok := strings.Cut(a.Authorities, "/"); ok {
+		sources = append(sources, corev1.VolumeProjectionArgs{ConfigMap: corev1.ConfigMapProjectionArgs{
+			// A guard without them still guards.
+			Name: pulumi.String(name), Optional: pulumi.Bool(true),
+			Items: corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(key), Path: pulumi.String(guardAuthorities)}},
+		}})
+	}
+	return sources
+}
+
+func (a *GuardArgs) volumes() corev1.VolumeArray {
+	sources := a.sources()
 	if len(sources) == 0 {
 		return nil
 	}

@@ -21,6 +21,10 @@ type permission struct {
 // permissions are what the guard may do: see everything that it decides on, and write to what a rollback touches.
 // Where the API knows the name beforehand, the rule names it. It may read no Secret.
 func (a *GuardArgs) permissions(app App) []permission {
+	written := []string{a.Ledger}
+	if a.Notified != "" {
+		written = append(written, a.Notified)
+	}
 	return []permission{
 		{"", []string{"pods"}, nil, []string{"get", "list", "watch", "patch"}},
 		{"", []string{"pods/log"}, nil, []string{"get"}},
@@ -29,7 +33,7 @@ func (a *GuardArgs) permissions(app App) []permission {
 		{"discovery.k8s.io", []string{"endpointslices"}, nil, []string{"get", "list", "watch"}},
 		// Evidence is kept under a name that has its time.
 		{"", []string{"configmaps"}, nil, []string{"list", "watch", "create", "delete"}},
-		{"", []string{"configmaps"}, []string{a.Ledger}, []string{"get", "update"}},
+		{"", []string{"configmaps"}, written, []string{"get", "update"}},
 		{"", []string{"events"}, nil, []string{"create", "list"}},
 		{"coordination.k8s.io", []string{"leases"}, nil, []string{"create"}},
 		{"coordination.k8s.io", []string{"leases"}, []string{app.Name}, []string{"get", "update"}},

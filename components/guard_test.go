@@ -97,6 +97,51 @@ func TestGuardPermissions(t *testing.T) {
 	}
 }
 
+func TestGuardThatTellsWebhooks(t *testing.T) {
+	args, r := guardArgs(), &recorder{}
+	args.NotifyKeys = map[string]settings.SecretRef{"notify_hmac-key": {Secret: "notify-production", Key: "hmac-key"}}
+	args.Notified, args.Authorities = "finance-service-notified", "authorities/ca.crt"
+	if err := run(t, r, newGuard(args)); err != nil {
+		t.Fatal(err)
+	}
+	const pod = "spec.template.spec."
+	for path, want := range map[string]any{
+		pod + "volumes[0].projected.sources[2].secret.name":            "notify-production",
+		pod + "volumes[0].projected.sources[2].secret.items[0].key":    "hmac-key",
+		pod + "volumes[0].projected.sources[2].secret.items[0].path":   "notify/notify_hmac-key",
+		pod + "volumes[0].projected.sources[3].configMap.name":         "authorities",
+		pod + "volumes[0].projected.sources[3].configMap.optional":     true,
+		pod + "volumes[0].projected.sources[3].configMap.items[0].key": "ca.crt",
+		pod + "containers[0].env[3].name":                              "SSL_CERT_FILE",
+		pod + "containers[0].env[3].value":                             "/etc/guard/authorities.pem",
+	} {
+		if got := r.path(t, typeDeployment+"/guard", path); got != want {
+			t.Errorf("%s is %v, want %v", path, got, want)
+		}
+	}
+	arguments := fmt.Sprint(r.path(t, typeDeployment+"/guard", pod+"containers[0].args"))
+	if !strings.Contains(arguments, "--notify-keys /etc/guard/notify") {
+		t.Errorf("arguments %s", arguments)
+	}
+	for _, rule := range args.permissions(App{Name: "finance-service-guard"}) {
+		if slices.Contains(rule.names, args.Ledger) && !slices.Contains(rule.names, args.Notified) {
+			t.Errorf("it may not write how far it is: %+v", rule)
+		}
+	}
+}
+
+func TestGuardWithKeysAlone(t *testing.T) {
+	args, r := guardArgs(), &recorder{}
+	args.Files = nil
+	args.NotifyKeys = map[string]settings.SecretRef{"notify_hmac-key": {Secret: "notify-production", Key: "hmac-key"}}
+	if err := run(t, r, newGuard(args)); err != nil {
+		t.Fatal(err)
+	}
+	if at := r.path(t, typeDeployment+"/guard", "spec.template.spec.containers[0].volumeMounts[0].mountPath"); at != guardFiles {
+		t.Errorf("mounted at %v", at)
+	}
+}
+
 func TestGuardWithoutWhatIsOptional(t *testing.T) {
 	args := guardArgs()
 	args.Files, args.Monitored, args.Replicas, args.PullSecrets = nil, false, 1, nil
@@ -111,7 +156,8 @@ func TestGuardWithoutWhatIsOptional(t *testing.T) {
 		}
 	}
 	if arguments := fmt.Sprint(r.path(t, typeDeployment+"/guard",
-		"spec.template.spec.containers[0].args")); strings.Contains(arguments, "file") {
+		"spec.template.spec.containers[0].args")); strings.Contains(arguments, "file") ||
+		strings.Contains(arguments, "notify") {
 		t.Errorf("arguments %s", arguments)
 	}
 }

@@ -101,6 +101,7 @@ func (s *session) move(ctx context.Context, operation *move.Operation, m *move.M
 		}
 	}
 	if !decision.Allowed() {
+		s.refused(ctx, m.Target.Canary, decision)
 		if s.output.JSON() {
 			if err := s.output.Print(outcome, nil); err != nil {
 				return err
@@ -120,6 +121,13 @@ func (s *session) move(ctx context.Context, operation *move.Operation, m *move.M
 	return s.output.Print(outcome, func(style terminal.Style) string {
 		return style.Good(fmt.Sprintf("%s passed its gate: %s", decision.Move, operation.Position(ctx)))
 	})
+}
+
+// refused tells the webhooks of a refusal. A ledger that cannot be read has been reported by the decision.
+func (s *session) refused(ctx context.Context, image string, decision advance.Decision) {
+	if history, err := s.history(ctx); err == nil {
+		s.Refused(ctx, history, image, decision)
+	}
 }
 
 // showDecision prints a decision for people.

@@ -52,6 +52,8 @@ func connect(cmd *cobra.Command, stack *stack.Stack, output *terminal.Output) (*
 		fmt.Fprintln(cmd.ErrOrStderr(), sanitize.Text("warning: "+err.Error()))
 	}
 	stack.Settings = onTrial.Settings
+	onTrial.Secrets = stack.WithSecrets
+	onTrial.Warn = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), sanitize.Text("warning: "+text)) }
 	return &session{
 		Rollout: onTrial, stack: stack, cluster: cluster, output: output,
 		in: cmd.InOrStdin(), progress: cmd.ErrOrStderr(),

@@ -230,6 +230,10 @@ func (w *world) SwapConfigMap(_ context.Context, _, name string, data map[string
 	return nil
 }
 
+func (w *world) SwapCursors(ctx context.Context, namespace, name string, data map[string]string, version string) error {
+	return w.SwapConfigMap(ctx, namespace, name, data, version)
+}
+
 func (w *world) Announce(_ context.Context, _, _, _, reason, note string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/notify"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
@@ -69,6 +70,15 @@ type Config struct {
 	SmokeOrigin string `json:"smokeOrigin,omitempty"`
 	// DryRun reports rollbacks and carries none out.
 	DryRun bool `json:"dryRun,omitempty"`
+	// Notify names the webhooks that are told of the rollout's events; nil for none.
+	Notify *Notify `json:"notify,omitempty"`
+}
+
+// Notify says who is told of the rollout's events. It holds no key: each webhook names the file with its own.
+type Notify struct {
+	// Stack names the stack to people.
+	Stack    string           `json:"stack"`
+	Webhooks []notify.Webhook `json:"webhooks"`
 }
 
 // ParseConfig reads a configuration and returns an error that names all its faults.

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/notify"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/smoke"
 	"github.com/vextrus/finance-rollout/internal/soak"
@@ -27,6 +28,7 @@ type Cluster interface {
 	rollback.Opener
 	soak.Pods
 	ledger.ConfigMaps
+	notify.Cluster
 	// Announce makes an Event about a Deployment. The kind is kube.Normal or kube.Warning.
 	Announce(ctx context.Context, namespace, deployment, kind, reason, note string) error
 }
@@ -47,7 +49,7 @@ type Objects interface {
 	ConfigMapVersion(namespace, name string) string
 }
 
-// Options are what a guard needs to run. Leading, Smoke and Token are optional.
+// Options are what a guard needs to run. Leading, Smoke, Token and Key are optional.
 type Options struct {
 	// Identity distinguishes this guard from others.
 	Identity string
@@ -64,6 +66,9 @@ type Options struct {
 	Smoke func(Config) (*smoke.Suite, smoke.Values, error)
 	// Token gives the webhook's bearer token; nil for no webhook.
 	Token func() (string, error)
+	// Key gives the key of a webhook that is told of events, by its name in the configuration; nil for a guard that tells
+	// none.
+	Key func(name string) (string, error)
 	// Registry registers the guard's metrics.
 	Registry prometheus.Registerer
 	Logger   *slog.Logger

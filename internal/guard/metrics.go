@@ -19,6 +19,7 @@ const (
 	SourceLedger       = "ledger"
 	SourceSoak         = "soak"
 	SourceConfig       = "config"
+	SourceNotified     = "notified"
 )
 
 // instruments are the guard's own metrics.
@@ -37,6 +38,7 @@ type instruments struct {
 	findings         *prometheus.CounterVec
 	errors           *prometheus.CounterVec
 	alerts           *prometheus.CounterVec
+	notifications    *prometheus.CounterVec
 }
 
 func newInstruments(registry prometheus.Registerer) *instruments {
@@ -74,10 +76,12 @@ func newInstruments(registry prometheus.Registerer) *instruments {
 			"action"),
 		errors: counter("source_errors_total", "Failed looks at a source.", "rollout", "source"),
 		alerts: counter("webhook_alerts_total", "Alerts and refusals of the webhook by outcome.", "outcome"),
+		notifications: counter("notifications_total", "Tries to tell a webhook of an event: sent, retried, refused by the "+
+			"receiver, or dropped because too many waited.", "rollout", "result"),
 	}
 	registry.MustRegister(m.leader, m.rollouts, m.weight, m.verdict, m.requests, m.bad, m.evidence, m.lastLook, m.interval,
 		m.blind, m.sees, m.unseen, m.dryRun,
-		m.latched, m.rollbacks, m.findings, m.errors, m.alerts)
+		m.latched, m.rollbacks, m.findings, m.errors, m.alerts, m.notifications)
 	return m
 }
 

@@ -46,6 +46,7 @@ func (r *runner) report(ctx context.Context, finding Finding) {
 	r.countFinding(finding)
 	r.log.WarnContext(ctx, "review needed", "cause", finding.Cause, "reason", finding.Reason)
 	r.announce(ctx, kube.Warning, "CanaryNeedsReview", finding.Reason)
+	r.tellReview(finding, finding.Reason)
 }
 
 func (r *runner) countFinding(finding Finding) {

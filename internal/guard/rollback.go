@@ -194,6 +194,7 @@ func (r *runner) pretend(ctx context.Context, finding Finding, image string) {
 	r.guard.metrics.rollbacks.WithLabelValues(r.name(), finding.Cause, "reported").Inc()
 	r.log.WarnContext(ctx, "dry run: would roll back", "cause", finding.Cause, "image", image, "reason", finding.Reason)
 	r.announce(ctx, kube.Warning, "WouldRollBack", "dry run: "+finding.Reason)
+	r.tellReview(finding, "a dry run would roll back: "+finding.Reason)
 }
 
 // closeRollback records the outcome of a rollback whose canary is gone because another image is on trial.

@@ -3,11 +3,13 @@ package guard
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/notify"
 )
 
 const (
@@ -35,6 +37,8 @@ type runner struct {
 
 	loop
 	results chan scraped
+	// courier tells the webhooks; nil where there are none.
+	courier *notify.Courier
 
 	view    view
 	record  record
@@ -76,11 +80,13 @@ func newRunner(g *Guard, source *corev1.ConfigMap, config Config) (*runner, erro
 	if err != nil {
 		return nil, err
 	}
-	return &runner{
+	r := &runner{
 		guard: g, config: config, version: source.ResourceVersion, text: source.Data[ConfigKey], counted: counted,
 		log:  g.options.Logger.With("rollout", config.Spec.App, "release", config.Release),
 		loop: newLoop(), results: make(chan scraped, 64), view: newView(), actions: newActions(),
-	}, nil
+	}
+	r.courier = r.newCourier()
+	return r, nil
 }
 
 // name is the rollout's in metrics.
@@ -99,6 +105,9 @@ func (r *runner) run(ctx context.Context) {
 	defer ticker.Stop()
 	r.view.sight.restart(r.now())
 	go r.askPrometheus(ctx)
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	telling.Go(func() { r.courier.Run(ctx) })
 	r.refresh(ctx)
 	for {
 		select {
@@ -141,6 +150,9 @@ func (r *runner) readLedger(ctx context.Context) {
 	}
 	go func() {
 		history, err := ledger.Read(ctx, r.store())
+		if err == nil {
+			r.courier.Follow(history)
+		}
 		r.post(func(ctx context.Context) {
 			r.record.reading = false
 			if err == nil {

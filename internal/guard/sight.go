@@ -111,11 +111,14 @@ func (r *runner) reportSight(ctx context.Context) {
 	r.guard.metrics.blind.WithLabelValues(r.name()).Set(flag(r.view.sight.blind != ""))
 	if r.view.sight.blind != "" {
 		r.log.ErrorContext(ctx, "blind: the canary stays in traffic", "reason", r.view.sight.blind)
-		r.announce(ctx, kube.Warning, "GuardBlind", r.view.sight.blind+"; the canary stays in traffic")
+		note := r.view.sight.blind + "; the canary stays in traffic"
+		r.announce(ctx, kube.Warning, "GuardBlind", note)
+		r.tellSight(names.EventGuardBlind, now, note)
 		return
 	}
 	r.log.InfoContext(ctx, "sees the canary again")
 	r.announce(ctx, kube.Normal, "GuardSees", "the guard sees the canary again")
+	r.tellSight(names.EventGuardSees, now, "the guard sees the canary again")
 }
 
 // reportSources reports a source that does not show a canary in traffic while the other one does.

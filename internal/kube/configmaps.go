@@ -48,13 +48,24 @@ func (c *Client) DeleteConfigMap(ctx context.Context, namespace, name string) er
 // version the ConfigMap must not exist yet. Otherwise the error is ErrConflict.
 func (c *Client) SwapConfigMap(ctx context.Context, namespace, name string, data map[string]string,
 	version string) error {
+	// By its purpose the guard finds it.
+	return c.swap(ctx, purposeLedger, namespace, name, data, version)
+}
+
+// SwapCursors is [Client.SwapConfigMap] for the ConfigMap that holds how far each webhook was told of a ledger.
+func (c *Client) SwapCursors(ctx context.Context, namespace, name string, data map[string]string,
+	version string) error {
+	return c.swap(ctx, purposeCursors, namespace, name, data, version)
+}
+
+func (c *Client) swap(ctx context.Context, purpose, namespace, name string, data map[string]string,
+	version string) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	config := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, Namespace: namespace, ResourceVersion: version,
-			// By its purpose the guard finds it.
-			Labels: map[string]string{"app.kubernetes.io/managed-by": fieldManager, labelPurpose: purposeLedger},
+			Labels: map[string]string{"app.kubernetes.io/managed-by": fieldManager, labelPurpose: purpose},
 		},
 		Data: maps.Clone(data),
 	}
@@ -80,6 +91,7 @@ const (
 	labelPurpose    = "finance-rollout/purpose"
 	purposeEvidence = "evidence"
 	purposeLedger   = "ledger"
+	purposeCursors  = "notified"
 	evidenceKey     = "evidence.json.gz"
 )
 

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -27,6 +28,25 @@ func TestConfigMapIsSwappedAndNotOverwritten(t *testing.T) {
 	data, _, err := client.ConfigMap(ctx, "shop", "ledger")
 	if err != nil || data["a"] != "1" {
 		t.Errorf("%v, %v", data, err)
+	}
+}
+
+// The guard watches the ConfigMaps with a ledger's purpose: a cursor must not wake it.
+func TestCursorsHaveAPurposeOfTheirOwn(t *testing.T) {
+	client := &Client{clientset: fake.NewClientset()}
+	for name, swap := range map[string]func(context.Context, string, string, map[string]string, string) error{
+		"ledger": client.SwapConfigMap, "notified": client.SwapCursors,
+	} {
+		if err := swap(t.Context(), "shop", name, map[string]string{"a": "1"}, ""); err != nil {
+			t.Fatal(err)
+		}
+		made, err := client.clientset.CoreV1().ConfigMaps("shop").Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil || made.Labels["finance-rollout/purpose"] != name {
+			t.Errorf("%s: %v, %v", name, made.Labels, err)
+		}
+	}
+	if err := client.SwapCursors(t.Context(), "shop", "notified", nil, ""); !errors.Is(err, ErrConflict) {
+		t.Errorf("a second creation: %v", err)
 	}
 }
 

@@ -139,6 +139,19 @@ func chain(previous, body string) string {
 	return hex.EncodeToString(sum[:])[:sumLength]
 }
 
+// Fingerprint is a checksum of the entry alone. Compaction renews Sum, which covers the entries before as well, and
+// leaves the fingerprint of every entry that it keeps as it is.
+func (e Entry) Fingerprint() (string, error) {
+	if e.line == "" {
+		var err error
+		if e, err = seal(e, ""); err != nil {
+			return "", err
+		}
+	}
+	body, _, _ := cutSum(e.line)
+	return chain("", body), nil
+}
+
 // longestText bounds every text from outside, in bytes.
 const longestText = 2000
 

@@ -125,6 +125,16 @@ func (l *Ledger) State() State {
 	return s
 }
 
+// Walk visits every entry, the oldest first, with the state that the entries before it make. The state is valid until
+// visit returns.
+func (l *Ledger) Walk(visit func(before State, entry Entry)) {
+	s := State{latches: map[string]Entry{}}
+	for _, entry := range l.entries {
+		visit(s, entry)
+		s.apply(entry)
+	}
+}
+
 func (s *State) apply(entry Entry) {
 	switch entry.Kind {
 	case ShiftBegun:

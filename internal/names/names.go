@@ -8,6 +8,9 @@ import (
 // Ledger is the name of the ConfigMap that holds an app's ledger.
 func Ledger(app string) string { return app + "-ledger" }
 
+// Notified is the name of the ConfigMap that holds how far each webhook was told of an app's ledger.
+func Notified(app string) string { return app + "-notified" }
+
 // Record is the name of the ConfigMap that holds the position which passed its gate last.
 func Record(app string) string { return app + "-release" }
 

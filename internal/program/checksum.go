@@ -10,13 +10,18 @@ import (
 )
 
 // checksum covers every value that reaches the pods through a Secret or the ConfigMap. All secrets are hashed
-// together, so that it gives no way of trying values for one of them.
+// together, so that it gives no way of trying values for one of them. The keys of webhooks reach no pod of the service.
 func checksum(s *settings.Settings) (string, error) {
 	revealed := map[string]map[string]string{}
 	for name, entries := range s.Secrets {
-		revealed[name] = map[string]string{}
+		kept := map[string]string{}
 		for key, value := range entries {
-			revealed[name][key] = value.Reveal()
+			if !s.SignsOnly(settings.SecretRef{Secret: name, Key: key}) {
+				kept[key] = value.Reveal()
+			}
+		}
+		if len(kept) > 0 || len(entries) == 0 {
+			revealed[name] = kept
 		}
 	}
 	return digest(revealed, s.ConfigEnv)

@@ -38,6 +38,7 @@ func (p *program) makeGuard() ([]pulumi.Resource, error) {
 		Hooks: p.hooks.watch,
 	}
 	args.Files = p.guardFiles()
+	p.notifyArgs(args)
 	if p.settings.Registry.Password != "" {
 		args.PullSecrets = []string{p.settings.SecretName("registry")}
 	}
@@ -65,6 +66,21 @@ func (p *program) guardFiles() map[string]settings.SecretRef {
 	return files
 }
 
+// notifyArgs give the guard what it needs to tell webhooks: their keys, whom it trusts, and where it keeps how far it
+// is. Without webhooks it gets nothing.
+func (p *program) notifyArgs(args *components.GuardArgs) {
+	if len(p.settings.Notify.Webhooks) == 0 {
+		return
+	}
+	args.NotifyKeys = map[string]settings.SecretRef{}
+	for _, webhook := range p.settings.Notify.Webhooks {
+		args.NotifyKeys[webhook.KeyName()] = settings.SecretRef{
+			Secret: p.settings.SecretName(webhook.Secret.Secret), Key: webhook.Secret.Key,
+		}
+	}
+	args.Notified, args.Authorities = names.Notified(p.settings.App), p.settings.Notify.Authorities
+}
+
 // guardConfig describes the rollout to the guard. It holds no secret.
 func guardConfig(s *settings.Settings) (guard.Config, error) {
 	canary := rollout.RollbackSpec(s, s.Release)
@@ -79,6 +95,9 @@ func guardConfig(s *settings.Settings) (guard.Config, error) {
 	}
 	if s.DashboardURL != "" {
 		config.DashboardURL = alerts.DashboardLink(s.DashboardURL, s.DashboardUID())
+	}
+	if webhooks := rollout.Webhooks(s); len(webhooks) > 0 {
+		config.Notify = &guard.Notify{Stack: s.StackName(), Webhooks: webhooks}
 	}
 	if s.Guard.Smoke {
 		suite, err := smoke.Source(s.Smoke.Suite)

@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"github.com/vextrus/finance-rollout/internal/guard"
+	"github.com/vextrus/finance-rollout/internal/notify"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
@@ -135,5 +136,52 @@ func TestTheGuardIsToldHowTheRequestsReachTheCanary(t *testing.T) {
 		"finance-service-canary": 0}}
 	if diff := cmp.Diff(want, config.Route); diff != "" || config.Service != "finance-service-canary" {
 		t.Errorf("by a route: service %s (-want +got):\n%s", config.Service, diff)
+	}
+}
+
+func TestTheGuardIsToldOfTheWebhooks(t *testing.T) {
+	const key = "hmac-k3y-of-the-relay"
+	config := guardedConfig("notify", `{"authorities":"authorities/ca.crt","webhooks":[
+		{"url":"https://relay.example.com/events","secret":"notify/hmac-key","events":["rolled-back"]}]}`)
+	config["secrets"] = strings.Replace(config["secrets"], `{"finance-db"`, `{"notify":{"hmac-key":"`+key+`"},"finance-db"`, 1)
+	w, without := newWorld(), newWorld()
+	if err := w.run(t, "production", config); err != nil {
+		t.Fatal(err)
+	}
+	if err := without.run(t, "production", guardedConfig()); err != nil {
+		t.Fatal(err)
+	}
+	text := func(w *world) string {
+		return w.inputs["kubernetes:core/v1:ConfigMap/guard"]["data"].ObjectValue()[guard.ConfigKey].StringValue()
+	}
+	parsed, err := guard.ParseConfig(text(w))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &guard.Notify{Stack: "production", Webhooks: []notify.Webhook{{URL: "https://relay.example.com/events",
+		Key: "notify_hmac-key", Events: []string{"rolled-back"}}}}
+	if diff := cmp.Diff(want, parsed.Notify); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	const pod = "spec.template.spec."
+	if name := property(t, w.inputs["kubernetes:apps/v1:Deployment/guard"],
+		pod+"volumes[0].projected.sources[2].secret.name").StringValue(); name != "notify-production" {
+		t.Errorf("the key comes from %s", name)
+	}
+	for name, inputs := range w.inputs {
+		if raw, _ := json.Marshal(inputs.Mappable()); strings.Contains(string(raw), key) &&
+			!strings.HasPrefix(name, "kubernetes:core/v1:Secret/") {
+			t.Errorf("%s holds the key", name)
+		}
+	}
+	// A stack without webhooks is rendered as before; with them, no pod of the service changes.
+	if strings.Contains(text(without), "notify") {
+		t.Errorf("a guard without webhooks is told %s", text(without))
+	}
+	for _, track := range []string{"finance-service-stable", "finance-service-week1"} {
+		name := "kubernetes:apps/v1:Deployment/" + track
+		if diff := cmp.Diff(without.inputs[name].Mappable(), w.inputs[name].Mappable()); diff != "" {
+			t.Errorf("%s (-without +with):\n%s", track, diff)
+		}
 	}
 }

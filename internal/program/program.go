@@ -107,6 +107,10 @@ func (p *program) named(deps Deps) (*rollout.Rollout, error) {
 		Settings: p.settings, Cluster: p.cluster, Clock: deps.Clock, Who: rollout.Who(deps.Getenv), Getenv: deps.Getenv,
 		Dir:        p.ctx.RootDirectory(),
 		Prometheus: deps.prometheus(p.cluster, p.settings.Prometheus),
+		Warn: func(text string) {
+			// The engine is gone when it takes no message: nobody is left to read it.
+			_ = log{p.ctx}.Warn(text)
+		},
 	}
 	digest := ""
 	if p.inputs.digests.Canary.IsKnown() {

@@ -207,6 +207,15 @@ func TestChecksumFollowsSecretsAndConfig(t *testing.T) {
 			t.Errorf("a changed %s leaves the checksum as it was", name)
 		}
 	}
+	// No pod of the service gets the key of a webhook: it must not replace any.
+	for _, key := range []settings.Secret{"one", "two"} {
+		if before != load(func(s *settings.Settings) {
+			s.Secrets["notify"] = map[string]settings.Secret{"hmac-key": key}
+			s.Notify.Webhooks = []settings.Webhook{{Secret: settings.SecretRef{Secret: "notify", Key: "hmac-key"}}}
+		}) {
+			t.Error("the key of a webhook changes the checksum")
+		}
+	}
 }
 
 func TestWhatCannotBeEncodedHasNoChecksum(t *testing.T) {

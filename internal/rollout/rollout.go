@@ -8,6 +8,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/notify"
 	"github.com/vextrus/finance-rollout/internal/prometheus"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/settings"
@@ -37,6 +38,10 @@ type Rollout struct {
 	Getenv func(string) string
 	// Dir is the project's folder, where the relative paths of the configuration begin; empty for the working directory.
 	Dir string
+	// Secrets gives the settings with the stack's secrets, for the keys of webhooks; nil where Settings hold them.
+	Secrets func(ctx context.Context) (*settings.Settings, error)
+	// Warn says which webhook was not told; nil for the log.
+	Warn func(text string)
 }
 
 // ReachedBy is a cluster whose Services can be reached through its API server.
@@ -63,8 +68,15 @@ func (r *Rollout) With(s *settings.Settings) *Rollout {
 	return &changed
 }
 
-// Ledger is the store of the rollout's history.
-func (r *Rollout) Ledger() ledger.Store { return LedgerIn(r.Cluster, r.Settings) }
+// Ledger is the store of the rollout's history. Where webhooks are to be told and no guard does it, the store tells them
+// of what is written.
+func (r *Rollout) Ledger() ledger.Store {
+	store := LedgerIn(r.Cluster, r.Settings)
+	if once := r.once(); once != nil && !r.Settings.IsGuarded() {
+		return notify.NewTelling(store, once)
+	}
+	return store
+}
 
 // LedgerIn is [Rollout.Ledger] for callers that only read.
 func LedgerIn(cluster ledger.ConfigMaps, s *settings.Settings) ledger.Store {

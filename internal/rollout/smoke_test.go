@@ -29,7 +29,7 @@ func TestASmokeTestIsNotedWhileAReleaseLives(t *testing.T) {
 		"no request was sent": {entries: []ledger.Entry{reached("week1", imageA, 10)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &Rollout{Settings: calendar(t, nil), Cluster: cluster.New(t), Clock: testkit.Clock(sent.End), Who: "anna"}
+			r := &Rollout{Settings: production(t, nil), Cluster: cluster.New(t), Clock: testkit.Clock(sent.End), Who: "anna"}
 			if len(tt.entries) > 0 {
 				if _, err := ledger.Write(t.Context(), r.Ledger(), r.Clock.Now, tt.entries...); err != nil {
 					t.Fatal(err)

@@ -65,6 +65,39 @@ func TestLoadRefuses(t *testing.T) {
 			[]string{"guard.alertmanager", "am:9093", "namespace/service:port"}},
 		{"guard token", []string{"guard", `{"webhookToken":"guard/webhook"}`},
 			[]string{"secrets.guard.webhook", "missing", "guard.webhookToken"}},
+		{"webhook without https", []string{"notify", webhook("http://hooks.example.com/x", `"rolled-back"`)},
+			[]string{"notify.webhooks[0].url", `"http://hooks.example.com"`, "use https",
+				"pulumi config set --path 'notify.webhooks[0].url' https://"}},
+		{"webhook in a domain that looks like the cluster", []string{"notify", webhook("http://a.svc.example.com")},
+			[]string{"notify.webhooks[0].url", "inside the cluster"}},
+		{"webhook with a password", []string{"notify", webhook("https://ann:s3cr3t-word@hooks.example.com")},
+			[]string{"notify.webhooks[0].url", "https://hooks.example.com", "a user or a password"}},
+		{"webhook with a token", []string{"notify",
+			webhook("https://hooks.example.com/?api_token=s3cr3t8c1f2f94b7d2c0a91e77")},
+			[]string{"notify.webhooks[0].url", "relay"}},
+		{"webhook of another kind", []string{"notify", webhook("ftp://hooks.example.com")},
+			[]string{"notify.webhooks[0].url", "https address"}},
+		{"webhook without an address", []string{"notify", webhook("")}, []string{"notify.webhooks[0].url"}},
+		{"webhook without a key", []string{"notify", `{"webhooks":[{"url":"https://hooks.example.com"}]}`},
+			[]string{"notify.webhooks[0].secret", "missing", "secret/key"}},
+		{"webhook with a key that is missing", []string{"notify", `{"webhooks":[{"url":"https://hooks.example.com",
+			"secret":"notify/hmac-key"}]}`}, []string{"secrets.notify.hmac-key", "missing", "notify.webhooks[0].secret",
+			"pulumi config set --secret --path secrets.notify.hmac-key"}},
+		{"webhook for an unknown event", []string{"notify", webhook("https://hooks.example.com", `"rolled-bakc"`)},
+			[]string{"notify.webhooks[0].events[0]", `"rolled-bakc"`, "entered, shifted",
+				"pulumi config set --path 'notify.webhooks[0].events[0]' rolled-back"}},
+		{"webhook twice", []string{"notify", `{"webhooks":[
+			{"url":"https://hooks.example.com","secret":"notify/hmac-key"},
+			{"url":"https://hooks.example.com","secret":"notify/hmac-key"}]}`},
+			[]string{"notify.webhooks[1].url", "same address"}},
+		{"webhook with the key of something else", []string{"notify", `{"webhooks":[
+			{"url":"https://hooks.example.com","secret":"finance-secrets/jwt-secret"}]}`},
+			[]string{"notify.webhooks[0].secret", "finance-secrets/jwt-secret", "secretEnv.JWT_SECRET", "one of its own"}},
+		{"webhook of a stack with one track", []string{"strategy", "single", "stableImage", "", "notify",
+			webhook("https://hooks.example.com")}, []string{"notify.webhooks", "no rollout to tell of"}},
+		{"webhook with an unknown field", []string{"notify", `{"webhooks":[{"uri":"https://hooks.example.com"}]}`},
+			[]string{"notify", "uri"}},
+		{"authorities", []string{"notify", `{"authorities":"/etc/ssl"}`}, []string{"notify.authorities", "configmap/key"}},
 		{"bake interval", []string{"bake", `{"interval":"1h"}`}, []string{"bake.interval", "1h", "5m"}},
 		{"secret reference", []string{"secretEnv", `{"A":"nope"}`}, []string{"secretEnv", "secret/key"}},
 		{"metric name", []string{"metrics", `{"statusLabel":"a\"}"}`}, []string{"metrics.statusLabel"}},
@@ -127,6 +160,41 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 	for _, key := range []string{"config image", "config stableImage", "config traffic"} {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("error does not name %s: %v", key, err)
+		}
+	}
+}
+
+// webhook is the setting of one webhook that is right but for what is given.
+func webhook(address string, events ...string) string {
+	return `{"webhooks":[{"url":"` + address + `","secret":"notify/hmac-key","events":[` +
+		strings.Join(events, ",") + `]}]}`
+}
+
+// withKey are the stack's secrets with the key of a webhook.
+var withKey = strings.Replace(goodSecrets, `{"finance-db"`, `{"notify":{"hmac-key":"k"},"finance-db"`, 1)
+
+func TestWebhooksThatAreAllowed(t *testing.T) {
+	for _, address := range []string{"https://hooks.example.com/rollout", "http://relay.monitoring.svc:8080/events",
+		"http://relay.monitoring.svc.cluster.local", "http://127.0.0.1:9000", "http://[::1]:9000", "http://localhost:9000"} {
+		s, err := Load("production", production("secrets", withKey, "notify", webhook(address, `"rolled-back"`)))
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+		} else if got := s.Notify.Webhooks; len(got) != 1 || got[0].URL != address ||
+			got[0].KeyName() != "notify_hmac-key" {
+			t.Errorf("%s: %+v", address, got)
+		}
+	}
+}
+
+func TestAKeyThatOnlySigns(t *testing.T) {
+	s, err := Load("production", production("secrets", withKey, "notify", webhook("https://a.example.com")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ref, want := range map[SecretRef]bool{{"notify", "hmac-key"}: true, {"finance-secrets", "jwt-secret"}: false,
+		{"finance-db", "password"}: false} {
+		if got := s.SignsOnly(ref); got != want {
+			t.Errorf("%s signs only: %v", ref, got)
 		}
 	}
 }

@@ -75,6 +75,7 @@ type Settings struct {
 	Smoke          Smoke                        `config:"smoke"`
 	Bake           Bake                         `config:"bake"`
 	Guard          Guard                        `config:"guard"`
+	Notify         Notify                       `config:"notify"`
 	Preflight      Preflight                    `config:"preflight"`
 	DashboardURL   string                       `config:"dashboardURL"`
 	RunbookURL     string                       `config:"runbookURL"`

@@ -42,6 +42,7 @@ func (s *Settings) validate(found *problems) {
 	s.validateMonitoring(found)
 	s.validateGates(found)
 	s.validateGuard(found)
+	s.validateNotify(found)
 	s.validatePreflight(found)
 }
 
@@ -145,6 +146,7 @@ func (s *Settings) secretUses() []secretUse {
 	}
 	uses = append(uses, secretUse{"smoke.originFrom", s.Smoke.OriginFrom}, secretUse{"smoke.tokenFrom", s.Smoke.TokenFrom},
 		secretUse{"guard.webhookToken", s.Guard.WebhookToken})
+	uses = append(uses, s.notifyUses()...)
 	slices.SortFunc(uses, func(a, b secretUse) int { return strings.Compare(a.by, b.by) })
 	return slices.DeleteFunc(uses, func(use secretUse) bool { return use.ref == SecretRef{} })
 }

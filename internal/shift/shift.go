@@ -115,7 +115,9 @@ func (s *Shift) judge(ctx context.Context) error {
 	if s.dryRun {
 		return s.preview(decision)
 	}
-	return s.carryOut(ctx, history, target, decision)
+	err = s.carryOut(ctx, history, target, decision)
+	s.rollout.Refused(ctx, history, target.Canary, decision)
+	return err
 }
 
 // isAlone is true on a stack with one track that has no rollout in its ledger, as staging has none: there is no move.

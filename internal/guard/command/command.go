@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ type guardFlags struct {
 	listen, identity, lease        string
 	leaderLabel, tokenFile         string
 	smokeKeyFile, smokeOriginFile  string
+	notifyKeys                     string
 	dryRun                         bool
 	verbose                        bool
 }
@@ -73,6 +75,8 @@ connects to the pods' addresses, so it must run in the cluster's network.`,
 		"file with the bearer token of the webhook; empty for no webhook")
 	set.StringVar(&flags.smokeKeyFile, "smoke-key-file", "", "file with the key that signs the smoke suite's tokens")
 	set.StringVar(&flags.smokeOriginFile, "smoke-origin-file", "", "file with an origin that CORS must allow")
+	set.StringVar(&flags.notifyKeys, "notify-keys", "",
+		"folder of files with the keys that sign what webhooks are told; empty to tell none")
 	set.BoolVar(&flags.dryRun, "dry-run", false, "report rollbacks and carry none out")
 	set.BoolVarP(&flags.verbose, "verbose", "v", false, "log more")
 	return cmd
@@ -134,7 +138,7 @@ func runGuard(ctx context.Context, flags guardFlags, usage func(error) error) er
 		Reach: func(text string) (*http.Client, string, error) {
 			return reach(endpoint.Way{Proxy: client, InPod: flags.inPod()}, text)
 		},
-		Smoke: flags.smoke, Token: flags.token(),
+		Smoke: flags.smoke, Token: flags.token(), Key: flags.key(),
 	})
 	logger.Info("starting", "namespace", flags.namespace, "identity", flags.identity, "listen", flags.listen, "dryRun",
 		flags.dryRun)
@@ -203,6 +207,14 @@ func (f *guardFlags) token() func() (string, error) {
 		return nil
 	}
 	return func() (string, error) { return readSmall(f.tokenFile) }
+}
+
+// key reads the key of a webhook at every call, so that a new key is used at once; nil to tell no webhook.
+func (f *guardFlags) key() func(string) (string, error) {
+	if f.notifyKeys == "" {
+		return nil
+	}
+	return func(name string) (string, error) { return readSmall(filepath.Join(f.notifyKeys, filepath.Base(name))) }
 }
 
 // smoke returns the suite of a rollout and the values that its requests need.

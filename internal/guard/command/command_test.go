@@ -46,6 +46,27 @@ func TestSmokeValuesComeFromFiles(t *testing.T) {
 	}
 }
 
+func TestTheKeysOfWebhooksComeFromFiles(t *testing.T) {
+	dir := t.TempDir()
+	if (&guardFlags{}).key() != nil {
+		t.Error("a guard without keys tells webhooks")
+	}
+	read := (&guardFlags{notifyKeys: dir}).key()
+	if _, err := read("notify_hmac-key"); err == nil {
+		t.Error("a missing key is no error")
+	}
+	for _, want := range []string{"first", "second"} {
+		if err := os.WriteFile(filepath.Join(dir, "notify_hmac-key"), []byte(want+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"notify_hmac-key", "../x/notify_hmac-key"} {
+			if got, err := read(name); err != nil || got != want {
+				t.Errorf("%s: %q, %v", name, got, err)
+			}
+		}
+	}
+}
+
 func TestANewTokenIsValidAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	flags := guardFlags{tokenFile: path}
