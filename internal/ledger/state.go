@@ -118,17 +118,19 @@ func (l *Ledger) LastMove() (Entry, bool) {
 
 // State derives the rollout's position from the history.
 func (l *Ledger) State() State {
-	s := State{latches: map[string]Entry{}, attested: map[string]Entry{}}
+	s := newState()
 	for _, entry := range l.entries {
 		s.apply(entry)
 	}
 	return s
 }
 
+func newState() State { return State{latches: map[string]Entry{}, attested: map[string]Entry{}} }
+
 // Walk visits every entry, the oldest first, with the state that the entries before it make. The state is valid until
 // visit returns.
 func (l *Ledger) Walk(visit func(before State, entry Entry)) {
-	s := State{latches: map[string]Entry{}}
+	s := newState()
 	for _, entry := range l.entries {
 		visit(s, entry)
 		s.apply(entry)
