@@ -88,8 +88,9 @@ func (r *runner) reportUncounted(ctx context.Context, target *target, rise Rise)
 	}
 }
 
-// judgeCounts acts on the counts. A canary that looks bad is blamed only once stable's counts up to now are known.
-func (r *runner) judgeCounts(ctx context.Context) {
+// judgeCounts looks at the counts and acts on them. A canary that looks bad is blamed only once stable's counts up to
+// now are known.
+func (r *runner) judgeCounts(ctx context.Context) gate.Detection {
 	tracker := r.view.tracker
 	detection := tracker.look(r.now())
 	canary, stable := tracker.errors.Total()
@@ -101,6 +102,7 @@ func (r *runner) judgeCounts(ctx context.Context) {
 	if detection.Verdict == gate.Fail && r.view.confirm == nil {
 		r.confirm(ctx)
 	}
+	return detection
 }
 
 // confirm scrapes stable at once and concludes when all of it has answered, or after confirmFor.
