@@ -1,4 +1,4 @@
-// Command verdicts simulates what the gate's statistics promise, with the gate's ours code: how often a healthy
+// Command verdicts simulates what the gate's statistics promise, with the gate's own code: how often a healthy
 // release is rolled back in a soak, and how many requests a verdict takes. It needs no cluster and keeps the result
 // as a dated table in docs/benchmarks.md. The seed is fixed, so that it can be repeated.
 package main
@@ -31,15 +31,27 @@ const (
 )
 
 func main() {
-	trials := flag.Int("trials", 6000, "simulated soaks for each rate of requests")
-	output := flag.String("output", filepath.Join("docs", "benchmarks.md"), "the file whose section is replaced")
+	trials := flag.Int("trials", 6000, "simulated soaks for each rate of requests, with independent errors; 0 for none")
+	soaks := flag.Int("soaks", 100, "simulated soaks for each stream of bursts; 0 for none")
+	bakes := flag.Int("bakes", 2000, "simulated bakes for each row; 0 for none")
+	output := flag.String("output", filepath.Join("docs", "benchmarks.md"), "the file whose sections are replaced")
 	flag.Parse()
-	section := falseRollbacks(*trials) + requestsToPass(2000) + requestsToFail(4000) + guarded(*trials/2)
-	fmt.Println(section)
-	if err := document.Update(*output, "verdicts", section); err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		os.Exit(1)
+	update := func(name string, runs int, section func() string) {
+		if runs <= 0 {
+			return
+		}
+		text := section()
+		fmt.Println(text)
+		if err := document.Update(*output, name, text); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
 	}
+	update("verdicts", *trials, func() string {
+		return falseRollbacks(*trials) + requestsToPass(2000) + requestsToFail(4000) + guarded(*trials/2)
+	})
+	update("verdicts-bursts", *soaks, func() string { return healthyBursts(*soaks) + badCanaries(*soaks) })
+	update("verdicts-bakes", *bakes, func() string { return baked(*bakes) })
 }
 
 // soak is the outcome of one simulated soak: the rules that rolled it back.

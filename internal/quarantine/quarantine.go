@@ -13,14 +13,17 @@ type Policy struct {
 	Pauses []time.Duration
 	// Trial is how long the canary serves one pod's share after a pause before all of its pods return.
 	Trial time.Duration
-	// Probation is how long it must serve without an offence, from its readmission on, until its offences are forgotten.
+	// Probation and Requests are for how long, and how many requests, it must serve after its readmission without an
+	// offence until its offences are forgotten. A bad canary offends again at its first requests; the longer the
+	// probation, the likelier it is that another burst falls into it.
 	Probation time.Duration
+	Requests  int64
 }
 
-// DefaultPolicy convicts at the third offence within the probation.
+// DefaultPolicy convicts at the third offence in a row. Its numbers were chosen by measurement.
 func DefaultPolicy() Policy {
 	return Policy{Pauses: []time.Duration{time.Minute, 3 * time.Minute}, Trial: 30 * time.Second,
-		Probation: 15 * time.Minute}
+		Probation: 5 * time.Second, Requests: 50}
 }
 
 // Validate returns all problems of the policy.
@@ -34,9 +37,9 @@ func (p Policy) Validate() error {
 			problems = append(problems, fmt.Errorf("a pause of %v: allowed is above 0 to 1h", pause))
 		}
 	}
-	if p.Trial < 0 || p.Probation < p.Trial {
-		problems = append(problems, fmt.Errorf("a trial of %v in a probation of %v: allowed is a trial from 0 that is no "+
-			"longer than the probation", p.Trial, p.Probation))
+	if p.Trial < 0 || p.Probation < 0 || p.Requests < 0 {
+		problems = append(problems, fmt.Errorf("a trial of %v and a probation of %v and %d requests: allowed is 0 and more",
+			p.Trial, p.Probation, p.Requests))
 	}
 	return errors.Join(problems...)
 }
@@ -95,11 +98,13 @@ const (
 // Look is what is known at a time.
 type Look struct {
 	At time.Time
+	// Served is the number of requests that the canary has served since it was let in.
+	Served int64
 	// Fast is whether the fast detector fires on what was served since the canary was let in.
 	Fast bool
 	// Proven is whether burst-robust evidence shows that the canary is above its limit.
 	Proven bool
-	// Total is whether nearly everything fails that the canary has served since it was let in; see [IsTotal].
+	// Total is whether nearly everything fails that the canary has ever served; see [IsTotal].
 	Total bool
 	// Crash is a fault of the pods that is plainly the canary's, such as a crash loop.
 	Crash bool
@@ -162,14 +167,14 @@ func (p Policy) Next(s State, look Look) (State, Action) {
 	if s.phase() == Quarantined {
 		return p.wait(s, now)
 	}
-	s = p.forget(s, now)
+	s = p.forget(s, look, now)
 	if look.Fast {
 		s.Phase, s.Since, s.Offences = Quarantined, now, s.Offences+1
 		return s, Action{Verb: Isolate, Until: now.Add(p.pause(s.Offences))}
 	}
 	if s.phase() == Trial && now.Sub(s.Since) >= p.Trial {
 		s.Phase, s.Since = Probation, now
-		return s, Action{Verb: AdmitAll}
+		return p.forget(s, look, now), Action{Verb: AdmitAll}
 	}
 	return s, Action{Verb: Keep}
 }
@@ -188,7 +193,7 @@ func (p Policy) conviction(s State, look Look, now time.Time) string {
 		return CauseProven
 	case look.Total && inTraffic:
 		return CauseTotal
-	case look.Fast && inTraffic && p.forget(s, now).Offences >= len(p.Pauses):
+	case look.Fast && inTraffic && p.forget(s, look, now).Offences >= len(p.Pauses):
 		return CauseRepeated
 	default:
 		return ""
@@ -216,10 +221,14 @@ func (p Policy) leave(s State, now time.Time) State {
 	return s
 }
 
-// forget drops the offences of a canary whose probation is over.
-func (p Policy) forget(s State, now time.Time) State {
-	if s.phase() == Probation && now.Sub(s.Readmitted) >= p.Probation {
-		s.Phase, s.Since, s.Offences, s.Readmitted = Serving, s.Readmitted.Add(p.Probation), 0, time.Time{}
+// forget drops the offences of a canary whose probation is over. It may be over while one pod is on trial.
+func (p Policy) forget(s State, look Look, now time.Time) State {
+	if s.phase() != Trial && s.phase() != Probation || now.Sub(s.Readmitted) < p.Probation || look.Served < p.Requests {
+		return s
+	}
+	s.Offences = 0
+	if s.phase() == Probation {
+		s.Phase, s.Since, s.Readmitted = Serving, now, time.Time{}
 	}
 	return s
 }
@@ -237,10 +246,10 @@ func (p Policy) pardon(s State, now time.Time) (State, Action) {
 const (
 	// totalShare and totalLeast are the share of failures, and the requests, from which on nearly everything fails.
 	totalShare = 0.9
-	totalLeast = 20
+	totalLeast = 10
 )
 
-// IsTotal reports whether nearly everything fails of n requests that a canary has served since it was let in, k of
-// which failed. It is about a canary that has never worked: one that has served well before and fails wholly now may be
-// in the middle of a burst.
+// IsTotal reports whether nearly everything fails of the n requests that a canary has ever served, k of which failed. It
+// is about a canary that has never worked: one that has served well before and fails wholly now may be in the middle of
+// an outage.
 func IsTotal(n, k int64) bool { return n >= totalLeast && float64(k) >= totalShare*float64(n) }

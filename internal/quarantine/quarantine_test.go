@@ -25,6 +25,9 @@ func fast(l *Look)   { l.Fast = true }
 func proven(l *Look) { l.Proven = true }
 func total(l *Look)  { l.Total = true }
 func crash(l *Look)  { l.Crash = true }
+func served(requests int64) func(*Look) {
+	return func(l *Look) { l.Served = requests }
+}
 func person(word Word) func(*Look) {
 	return func(l *Look) { l.Person = word }
 }
@@ -40,17 +43,24 @@ func TestNext(t *testing.T) {
 		out      time.Duration
 	}{
 		{"healthy", []Look{after(0), after(3600)}, "keep keep", Serving, 0, 0},
-		{"one offence", []Look{after(5, fast), after(64), after(65), after(94), after(95)},
-			"isolate keep admit-one keep admit-all", Probation, 1, time.Minute},
-		{"well after the probation", []Look{after(0, fast), after(60), after(90), after(959), after(960), after(961, fast)},
-			"isolate admit-one admit-all keep keep isolate", Quarantined, 1, time.Minute},
+		{"one offence", []Look{after(5, fast), after(64), after(65), after(94), after(95), after(96, served(50))},
+			"isolate keep admit-one keep admit-all keep", Serving, 0, time.Minute},
+		{"all return before the probation is over", []Look{after(0, fast), after(60), after(90, served(49))},
+			"isolate admit-one admit-all", Probation, 1, time.Minute},
+		{"well after the probation", []Look{after(0, fast), after(60), after(90, served(50)), after(91, fast, served(52))},
+			"isolate admit-one admit-all isolate", Quarantined, 1, time.Minute},
+		{"the probation ends in the trial", []Look{after(0, fast), after(60), after(70, served(99)), after(71, fast, served(99))},
+			"isolate admit-one keep isolate", Quarantined, 1, time.Minute},
+		{"many requests in a second", []Look{after(0, fast), after(60), after(61, fast, served(500)), after(241),
+			after(242, fast, served(500))}, "isolate admit-one isolate admit-one roll-back:repeated", Convicted, 2,
+			4 * time.Minute},
 		{"again in the trial", []Look{after(0, fast), after(60), after(61, fast), after(240), after(241)},
 			"isolate admit-one isolate keep admit-one", Trial, 2, 4 * time.Minute},
-		{"the third time", []Look{after(0, fast), after(60), after(61, fast), after(241), after(300), after(301, fast)},
+		{"the third time", []Look{after(0, fast), after(60), after(61, fast), after(241), after(271), after(300, fast, served(49))},
 			"isolate admit-one isolate admit-one admit-all roll-back:repeated", Convicted, 2, 4 * time.Minute},
-		{"the third time, after a probation", []Look{after(0, fast), after(60), after(90), after(100, fast), after(280),
-			after(310), after(280+900, fast)}, "isolate admit-one admit-all isolate admit-one admit-all isolate", Quarantined, 1,
-			4 * time.Minute},
+		{"the third time, after a probation", []Look{after(0, fast), after(60), after(61, fast), after(241),
+			after(271, served(30)), after(300, fast, served(50))}, "isolate admit-one isolate admit-one admit-all isolate",
+			Quarantined, 1, 4 * time.Minute},
 		{"a look that is late", []Look{after(0, fast), after(7200), after(7200)}, "isolate admit-one keep", Trial, 1,
 			2 * time.Hour},
 		{"fires while it is out", []Look{after(0, fast), after(1, fast), after(2, total), after(60, fast)},
@@ -103,7 +113,7 @@ func TestNext(t *testing.T) {
 func drawnLook(t *rapid.T, at time.Time) Look {
 	rarely := func(name string) bool { return rapid.IntRange(0, 9).Draw(t, name) == 0 }
 	look := Look{At: at, Fast: rapid.Bool().Draw(t, "fast"), Proven: rarely("proven"), Total: rarely("total"),
-		Crash: rarely("crash")}
+		Crash: rarely("crash"), Served: rapid.Int64Range(0, 100).Draw(t, "served")}
 	if rarely("person") {
 		look.Person = rapid.SampledFrom([]Word{Convict, Admit}).Draw(t, "word")
 	}
@@ -179,10 +189,10 @@ func TestPolicyValidate(t *testing.T) {
 		t.Error(err)
 	}
 	for want, policy := range map[string]Policy{
-		"no pause":                            {},
-		"a pause of 0s: allowed is above 0":   {Pauses: []time.Duration{0}},
-		"a pause of 2h0m0s":                   {Pauses: []time.Duration{2 * time.Hour}},
-		"a trial of 2s in a probation of 1s:": {Pauses: []time.Duration{1}, Trial: 2e9, Probation: 1e9},
+		"no pause":                          {},
+		"a pause of 0s: allowed is above 0": {Pauses: []time.Duration{0}},
+		"a pause of 2h0m0s":                 {Pauses: []time.Duration{2 * time.Hour}},
+		"a probation of 0s and -1 requests": {Pauses: []time.Duration{1}, Requests: -1},
 	} {
 		if err := policy.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", policy, err, want)
@@ -194,7 +204,7 @@ func TestIsTotal(t *testing.T) {
 	for _, tt := range []struct {
 		n, k int64
 		want bool
-	}{{20, 20, true}, {20, 18, true}, {20, 17, false}, {19, 19, false}, {1000, 100, false}, {0, 0, false}} {
+	}{{10, 10, true}, {20, 18, true}, {20, 17, false}, {9, 9, false}, {1000, 100, false}, {0, 0, false}} {
 		if got := IsTotal(tt.n, tt.k); got != tt.want {
 			t.Errorf("%d of %d: %v", tt.k, tt.n, got)
 		}
