@@ -140,6 +140,9 @@ func (p *pod) next(second int) gate.Counts {
 		}
 	}
 	counts := p.block[second-p.blockStart]
+	if len(p.outages) == 0 && len(p.ahead) == 0 {
+		return counts
+	}
 	kept := p.outages[:0]
 	for _, o := range p.outages {
 		if second < o.until {
@@ -148,8 +151,8 @@ func (p *pod) next(second int) gate.Counts {
 		}
 	}
 	p.outages = kept
-	if errors := p.ahead[second]; errors > 0 {
-		counts = counts.Plus(gate.Counts{N: int64(errors), K: int64(errors)})
+	if further := p.ahead[second]; further > 0 {
+		counts = counts.Plus(gate.Counts{N: int64(further), K: int64(further)})
 		delete(p.ahead, second)
 	}
 	return counts

@@ -22,12 +22,33 @@ type State struct {
 	Extensions int
 	// LastCheckpoint is the time of the current soak's last checkpoint; zero for none.
 	LastCheckpoint time.Time
+	// Quarantine is the entry by which the canary is out of traffic for a while; nil while it is not. Readmission is the
+	// entry that ended the last one of the current image; nil for none.
+	Quarantine, Readmission *Entry
+	// Isolated is the time in ended quarantines since SoakSince.
+	Isolated time.Duration
 	// Unfinished is a rollback that began and has no recorded outcome; nil for none.
 	Unfinished *Entry
 
 	latches      map[string]Entry
 	soakEntry    int
 	interruption int
+}
+
+// OutOfTraffic is the time since SoakSince that the canary was in quarantine, up to now. It is not soaked time.
+func (s State) OutOfTraffic(now time.Time) time.Duration {
+	if s.Quarantine == nil {
+		return s.Isolated
+	}
+	return s.Isolated + max(now.Sub(s.quarantinedSince()), 0)
+}
+
+// quarantinedSince is when the quarantine under way began, or the soak if that is later.
+func (s State) quarantinedSince() time.Time {
+	if s.Quarantine.Time.Before(s.SoakSince) {
+		return s.SoakSince
+	}
+	return s.Quarantine.Time
 }
 
 // Interruption is the number of the last entry that changed the cluster behind the back of the stack's state: a
@@ -137,6 +158,17 @@ func (s *State) apply(entry Entry) {
 			s.latches[entry.Image] = entry
 		}
 		s.out(entry)
+	case Quarantined:
+		if s.Quarantine == nil && entry.Image == s.Image && s.Weight > 0 {
+			quarantined := entry
+			s.Quarantine = &quarantined
+		}
+	case Readmitted:
+		if s.Quarantine != nil && entry.Image == s.Quarantine.Image {
+			readmitted := entry
+			s.Isolated = s.OutOfTraffic(entry.Time)
+			s.Quarantine, s.Readmission = nil, &readmitted
+		}
 	case LatchReleased:
 		for image, latch := range s.latches {
 			if latch.Seq == entry.Ref {
@@ -165,6 +197,10 @@ func (s *State) reach(entry Entry) {
 	}
 	if entry.To != s.Weight || entry.Image != s.Image && entry.To > 0 {
 		s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = entry.Time, entry.Seq, 0, time.Time{}
+		s.Isolated = 0
+	}
+	if entry.Image != "" && entry.Image != s.Image || entry.To == 0 {
+		s.Quarantine, s.Readmission = nil, nil
 	}
 	s.Weight, s.Begun = entry.To, nil
 	if entry.Image != "" {
@@ -182,4 +218,5 @@ func (s *State) reach(entry Entry) {
 func (s *State) out(entry Entry) {
 	s.Weight, s.Image, s.Release, s.Begun, s.interruption = 0, entry.Image, entry.Release, nil, entry.Seq
 	s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = time.Time{}, entry.Seq, 0, time.Time{}
+	s.Quarantine, s.Readmission, s.Isolated = nil, nil, 0
 }

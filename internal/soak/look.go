@@ -48,7 +48,9 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 		soak.Evaluation = Unseen(window, err)
 		return soak
 	}
-	soak.Soaked = coverage.Covered
+	// What Prometheus scraped of a canary in quarantine was no soaking. Where it did not scrape it either, the time is
+	// taken off twice: the soak is longer then, and never shorter.
+	soak.Soaked = max(coverage.Covered-state.OutOfTraffic(now), 0)
 	if err := spec.Impostors(ctx, pods, state.Release); err != nil {
 		soak.Evaluation = Unseen(window, err)
 		return soak
