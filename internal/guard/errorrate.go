@@ -99,7 +99,8 @@ func (r *runner) judgeCounts(ctx context.Context) gate.Detection {
 	if slow := tracker.slowness(); slow.Verdict == gate.Fail {
 		r.report(ctx, Finding{Action: Review, Cause: CauseLatency, Subject: r.view.subject.String(), Reason: slow.Reason})
 	}
-	if detection.Verdict == gate.Fail && r.view.confirm == nil {
+	convicted := tracker.convicts(r.now()).Verdict == gate.Fail
+	if (convicted || detection.Verdict == gate.Fail) && r.view.confirm == nil {
 		r.confirm(ctx)
 	}
 	return detection
@@ -164,9 +165,12 @@ func (r *runner) conclude(ctx context.Context) {
 		r.judgeAlone(ctx, detection)
 		return
 	}
-	if detection.Verdict == gate.Fail {
-		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseErrors, Subject: r.view.subject.String(),
-			Reason: detection.Reason})
+	finding := Finding{Action: RollBack, Cause: CauseErrors, Subject: r.view.subject.String(), Reason: detection.Reason}
+	if proof := tracker.convicts(now); proof.Verdict == gate.Fail && heard {
+		finding.Reason = proof.Reason + "; no burst of errors explains it"
+		r.rollBack(ctx, finding)
+	} else if detection.Verdict == gate.Fail {
+		r.offend(ctx, finding)
 	}
 }
 

@@ -32,6 +32,8 @@ type instruments struct {
 	interval         *prometheus.GaugeVec
 	blind, dryRun    *prometheus.GaugeVec
 	latched          *prometheus.GaugeVec
+	quarantined      *prometheus.GaugeVec
+	quarantines      *prometheus.CounterVec
 	rollbacks        *prometheus.CounterVec
 	findings         *prometheus.CounterVec
 	errors           *prometheus.CounterVec
@@ -60,9 +62,11 @@ func newInstruments(registry prometheus.Registerer) *instruments {
 			"source"),
 		interval: gauge("scrape_interval_seconds", "Time between two scrapes of a pod of the track; longer for pods that "+
 			"limit their requests.", "rollout", "track"),
-		blind:   gauge("blind", "1 while the guard sees nothing of a canary in traffic.", "rollout"),
-		dryRun:  gauge("dry_run", "1 if the guard only reports.", "rollout"),
-		latched: gauge("latched", "1 while the canary's image is latched.", "rollout"),
+		blind:       gauge("blind", "1 while the guard sees nothing of a canary in traffic.", "rollout"),
+		dryRun:      gauge("dry_run", "1 if the guard only reports.", "rollout"),
+		latched:     gauge("latched", "1 while the canary's image is latched.", "rollout"),
+		quarantined: gauge("quarantined", "1 while the canary is out of traffic without a latch.", "rollout"),
+		quarantines: counter("quarantines_total", "Quarantines of canaries.", "rollout"),
 		rollbacks: counter("rollbacks_total", "Rollbacks by cause and outcome; a dry run's have the outcome reported.",
 			"rollout", "cause", "outcome"),
 		findings: counter("findings_total", "Findings by cause and by the action that they ask for.", "rollout", "cause",
@@ -72,7 +76,7 @@ func newInstruments(registry prometheus.Registerer) *instruments {
 	}
 	registry.MustRegister(m.leader, m.rollouts, m.weight, m.verdict, m.requests, m.bad, m.evidence, m.lastLook, m.interval,
 		m.blind, m.dryRun,
-		m.latched, m.rollbacks, m.findings, m.errors, m.alerts)
+		m.latched, m.quarantined, m.quarantines, m.rollbacks, m.findings, m.errors, m.alerts)
 	return m
 }
 
@@ -96,6 +100,7 @@ func (m *instruments) forget(rollout string) {
 	labels := prometheus.Labels{"rollout": rollout}
 	for _, vec := range []*prometheus.GaugeVec{
 		m.weight, m.verdict, m.requests, m.bad, m.evidence, m.lastLook, m.interval, m.blind, m.dryRun, m.latched,
+		m.quarantined,
 	} {
 		vec.DeletePartialMatch(labels)
 	}

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/quarantine"
 )
 
 const (
@@ -38,9 +39,10 @@ type runner struct {
 	loop
 	results chan scraped
 
-	view    view
-	record  record
-	actions actions
+	view      view
+	record    record
+	actions   actions
+	isolation isolation
 }
 
 // loop runs functions one after the other.
@@ -82,6 +84,7 @@ func newRunner(g *Guard, source *corev1.ConfigMap, config Config) (*runner, erro
 		guard: g, config: config, version: source.ResourceVersion, text: source.Data[ConfigKey], counted: counted,
 		log:  g.options.Logger.With("rollout", config.Spec.App, "release", config.Release),
 		loop: newLoop(), results: make(chan scraped, 64), view: newView(), actions: newActions(),
+		isolation: isolation{policy: quarantine.DefaultPolicy()},
 	}, nil
 }
 
@@ -114,6 +117,7 @@ func (r *runner) run(ctx context.Context) {
 			do(ctx)
 		case <-ticker.C:
 			r.refresh(ctx)
+			r.tendQuarantine(ctx)
 			r.reportSight(ctx)
 			r.checkpoint(ctx)
 			r.concludeWatch(ctx)

@@ -22,6 +22,8 @@ type tracker struct {
 	latency gate.Criterion
 	errors  *gate.Watch
 	slow    *gate.Detector
+	// proven is the evidence that no burst gives; nil where the fast evidence convicts.
+	proven *gate.Watch
 
 	began time.Time
 	last  time.Time
@@ -72,6 +74,11 @@ func (t *tracker) canary(now time.Time, rise Rise) error {
 	if err := t.errors.Observe(elapsed, rise.Requests, stable); err != nil {
 		return err
 	}
+	if t.proven != nil {
+		if err := t.proven.Observe(elapsed, rise.Requests, stable); err != nil {
+			return err
+		}
+	}
 	return t.slow.Observe(elapsed, rise.Slow, stableSlow)
 }
 
@@ -88,6 +95,14 @@ func (t *tracker) point(now time.Time) *point {
 
 // look gives the verdict on the errors.
 func (t *tracker) look(now time.Time) gate.Detection { return t.errors.Look(now) }
+
+// convicts gives the verdict of the burst-robust evidence; a verdict is inconclusive where there is none.
+func (t *tracker) convicts(now time.Time) gate.Detection {
+	if t.proven == nil {
+		return gate.Detection{Result: gate.Result{Verdict: gate.Inconclusive}}
+	}
+	return t.proven.Look(now)
+}
 
 // isWarm reports whether the evidence points against the canary: the next look should come soon.
 func (t *tracker) isWarm() bool { return t.errors.LogEvidence() > 0 }
