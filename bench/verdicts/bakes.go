@@ -69,8 +69,8 @@ func (r *release) soak(criterion gate.Criterion) gate.Verdict {
 // baked is the table of bakes, and of the soaks after those that passed.
 func baked(trials int) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "## What the bake passes\n\n%s, Go %s, seeds %d and following, %d simulated bakes for each row and "+
-		"%d soaks of 48 hours, extended once, after bakes that passed. Target\n0.5 %%, rollback limit 1 %%, at least %d "+
+	fmt.Fprintf(&text, "## What the bake passes\n\n%s, Go %s, seeds %d and following, %d simulated bakes for each row "+
+		"and %d soaks of 48 hours, extended once, after bakes that passed. Target\n0.5 %%, rollback limit 1 %%, at least %d "+
 		"requests, %v looked at every %v. The goal is that at most 2 %% at 0.1 %% and 5 %% at 0.3 %% do not pass the bake,\n"+
 		"and that at most 1 %% at 1 %% pass bake and soak. The limits hold for independent errors; bursts are measured.\n\n"+
 		"| true error rate | requests in 5 minutes | pass | fail | inconclusive | mean length | pass bake and soak "+

@@ -22,8 +22,8 @@ const (
 	ActionReview   = "review"
 )
 
-// LabelConfirm names the evidence that an alert makes the guard look at. With ConfirmCounts it is the guard's own counts,
-// which cover the error rate, and only they roll back. The guard believes an alert without this label.
+// LabelConfirm names the evidence that an alert makes the guard look at. With ConfirmCounts it is the guard's own
+// counts, which cover the error rate, and only they roll back. The guard believes an alert without this label.
 const (
 	LabelConfirm  = "confirm"
 	ConfirmCounts = "counts"

@@ -16,7 +16,8 @@ import (
 // starts at 1 while the share of bad events is at most the limit, and so is min(L, c) for a constant c >= 1, because
 // min(., c) is concave and does not decrease: E[min(L', c) | past] <= min(E[L' | past], c) <= min(L, c), by Jensen's
 // inequality. A product over blocks of such factors is a non-negative supermartingale, also between the ends of blocks,
-// since only the last factor is under way, and since a block ends by the clock and not by what it holds. So is the
+// since only the last factor is under way, and since what is known before an observation says whether it opens a block:
+// the clock, or a pause in which nothing is served. So is the
 // mixture over alternatives and starts, of which each start opens a block. Ville's inequality bounds the probability
 // that it ever reaches 1/alpha by alpha, as without a cap.
 //
@@ -25,8 +26,8 @@ import (
 //
 // Bounded bets on blocks are those of I. Waudby-Smith and A. Ramdas, Estimating means of bounded random variables by
 // betting (2024); supermartingales at every look those of S. Howard, A. Ramdas, J. McAuliffe and J. Sekhon,
-// Time-uniform Chernoff bounds via nonnegative supermartingales (2020); mixtures over starts those of J. Shin, A. Ramdas
-// and A. Rinaldo, E-detectors (2023).
+// Time-uniform Chernoff bounds via nonnegative supermartingales (2020); mixtures over starts those of J. Shin, A.
+// Ramdas and A. Rinaldo, E-detectors (2023).
 type Cap struct {
 	// Nats, at least 0, is the most that a block adds to the logarithm of a likelihood ratio. It bounds no loss.
 	Nats float64

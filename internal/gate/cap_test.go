@@ -117,7 +117,8 @@ func TestABlockAddsAtMostItsCap(t *testing.T) {
 // The expectation of M after a block and a half is at most 1 while the share is at most the limit: the exact sum over
 // all counts.
 func TestTheMeanUnderTheLimitIsAtMostOne(t *testing.T) {
-	for _, bound := range []Cap{uncapped, {Nats: 0.5, Block: 10 * time.Second}, threeIn30s, {Nats: 3, Block: time.Minute}} {
+	bounds := []Cap{uncapped, {Nats: 0.5, Block: 10 * time.Second}, threeIn30s, {Nats: 3, Block: time.Minute}}
+	for _, bound := range bounds {
 		for _, share := range []float64{0.001, 0.005, 0.01} {
 			const n = 60
 			outcome := distuv.Binomial{N: n, P: share}

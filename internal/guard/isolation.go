@@ -186,8 +186,8 @@ func (r *runner) restore() {
 	}
 }
 
-// followQuarantine labels the canary's pods as its phase wants them: none of them takes requests in quarantine, at least
-// one in a trial, and all in a probation. Pods that appear meanwhile follow with the next look.
+// followQuarantine labels the canary's pods as its phase wants them: none of them takes requests in quarantine, at
+// least one in a trial, and all in a probation. Pods that appear meanwhile follow with the next look.
 func (r *runner) followQuarantine(ctx context.Context) {
 	var pods []string
 	value := names.Enabled

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Time in quarantine is no soaked time, and another stage, another image or a rollback begins without it. The clock gives
-// each entry a minute.
+// Time in quarantine is no soaked time, and another stage, another image or a rollback begins without it. The clock
+// gives each entry a minute.
 func TestStateOfAQuarantine(t *testing.T) {
 	until := start.Add(3 * time.Minute)
 	reached := Entry{Kind: ShiftReached, Release: "v2", Image: "sha256:2", Stable: "sha256:1", To: 10}
@@ -43,7 +43,8 @@ func TestStateOfAQuarantine(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			state := write(t, &memory{}, clock(), tt.entries...).State()
-			if got := state.OutOfTraffic(start.Add(10 * time.Minute)); (state.Quarantine != nil) != tt.out || got != tt.isolated {
+			got := state.OutOfTraffic(start.Add(10 * time.Minute))
+			if (state.Quarantine != nil) != tt.out || got != tt.isolated {
 				t.Errorf("out %v for %v, want %v for %v", state.Quarantine != nil, got, tt.out, tt.isolated)
 			}
 			if (state.Readmission != nil) != tt.again {

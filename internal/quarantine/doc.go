@@ -6,11 +6,11 @@
 // that no burst gives (a capped detector of gate), at once when nearly everything fails that it has served, when it
 // crashes, or by a person.
 //
-// Assumptions. An offence is one firing of the fast detector, whose probability is at most its alpha for each admission
-// to traffic of a canary that keeps its limit, if errors are independent. Conviction by repetition needs a first offence
-// and is therefore at most as likely. For bursts nothing is proven: docs/benchmarks.md has the measured share of
-// convicted healthy canaries. Repetition assumes that a burst is over after the pause, and that bursts do not follow
-// each other more closely than the pauses and the probation.
+// Assumptions. An offence is one firing of the fast detector, whose probability is at most its alpha for each
+// admission to traffic of a canary that keeps its limit, if errors are independent. Conviction by repetition needs a
+// first offence and is therefore at most as likely. For bursts nothing is proven: docs/benchmarks.md has the measured
+// share of convicted healthy canaries. Repetition assumes that a burst is over after the longest pause, and that a new
+// one rarely falls into the first requests after a readmission.
 //
 // The package is pure. Times are those of the looks; the state is plain data that a ledger can keep.
 package quarantine

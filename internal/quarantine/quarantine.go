@@ -179,7 +179,7 @@ func (p Policy) Next(s State, look Look) (State, Action) {
 	return s, Action{Verb: Keep}
 }
 
-// conviction is the cause for which the look convicts; empty for none. A person's word comes first and settles the look.
+// conviction is the cause for which the look convicts; empty for none. A person's word comes first and settles it.
 func (p Policy) conviction(s State, look Look, now time.Time) string {
 	inTraffic := s.InTraffic()
 	switch {
@@ -249,7 +249,7 @@ const (
 	totalLeast = 10
 )
 
-// IsTotal reports whether nearly everything fails of the n requests that a canary has ever served, k of which failed. It
-// is about a canary that has never worked: one that has served well before and fails wholly now may be in the middle of
-// an outage.
+// IsTotal reports whether nearly everything fails of the n requests that a canary has ever served, k of which failed.
+// It is about a canary that has never worked: one that has served well before and fails wholly now may be in the middle
+// of an outage.
 func IsTotal(n, k int64) bool { return n >= totalLeast && float64(k) >= totalShare*float64(n) }

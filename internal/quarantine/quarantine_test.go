@@ -49,15 +49,15 @@ func TestNext(t *testing.T) {
 			"isolate admit-one admit-all", Probation, 1, time.Minute},
 		{"well after the probation", []Look{after(0, fast), after(60), after(90, served(50)), after(91, fast, served(52))},
 			"isolate admit-one admit-all isolate", Quarantined, 1, time.Minute},
-		{"the probation ends in the trial", []Look{after(0, fast), after(60), after(70, served(99)), after(71, fast, served(99))},
-			"isolate admit-one keep isolate", Quarantined, 1, time.Minute},
+		{"the probation ends in the trial", []Look{after(0, fast), after(60), after(70, served(99)),
+			after(71, fast, served(99))}, "isolate admit-one keep isolate", Quarantined, 1, time.Minute},
 		{"many requests in a second", []Look{after(0, fast), after(60), after(61, fast, served(500)), after(241),
 			after(242, fast, served(500))}, "isolate admit-one isolate admit-one roll-back:repeated", Convicted, 2,
 			4 * time.Minute},
 		{"again in the trial", []Look{after(0, fast), after(60), after(61, fast), after(240), after(241)},
 			"isolate admit-one isolate keep admit-one", Trial, 2, 4 * time.Minute},
-		{"the third time", []Look{after(0, fast), after(60), after(61, fast), after(241), after(271), after(300, fast, served(49))},
-			"isolate admit-one isolate admit-one admit-all roll-back:repeated", Convicted, 2, 4 * time.Minute},
+		{"the third time", []Look{after(0, fast), after(60), after(61, fast), after(241), after(271),
+			after(300, fast, served(49))}, "isolate admit-one isolate admit-one admit-all roll-back:repeated", Convicted, 2, 4 * time.Minute},
 		{"the third time, after a probation", []Look{after(0, fast), after(60), after(61, fast), after(241),
 			after(271, served(30)), after(300, fast, served(50))}, "isolate admit-one isolate admit-one admit-all isolate",
 			Quarantined, 1, 4 * time.Minute},
@@ -179,7 +179,8 @@ func checkStep(t *rapid.T, policy Policy, before State, look Look, after State, 
 		t.Fatalf("%s without evidence", action.Verb)
 	}
 	// A look that is repeated changes nothing, apart from evidence that was dealt with.
-	if again, repeated := policy.Next(after, Look{At: look.At}); repeated.Verb != Keep || again.InTraffic() != after.InTraffic() {
+	again, repeated := policy.Next(after, Look{At: look.At})
+	if repeated.Verb != Keep || again.InTraffic() != after.InTraffic() {
 		t.Fatalf("the same time asks for %s again", repeated.Verb)
 	}
 }

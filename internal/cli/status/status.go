@@ -30,7 +30,9 @@ type Status struct {
 	Alerts []Alert `json:"alerts"`
 	// Latch is the latch of the canary's image; nil when it has none.
 	Latch *ledger.Entry `json:"latch,omitempty"`
-	Guard Guard         `json:"guard"`
+	// Quarantine is the entry by which the canary is out of traffic for a while; nil while it is not.
+	Quarantine *ledger.Entry `json:"quarantine,omitempty"`
+	Guard      Guard         `json:"guard"`
 	// Operator is the holder of the operators' Lease; empty for nobody.
 	Operator string `json:"operator,omitempty"`
 	// Entries are the last entries of the ledger, the oldest first.
