@@ -59,7 +59,22 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 		Metrics: metrics, Stable: spec.Beside(state.Weight), Criteria: spec.Criteria, Window: window,
 	})
 	soak.Evaluation.Results = append(soak.Evaluation.Results, spec.conditions(ctx, pods, server, state.Release, window)...)
+	soak.Evaluation.Results = append(soak.Evaluation.Results, quarantined(state)...)
 	return soak
+}
+
+// quarantined is the result that holds a canary back while it is out of traffic. It is an error and not inconclusive,
+// so that it does not extend the soak.
+func quarantined(state ledger.State) []gate.Result {
+	if state.Quarantine == nil {
+		return nil
+	}
+	reason := fmt.Sprintf("the canary is out of traffic since %s (%s)",
+		state.Quarantine.Time.UTC().Format(time.RFC3339), state.Quarantine.Reason)
+	if state.Quarantine.Until != nil {
+		reason += "; look again after " + state.Quarantine.Until.UTC().Format(time.RFC3339)
+	}
+	return []gate.Result{{Name: "quarantine", Verdict: gate.Error, Reason: reason}}
 }
 
 // Unseen is the evaluation of a soak whose evidence could not be read.
