@@ -124,7 +124,7 @@ bench-tests: ## List the slowest tests of the last `make e2e` in docs/benchmarks
 
 .PHONY: bench-verdicts
 bench-verdicts: ## Simulate false rollbacks and the requests that verdicts need, into docs/benchmarks.md
-	@go run ./bench/verdicts
+	@go run ./bench/verdicts $(ARGS)
 
 .PHONY: bench-redaction
 bench-redaction: ## Measure the redactor by its corpus, into docs/benchmarks.md

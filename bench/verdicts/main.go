@@ -1,4 +1,4 @@
-// Command verdicts simulates what the gate's statistics promise, with the gate's ours code: how often a healthy
+// Command verdicts simulates what the gate's statistics promise, with the gate's own code: how often a healthy
 // release is rolled back in a soak, and how many requests a verdict takes. It needs no cluster and keeps the result
 // as a dated table in docs/benchmarks.md. The seed is fixed, so that it can be repeated.
 package main
@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,15 +32,48 @@ const (
 )
 
 func main() {
-	trials := flag.Int("trials", 6000, "simulated soaks for each rate of requests")
-	output := flag.String("output", filepath.Join("docs", "benchmarks.md"), "the file whose section is replaced")
+	trials := flag.Int("trials", 6000, "simulated soaks for each rate of requests, with independent errors; 0 for none")
+	soaks := flag.Int("soaks", 100, "simulated soaks for each stream of bursts; 0 for none")
+	bakes := flag.Int("bakes", 2000, "simulated bakes for each row; 0 for none")
+	rates := flag.String("rates", "100,600,3000", "requests in 5 minutes at the canary whose errors come in bursts")
+	output := flag.String("output", filepath.Join("docs", "benchmarks.md"), "the file whose sections are replaced")
 	flag.Parse()
-	section := falseRollbacks(*trials) + requestsToPass(2000) + requestsToFail(4000) + guarded(*trials/2)
-	fmt.Println(section)
-	if err := document.Update(*output, "verdicts", section); err != nil {
+	update := func(name string, runs int, section func() string) {
+		if runs <= 0 {
+			return
+		}
+		text := section()
+		fmt.Println(text)
+		if err := document.Update(*output, name, text); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
+	}
+	update("verdicts", *trials, func() string {
+		return falseRollbacks(*trials) + requestsToPass(2000) + requestsToFail(4000) + guarded(*trials/2)
+	})
+	perWindow, err := numbers(*rates)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
+	update("verdicts-bursts", *soaks, func() string {
+		return healthyBursts(*soaks, perWindow) + badCanaries(*soaks, perWindow)
+	})
+	update("verdicts-bakes", *bakes, func() string { return baked(*bakes) })
+}
+
+// numbers reads numbers above 0 with commas between them.
+func numbers(text string) ([]int, error) {
+	var list []int
+	for part := range strings.SplitSeq(text, ",") {
+		number, err := strconv.Atoi(part)
+		if err != nil || number < 1 {
+			return nil, fmt.Errorf("-rates %s: %q is not a number above 0; for example -rates 100,600", text, part)
+		}
+		list = append(list, number)
+	}
+	return list, nil
 }
 
 // soak is the outcome of one simulated soak: the rules that rolled it back.

@@ -22,8 +22,8 @@ const (
 	ActionReview   = "review"
 )
 
-// LabelConfirm names the evidence that has to confirm an alert before the guard rolls back for it. With ConfirmCounts
-// it is the guard's own counts, which cover the error rate. The guard believes an alert without this label.
+// LabelConfirm names the evidence that an alert makes the guard look at. With ConfirmCounts it is the guard's own
+// counts, which cover the error rate, and only they roll back. The guard believes an alert without this label.
 const (
 	LabelConfirm  = "confirm"
 	ConfirmCounts = "counts"
@@ -179,7 +179,7 @@ func (p Params) alerting(s series) []any {
 // restartWindow is how long a restart of a container asks for a look.
 const restartWindow = 15 * time.Minute
 
-// confirmed asks the guard to compare an alert with its own counts.
+// confirmed asks the guard to look at its own counts.
 func confirmed(alert map[string]any) map[string]any {
 	alert["labels"].(map[string]any)[LabelConfirm] = ConfirmCounts
 	return alert

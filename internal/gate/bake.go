@@ -27,8 +27,8 @@ type BakeConfig struct {
 	// Duration is the length of the watch and Interval the time between looks. Both must be above 0.
 	Duration time.Duration
 	Interval time.Duration
-	// MaxExtension bounds the extension of a bake that ends with too few requests or with an error. 0 means Duration,
-	// and with an error a bake as long as [Discovery] at least; a negative value disables the extension.
+	// MaxExtension bounds the extension of a bake that ends with too few requests, undecided or with an error. 0 means
+	// Duration, and with an error a bake as long as [Discovery] at least; a negative value disables the extension.
 	MaxExtension time.Duration
 	// LookTimeout bounds one look, in real time; 0 means [DefaultLookTimeout].
 	LookTimeout time.Duration
@@ -61,8 +61,10 @@ func (c BakeConfig) length(last Evaluation) time.Duration {
 // last evaluation.
 //
 // A fail ends the bake at once. An error is tolerated while time is left. If the last look is an error, or inconclusive
-// only for lack of requests (see [Criterion].MinRequests), the bake is extended by at most MaxExtension until a look is
-// neither. If the context ends first, the verdict is Error.
+// only for lack of requests (see [Criterion].MinRequests) or because the share is near the target, the bake is extended
+// by at most MaxExtension until a look is neither. A share that is still undecided then passes: a bake stops what is
+// shown to be above the target, and a few hundred requests can show no more. If the context ends first, the verdict is
+// Error.
 func Bake(ctx context.Context, clock Clock, config BakeConfig,
 	look func(ctx context.Context, since time.Time) Evaluation) Evaluation {
 	start := clock.Now()
@@ -81,12 +83,12 @@ func Bake(ctx context.Context, clock Clock, config BakeConfig,
 		if ctx.Err() != nil {
 			return failedBake(start, clock.Now(), context.Cause(ctx))
 		}
-		if settled := extending && !timeMayDecide(evaluation); evaluation.Verdict() == Fail || settled {
-			return evaluation
+		if decided := extending && !timeMayDecide(evaluation); evaluation.Verdict() == Fail || decided {
+			return evaluation.settled()
 		}
 		if now := clock.Now(); !now.Before(end) {
 			if end = start.Add(config.length(evaluation)); !now.Before(end) {
-				return evaluation
+				return evaluation.settled()
 			}
 			extending = true
 		}
@@ -114,8 +116,8 @@ func failedBake(start, now time.Time, err error) Evaluation {
 	return Evaluation{Start: start, End: now, Results: []Result{{Name: "bake", Verdict: Error, Reason: reason}}}
 }
 
-// timeMayDecide reports whether more time alone can lead to a verdict, because requests are missing or the last look
-// failed.
+// timeMayDecide reports whether more time alone can lead to a verdict, because requests are missing, too few of them
+// were counted to tell, or the last look failed.
 func timeMayDecide(evaluation Evaluation) bool {
-	return evaluation.LacksRequests() || evaluation.Verdict() == Error
+	return evaluation.isOpen() || evaluation.Verdict() == Error
 }

@@ -21,6 +21,11 @@ func lacking() Evaluation {
 	}}
 }
 
+// near is an evaluation whose share is near the target.
+func near() Evaluation {
+	return Evaluation{Results: []Result{ErrorRate(0.005, 0.01).Decide(300, 2), {Name: "latency", Verdict: Pass, N: 300}}}
+}
+
 func TestBake(t *testing.T) {
 	// Every look at a time (in minutes since the start) gives the latest entry at or before it.
 	type script map[int]Evaluation
@@ -44,6 +49,14 @@ func TestBake(t *testing.T) {
 		{"extended for a configured time", script{0: lacking()}, 90 * time.Second, Inconclusive, 390 * time.Second, 7},
 		{"not extended", script{0: lacking()}, -1, Inconclusive, 5 * time.Minute, 5},
 		{"fail in the extension", script{0: lacking(), 6: outcome(Fail)}, 0, Fail, 6 * time.Minute, 6},
+		{"extended while undecided", script{0: near(), 7: outcome(Pass)}, 0, Pass, 7 * time.Minute, 7},
+		{"undecided to the end", script{0: near()}, 0, Pass, 10 * time.Minute, 10},
+		{"undecided, not extended", script{0: near()}, -1, Pass, 5 * time.Minute, 5},
+		{"undecided, then shown above the target", script{0: near(), 8: outcome(Inconclusive)}, 0, Inconclusive,
+			8 * time.Minute, 8},
+		{"undecided, then too few requests", script{0: near(), 9: lacking()}, 0, Inconclusive, 10 * time.Minute, 10},
+		{"undecided beside a result that stops",
+			script{0: {Results: append(near().Results, outcome(Inconclusive).Results...)}}, 0, Inconclusive, 5 * time.Minute, 5},
 		{"an error in the extension is tolerated", script{0: lacking(), 6: outcome(Error), 8: outcome(Pass)}, 0, Pass,
 			8 * time.Minute, 8},
 		{"an error at the end of the extension", script{0: lacking(), 6: outcome(Error)}, 0, Error, 10 * time.Minute, 10},
@@ -158,5 +171,34 @@ func TestBakeRefusesConfig(t *testing.T) {
 		if got.Verdict() != Error || !strings.Contains(got.Results[0].Reason, "must be above 0") {
 			t.Errorf("%+v: %+v", config, got)
 		}
+	}
+}
+
+// A healthy release of 0.3 % has one failed request of 100 in one bake of four: that is not below the target of 0.5 %,
+// and no reason to refuse it. One of 2 % is stopped.
+func TestABakeLeavesTheProofToTheSoak(t *testing.T) {
+	criterion := needing(ErrorRate(0.005, 0.01), 100)
+	for _, tt := range []struct {
+		n, k int64
+		want Verdict
+		text string
+	}{
+		{100, 1, Pass, "not shown to be above it with 95 % confidence: the bake has nothing against the release"},
+		{600, 5, Pass, "the soak has to prove it"},
+		{600, 1, Pass, "below the target"},
+		{600, 12, Inconclusive, "12 of 600 requests failed (2 %), above the target of 0.5 % with 95 % confidence, and not " +
+			"above the rollback limit"},
+		{600, 60, Fail, "rollback limit"},
+		{99, 1, Inconclusive, "at least 100 are needed"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			config := BakeConfig{Duration: 5 * time.Minute, Interval: time.Minute}
+			got := Bake(t.Context(), SystemClock{}, config, func(context.Context, time.Time) Evaluation {
+				return Evaluation{Results: []Result{criterion.Decide(tt.n, tt.k)}}
+			})
+			if got.Verdict() != tt.want || !strings.Contains(got.Results[0].Reason, tt.text) {
+				t.Errorf("%d of %d: %s: %s", tt.k, tt.n, got.Verdict(), got.Results[0].Reason)
+			}
+		})
 	}
 }

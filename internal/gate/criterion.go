@@ -118,7 +118,7 @@ func (c Criterion) alpha() float64 {
 //
 // It fails if the lower confidence bound of the share is above the rollback limit, with any n: the test needs no
 // minimum number of requests. It passes if n reaches the minimum and the share is below the target. Anything else is
-// inconclusive. Impossible counts are an error.
+// inconclusive, and undecided unless the share is shown to be above the target. Impossible counts are an error.
 func (c Criterion) Decide(n, k int64) Result { return c.DecideAgainst(Counts{N: n, K: k}, nil) }
 
 // DecideAgainst is [Criterion.Decide] with the stable track's counts over the same time. A canary does not fail if it
@@ -135,10 +135,14 @@ func (c Criterion) DecideAgainst(canary Counts, stable *Counts) Result {
 		return result.is(Pass, "no requests seen, none required")
 	case canary.mostShare() < c.Target:
 		return result.is(Pass, "%s, below the target of %s", c.counted(canary), percent(c.Target))
+	case EValue(canary.N, canary.K, c.Target) < 1/c.passAlpha():
+		result.Undecided = true
+		return result.is(Inconclusive, "%s, not below the target of %s, and not shown to be above it with %s confidence",
+			c.counted(canary), percent(c.Target), percent(result.PassConfidence))
 	default:
-		return result.is(Inconclusive, "%s, not below the target of %s, and not above the rollback limit of %s with "+
-			"confidence (lower bound %s): manual review", c.counted(canary), percent(c.Target), percent(c.Rollback),
-			percent(result.Lower))
+		return result.is(Inconclusive, "%s, above the target of %s with %s confidence, and not above the rollback limit of "+
+			"%s with confidence (lower bound %s): manual review", c.counted(canary), percent(c.Target),
+			percent(result.PassConfidence), percent(c.Rollback), percent(result.Lower))
 	}
 }
 

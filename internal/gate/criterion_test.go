@@ -44,7 +44,7 @@ func TestDecide(t *testing.T) {
 		{"a little above, many requests", errorRate, 1_000_000, 11_000, Fail, "lower bound"},
 		{"slow", latency, 1000, 200, Fail, "200 of 1000 requests took longer than 500ms (20 %)"},
 		{"slow, for review", reviewOnly(latency), 1000, 1000, Inconclusive, "manual review"},
-		{"somewhat slow", latency, 100, 6, Inconclusive, "manual review"},
+		{"somewhat slow", latency, 100, 6, Inconclusive, "not shown to be above it with 95 % confidence"},
 		{"fast", latency, 100, 4, Pass, "below the target of 5 %"},
 		{"more bad than all", errorRate, 1, 2, Error, "not a possible count"},
 		{"negative", errorRate, -1, -1, Error, "not a possible count"},
@@ -78,6 +78,9 @@ func TestDecideProperties(t *testing.T) {
 		}
 		if got.Verdict == Pass && (n < c.MinRequests || got.Rate >= c.Target) {
 			t.Errorf("pass with %+v", got)
+		}
+		if got.Undecided && (got.Verdict != Inconclusive || got.Rate < c.Target || n < c.MinRequests) {
+			t.Errorf("undecided with %+v", got)
 		}
 		if got.Lower > got.Rate || got.IntervalLower > got.Rate || (n > 0 && got.IntervalUpper < got.Rate) {
 			t.Errorf("bounds do not enclose the rate: %+v", got)

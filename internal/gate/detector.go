@@ -33,10 +33,17 @@ const (
 // nonparametric framework for sequential change detection (2023). The most likely start, which is only reported and
 // compared with the stable track, is that of E. Page's cumulative sums (Continuous inspection schemes, 1954).
 //
+// A detector of [NewCappedDetector] bounds what a block of time can add, so that a burst of errors cannot decide.
+//
 // A Detector is not safe for concurrent use.
 type Detector struct {
-	limit  float64
-	age    time.Duration
+	limit float64
+	bound Cap
+	age   time.Duration
+	// opened is the age at the beginning of the block under way, covered the age up to which starts have a weight.
+	opened, covered time.Duration
+	// closed is whether the next observation opens a block.
+	closed bool
 	spent  float64
 	arms   []arm
 	canary Counts
@@ -47,11 +54,13 @@ type Detector struct {
 type arm struct {
 	// gain is added to the logarithm of the likelihood ratio by a bad event, cost is subtracted by any event.
 	gain, cost float64
-	// sum is the logarithm of the weighted sum over all starts.
+	// sum is the logarithm of the weighted sum over all starts, up to the beginning of the block under way.
 	sum float64
 	run Run
-	// rise is the logarithm of the likelihood ratio since the run's start.
+	// rise is the logarithm of the likelihood ratio from the run's start to the beginning of the block under way.
 	rise float64
+	// block is the logarithm of the likelihood ratio of the block under way, before its cap.
+	block float64
 }
 
 // Run is the time since the most likely start of the trouble.
@@ -64,8 +73,11 @@ type Run struct {
 }
 
 // NewDetector tests whether the share of bad events is at most limit, in (0, 1).
-func NewDetector(limit float64) *Detector {
-	d := &Detector{limit: limit, arms: make([]arm, len(oddsRatios))}
+func NewDetector(limit float64) *Detector { return NewCappedDetector(limit, uncapped) }
+
+// NewCappedDetector is [NewDetector] with a cap on the evidence of each block of time; see [Cap].
+func NewCappedDetector(limit float64, bound Cap) *Detector {
+	d := &Detector{limit: limit, bound: bound, closed: true, arms: make([]arm, len(oddsRatios))}
 	for i, r := range oddsRatios {
 		d.arms[i] = arm{gain: math.Log(r), cost: math.Log1p(limit * (r - 1)), sum: math.Inf(-1)}
 	}
@@ -85,28 +97,36 @@ func (d *Detector) Observe(elapsed time.Duration, canary, stable Counts) error {
 		return fmt.Errorf("%d bad of %d, beside %d of %d, in %v is not a possible count", canary.K, canary.N, stable.K,
 			stable.N, elapsed)
 	}
-	weight := laid(d.age+elapsed) - laid(d.age)
-	if d.spent == 0 {
-		weight += startWeight
+	if d.closed || d.age-d.opened >= d.bound.Block {
+		d.open(elapsed)
 	}
-	since := d.age
 	d.age += elapsed
-	d.spent += weight
 	d.canary, d.stable = d.canary.Plus(canary), d.stable.Plus(stable)
 	for i := range d.arms {
-		d.arms[i].observe(since, weight, canary, stable)
+		a := &d.arms[i]
+		a.block += float64(canary.K)*a.gain - float64(canary.N)*a.cost
+		a.run.Canary, a.run.Stable = a.run.Canary.Plus(canary), a.run.Stable.Plus(stable)
 	}
 	return nil
 }
 
-func (a *arm) observe(since time.Duration, weight float64, canary, stable Counts) {
-	ratio := float64(canary.K)*a.gain - float64(canary.N)*a.cost
-	a.sum = addLogs(a.sum, math.Log(weight)) + ratio
-	if a.rise <= 0 {
-		a.rise, a.run = 0, Run{Since: since, Weight: weight}
+// open ends the block under way and begins the next one with an observation of the elapsed time. The starts since the
+// last beginning of a block get their weight now.
+func (d *Detector) open(elapsed time.Duration) {
+	weight := laid(d.age+elapsed) - laid(d.covered)
+	if d.spent == 0 {
+		weight += startWeight
 	}
-	a.rise += ratio
-	a.run.Canary, a.run.Stable = a.run.Canary.Plus(canary), a.run.Stable.Plus(stable)
+	d.spent += weight
+	d.opened, d.covered, d.closed = d.age, d.age+elapsed, false
+	for i := range d.arms {
+		a := &d.arms[i]
+		ratio := d.bound.of(a.block)
+		a.sum, a.rise, a.block = addLogs(a.sum+ratio, math.Log(weight)), a.rise+ratio, 0
+		if a.rise <= 0 {
+			a.rise, a.run = 0, Run{Since: d.age, Weight: weight}
+		}
+	}
 }
 
 // addLogs is log(exp(a)+exp(b)).
@@ -125,7 +145,7 @@ func addLogs(a, b float64) float64 {
 func (d *Detector) LogEvidence() float64 {
 	total := math.Inf(-1)
 	for i := range d.arms {
-		total = addLogs(total, d.arms[i].sum)
+		total = addLogs(total, d.arms[i].sum+d.bound.of(d.arms[i].block))
 	}
 	return addLogs(total-math.Log(float64(len(d.arms))), math.Log(1-d.spent))
 }
@@ -133,8 +153,10 @@ func (d *Detector) LogEvidence() float64 {
 // Forget drops the evidence gathered so far and continues from here. Dropping evidence only makes a false alarm less
 // likely. It is for trouble that the stable track shares.
 func (d *Detector) Forget() {
+	d.closed = true
 	for i := range d.arms {
-		d.arms[i].sum, d.arms[i].rise, d.arms[i].run = math.Inf(-1), 0, Run{Since: d.age}
+		a := &d.arms[i]
+		a.sum, a.rise, a.block, a.run = math.Inf(-1), 0, 0, Run{Since: d.age}
 	}
 }
 
@@ -146,10 +168,10 @@ func (d *Detector) Total() (canary, stable Counts) { return d.canary, d.stable }
 
 // Likely is the run of the alternative that the counts support most.
 func (d *Detector) Likely() Run {
-	best := 0
+	best, most := 0, math.Inf(-1)
 	for i := range d.arms {
-		if d.arms[i].rise > d.arms[best].rise {
-			best = i
+		if rise := d.arms[i].rise + d.bound.of(d.arms[i].block); rise > most {
+			best, most = i, rise
 		}
 	}
 	return d.arms[best].run

@@ -33,6 +33,8 @@ type Result struct {
 	Notes []string `json:"notes,omitempty"`
 	// More is the number of further requests at the current share that would decide, or [Never].
 	More int64 `json:"more"`
+	// Undecided means that a bake's share is not below the target and not shown to be above it: too few requests to tell.
+	Undecided bool `json:"undecided,omitempty"`
 	// Stable are the stable track's counts over the same time; nil without a comparison.
 	Stable *Counts `json:"stable,omitempty"`
 	// Shared means that the stable track is as bad, so that the canary is not blamed.
@@ -115,6 +117,28 @@ func (e Evaluation) LacksRequests() bool {
 		}
 	}
 	return e.Verdict() == Inconclusive && len(e.Results) > 0
+}
+
+// isOpen reports whether the evaluation is inconclusive only because of results that more requests may decide.
+func (e Evaluation) isOpen() bool {
+	for _, r := range e.Results {
+		if r.Verdict != Pass && !r.LacksRequests() && !r.Undecided {
+			return false
+		}
+	}
+	return e.Verdict() == Inconclusive && len(e.Results) > 0
+}
+
+// settled is the evaluation at the end of a bake, when what is still undecided passes: nothing is shown against the
+// release, and a proof for it is the soak's part.
+func (e Evaluation) settled() Evaluation {
+	e.Results = slices.Clone(e.Results)
+	for i, r := range e.Results {
+		if r.Undecided {
+			e.Results[i] = r.is(Pass, "%s: the bake has nothing against the release, and the soak has to prove it", r.Reason)
+		}
+	}
+	return e
 }
 
 // String is the evaluation as a table for people, followed by the reason of every result, and by the query of every

@@ -35,30 +35,32 @@ func (a Alert) concerns(c Config) bool {
 		(a.Labels["namespace"] == "" || a.Labels["namespace"] == c.Spec.Namespace)
 }
 
-// judge decides what an alert asks for. An alert whose condition was met before this canary took requests is about
-// the canary before it. An alert about counts must be confirmed by the guard's own counts, where there are any: with
-// few requests, the share of errors in five minutes exceeds its limit by chance too often. The guard trusts an alert
-// about anything that it does not count itself, such as an alert that the team wrote.
-func (a Alert) judge(t *tracker, now time.Time) Finding {
-	finding := Finding{Action: RollBack, Cause: CauseAlert, Subject: a.Name, Reason: "alert " + a.Name + " fires"}
-	if a.Summary != "" {
-		finding.Reason += ": " + a.Summary
-	}
-	if a.Labels[alerts.LabelConfirm] == alerts.ConfirmCounts && t.hasCounted() {
-		sure, text := t.confirms(now)
-		finding.Reason += "; " + text
-		if !sure {
-			finding.Action = Review
-			finding.Reason += ", which does not confirm it"
-		}
-		return finding
-	}
-	if !a.Since.IsZero() && a.Since.Before(t.began) {
+// isAboutCounts reports whether the alert is about requests, which the guard counts itself.
+func (a Alert) isAboutCounts() bool { return a.Labels[alerts.LabelConfirm] == alerts.ConfirmCounts }
+
+// finding is what an alert asks for about anything that the guard does not count, such as one that the team wrote: the
+// guard trusts it. An alert whose condition was met before this canary took requests is about the canary before it.
+func (a Alert) finding(began time.Time) Finding {
+	finding := Finding{Action: RollBack, Cause: CauseAlert, Subject: a.Name, Reason: a.text()}
+	if !a.Since.IsZero() && a.Since.Before(began) {
 		finding.Action = Review
 		finding.Reason += fmt.Sprintf("; it has fired since %s, before this canary took requests",
 			a.Since.UTC().Format(time.RFC3339))
 	}
 	return finding
+}
+
+// unconfirmed is the finding of an alert about counts that no evidence bears out.
+func (a Alert) unconfirmed(why string) Finding {
+	return Finding{Action: Review, Cause: CauseAlert, Subject: a.Name, Reason: a.text() + "; " + why}
+}
+
+func (a Alert) text() string {
+	text := "alert " + a.Name + " fires"
+	if a.Summary != "" {
+		text += ": " + a.Summary
+	}
+	return text
 }
 
 // askPrometheus asks Prometheus for firing alerts, and for the canary, until the context ends.
@@ -104,9 +106,29 @@ func (r *runner) alarm(ctx context.Context, firing []Alert) {
 		return
 	}
 	for _, alert := range firing {
-		if alert.concerns(r.config) {
-			r.consider(ctx, alert.judge(r.view.tracker, r.now()))
+		switch {
+		case !alert.concerns(r.config):
+		case alert.isAboutCounts():
+			r.lookAgain(ctx, alert)
+		default:
+			r.consider(ctx, alert.finding(r.view.tracker.began))
 		}
+	}
+}
+
+// lookAgain answers an alert about counts with a look at the guard's own evidence, and only that evidence convicts. The
+// alert itself is a test that is repeated all day, and so would be any test of its own on the same counts: with few
+// requests, the share of errors in five minutes exceeds its limit by chance in every other soak. Where the guard counts
+// nothing, the soak's evidence is read out of turn.
+func (r *runner) lookAgain(ctx context.Context, alert Alert) {
+	if !r.view.tracker.hasCounted() {
+		r.report(ctx, alert.unconfirmed("the guard has counted no request of the canary itself"))
+		r.lookOutOfTurn(ctx)
+		return
+	}
+	if detection := r.judgeCounts(ctx); detection.Verdict != gate.Fail {
+		r.report(ctx, alert.unconfirmed(fmt.Sprintf("the guard's counts do not confirm it: evidence of %.1f nats, and %.1f "+
+			"are needed; %s", detection.LogEvidence, detection.Threshold, detection.Reason)))
 	}
 }
 

@@ -15,14 +15,30 @@ import (
 // checkpoint evaluates the soak in the background when one of its checkpoints is due.
 func (r *runner) checkpoint(ctx context.Context) {
 	now, schedule := r.now(), r.config.Spec.Plan
-	if r.record.state == nil || r.config.Prometheus == "" || r.config.DryRun ||
-		!soak.Due(schedule, *r.record.state, now) {
-		return
+	if r.seesSoak() && soak.Due(schedule, *r.record.state, now) &&
+		r.actions.mayLook(now, spacing(schedule, now.Sub(r.record.state.SoakSince))) {
+		r.lookAtSoak(ctx)
 	}
-	state := *r.record.state
-	if !r.actions.mayLook(now, spacing(schedule, now.Sub(state.SoakSince))) {
-		return
+}
+
+// outOfTurn is the least time between the evaluations of a soak that alerts ask for.
+const outOfTurn = time.Minute
+
+// lookOutOfTurn evaluates the soak although no checkpoint may be due. Its test is valid at every look.
+func (r *runner) lookOutOfTurn(ctx context.Context) {
+	if r.seesSoak() && soak.IsUnderWay(*r.record.state) && r.actions.mayLook(r.now(), outOfTurn) {
+		r.lookAtSoak(ctx)
 	}
+}
+
+// seesSoak reports whether there is a soak to act on and a Prometheus to ask.
+func (r *runner) seesSoak() bool {
+	return r.record.state != nil && r.config.Prometheus != "" && !r.config.DryRun
+}
+
+// lookAtSoak evaluates the soak in the background and notes what is due.
+func (r *runner) lookAtSoak(ctx context.Context) {
+	now, state := r.now(), *r.record.state
 	server, err := r.guard.prometheus(r.config.Prometheus)
 	if err != nil {
 		r.failed(ctx, SourcePrometheus, err)

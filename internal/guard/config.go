@@ -68,6 +68,8 @@ type Config struct {
 	SmokeSuite string `json:"smokeSuite,omitempty"`
 	// SmokeOrigin is the origin that CORS must allow, unless a secret holds it.
 	SmokeOrigin string `json:"smokeOrigin,omitempty"`
+	// Quarantine isolates on fast evidence without a latch, and rolls back by repetition or burst-robust evidence.
+	Quarantine bool `json:"quarantine,omitempty"`
 	// DryRun reports rollbacks and carries none out.
 	DryRun bool `json:"dryRun,omitempty"`
 	// Notify names the webhooks that are told of the rollout's events; nil for none.

@@ -91,8 +91,9 @@ func (r *runner) reportUncounted(ctx context.Context, target *target, rise Rise)
 	}
 }
 
-// judgeCounts acts on the counts. A canary that looks bad is blamed only once stable's counts up to now are known.
-func (r *runner) judgeCounts(ctx context.Context) {
+// judgeCounts looks at the counts and acts on them. A canary that looks bad is blamed only once stable's counts up to
+// now are known.
+func (r *runner) judgeCounts(ctx context.Context) gate.Detection {
 	tracker := r.view.tracker
 	detection := tracker.look(r.now())
 	canary, stable := tracker.errors.Total()
@@ -101,9 +102,11 @@ func (r *runner) judgeCounts(ctx context.Context) {
 	if slow := tracker.slowness(); slow.Verdict == gate.Fail {
 		r.report(ctx, Finding{Action: Review, Cause: CauseLatency, Subject: r.view.subject.String(), Reason: slow.Reason})
 	}
-	if detection.Verdict == gate.Fail && r.view.confirm == nil {
+	convicted := tracker.convicts(r.now()).Verdict == gate.Fail
+	if (convicted || detection.Verdict == gate.Fail) && r.view.confirm == nil {
 		r.confirm(ctx)
 	}
+	return detection
 }
 
 // confirm scrapes stable at once and concludes when all of it has answered, or after confirmFor.
@@ -165,9 +168,12 @@ func (r *runner) conclude(ctx context.Context) {
 		r.judgeAlone(ctx, detection)
 		return
 	}
-	if detection.Verdict == gate.Fail {
-		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseErrors, Subject: r.view.subject.String(),
-			Reason: detection.Reason})
+	finding := Finding{Action: RollBack, Cause: CauseErrors, Subject: r.view.subject.String(), Reason: detection.Reason}
+	if proof := tracker.convicts(now); proof.Verdict == gate.Fail && heard {
+		finding.Reason = proof.Reason + "; no burst of errors explains it"
+		r.rollBack(ctx, finding)
+	} else if detection.Verdict == gate.Fail {
+		r.offend(ctx, finding)
 	}
 }
 

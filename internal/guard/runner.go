@@ -10,6 +10,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/notify"
+	"github.com/vextrus/finance-rollout/internal/quarantine"
 )
 
 const (
@@ -40,9 +41,10 @@ type runner struct {
 	// courier tells the webhooks; nil where there are none.
 	courier *notify.Courier
 
-	view    view
-	record  record
-	actions actions
+	view      view
+	record    record
+	actions   actions
+	isolation isolation
 }
 
 // loop runs functions one after the other.
@@ -84,6 +86,7 @@ func newRunner(g *Guard, source *corev1.ConfigMap, config Config) (*runner, erro
 		guard: g, config: config, version: source.ResourceVersion, text: source.Data[ConfigKey], counted: counted,
 		log:  g.options.Logger.With("rollout", config.Spec.App, "release", config.Release),
 		loop: newLoop(), results: make(chan scraped, 64), view: newView(), actions: newActions(),
+		isolation: isolation{policy: quarantine.DefaultPolicy()},
 	}
 	r.courier = r.newCourier()
 	return r, nil
@@ -121,6 +124,7 @@ func (r *runner) run(ctx context.Context) {
 			do(ctx)
 		case <-ticker.C:
 			r.refresh(ctx)
+			r.tendQuarantine(ctx)
 			r.reportSight(ctx)
 			r.checkpoint(ctx)
 			r.concludeWatch(ctx)

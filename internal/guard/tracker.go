@@ -7,26 +7,23 @@ import (
 	"strings"
 	"time"
 
-	"gonum.org/v1/gonum/mathext"
-
 	"github.com/vextrus/finance-rollout/internal/gate"
 )
 
 const (
-	// holdFor is how long the verdict against a canary is held back while the stable track fails too, but not as badly.
-	holdFor = 3 * time.Second
-	// bin and bins are the width and number of the recent bins, which go into the evidence and confirm alerts.
+	// bin and bins are the width and number of the recent bins, which go into the evidence.
 	bin  = 10 * time.Second
 	bins = 60
-	// alertAlpha is the level at which the counts of the recent bins must speak against the canary to confirm an alert.
-	alertAlpha = 5e-4
 )
 
 // tracker holds the evidence on one canary: all counts since it began to take requests or its weight last changed. It
 // is not safe for concurrent use.
 type tracker struct {
-	errorRate, latency gate.Criterion
-	errors, slow       *gate.Detector
+	latency gate.Criterion
+	errors  *gate.Watch
+	slow    *gate.Detector
+	// proven is the evidence that no burst gives; nil where the fast evidence convicts.
+	proven *gate.Watch
 
 	began time.Time
 	last  time.Time
@@ -34,8 +31,7 @@ type tracker struct {
 	pending, pendingSlow gate.Counts
 	recent               []point
 	// newest are the canary's counts of the last newestFor.
-	newest    []counted
-	heldSince time.Time
+	newest []counted
 }
 
 // counted holds the counts of one scrape of the canary.
@@ -52,8 +48,8 @@ type point struct {
 
 func newTracker(errorRate, latency gate.Criterion, now time.Time) *tracker {
 	return &tracker{
-		errorRate: errorRate, latency: latency, began: now, last: now,
-		errors: gate.NewDetector(errorRate.Rollback), slow: gate.NewDetector(latency.Rollback),
+		latency: latency, began: now, last: now,
+		errors: gate.NewWatch(errorRate), slow: gate.NewDetector(latency.Rollback),
 	}
 }
 
@@ -78,6 +74,11 @@ func (t *tracker) canary(now time.Time, rise Rise) error {
 	if err := t.errors.Observe(elapsed, rise.Requests, stable); err != nil {
 		return err
 	}
+	if t.proven != nil {
+		if err := t.proven.Observe(elapsed, rise.Requests, stable); err != nil {
+			return err
+		}
+	}
 	return t.slow.Observe(elapsed, rise.Slow, stableSlow)
 }
 
@@ -92,26 +93,15 @@ func (t *tracker) point(now time.Time) *point {
 	return &t.recent[len(t.recent)-1]
 }
 
-// look gives the verdict on the errors. A canary that fails no more than the stable track is not blamed, and the shared
-// outage is forgotten. While it is unclear which track is bad, the verdict is held back for holdFor.
-func (t *tracker) look(now time.Time) gate.Detection {
-	detection := t.errorRate.Detect(t.errors)
-	switch {
-	case detection.Shared:
-		t.errors.Forget()
-		t.heldSince = time.Time{}
-	case detection.Ambiguous(t.errorRate.Rollback):
-		if t.heldSince.IsZero() {
-			t.heldSince = now
-		}
-		if now.Sub(t.heldSince) < holdFor {
-			detection.Verdict = gate.Inconclusive
-			detection.Reason += "; held back, because the stable track fails too"
-		}
-	default:
-		t.heldSince = time.Time{}
+// look gives the verdict on the errors.
+func (t *tracker) look(now time.Time) gate.Detection { return t.errors.Look(now) }
+
+// convicts gives the verdict of the burst-robust evidence; a verdict is inconclusive where there is none.
+func (t *tracker) convicts(now time.Time) gate.Detection {
+	if t.proven == nil {
+		return gate.Detection{Result: gate.Result{Verdict: gate.Inconclusive}}
 	}
-	return detection
+	return t.proven.Look(now)
 }
 
 // canarySince are the counts of the canary since a time, up to bins before now.
@@ -130,41 +120,6 @@ func (t *tracker) isWarm() bool { return t.errors.LogEvidence() > 0 }
 
 // slowness gives the verdict on the latency; a fail asks a person to look.
 func (t *tracker) slowness() gate.Detection { return t.latency.Detect(t.slow) }
-
-// confirms reports whether the counts of the last ten minutes speak against the canary too, and gives them as a text:
-// at the rollback limit, the probability of as many failures is at most alertAlpha, and the stable track fails less. It
-// asks for more than an alert on a rate does: at a hundred requests in five minutes, such an alert fires in every
-// other soak of a healthy release.
-func (t *tracker) confirms(now time.Time) (bool, string) {
-	var canary, stable gate.Counts
-	first := now.Truncate(bin).Add(-(bins - 1) * bin)
-	for _, at := range t.recent {
-		if !at.start.Before(first) {
-			canary, stable = canary.Plus(at.canary), stable.Plus(at.stable)
-		}
-	}
-	back := min(bins*bin, max(now.Sub(t.began), bin)).Round(time.Second)
-	text := fmt.Sprintf("%d of %d requests failed in the last %v, beside %d of %d of the stable track", canary.K, canary.N,
-		back, stable.K, stable.N)
-	if canary.N == 0 {
-		return false, text
-	}
-	if upperTail(canary, t.errorRate.Rollback) > alertAlpha {
-		return false, text
-	}
-	shared := stable.N > 0 && upperTail(stable, t.errorRate.Rollback) <= 0.05 &&
-		float64(canary.K)/float64(canary.N) <= 1.5*float64(stable.K)/float64(stable.N)
-	return !shared, text
-}
-
-// upperTail is the probability of at least K bad events among N at a share of p: the upper tail of the binomial
-// distribution, as a regularized incomplete beta function.
-func upperTail(counts gate.Counts, p float64) float64 {
-	if counts.K <= 0 {
-		return 1
-	}
-	return mathext.RegIncBeta(float64(counts.K), float64(counts.N-counts.K)+1, p)
-}
 
 // hasCounted reports whether any request of the canary was counted.
 func (t *tracker) hasCounted() bool {

@@ -2,11 +2,9 @@ package guard
 
 import (
 	"math"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/vextrus/finance-rollout/internal/alerts"
 	"github.com/vextrus/finance-rollout/internal/gate"
 )
 
@@ -80,66 +78,13 @@ func TestTrackerHoldsBackWhileItIsUnclear(t *testing.T) {
 	for ms := 2000; ms < 9000; ms += 500 {
 		detection := feed(at(ms), gate.Counts{N: 5, K: 5}, gate.Counts{N: 45, K: 3})
 		if detection.Verdict == gate.Fail {
-			if ms < 2000+int(holdFor/time.Millisecond)-500 {
+			if ms < 2000+int(gate.HoldFor/time.Millisecond)-500 {
 				t.Errorf("blamed after %d ms", ms-2000)
 			}
 			return
 		}
 	}
 	t.Error("never decided")
-}
-
-func TestCountsConfirmAlerts(t *testing.T) {
-	labels := map[string]string{"action": alerts.ActionRollback, alerts.LabelConfirm: alerts.ConfirmCounts}
-	tests := []struct {
-		name           string
-		canary, stable gate.Counts // in each of 300 seconds
-		since          time.Time
-		labels         map[string]string
-		want           Action
-	}{
-		{name: "1.5 % of enough requests", canary: gate.Counts{N: 200, K: 3}, stable: gate.Counts{N: 1800, K: 2},
-			labels: labels, want: RollBack},
-		{name: "none fails", canary: gate.Counts{N: 20}, stable: gate.Counts{N: 180}, labels: labels, want: Review},
-		{name: "stable is as bad", canary: gate.Counts{N: 200, K: 3}, stable: gate.Counts{N: 1800, K: 27}, labels: labels,
-			want: Review},
-		{name: "the team's own", canary: gate.Counts{N: 20}, labels: map[string]string{"action": "rollback"},
-			since: born.Add(time.Minute), want: RollBack},
-		{name: "one from before", canary: gate.Counts{N: 20}, labels: map[string]string{"action": "rollback"},
-			since: born.Add(-time.Minute), want: Review},
-		{name: "nothing is counted", labels: labels, since: born.Add(time.Minute), want: RollBack},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			config := Config{ErrorRate: 0.01, SlowShare: 0.05, Latency: 500e6, Alpha: DefaultAlpha}
-			tr := newTracker(config.errorRate(), config.latency(), born)
-			for i := range 300 {
-				now := born.Add(time.Duration(i) * time.Second)
-				tr.stable(now, Rise{Requests: tt.stable})
-				if err := tr.canary(now, Rise{Requests: tt.canary}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			got := Alert{Name: "A", Labels: tt.labels, Since: tt.since}.judge(tr, born.Add(5*time.Minute))
-			if got.Action != tt.want {
-				t.Errorf("%s: %s", got.Action, got.Reason)
-			}
-		})
-	}
-}
-
-// Two failures of a hundred requests in five minutes are above 1 %, and happen to one healthy release in four within
-// a quarter of an hour: an alert alone must not roll back for them.
-func TestAFewFailuresConfirmNoAlert(t *testing.T) {
-	if p := upperTail(gate.Counts{N: 100, K: 2}, 0.01); p < 0.2 || p > 0.3 {
-		t.Errorf("the tail is %v", p)
-	}
-	if p := upperTail(gate.Counts{N: 100, K: 7}, 0.01); p > alertAlpha {
-		t.Errorf("seven of a hundred bear nothing out: %v", p)
-	}
-	if upperTail(gate.Counts{}, 0.01) != 1 || upperTail(gate.Counts{N: 5, K: 5}, 0.01) > 1e-9 {
-		t.Error("the ends of the tail are wrong")
-	}
 }
 
 func TestTheSeriesIsBounded(t *testing.T) {
@@ -175,31 +120,5 @@ func TestFailing(t *testing.T) {
 		if got := tr.failing(now); math.Abs(got-tt.want) > 1e-9 {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
-	}
-}
-
-// The last ten minutes are time and not bins: a pod that allows a scrape every 30 s fills a bin every 30 s.
-func TestTheRecentCountsAreThoseOfTenMinutes(t *testing.T) {
-	config := Config{ErrorRate: 0.01, SlowShare: 0.05, Latency: 500e6, Alpha: DefaultAlpha}
-	tr := newTracker(config.errorRate(), config.latency(), born)
-	now := born
-	for i := range 60 {
-		now = born.Add(time.Duration(i) * 30 * time.Second)
-		counts := gate.Counts{N: 10}
-		if i < 2 {
-			counts.K = 6 // half an hour ago
-		}
-		if err := tr.canary(now, Rise{Requests: counts}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if sure, text := tr.confirms(now); sure || !strings.HasPrefix(text, "0 of 200 requests failed in the last 10m0s") {
-		t.Errorf("confirms %v: %s", sure, text)
-	}
-	if _, text := tr.confirms(now.Add(5 * time.Minute)); !strings.HasPrefix(text, "0 of 100 requests") {
-		t.Errorf("five minutes later: %s", text)
-	}
-	if sure, text := tr.confirms(now.Add(time.Hour)); sure || !strings.HasPrefix(text, "0 of 0 requests") {
-		t.Errorf("an hour later confirms %v: %s", sure, text)
 	}
 }

@@ -33,6 +33,8 @@ type view struct {
 	// tracker is the evidence on the subject; nil while no canary takes requests.
 	tracker *tracker
 	subject subject
+	// kept is the evidence that outlasts a quarantine; nil without any.
+	kept *kept
 	// confirm is the verdict that waits for stable's newest counts; nil without one.
 	confirm *confirmation
 
@@ -137,6 +139,7 @@ func (v *view) noteLoss(pod *corev1.Pod, now time.Time) {
 // takes requests. It reports whether evidence began.
 func (v *view) follow(config Config, weight int, now time.Time) bool {
 	if len(v.inTraffic()) == 0 {
+		v.keep(now)
 		v.subject, v.tracker, v.confirm = subject{}, nil, nil
 		v.sight.restart(now)
 		return false
@@ -149,6 +152,9 @@ func (v *view) follow(config Config, weight int, now time.Time) bool {
 		return false
 	}
 	v.tracker, v.confirm = newTracker(config.errorRate(), config.latency(), now), nil
+	if config.Quarantine {
+		v.tracker.proven = v.proven(config.errorRate(), now)
+	}
 	return true
 }
 

@@ -33,6 +33,11 @@ const (
 	RollbackBegun Kind = "rollback-begun"
 	// RolledBack: the canary is out of traffic.
 	RolledBack Kind = "rolled-back"
+	// Quarantined: the canary is out of traffic for a while, without a latch. Offence counts its offences in a row, Until
+	// is the planned end.
+	Quarantined Kind = "quarantined"
+	// Readmitted: the canary is let into traffic again after a quarantine.
+	Readmitted Kind = "readmitted"
 	// LatchReleased: somebody allowed the image again, with a reason.
 	LatchReleased Kind = "latch-released"
 	// Overridden: somebody allowed a shift that the gate refused, with a reason.
@@ -93,10 +98,13 @@ type Entry struct {
 	// Soaked is the soaked time at a checkpoint or an extension, in seconds.
 	Soaked int64 `json:"soaked,omitempty"`
 	// Folded is the number of checkpoints or extensions that a folded entry replaces, and Until the time of the last one.
-	// For an attestation, Until is its expiry. For SmokeTested, Since and Until are the first and the last request.
+	// For an attestation, Until is its expiry, and for a quarantine its planned end. For SmokeTested, Since and Until are
+	// the first and the last request.
 	Folded int        `json:"folded,omitempty"`
 	Since  *time.Time `json:"since,omitempty"`
 	Until  *time.Time `json:"until,omitempty"`
+	// Offence is the number of a quarantine's offence in a row.
+	Offence int `json:"offence,omitempty"`
 
 	// Sum is the checksum over the previous entry's checksum and this entry.
 	Sum string `json:"sum"`

@@ -182,6 +182,11 @@ func (e Entry) Describe() string {
 		if e.Until != nil {
 			parts = append(parts, "until", e.Until.Format(time.RFC3339))
 		}
+	case Quarantined:
+		parts = append(parts, "offence", strconv.Itoa(e.Offence))
+		if e.Until != nil {
+			parts = append(parts, "until", e.Until.Format(time.RFC3339))
+		}
 	case Rehearsed:
 		parts = append(parts, "in", e.Stack, "in", (time.Duration(e.Took) * time.Millisecond).String())
 	}

@@ -24,6 +24,11 @@ type State struct {
 	LastCheckpoint time.Time
 	// SmokeTests are the times in which the smoke suite sent requests to the service, the oldest first.
 	SmokeTests []Span
+	// Quarantine is the entry by which the canary is out of traffic for a while; nil while it is not. Readmission is the
+	// entry that ended the last one of the current image; nil for none.
+	Quarantine, Readmission *Entry
+	// Isolated is the time in ended quarantines since SoakSince.
+	Isolated time.Duration
 	// Unfinished is a rollback that began and has no recorded outcome; nil for none.
 	Unfinished *Entry
 	// Raised is when the last shift began that gave an image more requests, whatever became of it; zero for none.
@@ -37,6 +42,22 @@ type State struct {
 
 // Span is a time from its start to its end.
 type Span struct{ Start, End time.Time }
+
+// OutOfTraffic is the time since SoakSince that the canary was in quarantine, up to now. It is not soaked time.
+func (s State) OutOfTraffic(now time.Time) time.Duration {
+	if s.Quarantine == nil {
+		return s.Isolated
+	}
+	return s.Isolated + max(now.Sub(s.quarantinedSince()), 0)
+}
+
+// quarantinedSince is when the quarantine under way began, or the soak if that is later.
+func (s State) quarantinedSince() time.Time {
+	if s.Quarantine.Time.Before(s.SoakSince) {
+		return s.SoakSince
+	}
+	return s.Quarantine.Time
+}
 
 // Interruption is the number of the last entry that changed the cluster behind the back of the stack's state: a
 // rollback, or a shift that its update did not complete; 0 for none. If the number differs from the previous update's,
@@ -169,6 +190,17 @@ func (s *State) apply(entry Entry) {
 		s.out(entry)
 	case Attested:
 		s.attested[entry.Name] = entry
+	case Quarantined:
+		if s.Quarantine == nil && entry.Image == s.Image && s.Weight > 0 {
+			quarantined := entry
+			s.Quarantine = &quarantined
+		}
+	case Readmitted:
+		if s.Quarantine != nil && entry.Image == s.Quarantine.Image {
+			readmitted := entry
+			s.Isolated = s.OutOfTraffic(entry.Time)
+			s.Quarantine, s.Readmission = nil, &readmitted
+		}
 	case LatchReleased:
 		for image, latch := range s.latches {
 			if latch.Seq == entry.Ref {
@@ -203,6 +235,10 @@ func (s *State) reach(entry Entry) {
 	}
 	if entry.To != s.Weight || entry.Image != s.Image && entry.To > 0 {
 		s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = entry.Time, entry.Seq, 0, time.Time{}
+		s.Isolated = 0
+	}
+	if entry.Image != "" && entry.Image != s.Image || entry.To == 0 {
+		s.Quarantine, s.Readmission = nil, nil
 	}
 	s.Weight, s.Begun = entry.To, nil
 	if entry.Image != "" {
@@ -220,4 +256,5 @@ func (s *State) reach(entry Entry) {
 func (s *State) out(entry Entry) {
 	s.Weight, s.Image, s.Release, s.Begun, s.interruption = 0, entry.Image, entry.Release, nil, entry.Seq
 	s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = time.Time{}, entry.Seq, 0, time.Time{}
+	s.Quarantine, s.Readmission, s.Isolated = nil, nil, 0
 }

@@ -9,6 +9,8 @@ const (
 	EventRefused       = "refused"
 	EventOverridden    = "overridden"
 	EventNeedsReview   = "needs-review"
+	EventQuarantined   = "quarantined"
+	EventReadmitted    = "readmitted"
 	EventRolledBack    = "rolled-back"
 	EventLatchReleased = "latch-released"
 	EventFinished      = "finished"
@@ -24,6 +26,7 @@ const EventType = "com.vextrus.finance-rollout."
 func Events() []string {
 	return []string{
 		EventEntered, EventShifted, EventSoakPassed, EventExtended, EventRefused, EventOverridden, EventNeedsReview,
-		EventRolledBack, EventLatchReleased, EventFinished, EventAttested, EventGuardBlind, EventGuardSees,
+		EventQuarantined, EventReadmitted, EventRolledBack, EventLatchReleased, EventFinished, EventAttested,
+		EventGuardBlind, EventGuardSees,
 	}
 }

@@ -75,6 +75,10 @@ func (a About) entry(seen *seen, before ledger.State, entry ledger.Entry) (Event
 	case ledger.RolledBack:
 		name = names.EventRolledBack
 		a.rolledBack(data, seen, before, entry)
+	case ledger.Quarantined:
+		name = names.EventQuarantined
+	case ledger.Readmitted:
+		name = names.EventReadmitted
 	case ledger.LatchReleased:
 		name = names.EventLatchReleased
 	case ledger.Overridden:

@@ -111,6 +111,9 @@ func TestTheEventsOfALedger(t *testing.T) {
 			[]string{names.EventNeedsReview}},
 		{"a soak's verdict", []ledger.Entry{{Kind: ledger.Verdict, Verdict: "pass"},
 			{Kind: ledger.Verdict, Verdict: "inconclusive"}}, []string{}},
+		{"is in quarantine and returns", []ledger.Entry{entered(), {Kind: ledger.Quarantined, Image: onTrial, Reason: "burst"},
+			{Kind: ledger.Readmitted, Image: onTrial}},
+			[]string{names.EventEntered, names.EventQuarantined, names.EventReadmitted}},
 		{"is released", []ledger.Entry{{Kind: ledger.LatchReleased, Reason: "not to blame"}},
 			[]string{names.EventLatchReleased}},
 		{"is overridden", []ledger.Entry{{Kind: ledger.Overridden, To: 30, Reason: "emergency"}},
@@ -140,7 +143,8 @@ func TestEveryKindIsToldOrHasAReason(t *testing.T) {
 	tells := map[ledger.Kind]bool{}
 	for _, entry := range []ledger.Entry{entered(), checkpoint(48, "pass"), extended(), rolledBack("errors"),
 		{Kind: ledger.Verdict, Verdict: "fail", Reason: "smoke"}, {Kind: ledger.LatchReleased}, {Kind: ledger.Overridden},
-		{Kind: ledger.Watched, Verdict: "fail"}, {Kind: ledger.Finished}, {Kind: ledger.Attested}} {
+		{Kind: ledger.Watched, Verdict: "fail"}, {Kind: ledger.Finished}, {Kind: ledger.Attested},
+		{Kind: ledger.Quarantined}, {Kind: ledger.Readmitted}} {
 		before := []ledger.Entry{}
 		if entry.Kind == ledger.Checkpoint {
 			before = append(before, entered())

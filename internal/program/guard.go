@@ -91,7 +91,7 @@ func guardConfig(s *settings.Settings) (guard.Config, error) {
 		Interval: s.Guard.Interval, Alpha: 1 - s.Guard.Confidence,
 		ErrorRate: s.Criteria.RollbackErrorRate, SlowShare: s.Criteria.SlowShare, Latency: s.Criteria.Latency,
 		Ledger: names.Ledger(s.App), Prometheus: s.Prometheus, Alertmanager: s.Guard.Alertmanager,
-		RunbookURL: s.RunbookURL, Watch: s.Guard.Watch, DryRun: s.Guard.DryRun,
+		RunbookURL: s.RunbookURL, Watch: s.Guard.Watch, Quarantine: s.Guard.Quarantine, DryRun: s.Guard.DryRun,
 	}
 	if s.DashboardURL != "" {
 		config.DashboardURL = alerts.DashboardLink(s.DashboardURL, s.DashboardUID())

@@ -100,6 +100,8 @@ func TestGatewayRefuses(t *testing.T) {
 		{"weight", throughGateway("canaryWeight", "101"), []string{"canaryWeight", `"101"`, "0 to 100"}},
 		{"week", throughGateway("week", "5"), []string{"config week", "1 to 4"}},
 		{"replicas", throughGateway("replicas", "0"), []string{"config replicas", `"0"`}},
+		{"quarantine", throughGateway("guard", `{"quarantine":true}`), []string{"config guard.quarantine",
+			"cannot give a route's weights back", "pulumi config set --path guard.quarantine false -s production"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

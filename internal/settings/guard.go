@@ -20,6 +20,8 @@ type Guard struct {
 	Interval model.Duration `json:"interval"`
 	// Confidence is that of a rollback for the error rate, over all looks together.
 	Confidence float64 `json:"confidence"`
+	// Quarantine isolates on fast evidence without a latch, and rolls back by repetition or burst-robust evidence.
+	Quarantine bool `json:"quarantine"`
 	// DryRun only reports.
 	DryRun bool `json:"dryRun"`
 	// Alertmanager gets an alert about every rollback: an http(s) address, or namespace/service:port; empty for none.
@@ -55,6 +57,10 @@ func (s *Settings) validateGuard(found *problems) {
 	if s.Guard.Confidence <= 0.5 || s.Guard.Confidence >= 1 {
 		found.add("guard.confidence", fmt.Sprint(s.Guard.Confidence), found.setPath("guard.confidence", "0.9999"),
 			"allowed is more than 0.5 and less than 1")
+	}
+	if s.Guard.Quarantine && s.IsGateway() {
+		found.add("guard.quarantine", "true", found.setPath("guard.quarantine", "false"),
+			"the guard cannot give a route's weights back: allowed is false where traffic is %s", TrafficGateway)
 	}
 	if s.Guard.Watch < 0 {
 		found.add("guard.watch", s.Guard.Watch.String(), found.setPath("guard.watch", "30m"), "must not be negative")

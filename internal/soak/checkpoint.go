@@ -7,10 +7,16 @@ import (
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
 
+// IsUnderWay reports whether a stage soaks. It does not while no canary takes requests, or while a shift is under way:
+// the stage is over by then.
+func IsUnderWay(state ledger.State) bool {
+	return state.Weight > 0 && !state.SoakSince.IsZero() && state.Begun == nil
+}
+
 // Due reports whether the plan's schedule has a checkpoint after the last one in the ledger and not after now. Nothing
-// is due while no canary takes requests, or while a shift is under way: the stage is over by then.
+// is due where no soak is under way.
 func Due(schedule plan.Soak, state ledger.State, now time.Time) bool {
-	if state.Weight == 0 || state.SoakSince.IsZero() || state.Begun != nil {
+	if !IsUnderWay(state) {
 		return false
 	}
 	last := time.Duration(0)

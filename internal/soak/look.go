@@ -48,7 +48,9 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 		soak.Evaluation = Unseen(window, err)
 		return soak
 	}
-	soak.Soaked = coverage.Covered
+	// What Prometheus scraped of a canary in quarantine was no soaking. Where it did not scrape it either, the time is
+	// taken off twice: the soak is longer then, and never shorter.
+	soak.Soaked = max(coverage.Covered-state.OutOfTraffic(now), 0)
 	if err := spec.Impostors(ctx, pods, state.Release); err != nil {
 		soak.Evaluation = Unseen(window, err)
 		return soak
@@ -57,6 +59,7 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 		Metrics: metrics, Stable: spec.Beside(state.Weight), Criteria: spec.Criteria, Window: window,
 	})
 	soak.Evaluation.Results = append(soak.Evaluation.Results, spec.conditions(ctx, pods, server, state.Release, window)...)
+	soak.Evaluation.Results = append(soak.Evaluation.Results, quarantined(state)...)
 	return soak
 }
 
@@ -67,6 +70,20 @@ func smokeTests(state ledger.State) []gate.Window {
 		times = append(times, gate.Window{Start: test.Start, End: test.End})
 	}
 	return times
+}
+
+// quarantined is the result that holds a canary back while it is out of traffic. It is an error and not inconclusive,
+// so that it does not extend the soak.
+func quarantined(state ledger.State) []gate.Result {
+	if state.Quarantine == nil {
+		return nil
+	}
+	reason := fmt.Sprintf("the canary is out of traffic since %s (%s)",
+		state.Quarantine.Time.UTC().Format(time.RFC3339), state.Quarantine.Reason)
+	if state.Quarantine.Until != nil {
+		reason += "; look again after " + state.Quarantine.Until.UTC().Format(time.RFC3339)
+	}
+	return []gate.Result{{Name: "quarantine", Verdict: gate.Error, Reason: reason}}
 }
 
 // Unseen is the evaluation of a soak whose evidence could not be read.

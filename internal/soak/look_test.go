@@ -100,3 +100,18 @@ func TestACheckpointCountsNoRequestOfTheSmokeSuite(t *testing.T) {
 		t.Errorf("requests (-want +got)\n%s", diff)
 	}
 }
+
+// A canary in quarantine does not advance, and its soak is not extended for it.
+func TestAQuarantineHoldsTheSoak(t *testing.T) {
+	if got := quarantined(ledger.State{}); got != nil {
+		t.Errorf("%+v", got)
+	}
+	since := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	until := since.Add(time.Minute)
+	got := quarantined(ledger.State{Quarantine: &ledger.Entry{Time: since, Until: &until, Reason: "7 of 20 failed"}})
+	want := []gate.Result{{Name: "quarantine", Verdict: gate.Error, Reason: "the canary is out of traffic since " +
+		"2026-03-02T09:00:00Z (7 of 20 failed); look again after 2026-03-02T09:01:00Z"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}

@@ -62,6 +62,13 @@ func describe(entry ledger.Entry) Line {
 		line.What, line.Tone = "verdict: "+word(entry.Verdict), toneOf(entry.Verdict)
 	case ledger.Extended:
 		line.What, line.Tone = "soak extended", Warn
+	case ledger.Quarantined:
+		line.What, line.Tone = fmt.Sprintf("quarantined, offence %d", entry.Offence), Warn
+		if entry.Until != nil {
+			line.What += ", until " + moment(*entry.Until)
+		}
+	case ledger.Readmitted:
+		line.What, line.Tone = "readmitted", Good
 	case ledger.RollbackBegun:
 		line.What, line.Tone = fmt.Sprintf("rollback from %d %% began; the image is latched", entry.From), Bad
 	case ledger.RolledBack:

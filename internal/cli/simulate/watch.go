@@ -138,9 +138,6 @@ func (r *Recording) bound(latency time.Duration) float64 {
 	return float64(latency) / float64(unit)
 }
 
-// holdFor is how long the guard defers a verdict while the stable track shows similar errors.
-const holdFor = 3 * time.Second
-
 // watch simulates the guard and returns its events, up to a rollback.
 func (r *Recording) watch(limits Limits) ([]Event, error) {
 	if limits.Guard == nil {
@@ -154,7 +151,7 @@ func (r *Recording) watch(limits Limits) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := watcher{limits: limits, start: r.Start, errors: gate.NewDetector(limits.Guard.Rollback)}
+	w := watcher{limits: limits, start: r.Start, errors: gate.NewWatch(*limits.Guard)}
 	if latency > 0 {
 		w.slow = gate.NewDetector(limits.Review.Rollback)
 	}
@@ -173,12 +170,12 @@ func (r *Recording) watch(limits Limits) ([]Event, error) {
 
 // watcher holds the guard's evidence.
 type watcher struct {
-	limits       Limits
-	start        time.Time
-	errors, slow *gate.Detector
-	heldSince    time.Time
-	reported     map[string]bool
-	events       []Event
+	limits   Limits
+	start    time.Time
+	errors   *gate.Watch
+	slow     *gate.Detector
+	reported map[string]bool
+	events   []Event
 }
 
 func (w *watcher) observe(elapsed time.Duration, canary, stable Counts) error {
@@ -198,23 +195,13 @@ func (w *watcher) look(at time.Time) bool {
 			w.report("slow", Event{At: at, Action: Reviewed, Result: &detection.Result})
 		}
 	}
-	detection := w.limits.Guard.Detect(w.errors)
+	detection := w.errors.Look(at)
 	switch {
 	case detection.Shared:
-		w.errors.Forget()
-		w.heldSince = time.Time{}
 		w.report("shared", Event{At: at, Action: Reviewed, Result: &detection.Result})
 		return false
 	case detection.Verdict != gate.Fail:
-		w.heldSince = time.Time{}
 		return false
-	case detection.Ambiguous(w.limits.Guard.Rollback):
-		if w.heldSince.IsZero() {
-			w.heldSince = at
-		}
-		if at.Sub(w.heldSince) < holdFor {
-			return false
-		}
 	}
 	w.report("errors", Event{At: at, Action: RolledBack, Result: &detection.Result})
 	return true

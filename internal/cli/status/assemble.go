@@ -41,7 +41,7 @@ func (g *gathering) status(ctx context.Context) *Status {
 	if g.state != nil && !s.IsSingle() {
 		stands := g.state.Weight
 		status.Weight.Stands = &stands
-		status.Latch = g.latch()
+		status.Latch, status.Quarantine = g.latch(), g.state.Quarantine
 		if entry, latched := g.state.Latch(g.state.Image); latched && status.Latch == nil {
 			facts.before = &entry
 		}

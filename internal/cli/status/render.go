@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
@@ -186,10 +187,22 @@ func (s *Status) watch(style terminal.Style) string {
 	}
 	rows := [][]string{{style.Bold("alerts"), alerts}, {style.Bold("latch"), latch}}
 	rows = append(append(rows, s.holdRows(style)...), []string{style.Bold("guard"), s.Guard.text(style, s.Time)})
+	if s.Quarantine != nil {
+		rows = append(rows, []string{style.Bold("quarantine"), style.Warn(quarantined(*s.Quarantine))})
+	}
 	if s.Operator != "" {
 		rows = append(rows, []string{style.Bold("at work"), style.Warn(s.Operator)})
 	}
 	return terminal.Table(nil, rows)
+}
+
+// quarantined is a canary's quarantine in one line.
+func quarantined(entry ledger.Entry) string {
+	text := "out of traffic since " + clock(entry.Time)
+	if entry.Until != nil {
+		text += ", until " + clock(*entry.Until)
+	}
+	return fmt.Sprintf("%s, offence %d: %s", text, entry.Offence, entry.Reason)
 }
 
 func (g Guard) text(style terminal.Style, now time.Time) string {

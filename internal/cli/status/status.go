@@ -32,7 +32,9 @@ type Status struct {
 	Latch *ledger.Entry `json:"latch,omitempty"`
 	// Holds are what holds an upward move back now from outside the release: calendar, incidents and checklist.
 	Holds []Hold `json:"holds,omitempty"`
-	Guard Guard  `json:"guard"`
+	// Quarantine is the entry by which the canary is out of traffic for a while; nil while it is not.
+	Quarantine *ledger.Entry `json:"quarantine,omitempty"`
+	Guard      Guard         `json:"guard"`
 	// Operator is the holder of the operators' Lease; empty for nobody.
 	Operator string `json:"operator,omitempty"`
 	// Entries are the last entries of the ledger, the oldest first.

@@ -291,3 +291,16 @@ func TestIdleNamesTheReleaseThatWasRolledBack(t *testing.T) {
 		t.Errorf("phase %s, %q; want %s with %q", status.Phase, status.Summary, PhaseIdle, want)
 	}
 }
+
+func TestAQuarantineIsShown(t *testing.T) {
+	status, _ := soaking()
+	until := now.Add(40 * time.Second)
+	status.Quarantine = &ledger.Entry{Seq: 5, Kind: ledger.Quarantined, Time: now.Add(-20 * time.Second), Until: &until,
+		Offence: 1, Reason: "7 of 20 requests failed (35 %)"}
+	text := status.Render(terminal.Style{})
+	for _, words := range []string{"quarantine", "out of traffic since", "offence 1: 7 of 20 requests failed"} {
+		if !strings.Contains(text, words) {
+			t.Errorf("%q is missing:\n%s", words, text)
+		}
+	}
+}
