@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -102,6 +103,10 @@ func (w *world) DeploymentPods(_ context.Context, _, deployment string) ([]corev
 		}
 	}
 	return list, nil
+}
+
+func (w *world) EndPods(context.Context, string, map[string]string, time.Duration) (int, error) {
+	return 0, nil
 }
 
 func (w *world) LabelPods(_ context.Context, _ string, selector map[string]string, key, value string) ([]string,

@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -153,6 +155,35 @@ func (c *Client) DeploymentPods(ctx context.Context, namespace, name string) ([]
 func (c *Client) ReadyPods(ctx context.Context, namespace, deployment string) ([]corev1.Pod, error) {
 	pods, err := c.DeploymentPods(ctx, namespace, deployment)
 	return slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !ready(&pod) }), err
+}
+
+// EndPods shortens the time to end of the pods that carry all the labels and are being deleted, by an eviction: one of a
+// pod that is being deleted already needs no room in a disruption budget. It returns how many pods with the labels are
+// not being deleted. At least one label must be given.
+func (c *Client) EndPods(ctx context.Context, namespace string, selector map[string]string,
+	grace time.Duration) (others int, err error) {
+	pods, err := c.allPods(ctx, namespace, selector)
+	if err != nil {
+		return 0, err
+	}
+	seconds := int64(grace / time.Second)
+	for i := range pods {
+		pod := &pods[i]
+		if pod.DeletionTimestamp == nil {
+			others++
+			continue
+		}
+		if given := pod.DeletionGracePeriodSeconds; given != nil && *given <= seconds {
+			continue
+		}
+		eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: pod.Name},
+			DeleteOptions: &metav1.DeleteOptions{GracePeriodSeconds: &seconds}}
+		err := c.urgent().PolicyV1().Evictions(namespace).Evict(ctx, eviction)
+		if err != nil && !apierrors.IsNotFound(err) {
+			return others, fmt.Errorf("end pod %s/%s within %v: %w", namespace, pod.Name, grace, err)
+		}
+	}
+	return others, nil
 }
 
 // patchers is the number of pods that are patched at a time.

@@ -10,10 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
 
 	"github.com/vextrus/finance-rollout/internal/testkit"
 )
@@ -217,5 +219,32 @@ func TestAnIsolationHasAClientOfItsOwn(t *testing.T) {
 		if want := map[bool]int{true: 24}[made == urgent]; patches != want {
 			t.Errorf("%s patched %d pods, want %d", name, patches, want)
 		}
+	}
+}
+
+// Only pods that are being deleted end sooner: an eviction of others would count against the budgets.
+func TestEndPodsShortensTheTimeOfThoseThatEnd(t *testing.T) {
+	canary := map[string]string{"track": "canary"}
+	ending := func(name string, grace int64) *corev1.Pod {
+		pod := newPod(name, true, canary)
+		now := metav1.Now()
+		pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds, pod.Finalizers = &now, &grace, []string{"keeps/it"}
+		return pod
+	}
+	clientset := fake.NewClientset(ending("long", 35), ending("short", 1), newPod("serving", true, canary),
+		newPod("stable", true, map[string]string{"track": "stable"}))
+	var evicted []string
+	clientset.PrependReactor("create", "pods", func(action k8stesting.Action) (bool, runtime.Object, error) {
+		if action.GetSubresource() != "eviction" {
+			return false, nil, nil
+		}
+		eviction := action.(k8stesting.CreateAction).GetObject().(*policyv1.Eviction)
+		evicted = append(evicted, fmt.Sprintf("%s in %d s", eviction.Name, *eviction.DeleteOptions.GracePeriodSeconds))
+		return true, nil, nil
+	})
+	client := &Client{clientset: clientset}
+	others, err := client.EndPods(t.Context(), "shop", canary, time.Second)
+	if err != nil || others != 1 || !slices.Equal(evicted, []string{"long in 1 s"}) {
+		t.Errorf("%d others, evicted %q: %v", others, evicted, err)
 	}
 }

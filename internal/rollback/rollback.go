@@ -19,6 +19,9 @@ type Cluster interface {
 	LabelPods(ctx context.Context, namespace string, selector map[string]string, key, value string) ([]string, error)
 	// LabelPod labels one pod.
 	LabelPod(ctx context.Context, namespace, pod, key, value string) error
+	// EndPods shortens the time to end of the pods that carry all the labels and are being deleted. It returns how many
+	// others carry them.
+	EndPods(ctx context.Context, namespace string, labels map[string]string, grace time.Duration) (others int, err error)
 	// Endpoints returns the names of the pods that a Service sends requests to.
 	Endpoints(ctx context.Context, namespace, service string) ([]string, error)
 	// Logs returns the last lines of a container's log; previous asks for the log before its last restart.
@@ -152,9 +155,13 @@ func (r *run) step(ctx context.Context, name string, limit time.Duration, do fun
 // remove removes the canary's pods, once: an isolation that failed has done so already.
 func (r *run) remove(ctx context.Context) (string, error) {
 	if r.removed != "" {
-		return r.removed + ", before the evidence", nil
+		return r.removed + ", before the evidence" + r.hasten(ctx), nil
 	}
-	return r.removeNow(ctx)
+	done, err := r.removeNow(ctx)
+	if err == nil {
+		done += r.hasten(ctx)
+	}
+	return done, err
 }
 
 // removeNow removes the canary's pods. It may be repeated.

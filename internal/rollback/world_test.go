@@ -36,6 +36,8 @@ type world struct {
 	// failing makes the call of that name fail, once or always.
 	failing string
 	always  bool
+	// late is how often the canary's pods are not being deleted yet when they are to end.
+	late int
 	// on is called at every call, with its name.
 	on func(name string)
 }
@@ -130,6 +132,16 @@ func (w *world) LabelPod(_ context.Context, _, pod, key, value string) error {
 	}
 	w.fewest = min(w.fewest, len(w.inTraffic()))
 	return err
+}
+
+func (w *world) EndPods(context.Context, string, map[string]string, time.Duration) (int, error) {
+	unlock, err := w.call("end pods")
+	defer unlock()
+	if w.late > 0 {
+		w.late--
+		return 2, err
+	}
+	return 0, err
 }
 
 func (w *world) inTraffic() []string {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -140,6 +141,11 @@ func (c *Cluster) AllPods(context.Context, string, map[string]string) ([]corev1.
 // LabelPods implements program.Cluster.
 func (c *Cluster) LabelPods(context.Context, string, map[string]string, string, string) ([]string, error) {
 	return nil, nil
+}
+
+// EndPods implements program.Cluster.
+func (c *Cluster) EndPods(context.Context, string, map[string]string, time.Duration) (int, error) {
+	return 0, nil
 }
 
 // Endpoints implements program.Cluster.
