@@ -68,20 +68,31 @@ func open(node *corev1.Node) bool {
 	})
 }
 
-// asksFor is what the scheduler counts of a pod: its containers together, or an init container where that asks for
-// more.
+// asksFor is what the scheduler counts of a pod: its containers and sidecars together, or an init container beside the
+// sidecars that were started before it, where that asks for more.
 func asksFor(pod *corev1.Pod) (cpu, memory resource.Quantity) {
-	for _, container := range pod.Spec.Containers {
-		cpu.Add(*container.Resources.Requests.Cpu())
-		memory.Add(*container.Resources.Requests.Memory())
-	}
+	return asked(pod, corev1.ResourceCPU), asked(pod, corev1.ResourceMemory)
+}
+
+func asked(pod *corev1.Pod, name corev1.ResourceName) resource.Quantity {
+	var sidecars, most, total resource.Quantity
 	for _, container := range pod.Spec.InitContainers {
-		if own := container.Resources.Requests.Cpu(); own.Cmp(cpu) > 0 {
-			cpu = *own
+		request := container.Resources.Requests[name]
+		if policy := container.RestartPolicy; policy != nil && *policy == corev1.ContainerRestartPolicyAlways {
+			sidecars.Add(request)
+			continue
 		}
-		if own := container.Resources.Requests.Memory(); own.Cmp(memory) > 0 {
-			memory = *own
+		request.Add(sidecars)
+		if request.Cmp(most) > 0 {
+			most = request
 		}
 	}
-	return cpu, memory
+	total = sidecars
+	for _, container := range pod.Spec.Containers {
+		total.Add(container.Resources.Requests[name])
+	}
+	if most.Cmp(total) > 0 {
+		return most
+	}
+	return total
 }

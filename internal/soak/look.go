@@ -126,12 +126,13 @@ func (s Spec) Impostors(ctx context.Context, pods Pods, release string) error {
 	return nil
 }
 
+// podStates are those of the service's own containers: a sidecar's trouble is not the release's.
 func podStates(pods []corev1.Pod) []gate.PodState {
 	var states []gate.PodState
 	for i := range pods {
 		states = append(states, gate.PodState{
-			Name: pods[i].Name, Restarts: podstate.Restarts(pods[i].Status),
-			CrashLoop: slices.ContainsFunc(podstate.Containers(&pods[i]), podstate.IsCrashLooping),
+			Name: pods[i].Name, Restarts: podstate.OwnRestarts(&pods[i], pods[i].Labels[names.App]),
+			CrashLoop: slices.ContainsFunc(podstate.OwnStatuses(&pods[i], pods[i].Labels[names.App]), podstate.IsCrashLooping),
 		})
 	}
 	return states
