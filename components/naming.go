@@ -21,7 +21,9 @@ type App struct {
 
 func (a App) labels() pulumi.StringMap { return a.labelsWith(nil) }
 
-func (a App) labelsWith(more map[string]string) pulumi.StringMap { return pulumi.ToStringMap(a.plainLabels(more)) }
+func (a App) labelsWith(more map[string]string) pulumi.StringMap {
+	return pulumi.ToStringMap(a.plainLabels(more))
+}
 
 func (a App) plainLabels(more map[string]string) map[string]string {
 	labels := map[string]string{names.App: a.Name, names.Environment: a.Environment, names.ManagedBy: names.Program}

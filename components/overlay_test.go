@@ -89,12 +89,12 @@ func TestAnOverlayReachesTheDeployment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]any{
-		"spec.template.spec.nodeSelector":             map[string]any{"pool": "b"},
-		"spec.template.spec.serviceAccountName":       "payments",
-		"spec.template.spec.containers[0].image":      "vextrus/finance@sha256:aa",
-		"spec.template.spec.containers[1].image":      "proxy@sha256:cc",
-		"spec.template.metadata.labels.track":         "canary",
-		"spec.template.spec.volumes[0].emptyDir":      map[string]any{"sizeLimit": "64Mi"},
+		"spec.template.spec.nodeSelector":              map[string]any{"pool": "b"},
+		"spec.template.spec.serviceAccountName":        "payments",
+		"spec.template.spec.containers[0].image":       "vextrus/finance@sha256:aa",
+		"spec.template.spec.containers[1].image":       "proxy@sha256:cc",
+		"spec.template.metadata.labels.track":          "canary",
+		"spec.template.spec.volumes[0].emptyDir":       map[string]any{"sizeLimit": "64Mi"},
 		"spec.template.spec.containers[0].env[0].name": "DATABASE_NAME",
 	} {
 		if diff := cmp.Diff(want, r.path(t, deploymentKey, path)); diff != "" {

@@ -23,7 +23,7 @@ func (s Skeleton) Template() Template {
 	}
 	container := map[string]any{
 		"name": s.Service, "image": "as the release decides",
-		"ports": []any{map[string]any{"name": names.Port, "containerPort": int64(s.Port), "protocol": "TCP"}},
+		"ports":         []any{map[string]any{"name": names.Port, "containerPort": int64(s.Port), "protocol": "TCP"}},
 		"livenessProbe": probe(), "readinessProbe": probe(),
 		"lifecycle": map[string]any{"preStop": map[string]any{"sleep": map[string]any{"seconds": int64(1)}}},
 		"securityContext": map[string]any{"allowPrivilegeEscalation": false,

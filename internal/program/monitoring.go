@@ -35,7 +35,7 @@ func alertParams(s *settings.Settings) alerts.Params {
 	}
 	return alerts.Params{
 		Container: container,
-		App: s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release,
+		App:       s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release,
 		Deployment:    names.CanaryDeployment(s.App, s.Release),
 		RequestsTotal: s.Metrics.RequestsTotal, StatusLabel: s.Metrics.StatusLabel, ErrorPattern: s.Metrics.ErrorPattern,
 		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector,

@@ -59,7 +59,7 @@ func (s *Settings) validateOverlays(found *problems) {
 // skeleton is what an overlay must leave of a track's pods, and what it may refer to.
 func (s *Settings) skeleton(track string) overlay.Template {
 	version := s.StableLabel
-	if track == names.Canary {
+	if track == names.Canary || s.IsSingle() {
 		version = s.Release
 	}
 	volumes := []string{TmpVolume}

@@ -28,7 +28,7 @@ type dependency struct {
 
 // health reads the report of a running pod. A pod that does not answer has none; its probes show that.
 func (r *reader) health(ctx context.Context, pod *diagnose.Pod) {
-	if pod.Status.Phase != corev1.PodRunning || r.options.HealthPath == "" || !running(pod) {
+	if pod.Status.Phase != corev1.PodRunning || r.options.HealthPath == "" || !serves(pod) {
 		return
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, healthLimit, fmt.Errorf("no answer within %v", healthLimit))
@@ -50,8 +50,8 @@ func (r *reader) health(ctx context.Context, pod *diagnose.Pod) {
 	}
 }
 
-// running reports whether the service's own container runs.
-func running(pod *diagnose.Pod) bool {
+// serves reports whether the service's own container runs.
+func serves(pod *diagnose.Pod) bool {
 	service := pod.Labels[names.App]
 	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(status corev1.ContainerStatus) bool {
 		return status.State.Running != nil && !podstate.IsSidecar(&pod.Spec, service, status.Name)
