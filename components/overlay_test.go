@@ -49,6 +49,7 @@ func TestShortSettingsOfThePods(t *testing.T) {
 		args.Pod.Command, args.Pod.Args = []string{"node"}, []string{"dist/main.js", "--port=3014"}
 		args.Pod.Annotations = map[string]string{"linkerd.io/inject": "enabled"}
 		args.Pod.Resources.Limits.CPU = ""
+		args.Pod.EnvFrom = []settings.EnvSource{{SecretRef: "vault-db", Prefix: "DB_"}, {ConfigMapRef: "flags"}}
 		args.RollingUpdate = settings.RollingUpdate{MaxSurge: "3", MaxUnavailable: "10%"}
 	})
 	if err != nil {
@@ -66,9 +67,14 @@ func TestShortSettingsOfThePods(t *testing.T) {
 		},
 		container + "volumeMounts[1]":                        map[string]any{"name": "writable-0", "mountPath": "/app/src"},
 		container + "securityContext.readOnlyRootFilesystem": true,
-		container + "command":                                []any{"node"},
-		container + "args":                                   []any{"dist/main.js", "--port=3014"},
-		container + "resources.limits":                       map[string]any{"memory": "2Gi"},
+		container + "envFrom": []any{
+			map[string]any{"configMapRef": map[string]any{"name": "finance-service-config"}},
+			map[string]any{"secretRef": map[string]any{"name": "vault-db"}, "prefix": "DB_"},
+			map[string]any{"configMapRef": map[string]any{"name": "flags"}},
+		},
+		container + "command":          []any{"node"},
+		container + "args":             []any{"dist/main.js", "--port=3014"},
+		container + "resources.limits": map[string]any{"memory": "2Gi"},
 		`spec.template.metadata.annotations`: map[string]any{"linkerd.io/inject": "enabled",
 			"finance-rollout/config-checksum": "abc"},
 		"spec.strategy.rollingUpdate": map[string]any{"maxSurge": 3.0, "maxUnavailable": "10%"},

@@ -130,10 +130,30 @@ func (a *TrackArgs) container() object {
 	if a.Pod.Probes.Startup.FailureThreshold > 0 {
 		container["startupProbe"] = probe(a.Pod.Probes.Startup)
 	}
-	if a.Pod.ConfigMap != "" {
-		container["envFrom"] = list{object{"configMapRef": object{"name": a.Pod.ConfigMap}}}
+	if sources := a.environmentFrom(); len(sources) > 0 {
+		container["envFrom"] = sources
 	}
 	return container
+}
+
+// environmentFrom lists what gives a variable for each of its keys. The last one counts where two have the same key.
+func (a *TrackArgs) environmentFrom() list {
+	var sources list
+	if a.Pod.ConfigMap != "" {
+		sources = append(sources, object{"configMapRef": object{"name": a.Pod.ConfigMap}})
+	}
+	for _, existing := range a.Pod.EnvFrom {
+		kind, name := "secretRef", existing.SecretRef
+		if name == "" {
+			kind, name = "configMapRef", existing.ConfigMapRef
+		}
+		source := object{kind: object{"name": name}}
+		if existing.Prefix != "" {
+			source["prefix"] = existing.Prefix
+		}
+		sources = append(sources, source)
+	}
+	return sources
 }
 
 // environment lists the variables in the order of their names, so that a preview shows a change and nothing else.

@@ -90,6 +90,8 @@ type PodSpec struct {
 	Args    []string `json:",omitempty"`
 	// Annotations are the user's on the pods.
 	Annotations map[string]string `json:",omitempty"`
+	// EnvFrom are Secrets and ConfigMaps that exist already; each of their keys is a variable.
+	EnvFrom []settings.EnvSource `json:",omitempty"`
 	// Overlays are laid on the template, one after the other.
 	Overlays []settings.Overlay `json:",omitempty"`
 }

@@ -248,6 +248,7 @@ func TestStacksThatSetNothingNewKeepTheirChecksum(t *testing.T) {
 		"": true, `user {"runAsUser":65532}`: true, `user {"runAsUser":1001}`: false, `writable ["/app/src"]`: false,
 		`tmpSize 64Mi`: true, `tmpSize 1Gi`: false, `args ["x"]`: false, `podAnnotations {"a":"b"}`: false,
 		`rollingUpdate {"maxSurge":3}`: true, `serviceAccount {"annotations":{"a":"b"}}`: true,
+		`envFrom [{"secretRef":"a"}]`: false, `existingSecretEnv {"A":"vault/a"}`: false, `existingSecretEnv {"A":""}`: true,
 		`pod {"spec":{"priority":1}}`: false, `canary {"pod":{"spec":{"priority":1}}}`: false,
 		`stable {"pod":{"spec":{"priority":1}}}`: true,
 	} {

@@ -113,6 +113,12 @@ func shape(spec *components.PodSpec, s *settings.Settings, track string) {
 		spec.TmpSize = s.TmpSize
 	}
 	spec.Writable, spec.Command, spec.Args = s.Writable, s.Command, s.Args
+	for name, ref := range s.ExistingEnv {
+		if ref != (settings.SecretRef{}) {
+			spec.SecretEnv[name] = ref
+		}
+	}
+	spec.EnvFrom = s.EnvFrom
 	spec.Annotations, spec.Overlays = s.PodAnnotations, s.Overlays(track)
 }
 

@@ -70,6 +70,8 @@ type Settings struct {
 	Env            Values                       `config:"env"`
 	SecretEnv      map[string]SecretRef         `config:"secretEnv"`
 	ConfigEnv      Values                       `config:"configEnv"`
+	ExistingEnv    map[string]SecretRef         `config:"existingSecretEnv"`
+	EnvFrom        []EnvSource                  `config:"envFrom"`
 	Secrets        map[string]map[string]Secret `config:"secrets"`
 	Stable         TrackOverride                `config:"stable"`
 	Canary         TrackOverride                `config:"canary"`

@@ -40,6 +40,7 @@ func (s *Settings) validate(found *problems) {
 	s.validatePodShape(found)
 	s.validateOverlays(found)
 	s.validateSecrets(found)
+	s.validateExisting(found)
 	s.validateMonitoring(found)
 	s.validateGates(found)
 	s.validateGuard(found)
