@@ -7,8 +7,9 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 // Room is what pods may still ask for on a node.
@@ -44,7 +45,7 @@ func (c *Client) Rooms(ctx context.Context) ([]Room, error) {
 		}
 		for j := range pods.Items {
 			if pod := &pods.Items[j]; pod.Spec.NodeName == node.Name {
-				cpu, memory := asksFor(pod)
+				cpu, memory := podstate.Requests(&pod.Spec)
 				room.CPU, room.Memory, room.Pods = room.CPU-cpu.MilliValue(), room.Memory-memory.Value(), room.Pods-1
 			}
 		}
@@ -66,33 +67,4 @@ func open(node *corev1.Node) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
 	})
-}
-
-// asksFor is what the scheduler counts of a pod: its containers and sidecars together, or an init container beside the
-// sidecars that were started before it, where that asks for more.
-func asksFor(pod *corev1.Pod) (cpu, memory resource.Quantity) {
-	return asked(pod, corev1.ResourceCPU), asked(pod, corev1.ResourceMemory)
-}
-
-func asked(pod *corev1.Pod, name corev1.ResourceName) resource.Quantity {
-	var sidecars, most, total resource.Quantity
-	for _, container := range pod.Spec.InitContainers {
-		request := container.Resources.Requests[name]
-		if policy := container.RestartPolicy; policy != nil && *policy == corev1.ContainerRestartPolicyAlways {
-			sidecars.Add(request)
-			continue
-		}
-		request.Add(sidecars)
-		if request.Cmp(most) > 0 {
-			most = request
-		}
-	}
-	total = sidecars
-	for _, container := range pod.Spec.Containers {
-		total.Add(container.Resources.Requests[name])
-	}
-	if most.Cmp(total) > 0 {
-		return most
-	}
-	return total
 }

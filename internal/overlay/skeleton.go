@@ -12,6 +12,8 @@ type Skeleton struct {
 	Labels, Annotations map[string]string
 	// Volumes are the names of the volumes.
 	Volumes []string
+	// Requests are what the service's container asks of its node.
+	Requests map[string]string
 	// HasStartup tells that there is a startup probe.
 	HasStartup bool
 }
@@ -28,6 +30,9 @@ func (s Skeleton) Template() Template {
 		"lifecycle": map[string]any{"preStop": map[string]any{"sleep": map[string]any{"seconds": int64(1)}}},
 		"securityContext": map[string]any{"allowPrivilegeEscalation": false,
 			"capabilities": map[string]any{"drop": []any{"ALL"}}},
+	}
+	if len(s.Requests) > 0 {
+		container["resources"] = map[string]any{"requests": texts(s.Requests)}
 	}
 	if s.HasStartup {
 		container["startupProbe"] = probe()

@@ -1,9 +1,12 @@
 package settings
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/overlay"
@@ -11,12 +14,8 @@ import (
 
 // Overlays are the patches of a track's pods, in their order: that of both tracks, then the track's.
 func (s *Settings) Overlays(track string) []Overlay {
-	patches := []Overlay{s.Pod, s.Stable.Pod}
-	if track == names.Canary {
-		patches[1] = s.Canary.Pod
-	}
 	var given []Overlay
-	for _, patch := range patches {
+	for _, patch := range []Overlay{s.Pod, s.trackOverride(track).Pod} {
 		if len(patch) > 0 {
 			given = append(given, patch)
 		}
@@ -24,10 +23,41 @@ func (s *Settings) Overlays(track string) []Overlay {
 	return given
 }
 
+func (s *Settings) trackOverride(track string) TrackOverride {
+	if track == names.Canary {
+		return s.Canary
+	}
+	return s.Stable
+}
+
 // HasFurtherContainers reports whether an overlay brings containers beside the service's own.
 func (s *Settings) HasFurtherContainers() bool {
 	return slices.ContainsFunc([]Overlay{s.Pod, s.Stable.Pod, s.Canary.Pod},
 		func(patch Overlay) bool { return patch.AddsContainers(s.App) })
+}
+
+// Pods are the pods of a track as far as the settings tell: what the service's container asks for, and what the overlays
+// add to it.
+func (s *Settings) Pods(track string) (*corev1.PodSpec, error) {
+	requests := s.Resources.Requests
+	if own := s.trackOverride(track).Resources; own != nil {
+		requests = own.Requests
+	}
+	pod := s.skeleton(track)
+	pod.Requests = map[string]string{"cpu": string(requests.CPU), "memory": string(requests.Memory)}
+	template, err := overlay.Lay(pod.Template(), s.App, s.Overlays(track)...)
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := json.Marshal(template)
+	if err != nil {
+		return nil, fmt.Errorf("encode the pods: %w", err)
+	}
+	pods := corev1.PodTemplateSpec{}
+	if err := json.Unmarshal(encoded, &pods); err != nil {
+		return nil, fmt.Errorf("read the pods: %w", err)
+	}
+	return &pods.Spec, nil
 }
 
 // refuseEncrypted keeps encrypted values out of overlays: a Deployment shows its template to everybody who may read it.
@@ -44,20 +74,16 @@ func (s *Settings) refuseEncrypted(source Source, found *problems) {
 // take away.
 func (s *Settings) validateOverlays(found *problems) {
 	for _, track := range []string{names.Stable, names.Canary} {
-		template := found.lay("pod", s.skeleton(track), s.App, s.Pod)
+		template := found.lay("pod", s.skeleton(track).Template(), s.App, s.Pod)
 		if template == nil {
 			return
 		}
-		own := s.Stable.Pod
-		if track == names.Canary {
-			own = s.Canary.Pod
-		}
-		found.lay(track+".pod", template, s.App, own)
+		found.lay(track+".pod", template, s.App, s.trackOverride(track).Pod)
 	}
 }
 
 // skeleton is what an overlay must leave of a track's pods, and what it may refer to.
-func (s *Settings) skeleton(track string) overlay.Template {
+func (s *Settings) skeleton(track string) overlay.Skeleton {
 	version := s.StableLabel
 	if track == names.Canary || s.IsSingle() {
 		version = s.Release
@@ -73,7 +99,7 @@ func (s *Settings) skeleton(track string) overlay.Template {
 			names.Version: version, names.Traffic: names.Enabled,
 		},
 		Annotations: map[string]string{names.Checksum: "made of the secrets and the configuration"},
-	}.Template()
+	}
 }
 
 // lay lays the patch of a key on a template; nil where it is refused.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/testkit"
 )
@@ -157,5 +158,24 @@ func TestShortSettingsOfThePods(t *testing.T) {
 		Values{"iam.gke.io/gcp-service-account": "a@b.c"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestWhatThePodsAskFor(t *testing.T) {
+	sidecar := `{"pod":{"spec":{"containers":[{"name":"proxy","image":"p","resources":{"requests":{"cpu":"100m"}},
+		"securityContext":{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}]}}}`
+	s, err := Load("production", production("resources", `{"requests":{"cpu":"200m"}}`, "canary", sidecar))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for track, want := range map[string]string{names.Stable: "200m 1Gi", names.Canary: "300m 1Gi"} {
+		pods, err := s.Pods(track)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cpu, memory := podstate.Requests(pods)
+		if got := cpu.String() + " " + memory.String(); got != want {
+			t.Errorf("a %s pod asks for %s, want %s", track, got, want)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // containers reports containers that the runtime cannot start.
