@@ -22,8 +22,8 @@ type (
 // imageOfRelease stands in the template for the image, which the engine may not know yet.
 const imageOfRelease = "the image of the release"
 
-// podTemplate is the template of the pods with the overlays on it. What the engine computes is put in last, as inputs of
-// their own: a preview that does not know the image yet knows the rest of the template all the same.
+// podTemplate is the template of the pods with the overlays on it. What the engine computes is put in last, as inputs
+// of their own: a preview that does not know the image yet knows the rest of the template all the same.
 func (a *TrackArgs) podTemplate() (object, error) {
 	template, err := overlay.Lay(a.plainTemplate(), a.App.Name, a.Pod.Overlays...)
 	if err != nil {

@@ -22,7 +22,8 @@ func TestDeploymentsOfStacksThatSetNothingNew(t *testing.T) {
 		},
 		"sparse": func(args *TrackArgs) {
 			args.Track, args.Version = names.Stable, "v1"
-			args.Pod = PodSpec{Resources: args.Pod.Resources, Probes: args.Pod.Probes, Shutdown: settings.Shutdown{Grace: 60, PreStop: 15}}
+			args.Pod = PodSpec{Resources: args.Pod.Resources, Probes: args.Pod.Probes,
+				Shutdown: settings.Shutdown{Grace: 60, PreStop: 15}}
 			args.Pod.Probes.Startup.FailureThreshold = 0
 			args.Pod.Resources.Limits.Memory = "1.5Gi"
 		},

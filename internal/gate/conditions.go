@@ -133,9 +133,9 @@ type PodState struct {
 	CrashLoop bool
 }
 
-// Restarts is the condition that the service's container of no canary pod restarted in the window. A crash loop fails the release; a
-// restart asks for a review. Deleted pods are known from kube-state-metrics, if Prometheus scrapes it, and current pods
-// from the API server.
+// Restarts is the condition that the service's container of no canary pod restarted in the window. A crash loop fails
+// the release; a restart asks for a review. Deleted pods are known from kube-state-metrics, if Prometheus scrapes it,
+// and current pods from the API server.
 func Restarts(ctx context.Context, asker Asker, rollout Rollout, pods []PodState, window Window) Result {
 	result := Result{Name: "restarts"}
 	restarts := 0

@@ -21,8 +21,8 @@ import (
 // Template is a PodTemplateSpec as data. Its numbers are int64 or float64.
 type Template = map[string]any
 
-// Patch is a strategic merge patch of a PodTemplateSpec. Reading one from JSON refuses fields that a PodTemplateSpec does
-// not have; directives, such as $patch, are allowed.
+// Patch is a strategic merge patch of a PodTemplateSpec. Reading one from JSON refuses fields that a PodTemplateSpec
+// does not have; directives, such as $patch, are allowed.
 type Patch map[string]any
 
 // UnmarshalJSON reads a patch strictly: names are case-sensitive, as the API server takes them.
@@ -106,9 +106,9 @@ func Lay(template Template, service string, patches ...Patch) (Template, error) 
 
 // Apply merges a patch into a copy of a template.
 //
-// The library puts elements that a patch adds to a list before those that are there. Here they follow, unless the patch
-// orders the list itself: kubectl takes the first container for the pod's, a variable can only refer to variables before
-// it, and init containers run in their order.
+// The library puts elements that a patch adds to a list before those that are there. Here they follow, unless the
+// patch orders the list itself: kubectl takes the first container for the pod's, a variable can only refer to variables
+// before it, and init containers run in their order.
 func Apply(template Template, service string, patch Patch) (Template, error) {
 	before := runtime.DeepCopyJSON(template)
 	after, err := strategicpatch.StrategicMergeMapPatch(runtime.DeepCopyJSON(template), runtime.DeepCopyJSON(patch),

@@ -76,8 +76,9 @@ func (c *comparison) ownContainer() {
 	was := named(object(c.before, "spec"), keyContainers, c.service)
 	is := named(object(c.after, "spec"), keyContainers, c.service)
 	if is == nil {
-		c.refuse(strings.Join(namesIn(object(c.after, "spec"), keyContainers), ", "), fmt.Sprintf("the container %s is the "+
-			"service itself: it can neither be removed nor renamed", c.service), "spec", keyContainers)
+		left := strings.Join(namesIn(object(c.after, "spec"), keyContainers), ", ")
+		c.refuse(left, fmt.Sprintf("the container %s is the service itself: it can neither be removed nor renamed",
+			c.service), "spec", keyContainers)
 		return
 	}
 	at := []string{"spec", keyContainers, c.service}
@@ -106,8 +107,9 @@ func (c *comparison) port(was, is map[string]any, at []string) {
 			}
 		}
 		if !same || len(others) > 0 {
-			c.refuse(strings.Join(others, ", "), fmt.Sprintf("the Service, the probes and the guard use the port %s %v; set the "+
-				"number by the key containerPort, and give further ports other names", name, number), append(at, "ports")...)
+			c.refuse(strings.Join(others, ", "), fmt.Sprintf("the Service, the probes and the guard use the port %s %v; "+
+				"set the number by the key containerPort, and give further ports other names", name, number),
+				append(at, "ports")...)
 		}
 		c.portElsewhere(name)
 	}
@@ -119,8 +121,8 @@ func (c *comparison) portElsewhere(name string) {
 		for _, item := range list(object(c.after, "spec"), key) {
 			container := text(item, "name")
 			if container != c.service && named(object(item), "ports", name) != nil {
-				c.refuse(name, fmt.Sprintf("the port of that name is the service's; name the port of %s otherwise", container),
-					"spec", key, container, "ports", name)
+				c.refuse(name, fmt.Sprintf("the port of that name is the service's; name the port of %s otherwise",
+					container), "spec", key, container, "ports", name)
 			}
 		}
 	}

@@ -36,8 +36,8 @@ func (s *Settings) HasFurtherContainers() bool {
 		func(patch Overlay) bool { return patch.AddsContainers(s.App) })
 }
 
-// Pods are the pods of a track as far as the settings tell: what the service's container asks for, and what the overlays
-// add to it.
+// Pods are the pods of a track as far as the settings tell: what the service's container asks for, and what the
+// overlays add to it.
 func (s *Settings) Pods(track string) (*corev1.PodSpec, error) {
 	requests := s.Resources.Requests
 	if own := s.trackOverride(track).Resources; own != nil {
@@ -64,14 +64,15 @@ func (s *Settings) Pods(track string) (*corev1.PodSpec, error) {
 func (s *Settings) refuseEncrypted(source Source, found *problems) {
 	for key, patch := range map[string]Overlay{"pod": s.Pod, "stable": s.Stable.Pod, "canary": s.Canary.Pod} {
 		if len(patch) > 0 && source.IsSecret(key) {
-			found.add(key, "", found.setSecret("secrets.NAME.KEY"), "it holds an encrypted value, which would stand in plain "+
-				"text in the Deployment; keep it under secrets, and refer to it by secretEnv or secretKeyRef")
+			found.add(key, "", found.setSecret("secrets.NAME.KEY"),
+				"it holds an encrypted value, which would stand in plain text in the Deployment; "+
+					"keep it under secrets, and refer to it by secretEnv or secretKeyRef")
 		}
 	}
 }
 
-// validateOverlays lays the overlays on pods that hold what the rollout needs of them, and refuses what an overlay would
-// take away.
+// validateOverlays lays the overlays on pods that hold what the rollout needs of them, and refuses what an overlay
+// would take away.
 func (s *Settings) validateOverlays(found *problems) {
 	for _, track := range []string{names.Stable, names.Canary} {
 		template := found.lay("pod", s.skeleton(track).Template(), s.App, s.Pod)

@@ -130,9 +130,10 @@ func (s Spec) Impostors(ctx context.Context, pods Pods, release string) error {
 func podStates(pods []corev1.Pod) []gate.PodState {
 	var states []gate.PodState
 	for i := range pods {
+		service := pods[i].Labels[names.App]
 		states = append(states, gate.PodState{
-			Name: pods[i].Name, Restarts: podstate.OwnRestarts(&pods[i], pods[i].Labels[names.App]),
-			CrashLoop: slices.ContainsFunc(podstate.OwnStatuses(&pods[i], pods[i].Labels[names.App]), podstate.IsCrashLooping),
+			Name: pods[i].Name, Restarts: podstate.OwnRestarts(&pods[i], service),
+			CrashLoop: slices.ContainsFunc(podstate.OwnStatuses(&pods[i], service), podstate.IsCrashLooping),
 		})
 	}
 	return states

@@ -130,7 +130,8 @@ func TestASidecarIsNotTheService(t *testing.T) {
 	own := canary.Spec.Template.Spec.Containers[0]
 	own.Name = "shop"
 	canary.Spec.Template.Spec.Containers = []corev1.Container{{Name: "proxy", Image: "proxy@sha256:ee"}, own}
-	if _, err := shop.Clientset.AppsV1().Deployments("shop").Update(t.Context(), canary, metav1.UpdateOptions{}); err != nil {
+	deployments := shop.Clientset.AppsV1().Deployments("shop")
+	if _, err := deployments.Update(t.Context(), canary, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := shop.gather(t).Tracks[1].Image; got != "shop@sha256:bb" {

@@ -5,8 +5,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Requests are what the scheduler counts of a pod: its containers and sidecars together, or an init container beside the
-// sidecars that were started before it, where that asks for more.
+// Requests are what the scheduler counts of a pod: its containers and sidecars together, or an init container beside
+// the sidecars that were started before it, where that asks for more.
 func Requests(spec *corev1.PodSpec) (cpu, memory resource.Quantity) {
 	return requested(spec, corev1.ResourceCPU), requested(spec, corev1.ResourceMemory)
 }

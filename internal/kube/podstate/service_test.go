@@ -16,15 +16,19 @@ func meshed() *corev1.Pod {
 			Containers:     []corev1.Container{{Name: "proxy", Image: "proxy:1"}, {Name: "shop", Image: "shop:2"}},
 		},
 		Status: corev1.PodStatus{
-			InitContainerStatuses: []corev1.ContainerStatus{{Name: "migrate", RestartCount: 1}, {Name: "tunnel", RestartCount: 7}},
-			ContainerStatuses:     []corev1.ContainerStatus{{Name: "proxy", RestartCount: 5}, {Name: "shop", RestartCount: 2}},
+			InitContainerStatuses: []corev1.ContainerStatus{{Name: "migrate", RestartCount: 1},
+				{Name: "tunnel", RestartCount: 7}},
+			ContainerStatuses: []corev1.ContainerStatus{{Name: "proxy", RestartCount: 5},
+				{Name: "shop", RestartCount: 2}},
 		},
 	}
 }
 
 func TestService(t *testing.T) {
 	spec := &meshed().Spec
-	for service, want := range map[string]string{"shop": "shop:2", "proxy": "proxy:1", "unknown": "proxy:1", "": "proxy:1"} {
+	for service, want := range map[string]string{
+		"shop": "shop:2", "proxy": "proxy:1", "unknown": "proxy:1", "": "proxy:1",
+	} {
 		if got := ImageOf(spec, service); got != want {
 			t.Errorf("%s runs %s, want %s", service, got, want)
 		}
@@ -36,7 +40,9 @@ func TestService(t *testing.T) {
 
 func TestSidecarsAreNotTheService(t *testing.T) {
 	pod := meshed()
-	for name, want := range map[string]bool{"shop": false, "proxy": true, "migrate": false, "tunnel": true, "injected": true} {
+	for name, want := range map[string]bool{
+		"shop": false, "proxy": true, "migrate": false, "tunnel": true, "injected": true,
+	} {
 		if got := IsSidecar(&pod.Spec, "shop", name); got != want {
 			t.Errorf("%s is a sidecar: %v", name, got)
 		}
