@@ -19,6 +19,8 @@ type EnvironmentArgs struct {
 	Namespace string
 	// Stack is the owner that the namespace is marked with, as project/stack.
 	Stack string
+	// AccountAnnotations are those of the pods' service account; nil for none.
+	AccountAnnotations map[string]string
 	// ContainerPort is the port that the network policy opens.
 	ContainerPort int
 	// IngressNamespaces may reach the container port; empty means every namespace.
@@ -69,8 +71,12 @@ func NewEnvironment(ctx *pulumi.Context, name string, args *EnvironmentArgs,
 		return nil, err
 	}
 	app.Namespace = namespace.Metadata.Name().Elem()
+	accountMetadata := app.metadata(args.App)
+	if len(args.AccountAnnotations) > 0 {
+		accountMetadata.Annotations = pulumi.ToStringMap(args.AccountAnnotations)
+	}
 	account, err := corev1.NewServiceAccount(ctx, name, &corev1.ServiceAccountArgs{
-		Metadata:                     app.metadata(args.App),
+		Metadata:                     accountMetadata,
 		AutomountServiceAccountToken: pulumi.Bool(false),
 		ImagePullSecrets:             pullSecrets(args.PullSecrets),
 	}, parent)

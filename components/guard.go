@@ -132,6 +132,9 @@ func NewGuard(ctx *pulumi.Context, name string, args *GuardArgs, opts ...pulumi.
 	return guard, ctx.RegisterResourceOutputs(guard, pulumi.Map{"name": guard.Name})
 }
 
+// user is the numeric user that the guard's image is made for.
+const user = 65532
+
 func (a *GuardArgs) deployment(app App, account pulumi.StringInput) *appsv1.DeploymentArgs {
 	labels := app.labels()
 	selector := pulumi.StringMap{names.App: pulumi.String(app.Name)}
@@ -299,4 +302,11 @@ func newGuardSurroundings(ctx *pulumi.Context, name string, app App, args *Guard
 		}},
 	}, parent)
 	return err
+}
+
+func resourceRequirements(r settings.Resources) corev1.ResourceRequirementsArgs {
+	amount := func(q settings.Quantities) pulumi.StringMap {
+		return pulumi.StringMap{"cpu": pulumi.String(q.CPU), "memory": pulumi.String(q.Memory)}
+	}
+	return corev1.ResourceRequirementsArgs{Requests: amount(r.Requests), Limits: amount(r.Limits)}
 }

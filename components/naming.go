@@ -19,17 +19,15 @@ type App struct {
 	Namespace pulumi.StringInput
 }
 
-func (a App) labels() pulumi.StringMap {
-	return pulumi.StringMap{
-		names.App:         pulumi.String(a.Name),
-		names.Environment: pulumi.String(a.Environment),
-		names.ManagedBy:   pulumi.String(names.Program),
-	}
-}
+func (a App) labels() pulumi.StringMap { return a.labelsWith(nil) }
 
 func (a App) labelsWith(more map[string]string) pulumi.StringMap {
-	labels := a.labels()
-	maps.Copy(labels, pulumi.ToStringMap(more))
+	return pulumi.ToStringMap(a.plainLabels(more))
+}
+
+func (a App) plainLabels(more map[string]string) map[string]string {
+	labels := map[string]string{names.App: a.Name, names.Environment: a.Environment, names.ManagedBy: names.Program}
+	maps.Copy(labels, more)
 	return labels
 }
 

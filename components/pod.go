@@ -1,97 +1,163 @@
 package components
 
 import (
+	"cmp"
 	"maps"
 	"slices"
-
-	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
-	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"strconv"
+	"strings"
 
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/overlay"
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// user is the numeric user that the containers run as: "nonroot" of the distroless images. A number is what lets the
-// kubelet verify runAsNonRoot.
-const user = 65532
+// object and list are JSON as data: what an overlay can be laid on, before it becomes an input of the engine. Numbers
+// are int64, as the library that merges wants them.
+type (
+	object = map[string]any
+	list   = []any
+)
 
-func (a *TrackArgs) podTemplate() corev1.PodTemplateSpecArgs {
-	return corev1.PodTemplateSpecArgs{
-		Metadata: metav1.ObjectMetaArgs{
-			Labels:      a.podLabels(),
-			Annotations: pulumi.StringMap{names.Checksum: pulumi.String(a.Checksum)},
-		},
-		Spec: corev1.PodSpecArgs{
-			ServiceAccountName:            a.ServiceAccount.ToStringOutput(),
-			AutomountServiceAccountToken:  pulumi.Bool(false),
-			EnableServiceLinks:            pulumi.Bool(false),
-			TerminationGracePeriodSeconds: pulumi.Int(a.Pod.Shutdown.Grace),
-			SecurityContext: corev1.PodSecurityContextArgs{
-				RunAsNonRoot:   pulumi.Bool(true),
-				RunAsUser:      pulumi.Int(user),
-				RunAsGroup:     pulumi.Int(user),
-				FsGroup:        pulumi.Int(user),
-				SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
-			},
-			TopologySpreadConstraints: a.spread(),
-			Volumes: corev1.VolumeArray{corev1.VolumeArgs{
-				Name: pulumi.String("tmp"), EmptyDir: corev1.EmptyDirVolumeSourceArgs{SizeLimit: pulumi.String("64Mi")},
-			}},
-			Containers: corev1.ContainerArray{a.container()},
-		},
+// imageOfRelease stands in the template for the image, which the engine may not know yet.
+const imageOfRelease = "the image of the release"
+
+// podTemplate is the template of the pods with the overlays on it. What the engine computes is put in last, as inputs
+// of their own: a preview that does not know the image yet knows the rest of the template all the same.
+func (a *TrackArgs) podTemplate() (object, error) {
+	template, err := overlay.Lay(a.plainTemplate(), a.App.Name, a.Pod.Overlays...)
+	if err != nil {
+		return nil, err
 	}
+	spec := template["spec"].(object)
+	for _, item := range spec["containers"].(list) {
+		if container := item.(object); container["name"] == a.App.Name {
+			container["image"] = a.Image.ToStringOutput()
+		}
+	}
+	if _, given := spec["serviceAccountName"]; !given {
+		spec["serviceAccountName"] = a.ServiceAccount.ToStringOutput()
+	}
+	return template, nil
 }
 
-func (a *TrackArgs) spread() corev1.TopologySpreadConstraintArray {
-	var constraints corev1.TopologySpreadConstraintArray
+func (a *TrackArgs) plainTemplate() object {
+	annotations := textsOf(a.Pod.Annotations)
+	annotations[names.Checksum] = a.Checksum
+	user := cmp.Or(a.Pod.User, settings.DefaultUser())
+	spec := object{
+		"automountServiceAccountToken":  false,
+		"enableServiceLinks":            false,
+		"terminationGracePeriodSeconds": int64(a.Pod.Shutdown.Grace),
+		"securityContext": object{
+			"runAsNonRoot":   true,
+			"runAsUser":      int64(user.RunAsUser),
+			"runAsGroup":     int64(user.RunAsGroup),
+			"fsGroup":        int64(user.FSGroup),
+			"seccompProfile": object{"type": "RuntimeDefault"},
+		},
+		"volumes":    a.volumes(),
+		"containers": list{a.container()},
+	}
+	if len(a.Pod.SpreadAcross) > 0 {
+		spec["topologySpreadConstraints"] = a.spread()
+	}
+	return object{"metadata": object{"labels": textsOf(a.podLabels()), "annotations": annotations}, "spec": spec}
+}
+
+func (a *TrackArgs) spread() list {
+	var constraints list
 	for _, key := range a.Pod.SpreadAcross {
-		constraints = append(constraints, corev1.TopologySpreadConstraintArgs{
-			MaxSkew:           pulumi.Int(1),
-			TopologyKey:       pulumi.String(key),
-			WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
-			LabelSelector:     metav1.LabelSelectorArgs{MatchLabels: a.selector()},
+		constraints = append(constraints, object{
+			"maxSkew":           int64(1),
+			"topologyKey":       key,
+			"whenUnsatisfiable": "ScheduleAnyway",
+			"labelSelector":     object{"matchLabels": textsOf(a.selector())},
 		})
 	}
 	return constraints
 }
 
-func (a *TrackArgs) container() corev1.ContainerArgs {
-	container := corev1.ContainerArgs{
-		Name:  pulumi.String(a.App.Name),
-		Image: a.Image.ToStringOutput(),
-		Ports: corev1.ContainerPortArray{corev1.ContainerPortArgs{
-			Name: pulumi.String(PortName), ContainerPort: pulumi.Int(a.Port), Protocol: pulumi.String("TCP"),
-		}},
-		Env:            a.environment(),
-		Resources:      resourceRequirements(a.Pod.Resources),
-		LivenessProbe:  probe(a.Pod.Probes.Liveness),
-		ReadinessProbe: probe(a.Pod.Probes.Readiness),
-		Lifecycle: corev1.LifecycleArgs{PreStop: corev1.LifecycleHandlerArgs{
-			Sleep: corev1.SleepActionArgs{Seconds: pulumi.Int(a.Pod.Shutdown.PreStop)},
-		}},
-		SecurityContext: corev1.SecurityContextArgs{
-			AllowPrivilegeEscalation: pulumi.Bool(false),
-			ReadOnlyRootFilesystem:   pulumi.Bool(true),
-			Capabilities:             corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
+// volumes are the folders that may be written: /tmp, and those that the service writes to. None holds more than the
+// size, which keeps a pod from filling its node.
+func (a *TrackArgs) volumes() list {
+	size := string(cmp.Or(a.Pod.TmpSize, settings.DefaultTmpSize))
+	volume := func(name string) object {
+		return object{"name": name, "emptyDir": object{"sizeLimit": size}}
+	}
+	volumes := list{volume(settings.TmpVolume)}
+	for i := range a.Pod.Writable {
+		volumes = append(volumes, volume(settings.WritableVolume(i)))
+	}
+	return volumes
+}
+
+func (a *TrackArgs) volumeMounts() list {
+	mounts := list{object{"name": settings.TmpVolume, "mountPath": "/tmp"}}
+	for i, folder := range a.Pod.Writable {
+		mounts = append(mounts, object{"name": settings.WritableVolume(i), "mountPath": folder})
+	}
+	return mounts
+}
+
+func (a *TrackArgs) container() object {
+	container := object{
+		"name":  a.App.Name,
+		"image": imageOfRelease,
+		"ports": list{object{"name": PortName, "containerPort": int64(a.Port), "protocol": "TCP"}},
+		"resources": object{
+			"requests": quantities(a.Pod.Resources.Requests), "limits": quantities(a.Pod.Resources.Limits),
 		},
-		VolumeMounts: corev1.VolumeMountArray{corev1.VolumeMountArgs{
-			Name: pulumi.String("tmp"), MountPath: pulumi.String("/tmp"),
-		}},
+		"livenessProbe":  probe(a.Pod.Probes.Liveness),
+		"readinessProbe": probe(a.Pod.Probes.Readiness),
+		"lifecycle":      object{"preStop": object{"sleep": object{"seconds": int64(a.Pod.Shutdown.PreStop)}}},
+		"securityContext": object{
+			"allowPrivilegeEscalation": false,
+			"readOnlyRootFilesystem":   true,
+			"capabilities":             object{"drop": list{"ALL"}},
+		},
+		"volumeMounts": a.volumeMounts(),
+	}
+	if variables := a.environment(); len(variables) > 0 {
+		container["env"] = variables
+	}
+	if len(a.Pod.Command) > 0 {
+		container["command"] = words(a.Pod.Command)
+	}
+	if len(a.Pod.Args) > 0 {
+		container["args"] = words(a.Pod.Args)
 	}
 	if a.Pod.Probes.Startup.FailureThreshold > 0 {
-		container.StartupProbe = probe(a.Pod.Probes.Startup)
+		container["startupProbe"] = probe(a.Pod.Probes.Startup)
 	}
-	if a.Pod.ConfigMap != "" {
-		container.EnvFrom = corev1.EnvFromSourceArray{corev1.EnvFromSourceArgs{
-			ConfigMapRef: corev1.ConfigMapEnvSourceArgs{Name: pulumi.String(a.Pod.ConfigMap)},
-		}}
+	if sources := a.environmentFrom(); len(sources) > 0 {
+		container["envFrom"] = sources
 	}
 	return container
 }
 
+// environmentFrom lists what gives a variable for each of its keys. The last one counts where two have the same key.
+func (a *TrackArgs) environmentFrom() list {
+	var sources list
+	if a.Pod.ConfigMap != "" {
+		sources = append(sources, object{"configMapRef": object{"name": a.Pod.ConfigMap}})
+	}
+	for _, existing := range a.Pod.EnvFrom {
+		kind, name := "secretRef", existing.SecretRef
+		if name == "" {
+			kind, name = "configMapRef", existing.ConfigMapRef
+		}
+		source := object{kind: object{"name": name}}
+		if existing.Prefix != "" {
+			source["prefix"] = existing.Prefix
+		}
+		sources = append(sources, source)
+	}
+	return sources
+}
+
 // environment lists the variables in the order of their names, so that a preview shows a change and nothing else.
-func (a *TrackArgs) environment() corev1.EnvVarArray {
+func (a *TrackArgs) environment() list {
 	values := maps.Clone(a.Pod.Env)
 	if values == nil {
 		values = map[string]string{}
@@ -100,35 +166,60 @@ func (a *TrackArgs) environment() corev1.EnvVarArray {
 		values["DEPLOYMENT_TRACK"] = a.Track
 		values["DEPLOYMENT_VERSION"] = a.Version
 	}
-	var variables corev1.EnvVarArray
+	var variables list
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		variables = append(variables, corev1.EnvVarArgs{Name: pulumi.String(name), Value: pulumi.String(values[name])})
+		variables = append(variables, object{"name": name, "value": values[name]})
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Pod.SecretEnv)) {
 		ref := a.Pod.SecretEnv[name]
-		variables = append(variables, corev1.EnvVarArgs{
-			Name: pulumi.String(name),
-			ValueFrom: corev1.EnvVarSourceArgs{SecretKeyRef: corev1.SecretKeySelectorArgs{
-				Name: pulumi.String(ref.Secret), Key: pulumi.String(ref.Key),
-			}},
+		variables = append(variables, object{
+			"name": name, "valueFrom": object{"secretKeyRef": object{"name": ref.Secret, "key": ref.Key}},
 		})
 	}
 	return variables
 }
 
-func resourceRequirements(r settings.Resources) corev1.ResourceRequirementsArgs {
-	amount := func(q settings.Quantities) pulumi.StringMap {
-		return pulumi.StringMap{"cpu": pulumi.String(q.CPU), "memory": pulumi.String(q.Memory)}
+// quantities leaves out an amount that is not limited.
+func quantities(q settings.Quantities) object {
+	amounts := object{}
+	for name, quantity := range map[string]settings.Quantity{"cpu": q.CPU, "memory": q.Memory} {
+		if quantity != "" {
+			amounts[name] = string(quantity)
+		}
 	}
-	return corev1.ResourceRequirementsArgs{Requests: amount(r.Requests), Limits: amount(r.Limits)}
+	return amounts
 }
 
-func probe(p settings.Probe) corev1.ProbeArgs {
-	return corev1.ProbeArgs{
-		HttpGet:             corev1.HTTPGetActionArgs{Path: pulumi.String(p.Path), Port: pulumi.String(PortName)},
-		InitialDelaySeconds: pulumi.Int(p.InitialDelay),
-		PeriodSeconds:       pulumi.Int(p.Period),
-		TimeoutSeconds:      pulumi.Int(p.Timeout),
-		FailureThreshold:    pulumi.Int(p.FailureThreshold),
+func probe(p settings.Probe) object {
+	return object{
+		"httpGet":             object{"path": p.Path, "port": PortName},
+		"initialDelaySeconds": int64(p.InitialDelay),
+		"periodSeconds":       int64(p.Period),
+		"timeoutSeconds":      int64(p.Timeout),
+		"failureThreshold":    int64(p.FailureThreshold),
 	}
+}
+
+// replacement is an amount of pods as Kubernetes takes it: a number, or a text with a percentage.
+func replacement(amount settings.Amount) any {
+	if number, err := strconv.Atoi(strings.TrimSpace(string(amount))); err == nil {
+		return int64(number)
+	}
+	return string(amount)
+}
+
+func words(texts []string) list {
+	var items list
+	for _, text := range texts {
+		items = append(items, text)
+	}
+	return items
+}
+
+func textsOf(texts map[string]string) object {
+	values := object{}
+	for key, text := range texts {
+		values[key] = text
+	}
+	return values
 }

@@ -1,13 +1,16 @@
 package components
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -42,6 +45,8 @@ type TrackArgs struct {
 	Port int
 	// Pod is what the track's container is given.
 	Pod PodSpec
+	// RollingUpdate is how pods are replaced; the zero value keeps every pod until its successor is ready.
+	RollingUpdate settings.RollingUpdate
 	// ServiceAccount is the name of the pods' service account.
 	ServiceAccount pulumi.StringInput
 	// Checksum changes when a secret or a configuration value changes; the pods are replaced then.
@@ -73,6 +78,22 @@ type PodSpec struct {
 	ConfigMap string
 	// SpreadAcross are the topology keys that the pods spread over.
 	SpreadAcross []string
+	// What follows is left out of checksums where it is not set: each means the default then.
+
+	// User is who the processes run as.
+	User settings.User `json:",omitzero"`
+	// Writable are folders that the container may write to, beside /tmp. TmpSize bounds each of them.
+	Writable []string          `json:",omitempty"`
+	TmpSize  settings.Quantity `json:",omitempty"`
+	// Command and Args replace those of the image.
+	Command []string `json:",omitempty"`
+	Args    []string `json:",omitempty"`
+	// Annotations are the user's on the pods.
+	Annotations map[string]string `json:",omitempty"`
+	// EnvFrom are Secrets and ConfigMaps that exist already; each of their keys is a variable.
+	EnvFrom []settings.EnvSource `json:",omitempty"`
+	// Overlays are laid on the template, one after the other.
+	Overlays []settings.Overlay `json:",omitempty"`
 }
 
 func (a *TrackArgs) validate() error {
@@ -111,6 +132,10 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 	if err := args.validate(); err != nil {
 		return nil, err
 	}
+	template, err := args.podTemplate()
+	if err != nil {
+		return nil, fmt.Errorf("track %s: %w", args.Name, err)
+	}
 	track := &Track{}
 	if err := ctx.RegisterComponentResource("finance-rollout:index:Track", name, track, opts...); err != nil {
 		return nil, err
@@ -128,7 +153,7 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 	if args.Autoscaled && args.Autoscale != nil && args.Replicas > 0 {
 		options = append(options, pulumi.IgnoreChanges([]string{"spec.replicas"}))
 	}
-	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(), options...)
+	deployment, err := appsv1.NewDeployment(ctx, name, nil, append(options, asData(args.deployment(template)))...)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +164,7 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 		Metadata: args.App.metadata(args.Name),
 		Spec: policyv1.PodDisruptionBudgetSpecArgs{
 			MaxUnavailable: pulumi.Int(1),
-			Selector:       metav1.LabelSelectorArgs{MatchLabels: args.selector()},
+			Selector:       metav1.LabelSelectorArgs{MatchLabels: pulumi.ToStringMap(args.selector())},
 			// A pod that is not ready takes no requests: it must not keep a node from being drained.
 			UnhealthyPodEvictionPolicy: pulumi.String(evictUnhealthy),
 		},
@@ -149,20 +174,33 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 	}
 	track.Name = deployment.Metadata.Name().Elem()
 	track.Replicas = deployment.Spec.Replicas().Elem()
-	track.Image = deployment.Spec.Template().Spec().Containers().Index(pulumi.Int(0)).Image().Elem()
+	track.Image = imageOf(deployment, args.App.Name)
 	return track, ctx.RegisterResourceOutputs(track, pulumi.Map{
 		"name": track.Name, "replicas": track.Replicas, "image": track.Image,
 	})
+}
+
+// imageOf is the image of the service's own container.
+func imageOf(deployment *appsv1.Deployment, service string) pulumi.StringOutput {
+	containers := deployment.Spec.Template().Spec().Containers()
+	return containers.ApplyT(func(containers []corev1.Container) string {
+		for _, container := range containers {
+			if container.Name == service && container.Image != nil {
+				return *container.Image
+			}
+		}
+		return ""
+	}).(pulumi.StringOutput)
 }
 
 // evictUnhealthy lets pods that are not ready be evicted whatever the budget says. By default a budget of one
 // unavailable pod refuses their eviction for as long as they are not ready.
 const evictUnhealthy = "AlwaysAllow"
 
-func (a *TrackArgs) selector() pulumi.StringMap {
-	selector := pulumi.StringMap{names.App: pulumi.String(a.App.Name), names.Track: pulumi.String(a.Track)}
+func (a *TrackArgs) selector() map[string]string {
+	selector := map[string]string{names.App: a.App.Name, names.Track: a.Track}
 	if a.Track == names.Canary {
-		selector[names.Version] = pulumi.String(a.Version)
+		selector[names.Version] = a.Version
 	}
 	return selector
 }
@@ -171,13 +209,15 @@ func (a *TrackArgs) labels() pulumi.StringMap {
 	return a.App.labelsWith(map[string]string{names.Track: a.Track, names.Version: a.Version})
 }
 
-func (a *TrackArgs) podLabels() pulumi.StringMap {
-	return a.App.labelsWith(map[string]string{
+func (a *TrackArgs) podLabels() map[string]string {
+	return a.App.plainLabels(map[string]string{
 		names.Track: a.Track, names.Version: a.Version, names.Traffic: names.Enabled,
 	})
 }
 
-func (a *TrackArgs) deployment() *appsv1.DeploymentArgs {
+// deployment is the Deployment as data: the typed arguments of the SDK cannot hold a template that an overlay was laid
+// on.
+func (a *TrackArgs) deployment(template object) kubernetes.UntypedArgs {
 	metadata := a.App.metadata(a.Name)
 	metadata.Labels = a.labels()
 	annotations := takenBack()
@@ -189,20 +229,33 @@ func (a *TrackArgs) deployment() *appsv1.DeploymentArgs {
 		annotations[names.StagingVerified] = a.StagingVerified
 	}
 	metadata.Annotations = annotations
-	return &appsv1.DeploymentArgs{
-		Metadata: metadata,
-		Spec: appsv1.DeploymentSpecArgs{
-			Replicas:                pulumi.Int(a.Replicas),
-			RevisionHistoryLimit:    pulumi.Int(10),
-			ProgressDeadlineSeconds: pulumi.Int(int(a.ProgressTimeout.Seconds())),
-			Selector:                metav1.LabelSelectorArgs{MatchLabels: a.selector()},
-			Strategy: appsv1.DeploymentStrategyArgs{
-				Type: pulumi.String("RollingUpdate"),
-				RollingUpdate: appsv1.RollingUpdateDeploymentArgs{
-					MaxUnavailable: pulumi.Int(0), MaxSurge: pulumi.String("25%"),
+	rolling := cmp.Or(a.RollingUpdate, settings.DefaultRollingUpdate())
+	return kubernetes.UntypedArgs{
+		"apiVersion": "apps/v1",
+		"kind":       "Deployment",
+		"metadata":   metadata,
+		"spec": object{
+			"replicas":                a.Replicas,
+			"revisionHistoryLimit":    10,
+			"progressDeadlineSeconds": int(a.ProgressTimeout.Seconds()),
+			"selector":                object{"matchLabels": textsOf(a.selector())},
+			"strategy": object{
+				"type": "RollingUpdate",
+				"rollingUpdate": object{
+					"maxUnavailable": replacement(rolling.MaxUnavailable), "maxSurge": replacement(rolling.MaxSurge),
 				},
 			},
-			Template: a.podTemplate(),
+			"template": template,
 		},
 	}
+}
+
+// asData registers a resource with these inputs in place of its typed arguments, and keeps everything else that the SDK
+// says of it, such as its earlier types.
+func asData(inputs kubernetes.UntypedArgs) pulumi.ResourceOption {
+	return pulumi.Transformations([]pulumi.ResourceTransformation{
+		func(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
+			return &pulumi.ResourceTransformationResult{Props: inputs, Opts: args.Opts}
+		},
+	})
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // PortName is the name of the container's and of the Service's port.
-const PortName = "http"
+const PortName = names.Port
 
 // TrafficArgs are the arguments of NewTraffic.
 type TrafficArgs struct {

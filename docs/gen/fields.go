@@ -65,6 +65,8 @@ func typeName(of reflect.Type) string {
 		return "secret/key"
 	case reflect.TypeFor[settings.Port]():
 		return "port"
+	case reflect.TypeFor[settings.Overlay]():
+		return "as `pod`"
 	}
 	switch of.Kind() {
 	case reflect.Pointer:

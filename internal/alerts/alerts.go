@@ -35,6 +35,9 @@ type Params struct {
 	App, Environment, Namespace, Release string
 	// Deployment is the name of the canary's Deployment. Its pods are found by their owners.
 	Deployment string
+	// Container is the service's own container, where the pods hold further ones: theirs are no crashes of the release. It
+	// is empty where the service is alone in its pods.
+	Container string
 	// RequestsTotal is the request counter, StatusLabel its label with the status, ErrorPattern the statuses that are
 	// errors.
 	RequestsTotal, StatusLabel, ErrorPattern string

@@ -105,6 +105,22 @@ func TestTheGuidesAlertsAskForTheRightAction(t *testing.T) {
 	}
 }
 
+// A crash, a restart and the memory of a sidecar are not the release's.
+func TestAlertsAreAboutTheServicesContainer(t *testing.T) {
+	watched := map[string]bool{"CanaryCrashLoop": true, "CanaryRestarts": true, "CanaryMemoryHigh": true}
+	for _, container := range []string{"", "finance-service"} {
+		p := params()
+		p.Container = container
+		for _, rule := range rulesOf(t, p) {
+			name, _ := rule["alert"].(string)
+			expression, _ := rule["expr"].(string)
+			if named := strings.Contains(expression, `container="finance-service"`); named != (watched[name] && container != "") {
+				t.Errorf("container %q: %s asks %s", container, name, expression)
+			}
+		}
+	}
+}
+
 func TestNamesOfMetricsAreConfiguration(t *testing.T) {
 	p := params()
 	p.RequestsTotal, p.StatusLabel, p.ErrorPattern, p.DurationBucket = "app_requests", "status", "(5..|429)",

@@ -34,6 +34,10 @@ func (p Params) series() (series, error) {
 		return text
 	}
 	namespace := map[string]string{"namespace": p.Namespace}
+	own := namespace
+	if p.Container != "" {
+		own = with(namespace, map[string]string{"container": p.Container})
+	}
 	app := with(namespace, map[string]string{names.App: p.App})
 	counted := with(app, inside(p.Selector))
 	failed := append(slices.Clone(p.Excluded), promql.Pattern{Label: p.StatusLabel, Expression: p.ErrorPattern})
@@ -62,13 +66,13 @@ func (p Params) series() (series, error) {
 		requestsOf: ofTracks(recordRequests),
 		errorsOf:   ofTracks(recordErrors),
 		latencyOf:  ofTracks(p.recordLatency()),
-		crashing: ofCanary(promql.Highest(selector("kube_pod_container_status_waiting_reason", with(namespace, crashLoop)),
+		crashing: ofCanary(promql.Highest(selector("kube_pod_container_status_waiting_reason", with(own, crashLoop)),
 			2*time.Minute)),
-		restarts:    ofCanary(promql.Increase(selector(restarts, namespace), restartWindow)),
-		memory:      ofCanary(selector(memory, namespace)),
-		memoryLimit: ofCanary(selector("kube_pod_container_resource_limits", with(namespace, memoryOnly))),
-		podRestarts: selector(restarts, namespace, pods),
-		podMemory:   selector(memory, namespace, pods),
+		restarts:    ofCanary(promql.Increase(selector(restarts, own), restartWindow)),
+		memory:      ofCanary(selector(memory, own)),
+		memoryLimit: ofCanary(selector("kube_pod_container_resource_limits", with(own, memoryOnly))),
+		podRestarts: selector(restarts, own, pods),
+		podMemory:   selector(memory, own, pods),
 		guardLeader: selector("rollout_guard_leader", with(namespace, map[string]string{names.App: names.Guard(p.App)})),
 		guardBlind:  selector("rollout_guard_blind", with(namespace, map[string]string{"rollout": p.App})),
 	}

@@ -133,9 +133,9 @@ type PodState struct {
 	CrashLoop bool
 }
 
-// Restarts is the condition that no container of the canary restarted in the window. A crash loop fails the release; a
-// restart asks for a review. Deleted pods are known from kube-state-metrics, if Prometheus scrapes it, and current pods
-// from the API server.
+// Restarts is the condition that the service's container of no canary pod restarted in the window. A crash loop fails
+// the release; a restart asks for a review. Deleted pods are known from kube-state-metrics, if Prometheus scrapes it,
+// and current pods from the API server.
 func Restarts(ctx context.Context, asker Asker, rollout Rollout, pods []PodState, window Window) Result {
 	result := Result{Name: "restarts"}
 	restarts := 0
@@ -146,7 +146,7 @@ func Restarts(ctx context.Context, asker Asker, rollout Rollout, pods []PodState
 		restarts += pod.Restarts
 	}
 	series, err := promql.Selector("kube_pod_container_status_restarts_total",
-		map[string]string{"namespace": rollout.Namespace}, promql.PodsOf(rollout.Deployment))
+		map[string]string{"namespace": rollout.Namespace, "container": rollout.App}, promql.PodsOf(rollout.Deployment))
 	if err != nil {
 		return result.is(Error, "%v", err)
 	}

@@ -218,6 +218,16 @@ func TestRestarts(t *testing.T) {
 	}
 }
 
+// A restart of a sidecar is not the release's.
+func TestRestartsAreThoseOfTheService(t *testing.T) {
+	asked := ""
+	about := Rollout{Namespace: "shop", App: "finance", Deployment: "finance-v2"}
+	Restarts(t.Context(), answers{value: vector(0), asked: &asked}, about, []PodState{{Name: "a"}}, window)
+	if !strings.Contains(asked, `container="finance"`) {
+		t.Errorf("asked %s", asked)
+	}
+}
+
 // A checkpoint may come right after a shift, and Prometheus refuses a range of 0s.
 func TestNoRangeIsEmpty(t *testing.T) {
 	asked := ""

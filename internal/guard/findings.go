@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // Action is the response that a finding asks for.
@@ -157,15 +158,21 @@ func (p Pods) excuse(finding *Finding, pod *corev1.Pod, container string) {
 
 const sharedTrouble = "a shared dependency fails, not the canary"
 
-// isOwn reports whether a container is the service's: the first one of the Deployment's template, or one of its init
-// containers. Others are sidecars.
+// isOwn reports whether a container is the service's, or one of the init containers that end before it starts. Others
+// are sidecars.
 func (p Pods) isOwn(container string) bool {
-	if p.Deployment == nil || len(p.Deployment.Spec.Template.Spec.Containers) == 0 {
+	if p.Deployment == nil {
 		return true
 	}
-	template := p.Deployment.Spec.Template.Spec
-	return template.Containers[0].Name == container ||
-		slices.ContainsFunc(template.InitContainers, func(c corev1.Container) bool { return c.Name == container })
+	template := &p.Deployment.Spec.Template
+	return !podstate.IsSidecar(&template.Spec, template.Labels[names.App], container)
+}
+
+// runsUnready reports whether the service's own container runs and does not pass its readiness probe.
+func (p Pods) runsUnready(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(status corev1.ContainerStatus) bool {
+		return p.isOwn(status.Name) && podstate.IsUnready(status)
+	})
 }
 
 // hasReady reports whether a pod of the canary is ready.

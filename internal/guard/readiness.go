@@ -84,6 +84,9 @@ func (p Pods) readiness() []Finding {
 		Reason: fmt.Sprintf("the readiness probe fails in %s, which was ready before", strings.Join(pods, ", ")),
 	}
 	switch nodes := p.failingNodes(); {
+	case !slices.ContainsFunc(held, p.runsUnready):
+		finding.Action = Review
+		finding.Reason += ", but the release's own container is ready: a sidecar fails"
 	case stable.isAsBadAs(canary):
 		finding.Action = Review
 		finding.Reason += fmt.Sprintf(", but also in %d of %d stable pods: %s", stable.bad, stable.all, sharedTrouble)
@@ -156,7 +159,7 @@ func (p Pods) progress() (Finding, bool) {
 			Reason: fmt.Sprintf("deployment %s makes no progress: %.200s", p.Deployment.Name, condition.Message)}
 		canary, stable := notReady(p.Canary), notReady(p.Stable)
 		i := slices.IndexFunc(p.Canary, func(pod *corev1.Pod) bool {
-			return pod.DeletionTimestamp == nil && podstate.RunsUnready(pod)
+			return pod.DeletionTimestamp == nil && p.runsUnready(pod)
 		})
 		switch {
 		case i < 0:

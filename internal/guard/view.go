@@ -177,13 +177,15 @@ func (v *view) inTraffic() []*corev1.Pod {
 	return list
 }
 
-// podImage is the digest that a pod runs in the container that the Deployment names first: a sidecar may come before
-// it in the pod.
+// podImage is the digest that a pod runs in the service's own container, as the Deployment names it: a sidecar may come
+// before it in the pod.
 func (v *view) podImage(pod *corev1.Pod) string {
-	if v.pods.Deployment == nil || len(v.pods.Deployment.Spec.Template.Spec.Containers) == 0 {
-		return ""
+	name := ""
+	if v.pods.Deployment != nil {
+		if own := serviceOf(v.pods.Deployment); own != nil {
+			name = own.Name
+		}
 	}
-	name := v.pods.Deployment.Spec.Template.Spec.Containers[0].Name
 	for _, container := range pod.Spec.Containers {
 		if container.Name == name {
 			return digestOf(container.Image)
@@ -268,8 +270,16 @@ func (v *view) drop(uid string) {
 
 // imageOf is the digest of a Deployment's image; empty when it has none.
 func imageOf(deployment *appsv1.Deployment) string {
-	if deployment == nil || len(deployment.Spec.Template.Spec.Containers) == 0 {
+	if deployment == nil {
 		return ""
 	}
-	return digestOf(deployment.Spec.Template.Spec.Containers[0].Image)
+	if own := serviceOf(deployment); own != nil {
+		return digestOf(own.Image)
+	}
+	return ""
+}
+
+// serviceOf is the service's own container in a Deployment's template; nil when it has none.
+func serviceOf(deployment *appsv1.Deployment) *corev1.Container {
+	return podstate.Service(&deployment.Spec.Template.Spec, deployment.Spec.Template.Labels[names.App])
 }

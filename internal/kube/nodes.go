@@ -7,8 +7,9 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 // Room is what pods may still ask for on a node.
@@ -44,7 +45,7 @@ func (c *Client) Rooms(ctx context.Context) ([]Room, error) {
 		}
 		for j := range pods.Items {
 			if pod := &pods.Items[j]; pod.Spec.NodeName == node.Name {
-				cpu, memory := asksFor(pod)
+				cpu, memory := podstate.Requests(&pod.Spec)
 				room.CPU, room.Memory, room.Pods = room.CPU-cpu.MilliValue(), room.Memory-memory.Value(), room.Pods-1
 			}
 		}
@@ -66,22 +67,4 @@ func open(node *corev1.Node) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
 	})
-}
-
-// asksFor is what the scheduler counts of a pod: its containers together, or an init container where that asks for
-// more.
-func asksFor(pod *corev1.Pod) (cpu, memory resource.Quantity) {
-	for _, container := range pod.Spec.Containers {
-		cpu.Add(*container.Resources.Requests.Cpu())
-		memory.Add(*container.Resources.Requests.Memory())
-	}
-	for _, container := range pod.Spec.InitContainers {
-		if own := container.Resources.Requests.Cpu(); own.Cmp(cpu) > 0 {
-			cpu = *own
-		}
-		if own := container.Resources.Requests.Memory(); own.Cmp(memory) > 0 {
-			memory = *own
-		}
-	}
-	return cpu, memory
 }

@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	applyappsv1 "k8s.io/client-go/applyconfigurations/apps/v1"
 	"k8s.io/client-go/util/csaupgrade"
+
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 // revisionAnnotation numbers the templates that a Deployment has had, as `kubectl rollout history` shows them.
@@ -24,7 +26,7 @@ const revisionAnnotation = "deployment.kubernetes.io/revision"
 // Revision is one of the templates that a Deployment has had.
 type Revision struct {
 	Number int
-	// Image is that of the first container.
+	// Image is that of the service's own container.
 	Image   string
 	Created time.Time
 	// Present tells that it is the one the Deployment has now.
@@ -52,11 +54,11 @@ func (c *Client) Revisions(ctx context.Context, namespace, name string) ([]Revis
 	for i := range list.Items {
 		set := &list.Items[i]
 		number, err := strconv.Atoi(set.Annotations[revisionAnnotation])
-		if err != nil || !metav1.IsControlledBy(set, deployment) || len(set.Spec.Template.Spec.Containers) == 0 {
+		image := podstate.ImageOf(&set.Spec.Template.Spec, set.Spec.Template.Labels[byApp])
+		if err != nil || !metav1.IsControlledBy(set, deployment) || image == "" {
 			continue
 		}
-		revision := Revision{Number: number, Image: set.Spec.Template.Spec.Containers[0].Image,
-			Created: set.CreationTimestamp.Time, template: set.Spec.Template}
+		revision := Revision{Number: number, Image: image, Created: set.CreationTimestamp.Time, template: set.Spec.Template}
 		revision.Present = set.Annotations[revisionAnnotation] == deployment.Annotations[revisionAnnotation]
 		revisions = append(revisions, revision)
 	}

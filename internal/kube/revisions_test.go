@@ -40,6 +40,24 @@ func template(image string, labels map[string]string) corev1.PodTemplateSpec {
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "finance", Image: image}}}}
 }
 
+func TestARevisionHasTheServicesImage(t *testing.T) {
+	clientset := revised()
+	sets := clientset.AppsV1().ReplicaSets("shop")
+	old, err := sets.Get(t.Context(), "old", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Spec.Template.Spec.Containers = append([]corev1.Container{{Name: "proxy", Image: "proxy:9"}},
+		old.Spec.Template.Spec.Containers...)
+	if _, err := sets.Update(t.Context(), old, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	revisions, err := (&Client{clientset: clientset}).Revisions(t.Context(), "shop", "finance-v2")
+	if err != nil || revisions[0].Image != "finance:1" {
+		t.Errorf("revisions %+v: %v", revisions, err)
+	}
+}
+
 func TestRevisionsAndUndo(t *testing.T) {
 	client := &Client{clientset: revised()}
 	revisions, err := client.Revisions(t.Context(), "shop", "finance-v2")

@@ -30,8 +30,14 @@ const (
 	Program = "finance-rollout"
 )
 
+// Port is the name of the port that the service's container serves requests at, and of its Service's.
+const Port = "http"
+
 // Annotations.
 const (
+	// Prefix begins the names of the annotations and labels that are the program's alone.
+	Prefix = "finance-rollout/"
+
 	// Owner names the stack that a namespace belongs to, as project/stack.
 	Owner = "finance-rollout/stack"
 	// StagingVerified holds, on a canary's Deployment, the digest that staging has verified, when it is the canary's.

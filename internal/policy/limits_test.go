@@ -23,18 +23,22 @@ func TestConfiguredLimits(t *testing.T) {
 	grace := resourceOf(map[string]any{"pod": map[string]any{"containers": []any{map[string]any{
 		"lifecycle": map[string]any{"preStop": map[string]any{"sleep": map[string]any{"seconds": 20.0}}},
 	}}}})
+	unthrottled := resourceOf(map[string]any{"container": map[string]any{"resources": map[string]any{
+		"requests": map[string]any{"cpu": "1", "memory": "1Gi"}, "limits": map[string]any{"memory": "1Gi"}}}})
 	tests := map[string]struct {
 		policy     string
 		resource   Resource
 		configured map[string]any
 		violations int
 	}{
-		"registry not allowed":   {"image-registry", image, nil, 1},
-		"registry allowed":       {"image-registry", image, map[string]any{"registries": []any{"registry.example.com/"}}, 0},
-		"no stage":               {"weight-on-stage", weight, nil, 1},
-		"a stage of the stack":   {"weight-on-stage", weight, map[string]any{"stages": []any{25.0, 100.0}}, 0},
-		"time enough":            {"pod-grace-period", grace, nil, 0},
-		"more time is asked for": {"pod-grace-period", grace, map[string]any{"seconds": 15.0}, 1},
+		"no limit of the processor": {"pod-resources", unthrottled, nil, 1},
+		"only memory is limited":    {"pod-resources", unthrottled, map[string]any{"limited": []any{"memory"}}, 0},
+		"registry not allowed":      {"image-registry", image, nil, 1},
+		"registry allowed":          {"image-registry", image, map[string]any{"registries": []any{"registry.example.com/"}}, 0},
+		"no stage":                  {"weight-on-stage", weight, nil, 1},
+		"a stage of the stack":      {"weight-on-stage", weight, map[string]any{"stages": []any{25.0, 100.0}}, 0},
+		"time enough":               {"pod-grace-period", grace, nil, 0},
+		"more time is asked for":    {"pod-grace-period", grace, map[string]any{"seconds": 15.0}, 1},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -3,10 +3,13 @@ package policy
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
+
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 func runPolicies() []Policy {
@@ -14,7 +17,15 @@ func runPolicies() []Policy {
 		{
 			Name:        "pod-resources",
 			Description: "Containers ask for processor and memory and are limited in both.",
-			Resource:    eachContainer(resources),
+			Limits: []Limit{{
+				Name:        "limited",
+				Description: "Amounts that a container must be limited in.",
+				Default:     []string{"cpu", "memory"},
+			}},
+			Resource: func(r Resource, limits Limits) []string {
+				limited := limits.words("limited")
+				return eachContainer(func(_ property.Value, c container) string { return resources(c, limited) })(r, limits)
+			},
 		},
 		{
 			Name:        "pod-probes",
@@ -34,28 +45,34 @@ func runPolicies() []Policy {
 	}
 }
 
-func resources(_ property.Value, c container) string {
+func resources(c container, limited []string) string {
 	var lacking []string
-	for _, part := range []string{"requests", "limits"} {
-		for _, name := range []string{"cpu", "memory"} {
+	lacks := func(part string, names []string) {
+		for _, name := range names {
 			if missing(at(c.Value, "resources", part, name)) {
 				lacking = append(lacking, "resources."+part+"."+name)
 			}
 		}
 	}
+	lacks("requests", []string{"cpu", "memory"})
+	lacks("limits", limited)
 	if len(lacking) == 0 {
 		return ""
 	}
 	return "it can starve its neighbours or be starved; set " + strings.Join(lacking, ", ")
 }
 
-// probes asks for probes where pods serve: work that ends by itself needs none, nor do init containers.
+// probes asks for probes where pods serve: work that ends by itself needs none, nor do init containers, nor a container
+// without a port beside the one of the app.
 func probes(r Resource, _ Limits, pod podsIn) []string {
 	if kind := r.kind(); kind == "Job" || kind == "CronJob" {
 		return nil
 	}
 	var messages []string
 	for _, c := range containersOf(pod.spec, keyContainers) {
+		if missing(at(c.Value, "ports")) && isBeside(pod, c) {
+			continue
+		}
 		for _, probe := range []string{"livenessProbe", "readinessProbe"} {
 			if missing(at(c.Value, probe)) {
 				messages = append(messages, fmt.Sprintf("%s: it has no %s, so that the kubelet cannot tell whether it works; "+
@@ -64,6 +81,17 @@ func probes(r Resource, _ Limits, pod podsIn) []string {
 		}
 	}
 	return messages
+}
+
+// isBeside reports whether a container runs beside the one of the app, or may do so while a name is not known.
+func isBeside(pod podsIn, c container) bool {
+	label := at(pod.template, "metadata", "labels", names.App)
+	if main := mainContainer(pod.spec, text(label)); main != "" {
+		return c.where != main
+	}
+	all := items(at(pod.spec, keyContainers))
+	return len(all) > 1 && (unknown(label) || slices.ContainsFunc(all,
+		func(item property.Value) bool { return unknown(at(item, "name")) }))
 }
 
 // standardGrace is what Kubernetes gives a pod that names no grace period, in seconds.

@@ -51,7 +51,7 @@ func stagingVerified(r Resource, limits Limits) []string {
 	})(r, limits)
 }
 
-// mainContainer is the container with the app's name, or the only one.
+// mainContainer names the container with the app's name, or the only one.
 func mainContainer(pod property.Value, app string) string {
 	all, list := items(at(pod, keyContainers)), containersOf(pod, keyContainers)
 	for _, c := range list {

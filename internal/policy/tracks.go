@@ -181,8 +181,8 @@ func podsOf(tracks []track, app string) (stable, canary float64, known bool) {
 	return stable, canary, seen[names.Canary] && seen[names.Stable]
 }
 
-// hasVariable reports whether a container of the track is given a variable, by itself or by a ConfigMap or Secret of
-// the stack. It knows nothing while something on the way is not known, or comes from elsewhere.
+// hasVariable reports whether the service's container of the track is given a variable, by itself or by a ConfigMap or
+// Secret of the stack. It knows nothing while something on the way is not known, or comes from elsewhere.
 func (t track) hasVariable(resources []Resource, name string) (known, set bool) {
 	pod, ok := t.pod()
 	if !ok {
@@ -192,7 +192,11 @@ func (t track) hasVariable(resources []Resource, name string) (known, set bool) 
 	for _, item := range items(at(pod, keyContainers)) {
 		known = known && !item.IsComputed()
 	}
+	main := mainContainer(pod, t.app)
 	for _, c := range containersOf(pod, keyContainers) {
+		if main != "" && c.where != main {
+			continue
+		}
 		variables, sources := at(c.Value, "env"), at(c.Value, "envFrom")
 		for _, variable := range items(variables) {
 			if text(at(variable, "name")) == name {

@@ -29,8 +29,13 @@ func (p *program) makeMonitoring() (*components.Monitoring, error) {
 }
 
 func alertParams(s *settings.Settings) alerts.Params {
+	container := ""
+	if s.HasFurtherContainers() {
+		container = s.App
+	}
 	return alerts.Params{
-		App: s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release,
+		Container: container,
+		App:       s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release,
 		Deployment:    names.CanaryDeployment(s.App, s.Release),
 		RequestsTotal: s.Metrics.RequestsTotal, StatusLabel: s.Metrics.StatusLabel, ErrorPattern: s.Metrics.ErrorPattern,
 		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector,

@@ -12,6 +12,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 func TestProductionAtWeek1(t *testing.T) {
@@ -261,6 +262,48 @@ func TestAnInterruptionChangesTheTracksAndTheRecord(t *testing.T) {
 		}
 		if got := w.text(t, "kubernetes:core/v1:ConfigMap/release", "data.interruption"); got != want {
 			t.Errorf("after entry %d the record carries %q", number, got)
+		}
+	}
+}
+
+// A stack that sets nothing new keeps the checksum of its release: another one would make the gates run again.
+func TestStacksThatSetNothingNewKeepTheirChecksum(t *testing.T) {
+	for change, same := range map[string]bool{
+		"": true, `user {"runAsUser":65532}`: true, `user {"runAsUser":1001}`: false, `writable ["/app/src"]`: false,
+		`tmpSize 64Mi`: true, `tmpSize 1Gi`: false, `args ["x"]`: false, `podAnnotations {"a":"b"}`: false,
+		`rollingUpdate {"maxSurge":3}`: true, `serviceAccount {"annotations":{"a":"b"}}`: true,
+		`envFrom [{"secretRef":"a"}]`: false, `existingSecretEnv {"A":"vault/a"}`: false, `existingSecretEnv {"A":""}`: true,
+		`pod {"spec":{"priority":1}}`: false, `canary {"pod":{"spec":{"priority":1}}}`: false,
+		`stable {"pod":{"spec":{"priority":1}}}`: true,
+	} {
+		config := productionConfig()
+		if key, value, found := strings.Cut(change, " "); found {
+			config[key] = value
+		}
+		s, err := settings.Load("production", testkit.Config(config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := digest(podSpec(s, names.Canary))
+		if err != nil || (got == "d911a40037342ac3") != same {
+			t.Errorf("%q: checksum %s, %v", change, got, err)
+		}
+	}
+}
+
+// An overlay with further containers narrows the alerts to the service's own.
+func TestAlertsKnowTheServicesContainer(t *testing.T) {
+	const proxy = `{"spec":{"initContainers":[{"name":"proxy","image":"proxy@sha256:aa","restartPolicy":"Always",
+		"securityContext":{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}]}}`
+	for pod, want := range map[string]string{"{}": "", proxy: "finance-service"} {
+		config := productionConfig()
+		config["pod"] = pod
+		s, err := settings.Load("production", testkit.Config(config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := alertParams(s).Container; got != want {
+			t.Errorf("pod %s: the alerts are about %q", pod, got)
 		}
 	}
 }

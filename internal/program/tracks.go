@@ -50,6 +50,7 @@ func (p *program) makeTrack(name string, args components.TrackArgs) (*components
 	}
 	args.App, args.ServiceAccount = p.environment.App, p.environment.ServiceAccount
 	args.Port, args.Pod = int(p.settings.Container), podSpec(p.settings, args.Track)
+	args.RollingUpdate = p.settings.RollingUpdate
 	args.Checksum, args.Interruption = p.inputs.checksum, p.shift.Interruption()
 	args.ProgressTimeout = time.Duration(p.settings.ProgressLimit)
 	args.DependsOn = append(args.DependsOn, p.needed...)
@@ -98,7 +99,27 @@ func podSpec(s *settings.Settings, track string) components.PodSpec {
 		spec.Probes = *own.Probes
 	}
 	maps.Copy(spec.Env, own.Env)
+	shape(&spec, s, track)
 	return spec
+}
+
+// shape adds what the stack says of the pods beside their container's usual settings. What is the default is left out:
+// a stack that says nothing keeps the checksum that it has.
+func shape(spec *components.PodSpec, s *settings.Settings, track string) {
+	if s.User != settings.DefaultUser() {
+		spec.User = s.User
+	}
+	if s.TmpSize != settings.DefaultTmpSize {
+		spec.TmpSize = s.TmpSize
+	}
+	spec.Writable, spec.Command, spec.Args = s.Writable, s.Command, s.Args
+	for name, ref := range s.ExistingEnv {
+		if ref != (settings.SecretRef{}) {
+			spec.SecretEnv[name] = ref
+		}
+	}
+	spec.EnvFrom = s.EnvFrom
+	spec.Annotations, spec.Overlays = s.PodAnnotations, s.Overlays(track)
 }
 
 // autoscale is the autoscaler of a track; nil where there is none. The second result tells that it has pods to choose

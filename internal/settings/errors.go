@@ -60,7 +60,15 @@ func (c commands) set(key, value string) string { return c.config("set " + key +
 
 // setPath changes a field of an object.
 func (c commands) setPath(path, value string) string {
-	return c.config("set --path " + path + " " + value)
+	return c.config("set --path " + word(path) + " " + value)
+}
+
+// word is a path as a shell takes it for one word.
+func word(path string) string {
+	if strings.ContainsAny(path, `"$`) {
+		return "'" + path + "'"
+	}
+	return path
 }
 
 // change changes a key, or a field of an object.
@@ -77,7 +85,7 @@ func (c commands) setSecret(path string) string { return c.config("set --secret 
 // remove takes a key, or a field of an object, out of the stack's file.
 func (c commands) remove(path string) string {
 	if strings.ContainsAny(path, ".[") {
-		return c.config("rm --path " + path)
+		return c.config("rm --path " + word(path))
 	}
 	return c.config("rm " + path)
 }

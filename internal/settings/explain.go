@@ -12,6 +12,9 @@ import (
 	"strings"
 
 	"github.com/prometheus/common/model"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/vextrus/finance-rollout/internal/overlay"
 )
 
 // explain reports where a value of a key does not fit the type that it is read into, each place by its path. It tells
@@ -41,6 +44,8 @@ func isText(of reflect.Type) bool {
 type explainer struct {
 	*problems
 	hidden bool
+	// exact tells that the types are those of Kubernetes: names are case-sensitive, and a text is no number.
+	exact bool
 }
 
 // refuse reports a value; want is what to write in its place, empty when that is not known.
@@ -66,6 +71,9 @@ func (e explainer) value(path string, value any, of reflect.Type) {
 	}
 	switch {
 	case value == nil:
+	case of == reflect.TypeFor[Overlay]():
+		e.exact = true
+		e.kind(path, value, reflect.TypeFor[corev1.PodTemplateSpec]())
 	case of == reflect.TypeFor[model.Duration]():
 		e.duration(path, value)
 	case reflect.PointerTo(of).Implements(reflect.TypeFor[json.Unmarshaler]()),
@@ -96,8 +104,9 @@ func (e explainer) kind(path string, value any, of reflect.Type) {
 		}
 	case reflect.Float64:
 		e.fraction(path, value)
-	case reflect.Int:
-		if _, err := strconv.Atoi(fmt.Sprint(value)); err != nil {
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		_, isText := value.(string)
+		if _, err := strconv.Atoi(fmt.Sprint(value)); err != nil || isText && e.exact {
 			e.refuse(path, value, "", "not a whole number")
 		}
 	case reflect.Bool:
@@ -129,21 +138,40 @@ func (e explainer) object(path string, value any, of reflect.Type) {
 	types := map[string]reflect.Type{}
 	for _, field := range reflect.VisibleFields(of) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		names = append(names, name)
-		types[strings.ToLower(name)] = field.Type
+		// An embedded object has no name; its fields are visible themselves.
+		if name != "" {
+			names = append(names, name)
+			types[e.folded(name)] = field.Type
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		// The decoder takes names in any case.
-		if known, ok := types[strings.ToLower(name)]; ok {
+		if e.exact && overlay.IsDirective(name) {
+			continue
+		}
+		if known, ok := types[e.folded(name)]; ok {
 			e.value(path+"."+name, given[name], known)
 			continue
 		}
-		meant := ""
+		meant, allowed := "", "; allowed are "+strings.Join(names, ", ")
 		if guess := nearest(name, names); guess != "" {
 			meant = "; did you mean " + guess + "?"
 		}
-		e.add(path+"."+name, "", e.remove(path+"."+name), "no such field%s; allowed are %s", meant, strings.Join(names, ", "))
+		if e.exact {
+			allowed = ""
+			if meant == "" {
+				meant = " of a " + of.Name()
+			}
+		}
+		e.add(path+"."+name, "", e.remove(path+"."+name), "no such field%s%s", meant, allowed)
 	}
+}
+
+// folded is a name as it is compared: the decoder takes the names of settings in any case.
+func (e explainer) folded(name string) string {
+	if e.exact {
+		return name
+	}
+	return strings.ToLower(name)
 }
 
 // unmarshaled asks the type itself.

@@ -48,6 +48,7 @@ func Load(stack string, source Source) (*Settings, error) {
 		}
 	}
 	s.secretsFromKey = source.IsSecret("secrets")
+	s.refuseEncrypted(source, &found)
 	s.derive()
 	if len(found.found) == 0 {
 		s.validate(&found)

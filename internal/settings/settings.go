@@ -58,12 +58,23 @@ type Settings struct {
 	Network      Network  `config:"network"`
 	SpreadAcross []string `config:"spreadAcross"`
 
+	Pod            Overlay                      `config:"pod"`
+	User           User                         `config:"user"`
+	Writable       []string                     `config:"writable"`
+	TmpSize        Quantity                     `config:"tmpSize"`
+	Command        Words                        `config:"command"`
+	Args           Words                        `config:"args"`
+	PodAnnotations Values                       `config:"podAnnotations"`
+	ServiceAccount ServiceAccount               `config:"serviceAccount"`
+	RollingUpdate  RollingUpdate                `config:"rollingUpdate"`
 	Resources      Resources                    `config:"resources"`
 	Probes         Probes                       `config:"probes"`
 	Shutdown       Shutdown                     `config:"shutdown"`
 	Env            Values                       `config:"env"`
 	SecretEnv      map[string]SecretRef         `config:"secretEnv"`
 	ConfigEnv      Values                       `config:"configEnv"`
+	ExistingEnv    map[string]SecretRef         `config:"existingSecretEnv"`
+	EnvFrom        []EnvSource                  `config:"envFrom"`
 	Secrets        map[string]map[string]Secret `config:"secrets"`
 	Stable         TrackOverride                `config:"stable"`
 	Canary         TrackOverride                `config:"canary"`
@@ -136,7 +147,7 @@ type Resources struct {
 	Limits   Quantities `json:"limits"`
 }
 
-// Quantities is an amount of CPU and memory.
+// Quantities is an amount of CPU and memory. An empty CPU limit is none.
 type Quantities struct {
 	CPU    Quantity `json:"cpu"`
 	Memory Quantity `json:"memory"`
@@ -172,6 +183,8 @@ type TrackOverride struct {
 	Resources *Resources `json:"resources,omitempty"`
 	Probes    *Probes    `json:"probes,omitempty"`
 	Env       Values     `json:"env,omitempty"`
+	// Pod is laid on the track's pods after the overlay of both tracks.
+	Pod Overlay `json:"pod,omitempty"`
 	// Autoscale gives the track an autoscaler, where traffic is gateway.
 	Autoscale *Autoscale `json:"autoscale,omitempty"`
 }

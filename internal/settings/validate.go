@@ -38,7 +38,10 @@ func (s *Settings) validate(found *problems) {
 	s.validateImages(found)
 	s.validateService(found)
 	s.validatePods(found)
+	s.validatePodShape(found)
+	s.validateOverlays(found)
 	s.validateSecrets(found)
+	s.validateExisting(found)
 	s.validateMonitoring(found)
 	s.validateGates(found)
 	s.validateGuard(found)
@@ -107,6 +110,9 @@ func resources(found *problems, key string, r Resources) {
 		if err != nil {
 			found.add(key+".requests."+pair.name, pair.request, found.setPath(key+".requests."+pair.name, "500m"),
 				"not a quantity such as 500m or 1Gi")
+			continue
+		}
+		if pair.name == "cpu" && pair.limit == "" {
 			continue
 		}
 		limit, err := resource.ParseQuantity(pair.limit)

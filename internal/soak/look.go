@@ -152,12 +152,14 @@ func (s Spec) Impostors(ctx context.Context, pods Pods, release string) error {
 	return nil
 }
 
+// podStates are those of the service's own containers: a sidecar's trouble is not the release's.
 func podStates(pods []corev1.Pod) []gate.PodState {
 	var states []gate.PodState
 	for i := range pods {
+		service := pods[i].Labels[names.App]
 		states = append(states, gate.PodState{
-			Name: pods[i].Name, Restarts: podstate.Restarts(pods[i].Status),
-			CrashLoop: slices.ContainsFunc(podstate.Containers(&pods[i]), podstate.IsCrashLooping),
+			Name: pods[i].Name, Restarts: podstate.OwnRestarts(&pods[i], service),
+			CrashLoop: slices.ContainsFunc(podstate.OwnStatuses(&pods[i], service), podstate.IsCrashLooping),
 		})
 	}
 	return states

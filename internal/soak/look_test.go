@@ -26,10 +26,14 @@ func TestPodStates(t *testing.T) {
 			ContainerStatuses: []corev1.ContainerStatus{{RestartCount: 4, State: looping}}}},
 		{ObjectMeta: metav1.ObjectMeta{Name: "never started"}, Status: corev1.PodStatus{
 			InitContainerStatuses: []corev1.ContainerStatus{{RestartCount: 4, State: looping}}}},
+		{ObjectMeta: metav1.ObjectMeta{Name: "beside a sidecar", Labels: map[string]string{"app": "shop"}},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "proxy"}, {Name: "shop"}}},
+			Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{
+				{Name: "proxy", RestartCount: 9, State: looping}, {Name: "shop", RestartCount: 1}}}},
 	}
 	want := []gate.PodState{
 		{Name: "healthy"}, {Name: "restarted", Restarts: 3}, {Name: "looping", Restarts: 4, CrashLoop: true},
-		{Name: "never started", CrashLoop: true},
+		{Name: "never started", CrashLoop: true}, {Name: "beside a sidecar", Restarts: 1},
 	}
 	if diff := cmp.Diff(want, podStates(pods)); diff != "" {
 		t.Errorf("states (-want +got)\n%s", diff)

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // containers reports containers that the runtime cannot start.
@@ -30,7 +31,7 @@ func containers(s Snapshot, w Workload) []Finding {
 			switch {
 			case saysMemory.MatchString(message), saysStopped.MatchString(message) && tiny(pod, status.Name):
 				finding.Cause, finding.Summary = CauseMemory, memorySummary(pod, status.Name)
-				finding.Next = append(finding.Next, raiseMemory(s))
+				finding.Next = append(finding.Next, unlessSidecar(s, pod, status.Name, raiseMemory(s)))
 			case saysCommand.MatchString(message):
 				finding.Cause, finding.Summary = CauseCommand,
 					fmt.Sprintf("the image of container %s lacks the program to run", status.Name)
@@ -86,6 +87,15 @@ func raiseMemory(s Snapshot) string {
 	return "pulumi config set --path resources.limits.memory VALUE -s " + s.Stack
 }
 
+// unlessSidecar gives the command that changes a setting of the service's container; for a sidecar, where its own
+// settings stand.
+func unlessSidecar(s Snapshot, pod *Pod, container, command string) string {
+	if podstate.IsSidecar(&pod.Spec, pod.Labels[names.App], container) {
+		return fmt.Sprintf("pulumi config get pod -s %s   # container %s is a sidecar", s.Stack, container)
+	}
+	return command
+}
+
 // crashes explains why containers ended: out of memory, killed by the kubelet after a failed probe, an invalid
 // configuration, or another reason in their last lines.
 func crashes(s Snapshot, w Workload) []Finding {
@@ -124,7 +134,7 @@ func afterExit(s Snapshot, pod *Pod, status corev1.ContainerStatus, end *corev1.
 	switch {
 	case podstate.IsOutOfMemory(end):
 		finding.Cause, finding.Summary = CauseMemory, memorySummary(pod, status.Name)
-		finding.Next = []string{describe(s, pod), raiseMemory(s)}
+		finding.Next = []string{describe(s, pod), unlessSidecar(s, pod, status.Name, raiseMemory(s))}
 	case end.Reason == "Unknown" || end.Reason == "ContainerStatusUnknown":
 		finding.Cause, finding.Summary = CauseNode, "its node, or the container runtime on it, restarted"
 		finding.Next = []string{"kubectl get nodes", describe(s, pod)}
@@ -188,8 +198,8 @@ func afterFailedProbe(s Snapshot, pod *Pod, status corev1.ContainerStatus, kille
 	message := probeSays(s, pod, kind)
 	finding.Summary = fmt.Sprintf("its %s probe fails, so the kubelet restarts it: %s", kind, probeSummary(message))
 	finding.Evidence = append(finding.Evidence, "event: "+short(message), "probe: "+probeOf(pod, status.Name, probe))
-	finding.Next = []string{describe(s, pod), fmt.Sprintf("pulumi config set --path probes.%s.path PATH -s %s", kind,
-		s.Stack)}
+	finding.Next = []string{describe(s, pod), unlessSidecar(s, pod, status.Name,
+		fmt.Sprintf("pulumi config set --path probes.%s.path PATH -s %s", kind, s.Stack))}
 	return finding
 }
 

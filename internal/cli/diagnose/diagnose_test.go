@@ -13,6 +13,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/golden"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 var now = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
@@ -52,6 +53,25 @@ func TestEveryCauseIsCovered(t *testing.T) {
 	for _, s := range situations {
 		if ranks[s.cause] == 0 {
 			t.Errorf("%s has no rank", s.cause)
+		}
+	}
+}
+
+// The settings of the service's container do not change a sidecar's.
+func TestASidecarIsChangedByItsOverlay(t *testing.T) {
+	s := well()
+	s.pod().Labels[names.App] = "app"
+	s.crashed("OOMKilled", 137)
+	s.status().Name = "proxy"
+	s.pod().Spec.Containers = append(s.pod().Spec.Containers, corev1.Container{Name: "proxy"})
+	findings := Diagnose(s).Findings
+	if len(findings) == 0 || findings[0].Cause != CauseMemory {
+		t.Fatalf("findings %+v", findings)
+	}
+	for _, finding := range findings[:1] {
+		next := strings.Join(finding.Next, "\n")
+		if strings.Contains(next, "resources.limits.memory") || !strings.Contains(next, "pulumi config get pod -s ") {
+			t.Errorf("to raise the memory of a sidecar: %s", next)
 		}
 	}
 }

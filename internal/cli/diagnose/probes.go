@@ -32,7 +32,8 @@ func probes(s Snapshot, w Workload) []Finding {
 				Cause: cause, Pods: []string{pod.Name}, Summary: fmt.Sprintf("its %s probe fails: %s", kind, probeSummary(message)),
 				Evidence: []string{"event: " + short(message), "probe: " + probeOf(pod, status.Name, probe)},
 				Next: []string{fmt.Sprintf("kubectl logs %s -n %s -c %s", pod.Name, s.Namespace, status.Name), describe(s, pod),
-					fmt.Sprintf("pulumi config set --path probes.%s.path PATH -s %s", kind, s.Stack)},
+					unlessSidecar(s, pod, status.Name,
+						fmt.Sprintf("pulumi config set --path probes.%s.path PATH -s %s", kind, s.Stack))},
 			})
 		}
 	}

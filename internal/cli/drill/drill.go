@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollback"
@@ -107,7 +108,8 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Result, error) 
 	}
 	options.Progress("the canary serves requests; rolling it back")
 	store := ledger.InConfigMap{Cluster: cluster, Namespace: options.Namespace, Name: book}
-	digest := "drill of " + canary.Spec.Template.Spec.Containers[0].Image
+	template := &canary.Spec.Template
+	digest := "drill of " + podstate.ImageOf(&template.Spec, template.Labels[names.App])
 	outcome = rollback.Run(ctx, cluster, rollback.InLedger{Store: store, Now: options.Now, Who: options.Who,
 		Image: digest, Release: Release}, rollback.Options{
 		Namespace: options.Namespace, App: canary.Name, Service: options.Service, Canary: canary.Spec.Selector.MatchLabels,

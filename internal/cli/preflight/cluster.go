@@ -55,13 +55,19 @@ func (c checker) namespace() Row {
 // NeededSecrets returns the keys that the stack's pods and gates need, by the name of the Secret in the cluster.
 func NeededSecrets(s *settings.Settings) map[string][]string {
 	needed := map[string][]string{}
-	add := func(ref settings.SecretRef) {
-		if ref == (settings.SecretRef{}) {
-			return
+	need := func(name, key string) {
+		if !slices.Contains(needed[name], key) {
+			needed[name] = append(needed[name], key)
 		}
-		name := s.SecretName(ref.Secret)
-		if !slices.Contains(needed[name], ref.Key) {
-			needed[name] = append(needed[name], ref.Key)
+	}
+	add := func(ref settings.SecretRef) {
+		if ref != (settings.SecretRef{}) {
+			need(s.SecretName(ref.Secret), ref.Key)
+		}
+	}
+	for _, ref := range s.ExistingEnv {
+		if ref != (settings.SecretRef{}) {
+			need(ref.Secret, ref.Key)
 		}
 	}
 	for _, ref := range s.SecretEnv {
@@ -90,12 +96,26 @@ func (c checker) secrets() []Row {
 	return rows
 }
 
+// isForeign reports whether somebody else makes a Secret.
+func (c checker) isForeign(name string) bool {
+	for _, ref := range c.s.ExistingEnv {
+		if ref.Secret == name {
+			return true
+		}
+	}
+	return false
+}
+
 func (c checker) secret(name string, keys []string) Row {
 	configured := strings.TrimSuffix(name, "-"+c.s.Environment)
 	r, answers := c.within(row("secret "+name, "%s; %s", c.on("pulumi config set --secret --path secrets.%s.KEY",
 		configured),
 		c.on("pulumi up --refresh")))
 	secret, known := c.f.Secrets[name]
+	if answers && c.isForeign(name) && (c.first() || known && secret.Err == nil && !secret.Exists) {
+		return row("secret "+name, "make it in namespace %s, with the keys %s", c.s.Namespace, strings.Join(keys, ", ")).
+			is(Failed, "the cluster does not have it, and existingSecretEnv takes variables from it")
+	}
 	inStack := func(key string) bool {
 		_, ok := c.s.Secret(settings.SecretRef{Secret: configured, Key: key})
 		return ok

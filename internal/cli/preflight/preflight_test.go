@@ -92,6 +92,18 @@ func TestWhatIsNotInOrder(t *testing.T) {
 			f.Namespace = Namespace{}
 			delete(s.Secrets["finance-db"], "host")
 		}, "secret finance-db-production", Failed, "the stack lacks its keys host"},
+		{"secret of somebody else gone", nil, func(s *settings.Settings, f *Facts) {
+			s.ExistingEnv = map[string]settings.SecretRef{"TOKEN": {Secret: "vault-db", Key: "token"}}
+			f.Secrets["vault-db"] = Secret{}
+		}, "secret vault-db", Failed, "existingSecretEnv takes variables from it"},
+		{"secret of somebody else before a first rollout", nil, func(s *settings.Settings, f *Facts) {
+			s.ExistingEnv = map[string]settings.SecretRef{"TOKEN": {Secret: "vault-db", Key: "token"}}
+			f.Namespace = Namespace{}
+		}, "secret vault-db", Failed, "existingSecretEnv takes variables from it"},
+		{"secret of somebody else", nil, func(s *settings.Settings, f *Facts) {
+			s.ExistingEnv = map[string]settings.SecretRef{"TOKEN": {Secret: "vault-db", Key: "token"}}
+			f.Secrets["vault-db"] = Secret{Exists: true, Keys: map[string]string{"token": KeySet}}
+		}, "secret vault-db", OK, "token"},
 		{"image gone", nil, func(_ *settings.Settings,
 			f *Facts) {
 			f.Image = Image{Err: errors.New("registry does not have it")}

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/resource"
-
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // onTrial returns the digest of the image to roll out, empty when unknown.
@@ -112,12 +112,12 @@ func (c checker) capacity() Row {
 		return r
 	}
 	more := c.s.Position().Canary - c.f.Capacity.Canary
-	requests := c.s.Resources.Requests
-	if canary := c.s.Canary.Resources; canary != nil {
-		requests = canary.Requests
+	pods, err := c.s.Pods(names.Canary)
+	if err != nil {
+		return r.unseen(err)
 	}
-	cpu, memory := amount(string(requests.CPU)).MilliValue(), amount(string(requests.Memory)).Value()
-	asks := fmt.Sprintf("%s CPU and %s", requests.CPU, requests.Memory)
+	cpu, memory := podstate.Requests(pods)
+	asks := fmt.Sprintf("%s CPU and %s", &cpu, &memory)
 	switch {
 	case more <= 0:
 		return r.is(OK, "the canary already has its %d pods", c.s.Position().Canary)
@@ -126,7 +126,7 @@ func (c checker) capacity() Row {
 	}
 	room := 0
 	for _, node := range c.f.Capacity.Nodes {
-		room += fits(node, cpu, memory)
+		room += fits(node, cpu.MilliValue(), memory.Value())
 	}
 	if room < more {
 		return r.is(Failed, "room for %d pods with %s on %d nodes; the canary needs %d more", room, asks,
@@ -134,15 +134,6 @@ func (c checker) capacity() Row {
 	}
 	return r.is(OK, "room for %d pods with %s on %d nodes; the canary needs %d more", room, asks, len(c.f.Capacity.Nodes),
 		more)
-}
-
-// amount parses a quantity that the settings have validated. An empty one is zero.
-func amount(text string) *resource.Quantity {
-	quantity, err := resource.ParseQuantity(text)
-	if err != nil {
-		return &resource.Quantity{}
-	}
-	return &quantity
 }
 
 // fits returns the number of pods that fit on a node.

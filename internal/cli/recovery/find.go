@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 )
@@ -80,9 +81,9 @@ func (c *Canary) fromDeployment(deployment appsv1.Deployment) {
 	if deployment.Spec.Replicas != nil {
 		c.Desired = int(*deployment.Spec.Replicas)
 	}
-	if containers := deployment.Spec.Template.Spec.Containers; len(containers) > 0 {
-		c.Reference = containers[0].Image
-		c.Image = names.Digest(c.Reference)
+	template := &deployment.Spec.Template
+	if image := podstate.ImageOf(&template.Spec, template.Labels[names.App]); image != "" {
+		c.Reference, c.Image = image, names.Digest(image)
 	}
 	if c.Desired > 0 || deployment.Status.Replicas > 0 {
 		c.Out = false

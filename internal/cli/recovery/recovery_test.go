@@ -73,6 +73,13 @@ func TestFind(t *testing.T) {
 		{name: "one that does not exist", facts: Facts{Wanted: "v9", State: atTen,
 			Deployments: []appsv1.Deployment{deployment("v2", bad, 1)}},
 			err: `no release "v9"`},
+		{name: "a sidecar before the service", facts: Facts{Configured: "v2", Deployments: []appsv1.Deployment{{
+			ObjectMeta: metav1.ObjectMeta{Name: "shop-v2"},
+			Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "shop"}},
+				Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "proxy", Image: "proxy@" + good},
+					{Name: "shop", Image: "shop@" + bad}}}}},
+		}}}, want: Canary{Release: "v2", Image: bad, Desired: 1}},
 		{name: "an image by tag", facts: Facts{Configured: "v2", Deployments: []appsv1.Deployment{{
 			ObjectMeta: metav1.ObjectMeta{Name: "shop-v2"},
 			Spec: appsv1.DeploymentSpec{

@@ -121,9 +121,7 @@ func (g *gathering) trackStates() []Track {
 			if live.Spec.Replicas != nil {
 				track.Desired = int(*live.Spec.Replicas)
 			}
-			if containers := live.Spec.Template.Spec.Containers; len(containers) > 0 {
-				track.Image = containers[0].Image
-			}
+			track.Image = podstate.ImageOf(&live.Spec.Template.Spec, live.Spec.Template.Labels[names.App])
 		}
 		for i := range g.pods[name] {
 			track.count(&g.pods[name][i], g.taking)
@@ -143,7 +141,7 @@ func (t *Track) count(pod *corev1.Pod, taking []string) {
 	if pod.Labels[names.Traffic] == names.Isolated {
 		t.Isolated++
 	}
-	t.Restarts += podstate.Restarts(pod.Status)
+	t.Restarts += podstate.OwnRestarts(pod, pod.Labels[names.App])
 	if problem := kube.Problem(pod); problem != "" {
 		t.Problems = append(t.Problems, fmt.Sprintf("pod %s: %s", pod.Name, problem))
 		return

@@ -129,6 +129,35 @@ func TestGather(t *testing.T) {
 	}
 }
 
+// A sidecar is neither the track's image nor a restart of the service.
+func TestASidecarIsNotTheService(t *testing.T) {
+	shop := newShop(t)
+	canary, _, err := shop.Deployment(t.Context(), "shop", "shop-v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := canary.Spec.Template.Spec.Containers[0]
+	own.Name = "shop"
+	canary.Spec.Template.Spec.Containers = []corev1.Container{{Name: "proxy", Image: "proxy@sha256:ee"}, own}
+	deployments := shop.Clientset.AppsV1().Deployments("shop")
+	if _, err := deployments.Update(t.Context(), canary, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := shop.gather(t).Tracks[1].Image; got != "shop@sha256:bb" {
+		t.Errorf("the canary's image is %s", got)
+	}
+	track := Track{}
+	track.count(&corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "shop"}},
+		Spec:       corev1.PodSpec{Containers: canary.Spec.Template.Spec.Containers},
+		Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "proxy", RestartCount: 5},
+			{Name: "shop", RestartCount: 1}}},
+	}, nil)
+	if track.Restarts != 1 {
+		t.Errorf("%d restarts, want the service's 1", track.Restarts)
+	}
+}
+
 // A pod that wears the canary's labels is not counted among its pods, and keeps its metrics from being taken for
 // evidence.
 func TestAnImpostorIsNoCanary(t *testing.T) {

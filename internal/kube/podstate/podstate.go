@@ -30,8 +30,12 @@ func IsReady(pod *corev1.Pod) bool {
 
 // RunsUnready reports whether a container of the pod runs and does not pass its readiness probe.
 func RunsUnready(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.ContainerStatuses,
-		func(s corev1.ContainerStatus) bool { return s.State.Running != nil && !s.Ready })
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, IsUnready)
+}
+
+// IsUnready reports whether the container runs and does not pass its readiness probe.
+func IsUnready(container corev1.ContainerStatus) bool {
+	return container.State.Running != nil && !container.Ready
 }
 
 // Containers are the statuses of the pod's containers, its init containers first.

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/internal/cli/diagnose"
+	"github.com/vextrus/finance-rollout/internal/kube/podstate"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // report is a health report in the format of NestJS Terminus and of older Spring Boot: dependencies with their status.
@@ -25,7 +28,7 @@ type dependency struct {
 
 // health reads the report of a running pod. A pod that does not answer has none; its probes show that.
 func (r *reader) health(ctx context.Context, pod *diagnose.Pod) {
-	if pod.Status.Phase != corev1.PodRunning || r.options.HealthPath == "" || !running(pod) {
+	if pod.Status.Phase != corev1.PodRunning || r.options.HealthPath == "" || !serves(pod) {
 		return
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, healthLimit, fmt.Errorf("no answer within %v", healthLimit))
@@ -47,13 +50,12 @@ func (r *reader) health(ctx context.Context, pod *diagnose.Pod) {
 	}
 }
 
-func running(pod *diagnose.Pod) bool {
-	for _, status := range pod.Status.ContainerStatuses {
-		if status.State.Running == nil {
-			return false
-		}
-	}
-	return len(pod.Status.ContainerStatuses) > 0
+// serves reports whether the service's own container runs.
+func serves(pod *diagnose.Pod) bool {
+	service := pod.Labels[names.App]
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(status corev1.ContainerStatus) bool {
+		return status.State.Running != nil && !podstate.IsSidecar(&pod.Spec, service, status.Name)
+	})
 }
 
 func ask(ctx context.Context, client *http.Client, address string, now func() time.Time) (*diagnose.Health, error) {

@@ -132,6 +132,26 @@ func TestGather(t *testing.T) {
 	}
 }
 
+// The service is asked for its health whatever its sidecars do.
+func TestASidecarThatWaitsHidesNoHealth(t *testing.T) {
+	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	waiting := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}
+	for name, tt := range map[string]struct {
+		proxy, shop corev1.ContainerState
+		want        bool
+	}{"the proxy waits": {waiting, running, true}, "the service waits": {running, waiting, false}} {
+		pod := &diagnose.Pod{Pod: corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "shop"}},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "proxy"}, {Name: "shop"}}},
+			Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "proxy", State: tt.proxy},
+				{Name: "shop", State: tt.shop}}},
+		}}
+		if got := serves(pod); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // Every part that may not be read is named, on a line of its own, and no secret is shown.
 func TestGatherWithoutPermissions(t *testing.T) {
 	for name, tt := range map[string]struct {
