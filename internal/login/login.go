@@ -45,24 +45,19 @@ var errOnlyHeaders = errors.New("only http_headers reach a Service through the A
 // Through implements [endpoint.Login]. It sends headers, and refuses everything else.
 func (l *Login) Through(proxy http.RoundTripper) http.RoundTripper {
 	return &transport{read: l.read, build: func(c *config.HTTPClientConfig) (http.RoundTripper, error) {
-		headers := c.HTTPHeaders
-		rest := *c
-		rest.HTTPHeaders = nil
-		plain := config.DefaultHTTPClientConfig
-		plain.FollowRedirects = rest.FollowRedirects
-		if rest.BasicAuth != nil || rest.Authorization != nil || rest.OAuth2 != nil || rest.ProxyURL.URL != nil ||
-			rest.TLSConfig != plain.TLSConfig {
+		if c.BasicAuth != nil || c.Authorization != nil || c.OAuth2 != nil || c.ProxyURL.URL != nil ||
+			c.TLSConfig != (config.TLSConfig{}) {
 			return nil, errOnlyHeaders
 		}
-		if headers == nil {
+		if c.HTTPHeaders == nil {
 			return proxy, nil
 		}
-		for name := range headers.Headers {
+		for name := range c.HTTPHeaders.Headers {
 			if ForAPIServer(name) {
 				return nil, fmt.Errorf("header %s is for the API server itself: %w", name, errOnlyHeaders)
 			}
 		}
-		return config.NewHeadersRoundTripper(headers, proxy), nil
+		return config.NewHeadersRoundTripper(c.HTTPHeaders, proxy), nil
 	}}
 }
 
