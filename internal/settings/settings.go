@@ -55,28 +55,31 @@ type Settings struct {
 	Network      Network  `config:"network"`
 	SpreadAcross []string `config:"spreadAcross"`
 
-	Resources      Resources                    `config:"resources"`
-	Probes         Probes                       `config:"probes"`
-	Shutdown       Shutdown                     `config:"shutdown"`
-	Env            Values                       `config:"env"`
-	SecretEnv      map[string]SecretRef         `config:"secretEnv"`
-	ConfigEnv      Values                       `config:"configEnv"`
-	Secrets        map[string]map[string]Secret `config:"secrets"`
-	Stable         TrackOverride                `config:"stable"`
-	Canary         TrackOverride                `config:"canary"`
-	ProgressLimit  model.Duration               `config:"progressTimeout"`
-	Metrics        Metrics                      `config:"metrics"`
-	Monitoring     Monitoring                   `config:"monitoring"`
-	Criteria       Criteria                     `config:"criteria"`
-	Prometheus     string                       `config:"prometheus"`
-	Smoke          Smoke                        `config:"smoke"`
-	Bake           Bake                         `config:"bake"`
-	Guard          Guard                        `config:"guard"`
-	Preflight      Preflight                    `config:"preflight"`
-	DashboardURL   string                       `config:"dashboardURL"`
-	RunbookURL     string                       `config:"runbookURL"`
-	position       plan.Position
-	secretsFromKey bool
+	Resources     Resources                    `config:"resources"`
+	Probes        Probes                       `config:"probes"`
+	Shutdown      Shutdown                     `config:"shutdown"`
+	Env           Values                       `config:"env"`
+	SecretEnv     map[string]SecretRef         `config:"secretEnv"`
+	ConfigEnv     Values                       `config:"configEnv"`
+	Secrets       map[string]map[string]Secret `config:"secrets"`
+	Stable        TrackOverride                `config:"stable"`
+	Canary        TrackOverride                `config:"canary"`
+	ProgressLimit model.Duration               `config:"progressTimeout"`
+	Metrics       Metrics                      `config:"metrics"`
+	Monitoring    Monitoring                   `config:"monitoring"`
+	Criteria      Criteria                     `config:"criteria"`
+	Prometheus    string                       `config:"prometheus"`
+	// PrometheusAuth and AlertmanagerAuth get the gates and the guard into Prometheus and Alertmanager.
+	PrometheusAuth   HTTPConfig `config:"prometheusAuth"`
+	AlertmanagerAuth HTTPConfig `config:"alertmanagerAuth"`
+	Smoke            Smoke      `config:"smoke"`
+	Bake             Bake       `config:"bake"`
+	Guard            Guard      `config:"guard"`
+	Preflight        Preflight  `config:"preflight"`
+	DashboardURL     string     `config:"dashboardURL"`
+	RunbookURL       string     `config:"runbookURL"`
+	position         plan.Position
+	secretsFromKey   bool
 	// stack is the stack's name, for the commands in errors.
 	stack string
 	// named is the release's name in the configuration; empty where the configuration leaves it to the rollout. kept is
