@@ -45,7 +45,7 @@ func connect(cmd *cobra.Command, stack *stack.Stack, output *terminal.Output) (*
 		return nil, err
 	}
 	// A name that the settings do not go with is for the program to refuse; looking and rolling back need none.
-	onTrial, err := rollout.New(stack.Settings, cluster, os.Getenv).Named(cmd.Context(),
+	onTrial, err := rollout.New(stack.Settings, cluster, stack.PrometheusLogin(), os.Getenv).Named(cmd.Context(),
 		names.Digest(stack.Settings.Image))
 	if err != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), sanitize.Text("warning: "+err.Error()))

@@ -13,7 +13,7 @@ import (
 // together, so that it gives no way of trying values for one of them.
 func checksum(s *settings.Settings) (string, error) {
 	revealed := map[string]map[string]string{}
-	for name, entries := range s.Secrets {
+	for name, entries := range s.ClusterSecrets() {
 		revealed[name] = map[string]string{}
 		for key, value := range entries {
 			revealed[name][key] = value.Reveal()

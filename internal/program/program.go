@@ -105,7 +105,7 @@ func (p *program) move(deps Deps) error {
 func (p *program) named(deps Deps) (*rollout.Rollout, error) {
 	configured := &rollout.Rollout{
 		Settings: p.settings, Cluster: p.cluster, Clock: deps.Clock, Who: rollout.Who(deps.Getenv), Getenv: deps.Getenv,
-		Prometheus: deps.prometheus(p.cluster, p.settings.Prometheus),
+		Prometheus: deps.prometheus(p.cluster, p.settings),
 	}
 	digest := ""
 	if p.inputs.digests.Canary.IsKnown() {
