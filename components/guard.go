@@ -36,6 +36,9 @@ const (
 	GuardWebhookToken = "webhook-token"
 	GuardSmokeKey     = "smoke-key"
 	GuardSmokeOrigin  = "smoke-origin"
+	// The logins are documents in the form of Prometheus' http_config.
+	GuardPrometheusLogin   = "prometheus-login"
+	GuardAlertmanagerLogin = "alertmanager-login"
 )
 
 // GuardArgs are the arguments of NewGuard.
@@ -54,6 +57,9 @@ type GuardArgs struct {
 	// Files are the secrets that the guard's pods hold, by the names above and by the secrets' names in the cluster. The
 	// guard reads them as files: its account may read no Secret.
 	Files map[string]settings.SecretRef
+	// Logins are the documents by which the guard gets into its servers, by the names above. They become a Secret of the
+	// guard's own, which its pods hold as files.
+	Logins map[string]settings.Secret
 	// PullSecrets names the secrets with registry credentials.
 	PullSecrets []string
 	// Monitored asks for a ServiceMonitor with the labels.
@@ -105,12 +111,22 @@ func NewGuard(ctx *pulumi.Context, name string, args *GuardArgs, opts ...pulumi.
 	if err != nil {
 		return nil, err
 	}
+	needed := append([]pulumi.Resource{config}, args.DependsOn...)
+	if len(args.Logins) > 0 {
+		logins, err := corev1.NewSecret(ctx, name+"-logins", &corev1.SecretArgs{
+			Metadata: app.metadata(loginsName(app)), Type: pulumi.String("Opaque"), StringData: secretMap(args.Logins),
+		}, parent)
+		if err != nil {
+			return nil, err
+		}
+		needed = append(needed, logins)
+	}
 	account, binding, err := newGuardPermissions(ctx, name, app, args, parent)
 	if err != nil {
 		return nil, err
 	}
 	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(app, account), parent,
-		pulumi.DependsOn(append([]pulumi.Resource{config, binding}, args.DependsOn...)), pulumi.ResourceHooks(args.Hooks))
+		pulumi.DependsOn(append(needed, binding)), pulumi.ResourceHooks(args.Hooks))
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +162,7 @@ func (a *GuardArgs) deployment(app App, account pulumi.StringInput) *appsv1.Depl
 						WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
 						LabelSelector:     metav1.LabelSelectorArgs{MatchLabels: selector},
 					}},
-					Volumes: a.volumes(), Containers: corev1.ContainerArray{a.container(app)},
+					Volumes: a.volumes(app), Containers: corev1.ContainerArray{a.container(app)},
 				},
 			},
 		},
@@ -157,10 +173,11 @@ func (a *GuardArgs) container(app App) corev1.ContainerArgs {
 	arguments := []string{"guard", "--lease", app.Name, "--listen", fmt.Sprintf(":%d", guardPort), "--leader-label",
 		labelLeader}
 	mounts := corev1.VolumeMountArray{}
-	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
+	files := slices.Concat(slices.Sorted(maps.Keys(a.Files)), slices.Sorted(maps.Keys(a.Logins)))
+	for _, name := range files {
 		arguments = append(arguments, "--"+name+"-file", guardFiles+"/"+name)
 	}
-	if len(a.Files) > 0 {
+	if len(files) > 0 {
 		mounts = append(mounts, corev1.VolumeMountArgs{Name: pulumi.String("files"), MountPath: pulumi.String(guardFiles),
 			ReadOnly: pulumi.Bool(true)})
 	}
@@ -194,13 +211,22 @@ func (a *GuardArgs) container(app App) corev1.ContainerArgs {
 	}
 }
 
-func (a *GuardArgs) volumes() corev1.VolumeArray {
+// loginsName is the name of the Secret with the guard's logins.
+func loginsName(app App) string { return app.Name + "-logins" }
+
+func (a *GuardArgs) volumes(app App) corev1.VolumeArray {
 	var sources corev1.VolumeProjectionArray
-	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
+	add := func(name string, ref settings.SecretRef) {
 		sources = append(sources, corev1.VolumeProjectionArgs{Secret: corev1.SecretProjectionArgs{
-			Name:  pulumi.String(a.Files[name].Secret),
-			Items: corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(a.Files[name].Key), Path: pulumi.String(name)}},
+			Name:  pulumi.String(ref.Secret),
+			Items: corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(ref.Key), Path: pulumi.String(name)}},
 		}})
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
+		add(name, a.Files[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Logins)) {
+		add(name, settings.SecretRef{Secret: loginsName(app), Key: name})
 	}
 	if len(sources) == 0 {
 		return nil

@@ -24,19 +24,22 @@ import (
 type Document func(ctx context.Context) (string, error)
 
 // Login gives transports that log in.
-type Login struct{ read Document }
+type Login struct {
+	read   Document
+	direct *transport
+}
 
 var _ endpoint.Login = (*Login)(nil)
 
 // New makes a Login of a document.
-func New(read Document) *Login { return &Login{read} }
-
-// Direct implements [endpoint.Login].
-func (l *Login) Direct() http.RoundTripper {
-	return &transport{read: l.read, build: func(c *config.HTTPClientConfig) (http.RoundTripper, error) {
+func New(read Document) *Login {
+	return &Login{read, &transport{read: read, build: func(c *config.HTTPClientConfig) (http.RoundTripper, error) {
 		return config.NewRoundTripperFromConfig(*c, "finance-rollout")
-	}}
+	}}}
 }
+
+// Direct implements [endpoint.Login]. It is one transport, so that its connections and tokens are used again.
+func (l *Login) Direct() http.RoundTripper { return l.direct }
 
 // errOnlyHeaders is the error of a login that the API server would take for its own, or never pass on.
 var errOnlyHeaders = errors.New("only http_headers reach a Service through the API server, which uses Authorization and " +

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/alerts"
 	"github.com/vextrus/finance-rollout/internal/guard"
+	"github.com/vextrus/finance-rollout/internal/login"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
@@ -38,6 +40,9 @@ func (p *program) makeGuard() ([]pulumi.Resource, error) {
 		Hooks: p.hooks.watch,
 	}
 	args.Files = p.guardFiles()
+	if args.Logins, err = guardLogins(p.ctx.Context(), p.settings); err != nil {
+		return nil, err
+	}
 	if p.settings.Registry.Password != "" {
 		args.PullSecrets = []string{p.settings.SecretName("registry")}
 	}
@@ -63,6 +68,29 @@ func (p *program) guardFiles() map[string]settings.SecretRef {
 		add(components.GuardSmokeOrigin, p.settings.Smoke.OriginFrom)
 	}
 	return files
+}
+
+// guardLogins are the documents by which the guard gets into Prometheus and Alertmanager.
+func guardLogins(ctx context.Context, s *settings.Settings) (map[string]settings.Secret, error) {
+	logins := map[string]settings.Secret{}
+	for _, server := range []struct {
+		name   string
+		config settings.HTTPConfig
+		read   login.Document
+	}{
+		{components.GuardPrometheusLogin, s.PrometheusAuth, s.PrometheusLogin},
+		{components.GuardAlertmanagerLogin, s.AlertmanagerAuth, s.AlertmanagerLogin},
+	} {
+		if !server.config.IsSet() {
+			continue
+		}
+		document, err := server.read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		logins[server.name] = settings.Secret(document)
+	}
+	return logins, nil
 }
 
 // guardConfig describes the rollout to the guard. It holds no secret.
