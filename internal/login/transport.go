@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"sync"
 
-	"github.com/prometheus/common/config"
-
 	"github.com/vextrus/finance-rollout/internal/redact"
 )
 
@@ -19,7 +17,7 @@ const mostRefusal = 64 << 10
 // transport logs in with the document of the moment.
 type transport struct {
 	read  Document
-	build func(*config.HTTPClientConfig) (http.RoundTripper, error)
+	build func(httpConfig) (http.RoundTripper, error)
 
 	mu       sync.Mutex
 	document string
@@ -61,7 +59,7 @@ func (t *transport) current(request *http.Request) (http.RoundTripper, redact.Re
 	if err != nil {
 		return nil, redact.Redactor{}, err
 	}
-	redactor := redact.New(credentials(parsed))
+	redactor := redact.New(parsed.credentials())
 	next, err := t.build(parsed)
 	if err != nil {
 		return nil, redactor, hide(err, redactor)

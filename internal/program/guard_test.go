@@ -83,12 +83,18 @@ func TestTheGuardHasTheLogins(t *testing.T) {
 	want := map[string]any{"prometheus-login": `{"authorization":{"credentials":"t0ken-value"}}`,
 		"alertmanager-login": `{"http_headers":{"X-Scope-OrgID":{"values":["payments"]}}}`}
 	got := map[string]any{}
-	for name, value := range property(t, w.inputs[secret], "stringData").ObjectValue() {
-		if !value.IsSecret() {
-			t.Errorf("%s is no secret to Pulumi", name)
-			continue
+	stored := property(t, w.inputs[secret], "stringData")
+	if !stored.ContainsSecrets() {
+		t.Error("it is no secret to Pulumi")
+	}
+	for stored.IsSecret() {
+		stored = stored.SecretValue().Element
+	}
+	for name, value := range stored.ObjectValue() {
+		for value.IsSecret() {
+			value = value.SecretValue().Element
 		}
-		got[string(name)] = value.SecretValue().Element.StringValue()
+		got[string(name)] = value.StringValue()
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("logins (-want +got):\n%s", diff)
