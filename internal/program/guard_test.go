@@ -111,7 +111,7 @@ func TestTheGuardHasTheLogins(t *testing.T) {
 	if err := without.run(t, "production", guardedConfig()); err != nil {
 		t.Fatal(err)
 	}
-	for _, track := range []string{"finance-service-week1", "finance-service-stable"} {
+	for _, track := range []string{"finance-service-week1", "stable"} {
 		const checksum = "spec.template.metadata.annotations"
 		key := "kubernetes:apps/v1:Deployment/" + track
 		if diff := cmp.Diff(property(t, without.inputs[key], checksum).Mappable(),
