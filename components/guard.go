@@ -40,6 +40,9 @@ const (
 	GuardWebhookToken = "webhook-token"
 	GuardSmokeKey     = "smoke-key"
 	GuardSmokeOrigin  = "smoke-origin"
+	// The logins are documents in the form of Prometheus' http_config.
+	GuardPrometheusLogin   = "prometheus-login"
+	GuardAlertmanagerLogin = "alertmanager-login"
 )
 
 // GuardArgs are the arguments of NewGuard.
@@ -65,6 +68,9 @@ type GuardArgs struct {
 	// Authorities is a ConfigMap and its key, as configmap/key, with the certificates that the guard trusts for https;
 	// empty for none.
 	Authorities string
+	// Logins are the documents by which the guard gets into its servers, by the names above. They become a Secret of the
+	// guard's own, which its pods hold as files.
+	Logins map[string]settings.Secret
 	// PullSecrets names the secrets with registry credentials.
 	PullSecrets []string
 	// Monitored asks for a ServiceMonitor with the labels.
@@ -116,12 +122,22 @@ func NewGuard(ctx *pulumi.Context, name string, args *GuardArgs, opts ...pulumi.
 	if err != nil {
 		return nil, err
 	}
+	needed := append([]pulumi.Resource{config}, args.DependsOn...)
+	if len(args.Logins) > 0 {
+		logins, err := corev1.NewSecret(ctx, name+"-logins", &corev1.SecretArgs{
+			Metadata: app.metadata(loginsName(app)), Type: pulumi.String("Opaque"), StringData: secretMap(args.Logins),
+		}, parent)
+		if err != nil {
+			return nil, err
+		}
+		needed = append(needed, logins)
+	}
 	account, binding, err := newGuardPermissions(ctx, name, app, args, parent)
 	if err != nil {
 		return nil, err
 	}
 	deployment, err := appsv1.NewDeployment(ctx, name, args.deployment(app, account), parent,
-		pulumi.DependsOn(append([]pulumi.Resource{config, binding}, args.DependsOn...)), pulumi.ResourceHooks(args.Hooks))
+		pulumi.DependsOn(append(needed, binding)), pulumi.ResourceHooks(args.Hooks))
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +176,7 @@ func (a *GuardArgs) deployment(app App, account pulumi.StringInput) *appsv1.Depl
 						WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
 						LabelSelector:     metav1.LabelSelectorArgs{MatchLabels: selector},
 					}},
-					Volumes: a.volumes(), Containers: corev1.ContainerArray{a.container(app)},
+					Volumes: a.volumes(app), Containers: corev1.ContainerArray{a.container(app)},
 				},
 			},
 		},
@@ -171,13 +187,14 @@ func (a *GuardArgs) container(app App) corev1.ContainerArgs {
 	arguments := []string{"guard", "--lease", app.Name, "--listen", fmt.Sprintf(":%d", guardPort), "--leader-label",
 		labelLeader}
 	mounts := corev1.VolumeMountArray{}
-	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
+	files := slices.Concat(slices.Sorted(maps.Keys(a.Files)), slices.Sorted(maps.Keys(a.Logins)))
+	for _, name := range files {
 		arguments = append(arguments, "--"+name+"-file", guardFiles+"/"+name)
 	}
 	if len(a.NotifyKeys) > 0 {
 		arguments = append(arguments, "--notify-keys", guardFiles+"/"+guardKeys)
 	}
-	if len(a.sources()) > 0 {
+	if len(a.sources(app)) > 0 {
 		mounts = append(mounts, corev1.VolumeMountArgs{Name: pulumi.String("files"), MountPath: pulumi.String(guardFiles),
 			ReadOnly: pulumi.Bool(true)})
 	}
@@ -221,7 +238,7 @@ func (a *GuardArgs) env() corev1.EnvVarArray {
 }
 
 // sources are the files of the guard's pods.
-func (a *GuardArgs) sources() corev1.VolumeProjectionArray {
+func (a *GuardArgs) sources(app App) corev1.VolumeProjectionArray {
 	var sources corev1.VolumeProjectionArray
 	file := func(ref settings.SecretRef, path string) {
 		sources = append(sources, corev1.VolumeProjectionArgs{Secret: corev1.SecretProjectionArgs{
@@ -231,6 +248,9 @@ func (a *GuardArgs) sources() corev1.VolumeProjectionArray {
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
 		file(a.Files[name], name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Logins)) {
+		file(settings.SecretRef{Secret: loginsName(app), Key: name}, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.NotifyKeys)) {
 		file(a.NotifyKeys[name], guardKeys+"/"+name)
@@ -245,8 +265,11 @@ func (a *GuardArgs) sources() corev1.VolumeProjectionArray {
 	return sources
 }
 
-func (a *GuardArgs) volumes() corev1.VolumeArray {
-	sources := a.sources()
+// loginsName is the name of the Secret with the guard's logins.
+func loginsName(app App) string { return app.Name + "-logins" }
+
+func (a *GuardArgs) volumes(app App) corev1.VolumeArray {
+	sources := a.sources(app)
 	if len(sources) == 0 {
 		return nil
 	}

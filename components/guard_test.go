@@ -83,6 +83,42 @@ func TestGuardInputs(t *testing.T) {
 	}
 }
 
+// The logins lie in a Secret of the guard's own, as Pulumi secrets, and nowhere else.
+func TestTheGuardsLogins(t *testing.T) {
+	const document = `{"basic_auth":{"username":"ann","password":"s3cr3t-value"}}`
+	args, r := guardArgs(), &recorder{}
+	args.Files = nil
+	args.Logins = map[string]settings.Secret{GuardPrometheusLogin: document, GuardAlertmanagerLogin: "{}"}
+	if err := run(t, r, newGuard(args)); err != nil {
+		t.Fatal(err)
+	}
+	const secret, pod = "kubernetes:core/v1:Secret/guard-logins", "spec.template.spec."
+	stored, ok := r.inputs[secret]["stringData"]
+	if !ok || !strings.Contains(fmt.Sprint(stored), "s3cr3t-value") || !stored.ContainsSecrets() {
+		t.Errorf("the Secret holds %v", stored)
+	}
+	for path, want := range map[string]any{
+		pod + "volumes[0].projected.sources[0].secret.name":          "finance-service-guard-logins",
+		pod + "volumes[0].projected.sources[0].secret.items[0].path": GuardAlertmanagerLogin,
+		pod + "volumes[0].projected.sources[1].secret.items[0].key":  GuardPrometheusLogin,
+		pod + "containers[0].volumeMounts[0].readOnly":               true,
+	} {
+		if got := r.path(t, typeDeployment+"/guard", path); got != want {
+			t.Errorf("%s is %v, want %v", path, got, want)
+		}
+	}
+	arguments := fmt.Sprint(r.path(t, typeDeployment+"/guard", pod+"containers[0].args"))
+	if !strings.Contains(arguments, "--prometheus-login-file /etc/guard/prometheus-login") ||
+		!strings.Contains(arguments, "--alertmanager-login-file /etc/guard/alertmanager-login") {
+		t.Errorf("arguments %s", arguments)
+	}
+	for key, inputs := range r.inputs {
+		if key != secret && strings.Contains(fmt.Sprint(inputs), "s3cr3t-value") {
+			t.Errorf("%s holds the password", key)
+		}
+	}
+}
+
 // The guard may touch what a rollback touches, and nothing else.
 func TestGuardPermissions(t *testing.T) {
 	for _, rule := range guardArgs().permissions(App{Name: "finance-service-guard"}) {
@@ -151,7 +187,7 @@ func TestGuardWithoutWhatIsOptional(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{typeService + "/guard-webhook", typeMonitor + "/guard-ServiceMonitor", typeBudget +
-		"/guard"} {
+		"/guard", "kubernetes:core/v1:Secret/guard-logins"} {
 		if _, made := r.inputs[key]; made {
 			t.Errorf("%s is made", key)
 		}

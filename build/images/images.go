@@ -35,9 +35,11 @@ type Image struct {
 	Args []string
 	// Architecture is that of the program, in Go's words; empty for this machine's.
 	Architecture string
+	// Roots adds the certificates of public authorities, for a program that calls servers by TLS.
+	Roots bool
 }
 
-// Build returns the image: one layer with the program and a passwd entry for its user.
+// Build returns the image: one layer with the program, a passwd entry for its user, and the roots.
 func (i Image) Build() (v1.Image, error) {
 	if err := checkStatic(i.Binary); err != nil {
 		return nil, err
@@ -92,7 +94,11 @@ func (i Image) layer() ([]byte, error) {
 		_, err := writer.Write(content)
 		return err
 	}
-	for _, dir := range parents("/etc/passwd", i.Path, "/tmp/-") {
+	files := []string{"/etc/passwd", i.Path, "/tmp/-"}
+	if i.Roots {
+		files = append(files, rootsFile)
+	}
+	for _, dir := range parents(files...) {
 		mode := int64(0o755)
 		if dir == "tmp/" {
 			mode = 0o1777
@@ -103,6 +109,16 @@ func (i Image) layer() ([]byte, error) {
 	}
 	if err := add(tar.Header{Typeflag: tar.TypeReg, Name: "etc/passwd", Mode: 0o644}, []byte(passwd)); err != nil {
 		return nil, err
+	}
+	if i.Roots {
+		certificates, err := roots()
+		if err != nil {
+			return nil, err
+		}
+		if err := add(tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(rootsFile, "/"), Mode: 0o644},
+			certificates); err != nil {
+			return nil, err
+		}
 	}
 	if err := add(tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(i.Path, "/"), Mode: 0o755},
 		program); err != nil {

@@ -2,6 +2,7 @@ package images
 
 import (
 	"archive/tar"
+	"crypto/x509"
 	"errors"
 	"io"
 	"os"
@@ -59,6 +60,7 @@ func TestBuildIsReproducible(t *testing.T) {
 		"another binary": {Binary: buildProgram(t, "two"), Path: "/bin/program"},
 		"another path":   {Binary: binary, Path: "/bin/other"},
 		"an argument":    {Binary: binary, Path: "/bin/program", Args: []string{"x"}},
+		"the roots":      {Binary: binary, Path: "/bin/program", Roots: true},
 	} {
 		if digest(t, image) == first {
 			t.Errorf("%s gave the same image", change)
@@ -98,6 +100,35 @@ func TestImageRunsAsANumberedUserAndHoldsItsFiles(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, files); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+// A program in the image verifies public servers: without the roots every call by TLS fails.
+func TestTheRootsAreWhereAProgramLooksForThem(t *testing.T) {
+	built, err := Image{Binary: buildProgram(t, "x"), Path: "/bin/program", Roots: true}.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive := tar.NewReader(mutate.Extract(built))
+	for {
+		header, err := archive.Next()
+		if err != nil {
+			t.Fatalf("the image has no %s: %v", rootsFile, err)
+		}
+		if "/"+header.Name != rootsFile {
+			continue
+		}
+		text, err := io.ReadAll(archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if count := strings.Count(string(text), "BEGIN CERTIFICATE"); count < 50 || header.Mode != 0o644 {
+			t.Errorf("%d certificates with mode %o", count, header.Mode)
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(text) {
+			t.Error("not a file of certificates")
+		}
+		return
 	}
 }
 

@@ -85,6 +85,8 @@ func typeName(of reflect.Type) string {
 		return "number"
 	case reflect.Bool:
 		return "boolean"
+	case reflect.Struct:
+		return "object"
 	default:
 		return of.Kind().String()
 	}

@@ -64,8 +64,9 @@ func checklistSource(stack *stack.Stack) live.Source {
 			return kube.New(kube.Options{Kubeconfig: s.Kubeconfig, Context: s.KubeContext})
 		},
 		Prometheus: func(cluster live.Cluster) (live.Server, error) {
-			return prometheus.Connect(endpoint.Way{Proxy: cluster}, s.Prometheus)
+			return prometheus.Connect(endpoint.Way{Proxy: cluster, Login: stack.PrometheusLogin()}, s.Prometheus)
 		},
+		Alertmanager: stack.AlertmanagerLogin(),
 		Image: func(ctx context.Context, reference string) (string, error) {
 			credentials, err := stack.Registry(ctx)
 			if err != nil {

@@ -69,7 +69,7 @@ func (s *session) buildReport(ctx context.Context, release string) (*report.Repo
 		return nil, err
 	}
 	server := func() (report.Ranger, error) {
-		return prometheus.Connect(endpoint.Way{Proxy: s.cluster}, s.Settings.Prometheus)
+		return prometheus.Connect(endpoint.Way{Proxy: s.cluster, Login: s.stack.PrometheusLogin()}, s.Settings.Prometheus)
 	}
 	document, err := live.Build(ctx, s.Rollout, server, s.stack.Name, release)
 	if unknown, ok := errors.AsType[*report.UnknownReleaseError](err); ok {

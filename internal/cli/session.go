@@ -45,7 +45,7 @@ func connect(cmd *cobra.Command, stack *stack.Stack, output *terminal.Output) (*
 		return nil, err
 	}
 	// A name that the settings do not go with is for the program to refuse; looking and rolling back need none.
-	configured := rollout.New(stack.Settings, cluster, os.Getenv)
+	configured := rollout.New(stack.Settings, cluster, stack.PrometheusLogin(), os.Getenv)
 	configured.Dir = stack.Dir
 	onTrial, err := configured.Named(cmd.Context(), names.Digest(stack.Settings.Image))
 	if err != nil {

@@ -55,3 +55,47 @@ func TestNoWayToANonsenseEndpoint(t *testing.T) {
 	_, _, err := Way{}.Client("monitoring/p")
 	testkit.WantError(t, err, `"monitoring/p"`, "namespace/service:port")
 }
+
+// passport is a Login that marks the transports which it gave.
+type passport struct{ direct, through *apiServer }
+
+func (p passport) Direct() http.RoundTripper { return p.direct }
+func (p passport) Through(next http.RoundTripper) http.RoundTripper {
+	p.through.RoundTripper = next
+	return p.through
+}
+
+func TestALoginIsOnEveryWay(t *testing.T) {
+	for name, tt := range map[string]struct {
+		text    string
+		inPod   bool
+		through bool
+	}{
+		"an address":                          {text: "https://prometheus.example"},
+		"a Service, from a pod":               {text: "monitoring/p:9090", inPod: true},
+		"a Service, from outside the cluster": {text: "monitoring/p:9090", through: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			proxy, login := &apiServer{}, passport{direct: &apiServer{}, through: &apiServer{}}
+			client, _, err := Way{Proxy: proxy, InPod: tt.inPod, Login: login}.Client(tt.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := http.RoundTripper(login.direct)
+			if tt.through {
+				want = login.through
+			}
+			if client.Transport != want || tt.through && login.through.RoundTripper != http.RoundTripper(proxy) {
+				t.Errorf("transport %+v", client.Transport)
+			}
+			if client.CheckRedirect == nil || client.CheckRedirect(nil, nil) != http.ErrUseLastResponse {
+				t.Error("it follows redirects")
+			}
+		})
+	}
+}
+
+func TestAnErrorShowsNoPassword(t *testing.T) {
+	_, _, err := Way{}.Client("https://ann:s3cr3t@prometheus.example")
+	testkit.WantError(t, err, `"https://prometheus.example"`, "a user and a password")
+}

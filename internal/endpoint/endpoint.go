@@ -3,6 +3,7 @@
 package endpoint
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -21,7 +22,12 @@ type Endpoint struct {
 
 var servicePattern = regexp.MustCompile(`^([a-z0-9-]+)/([a-z0-9-]+):(\d+)$`)
 
-// Parse reads an http(s) address or namespace/service:port. Anything else is an error.
+// ErrCredentials is the error of an address that holds a user or a password. An address is printed, logged and kept in
+// the state.
+var ErrCredentials = errors.New("an address must not hold a user and a password")
+
+// Parse reads an http(s) address or namespace/service:port. Anything else is an error, and an address with credentials
+// is [ErrCredentials].
 func Parse(text string) (Endpoint, error) {
 	if parts := servicePattern.FindStringSubmatch(text); parts != nil {
 		port, err := strconv.Atoi(parts[3])
@@ -31,8 +37,24 @@ func Parse(text string) (Endpoint, error) {
 		return Endpoint{Namespace: parts[1], Service: parts[2], Port: port}, nil
 	}
 	parsed, err := url.Parse(text)
+	if err == nil && parsed.User != nil {
+		return Endpoint{}, ErrCredentials
+	}
 	if err != nil || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") {
 		return Endpoint{}, fmt.Errorf("allowed is an http(s) address, or namespace/service:port of a Service in the cluster")
 	}
 	return Endpoint{URL: strings.TrimSuffix(text, "/")}, nil
+}
+
+// Shown is the text of an endpoint, valid or not, without the credentials that it may hold.
+func Shown(text string) string {
+	at := strings.LastIndexByte(text, '@')
+	if at < 0 {
+		return text
+	}
+	scheme, _, found := strings.Cut(text[:at], "://")
+	if !found {
+		return text[at+1:]
+	}
+	return scheme + "://" + text[at+1:]
 }

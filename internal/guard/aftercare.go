@@ -35,7 +35,7 @@ func (r *runner) notify(ctx context.Context, finding Finding, outcome rollback.O
 	if r.config.Alertmanager == "" {
 		return
 	}
-	client, address, err := r.guard.options.Reach(r.config.Alertmanager)
+	client, address, err := r.guard.options.Reach(SourceAlertmanager, r.config.Alertmanager)
 	if err == nil {
 		err = rollback.Alertmanager{Client: client, Address: address}.Push(ctx, r.notice(finding, outcome))
 	}

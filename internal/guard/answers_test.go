@@ -19,7 +19,9 @@ func TestAnAnswerThatNeverEndsIsAnError(t *testing.T) {
 	}))
 	defer server.Close()
 	for name, client := range map[string]*http.Client{"with a transport": server.Client(), "without": {}} {
-		g := &Guard{options: Options{Reach: func(string) (*http.Client, string, error) { return client, server.URL, nil }}}
+		g := &Guard{options: Options{Reach: func(string, string) (*http.Client, string, error) {
+			return client, server.URL, nil
+		}}}
 		asked, err := g.prometheus("monitoring/prometheus:9090")
 		if err != nil {
 			t.Fatal(err)

@@ -86,7 +86,7 @@ func (r *runner) judgeSoak(ctx context.Context, look advance.Soak, noteErr error
 
 // prometheus reaches a server.
 func (g *Guard) prometheus(endpoint string) (soak.Server, error) {
-	client, address, err := g.options.Reach(endpoint)
+	client, address, err := g.options.Reach(SourcePrometheus, endpoint)
 	if err != nil {
 		return nil, err
 	}

@@ -60,8 +60,9 @@ type Options struct {
 	Lead func(ctx context.Context, lead func(context.Context), standing func(leader string)) error
 	// Leading is called when this guard becomes the leader and when it stops being it; nil for no call.
 	Leading func(ctx context.Context, leads bool)
-	// Reach gives the client and the address for an endpoint of the configuration.
-	Reach func(endpoint string) (client *http.Client, address string, err error)
+	// Reach gives the client and the address for an endpoint of the configuration: that of SourcePrometheus or
+	// SourceAlertmanager.
+	Reach func(source, endpoint string) (client *http.Client, address string, err error)
 	// Smoke gives the smoke suite of a rollout and its values; nil for no suite.
 	Smoke func(Config) (*smoke.Suite, smoke.Values, error)
 	// Token gives the webhook's bearer token; nil for no webhook.

@@ -13,7 +13,7 @@ import (
 // together, so that it gives no way of trying values for one of them. The keys of webhooks reach no pod of the service.
 func checksum(s *settings.Settings) (string, error) {
 	revealed := map[string]map[string]string{}
-	for name, entries := range s.Secrets {
+	for name, entries := range s.ClusterSecrets() {
 		kept := map[string]string{}
 		for key, value := range entries {
 			if !s.SignsOnly(settings.SecretRef{Secret: name, Key: key}) {

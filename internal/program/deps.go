@@ -36,15 +36,15 @@ type Deps struct {
 	Connect func(kubeconfig, context string) (Cluster, error)
 	// Resolve gives the reference by digest of an image that is in a registry.
 	Resolve func(ctx context.Context, image string, registry settings.Registry) (string, error)
-	// Prometheus reaches the server at an endpoint.
-	Prometheus func(cluster Cluster, text string) (soak.Server, error)
+	// Prometheus reaches the server of the settings.
+	Prometheus func(cluster Cluster, s *settings.Settings) (soak.Server, error)
 	Getenv     func(string) string
 	Clock      gate.Clock
 }
 
-// prometheus binds the way to one endpoint.
-func (d Deps) prometheus(cluster Cluster, text string) func() (soak.Server, error) {
-	return func() (soak.Server, error) { return d.Prometheus(cluster, text) }
+// prometheus binds the way to one stack.
+func (d Deps) prometheus(cluster Cluster, s *settings.Settings) func() (soak.Server, error) {
+	return func() (soak.Server, error) { return d.Prometheus(cluster, s) }
 }
 
 // RealDeps are the ways of a run by the Pulumi CLI.
@@ -54,8 +54,9 @@ func RealDeps() Deps {
 			return kube.New(kube.Options{Kubeconfig: kubeconfig, Context: context})
 		},
 		Resolve: resolveImage,
-		Prometheus: func(cluster Cluster, text string) (soak.Server, error) {
-			return prometheus.Connect(endpoint.Way{Proxy: cluster}, text)
+		Prometheus: func(cluster Cluster, s *settings.Settings) (soak.Server, error) {
+			way := endpoint.Way{Proxy: cluster, Login: s.PrometheusAuth.Login(s.PrometheusLogin)}
+			return prometheus.Connect(way, s.Prometheus)
 		},
 		Getenv: os.Getenv,
 		Clock:  gate.SystemClock{},

@@ -85,7 +85,7 @@ func (p *program) environmentArgs(pullName string) *components.EnvironmentArgs {
 
 func (p *program) namedSecrets() map[string]map[string]settings.Secret {
 	named := map[string]map[string]settings.Secret{}
-	for name, entries := range p.settings.Secrets {
+	for name, entries := range p.settings.ClusterSecrets() {
 		named[p.settings.SecretName(name)] = entries
 	}
 	return named

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/alerts"
 	"github.com/vextrus/finance-rollout/internal/guard"
+	"github.com/vextrus/finance-rollout/internal/login"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
@@ -39,6 +41,9 @@ func (p *program) makeGuard() ([]pulumi.Resource, error) {
 	}
 	args.Files = p.guardFiles()
 	p.notifyArgs(args)
+	if args.Logins, err = guardLogins(p.ctx.Context(), p.settings); err != nil {
+		return nil, err
+	}
 	if p.settings.Registry.Password != "" {
 		args.PullSecrets = []string{p.settings.SecretName("registry")}
 	}
@@ -79,6 +84,29 @@ func (p *program) notifyArgs(args *components.GuardArgs) {
 		}
 	}
 	args.Notified, args.Authorities = names.Notified(p.settings.App), p.settings.Notify.Authorities
+}
+
+// guardLogins are the documents by which the guard gets into Prometheus and Alertmanager.
+func guardLogins(ctx context.Context, s *settings.Settings) (map[string]settings.Secret, error) {
+	logins := map[string]settings.Secret{}
+	for _, server := range []struct {
+		name   string
+		config settings.HTTPConfig
+		read   login.Document
+	}{
+		{components.GuardPrometheusLogin, s.PrometheusAuth, s.PrometheusLogin},
+		{components.GuardAlertmanagerLogin, s.AlertmanagerAuth, s.AlertmanagerLogin},
+	} {
+		if !server.config.IsSet() {
+			continue
+		}
+		document, err := server.read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		logins[server.name] = settings.Secret(document)
+	}
+	return logins, nil
 }
 
 // guardConfig describes the rollout to the guard. It holds no secret.

@@ -2,6 +2,7 @@ package program
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +68,58 @@ func property(t *testing.T, inputs resource.PropertyMap, path string) resource.P
 		t.Fatalf("no %s in %s", path, raw)
 	}
 	return value
+}
+
+// The guard gets into the same Prometheus by the same login. No pod of the service, no ConfigMap and no argument has it.
+func TestTheGuardHasTheLogins(t *testing.T) {
+	w := newWorld()
+	config := guardedConfig("prometheus", "https://mimir.example/prometheus",
+		"prometheusAuth", `{"authorization":{"credentials":"metrics/token"}}`,
+		"alertmanagerAuth", `{"http_headers":{"X-Scope-OrgID":{"values":["payments"]}}}`)
+	config["secrets"] = strings.Replace(config["secrets"], "{", `{"metrics":{"token":"t0ken-value"},`, 1)
+	if err := w.run(t, "production", config); err != nil {
+		t.Fatal(err)
+	}
+	const secret = "kubernetes:core/v1:Secret/guard-logins"
+	want := map[string]any{"prometheus-login": `{"authorization":{"credentials":"t0ken-value"}}`,
+		"alertmanager-login": `{"http_headers":{"X-Scope-OrgID":{"values":["payments"]}}}`}
+	got := map[string]any{}
+	stored := property(t, w.inputs[secret], "stringData")
+	if !stored.ContainsSecrets() {
+		t.Error("it is no secret to Pulumi")
+	}
+	for stored.IsSecret() {
+		stored = stored.SecretValue().Element
+	}
+	for name, value := range stored.ObjectValue() {
+		for value.IsSecret() {
+			value = value.SecretValue().Element
+		}
+		got[string(name)] = value.StringValue()
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("logins (-want +got):\n%s", diff)
+	}
+	for key, inputs := range w.inputs {
+		if key != secret && strings.Contains(fmt.Sprint(inputs), "t0ken-value") {
+			t.Errorf("%s holds the token", key)
+		}
+	}
+	if _, made := w.inputs["kubernetes:core/v1:Secret/metrics-production"]; made {
+		t.Error("a Secret of the pods has the token")
+	}
+	without := newWorld()
+	if err := without.run(t, "production", guardedConfig()); err != nil {
+		t.Fatal(err)
+	}
+	for _, track := range []string{"finance-service-week1", "stable"} {
+		const checksum = "spec.template.metadata.annotations"
+		key := "kubernetes:apps/v1:Deployment/" + track
+		if diff := cmp.Diff(property(t, without.inputs[key], checksum).Mappable(),
+			property(t, w.inputs[key], checksum).Mappable()); diff != "" {
+			t.Errorf("a login replaces the pods of %s (-without +with):\n%s", track, diff)
+		}
+	}
 }
 
 func TestThereIsNoGuardWhereNoneIsWanted(t *testing.T) {

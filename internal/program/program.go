@@ -106,7 +106,7 @@ func (p *program) named(deps Deps) (*rollout.Rollout, error) {
 	configured := &rollout.Rollout{
 		Settings: p.settings, Cluster: p.cluster, Clock: deps.Clock, Who: rollout.Who(deps.Getenv), Getenv: deps.Getenv,
 		Dir:        p.ctx.RootDirectory(),
-		Prometheus: deps.prometheus(p.cluster, p.settings.Prometheus),
+		Prometheus: deps.prometheus(p.cluster, p.settings),
 		Warn: func(text string) {
 			// The engine is gone when it takes no message: nobody is left to read it.
 			_ = log{p.ctx}.Warn(text)

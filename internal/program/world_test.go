@@ -104,9 +104,11 @@ func (w *world) deps() Deps {
 			}
 			return image + "@sha256:" + strings.Repeat("a", 64), nil
 		},
-		Prometheus: func(Cluster, string) (soak.Server, error) { return nil, errors.New("no Prometheus in this test") },
-		Getenv:     func(string) string { return "" },
-		Clock:      gate.SystemClock{},
+		Prometheus: func(Cluster, *settings.Settings) (soak.Server, error) {
+			return nil, errors.New("no Prometheus in this test")
+		},
+		Getenv: func(string) string { return "" },
+		Clock:  gate.SystemClock{},
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,10 +72,14 @@ func (p *Client) LabelValues(ctx context.Context, label, selector string, start,
 func (p *Client) failed(err error) error {
 	if answer, ok := errors.AsType[*promv1.Error](err); ok {
 		// A proxy on the way, such as the API server's, has error messages of its own.
-		if detail := detail(answer.Detail); detail != "" {
-			return fmt.Errorf("prometheus at %s did not answer the query: %s: %s", p.address, answer.Type, detail)
+		hint := ""
+		if strings.HasSuffix(answer.Msg, strconv.Itoa(http.StatusUnauthorized)) {
+			hint = ": it wants another login than that of config prometheusAuth"
 		}
-		return fmt.Errorf("prometheus at %s did not answer the query: %w", p.address, err)
+		if detail := detail(answer.Detail); detail != "" {
+			return fmt.Errorf("prometheus at %s did not answer the query: %s: %s%s", p.address, answer.Type, detail, hint)
+		}
+		return fmt.Errorf("prometheus at %s did not answer the query: %w%s", p.address, err, hint)
 	}
 	// The URL of the request repeats the address and the query, which are reported already.
 	if request, ok := errors.AsType[*url.Error](err); ok {

@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/vextrus/finance-rollout/internal/endpoint"
+	"github.com/vextrus/finance-rollout/internal/login"
 	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
@@ -38,6 +40,32 @@ func TestConnectedClientsAreBounded(t *testing.T) {
 	}
 	_, err = client.Ask(t.Context(), "1", t0)
 	testkit.WantError(t, err, "longer than 32 MiB", "metrics.selector")
+}
+
+// A server that wants another login says so, and one that redirects to a page for it is an error.
+func TestALoginThatIsNotAccepted(t *testing.T) {
+	for status, want := range map[int][]string{
+		http.StatusUnauthorized: {"client_error", "no credentials", "prometheusAuth"},
+		http.StatusFound:        {"bad_response"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer t0ken-value" {
+				t.Error("without the token")
+			}
+			w.Header().Set("Location", "/login")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "no credentials")
+		}))
+		t.Cleanup(server.Close)
+		client, err := Connect(endpoint.Way{Login: login.New(func(context.Context) (string, error) {
+			return `{"authorization":{"credentials":"t0ken-value"}}`, nil
+		})}, server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Ask(t.Context(), "1", t0)
+		testkit.WantError(t, err, want...)
+	}
 }
 
 func TestConnectRefuses(t *testing.T) {

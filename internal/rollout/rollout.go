@@ -51,12 +51,12 @@ type ReachedBy interface {
 }
 
 // New is the rollout of a stack on a live cluster: the machine's clock, the Prometheus of the settings, and the
-// person or pipeline that the environment names.
-func New(s *settings.Settings, cluster ReachedBy, getenv func(string) string) *Rollout {
+// person or pipeline that the environment names. The login gets it into Prometheus; nil where everybody gets in.
+func New(s *settings.Settings, cluster ReachedBy, login endpoint.Login, getenv func(string) string) *Rollout {
 	return &Rollout{
 		Settings: s, Cluster: cluster, Clock: gate.SystemClock{}, Who: Who(getenv), Getenv: getenv,
 		Prometheus: func() (soak.Server, error) {
-			return prometheus.Connect(endpoint.Way{Proxy: cluster}, s.Prometheus)
+			return prometheus.Connect(endpoint.Way{Proxy: cluster, Login: login}, s.Prometheus)
 		},
 	}
 }

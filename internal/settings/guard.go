@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
-
-	"github.com/vextrus/finance-rollout/internal/endpoint"
 )
 
 // Guard configures the watcher in the cluster that takes a bad canary out of traffic. Without an image there is none.
@@ -66,9 +64,6 @@ func (s *Settings) validateGuard(found *problems) {
 		found.add("guard.watch", s.Guard.Watch.String(), found.setPath("guard.watch", "30m"), "must not be negative")
 	}
 	if s.Guard.Alertmanager != "" {
-		if _, err := endpoint.Parse(s.Guard.Alertmanager); err != nil {
-			found.add("guard.alertmanager", s.Guard.Alertmanager, found.setPath("guard.alertmanager",
-				"monitoring/alertmanager-operated:9093"), "%s", err)
-		}
+		found.server("guard.alertmanager", s.Guard.Alertmanager, "monitoring/alertmanager-operated:9093", alertmanagerAuth)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/vextrus/finance-rollout/internal/redact"
 )
 
 // Source is where configuration comes from.
@@ -105,7 +107,8 @@ func (p *problems) unknownKeys(source Source) {
 			continue
 		}
 		fix := p.remove(key)
-		if value, _ := source.Get(key); !isHidden(source, key) && !isHidden(source, meant) && plainWord.MatchString(value) {
+		if value, _ := source.Get(key); !isHidden(source, key) && !isHidden(source, meant) && plainWord.MatchString(value) &&
+			redact.Kind(value) == "" {
 			fix += " && " + p.set(meant, value)
 		}
 		p.add(key, "", fix, "no such key; did you mean %s?", meant)
@@ -117,7 +120,7 @@ var plainWord = regexp.MustCompile(`^[\w./:@-]{1,80}$`)
 
 // isHidden reports whether the value of a key may hold a secret.
 func isHidden(source Source, key string) bool {
-	return source.IsSecret(key) || key == "secrets" || key == "registry"
+	return source.IsSecret(key) || slices.Contains([]string{"secrets", "registry", prometheusAuth, alertmanagerAuth}, key)
 }
 
 // shownValue keeps what may hold a secret out of error messages.

@@ -2,7 +2,7 @@ package settings
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"log/slog"
 	"regexp"
 	"strings"
@@ -36,6 +36,9 @@ var placeholders = regexp.MustCompile(
 // IsPlaceholder reports whether the value is a template's mark, such as <SECURE_PASSWORD>, in place of a real value.
 func (s Secret) IsPlaceholder() bool { return placeholders.MatchString(string(s)) }
 
+// errNoReference does not quote the text, which may be the credential itself.
+var errNoReference = errors.New("no secret reference: allowed is secret/key, for example finance-db/password")
+
 // ParseSecretRef reads "secret/key"; the empty string is the empty reference.
 func ParseSecretRef(text string) (SecretRef, error) {
 	if text == "" {
@@ -43,8 +46,7 @@ func ParseSecretRef(text string) (SecretRef, error) {
 	}
 	secret, key, found := strings.Cut(text, "/")
 	if !found || secret == "" || key == "" || strings.Contains(key, "/") {
-		return SecretRef{}, fmt.Errorf("%q is no secret reference: allowed is secret/key, for example finance-db/password",
-			text)
+		return SecretRef{}, errNoReference
 	}
 	return SecretRef{Secret: secret, Key: key}, nil
 }

@@ -83,16 +83,19 @@ type Settings struct {
 	Monitoring     Monitoring                   `config:"monitoring"`
 	Criteria       Criteria                     `config:"criteria"`
 	Prometheus     string                       `config:"prometheus"`
-	Smoke          Smoke                        `config:"smoke"`
-	Bake           Bake                         `config:"bake"`
-	Guard          Guard                        `config:"guard"`
-	Notify         Notify                       `config:"notify"`
-	Preflight      Preflight                    `config:"preflight"`
-	DashboardURL   string                       `config:"dashboardURL"`
-	RunbookURL     string                       `config:"runbookURL"`
-	position       plan.Position
-	holds          holds
-	secretsFromKey bool
+	// PrometheusAuth and AlertmanagerAuth get the gates and the guard into Prometheus and Alertmanager.
+	PrometheusAuth   HTTPConfig `config:"prometheusAuth"`
+	AlertmanagerAuth HTTPConfig `config:"alertmanagerAuth"`
+	Smoke            Smoke      `config:"smoke"`
+	Bake             Bake       `config:"bake"`
+	Guard            Guard      `config:"guard"`
+	Notify           Notify     `config:"notify"`
+	Preflight        Preflight  `config:"preflight"`
+	DashboardURL     string     `config:"dashboardURL"`
+	RunbookURL       string     `config:"runbookURL"`
+	position         plan.Position
+	holds            holds
+	secretsFromKey   bool
 	// stack is the stack's name, for the commands in errors.
 	stack string
 	// named is the release's name in the configuration; empty where the configuration leaves it to the rollout. kept is

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -46,6 +47,7 @@ func (s *Settings) validate(found *problems) {
 	s.validateGates(found)
 	s.validateGuard(found)
 	s.validateNotify(found)
+	s.validateLogins(found)
 	s.validatePreflight(found)
 }
 
@@ -146,6 +148,16 @@ func (p Probes) validate(found *problems, key string) {
 
 // secretUses lists every reference to a secret with what needs it, sorted.
 func (s *Settings) secretUses() []secretUse {
+	logins := slices.Concat(s.PrometheusAuth.uses(prometheusAuth), s.AlertmanagerAuth.uses(alertmanagerAuth))
+	// A text that names no secret is refused where it stands: it may be the credential itself.
+	logins = slices.DeleteFunc(logins, func(use secretUse) bool { return !isSecretName(use.ref) })
+	uses := slices.Concat(s.podSecretUses(), logins)
+	slices.SortFunc(uses, func(a, b secretUse) int { return strings.Compare(a.by, b.by) })
+	return uses
+}
+
+// podSecretUses are those of the pods, the guard's among them.
+func (s *Settings) podSecretUses() []secretUse {
 	var uses []secretUse
 	for name, ref := range s.SecretEnv {
 		uses = append(uses, secretUse{"secretEnv." + name, ref})
@@ -280,15 +292,16 @@ func suggestedShare(share float64) string {
 
 // validatePrometheus asks for a Prometheus where a gate does. A canary is soaked, also where nothing is baked.
 func (s *Settings) validatePrometheus(found *problems) {
-	if s.Bake.Duration <= 0 && !s.HasCanary() {
+	_, err := endpoint.Parse(s.Prometheus)
+	if s.Bake.Duration <= 0 && !s.HasCanary() && !errors.Is(err, endpoint.ErrCredentials) {
 		return
 	}
 	if s.Prometheus == "" {
 		found.add("prometheus", "", found.set("prometheus", "monitoring/prometheus-operated:9090"),
 			"missing; the bake and the soak ask it. Allowed is an http(s) address, or namespace/service:port of a Service in "+
 				"the cluster")
-	} else if _, err := endpoint.Parse(s.Prometheus); err != nil {
-		found.add("prometheus", s.Prometheus, found.set("prometheus", "monitoring/prometheus-operated:9090"), "%s", err)
+	} else {
+		found.server("prometheus", s.Prometheus, "monitoring/prometheus-operated:9090", prometheusAuth)
 	}
 }
 

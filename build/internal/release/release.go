@@ -214,7 +214,9 @@ func (o Options) addImage(index v1.ImageIndex, platform Platform, binaries ...st
 	var image v1.Image
 	var digests []string
 	for _, binary := range binaries {
-		built, err := images.Image{Binary: binary, Path: "/bin/" + o.Name, Architecture: platform.Architecture}.Build()
+		built, err := images.Image{
+			Binary: binary, Path: "/bin/" + o.Name, Architecture: platform.Architecture, Roots: true,
+		}.Build()
 		if err != nil {
 			return nil, err
 		}

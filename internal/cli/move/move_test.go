@@ -77,7 +77,7 @@ func operation(t *testing.T, changes map[string]string, entries ...ledger.Entry)
 	}
 	c := cluster.New(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop-release"},
 		Data: map[string]string{"image": "shop@" + fresh}})
-	r := rollout.New(s, c.Client, func(string) string { return "" })
+	r := rollout.New(s, c.Client, nil, func(string) string { return "" })
 	stack := &fakeStack{config: map[string]string{"canaryWeight": "10"}}
 	o := &Operation{Rollout: r, Stack: stack, StackName: "production", Output: io.Discard, Progress: func(string) {}}
 	write(t, o, entries...)

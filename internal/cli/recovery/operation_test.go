@@ -76,7 +76,7 @@ func atTen(t *testing.T) (*Operation, *fakeStack, *cluster.Cluster) {
 	)
 	stack := &fakeStack{settings: s}
 	o := &Operation{
-		Rollout: rollout.New(s, c.Client, func(string) string { return "" }), Cluster: c.Client, Stack: stack,
+		Rollout: rollout.New(s, c.Client, nil, func(string) string { return "" }), Cluster: c.Client, Stack: stack,
 		StackName: "production", Output: io.Discard, Progress: func(string) {},
 	}
 	begun := ledger.Entry{Kind: ledger.ShiftBegun, Release: "v2", Image: canaryDigest, Stable: stableDigest, To: 10}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
@@ -35,6 +36,9 @@ type Stack struct {
 
 	qualified string // the name as given
 	file      string
+
+	decrypting sync.Mutex
+	decrypted  *settings.Settings
 }
 
 // Open reads the stack's settings from its files. It needs nothing else. An unknown stack is a UsageError that lists

@@ -2,6 +2,8 @@ package stack
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/vextrus/finance-rollout/internal/endpoint"
 	"github.com/vextrus/finance-rollout/internal/terminal"
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 const secretText = "v1:AAAA:not-decrypted"
@@ -64,6 +68,63 @@ func TestOpenNeedsNothingButTheFiles(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"broken", "production"}, Stacks(dir)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Without the Pulumi CLI nothing decrypts the credentials: nothing is sent in their place.
+func TestALoginIsDecryptedWhenItIsNeeded(t *testing.T) {
+	dir := project(t)
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked++
+		if got := r.Header.Get("X-Scope-OrgID"); got != "payments" {
+			t.Errorf("tenant %q", got)
+		}
+	}))
+	t.Cleanup(server.Close)
+	file := filepath.Join(dir, "Pulumi.production.yaml")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ auth, want string }{
+		"no login":              {"{}", ""},
+		"a tenant":              {"{ http_headers: { X-Scope-OrgID: { values: [payments] } } }", ""},
+		"an encrypted password": {"{ basic_auth: { username: ann, password: db/password } }", "prometheusAuth"},
+	} {
+		text := strings.Replace(string(before), "http://prometheus:9090", server.URL, 1) +
+			"  shop:prometheusAuth: " + tt.auth + "\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stack, err := Open(t.Context(), Options{Stack: "production", Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		login := stack.PrometheusLogin()
+		if (login == nil) != (name == "no login") {
+			t.Errorf("%s: login %v", name, login)
+		}
+		if login == nil {
+			continue
+		}
+		client, address, err := endpoint.Way{Login: login}.Client(stack.Settings.Prometheus)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := client.Get(address)
+		if tt.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			_ = answer.Body.Close()
+			continue
+		}
+		testkit.WantError(t, err, "decrypt the secrets of config "+tt.want, "Pulumi CLI")
+	}
+	if asked != 1 {
+		t.Errorf("%d requests", asked)
 	}
 }
 

@@ -94,7 +94,7 @@ func (s shop) gather(t *testing.T, entries ...ledger.Entry) *Status {
 func (s shop) gatherWith(t *testing.T, config *settings.Settings, entries ...ledger.Entry) *Status {
 	t.Helper()
 	config.Prometheus = s.prometheus.URL
-	r := rollout.New(config, s.Client, func(string) string { return "" })
+	r := rollout.New(config, s.Client, nil, func(string) string { return "" })
 	r.Clock = testkit.Clock(now)
 	if len(entries) > 0 {
 		if _, err := ledger.Write(t.Context(), r.Ledger(), func() time.Time { return now.Add(-time.Hour) },

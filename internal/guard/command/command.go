@@ -22,7 +22,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 
-	"github.com/vextrus/finance-rollout/internal/endpoint"
 	"github.com/vextrus/finance-rollout/internal/guard"
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/smoke"
@@ -33,6 +32,8 @@ const (
 	namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 	// drainFor is how long a rollback may continue after the signal to stop; the pod's grace period is longer.
 	drainFor = 25 * time.Second
+	// mostSecret bounds a file with a secret, in bytes. A login with certificates fits.
+	mostSecret = 256 << 10
 )
 
 // guardFlags are the flags of the command.
@@ -42,6 +43,8 @@ type guardFlags struct {
 	leaderLabel, tokenFile         string
 	smokeKeyFile, smokeOriginFile  string
 	notifyKeys                     string
+	prometheusLoginFile            string
+	alertmanagerLoginFile          string
 	dryRun                         bool
 	verbose                        bool
 }
@@ -77,6 +80,10 @@ connects to the pods' addresses, so it must run in the cluster's network.`,
 	set.StringVar(&flags.smokeOriginFile, "smoke-origin-file", "", "file with an origin that CORS must allow")
 	set.StringVar(&flags.notifyKeys, "notify-keys", "",
 		"folder of files with the keys that sign what webhooks are told; empty to tell none")
+	set.StringVar(&flags.prometheusLoginFile, "prometheus-login-file", "",
+		"file with the http_config for Prometheus; empty for no login")
+	set.StringVar(&flags.alertmanagerLoginFile, "alertmanager-login-file", "",
+		"file with the http_config for Alertmanager; empty for no login")
 	set.BoolVar(&flags.dryRun, "dry-run", false, "report rollbacks and carry none out")
 	set.BoolVarP(&flags.verbose, "verbose", "v", false, "log more")
 	return cmd
@@ -135,9 +142,7 @@ func runGuard(ctx context.Context, flags guardFlags, usage func(error) error) er
 				logger.Warn("cannot label the leader's pod: the webhook's Service may not find it", "error", err)
 			}
 		},
-		Reach: func(text string) (*http.Client, string, error) {
-			return reach(endpoint.Way{Proxy: client, InPod: flags.inPod()}, text)
-		},
+		Reach: flags.reach(client),
 		Smoke: flags.smoke, Token: flags.token(), Key: flags.key(),
 	})
 	logger.Info("starting", "namespace", flags.namespace, "identity", flags.identity, "listen", flags.listen, "dryRun",
@@ -191,16 +196,6 @@ func serveAndWatch(ctx context.Context, server *http.Server, watcher *guard.Guar
 	return err
 }
 
-// reach returns the client and the address of a server.
-func reach(way endpoint.Way, text string) (*http.Client, string, error) {
-	client, address, err := way.Client(text)
-	if err != nil {
-		return nil, "", err
-	}
-	client.Timeout = time.Minute
-	return client, address, nil
-}
-
 // token reads the webhook's token at every call, so that a new token is valid at once; nil for no webhook.
 func (f *guardFlags) token() func() (string, error) {
 	if f.tokenFile == "" {
@@ -250,6 +245,6 @@ func readSmall(name string) (string, error) {
 		return "", fmt.Errorf("read a secret: %w", err)
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, 16<<10))
+	text, err := io.ReadAll(io.LimitReader(file, mostSecret))
 	return strings.TrimSpace(string(text)), err
 }

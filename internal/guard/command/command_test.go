@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/vextrus/finance-rollout/internal/endpoint"
 	"github.com/vextrus/finance-rollout/internal/guard"
 )
 
@@ -88,17 +88,62 @@ func TestANewTokenIsValidAtOnce(t *testing.T) {
 }
 
 func TestReach(t *testing.T) {
+	t.Setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+	flags := guardFlags{}
+	reach := flags.reach(nil)
 	for text, want := range map[string]string{
 		"http://prometheus.example.com:9090/": "http://prometheus.example.com:9090",
 		"monitoring/prometheus-operated:9090": "http://prometheus-operated.monitoring.svc:9090",
 	} {
-		if _, address, err := reach(endpoint.Way{InPod: true}, text); err != nil || address != want {
+		if _, address, err := reach(guard.SourcePrometheus, text); err != nil || address != want {
 			t.Errorf("%s: %s, %v", text, address, err)
 		}
 	}
-	if _, _, err := reach(endpoint.Way{InPod: true}, "prom"); err == nil {
+	if _, _, err := reach(guard.SourcePrometheus, "prom"); err == nil {
 		t.Error("an invalid endpoint is accepted")
 	}
+}
+
+// The kubelet replaces the files of a Secret while the guard runs: a new password counts without a restart.
+func TestEachServerHasItsLogin(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	got := ""
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got = r.Header.Get("Authorization") + r.Header.Get("X-Scope-OrgID")
+	}))
+	t.Cleanup(server.Close)
+	flags := guardFlags{
+		prometheusLoginFile:   write("prometheus", `{"authorization":{"credentials":"0ne"}}`),
+		alertmanagerLoginFile: write("alertmanager", `{"http_headers":{"X-Scope-OrgID":{"values":["payments"]}}}`),
+	}
+	reach := flags.reach(nil)
+	ask := func(source, want string) {
+		t.Helper()
+		client, address, err := reach(source, server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := client.Get(address)
+		if err != nil || got != want {
+			t.Errorf("%s: sent %q, %v; want %q", source, got, err, want)
+			return
+		}
+		_ = answer.Body.Close()
+	}
+	ask(guard.SourcePrometheus, "Bearer 0ne")
+	ask(guard.SourceAlertmanager, "payments")
+	write("prometheus", `{"authorization":{"credentials":"tw0"}}`)
+	ask(guard.SourcePrometheus, "Bearer tw0")
+	flags = guardFlags{}
+	reach = flags.reach(nil)
+	ask(guard.SourcePrometheus, "")
 }
 
 func TestTheHostAndThePodCompleteTheFlags(t *testing.T) {

@@ -118,7 +118,7 @@ func (d *Demo) pushGuard(ctx context.Context) (string, error) {
 	if err := d.compile(ctx, binary, "-s -w", "./cmd/guard"); err != nil {
 		return "", err
 	}
-	built, err := images.Image{Binary: binary, Path: "/bin/rollout"}.Build()
+	built, err := images.Image{Binary: binary, Path: "/bin/rollout", Roots: true}.Build()
 	if err != nil {
 		return "", fmt.Errorf("image of %s: %w", binary, err)
 	}

@@ -60,6 +60,8 @@ type Source struct {
 	Cluster func() (Cluster, error)
 	// Prometheus connects to the server that the gates query.
 	Prometheus func(Cluster) (Server, error)
+	// Alertmanager gets into the Alertmanager of the guard; nil where everybody gets in.
+	Alertmanager endpoint.Login
 	// Image resolves a reference to its digest in the registry.
 	Image func(ctx context.Context, reference string) (string, error)
 	// Staging returns the digest that the verifying stack has recorded.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/cli/preflight"
 	"github.com/vextrus/finance-rollout/internal/endpoint"
+	"github.com/vextrus/finance-rollout/internal/login"
 	"github.com/vextrus/finance-rollout/internal/prometheus"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/testkit"
@@ -202,6 +203,44 @@ func TestGatherChangesNothing(t *testing.T) {
 			!strings.HasPrefix(kind, "services/proxy") {
 			t.Errorf("the checklist asks the cluster to %s", call)
 		}
+	}
+}
+
+// The checklist gets into Prometheus and Alertmanager as the gates and the guard do.
+func TestGatherBehindLogins(t *testing.T) {
+	c, server := newCluster(t)
+	behind := func(header string, next http.Handler) *httptest.Server {
+		demanding := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != header {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			next.ServeHTTP(w, r)
+		}))
+		t.Cleanup(demanding.Close)
+		return demanding
+	}
+	metrics := behind("Bearer t0ken-value", server)
+	alertmanager := behind("Bearer 0ther-value", only(t, "/alertmanager/-/ready", http.StatusOK, ""))
+	token := func(value string) endpoint.Login {
+		return login.New(func(context.Context) (string, error) {
+			return `{"authorization":{"credentials":"` + value + `"}}`, nil
+		})
+	}
+	s := production(t, map[string]string{"prometheus": metrics.URL,
+		"guard": `{"alertmanager":"` + alertmanager.URL + `/alertmanager"}`})
+	from := source(s, c, nil)
+	from.Alertmanager = token("0ther-value")
+	from.Prometheus = func(proxy Cluster) (Server, error) {
+		return prometheus.Connect(endpoint.Way{Proxy: proxy, Login: token("t0ken-value")}, s.Prometheus)
+	}
+	f := Gather(t.Context(), from)
+	if f.Prometheus.Err != nil || f.Alertmanager.Status != http.StatusOK {
+		t.Errorf("prometheus %v, alertmanager %+v", f.Prometheus.Err, f.Alertmanager)
+	}
+	from.Alertmanager = token("wr0ng-value")
+	if f := Gather(t.Context(), from); f.Alertmanager.Status != http.StatusUnauthorized {
+		t.Errorf("with another login: %+v", f.Alertmanager)
 	}
 }
 

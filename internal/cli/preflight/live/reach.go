@@ -126,13 +126,13 @@ func (r *reader) alertmanager(ctx context.Context) {
 	if r.Settings.Guard.Alertmanager == "" {
 		return
 	}
-	r.facts.Alertmanager = preflight.Reached{Address: r.Settings.Guard.Alertmanager}
+	r.facts.Alertmanager = preflight.Reached{Address: endpoint.Shown(r.Settings.Guard.Alertmanager)}
 	at, err := endpoint.Parse(r.Settings.Guard.Alertmanager)
 	if err != nil {
 		r.facts.Alertmanager.Err = err
 		return
 	}
-	r.facts.Alertmanager.Status, r.facts.Alertmanager.Err = r.reach(ctx, at, "/-/ready")
+	r.facts.Alertmanager.Status, r.facts.Alertmanager.Err = r.reach(ctx, at, "/-/ready", r.Alertmanager)
 }
 
 // grafana checks the dashboard.
@@ -155,7 +155,7 @@ func (r *reader) otlp(ctx context.Context) {
 		r.facts.OTLP.Err = err
 		return
 	}
-	r.facts.OTLP.Status, r.facts.OTLP.Err = r.reach(ctx, at, "/v1/traces")
+	r.facts.OTLP.Status, r.facts.OTLP.Err = r.reach(ctx, at, "/v1/traces", nil)
 }
 
 // inCluster parses an address as pods of the namespace resolve it: a Service by its short or full name, or any other
@@ -185,12 +185,12 @@ func inCluster(address, namespace string) (endpoint.Endpoint, error) {
 	return at, err
 }
 
-// reach requests a path of an endpoint, directly or through the API server.
-func (r *reader) reach(ctx context.Context, at endpoint.Endpoint, path string) (int, error) {
-	if at.URL != "" {
+// reach requests a path of an endpoint, directly or through the API server, with a login or without.
+func (r *reader) reach(ctx context.Context, at endpoint.Endpoint, path string, login endpoint.Login) (int, error) {
+	if at.URL != "" && login == nil {
 		return get(ctx, r.HTTP, at.URL+path)
 	}
-	client, base := endpoint.Way{Proxy: r.cluster}.Reach(at)
+	client, base := endpoint.Way{Proxy: r.cluster, Login: login}.Reach(at)
 	return get(ctx, client, base+path)
 }
 
