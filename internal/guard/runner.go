@@ -3,7 +3,6 @@ package guard
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,8 +38,10 @@ type runner struct {
 
 	loop
 	results chan scraped
-	// courier tells the webhooks; nil where there are none.
-	courier *notify.Courier
+	// courier tells the webhooks; nil where there are none. Quiet is closed when it has ended, before is that of the
+	// runner before this one; nil for none.
+	courier       *notify.Courier
+	quiet, before chan struct{}
 
 	view    view
 	record  record
@@ -86,6 +87,7 @@ func newRunner(g *Guard, source *corev1.ConfigMap, config Config) (*runner, erro
 		guard: g, config: config, version: source.ResourceVersion, text: source.Data[ConfigKey], counted: counted,
 		log:  g.options.Logger.With("rollout", config.Spec.App, "release", config.Release),
 		loop: newLoop(), results: make(chan scraped, 64), view: newView(), actions: newActions(),
+		quiet: make(chan struct{}),
 	}
 	r.courier = r.newCourier()
 	return r, nil
@@ -107,9 +109,7 @@ func (r *runner) run(ctx context.Context) {
 	defer ticker.Stop()
 	r.view.lastSeen = r.now()
 	go r.askAlerts(ctx)
-	var telling sync.WaitGroup
-	defer telling.Wait()
-	telling.Go(func() { r.courier.Run(ctx) })
+	r.deliver(ctx)
 	r.refresh(ctx)
 	for {
 		select {

@@ -163,7 +163,8 @@ func (w *world) guarded(change ...func(*Config)) (*Guard, *prometheus.Registry) 
 		Identity: "one", Cluster: w, Registry: registry, Logger: slog.New(slog.DiscardHandler), Now: w.now,
 		Watch: func(_ context.Context, changed func()) (Objects, error) { w.changed = changed; return w, nil },
 		Lead:  func(ctx context.Context, lead func(context.Context), _ func(string)) error { lead(ctx); return nil },
-		Key:   w.key, Reach: func(string) (*http.Client, string, error) { return nil, "", errors.New("no server in this test") },
+		Key:   w.key,
+		Reach: func(string) (*http.Client, string, error) { return nil, "", errors.New("no server in this test") },
 	})
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
