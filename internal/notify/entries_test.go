@@ -241,15 +241,15 @@ func TestTheOutcomeIsReadAsItIsWritten(t *testing.T) {
 }
 
 func TestTextsOfOutsideAreRedacted(t *testing.T) {
-	const secret = "postgres://app:hunter2-s3cret@db/finance"
-	entries := []ledger.Entry{entered(), begun(), rolledBack("cannot reach " + secret),
-		{Kind: ledger.LatchReleased, Reason: secret, Who: "ann " + secret}, {Kind: ledger.Attested, Link: secret}}
+	const address = "postgres://app:hunter2-s3cret@db/finance"
+	entries := []ledger.Entry{entered(), begun(), rolledBack("cannot reach " + address),
+		{Kind: ledger.LatchReleased, Reason: address, Who: "ann " + address}, {Kind: ledger.Attested, Link: address}}
 	for _, recorded := range about().Events(history(t, entries...), 0) {
 		if text := string(body(t, recorded.Event)); strings.Contains(text, "hunter2") {
 			t.Errorf("%s holds a secret: %s", recorded.Event.Name(), text)
 		}
 	}
-	if event := about().Of(State{Name: names.EventNeedsReview, Reason: secret}); strings.Contains(string(body(t, event)),
+	if event := about().Of(State{Name: names.EventNeedsReview, Reason: address}); strings.Contains(string(body(t, event)),
 		"hunter2") {
 		t.Error("a state holds a secret")
 	}
