@@ -174,7 +174,8 @@ func TestGuardWithKeysAlone(t *testing.T) {
 	if err := run(t, r, newGuard(args)); err != nil {
 		t.Fatal(err)
 	}
-	if at := r.path(t, typeDeployment+"/guard", "spec.template.spec.containers[0].volumeMounts[0].mountPath"); at != guardFiles {
+	at := r.path(t, typeDeployment+"/guard", "spec.template.spec.containers[0].volumeMounts[0].mountPath")
+	if at != guardFiles {
 		t.Errorf("mounted at %v", at)
 	}
 }

@@ -49,7 +49,9 @@ func TestTheRelayTakesWhatTheRolloutSends(t *testing.T) {
 	relay := httptest.NewServer(newRelay([]byte(key), targets, time.Now))
 	defer relay.Close()
 	send := func(with, name string) error {
-		sender := notify.Sender{Now: time.Now, Key: func(context.Context, string) ([]byte, error) { return []byte(with), nil }}
+		sender := notify.Sender{Now: time.Now, Key: func(context.Context, string) ([]byte, error) {
+			return []byte(with), nil
+		}}
 		return sender.Send(t.Context(), notify.Webhook{URL: relay.URL}, about.Of(stateOf(name)))
 	}
 	if err := send("another key", names.EventRolledBack); err == nil || len(bodies) > 0 {

@@ -68,7 +68,7 @@ func (w *world) ConfigMaps(_, value string) []*corev1.ConfigMap {
 		return nil
 	}
 	return []*corev1.ConfigMap{{ObjectMeta: metav1.ObjectMeta{Name: "finance-guard", Namespace: space,
-		ResourceVersion: "1"}, Data: data}}
+		ResourceVersion: strconv.Itoa(len(data[ConfigKey]))}, Data: data}}
 }
 
 func (w *world) ConfigMapVersion(string, string) string {

@@ -92,7 +92,7 @@ type Guard struct {
 
 	heads heads
 
-	// background counts the rollbacks that run.
+	// background counts the rollbacks that run, and what tells webhooks.
 	background sync.WaitGroup
 
 	mu      sync.Mutex
@@ -250,6 +250,9 @@ func (g *Guard) start(ctx context.Context, running *sync.WaitGroup, source *core
 		g.metrics.errors.WithLabelValues(source.Name, SourceConfig).Inc()
 		g.options.Logger.Error("cannot use the configuration", "configmap", source.Name, "error", err)
 		return
+	}
+	if before != nil {
+		runner.before = before.quiet
 	}
 	ctx, runner.stop = context.WithCancel(ctx)
 	g.runners[source.Name] = runner

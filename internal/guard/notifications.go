@@ -34,6 +34,18 @@ func (r *runner) newCourier() *notify.Courier {
 	})
 }
 
+// deliver tells the webhooks beside the loop until the context ends. It begins when the runner before this one has kept
+// how far it is; the loop waits for neither.
+func (r *runner) deliver(ctx context.Context) {
+	r.guard.background.Go(func() {
+		defer close(r.quiet)
+		if r.before != nil {
+			<-r.before
+		}
+		r.courier.Run(ctx)
+	})
+}
+
 // reportDelivery reports a try to tell a webhook. It runs beside the loop and uses nothing that belongs to it.
 func (r *runner) reportDelivery(report notify.Report) {
 	if report.Outcome == "" {

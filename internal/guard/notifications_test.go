@@ -152,6 +152,42 @@ func TestTheGuardTellsOfAReviewOnce(t *testing.T) {
 	}
 }
 
+// Another configuration starts another runner, which goes on where the one before it ended.
+func TestANewConfigurationGoesOnTelling(t *testing.T) {
+	t.Parallel()
+	w, box := newWorld(t, 3, 1), newInbox(t, http.StatusOK)
+	w.signing()
+	w.record(reached())
+	w.guarded(to(box))
+	w.eventually("the first event", func() bool { return len(box.names()) == 1 })
+	w.mu.Lock()
+	config, err := ParseConfig(w.configs["finance-guard"][ConfigKey])
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.DashboardURL = "https://grafana.example.com/d/finance-v2"
+	raw, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.configs["finance-guard"] = map[string]string{ConfigKey: string(raw)}
+	w.mu.Unlock()
+	w.changed()
+	w.eventually("an event of the new configuration", func() bool {
+		w.record(ledger.Entry{Kind: ledger.Attested, Name: "sign-off"})
+		return box.last().Data.DashboardURL != ""
+	})
+	box.mu.Lock()
+	defer box.mu.Unlock()
+	ids := map[string]bool{}
+	for _, event := range box.events {
+		ids[event.ID] = true
+	}
+	if len(ids) != len(box.events) {
+		t.Errorf("of %d events, %d have an id of their own", len(box.events), len(ids))
+	}
+}
+
 // A guard that an operator runs by hand holds no keys. The guards in the cluster tell.
 func TestAGuardWithoutKeysTellsNobody(t *testing.T) {
 	t.Parallel()

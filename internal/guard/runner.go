@@ -3,7 +3,6 @@ package guard
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,8 +37,10 @@ type runner struct {
 
 	loop
 	results chan scraped
-	// courier tells the webhooks; nil where there are none.
-	courier *notify.Courier
+	// courier tells the webhooks; nil where there are none. Quiet is closed when it has ended, before is that of the
+	// runner before this one; nil for none.
+	courier       *notify.Courier
+	quiet, before chan struct{}
 
 	view      view
 	record    record
@@ -87,6 +88,7 @@ func newRunner(g *Guard, source *corev1.ConfigMap, config Config) (*runner, erro
 		log:  g.options.Logger.With("rollout", config.Spec.App, "release", config.Release),
 		loop: newLoop(), results: make(chan scraped, 64), view: newView(), actions: newActions(),
 		isolation: isolation{policy: quarantine.DefaultPolicy()},
+		quiet:     make(chan struct{}),
 	}
 	r.courier = r.newCourier()
 	return r, nil
@@ -108,9 +110,7 @@ func (r *runner) run(ctx context.Context) {
 	defer ticker.Stop()
 	r.view.sight.restart(r.now())
 	go r.askPrometheus(ctx)
-	var telling sync.WaitGroup
-	defer telling.Wait()
-	telling.Go(func() { r.courier.Run(ctx) })
+	r.deliver(ctx)
 	r.refresh(ctx)
 	for {
 		select {

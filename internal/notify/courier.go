@@ -283,9 +283,8 @@ func (l *line) deliver(ctx context.Context, event Event) bool {
 			}
 		}
 		return struct{}{}, err
-	}, backoff.WithBackOff(l.backOff()), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
-		l.report(event, Retried, tries, err)
-	}))
+	}, backoff.WithBackOff(l.backOff()), backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, _ time.Duration) { l.report(event, Retried, tries, err) }))
 	status, refused := errors.AsType[*StatusError](err)
 	switch {
 	case err == nil:

@@ -163,7 +163,8 @@ func TestEveryKindIsToldOrHasAReason(t *testing.T) {
 		t.Errorf("neither told nor listed with a reason, or both: %v", missing)
 	}
 	for kind := range silent() {
-		if recorded := about().Events(history(t, ledger.Entry{Kind: kind, Verdict: "fail", Reason: "x", To: 10}), 0); len(recorded) > 0 {
+		entry := ledger.Entry{Kind: kind, Verdict: "fail", Reason: "x", To: 10}
+		if recorded := about().Events(history(t, entry), 0); len(recorded) > 0 {
 			t.Errorf("%s makes %v", kind, eventNames(recorded))
 		}
 	}
@@ -200,7 +201,8 @@ func TestTheEventOfARollback(t *testing.T) {
 				Failed: "error rate 4 % > 1 %", Incomplete: "restore stable: not done",
 				Evidence: &Evidence{ConfigMap: "finance-evidence-1", Namespace: "vextrus-production",
 					Command: "rollout evidence -s production"},
-				Retry: Retry{Earliest: noon.Add(3*time.Minute + 7*24*time.Hour), Change: recorded[0].Event.Data.Rollback.Retry.Change},
+				Retry: Retry{Earliest: noon.Add(3*time.Minute + 7*24*time.Hour),
+					Change: recorded[0].Event.Data.Rollback.Retry.Change},
 			},
 			DashboardURL: "https://grafana.example.com/d/finance-week1", RunbookURL: "https://runbook.example.com",
 		},
@@ -220,11 +222,14 @@ func TestTheOutcomeIsReadAsItIsWritten(t *testing.T) {
 		outcome rollback.Outcome
 		want    [3]string
 	}{
-		"clean":               {rollback.Outcome{Reason: "errors"}, [3]string{"errors"}},
-		"with evidence":       {rollback.Outcome{Reason: "errors", Evidence: "e-1"}, [3]string{"errors", "e-1"}},
-		"with a failed step":  {rollback.Outcome{Reason: "errors", Steps: failed}, [3]string{"errors", "", "restore stable: quota"}},
-		"with both":           {rollback.Outcome{Reason: "a; b", Evidence: "e-1", Steps: failed}, [3]string{"a; b", "e-1", "restore stable: quota"}},
-		"a reason like it is": {rollback.Outcome{Reason: "no; evidence in logs", Evidence: "e-1"}, [3]string{"no; evidence in logs", "e-1"}},
+		"clean":         {rollback.Outcome{Reason: "errors"}, [3]string{"errors"}},
+		"with evidence": {rollback.Outcome{Reason: "errors", Evidence: "e-1"}, [3]string{"errors", "e-1"}},
+		"with a failed step": {rollback.Outcome{Reason: "errors", Steps: failed},
+			[3]string{"errors", "", "restore stable: quota"}},
+		"with both": {rollback.Outcome{Reason: "a; b", Evidence: "e-1", Steps: failed},
+			[3]string{"a; b", "e-1", "restore stable: quota"}},
+		"a reason like it is": {rollback.Outcome{Reason: "no; evidence in logs", Evidence: "e-1"},
+			[3]string{"no; evidence in logs", "e-1"}},
 	} {
 		memory := &store.Memory{}
 		recorder := rollback.InLedger{Store: memory, Now: func() time.Time { return noon }, Image: onTrial}
@@ -240,21 +245,22 @@ func TestTheOutcomeIsReadAsItIsWritten(t *testing.T) {
 }
 
 func TestTextsOfOutsideAreRedacted(t *testing.T) {
-	const secret = "postgres://app:hunter2-s3cret@db/finance"
-	entries := []ledger.Entry{entered(), begun(), rolledBack("cannot reach " + secret),
-		{Kind: ledger.LatchReleased, Reason: secret, Who: "ann " + secret}, {Kind: ledger.Attested, Link: secret}}
+	const address = "postgres://app:hunter2-s3cret@db/finance"
+	entries := []ledger.Entry{entered(), begun(), rolledBack("cannot reach " + address),
+		{Kind: ledger.LatchReleased, Reason: address, Who: "ann " + address}, {Kind: ledger.Attested, Link: address}}
 	for _, recorded := range about().Events(history(t, entries...), 0) {
 		if text := string(body(t, recorded.Event)); strings.Contains(text, "hunter2") {
 			t.Errorf("%s holds a secret: %s", recorded.Event.Name(), text)
 		}
 	}
-	if event := about().Of(State{Name: names.EventNeedsReview, Reason: secret}); strings.Contains(string(body(t, event)),
+	if event := about().Of(State{Name: names.EventNeedsReview, Reason: address}); strings.Contains(string(body(t, event)),
 		"hunter2") {
 		t.Error("a state holds a secret")
 	}
 }
 
-// A receiver drops the ids that it knows: the same entry has the same id, also after compaction, and no two entries share one.
+// A receiver drops the ids that it knows: the same entry has the same id, also after compaction, and no two entries
+// share one.
 func TestIDs(t *testing.T) {
 	memory := &store.Memory{}
 	memory.Write(t, noon, entered())
@@ -264,11 +270,11 @@ func TestIDs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := map[int]string{}
+		bySeq := map[int]string{}
 		for _, recorded := range about().Events(read, 0) {
-			found[recorded.Seq] = recorded.Event.ID
+			bySeq[recorded.Seq] = recorded.Event.ID
 		}
-		return found
+		return bySeq
 	}
 	first, again := ids(), ids()
 	if len(first) != 2 || first[1] == first[3] {

@@ -126,7 +126,8 @@ func (t *Telling) Save(ctx context.Context, data map[string]string, version stri
 	t.mu.Unlock()
 	history, err := ledger.Parse(data)
 	if err != nil || !known {
-		return nil //nolint:nilerr // the write succeeded, and the next reader reports a ledger that cannot be read
+		// The write succeeded. The next reader reports a ledger that cannot be read.
+		return nil
 	}
 	t.once.tell(ctx, func(about About) []Event {
 		var events []Event

@@ -196,7 +196,8 @@ func TestTheGuardIsToldOfTheWebhooks(t *testing.T) {
 	const key = "hmac-k3y-of-the-relay"
 	config := guardedConfig("notify", `{"authorities":"authorities/ca.crt","webhooks":[
 		{"url":"https://relay.example.com/events","secret":"notify/hmac-key","events":["rolled-back"]}]}`)
-	config["secrets"] = strings.Replace(config["secrets"], `{"finance-db"`, `{"notify":{"hmac-key":"`+key+`"},"finance-db"`, 1)
+	config["secrets"] = strings.Replace(config["secrets"], `{"finance-db"`,
+		`{"notify":{"hmac-key":"`+key+`"},"finance-db"`, 1)
 	w, without := newWorld(), newWorld()
 	if err := w.run(t, "production", config); err != nil {
 		t.Fatal(err)

@@ -52,7 +52,11 @@ func TestThePoliciesHoldForWhatTheProgramMakes(t *testing.T) {
 		}},
 		"long shutdown": {stack: "production",
 			config: map[string]string{"shutdown": `{"gracePeriodSeconds":60,"preStopSeconds":20}`}},
-		"by a route":         {stack: "production", config: gatewayConfig(30)},
+		"by a route": {stack: "production", config: gatewayConfig(30)},
+		"with webhooks": {stack: "production", config: guardedConfig("secrets",
+			strings.Replace(productionConfig()["secrets"], `{"finance-db"`, `{"notify":{"hmac-key":"k3y"},"finance-db"`, 1),
+			"notify", `{"authorities":"authorities/ca.crt","webhooks":[
+				{"url":"http://relay.monitoring.svc:8080/events","secret":"notify/hmac-key"}]}`)},
 		"by a route, scaled": {stack: "production", config: autoscaled(gatewayConfig(30))},
 	}
 	for name, tt := range tests {

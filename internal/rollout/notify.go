@@ -62,9 +62,10 @@ func (r *Rollout) openSender(ctx context.Context) (notify.About, notify.Sender, 
 		value, _ := s.Secret(webhook.Secret)
 		keys[webhook.KeyName()] = []byte(value.Reveal())
 	}
-	return about, notify.Sender{Now: r.Clock.Now, Key: func(_ context.Context, name string) ([]byte, error) {
-		return keys[name], nil
-	}}, nil
+	return about, notify.Sender{
+		Now: r.Clock.Now, Transport: r.webhookTransport(),
+		Key: func(_ context.Context, name string) ([]byte, error) { return keys[name], nil },
+	}, nil
 }
 
 // Refused tells the webhooks that a move was refused. The ledger holds no refusal, so that whoever was refused tells of

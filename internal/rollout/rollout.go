@@ -68,8 +68,8 @@ func (r *Rollout) With(s *settings.Settings) *Rollout {
 	return &changed
 }
 
-// Ledger is the store of the rollout's history. Where webhooks are to be told and no guard does it, the store tells them
-// of what is written.
+// Ledger is the store of the rollout's history. Where webhooks are to be told and no guard does it, the store tells
+// them of what is written.
 func (r *Rollout) Ledger() ledger.Store {
 	store := LedgerIn(r.Cluster, r.Settings)
 	if once := r.once(); once != nil && !r.Settings.IsGuarded() {

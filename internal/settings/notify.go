@@ -35,7 +35,8 @@ func (w Webhook) KeyName() string { return w.Secret.Secret + "_" + w.Secret.Key 
 // SignsOnly reports whether an entry of the secrets is the key of webhooks and nothing else: no pod of the service gets
 // it, and a new value of it replaces none.
 func (s *Settings) SignsOnly(ref SecretRef) bool {
-	return slices.ContainsFunc(s.notifyUses(), func(use secretUse) bool { return use.ref == ref }) && s.serviceUse(ref) == ""
+	signs := slices.ContainsFunc(s.notifyUses(), func(use secretUse) bool { return use.ref == ref })
+	return signs && s.serviceUse(ref) == ""
 }
 
 // serviceUse is what else than a webhook needs an entry of the secrets; empty for nothing.
