@@ -31,14 +31,14 @@ func TestConfiguredLimits(t *testing.T) {
 		configured map[string]any
 		violations int
 	}{
-		"no limit of the processor": {"pod-resources", unthrottled, nil, 1},
-		"only memory is limited":    {"pod-resources", unthrottled, map[string]any{"limited": []any{"memory"}}, 0},
-		"registry not allowed":      {"image-registry", image, nil, 1},
-		"registry allowed":          {"image-registry", image, map[string]any{"registries": []any{"registry.example.com/"}}, 0},
-		"no stage":                  {"weight-on-stage", weight, nil, 1},
-		"a stage of the stack":      {"weight-on-stage", weight, map[string]any{"stages": []any{25.0, 100.0}}, 0},
-		"time enough":               {"pod-grace-period", grace, nil, 0},
-		"more time is asked for":    {"pod-grace-period", grace, map[string]any{"seconds": 15.0}, 1},
+		"no CPU limit":           {"pod-resources", unthrottled, nil, 1},
+		"memory is limited":      {"pod-resources", unthrottled, map[string]any{"limited": []any{"memory"}}, 0},
+		"registry not allowed":   {"image-registry", image, nil, 1},
+		"registry allowed":       {"image-registry", image, map[string]any{"registries": []any{"registry.example.com/"}}, 0},
+		"no stage":               {"weight-on-stage", weight, nil, 1},
+		"a stage of the stack":   {"weight-on-stage", weight, map[string]any{"stages": []any{25.0, 100.0}}, 0},
+		"time enough":            {"pod-grace-period", grace, nil, 0},
+		"more time is asked for": {"pod-grace-period", grace, map[string]any{"seconds": 15.0}, 1},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
