@@ -20,7 +20,7 @@ const (
 	// are there can take its requests. Above it, fast evidence rolls back, which keeps the capacity.
 	quarantineMost = 30
 	// readmittedFor is how long after a readmission a guard that starts anew still takes the canary for one on trial.
-	readmittedFor = time.Hour
+	readmittedFor = 24 * time.Hour
 )
 
 // provenCap bounds the evidence that convicts in spite of bursts.
@@ -32,6 +32,8 @@ type isolation struct {
 	// image is the canary that the state is about; empty until the ledger was read.
 	image string
 	state quarantine.State
+	// opening is whether all pods return to traffic, until they are there.
+	opening bool
 	// busy is whether an entry or a label is being written.
 	busy bool
 }
@@ -81,7 +83,7 @@ func (r *runner) quarantine(ctx context.Context, state quarantine.State, until t
 				r.failed(ctx, SourceLedger, err)
 				r.rollBack(ctx, finding)
 			case noted:
-				r.isolation.state = state
+				r.isolation.state, r.isolation.opening = state, false
 				r.guard.metrics.quarantines.WithLabelValues(r.name()).Inc()
 				r.announce(ctx, kube.Warning, "CanaryQuarantined", fmt.Sprintf("%s is out of traffic until %s, offence %d: %s",
 					r.config.Release, until.UTC().Format(time.RFC3339), state.Offences, finding.Reason))
@@ -111,6 +113,7 @@ func (r *runner) tendQuarantine(ctx context.Context) {
 		return
 	}
 	r.isolation.state = next
+	r.isolation.opening = r.isolation.opening || action.Verb == quarantine.AdmitAll
 	r.guard.metrics.quarantined.WithLabelValues(r.name()).Set(flag(next.Phase == quarantine.Quarantined))
 	r.followQuarantine(ctx)
 }
@@ -175,7 +178,7 @@ func (r *runner) restore() {
 	if r.isolation.image == image {
 		return
 	}
-	r.isolation.image, r.isolation.state = image, quarantine.State{}
+	r.isolation.image, r.isolation.state, r.isolation.opening = image, quarantine.State{}, false
 	out, in := r.record.state.Quarantine, r.record.state.Readmission
 	switch {
 	case out != nil && out.Image == image:
@@ -187,19 +190,17 @@ func (r *runner) restore() {
 }
 
 // followQuarantine labels the canary's pods as its phase wants them: none of them takes requests in quarantine, at
-// least one in a trial, and all in a probation. Pods that appear meanwhile follow with the next look.
+// least one in a trial, and all afterwards. What fails, and pods that appear meanwhile, follow with the next look.
 func (r *runner) followQuarantine(ctx context.Context) {
 	var pods []string
-	value := names.Enabled
-	switch r.isolation.state.Phase {
-	case quarantine.Quarantined:
+	value, isolated := names.Enabled, podNames(r.view.isolated())
+	switch phase := r.isolation.state.Phase; {
+	case phase == quarantine.Quarantined:
 		value, pods = names.Isolated, podNames(r.view.inTraffic())
-	case quarantine.Trial:
-		if len(r.view.inTraffic()) == 0 {
-			pods = podNames(r.view.isolated())[:min(len(r.view.isolated()), 1)]
-		}
-	case quarantine.Probation:
-		pods = podNames(r.view.isolated())
+	case r.isolation.opening:
+		pods, r.isolation.opening = isolated, len(isolated) > 0
+	case phase == quarantine.Trial && len(r.view.inTraffic()) == 0:
+		pods = isolated[:min(len(isolated), 1)]
 	}
 	if len(pods) == 0 || r.isolation.busy {
 		return

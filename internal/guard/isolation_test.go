@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
@@ -31,11 +33,12 @@ func (w *world) failUntil(kinds string) {
 func (w *world) pass(d time.Duration) { w.skew.Add(int64(d)) }
 
 // watchedWell starts a guard over a canary that has served well.
-func (w *world) watchedWell() {
+func (w *world) watchedWell() *prometheus.Registry {
 	w.t.Helper()
 	_, registry := w.guarded(quarantined)
 	w.customers(1, 0, 0)
 	w.eventually("looks", func() bool { return requests(w.t, registry) > 20 })
+	return registry
 }
 
 func TestABadCanaryIsQuarantinedTwiceAndThenRolledBack(t *testing.T) {
@@ -63,11 +66,14 @@ func TestACanaryThatHadABurstComesBackPodByPod(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3, 2)
 	w.record(reached())
-	w.watchedWell()
+	registry := w.watchedWell()
 	w.failUntil("quarantined")
 	w.eventually("out of traffic", func() bool { return w.enabled() == 0 })
 	w.pass(time.Minute)
 	w.eventually("one pod", func() bool { return w.enabled() == 1 })
+	// It serves its probation on trial already: all pods have to return nevertheless.
+	w.eventually("the evidence begins anew", func() bool { return requests(t, registry) < 50 })
+	w.eventually("the probation is over", func() bool { return requests(t, registry) > 60 })
 	w.pass(30 * time.Second)
 	w.eventually("all pods", func() bool { return w.enabled() == 2 })
 	time.Sleep(time.Second) // further looks

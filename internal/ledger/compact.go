@@ -7,7 +7,7 @@ import (
 
 // Sizes of the history in bytes. A ConfigMap holds 1 MiB.
 const (
-	// softLimit is the size above which checkpoints and extensions of soaks are folded.
+	// softLimit is the size above which checkpoints and extensions of soaks, and quarantines of ended ones, are folded.
 	softLimit = 128 << 10
 	// hardLimit is the size above which ordinary entries are refused. The rest is a reserve for rollbacks, which must
 	// always be recorded.
@@ -39,14 +39,17 @@ func (l *Ledger) fitted(safety bool) (*Ledger, error) {
 	return folded, nil
 }
 
-// folded replaces the checkpoints of each soak by one entry, and its extensions by another, and renews the checksums.
-// The newest ones of the running soak stay as they are. Smoke tests of earlier soaks are dropped: nothing reads them.
+// folded replaces the checkpoints of each soak by one entry, its extensions by another, and where the soak is over its
+// quarantines by a third, and renews the checksums. The newest checkpoints of the running soak, and its quarantines,
+// whose time counts, stay as they are. Smoke tests of earlier soaks are dropped: nothing reads them.
 func (l *Ledger) folded() (*Ledger, error) {
-	running, tests := l.unfolded(), l.smokeTestsFrom()
+	running, tests, start := l.unfolded(), l.smokeTestsFrom(), l.soakStart()
 	var f folder
 	for _, entry := range l.entries {
 		switch {
 		case entry.Kind == SmokeTested && entry.Seq < tests:
+		case entry.quarantine() && entry.Seq < start:
+			f.quarantine(entry)
 		case !entry.foldable() || entry.Seq >= running:
 			f.keep(entry)
 		case entry.Kind == Extended:
@@ -100,6 +103,8 @@ type folder struct {
 	kept []Entry
 	// checkpoints and extensions are the entries that the soak at hand is folded into; nil while there is none.
 	checkpoints, extensions *Entry
+	// quarantines is the entry for those that have ended, open is one that has not; nil while there is none.
+	quarantines, open *Entry
 }
 
 // fold adds an entry to the one that replaces those before it.
@@ -118,6 +123,30 @@ func (f *folder) fold(into *Entry, entry Entry, add func(into, entry Entry) Entr
 	return &sum
 }
 
+// quarantine adds an entry of a soak that is over. A quarantine and its end belong together; one without the other is
+// kept.
+func (f *folder) quarantine(entry Entry) {
+	switch {
+	case entry.Kind == Quarantines:
+		f.quarantines = f.fold(f.quarantines, entry, foldQuarantines)
+	case entry.Kind == Quarantined && f.open == nil:
+		f.open = &entry
+	case entry.Kind == Readmitted && f.open != nil:
+		pair := entry
+		pair.Kind, pair.Time, pair.Until, pair.Folded = Quarantines, f.open.Time, &entry.Time, 1
+		pair.Took, pair.Offence, pair.Reason, pair.line = entry.Time.Sub(f.open.Time).Milliseconds(), 0, "", ""
+		f.open, f.quarantines = nil, f.fold(f.quarantines, pair, foldQuarantines)
+	default:
+		f.keep(entry)
+	}
+}
+
+func foldQuarantines(into, more Entry) Entry {
+	into.Seq, into.Until = more.Seq, more.Until
+	into.Folded, into.Took = into.Folded+more.Folded, into.Took+more.Took
+	return into
+}
+
 // keep ends the soak at hand and keeps an entry as it is.
 func (f *folder) keep(entry Entry) {
 	f.close()
@@ -126,16 +155,15 @@ func (f *folder) keep(entry Entry) {
 
 // close keeps what the soak at hand was folded into, in the order of the numbers.
 func (f *folder) close() {
-	first, second := f.checkpoints, f.extensions
-	if first != nil && second != nil && first.Seq > second.Seq {
-		first, second = second, first
-	}
-	for _, entry := range []*Entry{first, second} {
+	var closed []Entry
+	for _, entry := range []*Entry{f.checkpoints, f.extensions, f.quarantines, f.open} {
 		if entry != nil {
-			f.kept = append(f.kept, *entry)
+			closed = append(closed, *entry)
 		}
 	}
-	f.checkpoints, f.extensions = nil, nil
+	slices.SortFunc(closed, func(a, b Entry) int { return a.Seq - b.Seq })
+	f.kept = append(f.kept, closed...)
+	f.checkpoints, f.extensions, f.quarantines, f.open = nil, nil, nil, nil
 }
 
 // foldCheckpoint keeps the worst verdict.

@@ -38,6 +38,8 @@ const (
 	Quarantined Kind = "quarantined"
 	// Readmitted: the canary is let into traffic again after a quarantine.
 	Readmitted Kind = "readmitted"
+	// Quarantines replaces the ended quarantines of a soak that is over when the ledger is compacted.
+	Quarantines Kind = "quarantines"
 	// LatchReleased: somebody allowed the image again, with a reason.
 	LatchReleased Kind = "latch-released"
 	// Overridden: somebody allowed a shift that the gate refused, with a reason.
@@ -85,7 +87,8 @@ type Entry struct {
 	// Name and Link are those of an attestation.
 	Name string `json:"name,omitempty"`
 	Link string `json:"link,omitempty"`
-	// Took is the time in milliseconds until no endpoint of the canary was left in a rehearsed rollback.
+	// Took is the time in milliseconds until no endpoint of the canary was left in a rehearsed rollback, or in all of the
+	// quarantines that an entry replaces.
 	Took int64 `json:"took,omitempty"`
 
 	Verdict string `json:"verdict,omitempty"`
@@ -97,9 +100,9 @@ type Entry struct {
 	Terms *Terms `json:"terms,omitempty"`
 	// Soaked is the soaked time at a checkpoint or an extension, in seconds.
 	Soaked int64 `json:"soaked,omitempty"`
-	// Folded is the number of checkpoints or extensions that a folded entry replaces, and Until the time of the last one.
-	// For an attestation, Until is its expiry, and for a quarantine its planned end. For SmokeTested, Since and Until are
-	// the first and the last request.
+	// Folded is the number of checkpoints, extensions or quarantines that a folded entry replaces, and Until the time of
+	// the last one. For an attestation, Until is its expiry, and for a quarantine its planned end. For SmokeTested, Since
+	// and Until are the first and the last request.
 	Folded int        `json:"folded,omitempty"`
 	Since  *time.Time `json:"since,omitempty"`
 	Until  *time.Time `json:"until,omitempty"`
@@ -134,6 +137,11 @@ func (e Entry) Author() string {
 // foldable reports whether compaction may fold the entry with others of its soak. All others are decisions, which stay.
 func (e Entry) foldable() bool {
 	return e.Kind == Checkpoint || e.Kind == Checkpoints || e.Kind == Extended
+}
+
+// quarantine reports whether the entry is about a quarantine, which compaction folds when its soak is over.
+func (e Entry) quarantine() bool {
+	return e.Kind == Quarantined || e.Kind == Readmitted || e.Kind == Quarantines
 }
 
 // safety reports whether the entry keeps a bad image out of traffic. Such an entry may use the ledger's reserve.

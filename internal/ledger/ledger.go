@@ -187,6 +187,8 @@ func (e Entry) Describe() string {
 		if e.Until != nil {
 			parts = append(parts, "until", e.Until.Format(time.RFC3339))
 		}
+	case Quarantines:
+		parts = append(parts, strconv.Itoa(e.Folded), "for", (time.Duration(e.Took) * time.Millisecond).String())
 	case Rehearsed:
 		parts = append(parts, "in", e.Stack, "in", (time.Duration(e.Took) * time.Millisecond).String())
 	}

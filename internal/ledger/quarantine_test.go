@@ -60,3 +60,56 @@ func TestStateOfAQuarantine(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// A bursty service is quarantined often in a soak: the ledger has room for many soaks.
+func TestManyQuarantinesFit(t *testing.T) {
+	store, now := &memory{}, clock()
+	pair := []Entry{{Kind: Quarantined, Release: "v2", Image: onTrial, Offence: 1,
+		Who: "guard/finance-service-guard-84dcdf5", Reason: strings.Repeat("7 of 20 requests failed; ", 12)},
+		{Kind: Readmitted, Release: "v2", Image: onTrial, Offence: 1}}
+	const soaks, each = 5, 50
+	var history *Ledger
+	for soak := range soaks {
+		weight := 10 + 10*(soak%2)
+		write(t, store, now, begun(onTrial, 0, weight), reached(onTrial, weight), Entry{Kind: Checkpoint, Verdict: "pass"})
+		for range each {
+			history = write(t, store, now, pair...)
+		}
+	}
+	if size := len(store.data[keyHistory]); size > softLimit {
+		t.Errorf("%d KiB", size>>10)
+	}
+	count, out := 0, time.Duration(0)
+	for _, entry := range history.Entries() {
+		switch entry.Kind {
+		case Quarantines:
+			count, out = count+entry.Folded, out+time.Duration(entry.Took)*time.Millisecond
+		case Readmitted:
+			count, out = count+1, out+time.Minute
+		}
+	}
+	if count != soaks*each || out != soaks*each*time.Minute {
+		t.Errorf("%d quarantines of %v are left of %d", count, out, soaks*each)
+	}
+	if got := history.State().Isolated; got != each*time.Minute {
+		t.Errorf("the running soak was out for %v", got)
+	}
+}
+
+// A quarantine that goes on while the stage changes is not folded: its end belongs to the next soak.
+func TestAnOpenQuarantineIsKept(t *testing.T) {
+	store, now := &memory{}, clock()
+	open := Entry{Kind: Quarantined, Image: onTrial, Offence: 1}
+	history := write(t, store, now, reached(onTrial, 10), open, Entry{Kind: Checkpoint, Verdict: "pass"},
+		reached(onTrial, 30), Entry{Kind: Readmitted, Image: onTrial})
+	folded, err := history.folded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := folded.State().Isolated, history.State().Isolated; got != want || got == 0 {
+		t.Errorf("out for %v, before it was compacted for %v", got, want)
+	}
+	if _, err := Parse(folded.data()); err != nil {
+		t.Error(err)
+	}
+}

@@ -67,6 +67,9 @@ func describe(entry ledger.Entry) Line {
 		if entry.Until != nil {
 			line.What += ", until " + moment(*entry.Until)
 		}
+	case ledger.Quarantines:
+		line.What, line.Tone = fmt.Sprintf("%d quarantines, %v in all", entry.Folded,
+			(time.Duration(entry.Took)*time.Millisecond).Round(time.Second)), Warn
 	case ledger.Readmitted:
 		line.What, line.Tone = "readmitted", Good
 	case ledger.RollbackBegun:
