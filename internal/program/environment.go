@@ -68,7 +68,7 @@ func (p *program) makeProvider() error {
 func (p *program) environmentArgs(pullName string) *components.EnvironmentArgs {
 	args := &components.EnvironmentArgs{
 		App: p.settings.App, Environment: p.settings.Environment, Namespace: p.settings.Namespace, Stack: ownerOf(p.ctx),
-		ContainerPort:     int(p.settings.Container),
+		ContainerPort: int(p.settings.Container), MetricsPort: int(p.settings.Metrics.Port),
 		IngressNamespaces: p.settings.Network.IngressNamespaces, Protect: !p.settings.IsSingle(),
 	}
 	if p.settings.IsGuarded() {

@@ -32,10 +32,11 @@ func (p *program) makeTraffic(stable, canary *components.Track) error {
 	args := &components.TrafficArgs{
 		App: p.environment.App, ServiceName: p.settings.ServiceName, Port: int(p.settings.Service.Port),
 		Type: p.settings.Service.Type, NodePort: int(p.settings.Service.NodePort),
-		SessionAffinity: p.settings.Service.SessionAffinity,
+		SessionAffinity: p.settings.Service.SessionAffinity, MetricsPort: int(p.settings.Metrics.Port),
 	}
 	switch {
 	case p.settings.IsGateway():
+		args.MetricsPort = 0
 		// Requests that do not come through the Gateway take no part in the trial.
 		args.Track, args.Unscraped = names.Stable, true
 	case p.settings.Position().Warm:
@@ -64,7 +65,7 @@ func (p *program) makeRoute(tracks []pulumi.Resource) error {
 	gateway := p.settings.Gateway
 	route, err := components.NewRoute(p.ctx, "route", &components.RouteArgs{
 		App: p.environment.App, ServiceName: p.settings.ServiceName, Port: int(p.settings.Service.Port),
-		Weight:    p.settings.Position().Weight,
+		Weight: p.settings.Position().Weight, MetricsPort: int(p.settings.Metrics.Port),
 		Gateway:   components.Gateway{Namespace: gateway.Namespace, Name: gateway.Name, SectionName: gateway.SectionName},
 		Hostnames: gateway.Hostnames, Interruption: p.shift.Interruption(), DependsOn: tracks, Hooks: p.hooks.route,
 	}, p.provider)
