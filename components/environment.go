@@ -23,6 +23,8 @@ type EnvironmentArgs struct {
 	AccountAnnotations map[string]string
 	// ContainerPort is the port that the network policy opens.
 	ContainerPort int
+	// MetricsPort is opened too, unless it is 0.
+	MetricsPort int
 	// IngressNamespaces may reach the container port; empty means every namespace.
 	IngressNamespaces []string
 	// IngressApps are the apps of the same namespace that may reach it as well, where IngressNamespaces names some.
@@ -124,13 +126,17 @@ func newNetworkPolicy(ctx *pulumi.Context, name string, app App, args *Environme
 	if len(args.EgressPorts) > 0 {
 		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{Ports: tcpPorts(args.EgressPorts...)})
 	}
+	ingress := []int{args.ContainerPort}
+	if args.MetricsPort != 0 {
+		ingress = append(ingress, args.MetricsPort)
+	}
 	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
 		Metadata: app.metadata(args.App),
 		Spec: networkingv1.NetworkPolicySpecArgs{
 			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{names.App: pulumi.String(args.App)}},
 			PolicyTypes: pulumi.ToStringArray([]string{"Ingress", "Egress"}),
 			Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
-				From: peers(args.IngressNamespaces, args.IngressApps), Ports: tcpPorts(args.ContainerPort),
+				From: peers(args.IngressNamespaces, args.IngressApps), Ports: tcpPorts(ingress...),
 			}},
 			Egress: egress,
 		},

@@ -30,6 +30,8 @@ type RouteArgs struct {
 	ServiceName string
 	// Port is the Services' port.
 	Port int
+	// MetricsPort is the pods' port for scrapes; 0 for that of the requests.
+	MetricsPort int
 	// Weight is the canary's share of the requests in percent, 0 to 100. The stable track gets the rest.
 	Weight int
 	// Gateway is where the requests come from.
@@ -124,9 +126,9 @@ func (a *RouteArgs) service(ctx *pulumi.Context, name, track string, parent pulu
 				names.App: pulumi.String(a.App.Name), names.Track: pulumi.String(track),
 				names.Traffic: pulumi.String(names.Enabled),
 			},
-			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
+			Ports: servicePorts(corev1.ServicePortArgs{
 				Name: pulumi.String(PortName), Port: pulumi.Int(a.Port), TargetPort: pulumi.String(PortName),
-			}},
+			}, a.MetricsPort),
 		},
 	}, parent)
 }

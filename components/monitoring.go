@@ -102,12 +102,16 @@ func newCustom(ctx *pulumi.Context, name, kind string, args *MonitoringArgs, spe
 }
 
 func (a *MonitoringArgs) serviceMonitor() map[string]any {
+	port := PortName
+	if a.Metrics.Port != 0 {
+		port = MetricsPortName
+	}
 	return map[string]any{
 		"selector": map[string]any{"matchLabels": map[string]any{names.App: a.App.Name,
 			names.Environment: a.App.Environment, names.Scraped: names.Enabled}},
 		"podTargetLabels": []any{names.App, names.Track, names.Version},
 		"endpoints": []any{map[string]any{
-			"port": PortName, "path": a.Metrics.Path, "interval": a.Metrics.Interval.String(),
+			"port": port, "path": a.Metrics.Path, "interval": a.Metrics.Interval.String(),
 			"scrapeTimeout": a.Metrics.Interval.String(),
 		}},
 	}

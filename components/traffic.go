@@ -14,6 +14,20 @@ import (
 // PortName is the name of the container's and of the Service's port.
 const PortName = names.Port
 
+// MetricsPortName is the name of the Service's port for scrapes, where the pods serve their metrics on another one.
+const MetricsPortName = "metrics"
+
+// servicePorts are the port for requests and, unless it is 0, the one for scrapes. That leads to the pods' port by its
+// number, so that it needs no change of the pods.
+func servicePorts(requests corev1.ServicePortArgs, metrics int) corev1.ServicePortArray {
+	ports := corev1.ServicePortArray{requests}
+	if metrics != 0 {
+		ports = append(ports, corev1.ServicePortArgs{Name: pulumi.String(MetricsPortName), Port: pulumi.Int(metrics),
+			TargetPort: pulumi.Int(metrics)})
+	}
+	return ports
+}
+
 // TrafficArgs are the arguments of NewTraffic.
 type TrafficArgs struct {
 	App App
@@ -21,6 +35,8 @@ type TrafficArgs struct {
 	ServiceName string
 	// Port is the Service's port.
 	Port int
+	// MetricsPort is the pods' port for scrapes; 0 for that of the requests.
+	MetricsPort int
 	// Type is ClusterIP, NodePort or LoadBalancer.
 	Type string
 	// NodePort is a fixed node port, 0 for none.
@@ -105,7 +121,7 @@ func NewTraffic(ctx *pulumi.Context, name string, args *TrafficArgs, opts ...pul
 			Type:            pulumi.String(args.Type),
 			Selector:        selector,
 			SessionAffinity: pulumi.String(affinity),
-			Ports:           corev1.ServicePortArray{port},
+			Ports:           servicePorts(port, args.MetricsPort),
 		},
 	}, args.options(traffic)...)
 	if err != nil {

@@ -68,8 +68,9 @@ func (p *program) makeProvider() error {
 func (p *program) environmentArgs(pullName string) *components.EnvironmentArgs {
 	args := &components.EnvironmentArgs{
 		App: p.settings.App, Environment: p.settings.Environment, Namespace: p.settings.Namespace, Stack: ownerOf(p.ctx),
-		ContainerPort: int(p.settings.Container), AccountAnnotations: p.settings.ServiceAccount.Annotations,
-		IngressNamespaces: p.settings.Network.IngressNamespaces, Protect: !p.settings.IsSingle(),
+		ContainerPort: int(p.settings.Container), MetricsPort: int(p.settings.Metrics.Port),
+		AccountAnnotations: p.settings.ServiceAccount.Annotations,
+		IngressNamespaces:  p.settings.Network.IngressNamespaces, Protect: !p.settings.IsSingle(),
 	}
 	if p.settings.IsGuarded() {
 		args.IngressApps = []string{names.Guard(p.settings.App)}

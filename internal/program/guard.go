@@ -112,10 +112,14 @@ func guardLogins(ctx context.Context, s *settings.Settings) (map[string]settings
 // guardConfig describes the rollout to the guard. It holds no secret.
 func guardConfig(s *settings.Settings) (guard.Config, error) {
 	canary := rollout.RollbackSpec(s, s.Release)
+	port := s.Metrics.Port
+	if port == 0 {
+		port = s.Container
+	}
 	config := guard.Config{
 		Format: guard.Format, Spec: rollout.SoakSpec(s), Environment: s.Environment, Release: s.Release,
 		Service: canary.Service, Route: canary.Route, Capacity: canary.Capacity,
-		Port: int(s.Container), Path: s.Metrics.Path, Selector: s.Metrics.Selector,
+		Port: int(port), Path: s.Metrics.Path, Selector: s.Metrics.Selector,
 		Interval: s.Guard.Interval, Alpha: 1 - s.Guard.Confidence,
 		ErrorRate: s.Criteria.RollbackErrorRate, SlowShare: s.Criteria.SlowShare, Latency: s.Criteria.Latency,
 		Ledger: names.Ledger(s.App), Prometheus: s.Prometheus, Alertmanager: s.Guard.Alertmanager,

@@ -122,6 +122,52 @@ func TestTheGuardHasTheLogins(t *testing.T) {
 	}
 }
 
+// Metrics on a port of their own are scraped there by Prometheus and the guard, and the network lets both in. The pods
+// change by nothing.
+func TestMetricsOnAPortOfTheirOwn(t *testing.T) {
+	w, without := newWorld(), newWorld()
+	if err := w.run(t, "production", guardedConfig("metrics", `{"port":9464}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := without.run(t, "production", guardedConfig()); err != nil {
+		t.Fatal(err)
+	}
+	const service, policy, monitor = "kubernetes:core/v1:Service/traffic",
+		"kubernetes:networking.k8s.io/v1:NetworkPolicy/environment",
+		"kubernetes:monitoring.coreos.com/v1:ServiceMonitor/monitoring-ServiceMonitor"
+	for _, tt := range []struct {
+		key, path string
+		want      any
+	}{
+		{service, "spec.ports[1].name", "metrics"}, {service, "spec.ports[1].port", 9464.0},
+		{service, "spec.ports[1].targetPort", 9464.0}, {policy, "spec.ingress[0].ports[0].port", 3014.0},
+		{policy, "spec.ingress[0].ports[1].port", 9464.0}, {monitor, "spec.endpoints[0].port", "metrics"},
+	} {
+		if got := property(t, w.inputs[tt.key], tt.path).Mappable(); got != tt.want {
+			t.Errorf("%s %s is %v, want %v", tt.key, tt.path, got, tt.want)
+		}
+	}
+	if got := property(t, without.inputs[monitor], "spec.endpoints[0].port").StringValue(); got != "http" {
+		t.Errorf("without it, port %s is scraped", got)
+	}
+	for key, path := range map[string]string{service: "spec.ports", policy: "spec.ingress[0].ports"} {
+		if got := property(t, without.inputs[key], path).ArrayValue(); len(got) != 1 {
+			t.Errorf("without it, %s has %v", key, got)
+		}
+	}
+	config, err := guard.ParseConfig(
+		w.inputs["kubernetes:core/v1:ConfigMap/guard"]["data"].ObjectValue()[guard.ConfigKey].StringValue())
+	if err != nil || config.Port != 9464 {
+		t.Errorf("the guard scrapes port %d, %v", config.Port, err)
+	}
+	for _, track := range []string{"finance-service-week1", "stable"} {
+		key := "kubernetes:apps/v1:Deployment/" + track
+		if diff := cmp.Diff(without.inputs[key].Mappable(), w.inputs[key].Mappable()); diff != "" {
+			t.Errorf("the pods of %s change (-without +with):\n%s", track, diff)
+		}
+	}
+}
+
 func TestThereIsNoGuardWhereNoneIsWanted(t *testing.T) {
 	for name, config := range map[string]map[string]string{
 		"no image": productionConfig(), "off": guardedConfig("guard", `{"image":"vextrus/rollout:v1","enabled":false}`),

@@ -32,10 +32,13 @@ func (p *program) makeTraffic(stable, canary *components.Track) error {
 	args := &components.TrafficArgs{
 		App: p.environment.App, ServiceName: p.settings.ServiceName, Port: int(p.settings.Service.Port),
 		Type: p.settings.Service.Type, NodePort: int(p.settings.Service.NodePort),
-		SessionAffinity: p.settings.Service.SessionAffinity,
-		Timeout:         time.Duration(p.settings.ProgressLimit),
+		SessionAffinity: p.settings.Service.SessionAffinity, MetricsPort: int(p.settings.Metrics.Port),
+		Timeout: time.Duration(p.settings.ProgressLimit),
 	}
 	args.Track, args.Unscraped = shift.SelectedTrack(p.settings), p.settings.IsGateway()
+	if args.Unscraped {
+		args.MetricsPort = 0
+	}
 	if !p.settings.IsSingle() {
 		args.Hooks, args.Protect = p.hooks.service, true
 	}
@@ -59,7 +62,7 @@ func (p *program) makeRoute(tracks []pulumi.Resource) error {
 	gateway := p.settings.Gateway
 	route, err := components.NewRoute(p.ctx, "route", &components.RouteArgs{
 		App: p.environment.App, ServiceName: p.settings.ServiceName, Port: int(p.settings.Service.Port),
-		Weight:    p.settings.Position().Weight,
+		Weight: p.settings.Position().Weight, MetricsPort: int(p.settings.Metrics.Port),
 		Gateway:   components.Gateway{Namespace: gateway.Namespace, Name: gateway.Name, SectionName: gateway.SectionName},
 		Hostnames: gateway.Hostnames, Interruption: p.shift.Interruption(), DependsOn: tracks, Hooks: p.hooks.route,
 	}, p.provider)

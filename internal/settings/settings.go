@@ -194,6 +194,8 @@ type TrackOverride struct {
 
 // Metrics says where a pod serves its metrics and how they are called.
 type Metrics struct {
+	// Port is the pods' port for scrapes; 0 for containerPort.
+	Port           Port           `json:"port"`
 	Path           string         `json:"path"`
 	Interval       model.Duration `json:"interval"`
 	RequestsTotal  string         `json:"requestsTotal"`

@@ -199,7 +199,27 @@ func (s *Settings) validateSecrets(found *problems) {
 	}
 }
 
+// validateMetricsPort checks a port of the metrics' own, which the Service leads to as well.
+func (s *Settings) validateMetricsPort(found *problems) {
+	if s.Metrics.Port == 0 {
+		return
+	}
+	port(found, "metrics.port", s.Metrics.Port)
+	given := strconv.Itoa(int(s.Metrics.Port))
+	switch {
+	case s.Metrics.Port == s.Container:
+		found.add("metrics.port", given, found.remove("metrics.port"), "it is containerPort already")
+	case s.Metrics.Port == s.Service.Port:
+		found.add("metrics.port", given, found.setPath("service.port", "8080"),
+			"service.port has the same number, and a Service leads to one port by it")
+	case s.Service.Type != "ClusterIP" && !s.IsGateway():
+		found.add("metrics.port", given, found.setPath("service.type", "ClusterIP"),
+			"a Service of type %s would publish the metrics", s.Service.Type)
+	}
+}
+
 func (s *Settings) validateMonitoring(found *problems) {
+	s.validateMetricsPort(found)
 	for key, name := range map[string]string{
 		"metrics.requestsTotal": s.Metrics.RequestsTotal, "metrics.durationBucket": s.Metrics.DurationBucket,
 	} {
