@@ -25,11 +25,11 @@ import (
 // forecastFlags are the flags of rollout forecast.
 type forecastFlags struct {
 	common
-	weeks, extensions int
-	budget            int64
-	csv, start        string
-	hour              forecast.Hour
-	seed              uint64
+	weeks, extensions, runs int
+	budget                  int64
+	csv, start              string
+	hour                    forecast.Hour
+	seed                    uint64
 }
 
 func forecastCommand() *cobra.Command {
@@ -60,6 +60,7 @@ func forecastCommand() *cobra.Command {
 	set.StringVar(&flags.csv, "csv", "", "CSV file with the traffic, as for rollout simulate, instead of Prometheus")
 	set.StringVar(&flags.start, "start", "", "start of the release in RFC 3339; omit for now")
 	set.IntVar(&flags.extensions, "extensions", 4, "extensions of a soak after which a stage counts as undecided")
+	set.IntVar(&flags.runs, "runs", 0, "releases to simulate; 0 for as many as take some seconds")
 	set.Uint64Var(&flags.seed, "seed", 1, "seed of the random numbers")
 	set.Float64Var(&flags.hour.Rate, "rate", 0, "constant traffic instead of Prometheus: the service's requests per second")
 	set.Float64Var(&flags.hour.Errors, "errors", 0, "constant traffic: share of them that fails, 0 to 1")
@@ -87,7 +88,7 @@ func (f *forecastFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	result, err := forecast.Compute(cmd.Context(), profile, future, f.seed)
+	result, err := forecast.Compute(cmd.Context(), profile, future, f.seed, f.runs)
 	if err != nil {
 		if _, undecided := errors.AsType[*forecast.UndecidedError](err); undecided {
 			return terminal.Unknown(err)
@@ -95,7 +96,7 @@ func (f *forecastFlags) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	if cmd.Flags().Changed("budget") {
-		if result, err = forecast.WithBudget(cmd.Context(), result, profile, future, f.budget); err != nil {
+		if result, err = forecast.WithBudget(cmd.Context(), result, profile, future, f.budget, f.runs); err != nil {
 			return err
 		}
 	}
@@ -115,6 +116,8 @@ func (f *forecastFlags) check(cmd *cobra.Command, now time.Time) (time.Time, err
 	switch {
 	case f.weeks < 1 || f.weeks > 52:
 		return start, fmt.Errorf("--weeks %d: allowed are 1 to 52", f.weeks)
+	case f.runs < 0 || f.runs > 10_000:
+		return start, fmt.Errorf("--runs %d: allowed are 1 to 10000, or 0", f.runs)
 	case f.budget < 0:
 		return start, fmt.Errorf("--budget %d: allowed are 0 or more failed answers", f.budget)
 	case changed("csv") && changed("rate"):
@@ -177,11 +180,7 @@ func (f *forecastFlags) observe(ctx context.Context, stack *stack.Stack) (foreca
 		return forecast.Profile{}, terminal.Usage(fmt.Errorf("config prometheus is not set: set it with `pulumi config set "+
 			"prometheus NAMESPACE/SERVICE:PORT -s %s`, or %s", stack.Name, otherwise))
 	}
-	cluster, err := kube.New(kube.Options{Kubeconfig: s.Kubeconfig, Context: s.KubeContext})
-	if err != nil {
-		return forecast.Profile{}, err
-	}
-	server, err := prometheus.Connect(endpoint.Way{Proxy: cluster}, s.Prometheus)
+	server, err := forecastServer(s)
 	if err != nil {
 		return forecast.Profile{}, err
 	}
@@ -194,6 +193,19 @@ func (f *forecastFlags) observe(ctx context.Context, stack *stack.Stack) (foreca
 			"metrics with `rollout preflight -s %s`, or %s", f.weeks, err, stack.Name, otherwise)
 	}
 	return profile, nil
+}
+
+// forecastServer is the stack's Prometheus. Only one that is a Service of the cluster is asked through the API server.
+func forecastServer(s *settings.Settings) (*prometheus.Client, error) {
+	way := endpoint.Way{}
+	if at, err := endpoint.Parse(s.Prometheus); err == nil && at.URL == "" {
+		cluster, err := kube.New(kube.Options{Kubeconfig: s.Kubeconfig, Context: s.KubeContext})
+		if err != nil {
+			return nil, err
+		}
+		way.Proxy = cluster
+	}
+	return prometheus.Connect(way, s.Prometheus)
 }
 
 // forecastPlan is the release that the settings plan.

@@ -30,10 +30,10 @@ type Budget struct {
 // steepest is the most by which a proposed stage multiplies the weight of the one before, as the guide's 10 and 30 %.
 const steepest = 3
 
-// WithBudget adds the answer to a budget to a forecast of the same profile, plan and seed. A release is bad from its
+// WithBudget adds the answer to a budget to a forecast of the same profile, plan and runs. A release is bad from its
 // first request on, so that the weight of the first stage decides what it costs.
-func WithBudget(ctx context.Context, forecast Forecast, profile Profile, p Plan, most int64) (Forecast, error) {
-	return withBudget(ctx, forecast, profile, p, most, effort{bad: badRuns})
+func WithBudget(ctx context.Context, forecast Forecast, profile Profile, p Plan, most int64, runs int) (Forecast, error) {
+	return withBudget(ctx, forecast, profile, p, most, of(runs))
 }
 
 func withBudget(ctx context.Context, forecast Forecast, profile Profile, p Plan, most int64,

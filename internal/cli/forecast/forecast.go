@@ -91,9 +91,18 @@ const usualStep = time.Minute
 // effort is how many releases are simulated: healthy ones, 0 for as many as the steps allow, and bad ones of each share.
 type effort struct{ runs, bad int }
 
-// Compute forecasts the release. It returns an *UndecidedError if the traffic cannot decide it.
-func Compute(ctx context.Context, profile Profile, p Plan, seed uint64) (Forecast, error) {
-	return compute(ctx, profile, p, seed, effort{bad: badRuns})
+// of is the effort of that many runs, 0 for the usual one.
+func of(runs int) effort {
+	if runs == 0 {
+		return effort{bad: badRuns}
+	}
+	return effort{runs: runs, bad: runs}
+}
+
+// Compute forecasts the release by that many simulated ones, 0 for as many as take some seconds. It returns an
+// *UndecidedError if the traffic cannot decide it.
+func Compute(ctx context.Context, profile Profile, p Plan, seed uint64, runs int) (Forecast, error) {
+	return compute(ctx, profile, p, seed, of(runs))
 }
 
 func compute(ctx context.Context, profile Profile, p Plan, seed uint64, effort effort) (Forecast, error) {
@@ -237,8 +246,8 @@ func (m *simulator) run(ctx context.Context, seed uint64) (outcome, error) {
 	return result, nil
 }
 
-// stage simulates a stage from its entry on. Most stages pass without an extension: only the others need the traffic
-// of a longer time, which continues that of the shorter one.
+// stage simulates a stage from its entry on. Most stages pass at once, or after a night without enough requests for a
+// bake: only the others need the traffic of a longer time, which continues that of the shorter one.
 func (m *simulator) stage(ctx context.Context, days *drawn, seed uint64, index, weight int,
 	begin time.Time) (simulate.Result, error) {
 	course := simulate.Course{Start: begin, Step: m.step, Beside: weight < 100, Seed: seed, Stream: uint64(index) + 1,
@@ -249,7 +258,8 @@ func (m *simulator) stage(ctx context.Context, days *drawn, seed uint64, index, 
 		}}
 	limits := m.limits(m.step)
 	var result simulate.Result
-	for _, horizon := range []time.Duration{m.plan.Limits.Soak.Duration + m.slack(), m.plan.longest() + 7*day} {
+	usual := m.plan.Limits.Soak.Duration + m.slack()
+	for _, horizon := range []time.Duration{usual, usual + day, m.plan.longest() + 7*day} {
 		course.Duration = max(horizon, 2*m.step)
 		traffic, err := course.Traffic()
 		if err != nil {

@@ -178,7 +178,7 @@ func TestTooLittleTraffic(t *testing.T) {
 			[]string{"8 % of the service's requests are bad already: no number", "criteria.slowShare 0.1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Compute(t.Context(), tt.profile, guide(tt.change), 1)
+			_, err := Compute(t.Context(), tt.profile, guide(tt.change), 1, 0)
 			undecided, ok := errors.AsType[*UndecidedError](err)
 			if !ok {
 				t.Fatalf("%v", err)
@@ -320,7 +320,7 @@ func TestBadPlansAreRefused(t *testing.T) {
 		"no split":                 func(p *Plan) { p.Split = nil },
 		"cannot give the canary":   func(p *Plan) { p.Stages = plan.Stages{15, 100} },
 	} {
-		if _, err := Compute(t.Context(), steady(t, 1, 0, 0), guide(change), 1); err == nil ||
+		if _, err := Compute(t.Context(), steady(t, 1, 0, 0), guide(change), 1, 0); err == nil ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
