@@ -283,7 +283,7 @@ func TestABudgetProposesStages(t *testing.T) {
 		!strings.Contains(none.String(), "no stages keep it") {
 		t.Errorf("%+v", none)
 	}
-	if _, err := WithBudget(t.Context(), forecast, profile, p, -1); err == nil {
+	if _, err := WithBudget(t.Context(), forecast, profile, p, -1, 0); err == nil {
 		t.Error("a negative budget is allowed")
 	}
 }
