@@ -88,6 +88,9 @@ func (f *forecastFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if !stack.Settings.IsGuarded() {
+		profile.Notes = append(profile.Notes, "the stack has no guard: only the bake and the checkpoints convict a bad release")
+	}
 	result, err := forecast.Compute(cmd.Context(), profile, future, f.seed, f.runs)
 	if err != nil {
 		if _, undecided := errors.AsType[*forecast.UndecidedError](err); undecided {
