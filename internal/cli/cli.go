@@ -47,7 +47,7 @@ func rootCommand() *cobra.Command {
 	watch := command.New(terminal.Usage)
 	watch.Args = noArguments
 	root.AddCommand(watch)
-	root.AddCommand(diagnoseCommand(), reportCommand(), preflightCommand(), simulateCommand())
+	root.AddCommand(diagnoseCommand(), reportCommand(), preflightCommand(), simulateCommand(), forecastCommand())
 	return root
 }
 

@@ -136,7 +136,9 @@ func (f *simulateFlags) run(cmd *cobra.Command, files []string) error {
 			apply(s)
 		}
 	}
-	limits := f.limits(s)
+	limits := simulateLimits(s, f.guard)
+	// The record's own step is the time between scrapes.
+	limits.Scrape = 0
 	if err := limits.Validate(); err != nil {
 		return terminal.Usage(err)
 	}
@@ -182,14 +184,14 @@ func (f *simulateFlags) check(cmd *cobra.Command, files []string) error {
 	return f.generator.Validate()
 }
 
-// limits returns the limits by which the traffic is judged.
-func (f *simulateFlags) limits(s *settings.Settings) simulate.Limits {
+// simulateLimits are the limits by which traffic is judged.
+func simulateLimits(s *settings.Settings, guarded bool) simulate.Limits {
 	spec := rollout.SoakSpec(s)
 	limits := simulate.Limits{
-		Criteria: spec.Criteria, Soak: spec.Plan,
+		Criteria: spec.Criteria, Soak: spec.Plan, Scrape: time.Duration(s.Metrics.Interval),
 		Bake: gate.BakeConfig{Duration: time.Duration(s.Bake.Duration), Interval: time.Duration(s.Bake.Interval)},
 	}
-	if f.guard {
+	if guarded {
 		guard, review := gate.ErrorRate(min(s.Criteria.ErrorRate, s.Criteria.RollbackErrorRate),
 			s.Criteria.RollbackErrorRate),
 			gate.Latency(time.Duration(s.Criteria.Latency), 1-s.Criteria.SlowShare)

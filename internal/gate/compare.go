@@ -53,21 +53,47 @@ func (c Criterion) Needed(counts Counts) int64 {
 	if counts.N == 0 {
 		counts.N = 1 // Assume a share of 0.
 	}
-	p, most := counts.share(), counts.mostShare()
+	decided := c.decides(counts.share(), counts.mostShare())
 	n := float64(counts.N)
-	decided := func(n float64) bool {
+	if decided(n) {
+		return 0
+	}
+	total := least(n, decided)
+	if total == Never {
+		return Never
+	}
+	return total - counts.N
+}
+
+// RequestsAt is the number of requests that decide at a constant share of bad ones, from 0 to 1: a pass below the
+// target, a fail above the rollback limit. It is Never if no number of requests does. A forecast needs it before there
+// is any request.
+func (c Criterion) RequestsAt(share float64) int64 {
+	decided := c.decides(share, share)
+	if decided(1) {
+		return 1
+	}
+	return least(1, decided)
+}
+
+// decides tells whether n requests decide where the share of bad ones is surely p and at most most.
+func (c Criterion) decides(p, most float64) func(n float64) bool {
+	return func(n float64) bool {
 		return logEvidenceBelow(n, most*n, c.Target) >= -math.Log(c.passAlpha()) ||
 			c.Rollback < 1 && logEvidence(n, p*n, c.Rollback) >= -math.Log(c.alpha())
 	}
+}
+
+// least is the least whole number above low that is decided; Never if there is none.
+func least(low float64, decided func(n float64) bool) int64 {
 	const tooMany = 1e12
-	high := n
+	high := low
 	for !decided(high) {
 		if high > tooMany {
 			return Never
 		}
 		high *= 2
 	}
-	low := n
 	for high-low > 1 {
 		middle := math.Floor((low + high) / 2)
 		if decided(middle) {
@@ -76,10 +102,7 @@ func (c Criterion) Needed(counts Counts) int64 {
 			low = middle
 		}
 	}
-	if decided(n) {
-		return 0
-	}
-	return int64(high - n)
+	return int64(high)
 }
 
 // Judge judges a soak by the canary's counts and those of the stable track over the same time, if there are any.

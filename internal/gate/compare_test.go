@@ -111,6 +111,26 @@ func TestNeeded(t *testing.T) {
 	}
 }
 
+// The requests that a forecast asks for are those at which a soak without errors passes, and not one fewer.
+func TestRequestsAt(t *testing.T) {
+	criterion := ErrorRate(0.005, 0.01)
+	needed := criterion.RequestsAt(0)
+	if criterion.Judge(Counts{N: needed}, nil).Verdict != Pass ||
+		criterion.Judge(Counts{N: needed - 1}, nil).Verdict != Inconclusive {
+		t.Errorf("%d requests without errors do not decide, or fewer do", needed)
+	}
+	if more := criterion.RequestsAt(0.002); more <= needed {
+		t.Errorf("with errors %d requests decide, without %d", more, needed)
+	}
+	if never := criterion.RequestsAt(0.007); never != Never {
+		t.Errorf("a share between target and limit is decided by %d", never)
+	}
+	all := criterion.RequestsAt(1)
+	if criterion.Judge(Counts{N: all, K: all}, nil).Verdict != Fail || all > 5 {
+		t.Errorf("%d failed requests alone do not decide", all)
+	}
+}
+
 // A release that misses the target passes at most as often as PassAlpha allows, although it is looked at after every
 // batch.
 func TestAFalsePassIsRareAtEveryLook(t *testing.T) {

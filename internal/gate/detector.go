@@ -207,6 +207,10 @@ func (c Criterion) Detect(d *Detector) Detection {
 	return detection
 }
 
+// Suspects reports whether the detector's evidence reaches the criterion's threshold. It is [Criterion.Detect] without
+// the numbers for people, for those who look very often: below the threshold Detect never fails, nor acquits.
+func (c Criterion) Suspects(d *Detector) bool { return d.LogEvidence() >= -math.Log(c.alpha()) }
+
 // detected judges the evidence of a detector of the limit.
 func (c Criterion) detected(limit float64, d Detection) Result {
 	canary, stable := d.Run.Canary, d.Run.Stable

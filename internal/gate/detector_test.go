@@ -140,6 +140,26 @@ func TestDetectorRefusesImpossibleCounts(t *testing.T) {
 	}
 }
 
+// Suspects is the cheap half of Detect: whatever was observed, below its threshold Detect neither fails nor acquits.
+func TestWithoutSuspicionNothingIsDetected(t *testing.T) {
+	criterion := ErrorRate(0.005, 0.01)
+	rapid.Check(t, func(t *rapid.T) {
+		detector := NewDetector(criterion.Rollback)
+		for range rapid.IntRange(1, 30).Draw(t, "looks") {
+			n, m := rapid.Int64Range(0, 20).Draw(t, "n"), rapid.Int64Range(0, 20).Draw(t, "m")
+			canary := Counts{N: n, K: rapid.Int64Range(0, n).Draw(t, "k")}
+			stable := Counts{N: m, K: rapid.Int64Range(0, m).Draw(t, "beside")}
+			if err := detector.Observe(time.Second, canary, stable); err != nil {
+				t.Fatal(err)
+			}
+			detection := criterion.Detect(detector)
+			if decided := detection.Verdict == Fail || detection.Shared; decided != criterion.Suspects(detector) {
+				t.Fatalf("suspects %v, but %+v", !decided, detection)
+			}
+		}
+	})
+}
+
 func TestDetect(t *testing.T) {
 	criterion := ErrorRate(0.005, 0.01)
 	criterion.Alpha = 1e-4

@@ -22,6 +22,15 @@ func NewCappedWatch(criterion Criterion, bound Cap) *Watch {
 	return &Watch{Detector: NewCappedDetector(criterion.Rollback, bound), criterion: criterion}
 }
 
+// IsCalm reports whether the evidence asks for no verdict: it is a cheap [Watch.Look] for those who look very often.
+func (w *Watch) IsCalm() bool {
+	if w.criterion.Suspects(w.Detector) {
+		return false
+	}
+	w.heldSince = time.Time{}
+	return true
+}
+
 // Look gives the verdict. A canary that fails no more than the stable track is not blamed, and the shared outage is
 // forgotten. While it is unclear which track is bad, the verdict is held back for [HoldFor].
 func (w *Watch) Look(now time.Time) Detection {

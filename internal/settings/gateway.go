@@ -65,6 +65,14 @@ func (s *Settings) weigh(weight int) (plan.Position, error) {
 	return position, nil
 }
 
+// PositionAt is the position at a weight, with the pods that the stack's split of the requests needs.
+func (s *Settings) PositionAt(weight int) (plan.Position, error) {
+	if s.IsGateway() {
+		return s.weigh(weight)
+	}
+	return plan.Split(s.Week, weight, s.Replicas, s.WarmStable)
+}
+
 // atLeast is the planned count of a track's pods, or the autoscaler's least where that is more. A track that shall
 // have none has none: an autoscaler rests then.
 func atLeast(planned int, autoscale *Autoscale) int {

@@ -63,16 +63,40 @@ func (g Generator) Traffic() (Traffic, error) {
 	if err := g.Validate(); err != nil {
 		return Traffic{}, err
 	}
-	source := rand.NewPCG(g.Seed, 0)
-	traffic := Traffic{Start: origin, Durations: true}
-	for after := g.Step; after <= g.Duration; after += g.Step {
-		canary := g.Canary
-		if g.Turns > 0 && after > g.Turns {
-			canary = g.Then
+	return Course{Start: origin, Duration: g.Duration, Step: g.Step, Beside: g.Stable.Rate > 0, Seed: g.Seed,
+		At: func(end time.Time) (canary, stable Behaviour) {
+			if g.Turns > 0 && end.Sub(origin) > g.Turns {
+				return g.Then, g.Stable
+			}
+			return g.Canary, g.Stable
+		}}.Traffic()
+}
+
+// Course generates traffic whose behaviour changes with time. The same seed and stream give the same traffic, and a
+// longer Duration continues it.
+type Course struct {
+	Start          time.Time
+	Duration, Step time.Duration
+	// At are the behaviours of the tracks in the step that ends then. Beside is whether there is a stable track.
+	At     func(end time.Time) (canary, stable Behaviour)
+	Beside bool
+	// Seed makes the traffic reproducible, Stream tells apart the courses of one seed.
+	Seed, Stream uint64
+}
+
+// Traffic generates the traffic.
+func (c Course) Traffic() (Traffic, error) {
+	source := rand.NewPCG(c.Seed, c.Stream)
+	traffic := Traffic{Start: c.Start, Durations: true}
+	for after := c.Step; after <= c.Duration; after += c.Step {
+		interval := Interval{End: c.Start.Add(after)}
+		canary, stable := c.At(interval.End)
+		if err := errors.Join(canary.validate("canary"), stable.validate("stable")); err != nil {
+			return Traffic{}, fmt.Errorf("at %s: %w", interval.End.Format(time.RFC3339), err)
 		}
-		interval := Interval{End: origin.Add(after), Canary: canary.draw(g.Step, source)}
-		if g.Stable.Rate > 0 {
-			interval.Stable = g.Stable.draw(g.Step, source)
+		interval.Canary = canary.draw(c.Step, source)
+		if c.Beside {
+			interval.Stable = stable.draw(c.Step, source)
 		}
 		traffic.Intervals = append(traffic.Intervals, interval)
 	}

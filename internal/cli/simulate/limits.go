@@ -3,6 +3,7 @@ package simulate
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/plan"
@@ -19,6 +20,8 @@ type Limits struct {
 	// Guard is the criterion by which the guard rolls back, nil without a guard. Review is the criterion by which it asks
 	// for a review, nil for none.
 	Guard, Review *gate.Criterion
+	// Scrape is the time between scrapes, of which the bake waits for two; the step of the traffic where that is longer.
+	Scrape time.Duration
 }
 
 // Validate returns all problems of the limits.
@@ -44,14 +47,17 @@ func (l Limits) Validate() error {
 			"interval above 0",
 			l.Bake.Duration, l.Bake.Interval))
 	}
+	if l.Scrape < 0 {
+		problems = append(problems, fmt.Errorf("a scrape every %v: allowed are durations from 0", l.Scrape))
+	}
 	return errors.Join(problems...)
 }
 
-// judged returns the criteria that apply to the record.
-func (l Limits) judged(r *Recording) []gate.Criterion {
+// judged returns the criteria that apply to a record with or without durations.
+func (l Limits) judged(durations bool) []gate.Criterion {
 	var kept []gate.Criterion
 	for _, criterion := range l.Criteria {
-		if criterion.Kind != gate.KindLatency || r.Durations {
+		if criterion.Kind != gate.KindLatency || durations {
 			kept = append(kept, criterion)
 		}
 	}

@@ -126,6 +126,26 @@ func (r *Recording) tracks() (canary gate.Metrics, stable *gate.Metrics) {
 	return canary, stable
 }
 
+// question is the question of bake and soak.
+func (r *Recording) question(criteria []gate.Criterion, window gate.Window) gate.Question {
+	canary, stable := r.tracks()
+	return gate.Question{Metrics: canary, Stable: stable, Criteria: criteria, Window: window}
+}
+
+func (r *Recording) bake(ctx context.Context, criteria []gate.Criterion, window gate.Window) gate.Evaluation {
+	return gate.Evaluate(ctx, r, r.question(criteria, window))
+}
+
+func (r *Recording) soak(ctx context.Context, criteria []gate.Criterion, window gate.Window) (gate.Evaluation,
+	time.Duration, error) {
+	question := r.question(criteria, window)
+	coverage, err := gate.Cover(ctx, r, question.Metrics, question.Window)
+	if err != nil {
+		return gate.Evaluation{}, 0, err
+	}
+	return gate.EvaluateSoak(ctx, r, question), coverage.Covered, nil
+}
+
 // Samples implements [gate.Querier].
 func (r *Recording) Samples(_ context.Context, selector string, start, end time.Time) (model.Matrix, error) {
 	series, known := r.asked[selector]

@@ -109,13 +109,23 @@ func (j *jump) skip(d time.Duration) bool {
 	return true
 }
 
+// evidence is what the gates judge by.
+type evidence interface {
+	// bake judges the window as a bake does, soak as a soak does. Covered is the part of the window that was watched.
+	bake(ctx context.Context, criteria []gate.Criterion, window gate.Window) gate.Evaluation
+	soak(ctx context.Context, criteria []gate.Criterion, window gate.Window) (evaluation gate.Evaluation,
+		covered time.Duration, err error)
+}
+
 // run is one simulation.
 type run struct {
-	recording *Recording
-	limits    Limits
-	criteria  []gate.Criterion
-	clock     *jump
-	events    []Event
+	evidence   evidence
+	start, end time.Time
+	step       time.Duration
+	limits     Limits
+	criteria   []gate.Criterion
+	clock      *jump
+	events     []Event
 }
 
 // Run judges the record from its start, where the canary gets its first requests of a stage, until the canary is rolled
@@ -135,31 +145,40 @@ func Run(ctx context.Context, recording *Recording, limits Limits) (Result, erro
 	if result.Canary, result.Stable, err = recording.totals(limits); err != nil {
 		return Result{}, err
 	}
-	r := &run{recording: recording, limits: limits, criteria: limits.judged(recording)}
-	for _, criterion := range limits.Criteria {
-		if criterion.Kind == gate.KindLatency && !recording.Durations {
+	r := &run{evidence: recording, start: recording.Start, end: recording.End, step: recording.Step, limits: limits}
+	if err := r.judge(ctx, &result, recording.Durations, guarded); err != nil {
+		return Result{}, err
+	}
+	return result, nil
+}
+
+// judge fills in the result by what the guard has seen and what bake and soak decide.
+func (r *run) judge(ctx context.Context, result *Result, durations bool, guarded []Event) error {
+	r.criteria = r.limits.judged(durations)
+	for _, criterion := range r.limits.Criteria {
+		if criterion.Kind == gate.KindLatency && !durations {
 			result.LeftOut = append(result.LeftOut, criterion.Name)
 		}
 	}
 	if len(r.criteria) == 0 {
-		return Result{}, errors.New("the record has no durations, and all criteria are on latency")
+		return errors.New("the record has no durations, and all criteria are on latency")
 	}
-	horizon := recording.End
+	horizon := r.end
 	if last := len(guarded) - 1; last >= 0 && guarded[last].Action == RolledBack {
 		horizon = guarded[last].At
 	}
 	outer := ctx
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	r.clock = &jump{now: recording.Start, horizon: horizon, end: end}
+	r.clock = &jump{now: r.start, horizon: horizon, end: end}
 	if r.bake(ctx) {
 		r.soak(ctx)
 	}
 	if err := outer.Err(); err != nil {
-		return Result{}, err
+		return err
 	}
 	result.Events = r.merge(guarded)
-	return result, nil
+	return nil
 }
 
 // totals returns the total counts.
@@ -180,16 +199,9 @@ func (r *Recording) totals(limits Limits) (canary, stable Counts, err error) {
 // note adds an event at the current time.
 func (r *run) note(by Source, action Action, evaluation gate.Evaluation, reason string) {
 	r.events = append(r.events, Event{
-		At: r.clock.now, After: r.clock.now.Sub(r.recording.Start), By: by, Action: action,
+		At: r.clock.now, After: r.clock.now.Sub(r.start), By: by, Action: action,
 		Verdict: evaluation.Verdict(), Reason: reason, Evaluation: &evaluation,
 	})
-}
-
-// question is the question of bake and soak.
-func (r *run) question(since time.Time) gate.Question {
-	canary, stable := r.recording.tracks()
-	return gate.Question{Metrics: canary, Stable: stable, Criteria: r.criteria,
-		Window: gate.Window{Start: since, End: r.clock.now}}
 }
 
 // bake repeats the update until its bake passes. It returns false if it never does.
@@ -199,13 +211,13 @@ func (r *run) bake(ctx context.Context) bool {
 	}
 	for {
 		// The program waits as long, so that the bake does not count the smoke suite's requests.
-		if !r.clock.skip(2 * r.recording.Step) {
+		if !r.clock.skip(2 * max(r.step, r.limits.Scrape)) {
 			return false
 		}
 		config := r.limits.Bake
 		config.OnLook = nil
 		evaluation := gate.Bake(ctx, r.clock, config, func(ctx context.Context, since time.Time) gate.Evaluation {
-			return gate.Evaluate(ctx, r.recording, r.question(since))
+			return r.evidence.bake(ctx, r.criteria, gate.Window{Start: since, End: r.clock.now})
 		})
 		if ctx.Err() != nil {
 			return false
@@ -234,7 +246,7 @@ func (r *run) soak(ctx context.Context) {
 			wait = min(wait, missing)
 		}
 		// During a gap in the record the missing time does not shrink. Do not evaluate without a pause then.
-		if !r.clock.skip(max(wait, r.recording.Step, elapsed/200, time.Second)) {
+		if !r.clock.skip(max(wait, r.step, elapsed/200, time.Second)) {
 			return
 		}
 		reading, err := r.read(ctx, since, extensions)
@@ -257,15 +269,10 @@ func (r *run) soak(ctx context.Context) {
 
 // read reads the evidence of the soak.
 func (r *run) read(ctx context.Context, since time.Time, extensions int) (advance.Soak, error) {
-	question := r.question(since)
-	coverage, err := gate.Cover(ctx, r.recording, question.Metrics, question.Window)
-	if err != nil {
-		return advance.Soak{}, err
-	}
+	evaluation, covered, err := r.evidence.soak(ctx, r.criteria, gate.Window{Start: since, End: r.clock.now})
 	return advance.Soak{
-		Plan: r.limits.Soak, Extensions: extensions, Since: since, Soaked: coverage.Covered,
-		Evaluation: gate.EvaluateSoak(ctx, r.recording, question),
-	}, nil
+		Plan: r.limits.Soak, Extensions: extensions, Since: since, Soaked: covered, Evaluation: evaluation,
+	}, err
 }
 
 // decide asks the advance gate for the next stage. The weights of the stages do not matter.
@@ -316,7 +323,7 @@ func (r *run) merge(guarded []Event) []Event {
 		}
 	}
 	return append(events, Event{
-		At: r.recording.End, After: r.recording.End.Sub(r.recording.Start), By: BySoak, Action: Ended,
+		At: r.end, After: r.end.Sub(r.start), By: BySoak, Action: Ended,
 		Verdict: gate.Inconclusive,
 		Reason:  "the record ends without a decision",
 	})

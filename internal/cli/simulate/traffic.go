@@ -22,6 +22,10 @@ func (c Counts) plus(more Counts) Counts {
 	return Counts{N: c.N + more.N, K: c.K + more.K, Slow: c.Slow + more.Slow}
 }
 
+func (c Counts) minus(less Counts) Counts {
+	return Counts{N: c.N - less.N, K: c.K - less.K, Slow: c.Slow - less.Slow}
+}
+
 func (c Counts) requests() gate.Counts { return gate.Counts{N: c.N, K: c.K} }
 func (c Counts) slow() gate.Counts     { return gate.Counts{N: c.N, K: c.Slow} }
 

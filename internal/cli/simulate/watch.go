@@ -151,11 +151,16 @@ func (r *Recording) watch(limits Limits) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := watcher{limits: limits, start: r.Start, errors: gate.NewWatch(*limits.Guard)}
-	if latency > 0 {
-		w.slow = gate.NewDetector(limits.Review.Rollback)
+	return limits.watch(r.Start, intervals, latency > 0)
+}
+
+// watch simulates the guard over the increases of both tracks.
+func (l Limits) watch(start time.Time, intervals []Interval, durations bool) ([]Event, error) {
+	w := watcher{limits: l, start: start, errors: gate.NewWatch(*l.Guard)}
+	if durations {
+		w.slow = gate.NewDetector(l.Review.Rollback)
 	}
-	last := r.Start
+	last := start
 	for _, interval := range intervals {
 		if err := w.observe(interval.End.Sub(last), *interval.Canary, *interval.Stable); err != nil {
 			return nil, fmt.Errorf("at %s: %w", interval.End.Format(time.RFC3339), err)
@@ -190,10 +195,13 @@ func (w *watcher) observe(elapsed time.Duration, canary, stable Counts) error {
 
 // look evaluates the evidence and reports whether the guard rolls back.
 func (w *watcher) look(at time.Time) bool {
-	if w.slow != nil {
+	if w.slow != nil && !w.reported["slow"] && w.limits.Review.Suspects(w.slow) {
 		if detection := w.limits.Review.Detect(w.slow); detection.Verdict == gate.Fail {
 			w.report("slow", Event{At: at, Action: Reviewed, Result: &detection.Result})
 		}
+	}
+	if w.errors.IsCalm() {
+		return false
 	}
 	detection := w.errors.Look(at)
 	switch {
