@@ -42,8 +42,8 @@ func forecastCommand() *cobra.Command {
 			"finish, the probability of a false rollback, the requests that each stage lacks, the answers that a bad release\n" +
 			"fails before it is taken out, and the pods and CPU that the trial takes. The traffic comes from the stack's\n" +
 			"Prometheus, from a CSV as for `rollout simulate` with --csv, or from --rate. The command changes nothing.\n\n" +
-			"Restarts, alerts and the stack's own criteria are not forecast. The same seed and traffic give the same forecast.\n" +
-			"\n" +
+			"Restarts, alerts and the stack's own criteria are not forecast. The same seed and traffic give the same " +
+			"forecast.\n\n" +
 			"It exits with 0 if the release can be decided, with 1 if --budget is not kept, and with 3 if the traffic cannot\n" +
 			"decide the release; the error names what would help.",
 		Example: "  rollout forecast -s production\n" +
@@ -62,7 +62,8 @@ func forecastCommand() *cobra.Command {
 	set.IntVar(&flags.extensions, "extensions", 4, "extensions of a soak after which a stage counts as undecided")
 	set.IntVar(&flags.runs, "runs", 0, "releases to simulate; 0 for as many as take some seconds")
 	set.Uint64Var(&flags.seed, "seed", 1, "seed of the random numbers")
-	set.Float64Var(&flags.hour.Rate, "rate", 0, "constant traffic instead of Prometheus: the service's requests per second")
+	set.Float64Var(&flags.hour.Rate, "rate", 0,
+		"constant traffic instead of Prometheus: the service's requests per second")
 	set.Float64Var(&flags.hour.Errors, "errors", 0, "constant traffic: share of them that fails, 0 to 1")
 	set.Float64Var(&flags.hour.Slow, "slow", 0, "constant traffic: share of them that is slow, 0 to 1")
 	return cmd
@@ -89,7 +90,8 @@ func (f *forecastFlags) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	if !stack.Settings.IsGuarded() {
-		profile.Notes = append(profile.Notes, "the stack has no guard: only the bake and the checkpoints convict a bad release")
+		profile.Notes = append(profile.Notes,
+			"the stack has no guard: only the bake and the checkpoints convict a bad release")
 	}
 	result, err := forecast.Compute(cmd.Context(), profile, future, f.seed, f.runs)
 	if err != nil {

@@ -23,11 +23,18 @@ func (w *world) quick(more string) {
 		"  shop:soak: { duration: 1h, extension: 1h }\n"+more)
 }
 
+// observedBy lets the stack's Prometheus be the server.
+func (w *world) observedBy(server *fake.Server) {
+	w.t.Helper()
+	text := strings.ReplaceAll(w.read("Pulumi.production.yaml"), "http://127.0.0.1:1", server.URL)
+	w.write("Pulumi.production.yaml", text)
+}
+
 func TestForecast(t *testing.T) {
 	w := newWorld(t)
 	w.quick("")
-	code, printed := called(t, "forecast", "-s", "production", "--rate", "2", "--start", "2026-03-02T09:00:00Z", "--budget",
-		"100000", "--runs", "5")
+	code, printed := called(t, "forecast", "-s", "production", "--rate", "2", "--start", "2026-03-02T09:00:00Z",
+		"--budget", "100000", "--runs", "5")
 	if code != terminal.ExitDone {
 		t.Errorf("exit code %d", code)
 	}
@@ -40,8 +47,8 @@ func TestForecast(t *testing.T) {
 		t.Errorf("%v; the package's tests with -update write it anew:\n%s", err, cmp.Diff(string(want), printed))
 	}
 	w.expectUnchanged()
-	code, printed = called(t, "forecast", "-s", "production", "--rate", "2", "--start", "2026-03-02T09:00:00Z", "-o", "json",
-		"--budget", "0", "--runs", "5")
+	code, printed = called(t, "forecast", "-s", "production", "--rate", "2", "--start", "2026-03-02T09:00:00Z",
+		"-o", "json", "--budget", "0", "--runs", "5")
 	var result forecast.Forecast
 	if err := json.Unmarshal([]byte(printed), &result); err != nil || code != terminal.ExitFailed || result.Seed != 1 ||
 		result.Budget.Kept || result.Half == nil || !result.Half.Equal(time.Date(2026, 3, 2, 10, 7, 0, 0, time.UTC)) {
@@ -53,7 +60,7 @@ func TestForecastSaysWhatIsMissing(t *testing.T) {
 	w := newWorld(t)
 	server := fake.New(t)
 	w.quick("")
-	w.write("Pulumi.production.yaml", strings.ReplaceAll(w.read("Pulumi.production.yaml"), "http://127.0.0.1:1", server.URL))
+	w.observedBy(server)
 	empty := filepath.Join(w.dir, "empty.csv")
 	w.must(os.WriteFile(empty, nil, 0o600))
 	for name, tt := range map[string]struct {
@@ -90,12 +97,13 @@ func TestForecastSaysWhatIsMissing(t *testing.T) {
 	w.expectUnchanged()
 }
 
-// The traffic of the last weeks comes from the stack's Prometheus, without a call of the cluster where it has an address.
+// The traffic of the last weeks comes from the stack's Prometheus, without a call of the cluster where it has an
+// address.
 func TestForecastReadsPrometheus(t *testing.T) {
 	w := newWorld(t)
 	server := fake.New(t)
 	w.quick("")
-	w.write("Pulumi.production.yaml", strings.ReplaceAll(w.read("Pulumi.production.yaml"), "http://127.0.0.1:1", server.URL))
+	w.observedBy(server)
 	hourly := func(value float64, labels ...string) *model.SampleStream {
 		stream := &model.SampleStream{Metric: fake.Sample(0, labels...).Metric}
 		end := time.Now().UTC().Truncate(24 * time.Hour)

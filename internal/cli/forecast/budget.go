@@ -32,7 +32,8 @@ const steepest = 3
 
 // WithBudget adds the answer to a budget to a forecast of the same profile, plan and runs. A release is bad from its
 // first request on, so that the weight of the first stage decides what it costs.
-func WithBudget(ctx context.Context, forecast Forecast, profile Profile, p Plan, most int64, runs int) (Forecast, error) {
+func WithBudget(ctx context.Context, forecast Forecast, profile Profile, p Plan, most int64,
+	runs int) (Forecast, error) {
 	return withBudget(ctx, forecast, profile, p, most, of(runs))
 }
 

@@ -158,8 +158,8 @@ func (p Plan) lackingSoak(profile Profile, weight int, criterion gate.Criterion,
 	case need.Extended >= float64(needed):
 		return nil
 	}
-	problem.Reason = fmt.Sprintf("about %s requests in %s with %d extensions of %s, and %d decide %s", digits(need.Extended),
-		length(p.Limits.Soak.Duration), p.Extensions, length(p.Limits.Soak.Extension), needed, where)
+	problem.Reason = fmt.Sprintf("about %s requests in %s with %d extensions of %s, and %d decide %s",
+		digits(need.Extended), length(p.Limits.Soak.Duration), p.Extensions, length(p.Limits.Soak.Extension), needed, where)
 	rate := profile.overall().Rate * float64(weight) / 100
 	longer := roundUp(time.Duration(min(float64(needed)/rate, 1e9)*float64(time.Second)), time.Hour)
 	problem.Remedies = p.fewerStages(weight, float64(needed)/need.Extended)

@@ -88,7 +88,8 @@ const (
 // usualStep is the step of the simulated traffic of a healthy release. A soak lasts for days.
 const usualStep = time.Minute
 
-// effort is how many releases are simulated: healthy ones, 0 for as many as the steps allow, and bad ones of each share.
+// effort is how many releases are simulated: healthy ones, 0 for as many as the steps allow, and bad ones of each
+// share.
 type effort struct{ runs, bad int }
 
 // of is the effort of that many runs, 0 for the usual one.

@@ -230,7 +230,8 @@ func TestBadReleasesFailFast(t *testing.T) {
 	last := time.Hour
 	for _, bad := range forecast.Bad {
 		limit := limits[bad.Share]
-		if bad.RolledBack != bad.Runs || bad.After > limit.after || bad.Expected > limit.expected || bad.Worst > limit.worst ||
+		if bad.RolledBack != bad.Runs || bad.After > limit.after || bad.Expected > limit.expected ||
+			bad.Worst > limit.worst ||
 			bad.Worst < 1 || bad.After > last {
 			t.Errorf("%+v, want at most %+v", bad, limit)
 		}

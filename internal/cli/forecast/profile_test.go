@@ -27,8 +27,9 @@ func points(value float64, days int, keep func(hour time.Time) bool, labels ...s
 	midnight := monday.Truncate(day)
 	for at := midnight.Add(-time.Duration(days) * day); at.Before(midnight); at = at.Add(time.Hour) {
 		if keep == nil || keep(at) {
-			stream.Values = append(stream.Values, model.SamplePair{Timestamp: model.TimeFromUnixNano(at.Add(time.Hour).UnixNano()),
-				Value: model.SampleValue(value)})
+			stream.Values = append(stream.Values, model.SamplePair{
+				Timestamp: model.TimeFromUnixNano(at.Add(time.Hour).UnixNano()),
+				Value:     model.SampleValue(value)})
 		}
 	}
 	return stream
@@ -42,7 +43,8 @@ func observed(t *testing.T, server *fake.Server, weeks int) (Profile, error) {
 	}
 	metrics := gate.DefaultMetrics().With(map[string]string{"app": "orders"})
 	metrics.Exclude = map[string]string{"path": "/health"}
-	return Observe(t.Context(), client, Sought{Metrics: metrics, Latency: 500 * time.Millisecond, Weeks: weeks, Now: monday})
+	return Observe(t.Context(), client, Sought{Metrics: metrics, Latency: 500 * time.Millisecond, Weeks: weeks,
+		Now: monday})
 }
 
 // serve answers the three queries as a service of 4 requests/s would, of which 1 % fail and 10 % are slow.
@@ -132,7 +134,8 @@ func (idle) Range(context.Context, string, time.Time, time.Time, time.Duration) 
 }
 
 func TestAServiceWithoutRequestsHasNoForecast(t *testing.T) {
-	_, err := Observe(t.Context(), idle{}, Sought{Metrics: gate.DefaultMetrics(), Latency: time.Second, Weeks: 1, Now: monday})
+	_, err := Observe(t.Context(), idle{}, Sought{Metrics: gate.DefaultMetrics(), Latency: time.Second, Weeks: 1,
+		Now: monday})
 	testkit.WantError(t, err, "no request in the observed time")
 }
 
@@ -154,8 +157,8 @@ func TestFromTraffic(t *testing.T) {
 	if diff := cmp.Diff(Hour{1, 0.01, 0.1}, profile.overall(), cmpopts.EquateApprox(0, 1e-9)); diff != "" {
 		t.Error(diff)
 	}
-	if !slices.Contains(profile.Notes, "no whole Sunday, Monday, Thursday, Friday or Saturday was observed: the other days "+
-		"stand for it") {
+	if !slices.Contains(profile.Notes, "no whole Sunday, Monday, Thursday, Friday or Saturday was observed: the "+
+		"other days stand for it") {
 		t.Errorf("%q", profile.Notes)
 	}
 	short, err := FromTraffic(record(monday, time.Minute, 90, simulate.Counts{N: 60}), "b.csv")

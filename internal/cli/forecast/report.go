@@ -29,7 +29,8 @@ func (f Forecast) String() string {
 		fmt.Fprintf(&out, "undecided after all extensions: %s\n", f.Undecided.text(f.Runs))
 	}
 	out.WriteString("\n" + f.stages() + "\n" + f.bad())
-	fmt.Fprintf(&out, "\ntakes: at most %d pods and %s CPU beside the service's own, %s pod-hours and %s CPU-hours in all\n",
+	fmt.Fprintf(&out, "\ntakes: at most %d pods and %s CPU beside the service's own, %s pod-hours and "+
+		"%s CPU-hours in all\n",
 		f.Cost.Pods, digits(f.Cost.CPU), digits(f.Cost.PodHours), digits(f.Cost.CPUHours))
 	if f.Budget != nil {
 		out.WriteString("\n" + f.Budget.String())
