@@ -39,8 +39,8 @@ func New(read Document) *Login {
 func (l *Login) Direct() http.RoundTripper { return l.direct }
 
 // errOnlyHeaders is the error of a login that the API server would take for its own, or never pass on.
-var errOnlyHeaders = errors.New("only http_headers reach a Service through the API server, which uses Authorization and " +
-	"TLS for itself: give the server's http(s) address in place of namespace/service:port")
+var errOnlyHeaders = errors.New("only http_headers reach a Service through the API server, which uses " +
+	"Authorization and TLS for itself: give the server's http(s) address in place of namespace/service:port")
 
 // Through implements [endpoint.Login]. It sends headers, and refuses everything else.
 func (l *Login) Through(proxy http.RoundTripper) http.RoundTripper {
