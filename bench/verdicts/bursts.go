@@ -20,8 +20,8 @@ import (
 // rule is a way from the guard's evidence to a conviction.
 type rule struct {
 	name string
-	// cap bounds the evidence that convicts; nil for none.
-	cap *gate.Cap
+	// bound is that of the evidence that convicts; nil for none.
+	bound *gate.Cap
 	// quarantine has the pauses; nil where the evidence convicts at once.
 	quarantine *quarantine.Policy
 }
@@ -35,10 +35,10 @@ func rules() []rule {
 	byCap.Pauses = append([]time.Duration{time.Minute}, slices.Repeat([]time.Duration{3 * time.Minute}, 2000)...)
 	thirty, sixty := gate.Cap{Nats: 3, Block: 30 * time.Second}, gate.Cap{Nats: 3, Block: time.Minute}
 	return []rule{
-		{name: "today"}, {name: "3 nats in 30 s", cap: &thirty}, {name: "3 nats in 60 s", cap: &sixty},
-		{name: "quarantine", cap: &thirty, quarantine: &policy},
-		{name: "quarantine of 60 s, 90 s", cap: &thirty, quarantine: &shorter},
-		{name: "quarantine, convicted by the cap alone", cap: &thirty, quarantine: &byCap},
+		{name: "today"}, {name: "3 nats in 30 s", bound: &thirty}, {name: "3 nats in 60 s", bound: &sixty},
+		{name: "quarantine", bound: &thirty, quarantine: &policy},
+		{name: "quarantine of 60 s, 90 s", bound: &thirty, quarantine: &shorter},
+		{name: "quarantine, convicted by the cap alone", bound: &thirty, quarantine: &byCap},
 	}
 }
 
@@ -80,8 +80,8 @@ type trial struct {
 
 func newTrial(r rule) *trial {
 	t := &trial{rule: r, fast: gate.NewWatch(criterion())}
-	if r.cap != nil {
-		t.slow = gate.NewCappedWatch(criterion(), *r.cap)
+	if r.bound != nil {
+		t.slow = gate.NewCappedWatch(criterion(), *r.bound)
 	}
 	return t
 }

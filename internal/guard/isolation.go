@@ -234,17 +234,17 @@ func podNames(pods []*corev1.Pod) []string {
 
 // isolated are the canary's own pods that are out of traffic, those that are ready first.
 func (v *view) isolated() []*corev1.Pod {
-	var ready, others []*corev1.Pod
+	var ready, unready []*corev1.Pod
 	for _, pod := range v.pods.Canary {
 		switch {
 		case pod.Labels[names.Traffic] != names.Isolated || pod.DeletionTimestamp != nil:
 		case podstate.IsReady(pod):
 			ready = append(ready, pod)
 		default:
-			others = append(others, pod)
+			unready = append(unready, pod)
 		}
 	}
-	return append(ready, others...)
+	return append(ready, unready...)
 }
 
 // kept is the evidence that outlasts a quarantine.
