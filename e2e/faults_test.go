@@ -207,6 +207,7 @@ func tooLittleEvidence(t *testing.T, c *cluster) {
 	few := c.customers(t, 50)
 	c.newSoak(t)
 	mark := c.mark(t)
+	time.Sleep(15 * time.Second) // requests in the seconds around the smoke suite are no evidence
 	few.end()
 	c.config(t, "canaryWeight", "30")
 	output := c.upUntil(t, "criteria not met", "more requests at this rate decide")

@@ -193,9 +193,14 @@ func keptConnections(t *testing.T, g *guarded) {
 	g.expectOut(t)
 	time.Sleep(10 * time.Second)
 	late := sent.Failures(isolated)
-	if len(late) > 10 {
+	if len(late) == 0 {
+		return
+	}
+	// A pod that waits in its preStop hook goes on answering for as long.
+	last := late[len(late)-1]
+	if after := last.At.Sub(isolated); after > 5*time.Second || len(late) > 20 {
 		t.Errorf("%d requests failed after the isolation, the last one %s after it: %+v", len(late),
-			late[len(late)-1].At.Sub(isolated).Round(time.Millisecond), late[len(late)-1])
+			after.Round(time.Millisecond), last)
 	}
 }
 

@@ -224,13 +224,12 @@ func pullRequest(t *testing.T, c *cluster) {
 	}
 	comment := c.comment(t, events)
 	for _, word := range []string{
-		prcomment.Marker, "<code>production</code>: an update would be refused now; time or traffic can still cure it",
+		prcomment.Marker, "`production`: an update would be refused now; time or traffic can still cure it",
 		"advance from 10 % to 30 %",
-		"<code>Deployment stable</code> | <code>spec.replicas</code> | <code>9</code> | <code>7</code>",
-		"<code>Deployment finance&#45;service&#45;week1</code> | <code>spec.replicas</code> | <code>1</code> | " +
-			"<code>3</code>",
-		"<code>30</code>",
-		"3 to <code>update</code>",
+		"`Deployment stable` | `spec.replicas` | `9` | `7`",
+		"`Deployment finance-service-week1` | `spec.replicas` | `1` | `3`",
+		"`30`",
+		"3 to `update`",
 	} {
 		if !strings.Contains(comment, word) {
 			t.Errorf("the comment does not hold %q:\n%s", word, comment)

@@ -20,6 +20,7 @@ func silent() map[ledger.Kind]string {
 	return map[ledger.Kind]string{
 		ledger.ShiftBegun:      "its outcome follows: shift-reached, or rolled-back",
 		ledger.Checkpoints:     "stands for checkpoints of the past when the ledger is compacted",
+		ledger.Quarantines:     "stands for quarantines of the past when the ledger is compacted",
 		ledger.RollbackBegun:   "rolled-back follows within minutes, with the evidence and with the steps that failed",
 		ledger.StagingVerified: "written together with the shift into the first stage",
 		ledger.Rehearsed:       "a drill in another stack: nothing happened to this rollout",
