@@ -12,7 +12,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
-var example = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
+var example = regexp.MustCompile("(?s)```yaml\n(.*?)\n```")
 
 // The examples are stacks that can be deployed once they have images and secrets.
 func TestTheExamplesOfYourServiceLoad(t *testing.T) {

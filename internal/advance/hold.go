@@ -18,8 +18,8 @@ type Holds struct {
 	Missing []Attestation
 }
 
-// For are the holds that count for a kind of move. A shift that was interrupted was begun in time: half a shift is worse
-// than one that is completed late. An incident stops it all the same, since it gives the canary more requests now.
+// For are the holds that count for a kind of move. An interrupted shift was begun in time: half a shift is worse than
+// one that is completed late. An incident stops it all the same, since it gives the canary more requests now.
 func (h Holds) For(kind plan.Kind) Holds {
 	switch {
 	case kind == plan.Resume:

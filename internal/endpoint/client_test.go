@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 
@@ -88,7 +89,7 @@ func TestALoginIsOnEveryWay(t *testing.T) {
 			if client.Transport != want || tt.through && login.through.RoundTripper != http.RoundTripper(proxy) {
 				t.Errorf("transport %+v", client.Transport)
 			}
-			if client.CheckRedirect == nil || client.CheckRedirect(nil, nil) != http.ErrUseLastResponse {
+			if client.CheckRedirect == nil || !errors.Is(client.CheckRedirect(nil, nil), http.ErrUseLastResponse) {
 				t.Error("it follows redirects")
 			}
 		})

@@ -55,10 +55,10 @@ func (r *runner) reportDelivery(report notify.Report) {
 	}
 	r.guard.metrics.notifications.WithLabelValues(r.name(), report.Outcome).Inc()
 	log := r.log.With("webhook", report.Host, "event", report.Event, "result", report.Outcome)
-	switch {
-	case report.Outcome == notify.Sent:
+	switch report.Outcome {
+	case notify.Sent:
 		log.Info("told a webhook")
-	case report.Outcome == notify.Refused:
+	case notify.Refused:
 		log.Warn("a webhook refuses an event, which is not sent again", "error", report.Err)
 		r.announce(context.Background(), kube.Warning, "NotificationRefused",
 			fmt.Sprintf("%s; the event %s is not sent again", report.Err, report.Event))

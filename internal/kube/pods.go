@@ -157,9 +157,9 @@ func (c *Client) ReadyPods(ctx context.Context, namespace, deployment string) ([
 	return slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !ready(&pod) }), err
 }
 
-// EndPods shortens the time to end of the pods that carry all the labels and are being deleted, by an eviction: one of a
-// pod that is being deleted already needs no room in a disruption budget. It returns how many pods with the labels are
-// not being deleted. At least one label must be given.
+// EndPods shortens the time to end of the pods that carry all the labels and are being deleted. It evicts them: a pod
+// that is being deleted needs no room in a disruption budget. It returns how many pods with the labels are not being
+// deleted. At least one label must be given.
 func (c *Client) EndPods(ctx context.Context, namespace string, selector map[string]string,
 	grace time.Duration) (others int, err error) {
 	pods, err := c.allPods(ctx, namespace, selector)

@@ -269,14 +269,17 @@ func TestADocumentThatChangesCountsAtOnce(t *testing.T) {
 }
 
 func TestAnUnreadableDocumentIsNotQuoted(t *testing.T) {
-	for _, text := range []string{"s3cr3t-value", `{"authorization":{"credentails":"s3cr3t-value"}}`,
+	for _, text := range []string{"s3cr3t-value", `{"authorization":{"credential":"s3cr3t-value"}}`,
 		`{"authorization":["s3cr3t-value"]}`} {
 		client, base, err := endpoint.Way{Login: New(func(context.Context) (string, error) { return text, nil })}.Client(
 			"http://127.0.0.1:1")
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = client.Get(base)
+		answer, err := client.Get(base)
+		if err == nil {
+			answer.Body.Close()
+		}
 		testkit.WantError(t, err, "not an http_config")
 		if strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("the error quotes it: %v", err)

@@ -310,7 +310,7 @@ func TestIDs(t *testing.T) {
 
 func TestIDsOfStates(t *testing.T) {
 	blind := State{Name: names.EventGuardBlind, At: noon, Key: "a"}
-	if about().Of(blind).ID != about().Of(blind).ID {
+	if again := about().Of(blind); again.ID != about().Of(blind).ID {
 		t.Error("the same state has two ids")
 	}
 	for _, changed := range []State{{Name: names.EventGuardSees, At: noon, Key: "a"}, {Name: names.EventGuardBlind,

@@ -70,7 +70,7 @@ func property(t *testing.T, inputs resource.PropertyMap, path string) resource.P
 	return value
 }
 
-// The guard gets into the same Prometheus by the same login. No pod of the service, no ConfigMap and no argument has it.
+// The guard gets into the same Prometheus by the same login. No pod of the service, ConfigMap or argument has it.
 func TestTheGuardHasTheLogins(t *testing.T) {
 	w := newWorld()
 	config := guardedConfig("prometheus", "https://mimir.example/prometheus",

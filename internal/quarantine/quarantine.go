@@ -48,15 +48,15 @@ func (p Policy) Validate() error {
 type Phase string
 
 const (
-	// Serving: all its pods are in traffic, and nothing speaks against it.
+	// Serving means that all its pods are in traffic, and nothing speaks against it.
 	Serving Phase = "serving"
-	// Quarantined: it is out of traffic for a pause.
+	// Quarantined means that it is out of traffic for a pause.
 	Quarantined Phase = "quarantined"
-	// Trial: one pod is in traffic again.
+	// Trial means that one pod is in traffic again.
 	Trial Phase = "trial"
-	// Probation: all its pods are in traffic again, and its offences count.
+	// Probation means that all its pods are in traffic again, and its offences count.
 	Probation Phase = "probation"
-	// Convicted: it is out of traffic for good. Nothing leads out of this phase.
+	// Convicted means that it is out of traffic for good. Nothing leads out of this phase.
 	Convicted Phase = "convicted"
 )
 

@@ -14,10 +14,10 @@ const (
 	hastenLimit = 3 * time.Second
 )
 
-// hasten ends the pods of a canary that fails badly sooner than their grace period does, and returns that in words. They
-// are out of the Service by now, but an isolation reaches new connections alone. A canary that fails mildly, or of whose
-// failures nothing is known, ends as any pod does: its last answers are good ones. Pods that cannot be hastened do the
-// same.
+// hasten ends the pods of a canary that fails badly sooner than their grace period does, and returns that in words.
+// They are out of the Service by now, but an isolation reaches new connections alone. A canary that fails mildly, or
+// of whose failures nothing is known, ends as any pod does: its last answers are good ones. Pods that cannot be
+// hastened do the same.
 func (r *run) hasten(ctx context.Context) string {
 	if r.options.Failing < mild {
 		return ""

@@ -15,10 +15,11 @@ func TestTheRestOfABadCanaryEndsSoon(t *testing.T) {
 		refused bool
 		want    string
 	}{
-		"a third fails":         {failing: 0.33, want: "finance-v2, whose pods end within 1s"},
-		"deleted later":         {failing: 0.33, late: 3, want: "finance-v2, whose pods end within 1s"},
-		"never deleted":         {failing: 0.33, late: 1000, want: "finance-v2, of whose pods 2 are not being deleted yet"},
-		"an older Role":         {failing: 0.33, refused: true, want: "finance-v2, whose pods end in their own time: refused"},
+		"a third fails": {failing: 0.33, want: "finance-v2, whose pods end within 1s"},
+		"deleted later": {failing: 0.33, late: 3, want: "finance-v2, whose pods end within 1s"},
+		"never deleted": {failing: 0.33, late: 1000, want: "finance-v2, of whose pods 2 are not being deleted yet"},
+		"an older Role": {failing: 0.33, refused: true,
+			want: "finance-v2, whose pods end in their own time: refused"},
 		"few fail":              {failing: 0.02, want: "finance-v2"},
 		"nothing known of them": {want: "finance-v2"},
 	} {

@@ -83,8 +83,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"webhook with a key that is missing", []string{"notify", `{"webhooks":[{"url":"https://hooks.example.com",
 			"secret":"notify/hmac-key"}]}`}, []string{"secrets.notify.hmac-key", "missing", "notify.webhooks[0].secret",
 			"pulumi config set --secret --path secrets.notify.hmac-key"}},
-		{"webhook for an unknown event", []string{"notify", webhook("https://hooks.example.com", `"rolled-bakc"`)},
-			[]string{"notify.webhooks[0].events[0]", `"rolled-bakc"`, "entered, shifted",
+		{"webhook for an unknown event", []string{"notify", webhook("https://hooks.example.com", `"rolled"`)},
+			[]string{"notify.webhooks[0].events[0]", `"rolled"`, "entered, shifted",
 				"pulumi config set --path 'notify.webhooks[0].events[0]' rolled-back"}},
 		{"webhook twice", []string{"notify", `{"webhooks":[
 			{"url":"https://hooks.example.com","secret":"notify/hmac-key"},

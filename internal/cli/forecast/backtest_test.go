@@ -50,11 +50,11 @@ func TestTheForecastHoldsInTheNextWeek(t *testing.T) {
 		if err != nil || forecast.Half == nil || forecast.Most == nil {
 			t.Fatalf("%+v, %v", forecast, err)
 		}
-		real, err := newSimulator(weeks(source, 1), p, 1000+seed).run(t.Context(), 1000+seed)
-		if err != nil || len(real.passed) != 2 {
-			t.Fatalf("%+v, %v", real, err)
+		came, err := newSimulator(weeks(source, 1), p, 1000+seed).run(t.Context(), 1000+seed)
+		if err != nil || len(came.passed) != 2 {
+			t.Fatalf("%+v, %v", came, err)
 		}
-		done := real.passed[1].end.Truncate(time.Minute)
+		done := came.passed[1].end.Truncate(time.Minute)
 		if !done.After(*forecast.Half) {
 			byHalf++
 		}

@@ -75,7 +75,8 @@ func (m *simulator) fail(ctx context.Context, weight int, share float64, seed ui
 	begin := m.plan.open(m.plan.Start, time.Time{})
 	step, horizon := m.pace(weight, share, begin)
 	days, part := m.profile.draw(seed), float64(weight)/100
-	course := simulate.Course{Start: begin, Step: step, Beside: weight < 100, Seed: seed, Stream: uint64(weight) << 32,
+	course := simulate.Course{Start: begin, Step: step, Beside: weight < 100, Seed: seed,
+		Stream: uint64(weight) << 32, //nolint:gosec // a weight is 0 to 100
 		At: func(end time.Time) (canary, stable simulate.Behaviour) {
 			hour := days.at(end.Add(-step))
 			canary = hour.behaviour(part)

@@ -251,7 +251,8 @@ func (m *simulator) run(ctx context.Context, seed uint64) (outcome, error) {
 // bake: only the others need the traffic of a longer time, which continues that of the shorter one.
 func (m *simulator) stage(ctx context.Context, days *drawn, seed uint64, index, weight int,
 	begin time.Time) (simulate.Result, error) {
-	course := simulate.Course{Start: begin, Step: m.step, Beside: weight < 100, Seed: seed, Stream: uint64(index) + 1,
+	course := simulate.Course{Start: begin, Step: m.step, Beside: weight < 100, Seed: seed,
+		Stream: uint64(index) + 1, //nolint:gosec // an index is never negative
 		At: func(end time.Time) (canary, stable simulate.Behaviour) {
 			hour := days.at(end.Add(-m.step))
 			part := float64(weight) / 100

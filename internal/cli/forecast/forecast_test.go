@@ -52,9 +52,9 @@ func steady(t testing.TB, rate, errorShare, slow float64) Profile {
 }
 
 // diurnal has ten times as many requests by day as by night, and few on Sundays.
-func diurnal(t testing.TB, rate float64) Profile {
+func diurnal(t testing.TB) Profile {
 	t.Helper()
-	profile := steady(t, rate, 0.0005, 0.01)
+	profile := steady(t, 3, 0.0005, 0.01)
 	profile.Source = "traffic by day"
 	for weekday := range profile.Days {
 		for hour := range profile.Days[weekday][0] {
@@ -129,7 +129,7 @@ func TestTrafficByDay(t *testing.T) {
 	p := guide(func(p *Plan) { p.Start, p.Stages = monday.Add(12*time.Hour), plan.Stages{10, 100} })
 	lasts := func() time.Duration {
 		t.Helper()
-		one, err := newSimulator(diurnal(t, 3), p, 1).run(t.Context(), 1)
+		one, err := newSimulator(diurnal(t), p, 1).run(t.Context(), 1)
 		if err != nil || len(one.passed) != 2 {
 			t.Fatalf("%+v, %v", one, err)
 		}
@@ -301,7 +301,7 @@ func TestCost(t *testing.T) {
 
 func TestTheSeedDecides(t *testing.T) {
 	p := guide(func(p *Plan) { p.Stages, p.Limits.Soak.Duration = plan.Stages{10, 100}, 6*time.Hour })
-	profile := diurnal(t, 3)
+	profile := diurnal(t)
 	first, again := computed(t, profile, p), computed(t, profile, p)
 	if diff := cmp.Diff(first, again); diff != "" {
 		t.Errorf("the same seed: %s", diff)
@@ -331,7 +331,7 @@ func TestBadPlansAreRefused(t *testing.T) {
 // The text of a forecast, as people read it.
 func TestReport(t *testing.T) {
 	p := guide(func(p *Plan) { p.Limits.Soak.Duration = 12 * time.Hour })
-	profile := diurnal(t, 3)
+	profile := diurnal(t)
 	profile.Notes = []string{"2026-02-14 has no data"}
 	forecast, err := withBudget(t.Context(), computed(t, profile, p), profile, p, 500, little)
 	if err != nil {

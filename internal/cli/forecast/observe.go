@@ -66,10 +66,11 @@ func Observe(ctx context.Context, server Ranger, sought Sought) (Profile, error)
 	if err != nil {
 		return Profile{}, err
 	}
-	for query, answer := range map[string]model.Matrix{queries.requests: requests, queries.buckets: buckets} {
-		if len(answer) == 0 {
-			return Profile{}, &NoSamplesError{Query: query, From: first, Till: until}
-		}
+	switch {
+	case len(requests) == 0:
+		return Profile{}, &NoSamplesError{Query: queries.requests, From: first, Till: until}
+	case len(buckets) == 0:
+		return Profile{}, &NoSamplesError{Query: queries.buckets, From: first, Till: until}
 	}
 	hours := map[time.Time]tally{}
 	each(requests, func(at time.Time, rate float64, _ model.Metric) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/cli/simulate"
@@ -156,8 +157,8 @@ func (p Profile) mean(hours map[time.Time]tally, length time.Duration) (Profile,
 	}
 	mean := constant(hour)
 	mean.Source, mean.Durations = p.Source, p.Durations
-	mean.Notes = append(p.Notes, fmt.Sprintf("the record has no whole day: the mean of its %v stands for every hour",
-		length.Round(time.Minute)))
+	mean.Notes = append(slices.Clone(p.Notes),
+		fmt.Sprintf("the record has no whole day: the mean of its %v stands for every hour", length.Round(time.Minute)))
 	return mean, nil
 }
 

@@ -21,11 +21,11 @@ import (
 	fake "github.com/vextrus/finance-rollout/internal/testkit/prometheus"
 )
 
-// points are one value an hour, each at the end of its hour, where keep says so.
-func points(value float64, days int, keep func(hour time.Time) bool, labels ...string) *model.SampleStream {
+// points are one value an hour of the last fortnight, each at the end of its hour, where keep says so.
+func points(value float64, keep func(hour time.Time) bool, labels ...string) *model.SampleStream {
 	stream := &model.SampleStream{Metric: fake.Sample(0, labels...).Metric}
 	midnight := monday.Truncate(day)
-	for at := midnight.Add(-time.Duration(days) * day); at.Before(midnight); at = at.Add(time.Hour) {
+	for at := midnight.Add(-14 * day); at.Before(midnight); at = at.Add(time.Hour) {
 		if keep == nil || keep(at) {
 			stream.Values = append(stream.Values, model.SamplePair{
 				Timestamp: model.TimeFromUnixNano(at.Add(time.Hour).UnixNano()),
@@ -51,10 +51,10 @@ func observed(t *testing.T, server *fake.Server, weeks int) (Profile, error) {
 func serve(t *testing.T, keep func(hour time.Time) bool) *fake.Server {
 	t.Helper()
 	server := fake.New(t)
-	server.Answer("http_requests_total", model.Matrix{points(4, 14, keep)})
-	server.Answer(`code=~"5.."`, model.Matrix{points(0.04, 14, keep)})
-	server.Answer("bucket", model.Matrix{points(3, 14, keep, "le", "0.1"), points(3.6, 14, keep, "le", "0.5"),
-		points(3.9, 14, keep, "le", "1"), points(4, 14, keep, "le", "+Inf")})
+	server.Answer("http_requests_total", model.Matrix{points(4, keep)})
+	server.Answer(`code=~"5.."`, model.Matrix{points(0.04, keep)})
+	server.Answer("bucket", model.Matrix{points(3, keep, "le", "0.1"), points(3.6, keep, "le", "0.5"),
+		points(3.9, keep, "le", "1"), points(4, keep, "le", "+Inf")})
 	return server
 }
 
@@ -97,12 +97,12 @@ func TestObserveNamesTheQueryWithoutSamples(t *testing.T) {
 	for part, set := range map[string]func(*fake.Server){
 		"sum(rate(http_requests_total": func(*fake.Server) {},
 		"http_request_duration_seconds_bucket": func(s *fake.Server) {
-			s.Answer("http_requests_total", model.Matrix{points(4, 14, nil)})
+			s.Answer("http_requests_total", model.Matrix{points(4, nil)})
 		},
 		"from Mon 2026-02-16 00:00 UTC to Mon 2026-03-02 00:00 UTC": func(s *fake.Server) {
 			gaps := func(hour time.Time) bool { return hour.Hour() != 3 }
-			s.Answer("http_requests_total", model.Matrix{points(4, 14, gaps)})
-			s.Answer("bucket", model.Matrix{points(4, 14, gaps, "le", "+Inf")})
+			s.Answer("http_requests_total", model.Matrix{points(4, gaps)})
+			s.Answer("bucket", model.Matrix{points(4, gaps, "le", "+Inf")})
 		},
 	} {
 		server := fake.New(t)
@@ -120,7 +120,7 @@ func TestObserveNamesTheQueryWithoutSamples(t *testing.T) {
 
 func TestObserveWithoutABoundHasNoLatency(t *testing.T) {
 	server := serve(t, nil)
-	server.Answer("bucket", model.Matrix{points(4, 14, nil, "le", "2"), points(4, 14, nil, "le", "+Inf")})
+	server.Answer("bucket", model.Matrix{points(4, nil, "le", "2"), points(4, nil, "le", "+Inf")})
 	profile, err := observed(t, server, 2)
 	if err != nil || profile.Durations || !strings.Contains(strings.Join(profile.Notes, "\n"), "latency is not forecast") {
 		t.Errorf("%+v, %v", profile.Notes, err)
@@ -130,7 +130,7 @@ func TestObserveWithoutABoundHasNoLatency(t *testing.T) {
 type idle struct{}
 
 func (idle) Range(context.Context, string, time.Time, time.Time, time.Duration) (model.Matrix, error) {
-	return model.Matrix{points(0, 14, nil, "le", "0.5"), points(math.NaN(), 14, nil, "le", "+Inf")}, nil
+	return model.Matrix{points(0, nil, "le", "0.5"), points(math.NaN(), nil, "le", "+Inf")}, nil
 }
 
 func TestAServiceWithoutRequestsHasNoForecast(t *testing.T) {
@@ -183,7 +183,7 @@ func TestConstantRefusesWhatIsNoTraffic(t *testing.T) {
 
 // The requests of a time, and the time of the requests, agree.
 func TestRequestsAndTheirTimeAgree(t *testing.T) {
-	profile := diurnal(t, 3)
+	profile := diurnal(t)
 	for _, wait := range []time.Duration{time.Minute, 45 * time.Minute, 13 * time.Hour, 9 * day} {
 		from := monday.Add(10 * time.Minute)
 		if takes := profile.takes(from, profile.requests(from, wait), 30*day); (takes - wait).Abs() > time.Second {

@@ -335,8 +335,10 @@ func TestHowAMoveEnds(t *testing.T) {
 			t.Errorf("the outcome of %s is %+v", name, outcome)
 		}
 	}
-	lifted := advance.Decision{Lifted: []advance.Lifted{{Refusal: advance.Refusal{Cause: advance.CauseCalendar, Reason: "x"},
-		By: advance.TimedOverride{Key: "calendar.override", Reason: "hotfix"}}}}
+	lifted := advance.Decision{Lifted: []advance.Lifted{{
+		Refusal: advance.Refusal{Cause: advance.CauseCalendar, Reason: "x"},
+		By:      advance.TimedOverride{Key: "calendar.override", Reason: "hotfix"},
+	}}}
 	if outcome := OutcomeOf(lifted); !outcome.Allowed || len(outcome.Lifted) != 1 ||
 		outcome.Lifted[0] != (Lifted{Cause: "calendar closed", Reason: "x", Override: "calendar.override", Why: "hotfix"}) {
 		t.Errorf("the outcome of a lifted hold is %+v", outcome)

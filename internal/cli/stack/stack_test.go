@@ -168,8 +168,7 @@ func TestSecretsNeedTheCLI(t *testing.T) {
 	}
 }
 
-// YAML reads a date without quotes as a time, and Pulumi hands it on as Go prints it: the freeze lasts the whole day all
-// the same.
+// YAML reads a date without quotes as a time, and Pulumi hands it on as Go prints it. The freeze lasts the whole day.
 func TestAFreezeByDatesWithoutQuotes(t *testing.T) {
 	dir := project(t)
 	file := filepath.Join(dir, "Pulumi.production.yaml")
@@ -177,7 +176,8 @@ func TestAFreezeByDatesWithoutQuotes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calendar := "  shop:calendar:\n    timeZone: Europe/Berlin\n    days: [Mon, Tue]\n    hours: 09:00-16:00\n    freezes:\n" +
+	calendar := "  shop:calendar:\n    timeZone: Europe/Berlin\n    days: [Mon, Tue]\n    hours: 09:00-16:00\n" +
+		"    freezes:\n" +
 		"      - { from: 2026-12-18, to: 2027-01-03, reason: year end }\n" +
 		"      - { from: \"2026-11-26\", to: 2026-11-27T06:00:00+01:00, reason: Black Friday }\n"
 	if err := os.WriteFile(file, append(content, calendar...), 0o600); err != nil {

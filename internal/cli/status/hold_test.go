@@ -13,7 +13,8 @@ import (
 // What holds the next upward move back stands on the screen, with the answer of Prometheus or without one.
 func TestGatherHolds(t *testing.T) {
 	reached := ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: "sha256:bb", Stable: "sha256:aa", To: 10}
-	begun := ledger.Entry{Kind: ledger.ShiftBegun, Release: "v2", Image: "sha256:bb", Stable: "sha256:aa", From: 10, To: 30}
+	begun := ledger.Entry{Kind: ledger.ShiftBegun, Release: "v2", Image: "sha256:bb", Stable: "sha256:aa", From: 10,
+		To: 30}
 	everyAndAlerts := map[string]string{"calendar": `{"timeZone":"Europe/Berlin","every":"24h"}`,
 		"incidents": `{"alerts":["severity=\"critical\""]}`}
 	for name, tt := range map[string]struct {
