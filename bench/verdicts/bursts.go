@@ -232,14 +232,15 @@ func parallel(n int, f func(i int)) {
 // healthyBursts is the table of healthy canaries that end latched.
 func healthyBursts(soaks int, rates []int) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "\n## Healthy canaries whose errors come in bursts\n\n%s, Go %s, seeds %d and following, %d simulated "+
-		"soaks of 48 hours for each row: the share that ends latched. A canary of one pod beside nine\nof "+
+	fmt.Fprintf(&text, "\n## Healthy canaries whose errors come in bursts\n\n%s, Go %s, seeds %d and following, %d "+
+		"simulated soaks of 48 hours for each row: the share that ends latched. A canary of one pod beside nine\nof "+
 		"stable; rollback limit 1 %%, alpha %g, looked at every second. The promise of at most alpha is that of "+
 		"independent errors; for the rest these rows are\nall there is. The goal is at most 1 %% each, and at "+
 		"most 0.1 %% for independent errors; %d soaks without a latch show at most %.1f %% with 95 %% "+
 		"confidence. Bursts last\n1 s to 2 min. *3 nats in 30 s* is today's test with that cap on its evidence. "+
 		"*Quarantine* takes the canary out when today's test fires, for 60 s and\nthen 180 s, and latches it at "+
-		"the third time in a row or by the evidence capped at 3 nats in 30 s. The last two columns are its own.\n", time.Now().UTC().Format(time.DateOnly), strings.TrimPrefix(runtime.Version(), "go"), seed,
+		"the third time in a row or by the evidence capped at 3 nats in 30 s. The last two columns are its own.\n",
+		time.Now().UTC().Format(time.DateOnly), strings.TrimPrefix(runtime.Version(), "go"), seed,
 		soaks, guardAlpha, soaks, 100*(1-math.Pow(0.05, 1/float64(soaks))))
 	for _, rate := range rates {
 		fmt.Fprintf(&text, "\n%d requests in 5 minutes at the canary:\n\n| errors |", rate)
