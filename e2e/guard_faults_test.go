@@ -291,28 +291,31 @@ func (g *guarded) renewed(t *testing.T) time.Time {
 	return lease.Spec.RenewTime.Time
 }
 
-// guardWithoutPrometheus takes Prometheus away from the guard, which still sees what it scrapes itself.
-func guardWithoutPrometheus(t *testing.T, g *guarded) {
-	name := g.App + "-guard"
-	config, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Get(t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := config.Data["rollout.json"]
-	change := func(text string) {
+// reconfigure changes the guard's configuration as an update would, until the part ends.
+func (g *guarded) reconfigure(t *testing.T, change func(text string) string) {
+	t.Helper()
+	write := func(change func(text string) string) {
 		t.Helper()
-		config, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Get(t.Context(), name, metav1.GetOptions{})
+		config, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Get(t.Context(), g.App+"-guard", metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		config.Data["rollout.json"] = text
+		config.Data["rollout.json"] = change(config.Data["rollout.json"])
 		if _, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Update(t.Context(), config,
 			metav1.UpdateOptions{FieldManager: "e2e"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	change(strings.Replace(before, "monitoring/prometheus-operated:9090", "http://127.0.0.1:9", 1))
-	defer change(before)
+	var before string
+	write(func(text string) string { before = text; return change(text) })
+	t.Cleanup(func() { write(func(string) string { return before }) })
+}
+
+// guardWithoutPrometheus takes Prometheus away from the guard, which still sees what it scrapes itself.
+func guardWithoutPrometheus(t *testing.T, g *guarded) {
+	g.reconfigure(t, func(text string) string {
+		return strings.Replace(text, "monitoring/prometheus-operated:9090", "http://127.0.0.1:9", 1)
+	})
 	g.enter(t, healthy)
 	g.customers(t)
 	time.Sleep(10 * time.Second)

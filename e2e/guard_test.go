@@ -59,6 +59,7 @@ func TestGuard(t *testing.T) {
 		{name: "killed between the steps", run: killedBetweenSteps},
 		{name: "cut off from the API server", run: cutOffFromAPIServer},
 		{name: "Prometheus away", run: guardWithoutPrometheus},
+		{name: "a burst of errors", run: burst},
 		{name: "a healthy canary stays", run: healthyStays},
 		{name: "the next update", run: nextUpdate},
 	})
