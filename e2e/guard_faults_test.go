@@ -294,14 +294,15 @@ func (g *guarded) renewed(t *testing.T) time.Time {
 // reconfigure changes the guard's configuration as an update would, until the part ends.
 func (g *guarded) reconfigure(t *testing.T, change func(text string) string) {
 	t.Helper()
+	ctx := context.WithoutCancel(t.Context()) // a test's context ends before its cleanup
 	write := func(change func(text string) string) {
 		t.Helper()
-		config, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Get(t.Context(), g.App+"-guard", metav1.GetOptions{})
+		config, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Get(ctx, g.App+"-guard", metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		config.Data["rollout.json"] = change(config.Data["rollout.json"])
-		if _, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Update(t.Context(), config,
+		if _, err := g.Client.CoreV1().ConfigMaps(g.Namespace).Update(ctx, config,
 			metav1.UpdateOptions{FieldManager: "e2e"}); err != nil {
 			t.Fatal(err)
 		}
