@@ -234,7 +234,7 @@ func tooEarly(t *testing.T, c *cluster) {
 	if err != nil || !strings.Contains(output, "an update now would be refused") || !strings.Contains(output, "of 1 h ") {
 		t.Errorf("the preview of a move too early: %v\n%s", err, tail(output))
 	}
-	c.refused(t, "soak too short", "of 1 h ", "then run `pulumi up` again")
+	c.refused(t, "soak too short", "of 1 h ", "then run `pulumi up -s production` again")
 	c.config(t, "canaryWeight", "60")
 	if output, err := c.pulumi(t, "preview", "--stack", "production"); err == nil ||
 		!strings.Contains(output, "up to 30 %") {

@@ -20,7 +20,8 @@ func Decide(f Facts) Decision {
 	move, err := f.Stages.Move(f.Standing, f.Target)
 	decision := Decision{Move: move}
 	if illegal, ok := errors.AsType[*plan.IllegalError](err); ok {
-		decision.refuse(CauseIllegal, illegal.Error(), "set a legal weight with `pulumi config set canaryWeight WEIGHT`")
+		decision.refuse(CauseIllegal, illegal.Error(),
+			"set a legal weight with `pulumi config set canaryWeight WEIGHT"+f.onStack()+"`")
 	}
 	decision.rename(f)
 	decision.latch(f)
@@ -80,9 +81,22 @@ func (d *Decision) latch(f Facts) {
 	d.refuse(CauseLatched,
 		fmt.Sprintf("the canary image %s was rolled back at %s by %s: %s", f.Target.Canary,
 			f.Latch.When.UTC().Format(time.RFC3339), f.Latch.Who, f.Latch.Reason),
-		fmt.Sprintf("settle with `pulumi config set canaryWeight 0`, or set another image; once the cause is fixed, "+
-			"release the latch with `pulumi config set --path latch.release %d && "+
-			"pulumi config set --path latch.reason WHY && pulumi up`", f.Latch.Entry))
+		fmt.Sprintf("settle with `pulumi config set canaryWeight 0%[1]s && pulumi up%[1]s`, or set another image; once the "+
+			"cause is fixed, %[2]s", f.onStack(), f.releasing(f.Latch)))
+}
+
+// releasing is how to release a latch.
+func (f Facts) releasing(latch *Latch) string {
+	return fmt.Sprintf("release the latch with `pulumi config set --path latch.release %[1]d%[2]s && "+
+		"pulumi config set --path latch.reason WHY%[2]s && pulumi up%[2]s`", latch.Entry, f.onStack())
+}
+
+// onStack is the flag that names the stack in a command; empty where it has no name.
+func (f Facts) onStack() string {
+	if f.Stack == "" {
+		return ""
+	}
+	return " -s " + f.Stack
 }
 
 func (d *Decision) latchedStable(f Facts) {
@@ -93,8 +107,7 @@ func (d *Decision) latchedStable(f Facts) {
 	d.refuse(CauseLatched,
 		fmt.Sprintf("the image %s, which stable is to run, was rolled back at %s by %s: %s", f.Target.Stable,
 			f.StableLatch.When.UTC().Format(time.RFC3339), f.StableLatch.Who, f.StableLatch.Reason),
-		fmt.Sprintf("%s; once the cause is fixed, release the latch with `pulumi config set --path latch.release %d && "+
-			"pulumi config set --path latch.reason WHY && pulumi up`", keep, f.StableLatch.Entry))
+		fmt.Sprintf("%s; once the cause is fixed, %s", keep, f.releasing(f.StableLatch)))
 }
 
 func (d *Decision) staging(f Facts) {
@@ -102,7 +115,7 @@ func (d *Decision) staging(f Facts) {
 		return
 	}
 	resolve := fmt.Sprintf("deploy this image to %[1]s with `pulumi up -s %[1]s`, or skip the check with "+
-		"`pulumi config set --path staging.required false`", f.Staging.Stack)
+		"`pulumi config set --path staging.required false%[2]s`", f.Staging.Stack, f.onStack())
 	switch {
 	case f.Staging.Err != nil:
 		d.refuse(CauseStaging, fmt.Sprintf("stack %s cannot be read: %s", f.Staging.Stack, f.Staging.Err), resolve)
@@ -116,7 +129,7 @@ func (d *Decision) staging(f Facts) {
 
 // soak judges the evidence. A resumed shift skips it: the gate allowed that shift before.
 func (d *Decision) soak(f Facts) {
-	again := "run `pulumi up` again"
+	again := "run `pulumi up" + f.onStack() + "` again"
 	if f.Soak == nil {
 		d.refuse(CauseBlind, "the current stage has not been evaluated", again)
 		return

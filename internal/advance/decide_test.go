@@ -215,3 +215,30 @@ func TestALiveCanaryKeepsItsName(t *testing.T) {
 		})
 	}
 }
+
+// Every command that a refusal names can be pasted: it names its stack.
+func TestCommandsNameTheStack(t *testing.T) {
+	latch := &Latch{Entry: 17, When: now, Who: "guard", Reason: "33 % of 90 requests failed"}
+	for _, change := range []func(*Facts){
+		func(f *Facts) { f.Latch = latch },
+		func(f *Facts) { f.Target = plan.Target{Stable: onTrial}; f.StableLatch = latch },
+		func(f *Facts) { f.Soak.Soaked = time.Hour },
+		func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Inconclusive) },
+		func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Error) },
+		func(f *Facts) { f.Staging.Verified, f.Standing = "", plan.Standing{Stable: stable}; f.Target.Weight = 10 },
+	} {
+		facts := atTen()
+		facts.Stack = "production"
+		change(&facts)
+		decision := Decide(facts)
+		if len(decision.Refusals) == 0 {
+			t.Errorf("%+v is allowed", facts)
+		}
+		for _, refusal := range decision.Refusals {
+			commands := strings.Count(refusal.Resolve, "pulumi ")
+			if commands == 0 || strings.Count(refusal.Resolve, " -s ") != commands {
+				t.Errorf("%s: a command without a stack: %s", refusal.Cause, refusal.Resolve)
+			}
+		}
+	}
+}

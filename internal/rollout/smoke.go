@@ -71,8 +71,9 @@ func (r *Rollout) Verification(subject Subject, image string) (verify.Options, e
 	}
 	options := verify.Options{
 		Namespace: s.Namespace, Deployment: subject.Deployment(s), Port: int(s.Container),
-		Release: subject.Version, Image: image, Track: subject.Track, RecordName: names.Verification(s.App),
-		Suite: suite, Values: values, SmokeTimeout: time.Duration(s.Smoke.Timeout), Now: r.Clock.Now,
+		Release: subject.Version, Image: image, Track: subject.Track, Stack: s.StackName(),
+		RecordName: names.Verification(s.App),
+		Suite:      suite, Values: values, SmokeTimeout: time.Duration(s.Smoke.Timeout), Now: r.Clock.Now,
 	}
 	if subject.Track == names.Canary {
 		options.Beside = StableDeployment(s)

@@ -43,8 +43,8 @@ type Options struct {
 	Port                  int
 	// Beside is the Deployment to compare a release with that fails the suite: the stable track's; empty for none.
 	Beside string
-	// Release, Image and Track go into the report and the record.
-	Release, Image, Track string
+	// Release, Image and Track go into the report and the record, Stack into the commands that a refusal names.
+	Release, Image, Track, Stack string
 	// RecordName is the name of the record.
 	RecordName string
 	// Suite and Values are the smoke suite and its values; SmokeTimeout bounds a run.
@@ -72,8 +72,8 @@ type Report struct {
 
 // RefusedError is the refusal of a release that did not pass. Its release record is not written.
 type RefusedError struct {
-	Release, Track, Namespace string
-	Report                    Report
+	Release, Track, Namespace, Stack string
+	Report                           Report
 }
 
 // Error names the failed checks or criteria and the next step.
@@ -112,11 +112,15 @@ func (r Report) shared() string {
 }
 
 func (e *RefusedError) next() string {
-	retry := "an unchanged `pulumi up` runs the gate again"
+	on := ""
+	if e.Stack != "" {
+		on = " -s " + e.Stack
+	}
+	retry := "an unchanged `pulumi up" + on + "` runs the gate again"
 	switch {
 	case e.Report.Verdict == gate.Fail && e.Track == "canary":
-		return "The canary is taken out of traffic and its image is latched. To settle: pulumi config set canaryWeight 0 " +
-			"&& pulumi up."
+		return "The canary is taken out of traffic and its image is latched. To settle: pulumi config set " +
+			"canaryWeight 0" + on + " && pulumi up" + on + "."
 	case e.Report.Verdict == gate.Fail:
 		return "Nothing was recorded. Set another image, or fix the environment: then " + retry + "."
 	default:
@@ -149,7 +153,8 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) 
 	}
 	recordErr := cluster.Record(ctx, options.Namespace, options.RecordName, record(options, report))
 	if report.Verdict != gate.Pass {
-		refused := &RefusedError{Release: options.Release, Track: options.Track, Namespace: options.Namespace, Report: report}
+		refused := &RefusedError{Release: options.Release, Track: options.Track, Namespace: options.Namespace,
+			Stack: options.Stack, Report: report}
 		return report, errors.Join(refused, recordErr)
 	}
 	return report, recordErr
