@@ -39,7 +39,8 @@ func TestTheImageOnTrial(t *testing.T) {
 			f.Ledger.History, f.Staging.Verified = history(t), another
 		}, "staging", OK, "has verified " + another},
 		"the image of staging is latched": {fromStaging, func(f *Facts) {
-			f.Ledger.History = history(t, ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard/a", Image: onTrial, Reason: "bad"})
+			f.Ledger.History = history(t, ledger.Entry{Kind: ledger.RollbackBegun, Who: "guard/a", Image: onTrial,
+				Reason: "bad"})
 		}, "latch", Failed, "by guard/a: bad"},
 		"a release on trial, and staging is ahead": {fromStaging, func(f *Facts) {
 			f.Ledger.History = history(t, ledger.Entry{Kind: ledger.ShiftReached, Release: "week1", Image: onTrial,
@@ -96,8 +97,9 @@ func TestAnswersThatAreMissing(t *testing.T) {
 		"no series with the stack's own labels": {map[string]string{"metrics": `{"selector":{"job":"pay","env":"p"}}`},
 			func(_ *settings.Settings, f *Facts) { f.Prometheus.Statuses = nil }, "metrics", Failed,
 			"within the last day, with env=p, job=pay"},
-		"no Grafana at the address": {nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Err = errors.New("no such host") },
-			"grafana", Failed, "https://grafana.example/d/finance-week1 is unreachable: no such host"},
+		"no Grafana at the address": {nil, func(_ *settings.Settings, f *Facts) {
+			f.Grafana.Err = errors.New("no such host")
+		}, "grafana", Failed, "https://grafana.example/d/finance-week1 is unreachable: no such host"},
 		"a sick Grafana": {nil, func(_ *settings.Settings, f *Facts) { f.Grafana.Status = 502 }, "grafana", Failed,
 			"answers with status 502"},
 		"a guard without an Alertmanager": {map[string]string{"guard": "{}"}, func(_ *settings.Settings, f *Facts) {
