@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/vextrus/finance-rollout/internal/terminal"
@@ -17,12 +18,12 @@ import (
 
 // behindBearer lets the stack's Prometheus demand a token, which the stack keeps as the secret metrics/token. The text
 // of the secret is encrypted: only the Pulumi CLI has the token.
-func (w *world) behindBearer(server *fake.Server, token string) (denied *int) {
+func (w *world) behindBearer(server *fake.Server, token string) (denied *atomic.Int32) {
 	w.t.Helper()
-	denied = new(int)
+	denied = &atomic.Int32{}
 	demanding := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+token {
-			*denied++
+			denied.Add(1)
 			http.Error(rw, "who are you?", http.StatusUnauthorized)
 			return
 		}
@@ -91,8 +92,8 @@ func TestForecastLogsIn(t *testing.T) {
 			if strings.Contains(printed, "t0ken") || strings.Contains(printed, "wr0ng") {
 				t.Errorf("the token is printed:\n%s", printed)
 			}
-			if was := *denied > 0; was != (tt.token == "wr0ng-value") {
-				t.Errorf("%d requests were denied", *denied)
+			if was := denied.Load() > 0; was != (tt.token == "wr0ng-value") {
+				t.Errorf("%d requests were denied", denied.Load())
 			}
 			w.expectUnchanged()
 		})
