@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/vextrus/finance-rollout/internal/calendar"
 	"github.com/vextrus/finance-rollout/internal/cli/forecast"
 	"github.com/vextrus/finance-rollout/internal/cli/simulate"
 	"github.com/vextrus/finance-rollout/internal/cli/stack"
@@ -42,8 +44,8 @@ func forecastCommand() *cobra.Command {
 			"finish, the probability of a false rollback, the requests that each stage lacks, the answers that a bad release\n" +
 			"fails before it is taken out, and the pods and CPU that the trial takes. The traffic comes from the stack's\n" +
 			"Prometheus, from a CSV as for `rollout simulate` with --csv, or from --rate. The command changes nothing.\n\n" +
-			"Restarts, alerts and the stack's own criteria are not forecast. The same seed and traffic give the same " +
-			"forecast.\n\n" +
+			"The stages wait for the stack's calendar. Restarts, alerts and the stack's own criteria are not forecast. The " +
+			"same\nseed and traffic give the same forecast.\n\n" +
 			"It exits with 0 if the release can be decided, with 1 if --budget is not kept, and with 3 if the traffic cannot\n" +
 			"decide the release; the error names what would help.",
 		Example: "  rollout forecast -s production\n" +
@@ -84,6 +86,11 @@ func (f *forecastFlags) run(cmd *cobra.Command, _ []string) error {
 	future := forecastPlan(stack.Settings, start, f.extensions)
 	if err := future.Validate(); err != nil {
 		return terminal.Usage(err)
+	}
+	if stack.Settings.HasCalendar() {
+		if future.Opens, err = openings(stack, start); err != nil {
+			return terminal.Usage(err)
+		}
 	}
 	profile, err := f.profile(cmd, stack)
 	if err != nil {
@@ -185,7 +192,7 @@ func (f *forecastFlags) observe(ctx context.Context, stack *stack.Stack) (foreca
 		return forecast.Profile{}, terminal.Usage(fmt.Errorf("config prometheus is not set: set it with `pulumi config set "+
 			"prometheus NAMESPACE/SERVICE:PORT -s %s`, or %s", stack.Name, otherwise))
 	}
-	server, err := forecastServer(s)
+	server, err := forecastServer(stack)
 	if err != nil {
 		return forecast.Profile{}, err
 	}
@@ -201,8 +208,8 @@ func (f *forecastFlags) observe(ctx context.Context, stack *stack.Stack) (foreca
 }
 
 // forecastServer is the stack's Prometheus. Only one that is a Service of the cluster is asked through the API server.
-func forecastServer(s *settings.Settings) (*prometheus.Client, error) {
-	way := endpoint.Way{}
+func forecastServer(stack *stack.Stack) (*prometheus.Client, error) {
+	s, way := stack.Settings, endpoint.Way{Login: stack.PrometheusLogin()}
 	if at, err := endpoint.Parse(s.Prometheus); err == nil && at.URL == "" {
 		cluster, err := kube.New(kube.Options{Kubeconfig: s.Kubeconfig, Context: s.KubeContext})
 		if err != nil {
@@ -211,6 +218,34 @@ func forecastServer(s *settings.Settings) (*prometheus.Client, error) {
 		way.Proxy = cluster
 	}
 	return prometheus.Connect(way, s.Prometheus)
+}
+
+// openings are those of the stack's calendar, for a release that starts at that moment.
+func openings(stack *stack.Stack, start time.Time) (func(at, last time.Time) time.Time, error) {
+	s := stack.Settings
+	hours, err := (&rollout.Rollout{Settings: s, Dir: stack.Dir}).OpenHours(start)
+	if err != nil {
+		return nil, fmt.Errorf("%w: correct the file, or its path with `pulumi config set --path calendar.freezeFile "+
+			"FILE -s %s`", err, stack.Name)
+	}
+	overridden := s.CalendarOverride()
+	if first := hours.Judge(start); first.Next.IsZero() && !start.Before(overridden) {
+		return nil, fmt.Errorf("config calendar does not open within %d days of %s: %s: check it with `pulumi config get "+
+			"calendar -s %s`, or give another start with --start", calendar.Horizon/(24*time.Hour),
+			start.Format(time.RFC3339), strings.Join(first.Rules, "; "), stack.Name)
+	}
+	return func(at, last time.Time) time.Time {
+		if at.Before(overridden) {
+			return at
+		}
+		hours := hours
+		hours.Last = last
+		next := hours.Judge(at).Next
+		if next.IsZero() {
+			return at.Add(calendar.Horizon) // no opening is known: the release is not done before
+		}
+		return next.UTC()
+	}, nil
 }
 
 // forecastPlan is the release that the settings plan.

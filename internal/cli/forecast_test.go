@@ -97,13 +97,8 @@ func TestForecastSaysWhatIsMissing(t *testing.T) {
 	w.expectUnchanged()
 }
 
-// The traffic of the last weeks comes from the stack's Prometheus, without a call of the cluster where it has an
-// address.
-func TestForecastReadsPrometheus(t *testing.T) {
-	w := newWorld(t)
-	server := fake.New(t)
-	w.quick("")
-	w.observedBy(server)
+// week lets the server have the whole days of the last week, of 2 requests/s.
+func week(server *fake.Server) {
 	hourly := func(value float64, labels ...string) *model.SampleStream {
 		stream := &model.SampleStream{Metric: fake.Sample(0, labels...).Metric}
 		end := time.Now().UTC().Truncate(24 * time.Hour)
@@ -116,6 +111,16 @@ func TestForecastReadsPrometheus(t *testing.T) {
 	server.Answer("http_requests_total", model.Matrix{hourly(2)})
 	server.Answer(`code=~"5.."`, model.Matrix{})
 	server.Answer("bucket", model.Matrix{hourly(2, "le", "0.5"), hourly(2, "le", "+Inf")})
+}
+
+// The traffic of the last weeks comes from the stack's Prometheus, without a call of the cluster where it has an
+// address.
+func TestForecastReadsPrometheus(t *testing.T) {
+	w := newWorld(t)
+	server := fake.New(t)
+	w.quick("")
+	w.observedBy(server)
+	week(server)
 	code, printed := called(t, "forecast", "-s", "production", "--weeks", "2", "--runs", "5")
 	if code != terminal.ExitDone || !strings.Contains(printed, "Prometheus, 7 whole days") ||
 		!strings.Contains(printed, "have no data") {

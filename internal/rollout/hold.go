@@ -38,18 +38,28 @@ func (r *Rollout) calendar(state ledger.State) *advance.Calendar {
 	if !s.HasCalendar() {
 		return nil
 	}
-	hours := s.OpenHours()
-	hours.Last = state.Raised
-	judged := &advance.Calendar{Zone: hours.Zone,
+	judged := &advance.Calendar{Zone: s.OpenHours().Zone,
 		Override: timedOverride("calendar.override", s.Calendar.Override.Reason, s.CalendarOverride())}
-	freezes, err := r.fileFreezes(hours.Zone, now)
+	hours, err := r.OpenHours(now)
 	if err != nil {
 		judged.Err = err
 		return judged
 	}
-	hours.Freezes = append(freezes, hours.Freezes...)
+	hours.Last = state.Raised
 	judged.Opening = hours.Judge(now)
 	return judged
+}
+
+// OpenHours is the stack's calendar from a moment on, with the freezes of its file and without the last move. It needs
+// neither the cluster nor the clock.
+func (r *Rollout) OpenHours(from time.Time) (calendar.Calendar, error) {
+	hours := r.Settings.OpenHours()
+	freezes, err := r.fileFreezes(hours.Zone, from)
+	if err != nil {
+		return calendar.Calendar{}, err
+	}
+	hours.Freezes = append(freezes, hours.Freezes...)
+	return hours, nil
 }
 
 func timedOverride(key, reason string, until time.Time) *advance.TimedOverride {

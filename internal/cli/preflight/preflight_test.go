@@ -229,18 +229,24 @@ func TestWhatIsNotInOrder(t *testing.T) {
 			if tt.change != nil {
 				tt.change(s, &facts)
 			}
-			list := Check(s, facts)
-			got := find(t, list, tt.row)
-			if got.State != tt.state || !strings.Contains(got.Found, tt.words) {
-				t.Errorf("%+v, want %s with %q", got, tt.state, tt.words)
-			}
-			if needsFix := got.State == Failed || got.State == Unknown; needsFix != (got.Fix != "") {
-				t.Errorf("how to fix: %+v", got)
-			}
-			if tt.state == Failed && list.State() != Failed || tt.state == Unknown && list.State() == OK {
-				t.Errorf("the whole is %s", list.State())
-			}
+			expectRow(t, Check(s, facts), tt.row, tt.state, tt.words)
 		})
+	}
+}
+
+// expectRow fails the test unless the row has the state and the words, a fix where there is something to do, and its
+// weight in the state of the whole.
+func expectRow(t *testing.T, list Checklist, row string, state State, words string) {
+	t.Helper()
+	got := find(t, list, row)
+	if got.State != state || !strings.Contains(got.Found, words) {
+		t.Errorf("%+v, want %s with %q", got, state, words)
+	}
+	if needsFix := got.State == Failed || got.State == Unknown; needsFix != (got.Fix != "") {
+		t.Errorf("how to fix: %+v", got)
+	}
+	if state == Failed && list.State() != Failed || state == Unknown && list.State() == OK {
+		t.Errorf("the whole is %s", list.State())
 	}
 }
 

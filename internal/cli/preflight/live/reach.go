@@ -207,7 +207,10 @@ func get(ctx context.Context, client *http.Client, address string) (int, error) 
 		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err
 		}
-		return 0, errors.Join(err, lateCause(ctx))
+		if late := context.Cause(ctx); late != nil {
+			err = late
+		}
+		return 0, err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode < http.StatusBadRequest {
@@ -222,11 +225,4 @@ func get(ctx context.Context, client *http.Client, address string) (int, error) 
 		return 0, errors.New(status.Message)
 	}
 	return answer.StatusCode, nil
-}
-
-func lateCause(ctx context.Context) error {
-	if ctx.Err() == nil {
-		return nil
-	}
-	return context.Cause(ctx)
 }
