@@ -183,8 +183,9 @@ func TestANewConfigurationGoesOnTelling(t *testing.T) {
 	for _, event := range box.events {
 		ids[event.ID] = true
 	}
-	if len(ids) != len(box.events) {
-		t.Errorf("of %d events, %d have an id of their own", len(box.events), len(ids))
+	// The event under way when the configuration changes may come twice, with the same id.
+	if again := len(box.events) - len(ids); again > 1 {
+		t.Errorf("of %d events, %d came again", len(box.events), again)
 	}
 }
 
