@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// foldedAgain compacts a soak while it runs, and once more when the next one has begun.
+// foldedAgain compacts a soak while it runs, when the next one has begun, and when one more has.
 func foldedAgain(t *testing.T, soak []Entry) []Entry {
 	t.Helper()
 	at := start
@@ -32,7 +32,9 @@ func foldedAgain(t *testing.T, soak []Entry) []Entry {
 	add(begun(onTrial, 0, 10), smokeTested(start), reached(onTrial, 10))
 	add(soak...)
 	fold()
-	add(smokeTested(start.Add(48*time.Hour)), begun(onTrial, 10, 30), reached(onTrial, 30))
+	add(begun(onTrial, 10, 30), reached(onTrial, 30))
+	fold()
+	add(smokeTested(start.Add(48*time.Hour)), begun(onTrial, 30, 60), reached(onTrial, 60))
 	fold()
 	return history.Entries()
 }
