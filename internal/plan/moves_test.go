@@ -128,3 +128,34 @@ func TestNextStage(t *testing.T) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
+
+// A finish takes the way back away, so that it counts as a move up although it gives no image more requests.
+func TestTheFinishIsUpwardWithoutRaising(t *testing.T) {
+	for kind, want := range map[Kind]struct{ raises, upward bool }{
+		Stay: {}, Retreat: {}, Enter: {true, true}, Advance: {true, true}, Resume: {true, true}, Finish: {false, true},
+	} {
+		move := Move{Kind: kind}
+		if move.Raises() != want.raises || move.IsUpward() != want.upward {
+			t.Errorf("%s: raises %v and is upward %v, want %+v", kind, move.Raises(), move.IsUpward(), want)
+		}
+	}
+}
+
+func TestAMoveNamesItsWeights(t *testing.T) {
+	if got, want := (Move{Kind: Advance, From: 10, To: 30}).String(), "advance from 10 % to 30 %"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	illegal, err := DefaultStages().Move(Standing{Weight: 10, Canary: first, Stable: oldStable},
+		Target{Weight: 100, Canary: first, Stable: oldStable})
+	if got, want := illegal.String(), "the move from 10 % to 100 %"; err == nil || got != want {
+		t.Errorf("%q, error %v; want %q", got, err, want)
+	}
+}
+
+func TestTheFirstStageBoundsAnEntry(t *testing.T) {
+	for want, stages := range map[int]Stages{10: DefaultStages(), 100: {100}, 0: nil} {
+		if got := stages.First(); got != want {
+			t.Errorf("%v: %d, want %d", stages, got, want)
+		}
+	}
+}

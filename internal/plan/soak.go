@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -70,15 +69,3 @@ func (s Soak) Checkpoint(elapsed time.Duration) time.Duration {
 
 // Due reports whether a checkpoint lies after the last recorded one and not after now; both are times since the shift.
 func (s Soak) Due(last, now time.Duration) bool { return s.Checkpoint(last) <= now }
-
-// Checkpoints lists the checkpoints up to the end, a time since the shift.
-func (s Soak) Checkpoints(end time.Duration) []time.Duration {
-	var list []time.Duration
-	for at := s.Checkpoint(0); at <= end; at = s.Checkpoint(at) {
-		if slices.Contains(list, at) {
-			break
-		}
-		list = append(list, at)
-	}
-	return list
-}

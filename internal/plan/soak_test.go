@@ -1,11 +1,21 @@
 package plan
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 )
+
+// checkpoints are those of a soak up to its end.
+func checkpoints(soak Soak) []time.Duration {
+	var list []time.Duration
+	for at := soak.Checkpoint(0); at <= soak.Duration; at = soak.Checkpoint(at) {
+		list = append(list, at)
+	}
+	return list
+}
 
 func TestCheckpointsOfTheGuide(t *testing.T) {
 	soak := Soak{Duration: 48 * time.Hour, Extension: 24 * time.Hour}
@@ -27,14 +37,14 @@ func TestCheckpointsOfTheGuide(t *testing.T) {
 		}
 	}
 	// 4 in hour 1, 10 to hour 6, 18 to hour 24, 12 to hour 48.
-	if got := len(soak.Checkpoints(48 * time.Hour)); got != 44 {
+	if got := len(checkpoints(soak)); got != 44 {
 		t.Errorf("%d checkpoints in 48 hours, want 44", got)
 	}
 }
 
 func TestAShortSoakHasTheScheduleInProportion(t *testing.T) {
 	soak := Soak{Duration: time.Minute, Extension: time.Minute}
-	points := soak.Checkpoints(time.Minute)
+	points := checkpoints(soak)
 	if len(points) != 44 || points[len(points)-1] != time.Minute {
 		t.Errorf("%d checkpoints, the last of %d at %v; want 44 with the last at the end", len(points), len(points),
 			points[len(points)-1])
@@ -62,5 +72,22 @@ func TestExtensionsAddUp(t *testing.T) {
 	soak := Soak{Duration: 48 * time.Hour, Extension: 24 * time.Hour}
 	if got := soak.Required(2); got != 96*time.Hour {
 		t.Errorf("%v", got)
+	}
+}
+
+func TestASoakIsChecked(t *testing.T) {
+	for want, soak := range map[string]Soak{
+		"":                                    {Duration: 48 * time.Hour, Extension: 24 * time.Hour},
+		"a soak of -1s: 0 or more is allowed": {Duration: -time.Second, Extension: time.Hour},
+		"an extension of 0s: more than 0 is":  {Duration: time.Hour},
+		"an extension of -1s: more than 0 is": {Duration: time.Hour, Extension: -time.Second},
+	} {
+		if err := soak.Validate(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v, want %q", soak, err, want)
+		}
+	}
+	// Nothing is watched, and the next stage needs no soak.
+	if err := (Soak{Extension: time.Hour}).Validate(); err != nil {
+		t.Errorf("a soak of 0: %v", err)
 	}
 }

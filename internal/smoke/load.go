@@ -48,14 +48,17 @@ type checkFile struct {
 }
 
 // Source returns the input of [LoadSource]: the name of an embedded suite unchanged, or the whole text of a file, so
-// that the guard can run a suite whose file it lacks.
+// that the guard can run a suite whose file it lacks. Its errors are those of [Load].
 func Source(file string) (string, error) {
 	if file == "" || file == defaultSuite {
 		return defaultSuite, nil
 	}
-	data, err := os.ReadFile(file)
+	data, err := readFile(file)
 	if err != nil {
-		return "", fmt.Errorf("read the smoke suite: %w", err)
+		return "", err
+	}
+	if _, err := Parse(file, data); err != nil {
+		return "", err
 	}
 	return string(data), nil
 }
@@ -81,12 +84,21 @@ func Load(file string) (*Suite, error) {
 	}
 	data, err := readFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("read smoke suite %q (allowed: %q or the path of a YAML file): %w", file, defaultSuite, err)
+		return nil, err
 	}
 	return Parse(file, data)
 }
 
 func readFile(file string) ([]byte, error) {
+	data, err := readBounded(file)
+	if err != nil {
+		return nil, fmt.Errorf("read smoke suite %q (allowed: %q or the path of a YAML file): %w", file, defaultSuite, err)
+	}
+	return data, nil
+}
+
+// readBounded reads a file that is not too large for a suite.
+func readBounded(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err

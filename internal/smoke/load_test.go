@@ -204,6 +204,24 @@ func TestParseRefuses(t *testing.T) {
 			"expectIn: an environment must be"},
 		"in environment": {check("{name: up, request: {path: /}, expectIn: {prod: {status: []}}}"),
 			"expectIn.prod.status: missing"},
+		"suite's description": {valid + "description: \"a\\nb\"\n", "description: must be one line"},
+		"check's timeout": {check("{name: up, timeout: 6m, request: {path: /}, expect: {status: [200]}}"),
+			`check "up": timeout: must be more than 0 and at most 5m0s, got 6m0s`},
+		"latency of two steps": {check("{name: up, kind: latency, latency: {requests: 1, percentile: 95, max: 1s}, steps: [" +
+			"{request: {path: /}, expect: {status: [200]}}, {request: {path: /}, expect: {status: [200]}}]}"),
+			`check "up": steps: a latency check sends one request, got 2`},
+		"step's name": {check(`{name: up, steps: [{name: "a\tb", request: {path: /}, expect: {status: [200]}}]}`),
+			`check "up": name: must be one line`},
+		"template in path": {request(`{path: "/{{secret}}"}`), `request.path: unknown template "{{secret}}"`},
+		"expected header's name": {expect(`{status: [200], headers: {"X Y": {absent: true}}}`),
+			`expect.headers: "X Y" is not a header's name`},
+		"template in expected header": {expect(`{status: [200], headers: {X: {equals: "{{secret}}"}}}`),
+			`expect.headers.X: unknown template "{{secret}}"`},
+		"anchor in JSON": {request("{path: /, json: {a: [&a 1]}}"), "anchors and aliases are not supported"},
+		"name of a list": {strings.Replace(valid, "name: shop", "name: [shop]", 1), "name: must be a text, not a list"},
+		"name of a mapping": {strings.Replace(valid, "name: shop", "name: {a: b}", 1),
+			"name: must be a text, not a mapping"},
+		"headers of a list": {request("{path: /, headers: [Accept]}"), "request.headers: must be a mapping, not a list"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -125,6 +125,19 @@ func TestNewTokensGiven(t *testing.T) {
 	}
 }
 
+// A token whose end cannot be read might have expired: it is refused before the service refuses it.
+func TestAGivenTokenWithoutAReadableEndIsRefused(t *testing.T) {
+	given, err := sign(jwt.MapClaims{"sub": "anna", "exp": "tomorrow"}, []byte("the service's secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := NewTokens(nil, given, testTime)
+	if err == nil || !strings.Contains(err.Error(), "an exp claim that is not a number; ask for a new one") ||
+		strings.Contains(err.Error(), given) || tokens != (Tokens{}) {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestUnsignedTokenIsReadable(t *testing.T) {
 	token, _, err := jwt.NewParser().ParseUnverified(unsignedToken, jwt.MapClaims{})
 	if err != nil {

@@ -53,6 +53,7 @@ func TestReadCSVSaysWhatIsWrong(t *testing.T) {
 	const header = "time,track,n,k\n"
 	for name, tt := range map[string]struct{ text, want string }{
 		"empty":          {"", "the header time,track,n,k,slow"},
+		"open quote":     {"\"time,track,n,k\n", "parse error on line 1"},
 		"no header":      {"15s,canary,1,0\n", `unknown column "15s"`},
 		"missing column": {"time,track,n\n", "column k is missing"},
 		"column twice":   {"time,track,n,k,n\n", "duplicate column n"},
