@@ -3,6 +3,8 @@ package terminal
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -66,5 +68,35 @@ func TestACellMakesUpNoRow(t *testing.T) {
 	table := Table([]string{"POD", "WHY"}, [][]string{{"a", "no\nb    all good"}, {"c", "d"}})
 	if got := strings.Count(table, "\n"); got != 3 {
 		t.Errorf("%d lines:\n%s", got, table)
+	}
+}
+
+// A value that JSON cannot hold leaves no half of it behind.
+func TestAnOutcomeThatCannotBeEncoded(t *testing.T) {
+	var written bytes.Buffer
+	err := colourful(FormatJSON, &written).Print(map[string]any{"good": 1, "never": math.NaN()}, nil)
+	if err == nil || !strings.Contains(err.Error(), "NaN") || written.Len() > 0 {
+		t.Errorf("printed %q: %v", written.String(), err)
+	}
+}
+
+// Headings above nothing would look like a table that lost its rows.
+func TestATableWithoutRowsIsEmpty(t *testing.T) {
+	if table := Table([]string{"POD", "WHY"}, nil); table != "" {
+		t.Errorf("printed %q", table)
+	}
+}
+
+func TestABufferIsNoTerminal(t *testing.T) {
+	if colourful(FormatTable, &bytes.Buffer{}).Terminal() {
+		t.Error("the status would draw over itself in a file")
+	}
+}
+
+func TestTheMarksOfAnErrorKeepItsCause(t *testing.T) {
+	for _, err := range []error{Usage(ErrDeclined), Unknown(ErrDeclined)} {
+		if !errors.Is(err, ErrDeclined) || err.Error() != ErrDeclined.Error() {
+			t.Errorf("%T: %v", err, err)
+		}
 	}
 }

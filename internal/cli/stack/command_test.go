@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,13 +16,24 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// cli puts a program in the place of the Pulumi CLI whose updates do as the shell script says.
-func cli(t *testing.T, dir, up string) {
+// cli puts a script in the place of the Pulumi CLI and returns how to list its calls. The cases of a shell's case
+// command choose by the arguments; without one for them, there are no stacks, no outputs and no updates.
+func cli(t *testing.T, dir, cases string) (calls func() []string) {
 	t.Helper()
-	script := "#!/bin/sh\ncase \"$*\" in\n*version*) echo v3.245.0 ;;\n*'stack ls'*) echo '[]' ;;\n*' up '*)\n" + up +
-		"\n;;\nesac\n"
+	log := filepath.Join(dir, "calls")
+	script := "#!/bin/sh\necho \"$*\" >>'" + log + "'\ncase \"$*\" in\n" + cases + "\n*version*) echo v3.245.0 ;;\n" +
+		"*'stack ls'*|*history*) echo '[]' ;;\n*'stack output'*) echo '{}' ;;\nesac\n"
 	if err := os.WriteFile(filepath.Join(dir, "pulumi"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
+	}
+	return func() []string {
+		t.Helper()
+		content, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(string(content), "--non-interactive ", "")), "\n")
+		return slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, "version") })
 	}
 }
 
@@ -43,7 +55,8 @@ func (w *watched) Write(text []byte) (int, error) {
 
 func TestAnInterruptedUpdateWritesItsState(t *testing.T) {
 	dir := project(t)
-	cli(t, dir, "trap 'echo state is written; exit 1' INT; echo a hook waits; while :; do /bin/sleep 0.02; done")
+	cli(t, dir, "*' up '*) trap 'echo state is written; exit 1' INT; echo a hook waits; "+
+		"while :; do /bin/sleep 0.02; done ;;")
 	stack, err := Open(t.Context(), Options{Stack: "production", Dir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +99,7 @@ func TestTheLongestStep(t *testing.T) {
 
 func TestACLIThatDoesNotEndIsKilled(t *testing.T) {
 	dir := project(t)
-	cli(t, dir, "trap '' INT; echo a hook waits; while :; do /bin/sleep 0.02; done")
+	cli(t, dir, "*' up '*) trap '' INT; echo a hook waits; while :; do /bin/sleep 0.02; done ;;")
 	ctx, interrupt := context.WithCancel(t.Context())
 	progress := &watched{word: "a hook waits", then: interrupt}
 	opened, err := openWorkspaceWith(ctx, dir, command{patience: 50 * time.Millisecond})

@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/vextrus/finance-rollout/internal/image"
 	"github.com/vextrus/finance-rollout/internal/names"
@@ -43,7 +42,7 @@ func (s *Stack) Verified(ctx context.Context) (string, error) {
 
 // VerifiedBy returns the digest that another stack of the project has verified, as [Stack.Verified] does.
 func (s *Stack) VerifiedBy(ctx context.Context, name string) (string, error) {
-	if strings.Contains(name, "/") && !strings.HasSuffix(name, s.Project+"/"+name[strings.LastIndex(name, "/")+1:]) {
+	if of := projectOf(name); of != "" && of != s.Project {
 		return "", fmt.Errorf("stack %s belongs to another project: compare with `pulumi stack output verifiedImage -s %s`",
 			name, name)
 	}

@@ -78,13 +78,8 @@ func (s *Stack) fromCLI(ctx context.Context, secrets bool) (settings.Source, err
 	return read, nil
 }
 
-// Outputs returns the stack's outputs, which describe the last update and not the configuration. It omits secret
-// outputs.
-func (s *Stack) Outputs(ctx context.Context) (map[string]any, error) {
-	return s.OutputsOf(ctx, s.qualified)
-}
-
-// OutputsOf returns the outputs of another stack, which may belong to another project. It omits secret outputs.
+// OutputsOf returns the outputs of another stack, which may belong to another project. They describe its last update
+// and not its configuration. It omits secret outputs.
 func (s *Stack) OutputsOf(ctx context.Context, name string) (map[string]any, error) {
 	opened, err := openWorkspace(ctx, s.Dir)
 	if err != nil {

@@ -42,7 +42,8 @@ type Stack struct {
 }
 
 // Open reads the stack's settings from its files. It needs nothing else. An unknown stack is a UsageError that lists
-// the known ones. On a settings.Error the stack is returned as well, with the settings that could be read.
+// the known ones. A stack of another project is a UsageError too. On a settings.Error the stack is returned as well,
+// with the settings that could be read.
 func Open(ctx context.Context, options Options) (*Stack, error) {
 	project, path, err := findProject(options.Dir)
 	if err != nil {
@@ -56,6 +57,10 @@ func Open(ctx context.Context, options Options) (*Stack, error) {
 		if stack.qualified, err = selected(ctx, stack.Dir); err != nil {
 			return nil, err
 		}
+	}
+	if of := projectOf(stack.qualified); of != "" && of != stack.Project {
+		return nil, terminal.Usage(fmt.Errorf("stack %s belongs to another project than %s in %s: change to the folder of "+
+			"project %s, or pass it with --cwd", stack.qualified, stack.Project, stack.Dir, of))
 	}
 	stack.Name = stack.qualified[strings.LastIndex(stack.qualified, "/")+1:]
 	if _, err := tokens.ParseStackName(stack.Name); err != nil {
@@ -79,6 +84,16 @@ func Open(ctx context.Context, options Options) (*Stack, error) {
 	}
 	stack.Settings, err = settings.Load(stack.Name, source)
 	return stack, err
+}
+
+// projectOf returns the project in a name of the form organization/project/stack. It is empty for a shorter name, which
+// means the project at hand.
+func projectOf(name string) string {
+	parts := strings.Split(name, "/")
+	if len(parts) != 3 {
+		return ""
+	}
+	return parts[1]
 }
 
 // Sibling opens another stack of the same project.
