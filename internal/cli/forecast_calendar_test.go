@@ -13,7 +13,7 @@ import (
 // planned adds two stages of a day each, and a calendar where there is one, to the world's stack.
 func (w *world) planned(calendar string) {
 	w.t.Helper()
-	text := w.read("Pulumi.production.yaml") + "  shop:stages: [50, 100]\n  shop:soak: { duration: 24h, extension: 1h }\n"
+	text := w.production() + "  shop:stages: [50, 100]\n  shop:soak: { duration: 24h, extension: 1h }\n"
 	if calendar != "" {
 		text += "  shop:calendar: " + calendar + "\n"
 	}

@@ -30,7 +30,7 @@ func (w *world) behindBearer(server *fake.Server, token string) (denied *atomic.
 		server.ServeHTTP(rw, r)
 	}))
 	w.t.Cleanup(demanding.Close)
-	text := strings.ReplaceAll(w.read("Pulumi.production.yaml"), "http://127.0.0.1:1", demanding.URL)
+	text := strings.ReplaceAll(w.production(), "http://127.0.0.1:1", demanding.URL)
 	text = strings.Replace(text, "{ db: {", "{ metrics: { token: { secure: not-decrypted } }, db: {", 1)
 	w.write("Pulumi.production.yaml", text+"  shop:prometheusAuth: { authorization: { credentials: metrics/token } }\n")
 	return denied
@@ -106,7 +106,7 @@ func TestForecastThroughTheAPIServer(t *testing.T) {
 	server := fake.New(t)
 	week(server)
 	w.quick("  shop:prometheusAuth: { http_headers: { X-Scope-OrgID: { values: [payments] } } }\n")
-	w.write("Pulumi.production.yaml", strings.ReplaceAll(w.read("Pulumi.production.yaml"), "http://127.0.0.1:1",
+	w.write("Pulumi.production.yaml", strings.ReplaceAll(w.production(), "http://127.0.0.1:1",
 		"monitoring/prometheus:9090"))
 	w.HandleService("monitoring", "prometheus", 9090, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if got := r.Header.Get("X-Scope-OrgID"); got != "payments" {

@@ -19,14 +19,14 @@ import (
 // quick lets a forecast of the world's stack be quick: one short stage.
 func (w *world) quick(more string) {
 	w.t.Helper()
-	w.write("Pulumi.production.yaml", w.read("Pulumi.production.yaml")+"  shop:stages: [100]\n"+
+	w.write("Pulumi.production.yaml", w.production()+"  shop:stages: [100]\n"+
 		"  shop:soak: { duration: 1h, extension: 1h }\n"+more)
 }
 
 // observedBy lets the stack's Prometheus be the server.
 func (w *world) observedBy(server *fake.Server) {
 	w.t.Helper()
-	text := strings.ReplaceAll(w.read("Pulumi.production.yaml"), "http://127.0.0.1:1", server.URL)
+	text := strings.ReplaceAll(w.production(), "http://127.0.0.1:1", server.URL)
 	w.write("Pulumi.production.yaml", text)
 }
 

@@ -69,7 +69,7 @@ func TestEveryCommandRefusesAnotherCluster(t *testing.T) {
 	}{
 		"no such context": {
 			func(w *world) {
-				w.write("Pulumi.production.yaml", w.read("Pulumi.production.yaml")+"  shop:kubeContext: elsewhere\n")
+				w.write("Pulumi.production.yaml", w.production()+"  shop:kubeContext: elsewhere\n")
 			},
 			[]string{`"elsewhere"`, "it has test"},
 		},

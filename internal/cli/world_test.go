@@ -78,9 +78,10 @@ func (w *world) write(name, text string) {
 	w.must(os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
 }
 
-func (w *world) read(name string) string {
+// production is the text of the production stack's file.
+func (w *world) production() string {
 	w.t.Helper()
-	text, err := os.ReadFile(filepath.Join(w.dir, name))
+	text, err := os.ReadFile(filepath.Join(w.dir, "Pulumi.production.yaml"))
 	w.must(err)
 	return string(text)
 }

@@ -12,7 +12,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -157,11 +156,11 @@ func (c *Client) ReadyPods(ctx context.Context, namespace, deployment string) ([
 	return slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !ready(&pod) }), err
 }
 
-// EndPods shortens the time to end of the pods that carry all the labels and are being deleted. It evicts them: a pod
-// that is being deleted needs no room in a disruption budget. It returns how many pods with the labels are not being
-// deleted. At least one label must be given.
+// EndPods deletes the pods that carry all the labels, with that much time to end, and returns how many it deleted. Pods
+// that are being deleted already are left alone: the kubelet cuts no preStop hook short that has begun. At least one
+// label must be given.
 func (c *Client) EndPods(ctx context.Context, namespace string, selector map[string]string,
-	grace time.Duration) (others int, err error) {
+	grace time.Duration) (ended int, err error) {
 	pods, err := c.allPods(ctx, namespace, selector)
 	if err != nil {
 		return 0, err
@@ -169,21 +168,20 @@ func (c *Client) EndPods(ctx context.Context, namespace string, selector map[str
 	seconds := int64(grace / time.Second)
 	for i := range pods {
 		pod := &pods[i]
-		if pod.DeletionTimestamp == nil {
-			others++
+		if pod.DeletionTimestamp != nil {
 			continue
 		}
-		if given := pod.DeletionGracePeriodSeconds; given != nil && *given <= seconds {
-			continue
-		}
-		eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: pod.Name},
-			DeleteOptions: &metav1.DeleteOptions{GracePeriodSeconds: &seconds}}
-		err := c.urgent().PolicyV1().Evictions(namespace).Evict(ctx, eviction)
-		if err != nil && !apierrors.IsNotFound(err) {
-			return others, fmt.Errorf("end pod %s/%s within %v: %w", namespace, pod.Name, grace, err)
+		err := c.urgent().CoreV1().Pods(namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
+			GracePeriodSeconds: &seconds, Preconditions: metav1.NewUIDPreconditions(string(pod.UID)),
+		})
+		switch {
+		case err == nil:
+			ended++
+		case !apierrors.IsNotFound(err) && !apierrors.IsConflict(err):
+			return ended, fmt.Errorf("end pod %s/%s within %v: %w", namespace, pod.Name, grace, err)
 		}
 	}
-	return others, nil
+	return ended, nil
 }
 
 // patchers is the number of pods that are patched at a time.

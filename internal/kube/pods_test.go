@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -222,29 +222,26 @@ func TestAnIsolationHasAClientOfItsOwn(t *testing.T) {
 	}
 }
 
-// Only pods that are being deleted end sooner: an eviction of others would count against the budgets.
-func TestEndPodsShortensTheTimeOfThoseThatEnd(t *testing.T) {
+// A pod that is being deleted has begun its preStop hook, which no later deletion cuts short.
+func TestEndPodsDeletesThoseThatServe(t *testing.T) {
 	canary := map[string]string{"track": "canary"}
-	ending := func(name string, grace int64) *corev1.Pod {
-		pod := newPod(name, true, canary)
-		now := metav1.Now()
-		pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds, pod.Finalizers = &now, &grace, []string{"keeps/it"}
-		return pod
-	}
-	clientset := fake.NewClientset(ending("long", 35), ending("short", 1), newPod("serving", true, canary),
+	ending := newPod("ending", true, canary)
+	now := metav1.Now()
+	ending.DeletionTimestamp, ending.Finalizers = &now, []string{"keeps/it"}
+	clientset := fake.NewClientset(ending, newPod("serving", true, canary), newPod("gone", true, canary),
 		newPod("stable", true, map[string]string{"track": "stable"}))
-	var evicted []string
-	clientset.PrependReactor("create", "pods", func(action k8stesting.Action) (bool, runtime.Object, error) {
-		if action.GetSubresource() != "eviction" {
-			return false, nil, nil
+	var deleted []string
+	clientset.PrependReactor("delete", "pods", func(action k8stesting.Action) (bool, runtime.Object, error) {
+		deletion := action.(k8stesting.DeleteActionImpl)
+		deleted = append(deleted, fmt.Sprintf("%s in %d s", deletion.Name, *deletion.DeleteOptions.GracePeriodSeconds))
+		if deletion.Name == "gone" {
+			return true, nil, apierrors.NewNotFound(corev1.Resource("pods"), "gone")
 		}
-		eviction := action.(k8stesting.CreateAction).GetObject().(*policyv1.Eviction)
-		evicted = append(evicted, fmt.Sprintf("%s in %d s", eviction.Name, *eviction.DeleteOptions.GracePeriodSeconds))
 		return true, nil, nil
 	})
 	client := &Client{clientset: clientset}
-	others, err := client.EndPods(t.Context(), "shop", canary, time.Second)
-	if err != nil || others != 1 || !slices.Equal(evicted, []string{"long in 1 s"}) {
-		t.Errorf("%d others, evicted %q: %v", others, evicted, err)
+	ended, err := client.EndPods(t.Context(), "shop", canary, time.Second)
+	if err != nil || ended != 1 || !slices.Equal(deleted, []string{"gone in 1 s", "serving in 1 s"}) {
+		t.Errorf("%d ended of %q: %v", ended, deleted, err)
 	}
 }

@@ -19,9 +19,8 @@ type Cluster interface {
 	LabelPods(ctx context.Context, namespace string, selector map[string]string, key, value string) ([]string, error)
 	// LabelPod labels one pod.
 	LabelPod(ctx context.Context, namespace, pod, key, value string) error
-	// EndPods shortens the time to end of the pods that carry all the labels and are being deleted. It returns how many
-	// others carry them.
-	EndPods(ctx context.Context, namespace string, labels map[string]string, grace time.Duration) (others int, err error)
+	// EndPods deletes the pods that carry all the labels, with that much time to end, and returns how many it deleted.
+	EndPods(ctx context.Context, namespace string, labels map[string]string, grace time.Duration) (ended int, err error)
 	// Endpoints returns the names of the pods that a Service sends requests to.
 	Endpoints(ctx context.Context, namespace, service string) ([]string, error)
 	// Logs returns the last lines of a container's log; previous asks for the log before its last restart.
@@ -155,13 +154,11 @@ func (r *run) step(ctx context.Context, name string, limit time.Duration, do fun
 // remove removes the canary's pods, once: an isolation that failed has done so already.
 func (r *run) remove(ctx context.Context) (string, error) {
 	if r.removed != "" {
-		return r.removed + ", before the evidence" + r.hasten(ctx), nil
+		return r.removed + ", before the evidence", nil
 	}
+	ended := r.hasten(ctx)
 	done, err := r.removeNow(ctx)
-	if err == nil {
-		done += r.hasten(ctx)
-	}
-	return done, err
+	return done + ended, err
 }
 
 // removeNow removes the canary's pods. It may be repeated.

@@ -36,8 +36,6 @@ type world struct {
 	// failing makes the call of that name fail, once or always.
 	failing string
 	always  bool
-	// late is how often the canary's pods are not being deleted yet when they are to end.
-	late int
 	// on is called at every call, with its name.
 	on func(name string)
 }
@@ -134,14 +132,20 @@ func (w *world) LabelPod(_ context.Context, _, pod, key, value string) error {
 	return err
 }
 
-func (w *world) EndPods(context.Context, string, map[string]string, time.Duration) (int, error) {
+func (w *world) EndPods(_ context.Context, _ string, labels map[string]string, _ time.Duration) (int, error) {
 	unlock, err := w.call("end pods")
 	defer unlock()
-	if w.late > 0 {
-		w.late--
-		return 2, err
+	if err != nil {
+		return 0, err
 	}
-	return 0, err
+	ended := 0
+	for _, name := range w.of(labels["track"]) {
+		if w.pods[name]["traffic"] == labels["traffic"] {
+			delete(w.pods, name)
+			ended++
+		}
+	}
+	return ended, nil
 }
 
 func (w *world) inTraffic() []string {

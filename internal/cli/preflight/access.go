@@ -82,7 +82,7 @@ var needs = []need{
 	{inStack, "", []string{"pods"}, []string{"get", "patch"}, "rollback and the smoke suite", nil},
 	{inStack, "apps", []string{"deployments/scale"}, []string{"get", "patch"}, "rollback", canaries},
 	{inStack, "", []string{"pods/log"}, []string{"get"}, "the evidence of a rollback", nil},
-	{inStack, "", []string{"pods/eviction"}, []string{"create"}, "rollback", canaries},
+	{inStack, "", []string{"pods"}, []string{"delete"}, "rollback", canaries},
 	{inStack, "rbac.authorization.k8s.io", []string{"roles", "rolebindings"}, manage, "the guard's account", guarded},
 	{inStack, "", []string{"events"}, []string{"create"}, "the guard's account", guarded},
 	{inStack, "coordination.k8s.io", []string{"leases"}, []string{"create", "get", "update"},
