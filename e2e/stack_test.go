@@ -171,7 +171,7 @@ func (c *cluster) update(t *testing.T, stack string) (string, error) {
 	t.Helper()
 	up := []string{"up", "--stack", stack, "--yes", "--skip-preview"}
 	output, err := c.pulumi(t, up...)
-	if err != nil && strings.Contains(output, "is the pod still scraped?") {
+	if err != nil && strings.Contains(output, "verdict error") && strings.Contains(output, "is the pod still scraped?") {
 		t.Logf("Prometheus does not scrape a pod; the gate looks again:\n%s", tail(output))
 		output, err = c.pulumi(t, up...)
 	}
