@@ -76,7 +76,7 @@ func (c Criterion) RequestsAt(share float64) int64 {
 	return least(1, decided)
 }
 
-// decides tells whether n requests decide where the share of bad ones is surely p and at most most.
+// decides reports whether n requests decide where the share of bad ones is surely p and at most most.
 func (c Criterion) decides(p, most float64) func(n float64) bool {
 	return func(n float64) bool {
 		return logEvidenceBelow(n, most*n, c.Target) >= -math.Log(c.passAlpha()) ||

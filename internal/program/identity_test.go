@@ -41,7 +41,7 @@ func TestTheProviderKnowsTheClusterByItsIdentity(t *testing.T) {
 // The state names no file of the machine that ran the update, so that another machine can refresh and roll back.
 func TestTheStateNamesNoKubeconfigOfTheMachine(t *testing.T) {
 	for config, want := range map[string]string{"": "", "clusters/production": "clusters/production"} {
-		t.Setenv("KUBECONFIG", "/home/ci/config:/home/ci/more")
+		t.Setenv("KUBECONFIG", "first/config:second/config")
 		w := newWorld()
 		changed := productionConfig()
 		if config != "" {

@@ -162,8 +162,8 @@ func labels(metric model.Metric) string {
 }
 
 // incidentFile is the incident of the stack's file, while it exists. Its first line says which; a file without one
-// holds as well, because whoever makes it has other things to do than to write. A folder that does not exist cannot say
-// that there is no incident.
+// holds as well, because its author has other things to do than to write. A missing folder cannot say that there is no
+// incident.
 func (r *Rollout) incidentFile() ([]advance.Incident, error) {
 	file := r.Settings.Incidents.File
 	if file == "" {

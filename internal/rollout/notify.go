@@ -15,7 +15,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// Webhooks are the receivers of the settings, for whoever sends.
+// Webhooks are the receivers of the settings, for the guard or the update that sends.
 func Webhooks(s *settings.Settings) []notify.Webhook {
 	var list []notify.Webhook
 	for _, webhook := range s.Notify.Webhooks {
@@ -68,8 +68,8 @@ func (r *Rollout) openSender(ctx context.Context) (notify.About, notify.Sender, 
 	}, nil
 }
 
-// Refused tells the webhooks that a move was refused. The ledger holds no refusal, so that whoever was refused tells of
-// it, with a guard and without one. The same refusal on the same ledger has one id.
+// Refused tells the webhooks that a move was refused. The ledger holds no refusal, so that the refused update or
+// command reports it, with a guard and without one. The same refusal on the same ledger has one id.
 func (r *Rollout) Refused(ctx context.Context, history *ledger.Ledger, image string, decision advance.Decision) {
 	if decision.Allowed() || decision.RollBack {
 		return

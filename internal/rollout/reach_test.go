@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// apiServer is a cluster whose Services are reached through a server that notes what it was asked.
+// apiServer is a cluster whose Services are reached through a server that records its requests.
 type apiServer struct {
 	ledgerOnly
 	address, service string

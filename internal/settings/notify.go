@@ -75,7 +75,7 @@ func (s *Settings) validateNotify(found *problems) {
 		webhook.validate(found, key)
 		if use := s.serviceUse(webhook.Secret); use != "" {
 			found.add(key+".secret", webhook.Secret.String(), found.setPath("'"+key+".secret'", "notify/hmac-key"),
-				"%s uses it too: whoever receives the events knows this key; give the webhook one of its own", use)
+				"%s uses it too: the receiver of the events knows this key; give the webhook one of its own", use)
 		}
 		if seen[webhook.URL] {
 			found.add(key+".url", shownAddress(webhook.URL), found.remove(key), "another webhook has the same address")

@@ -129,7 +129,7 @@ func (p *problems) lay(key string, template overlay.Template, service string, pa
 }
 
 // locate gives the place in a patch that decides about a field of the template, as a path of the configuration: the
-// deepest one on the way to it. It tells whether that is the field itself.
+// deepest one on the way to it. whole reports whether that is the field itself.
 func locate(patch Overlay, way []string) (path string, whole bool) {
 	var at any = map[string]any(patch)
 	for _, step := range way {

@@ -56,7 +56,7 @@ const (
 )
 
 // IsAdmission reports whether the number was changed after the provider had asked for another one: a webhook that
-// changes a request leaves the field to whoever made the request.
+// changes a request leaves the field to the author of the request.
 func (s Scaler) IsAdmission() bool { return strings.HasPrefix(s.Manager, managerPulumi) }
 
 // IsAutoscaler reports whether an autoscaler determines the number.
