@@ -14,20 +14,6 @@ import (
 // after.
 const retryAfter = 7 * 24 * time.Hour
 
-// silent are the kinds of entries that make no event, with the reason. A kind that this version does not know makes
-// none either.
-func silent() map[ledger.Kind]string {
-	return map[ledger.Kind]string{
-		ledger.ShiftBegun:      "its outcome follows: shift-reached, or rolled-back",
-		ledger.Checkpoints:     "stands for checkpoints of the past when the ledger is compacted",
-		ledger.Quarantines:     "stands for quarantines of the past when the ledger is compacted",
-		ledger.RollbackBegun:   "rolled-back follows within minutes, with the evidence and with the steps that failed",
-		ledger.StagingVerified: "written together with the shift into the first stage",
-		ledger.Rehearsed:       "a drill in another stack: nothing happened to this rollout",
-		ledger.SmokeTested:     "keeps the suite's requests out of the evidence; its verdict is the update's",
-	}
-}
-
 // Recorded is an event with the number of the entry that it comes from.
 type Recorded struct {
 	Event Event

@@ -132,6 +132,20 @@ func TestTheEventsOfALedger(t *testing.T) {
 	}
 }
 
+// silent are the kinds of entries that make no event, with the reason. A kind that this version does not know makes
+// none either.
+func silent() map[ledger.Kind]string {
+	return map[ledger.Kind]string{
+		ledger.ShiftBegun:      "its outcome follows: shift-reached, or rolled-back",
+		ledger.Checkpoints:     "stands for checkpoints of the past when the ledger is compacted",
+		ledger.Quarantines:     "stands for quarantines of the past when the ledger is compacted",
+		ledger.RollbackBegun:   "rolled-back follows within minutes, with the evidence and with the steps that failed",
+		ledger.StagingVerified: "written together with the shift into the first stage",
+		ledger.Rehearsed:       "a drill in another stack: nothing happened to this rollout",
+		ledger.SmokeTested:     "keeps the suite's requests out of the evidence; its verdict is the update's",
+	}
+}
+
 var kindDeclared = regexp.MustCompile(`(?m)^\t\w+ Kind = "([a-z-]+)"$`)
 
 // Every kind of an entry makes an event in some case, or is listed with the reason that it makes none.

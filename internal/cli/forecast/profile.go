@@ -235,20 +235,6 @@ func (p Profile) busiest() float64 {
 	return most
 }
 
-// requests is the expected number of requests of the whole service from a time on.
-func (p Profile) requests(from time.Time, length time.Duration) float64 {
-	total := 0.0
-	for at, end := from, from.Add(length); at.Before(end); {
-		next := at.Truncate(time.Hour).Add(time.Hour)
-		if next.After(end) {
-			next = end
-		}
-		total += p.expected(at).Rate * next.Sub(at).Seconds()
-		at = next
-	}
-	return total
-}
-
 // takes is the expected time from then on until the whole service has had the requests; most if it takes longer.
 func (p Profile) takes(from time.Time, requests float64, most time.Duration) time.Duration {
 	for at := from; at.Sub(from) < most; at = at.Truncate(time.Hour).Add(time.Hour) {
