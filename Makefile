@@ -59,7 +59,7 @@ GO := go
 LINT := GOFLAGS=-buildvcs=false .local/bin/golangci-lint
 
 .PHONY: test
-test: lint packages actionlint vulnerabilities unit e2e ## Every check: linters, vulnerabilities, unit tests, end-to-end tests
+test: lint packages actionlint vulnerabilities unit chaos e2e ## Every check: linters, vulnerabilities, unit tests, chaos, end-to-end tests
 
 .PHONY: packages
 packages: local
@@ -101,10 +101,25 @@ tidy: ## Tidy go.mod and go.sum
 unit: ## Run the unit tests; some need PostgreSQL installed
 	@go test -shuffle=on ./...
 
+# The race detector needs a C compiler, which nothing else here does.
+RACE_PACKAGES = ./internal/guard/... ./internal/ledger/... ./internal/notify/... ./internal/rollout/... ./internal/shift/... ./internal/cli/...
+
+.PHONY: race
+race: ## Run the unit tests of the guard and the rollout command under the race detector; needs a C compiler
+	@CGO_ENABLED=1 go test -race $(RACE_PACKAGES)
+
 .PHONY: e2e
 e2e: local build ## Run the end-to-end tests; start the local cluster for them and end it, unless it runs already
 	@$(LOCAL) run --gateway -- $(BUILD) test --log .local/logs/e2e.json -- \
 		-tags e2e -count=1 -p 2 -parallel 16 -timeout 60m $(E2E_PACKAGES)
+
+# The first sequence has the seed SEED, each next one the next number.
+SEQUENCES := 8
+SEED := 1
+.PHONY: chaos
+chaos: local ## Run SEQUENCES random operator sequences from SEED on with the real engine; needs no cluster
+	@$(LOCAL) tools pulumi pulumi-language-go
+	@go test -tags chaos -count=1 -timeout 120m ./e2e/chaos -sequences $(SEQUENCES) -seed $(SEED)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (default 10s)
@@ -126,6 +141,15 @@ bench-tests: ## List the slowest tests of the last `make e2e` in docs/benchmarks
 bench-verdicts: ## Simulate false rollbacks and the requests that verdicts need, into docs/benchmarks.md
 	@go run ./bench/verdicts $(ARGS)
 
+.PHONY: bench-forecast
+bench-forecast: ## Compare forecasts with what came and time them, into docs/benchmarks.md; ARGS=... for its flags
+	@go run ./bench/forecast $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: cluster ## Measure a bad canary under the guard beside Argo Rollouts, into docs/benchmarks.md
+	@$(LOCAL) tools rollouts-controller
+	@go run ./bench/peers $(ARGS)
+
 .PHONY: bench-redaction
 bench-redaction: ## Measure the redactor by its corpus, into docs/benchmarks.md
 	@go run ./bench/redaction
@@ -143,6 +167,6 @@ bench-rollbacks: cluster ## Measure rollbacks by hand beside kubectl, into docs/
 	@go run ./bench/rollbacks $(ARGS)
 
 .PHONY: docs
-docs: ## Regenerate docs/configuration.md and docs/cli.md
+docs: ## Regenerate docs/configuration.md, docs/smoke-suite.md and docs/cli.md
 	@go run ./docs/gen
 	@go test ./internal/cli -run TestTheReference -update >/dev/null && chmod 0644 docs/cli.md

@@ -64,15 +64,15 @@ func alternate(ctx context.Context, production, empty pulumi, runs int) (report,
 	for i := range runs {
 		fmt.Fprintf(os.Stderr, "\rpreview %d of %d ", i+1, runs)
 		for _, measure := range []struct {
-			into *[]time.Duration
-			take func() (time.Duration, error)
+			into     *[]time.Duration
+			timeOnce func() (time.Duration, error)
 		}{
 			{&measured.Production, func() (time.Duration, error) { return production.preview(ctx, "production") }},
 			{&measured.Empty, func() (time.Duration, error) { return empty.preview(ctx, "bench") }},
 			{&measured.ProductionBuild, func() (time.Duration, error) { return production.build(ctx, ".") }},
 			{&measured.EmptyBuild, func() (time.Duration, error) { return production.build(ctx, "./bench/empty") }},
 		} {
-			took, err := measure.take()
+			took, err := measure.timeOnce()
 			if err != nil {
 				return report{}, err
 			}

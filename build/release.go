@@ -30,6 +30,8 @@ func releaseCommand(open opener) *cobra.Command {
 			return release.Make(cmd.Context(), release.Options{
 				Root: c.root, Out: out, Package: "./cmd/rollout", Name: "rollout", Platforms: release.Platforms,
 				ImagePackage: "./cmd/guard", ImageName: "rollout-guard",
+				VersionPackage: "github.com/vextrus/finance-rollout/internal/version",
+				Source:         "https://github.com/vextrus/finance-rollout",
 				Materials: func(ctx context.Context, binary, file string) error {
 					_, err := run(ctx, c.root, c.binary("cyclonedx-gomod"), "bin", "-json", "-noserial", "-notimestamp", "-output",
 						file, binary)

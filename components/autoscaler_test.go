@@ -89,9 +89,9 @@ func TestATrackWithoutAnAutoscalerOwnsItsReplicas(t *testing.T) {
 	if err := track(t, r, func(args *TrackArgs) { args.Autoscaled = true }); err != nil {
 		t.Fatal(err)
 	}
-	if _, made := r.inputs[typeAutoscaler+"/finance-service-week1"]; made ||
+	if _, exists := r.inputs[typeAutoscaler+"/finance-service-week1"]; exists ||
 		len(r.ignored[typeDeployment+"/finance-service-week1"]) > 0 {
-		t.Errorf("an autoscaler was made: %v; ignored: %v", made, r.ignored)
+		t.Errorf("an autoscaler was made: %v; ignored: %v", exists, r.ignored)
 	}
 }
 

@@ -208,18 +208,18 @@ func TestSecretsReachThePodsAsReferencesOnly(t *testing.T) {
 		}
 	}
 	entries := r.path(t, typeDeployment+"/finance-service-week1", "spec.template.spec.containers[0].env").([]any)
-	found := false
+	listed := false
 	for _, entry := range entries {
 		variable := entry.(map[string]any)
 		if variable["name"] == "DATABASE_PASSWORD" {
-			found = true
+			listed = true
 			want := map[string]any{"secretKeyRef": map[string]any{"name": "finance-db-production", "key": "password"}}
 			if diff := cmp.Diff(want, variable["valueFrom"]); diff != "" || variable["value"] != nil {
 				t.Errorf("DATABASE_PASSWORD: %v %s", variable, diff)
 			}
 		}
 	}
-	if !found {
+	if !listed {
 		t.Errorf("no DATABASE_PASSWORD in %v", entries)
 	}
 	stored := r.inputs[typeSecret+"/finance-db-production"]["stringData"]

@@ -31,9 +31,14 @@ type EnvironmentArgs struct {
 	IngressApps []string
 	// EgressPorts are the TCP ports that the pods may reach, beside DNS.
 	EgressPorts []int
+	// DefaultDeny keeps every pod of the namespace from what no policy allows.
+	DefaultDeny bool
 	// PullSecrets names the secrets with registry credentials.
 	PullSecrets []string
-	// Protect refuses every update that would delete or replace the namespace, and with it all that lives in it.
+	// Prefix is that of [App].
+	Prefix string
+	// Protect refuses every update that would delete or replace the namespace, and with it all that lives in it. A destroy
+	// for which the protection was taken off leaves the namespace in the cluster: the rollout's history lies there.
 	Protect bool
 }
 
@@ -62,13 +67,14 @@ func NewEnvironment(ctx *pulumi.Context, name string, args *EnvironmentArgs,
 		return nil, err
 	}
 	environment := &Environment{}
-	if err := ctx.RegisterComponentResource("finance-rollout:index:Environment", name, environment, opts...); err != nil {
+	if err := ctx.RegisterComponentResourceV2("finance-rollout:index:Environment", name, args.inputs(), environment,
+		opts...); err != nil {
 		return nil, err
 	}
 	parent := pulumi.Parent(environment)
-	app := App{Name: args.App, Environment: args.Environment}
+	app := App{Name: args.App, Environment: args.Environment, Prefix: args.Prefix}
 	namespace, err := corev1.NewNamespace(ctx, name, &corev1.NamespaceArgs{Metadata: namespaceMetadata(app, args)}, parent,
-		pulumi.Protect(args.Protect))
+		pulumi.Protect(args.Protect), pulumi.RetainOnDelete(args.Protect))
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +93,11 @@ func NewEnvironment(ctx *pulumi.Context, name string, args *EnvironmentArgs,
 	}
 	if err := newNetworkPolicy(ctx, name, app, args, parent); err != nil {
 		return nil, err
+	}
+	if args.DefaultDeny {
+		if err := newDefaultDeny(ctx, name, app, parent); err != nil {
+			return nil, err
+		}
 	}
 	environment.App = app
 	environment.ServiceAccount = account.Metadata.Name().Elem()
@@ -118,11 +129,7 @@ func pullSecrets(names []string) corev1.LocalObjectReferenceArray {
 
 func newNetworkPolicy(ctx *pulumi.Context, name string, app App, args *EnvironmentArgs,
 	parent pulumi.ResourceOption) error {
-	dns := networkingv1.NetworkPolicyEgressRuleArgs{Ports: networkingv1.NetworkPolicyPortArray{
-		networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("UDP"), Port: pulumi.Int(53)},
-		networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("TCP"), Port: pulumi.Int(53)},
-	}}
-	egress := networkingv1.NetworkPolicyEgressRuleArray{dns}
+	egress := networkingv1.NetworkPolicyEgressRuleArray{dns()}
 	if len(args.EgressPorts) > 0 {
 		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{Ports: tcpPorts(args.EgressPorts...)})
 	}
@@ -133,7 +140,10 @@ func newNetworkPolicy(ctx *pulumi.Context, name string, app App, args *Environme
 	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
 		Metadata: app.metadata(args.App),
 		Spec: networkingv1.NetworkPolicySpecArgs{
-			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{names.App: pulumi.String(args.App)}},
+			// Pods of the same app that no rollout has made keep what they may reach, while the rollout takes over from them.
+			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{
+				names.App: pulumi.String(args.App), names.ManagedBy: pulumi.String(names.Program),
+			}},
 			PolicyTypes: pulumi.ToStringArray([]string{"Ingress", "Egress"}),
 			Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
 				From: peers(args.IngressNamespaces, args.IngressApps), Ports: tcpPorts(ingress...),

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
 const typeRoute = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
@@ -36,7 +37,7 @@ func TestTheServiceWaitsNoLongerThanTheTracks(t *testing.T) {
 
 func routeArgs() *RouteArgs {
 	return &RouteArgs{
-		App: app(), ServiceName: "finance-service", Port: 80, Weight: 30,
+		App: app(), ServiceName: "finance-service", Port: 80, Weight: 30, Kind: settings.RouteHTTP, HasCanary: true,
 		Gateway: Gateway{Namespace: "infra", Name: "public", SectionName: "web"}, Hostnames: []string{"finance.example.com"},
 		Interruption: 7,
 	}
@@ -134,6 +135,124 @@ func TestRouteHoldsBothWeightsAlways(t *testing.T) {
 	}
 }
 
+// The rules are the user's; the backends of each are the tracks with the rollout's weights.
+func TestEveryRuleHasTheWeights(t *testing.T) {
+	r := &recorder{}
+	err := run(t, r, func(ctx *pulumi.Context) error {
+		args := routeArgs()
+		args.Rules = []settings.RouteRule{
+			{Matches: []settings.RouteMatch{{Path: &settings.ValueMatch{Type: "Exact", Value: "/graphql"}, Method: "POST"}},
+				Timeouts: &settings.RouteTimeouts{Request: "10s"}},
+			{Filters: []settings.RouteFilter{{Type: "RequestRedirect", RequestRedirect: &settings.Redirect{Scheme: "https"}}}},
+			{},
+		}
+		_, err := NewRoute(ctx, "route", args)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	backends := []any{
+		map[string]any{"name": "finance-service-stable", "port": 80.0, "weight": 70.0},
+		map[string]any{"name": "finance-service-canary", "port": 80.0, "weight": 30.0},
+	}
+	want := []any{
+		map[string]any{"matches": []any{map[string]any{"method": "POST", "path": map[string]any{"type": "Exact",
+			"value": "/graphql"}}}, "timeouts": map[string]any{"request": "10s"}, "backendRefs": backends},
+		map[string]any{"filters": []any{map[string]any{"type": "RequestRedirect",
+			"requestRedirect": map[string]any{"scheme": "https"}}}},
+		map[string]any{"backendRefs": backends},
+	}
+	if diff := cmp.Diff(want, r.path(t, typeRoute+"/route", "spec.rules")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The testers' rule stands before the one whose requests it takes from, leads to the canary alone, and is gone with the
+// canary's pods.
+func TestTestersReachTheCanaryWhateverItsWeightIs(t *testing.T) {
+	rules := func(weight int, hasCanary bool) any {
+		r := &recorder{}
+		err := run(t, r, func(ctx *pulumi.Context) error {
+			args := routeArgs()
+			args.Weight, args.HasCanary = weight, hasCanary
+			args.Testers = &settings.Testers{Header: settings.Mark{Name: "x-canary", Value: "always"}}
+			_, err := NewRoute(ctx, "route", args)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.path(t, typeRoute+"/route", "spec.rules")
+	}
+	canary := func(weight ...float64) map[string]any {
+		backend := map[string]any{"name": "finance-service-canary", "port": 80.0}
+		if len(weight) > 0 {
+			backend["weight"] = weight[0]
+		}
+		return backend
+	}
+	stable := func(weight float64) map[string]any {
+		return map[string]any{"name": "finance-service-stable", "port": 80.0, "weight": weight}
+	}
+	testers := map[string]any{
+		"matches": []any{map[string]any{"headers": []any{map[string]any{"type": "Exact", "name": "x-canary",
+			"value": "always"}}}},
+		"backendRefs": []any{canary()},
+	}
+	for weight, want := range map[int][]any{
+		0:  {testers, map[string]any{"backendRefs": []any{stable(100), canary(0)}}},
+		10: {testers, map[string]any{"backendRefs": []any{stable(90), canary(10)}}},
+	} {
+		if diff := cmp.Diff(any(want), rules(weight, true)); diff != "" {
+			t.Errorf("weight %d (-want +got):\n%s", weight, diff)
+		}
+	}
+	without := []any{map[string]any{"backendRefs": []any{stable(100), canary(0)}}}
+	if diff := cmp.Diff(any(without), rules(0, false)); diff != "" {
+		t.Errorf("without pods (-want +got):\n%s", diff)
+	}
+}
+
+func TestARouteForGRPC(t *testing.T) {
+	r := &recorder{}
+	err := run(t, r, func(ctx *pulumi.Context) error {
+		args := routeArgs()
+		args.Kind = settings.RouteGRPC
+		_, err := NewRoute(ctx, "route", args)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := "kubernetes:gateway.networking.k8s.io/v1:GRPCRoute/route"
+	if got := r.path(t, key, "spec.rules[0].backendRefs[1].weight"); got != 30.0 {
+		t.Errorf("the canary has the weight %v", got)
+	}
+}
+
+// For a route that somebody else makes, there are the Services alone.
+func TestARouteThatExistsIsNotMade(t *testing.T) {
+	r := &recorder{}
+	err := run(t, r, func(ctx *pulumi.Context) error {
+		args := routeArgs()
+		args.Existing, args.Gateway = "shop", Gateway{}
+		_, err := NewRoute(ctx, "route", args)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{typeService + "/route-stable", typeService + "/route-canary"} {
+		if r.inputs[key] == nil {
+			t.Errorf("%s is missing", key)
+		}
+	}
+	if r.inputs[typeRoute+"/route"] != nil {
+		t.Error("a route was made")
+	}
+}
+
 func TestTrackWeightsAreAllOfTheRequests(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		weight := rapid.IntRange(0, 100).Draw(t, "weight")
@@ -157,11 +276,13 @@ func TestEveryFailingResourceOfTheRouteFailsTheProgram(t *testing.T) {
 func TestRouteArgsAreValidatedBeforeAnythingIsRegistered(t *testing.T) {
 	tests := map[string]func(*RouteArgs){
 		"service":           func(args *RouteArgs) { args.ServiceName = "" },
+		"kind":              func(args *RouteArgs) { args.Kind = "" },
 		"port":              func(args *RouteArgs) { args.Port = 0 },
 		"gateway":           func(args *RouteArgs) { args.Gateway.Name = "" },
 		"gateway namespace": func(args *RouteArgs) { args.Gateway.Namespace = "" },
 		"negative weight":   func(args *RouteArgs) { args.Weight = -1 },
 		"too much weight":   func(args *RouteArgs) { args.Weight = 101 },
+		"own backends":      func(args *RouteArgs) { args.Rules = []settings.RouteRule{{BackendRefs: []any{1}}} },
 	}
 	for name, spoil := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
@@ -26,23 +25,33 @@ const (
 	guardGrace = 40
 	// labelPurpose marks the ConfigMap that the guard finds its rollout in.
 	labelPurpose = "finance-rollout/purpose"
-	// labelLeader marks the guard's pod that acts; the webhook's Service selects it.
-	labelLeader = "finance-rollout/leader"
 	// guardFiles is where the guard's secrets are mounted.
 	guardFiles = "/etc/guard"
 	// guardKeys is the folder of the webhooks' keys below it, guardAuthorities the file with the trusted certificates.
 	guardKeys        = "notify"
 	guardAuthorities = "authorities.pem"
+	// guardTLS is the folder with the guard's certificate.
+	guardTLS = "tls"
+	// Keys of a Secret with a certificate, as Kubernetes and cert-manager name them.
+	keyCertificate, keyPrivate, keyAuthority = "tls.crt", "tls.key", "ca.crt"
+	// guardOwnLogins is the folder of the logins for the stack's own criteria.
+	guardOwnLogins = "own"
+	// GuardScrapeCA is the file with the certificates that the pods' own are checked by.
+	GuardScrapeCA = guardFiles + "/" + guardScrapeCA
+	guardScrapeCA = "scrape-ca.pem"
 )
 
 // Names of the files that the guard may be given.
 const (
-	GuardWebhookToken = "webhook-token"
-	GuardSmokeKey     = "smoke-key"
-	GuardSmokeOrigin  = "smoke-origin"
+	GuardWebhookToken   = "webhook-token"
+	GuardDashboardToken = "dashboard-token"
+	GuardSmokeKey       = "smoke-key"
+	GuardSmokeOrigin    = "smoke-origin"
 	// The logins are documents in the form of Prometheus' http_config.
 	GuardPrometheusLogin   = "prometheus-login"
 	GuardAlertmanagerLogin = "alertmanager-login"
+	// GuardLedgerKey signs the ledger.
+	GuardLedgerKey = "ledger-key"
 )
 
 // GuardArgs are the arguments of NewGuard.
@@ -55,9 +64,12 @@ type GuardArgs struct {
 	Replicas int
 	// Config is the guard's description of the rollout, without any secret; ConfigKey is its key.
 	Config, ConfigKey string
-	// Ledger, Service and Deployments are the names of what a rollback touches.
-	Ledger, Service string
-	Deployments     []string
+	// Ledger, Service and Deployments are the names of what a rollback touches. Record is that of the release record,
+	// which keeps the ledger's head; empty for none.
+	Ledger, Record, Service string
+	Deployments             []string
+	// Route is the route whose weights a rollback changes, as NAME or KIND/NAME; empty where there is none.
+	Route string
 	// Files are the secrets that the guard's pods hold, by the names above and by the secrets' names in the cluster. The
 	// guard reads them as files: its account may read no Secret.
 	Files map[string]settings.SecretRef
@@ -68,18 +80,29 @@ type GuardArgs struct {
 	// Authorities is a ConfigMap and its key, as configmap/key, with the certificates that the guard trusts for https;
 	// empty for none.
 	Authorities string
-	// Logins are the documents by which the guard gets into its servers, by the names above. They become a Secret of the
-	// guard's own, which its pods hold as files.
+	// ScrapeCA is a ConfigMap and its key, as configmap/key, with the certificates that the pods' own are checked by;
+	// empty for the public ones.
+	ScrapeCA string
+	// Logins are the documents by which the guard gets into its servers, and the key by which it signs the ledger, by the
+	// names above. They become a Secret of the guard's own, which its pods hold as files.
 	Logins map[string]settings.Secret
+	// OwnLogins are those for the addresses of the stack's own criteria, by the names in the guard's configuration. They
+	// lie in the same Secret, and in a folder of their own.
+	OwnLogins map[string]settings.Secret
 	// PullSecrets names the secrets with registry credentials.
 	PullSecrets []string
 	// Monitored asks for a ServiceMonitor with the labels.
 	Monitored bool
 	Labels    map[string]string
+	// Certificate is the Secret with the certificate by which the guard serves; empty for plain HTTP.
+	Certificate string
+	// Network is whom the guard talks to.
+	Network GuardNetwork
 	// DependsOn is what the guard cannot start without.
 	DependsOn []pulumi.Resource
-	// Hooks run before anything changes that the guard goes by: its configuration, its Role and its pods.
-	Hooks *pulumi.ResourceHookBinding
+	// Hooks run before anything changes that the guard goes by: its Role and its pods. ConfigHooks run before its
+	// configuration changes.
+	Hooks, ConfigHooks *pulumi.ResourceHookBinding
 }
 
 func (a *GuardArgs) validate() error {
@@ -101,6 +124,9 @@ type Guard struct {
 
 	// Name is the name of its Deployment.
 	Name pulumi.StringOutput
+	// Deployment is what to depend on: it waits for everything that the guard needs. The SDK adds the children of a
+	// component while it registers them, and may expand a dependency on the component before they are there.
+	Deployment *appsv1.Deployment
 }
 
 // NewGuard makes the guard.
@@ -109,7 +135,8 @@ func NewGuard(ctx *pulumi.Context, name string, args *GuardArgs, opts ...pulumi.
 		return nil, err
 	}
 	guard := &Guard{}
-	if err := ctx.RegisterComponentResource("finance-rollout:index:Guard", name, guard, opts...); err != nil {
+	if err := ctx.RegisterComponentResourceV2("finance-rollout:index:Guard", name, args.inputs(), guard,
+		opts...); err != nil {
 		return nil, err
 	}
 	parent := pulumi.Parent(guard)
@@ -118,14 +145,14 @@ func NewGuard(ctx *pulumi.Context, name string, args *GuardArgs, opts ...pulumi.
 	metadata.Labels = app.labelsWith(map[string]string{labelPurpose: "guard"})
 	config, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
 		Metadata: metadata, Data: pulumi.StringMap{args.ConfigKey: pulumi.String(args.Config)},
-	}, parent, pulumi.ResourceHooks(args.Hooks))
+	}, parent, pulumi.ResourceHooks(args.ConfigHooks))
 	if err != nil {
 		return nil, err
 	}
 	needed := append([]pulumi.Resource{config}, args.DependsOn...)
-	if len(args.Logins) > 0 {
+	if len(args.Logins)+len(args.OwnLogins) > 0 {
 		logins, err := corev1.NewSecret(ctx, name+"-logins", &corev1.SecretArgs{
-			Metadata: app.metadata(loginsName(app)), Type: pulumi.String("Opaque"), StringData: secretMap(args.Logins),
+			Metadata: app.metadata(loginsName(app)), Type: pulumi.String("Opaque"), StringData: secretMap(args.secretLogins()),
 		}, parent)
 		if err != nil {
 			return nil, err
@@ -144,7 +171,7 @@ func NewGuard(ctx *pulumi.Context, name string, args *GuardArgs, opts ...pulumi.
 	if err := newGuardSurroundings(ctx, name, app, args, parent); err != nil {
 		return nil, err
 	}
-	guard.Name = deployment.Metadata.Name().Elem()
+	guard.Deployment, guard.Name = deployment, deployment.Metadata.Name().Elem()
 	return guard, ctx.RegisterResourceOutputs(guard, pulumi.Map{"name": guard.Name})
 }
 
@@ -184,8 +211,9 @@ func (a *GuardArgs) deployment(app App, account pulumi.StringInput) *appsv1.Depl
 }
 
 func (a *GuardArgs) container(app App) corev1.ContainerArgs {
-	arguments := []string{"guard", "--lease", app.Name, "--listen", fmt.Sprintf(":%d", guardPort), "--leader-label",
-		labelLeader}
+	// Without the name, everybody who may make a ConfigMap would command the guard.
+	arguments := []string{"guard", "--configmap", app.Name, "--lease", app.Name, "--listen", fmt.Sprintf(":%d", guardPort),
+		"--leader-label", names.Leader}
 	mounts := corev1.VolumeMountArray{}
 	files := slices.Concat(slices.Sorted(maps.Keys(a.Files)), slices.Sorted(maps.Keys(a.Logins)))
 	for _, name := range files {
@@ -194,13 +222,20 @@ func (a *GuardArgs) container(app App) corev1.ContainerArgs {
 	if len(a.NotifyKeys) > 0 {
 		arguments = append(arguments, "--notify-keys", guardFiles+"/"+guardKeys)
 	}
+	if a.Certificate != "" {
+		arguments = append(arguments, "--tls-cert-file", guardFiles+"/"+guardTLS+"/"+keyCertificate,
+			"--tls-key-file", guardFiles+"/"+guardTLS+"/"+keyPrivate)
+	}
+	if len(a.OwnLogins) > 0 {
+		arguments = append(arguments, "--own-logins", guardFiles+"/"+guardOwnLogins)
+	}
 	if len(a.sources(app)) > 0 {
 		mounts = append(mounts, corev1.VolumeMountArgs{Name: pulumi.String("files"), MountPath: pulumi.String(guardFiles),
 			ReadOnly: pulumi.Bool(true)})
 	}
 	look := func(path string, period, failures int) corev1.ProbeArgs {
 		return corev1.ProbeArgs{
-			HttpGet:       corev1.HTTPGetActionArgs{Path: pulumi.String(path), Port: pulumi.String(PortName)},
+			HttpGet:       a.probed(path),
 			PeriodSeconds: pulumi.Int(period), TimeoutSeconds: pulumi.Int(3), FailureThreshold: pulumi.Int(failures),
 		}
 	}
@@ -221,6 +256,15 @@ func (a *GuardArgs) container(app App) corev1.ContainerArgs {
 	}
 }
 
+// probed is how the kubelet asks the guard. It takes any certificate.
+func (a *GuardArgs) probed(path string) corev1.HTTPGetActionArgs {
+	action := corev1.HTTPGetActionArgs{Path: pulumi.String(path), Port: pulumi.String(PortName)}
+	if a.Certificate != "" {
+		action.Scheme = pulumi.String("HTTPS")
+	}
+	return action
+}
+
 func (a *GuardArgs) env() corev1.EnvVarArray {
 	env := corev1.EnvVarArray{
 		// The runtime collects earlier than by default, and saves where it can before the limit ends it.
@@ -237,47 +281,6 @@ func (a *GuardArgs) env() corev1.EnvVarArray {
 	return env
 }
 
-// sources are the files of the guard's pods.
-func (a *GuardArgs) sources(app App) corev1.VolumeProjectionArray {
-	var sources corev1.VolumeProjectionArray
-	file := func(ref settings.SecretRef, path string) {
-		sources = append(sources, corev1.VolumeProjectionArgs{Secret: corev1.SecretProjectionArgs{
-			Name:  pulumi.String(ref.Secret),
-			Items: corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(ref.Key), Path: pulumi.String(path)}},
-		}})
-	}
-	for _, name := range slices.Sorted(maps.Keys(a.Files)) {
-		file(a.Files[name], name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(a.Logins)) {
-		file(settings.SecretRef{Secret: loginsName(app), Key: name}, name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(a.NotifyKeys)) {
-		file(a.NotifyKeys[name], guardKeys+"/"+name)
-	}
-	if name, key, ok := strings.Cut(a.Authorities, "/"); ok {
-		sources = append(sources, corev1.VolumeProjectionArgs{ConfigMap: corev1.ConfigMapProjectionArgs{
-			// A guard without them still guards.
-			Name: pulumi.String(name), Optional: pulumi.Bool(true),
-			Items: corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(key), Path: pulumi.String(guardAuthorities)}},
-		}})
-	}
-	return sources
-}
-
-// loginsName is the name of the Secret with the guard's logins.
-func loginsName(app App) string { return app.Name + "-logins" }
-
-func (a *GuardArgs) volumes(app App) corev1.VolumeArray {
-	sources := a.sources(app)
-	if len(sources) == 0 {
-		return nil
-	}
-	return corev1.VolumeArray{corev1.VolumeArgs{Name: pulumi.String("files"), Projected: corev1.ProjectedVolumeSourceArgs{
-		DefaultMode: pulumi.Int(0o440), Sources: sources,
-	}}}
-}
-
 // newGuardSurroundings makes what reaches the guard and keeps it running.
 func newGuardSurroundings(ctx *pulumi.Context, name string, app App, args *GuardArgs,
 	parent pulumi.ResourceOption) error {
@@ -292,7 +295,7 @@ func newGuardSurroundings(ctx *pulumi.Context, name string, app App, args *Guard
 			return err
 		}
 	}
-	if err := newIngressPolicy(ctx, name, app, guardPort, parent); err != nil {
+	if err := newGuardPolicy(ctx, name, app, args.Network, parent); err != nil {
 		return err
 	}
 	port := corev1.ServicePortArgs{Name: pulumi.String(PortName), Port: pulumi.Int(guardPort),
@@ -321,10 +324,25 @@ func newGuardSurroundings(ctx *pulumi.Context, name string, app App, args *Guard
 		OtherFields: kubernetes.UntypedArgs{"spec": map[string]any{
 			"selector":        map[string]any{"matchLabels": map[string]any{names.App: app.Name}},
 			"podTargetLabels": []any{names.App},
-			"endpoints":       []any{map[string]any{"port": PortName, "path": "/metrics", "interval": "15s"}},
+			"endpoints":       []any{args.scraped(app)},
 		}},
 	}, parent)
 	return err
+}
+
+// scraped is how Prometheus scrapes the guard.
+func (a *GuardArgs) scraped(app App) map[string]any {
+	endpoint := map[string]any{"port": PortName, "path": "/metrics", "interval": "15s"}
+	if a.Certificate != "" {
+		endpoint["scheme"] = "https"
+		endpoint["tlsConfig"] = map[string]any{
+			"ca": map[string]any{"secret": map[string]any{"name": a.Certificate, "key": keyAuthority}},
+			"serverName": app.Namespace.ToStringOutput().ApplyT(func(namespace string) string {
+				return app.Name + "." + namespace + ".svc"
+			}),
+		}
+	}
+	return endpoint
 }
 
 func resourceRequirements(r settings.Resources) corev1.ResourceRequirementsArgs {

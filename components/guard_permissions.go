@@ -1,9 +1,10 @@
 package components
 
 import (
+	"cmp"
+	"strings"
+
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
-	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
-	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	rbacv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/rbac/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -25,7 +26,7 @@ func (a *GuardArgs) permissions(app App) []permission {
 	if a.Notified != "" {
 		written = append(written, a.Notified)
 	}
-	return []permission{
+	rules := []permission{
 		// A rollback ends the isolated pods of a bad canary, whose names nobody knows beforehand.
 		{"", []string{"pods"}, nil, []string{"get", "list", "watch", "patch", "delete"}},
 		{"", []string{"pods/log"}, nil, []string{"get"}},
@@ -40,8 +41,18 @@ func (a *GuardArgs) permissions(app App) []permission {
 		{"coordination.k8s.io", []string{"leases"}, []string{app.Name}, []string{"get", "update"}},
 		// At 100 % the Service selects the canary alone; a rollback opens it to stable.
 		{"", []string{"services"}, []string{a.Service}, []string{"get", "patch"}},
-		{"gateway.networking.k8s.io", []string{"httproutes"}, []string{a.Service}, []string{"get", "update"}},
 	}
+	kind, route, qualified := strings.Cut(cmp.Or(a.Route, a.Service), "/")
+	if !qualified {
+		kind, route = "httproute", kind
+	}
+	rules = append(rules, permission{"gateway.networking.k8s.io", []string{kind + "s"}, []string{route},
+		[]string{"get", "update"}})
+	if a.Record != "" {
+		// An annotation of the release record keeps the ledger's head.
+		rules = append(rules, permission{"", []string{"configmaps"}, []string{a.Record}, []string{"get", "patch"}})
+	}
+	return rules
 }
 
 // newGuardPermissions makes the account of the guard with its Role.
@@ -78,20 +89,6 @@ func newGuardPermissions(ctx *pulumi.Context, name string, app App, args *GuardA
 	return serviceAccount.Metadata.Name().Elem(), bound, err
 }
 
-// newIngressPolicy opens one port of an app's pods and no other.
-func newIngressPolicy(ctx *pulumi.Context, name string, app App, port int, parent pulumi.ResourceOption) error {
-	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
-		Metadata: app.metadata(app.Name),
-		Spec: networkingv1.NetworkPolicySpecArgs{
-			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{names.App: pulumi.String(app.Name)}},
-			PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
-			Ingress: networkingv1.NetworkPolicyIngressRuleArray{
-				networkingv1.NetworkPolicyIngressRuleArgs{Ports: tcpPorts(port)}},
-		},
-	}, parent)
-	return err
-}
-
 // newWebhookService leads to the guard that acts.
 func newWebhookService(ctx *pulumi.Context, name string, app App, port corev1.ServicePortArgs,
 	parent pulumi.ResourceOption) error {
@@ -102,7 +99,7 @@ func newWebhookService(ctx *pulumi.Context, name string, app App, port corev1.Se
 	_, err := corev1.NewService(ctx, name+"-webhook", &corev1.ServiceArgs{
 		Metadata: metadata,
 		Spec: corev1.ServiceSpecArgs{
-			Selector: pulumi.StringMap{names.App: pulumi.String(app.Name), labelLeader: pulumi.String("true")},
+			Selector: pulumi.StringMap{names.App: pulumi.String(app.Name), names.Leader: pulumi.String("true")},
 			Ports:    corev1.ServicePortArray{port},
 		},
 	}, parent)

@@ -19,7 +19,7 @@ const (
 func guardArgs() *GuardArgs {
 	return &GuardArgs{
 		App: app(), Image: "vextrus/rollout@sha256:cc", Replicas: 2, Config: `{"format":1}`, ConfigKey: "rollout.json",
-		Ledger: "finance-service-ledger", Service: "finance-service",
+		Ledger: "finance-service-ledger", Record: "finance-service-release", Service: "finance-service",
 		Deployments: []string{"finance-service-stable", "finance-service-week1"},
 		Files: map[string]settings.SecretRef{
 			GuardWebhookToken: {Secret: "guard-production", Key: "webhook"},
@@ -61,6 +61,10 @@ func TestGuardInputs(t *testing.T) {
 		{typeConfigMap + "/guard", "data[\"rollout.json\"]", `{"format":1}`},
 		{typeAccount + "/guard", "imagePullSecrets[0].name", "registry-production"},
 		{typeBinding + "/guard", "roleRef.name", "finance-service-guard"},
+		{typeRole + "/guard", "rules[12].resourceNames[0]", "finance-service-release"},
+		{typeRole + "/guard", "rules[12].verbs[1]", "patch"},
+		{typeDeployment + "/guard", pod + "containers[0].args[1]", "--configmap"},
+		{typeDeployment + "/guard", pod + "containers[0].args[2]", "finance-service-guard"},
 		{typeBudget + "/guard", "spec.maxUnavailable", 1.0},
 		{typePolicy + "/guard", "spec.ingress[0].ports[0].port", 8080.0},
 		{typeService + "/guard", "spec.clusterIP", "None"},
@@ -116,6 +120,34 @@ func TestTheGuardsLogins(t *testing.T) {
 		if key != secret && strings.Contains(fmt.Sprint(inputs), "s3cr3t-value") {
 			t.Errorf("%s holds the password", key)
 		}
+	}
+}
+
+// Where the guard has a certificate, everybody who asks it asks by TLS.
+func TestAGuardWithACertificate(t *testing.T) {
+	args, r := guardArgs(), &recorder{}
+	args.Certificate, args.Files = "guard-tls", nil
+	if err := run(t, r, newGuard(args)); err != nil {
+		t.Fatal(err)
+	}
+	const pod = "spec.template.spec."
+	for _, tt := range []struct{ key, path, want string }{
+		{typeDeployment + "/guard", pod + "volumes[0].projected.sources[0].secret.name", "guard-tls"},
+		{typeDeployment + "/guard", pod + "volumes[0].projected.sources[1].secret.items[0].path", "tls/tls.key"},
+		{typeDeployment + "/guard", pod + "containers[0].livenessProbe.httpGet.scheme", "HTTPS"},
+		{typeDeployment + "/guard", pod + "containers[0].readinessProbe.httpGet.scheme", "HTTPS"},
+		{typeMonitor + "/guard-ServiceMonitor", "spec.endpoints[0].scheme", "https"},
+		{typeMonitor + "/guard-ServiceMonitor", "spec.endpoints[0].tlsConfig.ca.secret.name", "guard-tls"},
+		{typeMonitor + "/guard-ServiceMonitor", "spec.endpoints[0].tlsConfig.serverName",
+			"finance-service-guard.vextrus-production.svc"},
+	} {
+		if got := r.path(t, tt.key, tt.path); got != tt.want {
+			t.Errorf("%s %s is %v, want %v", tt.key, tt.path, got, tt.want)
+		}
+	}
+	arguments := fmt.Sprint(r.path(t, typeDeployment+"/guard", pod+"containers[0].args"))
+	if !strings.Contains(arguments, "--tls-cert-file /etc/guard/tls/tls.crt --tls-key-file /etc/guard/tls/tls.key") {
+		t.Errorf("arguments %s", arguments)
 	}
 }
 
@@ -188,7 +220,7 @@ func TestGuardWithoutWhatIsOptional(t *testing.T) {
 	}
 	for _, key := range []string{typeService + "/guard-webhook", typeMonitor + "/guard-ServiceMonitor", typeBudget +
 		"/guard", "kubernetes:core/v1:Secret/guard-logins"} {
-		if _, made := r.inputs[key]; made {
+		if _, exists := r.inputs[key]; exists {
 			t.Errorf("%s is made", key)
 		}
 	}
@@ -227,5 +259,49 @@ func TestGuardFailsWithAnyOfItsResources(t *testing.T) {
 				t.Error("accepted")
 			}
 		})
+	}
+}
+
+// The logins for the stack's own criteria lie in the guard's Secret, and in a folder of their own.
+func TestTheGuardsLoginsForCriteria(t *testing.T) {
+	args, r := guardArgs(), &recorder{}
+	args.Files, args.OwnLogins = nil, map[string]settings.Secret{"3f2a9c01d4e5b677": "{}"}
+	args.ScrapeCA = "pods-ca/ca.crt"
+	if err := run(t, r, newGuard(args)); err != nil {
+		t.Fatal(err)
+	}
+	const sources = "spec.template.spec.volumes[0].projected.sources"
+	for path, want := range map[string]any{
+		sources + "[0].secret.items[0].key":     "own-3f2a9c01d4e5b677",
+		sources + "[0].secret.items[0].path":    "own/3f2a9c01d4e5b677",
+		sources + "[1].configMap.name":          "pods-ca",
+		sources + "[1].configMap.items[0].path": "scrape-ca.pem",
+	} {
+		if got := r.path(t, typeDeployment+"/guard", path); got != want {
+			t.Errorf("%s is %v, want %v", path, got, want)
+		}
+	}
+	arguments := fmt.Sprint(r.path(t, typeDeployment+"/guard", "spec.template.spec.containers[0].args"))
+	if !strings.Contains(arguments, "--own-logins /etc/guard/own") || strings.Contains(arguments,
+		"3f2a9c01d4e5b677-file") {
+		t.Errorf("arguments %s", arguments)
+	}
+}
+
+func TestTheGuardMayChangeTheRouteThatThereIs(t *testing.T) {
+	for route, want := range map[string][2]string{
+		"": {"httproutes", "finance-service"}, "shop": {"httproutes", "shop"}, "grpcroute/shop": {"grpcroutes", "shop"},
+	} {
+		args := guardArgs()
+		args.Route = route
+		found := false
+		for _, rule := range args.permissions(App{Name: "finance-service-guard"}) {
+			if rule.group == "gateway.networking.k8s.io" {
+				found = slices.Equal(rule.resources, []string{want[0]}) && slices.Equal(rule.names, []string{want[1]})
+			}
+		}
+		if !found {
+			t.Errorf("route %q: no right on %s %s", route, want[0], want[1])
+		}
 	}
 }

@@ -3,6 +3,7 @@ package components
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
@@ -56,7 +57,8 @@ func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts 
 		return nil, err
 	}
 	monitoring := &Monitoring{}
-	if err := ctx.RegisterComponentResource("finance-rollout:index:Monitoring", name, monitoring, opts...); err != nil {
+	if err := ctx.RegisterComponentResourceV2("finance-rollout:index:Monitoring", name, args.inputs(), monitoring,
+		opts...); err != nil {
 		return nil, err
 	}
 	options := []pulumi.ResourceOption{pulumi.Parent(monitoring), pulumi.ResourceHooks(args.Hooks)}
@@ -106,13 +108,30 @@ func (a *MonitoringArgs) serviceMonitor() map[string]any {
 	if a.Metrics.Port != 0 {
 		port = MetricsPortName
 	}
-	return map[string]any{
+	endpoint := map[string]any{
+		"port": port, "path": a.Metrics.Path, "interval": a.Metrics.Interval.String(),
+		"scrapeTimeout": a.Metrics.Interval.String(),
+	}
+	if a.Metrics.Scheme == "https" {
+		endpoint["scheme"] = a.Metrics.Scheme
+		certificate := map[string]any{"insecureSkipVerify": a.Metrics.TLS.InsecureSkipVerify}
+		if a.Metrics.TLS.ServerName != "" {
+			certificate["serverName"] = a.Metrics.TLS.ServerName
+		}
+		if name, key, ok := strings.Cut(a.Metrics.TLS.CA, "/"); ok {
+			certificate["ca"] = map[string]any{"configMap": map[string]any{"name": name, "key": key}}
+		}
+		endpoint["tlsConfig"] = certificate
+	}
+	spec := map[string]any{
 		"selector": map[string]any{"matchLabels": map[string]any{names.App: a.App.Name,
 			names.Environment: a.App.Environment, names.Scraped: names.Enabled}},
 		"podTargetLabels": []any{names.App, names.Track, names.Version},
-		"endpoints": []any{map[string]any{
-			"port": port, "path": a.Metrics.Path, "interval": a.Metrics.Interval.String(),
-			"scrapeTimeout": a.Metrics.Interval.String(),
-		}},
+		"endpoints":       []any{endpoint},
 	}
+	if a.Metrics.ScrapeClassic {
+		// An operator of before 0.79 does not know the field.
+		spec["scrapeClassicHistograms"] = true
+	}
+	return spec
 }

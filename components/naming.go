@@ -17,6 +17,9 @@ type App struct {
 	Environment string
 	// Namespace is where everything lives. It is an output of Environment, so that all else waits for the namespace.
 	Namespace pulumi.StringInput
+	// Prefix begins the names of those resources that are called after their objects, where a stack holds several
+	// rollouts: two of them may have a Secret of the same name, in namespaces of their own. It is empty for one.
+	Prefix string
 }
 
 func (a App) labels() pulumi.StringMap { return a.labelsWith(nil) }

@@ -29,6 +29,7 @@ func (a *TrackArgs) podTemplate() (object, error) {
 	if err != nil {
 		return nil, err
 	}
+	template = referring(template, a.Objects).(object)
 	spec := template["spec"].(object)
 	for _, item := range spec["containers"].(list) {
 		if container := item.(object); container["name"] == a.App.Name {
@@ -44,6 +45,9 @@ func (a *TrackArgs) podTemplate() (object, error) {
 func (a *TrackArgs) plainTemplate() object {
 	annotations := textsOf(a.Pod.Annotations)
 	annotations[names.Checksum] = a.Checksum
+	if a.Identity != "" {
+		annotations[names.Identity] = a.Identity
+	}
 	user := cmp.Or(a.Pod.User, settings.DefaultUser())
 	spec := object{
 		"automountServiceAccountToken":  false,

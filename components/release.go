@@ -21,12 +21,17 @@ type ReleaseArgs struct {
 	Position plan.Position
 	// Image and StableImage are what the tracks report to run, by digest. On a stack with one track both are the same.
 	Image, StableImage pulumi.StringInput
+	// Identity is the short form of what is judged; nil where it is unknown.
+	Identity pulumi.StringInput
 	// Checksum changes whenever the pods of the release do.
 	Checksum string
 	// Interruption is that of the tracks: what a rollback or an interrupted update left passes its gates anew.
 	Interruption int
 	// Cluster is the identity of the cluster; empty where it is unknown.
 	Cluster string
+	// Protect refuses every update that would delete or replace the record, and with it a destroy of whatever the record
+	// depends on: the engine deletes the record first.
+	Protect bool
 	// DependsOn is everything that the gates look at; the record is written after it.
 	DependsOn []pulumi.Resource
 	// Hooks run before the record is written. A hook that fails leaves the record as it was, so that the next update of
@@ -51,6 +56,8 @@ type Release struct {
 	Week, Weight, StableReplicas, CanaryReplicas pulumi.IntOutput
 	// Name is the release's name; Image and StableImage are its images by digest.
 	Name, Image, StableImage pulumi.StringOutput
+	// Identity is the short form of what passed; empty where it is unknown.
+	Identity pulumi.StringOutput
 }
 
 // NewRelease writes the record.
@@ -59,7 +66,8 @@ func NewRelease(ctx *pulumi.Context, name string, args *ReleaseArgs, opts ...pul
 		return nil, err
 	}
 	release := &Release{}
-	if err := ctx.RegisterComponentResource("finance-rollout:index:Release", name, release, opts...); err != nil {
+	if err := ctx.RegisterComponentResourceV2("finance-rollout:index:Release", name, args.inputs(), release,
+		opts...); err != nil {
 		return nil, err
 	}
 	data := pulumi.StringMap{
@@ -72,6 +80,9 @@ func NewRelease(ctx *pulumi.Context, name string, args *ReleaseArgs, opts ...pul
 		"stableImage":    args.StableImage.ToStringOutput(),
 		"checksum":       pulumi.String(args.Checksum),
 	}
+	if args.Identity != nil {
+		data["identity"] = args.Identity.ToStringOutput()
+	}
 	if args.Cluster != "" {
 		data["cluster"] = pulumi.String(args.Cluster)
 	}
@@ -80,12 +91,14 @@ func NewRelease(ctx *pulumi.Context, name string, args *ReleaseArgs, opts ...pul
 	}
 	record, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
 		Metadata: args.App.metadata(args.Name), Data: data,
-	}, pulumi.Parent(release), pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks))
+	}, pulumi.Parent(release), pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks),
+		pulumi.Protect(args.Protect))
 	if err != nil {
 		return nil, err
 	}
 	text := func(key string) pulumi.StringOutput { return record.Data.MapIndex(pulumi.String(key)) }
 	release.Name, release.Image, release.StableImage = text("release"), text("image"), text("stableImage")
+	release.Identity = text("identity")
 	release.Week, release.Weight = integer(text("week")), integer(text("weight"))
 	release.StableReplicas, release.CanaryReplicas = integer(text("stableReplicas")), integer(text("canaryReplicas"))
 	return release, ctx.RegisterResourceOutputs(release, pulumi.Map{

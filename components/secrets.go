@@ -18,6 +18,18 @@ type SecretsArgs struct {
 	App App
 	// Secrets holds the entries of each secret by the secret's name in the cluster.
 	Secrets map[string]map[string]settings.Secret
+	// Immutable are the names of those that belong to a release. Their names end with a hash of their content.
+	Immutable map[string]bool
+	// Kept are the names of secrets that exist and that a track, or a way back, refers to. The engine keeps what its
+	// state holds of them: this update does not know their values.
+	Kept []string
+	// KeptHooks run before a kept secret is made, which must not happen.
+	KeptHooks *pulumi.ResourceHookBinding
+	// KeyName and Key make the secret with the key of identities, which is made once and kept. An empty KeyName makes
+	// none.
+	KeyName, Key string
+	// RetainKey leaves that secret in the cluster when the stack is destroyed: the ledger, which stays, compares by it.
+	RetainKey bool
 	// PullName and Registry make a secret with registry credentials. An empty PullName makes none.
 	PullName string
 	Registry settings.Registry
@@ -55,21 +67,39 @@ func NewSecrets(ctx *pulumi.Context, name string, args *SecretsArgs, opts ...pul
 		return nil, err
 	}
 	secrets := &Secrets{}
-	if err := ctx.RegisterComponentResource("finance-rollout:index:Secrets", name, secrets, opts...); err != nil {
+	if err := ctx.RegisterComponentResourceV2("finance-rollout:index:Secrets", name, args.inputs(), secrets,
+		opts...); err != nil {
 		return nil, err
 	}
 	parent := pulumi.Parent(secrets)
 	names := pulumi.StringMap{}
 	for _, secretName := range slices.Sorted(maps.Keys(args.Secrets)) {
-		secret, err := corev1.NewSecret(ctx, secretName, &corev1.SecretArgs{
+		secret, err := corev1.NewSecret(ctx, args.App.Prefix+secretName, &corev1.SecretArgs{
 			Metadata:   args.App.metadata(secretName),
 			Type:       pulumi.String("Opaque"),
 			StringData: secretMap(args.Secrets[secretName]),
+			Immutable:  immutable(args.Immutable[secretName]),
 		}, parent)
 		if err != nil {
 			return nil, err
 		}
 		names[secretName] = secret.Metadata.Name().Elem()
+	}
+	for _, kept := range args.Kept {
+		_, err := corev1.NewSecret(ctx, args.App.Prefix+kept, &corev1.SecretArgs{Metadata: args.App.metadata(kept)}, parent,
+			pulumi.IgnoreChanges(contents), pulumi.ResourceHooks(args.KeptHooks))
+		if err != nil {
+			return nil, err
+		}
+	}
+	if args.KeyName != "" {
+		_, err := corev1.NewSecret(ctx, args.App.Prefix+args.KeyName, &corev1.SecretArgs{
+			Metadata: args.App.metadata(args.KeyName), Type: pulumi.String("Opaque"),
+			StringData: pulumi.StringMap{"key": pulumi.ToSecret(pulumi.String(args.Key)).(pulumi.StringOutput)},
+		}, parent, pulumi.IgnoreChanges([]string{"data", "stringData"}), pulumi.RetainOnDelete(args.RetainKey))
+		if err != nil {
+			return nil, err
+		}
 	}
 	if args.PullName != "" {
 		secret, err := newPullSecret(ctx, args, parent)
@@ -80,6 +110,17 @@ func NewSecrets(ctx *pulumi.Context, name string, args *SecretsArgs, opts ...pul
 	}
 	secrets.Names = names.ToStringMapOutput()
 	return secrets, ctx.RegisterResourceOutputs(secrets, pulumi.Map{"names": secrets.Names})
+}
+
+// contents are the fields of a Secret or a ConfigMap that stay as the engine's state has them.
+var contents = []string{"data", "stringData", "binaryData", "immutable", "type", "metadata"}
+
+// immutable is what the field says; without it, the field is left out.
+func immutable(is bool) pulumi.BoolPtrInput {
+	if !is {
+		return nil
+	}
+	return pulumi.Bool(true)
 }
 
 func secretMap(entries map[string]settings.Secret) pulumi.StringMapInput {
@@ -98,7 +139,7 @@ func newPullSecret(ctx *pulumi.Context, args *SecretsArgs, parent pulumi.Resourc
 	if err != nil {
 		return nil, fmt.Errorf("registry credentials: %w", err)
 	}
-	return corev1.NewSecret(ctx, args.PullName, &corev1.SecretArgs{
+	return corev1.NewSecret(ctx, args.App.Prefix+args.PullName, &corev1.SecretArgs{
 		Metadata: args.App.metadata(args.PullName),
 		Type:     pulumi.String("kubernetes.io/dockerconfigjson"),
 		StringData: pulumi.StringMap{

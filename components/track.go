@@ -49,6 +49,13 @@ type TrackArgs struct {
 	RollingUpdate settings.RollingUpdate
 	// ServiceAccount is the name of the pods' service account.
 	ServiceAccount pulumi.StringInput
+	// Identity is the short form of what the pods are made of; empty where it is unknown.
+	Identity string
+	// Objects are the names of the Secrets and ConfigMaps of the release, by the names that the pods are configured with.
+	Objects map[string]string
+	// Frozen keeps the pods as they are, whatever else the arguments say of them: the engine keeps the template of its
+	// state.
+	Frozen bool
 	// Checksum changes when a secret or a configuration value changes; the pods are replaced then.
 	Checksum string
 	// Interruption is the number of the ledger's last entry that left the cluster in a state that the stack does not
@@ -121,6 +128,9 @@ type Track struct {
 	Replicas pulumi.IntOutput
 	// Image is the image that the Deployment runs, by digest.
 	Image pulumi.StringOutput
+	// Deployment is what to depend on where something waits for the pods: the SDK may expand a dependency on the component
+	// before its children are there.
+	Deployment *appsv1.Deployment
 }
 
 // NewTrack makes a track.
@@ -137,7 +147,8 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 		return nil, fmt.Errorf("track %s: %w", args.Name, err)
 	}
 	track := &Track{}
-	if err := ctx.RegisterComponentResource("finance-rollout:index:Track", name, track, opts...); err != nil {
+	if err := ctx.RegisterComponentResourceV2("finance-rollout:index:Track", name, args.inputs(), track,
+		opts...); err != nil {
 		return nil, err
 	}
 	resources := []pulumi.ResourceOption{pulumi.Parent(track)}
@@ -145,14 +156,12 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 		resources = append(resources, pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(name)}}))
 	}
 	if args.Track == names.Canary {
-		name = args.Name
+		name = args.App.Prefix + args.Name
 	}
 	options := slices.Concat(resources,
 		[]pulumi.ResourceOption{pulumi.DependsOn(args.DependsOn), pulumi.ResourceHooks(args.Hooks),
 			pulumi.Protect(args.Protect)})
-	if args.Autoscaled && args.Autoscale != nil && args.Replicas > 0 {
-		options = append(options, pulumi.IgnoreChanges([]string{"spec.replicas"}))
-	}
+	options = append(options, pulumi.IgnoreChanges(args.ignored()))
 	deployment, err := appsv1.NewDeployment(ctx, name, nil, append(options, asData(args.deployment(template)))...)
 	if err != nil {
 		return nil, err
@@ -172,12 +181,24 @@ func NewTrack(ctx *pulumi.Context, name string, args *TrackArgs, opts ...pulumi.
 	if err != nil {
 		return nil, err
 	}
-	track.Name = deployment.Metadata.Name().Elem()
+	track.Deployment, track.Name = deployment, deployment.Metadata.Name().Elem()
 	track.Replicas = deployment.Spec.Replicas().Elem()
 	track.Image = imageOf(deployment, args.App.Name)
 	return track, ctx.RegisterResourceOutputs(track, pulumi.Map{
 		"name": track.Name, "replicas": track.Replicas, "image": track.Image,
 	})
+}
+
+// ignored are the fields of the Deployment that stay as they are.
+func (a *TrackArgs) ignored() []string {
+	var fields []string
+	if a.Autoscaled && a.Autoscale != nil && a.Replicas > 0 {
+		fields = append(fields, "spec.replicas")
+	}
+	if a.Frozen {
+		fields = append(fields, "spec.template")
+	}
+	return fields
 }
 
 // imageOf is the image of the service's own container.
@@ -224,6 +245,9 @@ func (a *TrackArgs) deployment(template object) kubernetes.UntypedArgs {
 	annotations["pulumi.com/timeoutSeconds"] = pulumi.String(strconv.Itoa(int(a.ProgressTimeout.Seconds())))
 	if a.Interruption > 0 {
 		annotations[names.Interruption] = number(a.Interruption)
+	}
+	if a.Identity != "" {
+		annotations[names.Identity] = pulumi.String(a.Identity)
 	}
 	if a.StagingVerified != nil {
 		annotations[names.StagingVerified] = a.StagingVerified

@@ -94,7 +94,8 @@ func NewTraffic(ctx *pulumi.Context, name string, args *TrafficArgs, opts ...pul
 		return nil, err
 	}
 	traffic := &Traffic{}
-	if err := ctx.RegisterComponentResource("finance-rollout:index:Traffic", name, traffic, opts...); err != nil {
+	if err := ctx.RegisterComponentResourceV2("finance-rollout:index:Traffic", name, args.inputs(), traffic,
+		opts...); err != nil {
 		return nil, err
 	}
 	affinity := "None"

@@ -16,11 +16,11 @@ var example = regexp.MustCompile("(?s)```yaml\n(.*?)\n```")
 
 // The examples are stacks that can be deployed once they have images and secrets.
 func TestTheExamplesOfYourServiceLoad(t *testing.T) {
-	found := example.FindAllStringSubmatch(read(t, "your-service.md"), -1)
-	if len(found) != 2 {
-		t.Fatalf("docs/your-service.md holds %d examples", len(found))
+	matches := example.FindAllStringSubmatch(read(t, "your-service.md"), -1)
+	if len(matches) != 2 {
+		t.Fatalf("docs/your-service.md holds %d examples", len(matches))
 	}
-	for _, text := range found {
+	for _, text := range matches {
 		var file struct {
 			Config map[string]any `json:"config"`
 		}

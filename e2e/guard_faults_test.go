@@ -207,11 +207,11 @@ func kill(t *testing.T, pod string) {
 // processOf finds the process of a guard's pod on this machine.
 func processOf(t *testing.T, pod string) int {
 	t.Helper()
-	found, err := filepath.Glob("/proc/[0-9]*/environ")
+	environs, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range found {
+	for _, file := range environs {
 		environment, err := os.ReadFile(file)
 		if err != nil || !bytes.Contains(environment, []byte("POD_NAME="+pod+"\x00")) {
 			continue

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -35,20 +34,20 @@ func TestGuard(t *testing.T) {
 	c.config(t, "bake.duration", "0s")
 	c.config(t, "soak.duration", "48h")
 	c.config(t, "guard.webhookToken", "guard/webhook")
+	c.config(t, "guard.dashboardToken", "guard/dashboard")
+	c.config(t, "guard.smoke", "true")
 	c.secret(t, "secrets.guard.webhook", webhookToken)
+	c.secret(t, "secrets.guard.dashboard", pageToken)
 	c.up(t, "staging")
 	c.up(t, "production")
 	stack, err := fixture.Open(os.Getenv("KUBECONFIG"), c.production)
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, err := os.ReadFile(filepath.Join(c.root, ".local", "secrets", "jwt-secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &guarded{cluster: c, Stack: stack, secret: secret}
+	g := &guarded{cluster: c, Stack: stack, secret: c.jwtSecret(t)}
 	inOrder(t, g, []part[*guarded]{
 		{name: "permissions", run: permissions},
+		{name: "the page", run: guardPage},
 		{name: "a third of the answers fails", run: aThirdFails},
 		{name: "kept connections", run: keptConnections},
 		{name: "crash loop", run: crashLoop},
@@ -115,8 +114,8 @@ func (g *guarded) expectOut(t *testing.T) ledger.Entry {
 		if err != nil {
 			return false, err
 		}
-		found, latched := state.Latch(image)
-		latch = found
+		groups, latched := state.Latch(image)
+		latch = groups
 		canary, err := g.Cluster.Replicas(ctx, g.Namespace, g.CanaryDeployment())
 		if err != nil {
 			return false, err
@@ -352,11 +351,11 @@ func nextUpdate(t *testing.T, g *guarded) {
 	g.refused(t, "was rolled back")
 	g.expectTracks(t, 10, 0)
 	// The stack's own environment is healthy; the update also reverts what the fixture has set.
-	found := latchEntry.FindStringSubmatch(refusal)
-	if found == nil {
+	groups := latchEntry.FindStringSubmatch(refusal)
+	if groups == nil {
 		t.Fatalf("the refusal does not say how to release the latch:\n%s", tail(refusal))
 	}
-	g.config(t, "latch.release", found[1])
+	g.config(t, "latch.release", groups[1])
 	g.config(t, "latch.reason", "the test mended it")
 	if err := g.SetEnv(t.Context(), g.CanaryDeployment(), map[string]string{"FAULTS": ""}); err != nil {
 		t.Fatal(err)

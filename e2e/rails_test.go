@@ -251,8 +251,16 @@ func readOnlyPreview(t *testing.T, c *cluster) {
 			t.Errorf("may %s: %s, want %s", right, output, want)
 		}
 	}
+	// Of the monitoring namespace it reaches Prometheus alone.
+	for service, want := range map[string]string{"prometheus-operated:9090": "yes", "prometheus-operated:9091": "no",
+		"alertmanager-operated:9093": "no", "kubernetes:443": "no"} {
+		output, _ := c.run(t, "kubectl", "--kubeconfig", kubeconfig, "auth", "can-i", "-n", "monitoring", "create",
+			"services/"+service, "--subresource=proxy")
+		if strings.TrimSpace(output) != want {
+			t.Errorf("may post to %s: %s, want %s", service, output, want)
+		}
+	}
 	c.keepStack(t)
-	c.config(t, "week", "2")
 	c.secret(t, "secrets.finance-secrets.eventstore-connection", "memory://another")
 	everything, err := c.events(t)
 	if err != nil {
@@ -341,7 +349,8 @@ func (c *cluster) previewer(t *testing.T) string {
 		"--serviceaccount="+account)
 	kubectl("create", "clusterrolebinding", "rails-preview", "--clusterrole=finance-rollout-rails-preview-namespace",
 		"--serviceaccount="+account)
-	kubectl("create", "rolebinding", "-n", "monitoring", "rails-preview", "--clusterrole=finance-rollout-rails-prometheus",
+	kubectl("create", "rolebinding", "-n", "monitoring", "rails-preview",
+		"--clusterrole=finance-rollout-rails-preview-prometheus",
 		"--serviceaccount="+account)
 	token := kubectl("create", "token", "-n", c.production, "previewer", "--duration=1h")
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")

@@ -127,14 +127,14 @@ config:
 
 func diagnoseCommand(t *testing.T, cli *command) {
 	output, code := cli.run(t, "diagnose", "--window", "1m", "--output", "json")
-	var found diagnose.Diagnosis
-	if err := json.Unmarshal([]byte(output), &found); err != nil || code != 1 {
+	var diagnosis diagnose.Diagnosis
+	if err := json.Unmarshal([]byte(output), &diagnosis); err != nil || code != 1 {
 		t.Fatalf("exit code %d, %v\n%s", code, err, output)
 	}
 	// The canary's Deployment is named after the release, and no such Deployment exists.
-	if len(found.Findings) == 0 || found.Findings[0].Cause != diagnose.CauseNoDeployment ||
-		found.Findings[0].Workload != diagnoseApp+"-"+reportRelease {
-		t.Errorf("%s", found)
+	if len(diagnosis.Findings) == 0 || diagnosis.Findings[0].Cause != diagnose.CauseNoDeployment ||
+		diagnosis.Findings[0].Workload != diagnoseApp+"-"+reportRelease {
+		t.Errorf("%s", diagnosis)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/vextrus/finance-rollout/e2e/fixture"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
@@ -104,7 +105,7 @@ func monitoring(t *testing.T, c *cluster) {
 			}
 		}
 		return cmp.Equal(loaded, map[string]int{"finance-service-production.recording": 3,
-			"finance-service-production.alerts": 9})
+			"finance-service-production.alerts": 10})
 	})
 }
 
@@ -190,9 +191,10 @@ func failingBake(t *testing.T, c *cluster) {
 		t.Fatal(err)
 	}
 	c.set(t, "smoke.suite", suite)
-	c.set(t, "guard.enabled", "false") // it would act before the bake does
-	c.config(t, "canary.env.FAULTS", "errors=0.33")
+	c.set(t, "guard.enabled", "false") // it would act before the bake does, and leaves at the end of an update
 	c.customers(t, 30)
+	c.up(t, "production")
+	c.config(t, "canary.env.FAULTS", "errors=0.33")
 	c.refused(t, "verdict fail", "error rate", "smoke suite: 1 of 1 passed", "no endpoint is left", "canaryWeight 0")
 	c.expectTracks(t, 10, 0)
 	refusal := c.refused(t, "was rolled back")
@@ -202,7 +204,7 @@ func failingBake(t *testing.T, c *cluster) {
 
 // blindGate has no metrics: the verdict is neither pass nor fail, and the canary stays where it is.
 func blindGate(t *testing.T, c *cluster) {
-	c.config(t, "canary.env.GENERATION", "2") // new pods, so that the gate runs again
+	c.config(t, "env.GENERATION", "2") // another release, so that the gate runs again
 	before, _ := c.ready(t, "finance-service-week1")
 	t.Run("missing metric", func(t *testing.T) {
 		c.set(t, "metrics.requestsTotal", "http_requests_totally")
@@ -246,18 +248,23 @@ func tooEarly(t *testing.T, c *cluster) {
 }
 
 // advance goes from 10 to 100 % and finishes without losing capacity or a request.
+// advance goes by the guide's weeks to the finish, under requests that each open a connection and under clients that
+// keep theirs.
 func advance(t *testing.T, c *cluster) {
-	sent := c.customers(t, 100)
-	whole := c.watchCapacity(t)
-	tracks := map[string][2]int{"30": {7, 3}, "60": {4, 6}, "100": {2, 10}}
-	for _, weight := range []string{"30", "60", "100"} {
-		c.config(t, "canaryWeight", weight)
+	sent, kept := c.customers(t, 50), c.keptCustomers(t, 50)
+	whole, sighted := c.watchCapacity(t), c.watchSight(t)
+	c.unset(t, "canaryWeight")
+	weeks := []struct{ weight, stable, canary int }{2: {30, 7, 3}, 3: {60, 4, 6}, 4: {100, 2, 10}}
+	for week := 2; week <= 4; week++ {
+		want := weeks[week]
+		c.config(t, "week", fmt.Sprint(week))
 		c.upWhenSoaked(t)
-		c.expectTracks(t, tracks[weight][0], tracks[weight][1])
-		if got := fmt.Sprint(c.outputs(t)["weight"]); got != weight {
-			t.Errorf("the outputs tell of weight %v", got)
+		c.expectTracks(t, want.stable, want.canary)
+		if got := c.outputs(t)["weight"]; got != float64(want.weight) {
+			t.Errorf("the outputs of week %d tell of weight %v", week, got)
 		}
 	}
+	sighted()
 	endpoints, err := c.kubernetes.DiscoveryV1().EndpointSlices(c.production).List(t.Context(),
 		metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=finance-service"})
 	if err != nil {
@@ -277,22 +284,43 @@ func advance(t *testing.T, c *cluster) {
 	whole()
 	sent.end()
 	sent.expectAnswers(t)
+	kept.End()
+	expectKept(t, kept)
 	c.config(t, "canaryWeight", "10")
 	c.customers(t, 50)
 	c.up(t, "production")
 	c.expectTracks(t, 9, 1)
 }
 
-// upWhenSoaked updates the production stack as soon as its soak allows it. No other refusal is accepted.
-func (c *cluster) upWhenSoaked(t *testing.T) {
+// expectKept allows one of a thousand requests of kept connections to stay without an answer: a pod that ends closes
+// its idle connections, and a request may be on its way on one of them.
+func expectKept(t *testing.T, kept *fixture.Customers) {
 	t.Helper()
+	requests, _ := kept.Answered("")
+	failed := kept.Failures(time.Time{})
+	if len(failed)*1000 > requests {
+		t.Errorf("%d of %d requests of kept connections failed: %+v", len(failed), requests, failed[0])
+	}
+	for _, one := range failed {
+		if one.Pod != "" {
+			t.Errorf("a pod failed a request of a kept connection: %+v", one)
+		}
+	}
+}
+
+// upWhenSoaked updates the production stack as soon as its soak allows it. No other refusal is accepted but those that
+// passing names.
+func (c *cluster) upWhenSoaked(t *testing.T, passing ...string) {
+	t.Helper()
+	passing = append(passing, "soak too short", "more requests")
 	for deadline := time.Now().Add(6 * time.Minute); ; {
 		output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
 		switch {
 		case err == nil:
 			return
-		case time.Now().After(deadline), !strings.Contains(output, "soak too short") &&
-			!strings.Contains(output, "more requests"):
+		case time.Now().After(deadline), !slices.ContainsFunc(passing, func(text string) bool {
+			return strings.Contains(output, text)
+		}):
 			t.Fatalf("pulumi up -s production: %v\n%s", err, tail(output))
 		}
 		time.Sleep(5 * time.Second)

@@ -27,6 +27,8 @@ type cluster struct {
 	// staging and production are the namespaces of the stacks; production answers at nodePort of 127.0.0.1.
 	staging, production string
 	nodePort            int
+	// app is the service that production rolls out.
+	app string
 
 	env        []string
 	kubernetes kubernetes.Interface
@@ -77,7 +79,7 @@ func open(t *testing.T, name string, nodePort int) *cluster {
 	}
 	dir := filepath.Join(root, ".local", "e2e", name)
 	c := &cluster{
-		root: root, dir: dir, kubernetes: client, nodePort: nodePort,
+		root: root, dir: dir, kubernetes: client, nodePort: nodePort, app: "finance-service",
 		staging: "vextrus-staging-" + name, production: "vextrus-production-" + name,
 	}
 	c.env = append(os.Environ(), "PULUMI_OPTION_CWD="+dir, "PULUMI_BACKEND_URL=file://"+filepath.Join(dir, "state"))
@@ -194,11 +196,11 @@ var latchEntry = regexp.MustCompile(`latch\.release (\d+)`)
 // releaseLatch releases the latch that the refusal names and updates the production stack.
 func (c *cluster) releaseLatch(t *testing.T, refusal string) string {
 	t.Helper()
-	found := latchEntry.FindStringSubmatch(refusal)
-	if found == nil {
+	groups := latchEntry.FindStringSubmatch(refusal)
+	if groups == nil {
 		t.Fatalf("the refusal does not say how to release the latch:\n%s", tail(refusal))
 	}
-	c.config(t, "latch.release", found[1])
+	c.config(t, "latch.release", groups[1])
 	c.config(t, "latch.reason", "the test fixed it")
 	output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
 	if err != nil {

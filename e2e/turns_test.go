@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// sideBySide is the number of tests that run at the same time, each with its own stacks. Two processors carry two:
+// sideBySide is the number of tests that run at the same time, each with its own stacks. Two processors carry three:
 // most of the time, tests wait for pods, for requests or for the clock. The variable E2E_SIDE_BY_SIDE changes it.
-const sideBySide = 2
+const sideBySide = 3
 
 var seats = sync.OnceValue(func() chan struct{} {
 	count, err := strconv.Atoi(os.Getenv("E2E_SIDE_BY_SIDE"))

@@ -19,7 +19,7 @@ import (
 // fuzzTests finds every fuzz test of the repository by what it is: a function that takes a *testing.F.
 func fuzzTests(t *testing.T, root string) []string {
 	t.Helper()
-	var found []string
+	var fuzzers []string
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -36,7 +36,7 @@ func fuzzTests(t *testing.T, root string) []string {
 		folder, err := filepath.Rel(root, filepath.Dir(path))
 		for _, declared := range file.Decls {
 			if function, ok := declared.(*ast.FuncDecl); ok && function.Recv == nil && isFuzz(function) {
-				found = append(found, "./"+filepath.ToSlash(folder)+" "+function.Name.Name)
+				fuzzers = append(fuzzers, "./"+filepath.ToSlash(folder)+" "+function.Name.Name)
 			}
 		}
 		return err
@@ -44,8 +44,8 @@ func fuzzTests(t *testing.T, root string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.Sort(found)
-	return found
+	slices.Sort(fuzzers)
+	return fuzzers
 }
 
 func isFuzz(function *ast.FuncDecl) bool {
@@ -85,7 +85,7 @@ func TestMakeFuzzRunsEveryFuzzTest(t *testing.T) {
 	for _, parser := range []string{
 		"internal/settings FuzzLoad", "internal/smoke FuzzParse", "internal/ledger FuzzParse", "internal/guard FuzzWebhook",
 		"internal/guard FuzzRead",
-		"internal/cli/simulate FuzzCSV",
+		"internal/simulate FuzzCSV",
 	} {
 		if !slices.Contains(run, "./"+parser) {
 			t.Errorf("what comes from outside is not fuzzed by %s", parser)

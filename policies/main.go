@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/policyx"
 
 	"github.com/vextrus/finance-rollout/internal/policy"
+	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
 // version is the version of the pack.
@@ -29,6 +31,8 @@ func main() {
 func pack(ctx *pulumi.Context) (policyx.PolicyPack, error) {
 	guard, _ := ctx.GetConfig(ctx.Project() + ":guard")
 	facts := policy.Facts{Preview: ctx.DryRun(), GuardWanted: guardWanted(guard)}
+	_, facts.HasLimits = limits{ctx}.Get("criteria")
+	facts.LooseLimits = looseLimits(limits{ctx})
 	var policies []policyx.Policy
 	for _, p := range policy.All(facts) {
 		policies = append(policies, wire(p))
@@ -43,6 +47,43 @@ func guardWanted(setting string) bool {
 		Enabled bool `json:"enabled"`
 	}{Enabled: true}
 	return setting != "" && json.Unmarshal([]byte(setting), &guard) == nil && guard.Enabled
+}
+
+// limits is the part of the stack's configuration that says what a canary is judged by. A setting of another program is
+// none of it.
+type limits struct {
+	stack interface {
+		GetConfig(key string) (string, bool)
+		Project() string
+	}
+}
+
+// limitKeys are the settings that hold limits and floors.
+var limitKeys = []string{"soak", "bake", "criteria", "floors"}
+
+// Get implements [settings.Source].
+func (l limits) Get(key string) (string, bool) {
+	if !slices.Contains(limitKeys, key) {
+		return "", false
+	}
+	return l.stack.GetConfig(l.stack.Project() + ":" + key)
+}
+
+// IsSecret implements [settings.Source].
+func (l limits) IsSecret(string) bool { return false }
+
+// Keys implements [settings.Source].
+func (l limits) Keys() []string { return nil }
+
+// looseLimits are the limits that are looser than their floors. What cannot be read is the program's to refuse, and
+// counts with its default here.
+func looseLimits(source settings.Source) []string {
+	read, _ := settings.Load("", source)
+	var loose []string
+	for _, limit := range read.LooseLimits() {
+		loose = append(loose, limit.String())
+	}
+	return append(loose, read.UnreasonedFloors()...)
 }
 
 // wire makes a policy of the SDK of one of ours. The level is set on each: the SDK does not take over the pack's.

@@ -16,7 +16,7 @@ type reported []string
 func (r *reported) ReportViolation(message, urn string) { *r = append(*r, urn+": "+message) }
 
 func TestEveryPolicyIsWired(t *testing.T) {
-	for _, p := range policy.All(policy.Facts{GuardWanted: true}) {
+	for _, p := range policy.All(policy.Facts{GuardWanted: true, HasLimits: true}) {
 		wired := wire(p)
 		if wired.Name() != p.Name || wired.Description() != p.Description ||
 			wired.EnforcementLevel() != policyx.EnforcementLevelMandatory {
@@ -36,7 +36,7 @@ func TestEveryPolicyIsWired(t *testing.T) {
 }
 
 func TestViolationsAreReported(t *testing.T) {
-	var found reported
+	var report reported
 	service := policyx.AnalyzerResource{Type: "kubernetes:core/v1:Service", URN: "urn:s",
 		Properties: property.NewMap(map[string]property.Value{
 			"metadata": property.New(
@@ -46,17 +46,17 @@ func TestViolationsAreReported(t *testing.T) {
 		var err error
 		switch wired := wire(p).(type) {
 		case policyx.ResourceValidationPolicy:
-			err = wired.Validate(t.Context(), policyx.ResourceValidationArgs{Manager: &found, Resource: service})
+			err = wired.Validate(t.Context(), policyx.ResourceValidationArgs{Manager: &report, Resource: service})
 		case policyx.StackValidationPolicy:
-			err = wired.Validate(t.Context(), policyx.StackValidationArgs{Manager: &found,
+			err = wired.Validate(t.Context(), policyx.StackValidationArgs{Manager: &report,
 				Resources: []policyx.AnalyzerResource{service}})
 		}
 		if err != nil {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 	}
-	if len(found) != 1 {
-		t.Errorf("reported %q", found)
+	if len(report) != 1 {
+		t.Errorf("reported %q", report)
 	}
 }
 
@@ -79,6 +79,31 @@ func TestGuardWanted(t *testing.T) {
 	} {
 		if guardWanted(setting) != want {
 			t.Errorf("%q: %v", setting, !want)
+		}
+	}
+}
+
+// config is the configuration of a stack of the project "p".
+type config map[string]string
+
+func (c config) GetConfig(key string) (string, bool) { value, set := c[key]; return value, set }
+func (c config) Project() string                     { return "p" }
+
+func TestLooseLimitsOfTheStack(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		stack config
+		want  int
+	}{
+		{"another program", config{}, 0},
+		{"limits that ask for nothing", config{"p:soak": `{"duration":"0s"}`,
+			"p:criteria": `{"errorRate":0.9,"rollbackErrorRate":0.9}`}, 3},
+		{"with lowered floors", config{"p:soak": `{"duration":"0s"}`, "p:floors": `{"soak":"0s","reason":"a drill"}`}, 0},
+		{"with floors that were lowered without a reason", config{"p:soak": `{"duration":"0s"}`,
+			"p:floors": `{"soak":"0s"}`}, 1},
+	} {
+		if got := looseLimits(limits{tt.stack}); len(got) != tt.want {
+			t.Errorf("%s: %q", tt.name, got)
 		}
 	}
 }

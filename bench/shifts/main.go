@@ -47,7 +47,7 @@ func (s *settings) String() string { return strings.Join(*s, " ") }
 
 // Set implements flag.Value.
 func (s *settings) Set(text string) error {
-	if path, _, found := strings.Cut(text, "="); !found || path == "" {
+	if path, _, ok := strings.Cut(text, "="); !ok || path == "" {
 		return fmt.Errorf("%q: allowed is path=value", text)
 	}
 	*s = append(*s, text)

@@ -20,13 +20,13 @@ func timeUpdates(ctx context.Context, s *stack, o options) (updatesReport, error
 	for i := range o.rounds {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", i+1, o.rounds)
 		for _, measure := range []struct {
-			into *[]time.Duration
-			take func(context.Context, *stack, options) (time.Duration, error)
+			into     *[]time.Duration
+			timeOnce func(context.Context, *stack, options) (time.Duration, error)
 		}{
 			{&report.Unchanged, unchanged}, {&report.Shift, shiftWithoutBake}, {&report.Kubectl, byKubectl},
 			{&report.Baked, shiftWithBake},
 		} {
-			took, err := measure.take(ctx, s, o)
+			took, err := measure.timeOnce(ctx, s, o)
 			if err != nil {
 				return report, err
 			}

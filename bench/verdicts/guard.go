@@ -30,10 +30,11 @@ func guarded(trials int) string {
 	text.WriteString("| requests in 5 minutes at the canary | rolled back | with 95 % confidence at most " +
 		"|\n|---|---|---|\n")
 	for _, rate := range []int{100, 600, 3000} {
-		source := rand.NewPCG(seed, uint64(rate)) //nolint:gosec // a rate is above 0
+		falsely := make([]bool, trials)
+		parallel(trials, func(i int) { falsely[i] = rolledBackFalsely(sourceOf(rate, i), float64(rate)/300) })
 		rolledBack := int64(0)
-		for range trials {
-			if falsely(source, float64(rate)/300) {
+		for _, one := range falsely {
+			if one {
 				rolledBack++
 			}
 		}
@@ -51,8 +52,9 @@ func guarded(trials int) string {
 	return text.String()
 }
 
-// falsely reports whether a healthy release with that many requests per second is rolled back in a simulated soak.
-func falsely(source rand.Source, perSecond float64) bool {
+// rolledBackFalsely reports whether a healthy release with that many requests per second is rolled back in a simulated
+// soak.
+func rolledBackFalsely(source rand.Source, perSecond float64) bool {
 	detector := gate.NewDetector(rollback)
 	requests := perSecond * guardLook.Seconds()
 	pending, elapsed := 0.0, time.Duration(0)

@@ -34,7 +34,10 @@ const (
 func main() {
 	trials := flag.Int("trials", 6000, "simulated soaks for each rate of requests, with independent errors; 0 for none")
 	soaks := flag.Int("soaks", 100, "simulated soaks for each stream of bursts; 0 for none")
+	seededRuns := flag.Int("regressions", 20, "simulated soaks for each seeded regression; 0 for none")
+	healthyRuns := flag.Int("healthy", 200, "simulated soaks of each healthy service beside them")
 	bakes := flag.Int("bakes", 2000, "simulated bakes for each row; 0 for none")
+	outages := flag.Int("outages", 10, "how often each case of a simulated shared outage is run; 0 for none")
 	rates := flag.String("rates", "100,600,3000", "requests in 5 minutes at the canary whose errors come in bursts")
 	output := flag.String("output", filepath.Join("docs", "benchmarks.md"), "the file whose sections are replaced")
 	flag.Parse()
@@ -60,6 +63,8 @@ func main() {
 	update("verdicts-bursts", *soaks, func() string {
 		return healthyBursts(*soaks, perWindow) + badCanaries(*soaks, perWindow)
 	})
+	update("verdicts-regressions", *seededRuns, func() string { return seeded(*seededRuns, *healthyRuns) })
+	update("verdicts-outages", *outages, func() string { return sharedOutages(*outages) })
 	update("verdicts-bakes", *bakes, func() string { return baked(*bakes) })
 }
 
@@ -111,19 +116,21 @@ func simulate(draw distuv.Binomial, perLook int64, alpha float64) soak {
 
 func falseRollbacks(trials int) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "## False rollbacks of a healthy release\n\n%s, Go %s, seed %d, %d simulated soaks of 48 hours "+
-		"for each row, looked at every 15 s, at a true error\nrate of 0.3 %% "+
+	fmt.Fprintf(&text, "## False rollbacks of a healthy release\n\n%s, Go %s, seed %d with a stream for each soak, "+
+		"%d simulated soaks of 48 hours for each row, looked at every 15 s, at a true error\nrate of 0.3 %% "+
 		"and a rollback limit of 1 %%. The goal is at most 0.1 %% of the soaks.\n\n", time.Now().UTC().Format(time.DateOnly),
 		strings.TrimPrefix(runtime.Version(), "go"), seed, trials)
 	text.WriteString("| requests in 5 minutes | the gate | with 95 % confidence at most | any 5 minutes above 1 % | " +
 		"above 1 % for 5 minutes on end |\n|---|---|---|---|---|\n")
 	for _, rate := range []int64{100, 600, 1500} {
 		perLook := rate / looksPerWindow
-		source := rand.New(rand.NewPCG(seed, uint64(rate))) //nolint:gosec // a simulation is to be repeatable
-		draw := distuv.Binomial{N: float64(perLook), P: 0.003, Src: source}
+		soaks := make([]soak, trials)
+		parallel(trials, func(i int) {
+			draw := distuv.Binomial{N: float64(perLook), P: 0.003, Src: sourceOf(int(rate), i)}
+			soaks[i] = simulate(draw, perLook, gate.DefaultAlpha)
+		})
 		var counted [3]int64
-		for range trials {
-			out := simulate(draw, perLook, gate.DefaultAlpha)
+		for _, out := range soaks {
 			for i, rolledBack := range []bool{out.sequential, out.window, out.sustained} {
 				if rolledBack {
 					counted[i]++
@@ -136,6 +143,11 @@ func falseRollbacks(trials int) string {
 			share(counted[2]))
 	}
 	return text.String()
+}
+
+// sourceOf has the random numbers of a trial at a rate of requests.
+func sourceOf(rate, trial int) rand.Source {
+	return rand.NewPCG(seed, uint64(rate)<<32+uint64(trial)) //nolint:gosec // both are above 0
 }
 
 // until is the number of requests until done, bounded by most.

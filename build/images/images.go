@@ -35,6 +35,8 @@ type Image struct {
 	Args []string
 	// Architecture is that of the program, in Go's words; empty for this machine's.
 	Architecture string
+	// Labels describe the image, by the names of OCI's annotations.
+	Labels map[string]string
 	// Roots adds the certificates of public authorities, for a program that calls servers by TLS.
 	Roots bool
 }
@@ -72,6 +74,7 @@ func (i Image) Build() (v1.Image, error) {
 		Cmd:        i.Args,
 		WorkingDir: "/",
 		Env:        []string{"PATH=/bin"},
+		Labels:     i.Labels,
 	}
 	return mutate.ConfigFile(image, config)
 }

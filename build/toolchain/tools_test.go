@@ -64,32 +64,32 @@ func fake(t *testing.T, dir, name, text string) string {
 }
 
 func TestFindTakesTheFirstFittingCopyOnPath(t *testing.T) {
-	old, fitting, own := t.TempDir(), t.TempDir(), t.TempDir()
+	old, fitting, toolDir := t.TempDir(), t.TempDir(), t.TempDir()
 	fake(t, old, "kubectl", "Client Version: v1.32.4-dispatcher")
 	want := fake(t, fitting, "kubectl", "Client Version: v1.34.1")
-	fake(t, own, "kubectl", "Client Version: v1.34.4")
-	t.Setenv("PATH", strings.Join([]string{own, old, fitting}, string(filepath.ListSeparator)))
-	if got := kubectl.find(t.Context(), own); got != want {
+	fake(t, toolDir, "kubectl", "Client Version: v1.34.4")
+	t.Setenv("PATH", strings.Join([]string{toolDir, old, fitting}, string(filepath.ListSeparator)))
+	if got := kubectl.find(t.Context(), toolDir); got != want {
 		t.Errorf("found %q, want %q", got, want)
 	}
-	t.Setenv("PATH", strings.Join([]string{own, old}, string(filepath.ListSeparator)))
-	if got := kubectl.find(t.Context(), own); got != "" {
+	t.Setenv("PATH", strings.Join([]string{toolDir, old}, string(filepath.ListSeparator)))
+	if got := kubectl.find(t.Context(), toolDir); got != "" {
 		t.Errorf("found %q, which does not fit or is our own", got)
 	}
 }
 
 func TestFindTakesTheLanguageHostOfALinkedPulumi(t *testing.T) {
-	system, own := t.TempDir(), t.TempDir()
+	system, toolDir := t.TempDir(), t.TempDir()
 	pulumi := fake(t, system, "pulumi", "v3.250.0")
 	want := fake(t, system, "pulumi-language-go", "")
 	host := languageHost
-	if got := host.find(t.Context(), own); got != "" {
+	if got := host.find(t.Context(), toolDir); got != "" {
 		t.Errorf("found %q without a linked pulumi", got)
 	}
-	if err := link(pulumi, filepath.Join(own, "pulumi")); err != nil {
+	if err := link(pulumi, filepath.Join(toolDir, "pulumi")); err != nil {
 		t.Fatal(err)
 	}
-	if got := host.find(t.Context(), own); got != want {
+	if got := host.find(t.Context(), toolDir); got != want {
 		t.Errorf("found %q, want %q", got, want)
 	}
 }
@@ -128,7 +128,7 @@ func TestStampFollowsWhatABuildDependsOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if earlier, found := seen[stamp]; found {
+		if earlier, ok := seen[stamp]; ok {
 			t.Errorf("%s: same stamp as %s", change, earlier)
 		}
 		seen[stamp] = change

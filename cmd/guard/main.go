@@ -12,8 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vextrus/finance-rollout/internal/cli/guarded"
 	"github.com/vextrus/finance-rollout/internal/guard/command"
 	"github.com/vextrus/finance-rollout/internal/sanitize"
+	"github.com/vextrus/finance-rollout/internal/version"
 )
 
 func main() {
@@ -25,8 +27,10 @@ func main() {
 
 // run returns the exit code: 1 for every failure, because a kubelet restarts the guard the same way after each of them.
 func run(ctx context.Context, args []string, problems io.Writer) int {
-	root := &cobra.Command{Use: "rollout", SilenceUsage: true, SilenceErrors: true, Short: "The guard of a rollout"}
-	root.AddCommand(command.New(func(err error) error { return err }))
+	root := &cobra.Command{Use: "rollout", SilenceUsage: true, SilenceErrors: true, Short: "The guard of a rollout",
+		Version: version.Get().String()}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.AddCommand(command.New(func(err error) error { return err }, guarded.New))
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(problems, "error:", sanitize.Text(err.Error()))

@@ -67,6 +67,12 @@ func typeName(of reflect.Type) string {
 		return "port"
 	case reflect.TypeFor[settings.Overlay]():
 		return "as `pod`"
+	case reflect.TypeFor[settings.Latency]():
+		return "duration"
+	case reflect.TypeFor[settings.Matcher]():
+		return "matcher"
+	case reflect.TypeFor[settings.Exclusions]():
+		return "map or list"
 	}
 	switch of.Kind() {
 	case reflect.Pointer:

@@ -41,11 +41,11 @@ func reference(root string) (string, error) {
 	text.WriteString(preamble)
 	text.WriteString("\n## Keys\n\n| key | type | default | meaning |\n|---|---|---|---|\n")
 	for _, k := range keys {
-		fmt.Fprintf(&text, "| `%s` | %s | %s | %s |\n", k.Name, k.Type, k.shownDefault(), cell(k.Description))
+		fmt.Fprintf(&text, "| `%s` | %s | %s | %s |\n", k.Name, k.typeName(), k.shownDefault(), cell(k.Description))
 	}
 	text.WriteString("\n## Fields of the objects\n")
 	for _, k := range keys {
-		if k.Type != "object" {
+		if !k.isObject() {
 			continue
 		}
 		field, ok := settingOf(k.Name)
@@ -91,10 +91,20 @@ func readKeys(path string) ([]key, error) {
 	return keys, nil
 }
 
+// isObject reports whether the key has fields. One without a type takes a text that stands for the object as well.
+func (k key) isObject() bool { return k.Type == "object" || k.Type == "" }
+
+func (k key) typeName() string {
+	if k.Type == "" {
+		return "text or object"
+	}
+	return k.Type
+}
+
 // shownDefault is the default in a cell of the table of keys.
 func (k key) shownDefault() string {
 	switch {
-	case k.Type == "object":
+	case k.isObject():
 		return "[below](#" + strings.ToLower(k.Name) + ")"
 	case k.Default.Kind == yaml.SequenceNode:
 		var items []string

@@ -4,64 +4,27 @@ package otherservice_test
 
 import (
 	"encoding/json"
-	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
-	"sigs.k8s.io/yaml"
 
 	"github.com/vextrus/finance-rollout/internal/plan"
 	"github.com/vextrus/finance-rollout/internal/policy"
 	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/smoke"
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
-// stackFile is a stack's configuration as Pulumi hands it to the program: text as it is, objects as JSON.
-type stackFile map[string]string
-
-func (f stackFile) Get(key string) (string, bool) { value, ok := f[key]; return value, ok }
-func (f stackFile) IsSecret(key string) bool      { return key == "secrets" }
-func (f stackFile) Keys() []string                { return slices.Sorted(maps.Keys(f)) }
-
-func readStack(t *testing.T) stackFile {
+func readStack(t *testing.T) testkit.Config {
 	t.Helper()
-	raw, err := os.ReadFile("Pulumi.orders.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Config map[string]any `json:"config"`
-	}
-	if err := yaml.UnmarshalStrict(raw, &file); err != nil {
-		t.Fatal(err)
-	}
-	stack := stackFile{}
-	for key, value := range file.Config {
-		name, own := strings.CutPrefix(key, "finance-rollout:")
-		if !own {
-			t.Errorf("key %s is not of this project", key)
-		}
-		switch value := value.(type) {
-		case map[string]any, []any:
-			text, err := json.Marshal(value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			stack[name] = string(text)
-		default:
-			stack[name] = fmt.Sprint(value)
-		}
-	}
-	return stack
+	return testkit.StackFile(t, "Pulumi.orders.yaml")
 }
 
 func TestSettings(t *testing.T) {
@@ -196,8 +159,8 @@ func TestThePolicyPacksConfiguration(t *testing.T) {
 			image := policy.Resource{Type: "kubernetes:core/v1:Pod", Properties: property.NewMap(map[string]property.Value{
 				"spec": property.New(map[string]property.Value{"containers": property.New([]property.Value{container})}),
 			})}
-			if found := p.Resource(image, limits); len(found) > 0 {
-				t.Errorf("the example's own image is refused: %v", found)
+			if violations := p.Resource(image, limits); len(violations) > 0 {
+				t.Errorf("the example's own image is refused: %v", violations)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package advance
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
@@ -18,10 +19,9 @@ import (
 // shift needs only that no incident is open.
 func Decide(f Facts) Decision {
 	move, err := f.Stages.Move(f.Standing, f.Target)
-	decision := Decision{Move: move}
+	decision := Decision{Move: move, Changes: f.OfStable}
 	if illegal, ok := errors.AsType[*plan.IllegalError](err); ok {
-		decision.refuse(CauseIllegal, illegal.Error(),
-			"set a legal weight with `pulumi config set canaryWeight WEIGHT"+f.onStack()+"`")
+		decision.illegal(f, illegal)
 	}
 	decision.rename(f)
 	decision.latch(f)
@@ -30,12 +30,30 @@ func Decide(f Facts) Decision {
 	}
 	if err == nil {
 		decision.hold(f)
+		decision.floors(f)
+		decision.guarded(f)
 	}
 	if err == nil && (move.Kind == plan.Advance || move.Kind == plan.Finish) {
 		decision.soak(f)
 	}
 	decision.override(f)
 	return decision
+}
+
+// illegal refuses a move that the plan does not allow, with the parts of the configuration that make it one.
+func (d *Decision) illegal(f Facts, illegal *plan.IllegalError) {
+	reason, resolve := illegal.Error(), "set a legal weight with `pulumi config set canaryWeight WEIGHT"+f.onStack()+"`"
+	switch {
+	case f.OfTrial != "" && f.Target.Canary == f.Standing.Canary:
+		reason += "; the configuration differs from what is on trial in " + f.OfTrial
+		resolve += ", or set the configuration back to try the change in a release of its own"
+	case f.OfFinish != "" && f.Standing.Finishes(f.Target):
+		reason += "; stable would differ from what passed in " + f.OfFinish
+		resolve = fmt.Sprintf("give stable what `canary` gives the canary alone: set it for all pods, such as "+
+			"`pulumi config set --path env.NAME VALUE%[1]s`, then `pulumi config rm --path canary.env.NAME%[1]s`; the canary "+
+			"keeps its identity by that", f.onStack())
+	}
+	d.refuse(CauseIllegal, reason, resolve)
 }
 
 func (d *Decision) refuse(cause Cause, reason, resolve string) {
@@ -78,10 +96,27 @@ func (d *Decision) latch(f Facts) {
 	if f.Latch == nil || f.Target.Weight == 0 {
 		return
 	}
+	if f.Latch.Parts != "" {
+		d.latchedConfiguration(f)
+		return
+	}
+	suspects := ""
+	if f.Latch.Suspects != "" {
+		suspects = "; suspect as well, because it was new beside the image: " + f.Latch.Suspects
+	}
 	d.refuse(CauseLatched,
-		fmt.Sprintf("the canary image %s was rolled back at %s by %s: %s", f.Target.Canary,
-			f.Latch.When.UTC().Format(time.RFC3339), f.Latch.Who, f.Latch.Reason),
+		fmt.Sprintf("the canary image %s was rolled back at %s by %s: %s%s", f.Target.Canary,
+			f.Latch.When.UTC().Format(time.RFC3339), f.Latch.Who, f.Latch.Reason, suspects),
 		fmt.Sprintf("settle with `pulumi config set canaryWeight 0%[1]s && pulumi up%[1]s`, or set another image; once the "+
+			"cause is fixed, %[2]s", f.onStack(), f.releasing(f.Latch)))
+}
+
+// latchedConfiguration refuses a configuration that was rolled back beside the image that stable ran.
+func (d *Decision) latchedConfiguration(f Facts) {
+	d.refuse(CauseLatched,
+		fmt.Sprintf("the configuration was rolled back at %s by %s: %s; kept out, compared with what stable runs: %s",
+			f.Latch.When.UTC().Format(time.RFC3339), f.Latch.Who, f.Latch.Reason, f.Latch.Parts),
+		fmt.Sprintf("settle with `pulumi config set canaryWeight 0%[1]s && pulumi up%[1]s`, or set another value; once the "+
 			"cause is fixed, %[2]s", f.onStack(), f.releasing(f.Latch)))
 }
 
@@ -111,7 +146,10 @@ func (d *Decision) latchedStable(f Facts) {
 }
 
 func (d *Decision) staging(f Facts) {
-	if !f.Staging.Required {
+	// An image that is on a track was verified when it entered: a changed configuration brings no new one.
+	known := d.Move.Kind == plan.Enter && (f.Standing.Weight > 0 && f.Target.Canary == f.Standing.Canary ||
+		f.Target.Canary == f.Standing.Stable && f.Standing.Stable != "")
+	if !f.Staging.Required || known {
 		return
 	}
 	resolve := fmt.Sprintf("deploy this image to %[1]s with `pulumi up -s %[1]s`, or skip the check with "+
@@ -125,6 +163,29 @@ func (d *Decision) staging(f Facts) {
 		d.refuse(CauseStaging, fmt.Sprintf("the canary image is %s, but stack %s last verified %s", f.Target.Canary,
 			f.Staging.Stack, f.Staging.Verified), resolve)
 	}
+}
+
+// floors refuses to go up by limits that ask for next to nothing: whatever they judge has passed. An interrupted shift
+// was allowed by the limits of its time, and needs them as well to go on.
+func (d *Decision) floors(f Facts) {
+	if !d.Move.IsUpward() {
+		return
+	}
+	for _, limit := range f.Loose {
+		d.refuse(CauseLimits, limit.Reason, fmt.Sprintf("`pulumi config set --path %[1]s %[2]s%[5]s`; or lower the floor, "+
+			"with a reason that the ledger keeps: `pulumi config set --path %[3]s %[4]s%[5]s && "+
+			"pulumi config set --path floors.reason WHY%[5]s`", limit.Key, limit.Allowed, limit.Floor, limit.Given,
+			f.onStack()))
+	}
+}
+
+// guarded refuses to give more requests to a canary whose guard does not act.
+func (d *Decision) guarded(f Facts) {
+	if f.Disarmed == "" || d.Move.Kind != plan.Advance {
+		return
+	}
+	d.refuse(CauseDisarmed, f.Disarmed, fmt.Sprintf("arm it with `pulumi config set --path guard.dryRun false%[1]s && "+
+		"pulumi up --refresh%[1]s` while the weight stays as it is, and look for who changed it", f.onStack()))
 }
 
 // soak judges the evidence. A resumed shift skips it: the gate allowed that shift before.
@@ -154,9 +215,20 @@ func (d *Decision) soak(f Facts) {
 	case gate.Error:
 		d.refuse(CauseBlind, f.Soak.Evaluation.Reasons(gate.Error), "restore access to Prometheus, then "+again)
 	case gate.Inconclusive:
-		d.refuse(CauseCriteria, f.Soak.Evaluation.Reasons(gate.Inconclusive), again)
+		d.refuse(CauseCriteria, f.Soak.Evaluation.Reasons(gate.Inconclusive), f.resolveCriteria(again))
 		d.Extend = !short
 	}
+}
+
+// resolveCriteria is how to go on with criteria that are not met: a canary that is worse than stable needs a person,
+// and time helps the others.
+func (f Facts) resolveCriteria(again string) string {
+	if !slices.ContainsFunc(f.Soak.Evaluation.Results, func(r gate.Result) bool { return r.Review }) {
+		return again
+	}
+	return fmt.Sprintf("take the canary out with `pulumi config set canaryWeight 0%[1]s && pulumi up%[1]s`, or, if the "+
+		"difference is acceptable, let this shift through with `pulumi config set --path override.weight %[2]d%[1]s && "+
+		"pulumi config set --path override.reason WHY%[1]s && pulumi up%[1]s`", f.onStack(), f.Target.Weight)
 }
 
 // override allows the shift if the override is for this weight and covers every refusal.

@@ -48,6 +48,13 @@ func TestDecide(t *testing.T) {
 		extend bool
 		back   bool
 	}{
+		{name: "finish without what the canary alone has", change: func(f *Facts) {
+			f.Standing = plan.Standing{Weight: 100, Canary: onTrial, Stable: stable, Configuration: "a",
+				StableConfiguration: "s"}
+			f.Target = plan.Target{Canary: onTrial, Stable: onTrial, Configuration: "a", StableConfiguration: "b"}
+			f.OfFinish, f.Stack = "env.GENERATION removed", "production"
+		}, causes: []Cause{CauseIllegal}, words: []string{"finishing with another configuration", "env.GENERATION removed",
+			"pulumi config set --path env.NAME VALUE -s production", "pulumi config rm --path canary.env.NAME -s production"}},
 		{name: "soaked and passed"},
 		{name: "soak too short", change: func(f *Facts) { f.Soak.Soaked = 31 * time.Hour },
 			causes: []Cause{CauseSoak}, words: []string{"31 h 0 min of 48 h 0 min", "10 %",
@@ -60,6 +67,11 @@ func TestDecide(t *testing.T) {
 		{name: "inconclusive before the end", change: func(f *Facts) {
 			f.Soak.Evaluation, f.Soak.Soaked = evaluation(gate.Inconclusive), time.Hour
 		}, causes: []Cause{CauseSoak, CauseCriteria}},
+		{name: "worse than stable", change: func(f *Facts) {
+			f.Soak.Evaluation = evaluation(gate.Inconclusive)
+			f.Soak.Evaluation.Results[0].Review = true
+		}, causes: []Cause{CauseCriteria}, words: []string{"canaryWeight 0", "override.weight 30", "override.reason"},
+			extend: true},
 		{name: "no criterion at all", change: func(f *Facts) { f.Soak.Evaluation = gate.Evaluation{} },
 			causes: []Cause{CauseCriteria}, words: []string{"no criterion"}, extend: true},
 		{name: "Prometheus unreachable", change: func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Error) },
@@ -225,6 +237,10 @@ func TestCommandsNameTheStack(t *testing.T) {
 		func(f *Facts) { f.Soak.Soaked = time.Hour },
 		func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Inconclusive) },
 		func(f *Facts) { f.Soak.Evaluation = evaluation(gate.Error) },
+		func(f *Facts) {
+			f.Soak.Evaluation = evaluation(gate.Inconclusive)
+			f.Soak.Evaluation.Results[0].Review = true
+		},
 		func(f *Facts) {
 			f.Staging.Verified, f.Standing = "", plan.Standing{Stable: stable}
 			f.Target.Weight = 10

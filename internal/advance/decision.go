@@ -27,6 +27,11 @@ const (
 	CauseCalendarUnknown Cause = "calendar not readable"
 	CauseIncident        Cause = "open incident"
 	CauseChecklist       Cause = "checklist incomplete"
+	CauseApproval        Cause = "not approved"
+	// CauseDisarmed: the guard in the cluster does not act, or looks elsewhere than the configuration says.
+	CauseDisarmed Cause = "guard disarmed"
+	// CauseLimits: a limit is looser than its floor.
+	CauseLimits Cause = "limits too loose"
 )
 
 // Refusal is one reason against a shift.
@@ -48,9 +53,11 @@ func (r Refusal) Curable() bool {
 	}
 }
 
-// overridable reports whether an operator may override the refusal. A latch has a release of its own instead, and a
-// second name would leave the canary of the first one in traffic.
-func (r Refusal) overridable() bool { return r.Cause != CauseLatched && r.Cause != CauseRenamed }
+// overridable reports whether an operator may override the refusal. A latch has a release of its own instead, a
+// floor is lowered by a setting of its own, and a second name would leave the canary of the first one in traffic.
+func (r Refusal) overridable() bool {
+	return r.Cause != CauseLatched && r.Cause != CauseRenamed && r.Cause != CauseLimits
+}
 
 // Decision is the outcome of the gate.
 type Decision struct {
@@ -61,6 +68,9 @@ type Decision struct {
 	Lifted []Lifted
 	// Overridden is the operator's override that allows the shift in spite of the refusals; nil for none.
 	Overridden *Override
+	// Changes are the parts in which a release that enters differs from what stable runs, in words; empty for none or
+	// where that is unknown.
+	Changes string
 	// Soak is the evidence behind the decision; nil where none was needed.
 	Soak *Soak
 	// Extend means that the soak's time is over and its criteria are not met: the soak is extended.
@@ -100,6 +110,9 @@ func (d Decision) String() string {
 		fmt.Fprintf(&out, "%s: allowed by an override: %s\n", d.Move, d.Overridden.Reason)
 	case d.Allowed():
 		fmt.Fprintf(&out, "%s: allowed\n", d.Move)
+	}
+	if d.Changes != "" && d.Move.Kind == plan.Enter {
+		fmt.Fprintf(&out, "on trial against stable, which keeps its own: %s\n", d.Changes)
 	}
 	for _, refusal := range d.Refusals {
 		fmt.Fprintf(&out, "- %s: %s\n  to resolve: %s\n", refusal.Cause, refusal.Reason, refusal.Resolve)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/relative"
 )
 
 // Facts are the complete input of a decision.
@@ -19,6 +20,12 @@ type Facts struct {
 	// Living is the name of the release that lives by the ledger, Named the one that the configuration gives; both are
 	// empty for none. Stack is the stack's name, for commands.
 	Living, Named, Stack string
+	// OfStable are the parts in which the target's canary differs from stable, and OfTrial those in which it differs from
+	// what is on trial, in words; empty for none or where that is unknown.
+	OfStable, OfTrial string
+	// OfFinish are the parts in which stable would differ from what passed if the target finishes, in words; empty for
+	// none or where that is unknown.
+	OfFinish string
 	// Latch is the latch of the target's canary image, StableLatch that of its stable image; nil when none is engaged.
 	Latch, StableLatch *Latch
 	// Soak is the evidence of the current position. It is nil at weight 0, where there is none, and where it has not been
@@ -28,17 +35,24 @@ type Facts struct {
 	Staging Staging
 	// Holds are what holds an upward move back from outside the release.
 	Holds Holds
+	// Disarmed says why the guard in the cluster does not guard as the configuration says; empty where it does.
+	Disarmed string
+	// Loose are the limits that are looser than their floors.
+	Loose []LooseLimit
 	// Override allows this shift in an emergency; nil for none.
 	Override *Override
 }
 
-// Latch keeps a rolled-back image out of traffic.
+// Latch keeps what was rolled back out of traffic.
 type Latch struct {
 	// Entry is the number of the ledger entry that engaged it.
 	Entry  int
 	When   time.Time
 	Who    string
 	Reason string
+	// Parts are the parts of the configuration that it keeps out, in words; empty where it keeps the image out. Suspects
+	// are the parts that were new beside the image.
+	Parts, Suspects string
 }
 
 // Soak is the evidence of the current stage.
@@ -53,6 +67,8 @@ type Soak struct {
 	// Criteria are the conditions on requests, and Queries the stack's own, that the evaluation judged by.
 	Criteria []gate.Criterion
 	Queries  []gate.QueryCriterion
+	// Relative is what the comparison with stable allowed; nil without one.
+	Relative *relative.Limits
 	// Evaluation is a fresh evaluation of the criteria.
 	Evaluation gate.Evaluation
 }
@@ -70,6 +86,14 @@ type Staging struct {
 	// Verified is the digest that the stack verified last; empty for none. Err is the error of reading it.
 	Verified string
 	Err      error
+}
+
+// LooseLimit is a limit of the configuration that asks for less than its floor.
+type LooseLimit struct {
+	// Key and Floor are the keys of the limit and of its floor, Given and Allowed their values.
+	Key, Floor, Given, Allowed string
+	// Reason says so for people.
+	Reason string
 }
 
 // Override is an operator's decision to bypass the gate.

@@ -16,6 +16,8 @@ type Holds struct {
 	Incidents *Incidents
 	// Missing are the required attestations that do not hold.
 	Missing []Attestation
+	// Unapproved are the weights of the stages, in percent, that the move enters and nobody has approved; 0 is the finish.
+	Unapproved []int
 }
 
 // For are the holds that count for a kind of move. An interrupted shift was begun in time: half a shift is worse than
@@ -104,7 +106,8 @@ func (h Holds) Judge(now time.Time, stack string) (refusals []Refusal, lifted []
 	if h.Incidents != nil {
 		add(h.Incidents.Override, h.Incidents.refusals(now, stack))
 	}
-	return append(refusals, checklist(h.Missing, stack)...), lifted
+	refusals = append(refusals, checklist(h.Missing, stack)...)
+	return append(refusals, approval(h.Unapproved, stack)...), lifted
 }
 
 func (c *Calendar) refusals(now time.Time, stack string) []Refusal {
@@ -169,6 +172,21 @@ func checklist(missing []Attestation, stack string) []Refusal {
 	}
 	return []Refusal{{CauseChecklist, strings.Join(reasons, "; "),
 		fmt.Sprintf("%s, then run `pulumi up -s %s` again", strings.Join(commands, " and "), stack)}}
+}
+
+// approval refuses without the approvals that the stack asks for.
+func approval(unapproved []int, stack string) []Refusal {
+	var refusals []Refusal
+	for _, weight := range unapproved {
+		stage, to := fmt.Sprintf("the stage of %d %%", weight), fmt.Sprintf("--to %d", weight)
+		if weight == 0 {
+			stage, to = "the finish", "--finish"
+		}
+		refusals = append(refusals, Refusal{CauseApproval,
+			fmt.Sprintf("advance.approval asks for a person's word on %s, and nobody has approved it", stage),
+			fmt.Sprintf("`rollout approve %s -s %s`, then run `pulumi up -s %[2]s` again", to, stack)})
+	}
+	return refusals
 }
 
 // inEmergency are the commands that lift one kind of hold for a while, with a reason that the ledger keeps.

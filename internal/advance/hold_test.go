@@ -97,9 +97,10 @@ func TestHolds(t *testing.T) {
 		}, causes: []Cause{CauseChecklist}, words: []string{"sign-off: nobody has attested it; audit: it ended",
 			"rollout attest sign-off --ref WHERE --until 7d -s production` and `rollout attest audit"}},
 		{name: "all at once", change: func(f *Facts) {
-			f.Holds = Holds{closed(t), incident(), []Attestation{{"sign-off", "nobody has attested it"}}}
+			f.Holds = Holds{Calendar: closed(t), Incidents: incident(),
+				Missing: []Attestation{{"sign-off", "nobody has attested it"}}, Unapproved: []int{30}}
 			f.Soak.Soaked = time.Hour
-		}, causes: []Cause{CauseCalendar, CauseIncident, CauseChecklist, CauseSoak}},
+		}, causes: []Cause{CauseCalendar, CauseIncident, CauseChecklist, CauseApproval, CauseSoak}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -163,7 +164,8 @@ func TestHoldsAreForUpwardMovesAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			facts := atTen()
-			facts.Holds = Holds{closed(t), &Incidents{Open: []Incident{{Name: "x"}}}, []Attestation{{"sign-off", "no"}}}
+			facts.Holds = Holds{Calendar: closed(t), Incidents: &Incidents{Open: []Incident{{Name: "x"}}},
+				Missing: []Attestation{{"sign-off", "no"}}, Unapproved: []int{30}}
 			tt.change(&facts)
 			decision := Decide(facts)
 			if decision.Move.Kind != tt.kind || decision.Allowed() == tt.held {
@@ -182,5 +184,15 @@ func TestHoldsAreForUpwardMovesAlone(t *testing.T) {
 	decision := Decide(facts)
 	if last := decision.Refusals[len(decision.Refusals)-1]; !decision.RollBack || last.Cause != CauseFailed {
 		t.Errorf("a bad canary stays in traffic while the calendar is closed: %s", decision)
+	}
+}
+
+// The refusals of unapproved stages name the commands; 0 stands for the finish.
+func TestUnapprovedStagesNameTheirCommand(t *testing.T) {
+	refusals, _ := Holds{Unapproved: []int{60, 0}}.Judge(time.Unix(0, 0), "production")
+	if len(refusals) != 2 || !strings.Contains(refusals[0].Resolve, "rollout approve --to 60 -s production") ||
+		!strings.Contains(refusals[1].Reason, "word on the finish") ||
+		!strings.Contains(refusals[1].Resolve, "rollout approve --finish -s production") {
+		t.Errorf("%+v", refusals)
 	}
 }

@@ -9,6 +9,7 @@ package alerts
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,15 +42,21 @@ type Params struct {
 	// RequestsTotal is the request counter, StatusLabel its label with the status, ErrorPattern the statuses that are
 	// errors.
 	RequestsTotal, StatusLabel, ErrorPattern string
-	// DurationBucket is the histogram of the requests' durations in seconds, by its _bucket series.
+	// DurationBucket is the histogram of the requests' durations, by its _bucket series, and DurationUnit the unit of its
+	// bounds; 0 is the second.
 	DurationBucket string
+	DurationUnit   time.Duration
 	// Selector holds further labels that a series must carry to count; it may be empty.
 	Selector map[string]string
-	// Excluded leaves out the series that count no request of a customer; it may be empty.
-	Excluded []promql.Pattern
+	// Customers are the matchers that leave the requests of customers; they may be empty.
+	Customers []promql.Matcher
+	// Canary and Stable select the series of each track, where these do not carry the labels of the track's pods; nil
+	// where they do.
+	Canary, Stable []promql.Matcher
 	// ErrorRate is the share of errors, 0 to 1, above which an alert asks for a rollback.
 	ErrorRate float64
-	// Latency is the limit that all but SlowShare of the requests stay under: the limit of the quantile 1-SlowShare.
+	// Latency is the limit that all but SlowShare of the requests stay under: the limit of the quantile 1-SlowShare. With
+	// 0 latency is not judged, and DurationBucket not read.
 	Latency time.Duration
 	// SlowShare is a share between 0 and 1, both excluded.
 	SlowShare float64
@@ -68,16 +75,18 @@ func (p Params) validate() error {
 		"App": p.App, "Environment": p.Environment, "Namespace": p.Namespace, "Release": p.Release,
 		"Deployment":    p.Deployment,
 		"RequestsTotal": p.RequestsTotal, "StatusLabel": p.StatusLabel, "ErrorPattern": p.ErrorPattern,
-		"DurationBucket": p.DurationBucket,
 	} {
 		if value == "" {
 			return fmt.Errorf("%s is required", name)
 		}
 	}
-	if p.ErrorRate <= 0 || p.Latency <= 0 {
-		return errors.New("ErrorRate and Latency must be more than 0")
+	if p.ErrorRate <= 0 || p.Latency < 0 {
+		return errors.New("ErrorRate must be more than 0, and Latency not negative")
 	}
-	if !(p.SlowShare > 0 && p.SlowShare < 1) {
+	if p.Latency > 0 && p.DurationBucket == "" {
+		return errors.New("DurationBucket is required")
+	}
+	if p.Latency > 0 && !(p.SlowShare > 0 && p.SlowShare < 1) {
 		return fmt.Errorf("SlowShare is %g: allowed are shares above 0 and below 1", p.SlowShare)
 	}
 	if p.DashboardUID == "" || len(p.DashboardUID) > longestUID {
@@ -133,12 +142,23 @@ var (
 )
 
 func (p Params) recording(s series) []any {
-	record := func(name, expr string) any { return map[string]any{"record": name, "expr": expr} }
-	return []any{
-		record(recordRequests, promql.Sum(promql.Increase(s.requests, window), byTrack...)),
-		record(recordErrors, promql.BadShare(s.failed, s.requests, window, byTrack...)),
-		record(p.recordLatency(), promql.Quantile(p.quantile(), s.durations, window, byTrack...)),
+	var rules []any
+	for _, raw := range s.raw {
+		record := func(name, expr string) {
+			rule := map[string]any{"record": name, "expr": expr}
+			if raw.labels != nil {
+				rule["labels"] = raw.labels
+			}
+			rules = append(rules, rule)
+		}
+		record(recordRequests, promql.Sum(promql.Increase(raw.requests, window), raw.by...))
+		record(recordErrors, promql.BadShare(raw.failed, raw.requests, window, raw.by...))
+		if p.Latency > 0 {
+			latency := promql.Quantile(p.quantile(), raw.durations, window, raw.by...)
+			record(p.recordLatency(), promql.InSeconds(latency, p.DurationUnit))
+		}
 	}
+	return rules
 }
 
 // worseFactor is how many times stable's value the canary's may be before a person is asked to look.
@@ -154,18 +174,31 @@ func (p Params) alerting(s series) []any {
 		relative := promql.Relative(record.canary, promql.Max(record.stable, byApp...), byApp...)
 		return enough(promql.And(promql.Above(relative, worseFactor), promql.Above(record.canary, floor)))
 	}
-	perPod := []string{"namespace", "pod"}
 	rules := []any{
 		confirmed(p.alert("CanaryErrorRateHigh", ActionRollback, "5m",
 			enough(promql.Above(s.errorsOf.canary, p.ErrorRate)),
 			fmt.Sprintf("more than %g %% of the canary's answers were errors for 5 minutes", p.ErrorRate*100))),
-		p.alert("CanaryLatencyHigh", ActionReview, "5m",
+	}
+	if p.Latency > 0 {
+		rules = append(rules, p.alert("CanaryLatencyHigh", ActionReview, "5m",
 			enough(promql.Above(s.latencyOf.canary, p.Latency.Seconds())),
-			fmt.Sprintf("the canary's %s was above %s for 5 minutes", p.percentile(), p.Latency)),
+			fmt.Sprintf("the canary's %s was above %s for 5 minutes", p.percentile(), p.Latency)))
+	}
+	rules = append(rules,
 		p.alert("CanaryErrorRateWorseThanStable", ActionReview, "5m", worse(s.errorsOf, p.ErrorRate/2),
-			"the canary's error rate was more than 1.5 times that of the stable track for 5 minutes"),
-		p.alert("CanaryLatencyWorseThanStable", ActionReview, "5m", worse(s.latencyOf, p.Latency.Seconds()/2),
-			fmt.Sprintf("the canary's %s was more than 1.5 times that of the stable track for 5 minutes", p.percentile())),
+			"the canary's error rate was more than 1.5 times that of the stable track for 5 minutes"))
+	if p.Latency > 0 {
+		rules = append(rules,
+			p.alert("CanaryLatencyWorseThanStable", ActionReview, "5m", worse(s.latencyOf, p.Latency.Seconds()/2),
+				fmt.Sprintf("the canary's %s was more than 1.5 times that of the stable track for 5 minutes", p.percentile())))
+	}
+	return slices.Concat(rules, p.podAlerts(s), p.guardAlerts(s))
+}
+
+// podAlerts are about the canary's pods.
+func (p Params) podAlerts(s series) []any {
+	perPod := []string{"namespace", "pod"}
+	return []any{
 		p.alert("CanaryCrashLoop", ActionRollback, "0s",
 			promql.Above(promql.Sum(s.crashing, perPod...), 0),
 			"a pod of the canary is in a crash loop"),
@@ -176,7 +209,6 @@ func (p Params) alerting(s series) []any {
 			promql.Exceeds(promql.Max(s.memory, perPod...), promql.Times(0.9, promql.Max(s.memoryLimit, perPod...))),
 			"a pod of the canary uses more than 90 % of its memory limit"),
 	}
-	return append(rules, p.guardAlerts(s)...)
 }
 
 // restartWindow is how long a restart of a container asks for a look.
@@ -193,6 +225,10 @@ func (p Params) guardAlerts(s series) []any {
 	if !p.Guarded {
 		return nil
 	}
+	var disarmed []string
+	for _, gauge := range s.disarmed {
+		disarmed = append(disarmed, promql.Above(promql.Max(gauge, "namespace", "rollout"), 0))
+	}
 	return []any{
 		p.alert("RolloutGuardDown", ActionReview, "2m",
 			promql.Or(promql.Below(promql.Sum(s.guardLeader, "namespace"), 1), promql.Absent(s.guardLeader)),
@@ -200,14 +236,25 @@ func (p Params) guardAlerts(s series) []any {
 		p.alert("RolloutGuardBlind", ActionReview, "1m",
 			promql.Above(promql.Max(s.guardBlind, "namespace", "rollout"), 0),
 			"the guard sees nothing of the canary, neither its pods' metrics nor Prometheus"),
+		p.alert("RolloutGuardDisarmed", ActionReview, "1m", promql.Or(disarmed...),
+			"the guard only reports, runs on a configuration that no update has given it, or has a ledger that was cut"),
 	}
+}
+
+// RunbookLink is the address of an alert in the alert index, whose sections have the names of the alerts. An address
+// with an anchor of its own stays as it is.
+func RunbookLink(runbook, alert string) string {
+	if strings.Contains(runbook, "#") {
+		return runbook
+	}
+	return runbook + "#" + strings.ToLower(alert)
 }
 
 func (p Params) alert(name, action, wait, expr, summary string) map[string]any {
 	severity := map[string]string{ActionRollback: "critical", ActionReview: "warning"}[action]
 	annotations := map[string]any{"summary": fmt.Sprintf("%s %s (%s): %s", p.App, p.Release, p.Environment, summary)}
 	if p.RunbookURL != "" {
-		annotations["runbook_url"] = p.RunbookURL
+		annotations["runbook_url"] = RunbookLink(p.RunbookURL, name)
 	}
 	if p.DashboardURL != "" {
 		annotations["dashboard_url"] = DashboardLink(p.DashboardURL, p.DashboardUID)

@@ -37,7 +37,7 @@ func TestAGuardIsWatchedItself(t *testing.T) {
 		t.Errorf("alerts about a guard without a guard: %s", got)
 	}
 	p.Guarded = true
-	if got := names(p); !strings.Contains(got, "RolloutGuardDown RolloutGuardBlind") {
+	if got := names(p); !strings.Contains(got, "RolloutGuardDown RolloutGuardBlind RolloutGuardDisarmed") {
 		t.Errorf("no alerts about the guard: %s", got)
 	}
 	for _, rule := range rulesOf(t, p) {
@@ -93,7 +93,7 @@ func TestTheGuidesAlertsAskForTheRightAction(t *testing.T) {
 		}
 		annotations := rule["annotations"].(map[string]any)
 		if annotations["dashboard_url"] != "https://grafana.example.com/d/finance-week1" ||
-			annotations["runbook_url"] != "https://runbook.example.com" {
+			annotations["runbook_url"] != "https://runbook.example.com#"+strings.ToLower(name) {
 			t.Errorf("%s: links %v", name, annotations)
 		}
 		if strings.Contains(name, "Rate") && !strings.Contains(rule["expr"].(string), ">= 50") {
@@ -147,7 +147,7 @@ func TestNamesOfMetricsAreConfiguration(t *testing.T) {
 func TestRulesCountWhatTheGatesCount(t *testing.T) {
 	p := params()
 	p.Selector = map[string]string{"cluster": "eu-1", "prometheus_replica": "0", "job": "finance"}
-	p.Excluded = []promql.Pattern{{Label: "path", Expression: "/health.*", Not: true}}
+	p.Customers = []promql.Matcher{promql.Matches("path", "/health.*").Not()}
 	text := fmt.Sprint(Rules(p))
 	for _, metric := range []string{"http_requests_total", "http_request_duration_seconds_bucket"} {
 		want := metric + `{app="finance-service",job="finance",namespace="vextrus-production",path!~"/health.*"`
@@ -199,7 +199,7 @@ func TestMissingParamsAreRefused(t *testing.T) {
 	for name, change := range map[string]func(*Params){
 		"release":   func(p *Params) { p.Release = "" },
 		"error":     func(p *Params) { p.ErrorRate = 0 },
-		"latency":   func(p *Params) { p.Latency = 0 },
+		"latency":   func(p *Params) { p.Latency = -1 },
 		"share":     func(p *Params) { p.SlowShare = 0 },
 		"all slow":  func(p *Params) { p.SlowShare = 1 },
 		"no metric": func(p *Params) { p.RequestsTotal = "up or vector(1)" },

@@ -3,6 +3,7 @@ package alerts
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vextrus/finance-rollout/internal/promql"
@@ -58,9 +59,12 @@ func Dashboard(p Params) ([]byte, error) {
 		p.panel("Requests per second", "reqps", 0, promql.Divided(s.requestsOf.both, window.Seconds()), track),
 		p.panel("Share of the requests", "percentunit", 0, share, track),
 		p.panel("Error rate", "percentunit", p.ErrorRate, s.errorsOf.both, track),
-		p.panel(p.percentile()+" latency", "s", p.Latency.Seconds(), s.latencyOf.both, track),
 		p.panel("Restarts in 15 minutes", "short", 1, restarts, "{{pod}}"),
 		p.panel("Memory", "bytes", 0, promql.Max(s.podMemory, "pod"), "{{pod}}"),
+	}
+	if p.Latency > 0 {
+		latency := p.panel(p.percentile()+" latency", "s", p.Latency.Seconds(), s.latencyOf.both, track)
+		panels = slices.Insert(panels, 3, latency)
 	}
 	const width, height = 12, 8
 	for i := range panels {

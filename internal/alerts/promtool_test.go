@@ -7,8 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
 // TestAlertsFireInPrometheus has Prometheus' own rule tester evaluate the rules over series of the test's.
@@ -45,5 +48,34 @@ func runRuleTester(t *testing.T, p Params, scenario string) {
 	command.Dir = dir
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("promtool: %v\n%s", err, output)
+	}
+}
+
+// Prometheus reads the rules of every kind of metrics: names of OpenTelemetry, tracks by matchers, no latency.
+func TestRulesAreReadByPrometheus(t *testing.T) {
+	telemetry, mesh, withoutLatency := params(), params(), params()
+	telemetry.RequestsTotal, telemetry.StatusLabel = "http.server.request.duration_count", "http.response.status_code"
+	telemetry.DurationBucket = "http.server.request.duration_bucket"
+	telemetry.Customers = []promql.Matcher{promql.Matches("http.route", "/health.*").Not()}
+	mesh.Canary = []promql.Matcher{promql.Equal("destination_workload", "finance-service-week1")}
+	mesh.Stable = []promql.Matcher{promql.Equal("destination_workload", "finance-service-stable")}
+	mesh.DurationUnit = time.Millisecond
+	withoutLatency.Latency = 0
+	for name, p := range map[string]Params{"telemetry": telemetry, "mesh": mesh, "without latency": withoutLatency} {
+		spec, err := Rules(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules, err := yaml.Marshal(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "rules.yaml")
+		if err := os.WriteFile(path, rules, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if output, err := exec.CommandContext(t.Context(), "promtool", "check", "rules", path).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, output)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -114,8 +115,10 @@ type pod struct {
 	perSecond float64
 	canary    bool
 	troubles  []*recurring
-	// block are the counts of the seconds from blockStart on, before troubles.
+	// block are the counts of the seconds from blockStart on, before troubles; ends are the requests up to the end of
+	// each.
 	block      []gate.Counts
+	ends       []int64
 	blockStart int
 	// served is the number of requests up to the end of the block, as a fraction.
 	served float64
@@ -181,23 +184,21 @@ func (p *pod) draw(second int) {
 	if p.spec.Correlation > 0 {
 		length = int(p.spec.Block.Seconds())
 	}
-	p.block, p.blockStart = make([]gate.Counts, length), second
-	first := int64(p.served)
-	ends := make([]int64, length)
+	if len(p.block) != length {
+		p.block, p.ends = make([]gate.Counts, length), make([]int64, length)
+	}
+	p.blockStart = second
+	first, before := int64(p.served), int64(0)
 	for i := range p.block {
 		p.served += p.perSecond
-		ends[i] = int64(p.served) - first
-		p.block[i].N = ends[i]
-		if i > 0 {
-			p.block[i].N -= ends[i-1]
-		}
+		p.ends[i] = int64(p.served) - first
+		p.block[i] = gate.Counts{N: p.ends[i] - before}
+		before = p.ends[i]
 	}
-	n := ends[length-1]
+	n := before
 	for request := range p.chosen(n, p.among(n, p.share(second))) {
-		at := 0
-		for ends[at] <= request {
-			at++
-		}
+		// The first second whose requests end after this one.
+		at, _ := slices.BinarySearch(p.ends, request+1)
 		p.block[at].K++
 	}
 }
@@ -233,6 +234,9 @@ func (p *pod) among(n int64, share float64) int64 {
 
 // chosen draws k of the numbers below n, each set of k alike (R. Floyd's algorithm).
 func (p *pod) chosen(n, k int64) map[int64]bool {
+	if k == 0 {
+		return nil
+	}
 	set := make(map[int64]bool, k)
 	for top := n - k; top < n; top++ {
 		pick := p.rand.Int64N(top + 1)

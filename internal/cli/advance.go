@@ -17,6 +17,8 @@ type moveFlags struct {
 	to       int
 	override string
 	yes      bool
+	// ready and setOnly are of rollout advance alone.
+	ready, setOnly bool
 }
 
 func advanceCommand() *cobra.Command {
@@ -28,8 +30,16 @@ func advanceCommand() *cobra.Command {
 			"The command asks the advance gate for a fresh decision. If the gate allows the move, the command asks for\n" +
 			"confirmation, sets the configuration, runs `pulumi up` and shows its output. It exits with 3 and changes " +
 			"nothing\n" +
-			"if only time or traffic is missing.",
-		Example: "  rollout advance -s production\n  rollout advance -s production --to 30 --yes",
+			"if only time or traffic is missing.\n\n" +
+			"With --when-ready the command is for a schedule: it asks nobody, finishes after the last stage, says in one " +
+			"line\n" +
+			"why it does something or nothing, and exits with 0 either way. It exits with 1 on an error and on a canary that\n" +
+			"should be rolled back. It needs `advance: auto` in the configuration. A run that was killed at any point is " +
+			"taken\n" +
+			"up by the next one, and no move is made twice.",
+		Example: "  rollout advance -s production\n  rollout advance -s production --to 30 --yes\n" +
+			"  rollout advance -s production --when-ready\n" +
+			"  rollout advance -s production --when-ready --set-only -o json",
 	}
 	flags.bindMove(cmd, func(ctx context.Context, operation *move.Operation) (*move.Move, error) {
 		if !cmd.Flags().Changed("to") {
@@ -38,6 +48,9 @@ func advanceCommand() *cobra.Command {
 		return operation.Advance(ctx, flags.to)
 	})
 	cmd.Flags().IntVar(&flags.to, "to", 0, "weight in percent; omit for the next stage")
+	cmd.Flags().BoolVar(&flags.ready, "when-ready", false, "on a schedule: advance or finish if nothing is against it")
+	cmd.Flags().BoolVar(&flags.setOnly, "set-only", false, "with --when-ready: set the stack's file and run no update, "+
+		"for a workflow that commits it")
 	return cmd
 }
 
@@ -67,6 +80,11 @@ func (f *moveFlags) bindMove(cmd *cobra.Command,
 	cmd.Args = noArguments
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx := cmd.Context()
+		if cmd.Name() == "advance" {
+			if err := f.checkReady(cmd); err != nil {
+				return terminal.Usage(err)
+			}
+		}
 		s, err := f.begin(cmd)
 		if err != nil {
 			return err
@@ -74,9 +92,10 @@ func (f *moveFlags) bindMove(cmd *cobra.Command,
 		if err := s.requireCanary(); err != nil {
 			return err
 		}
-		operation := &move.Operation{
-			Rollout: s.Rollout, Stack: s.stack, StackName: s.stack.Name, Output: s.progress, Progress: s.report,
+		if f.ready {
+			return s.whenReady(ctx, f.setOnly)
 		}
+		operation := s.operation()
 		m, err := prepare(ctx, operation)
 		if err != nil {
 			return err
@@ -88,6 +107,13 @@ func (f *moveFlags) bindMove(cmd *cobra.Command,
 		}
 		defer release()
 		return s.move(ctx, operation, m, f.yes)
+	}
+}
+
+// operation makes moves of the session's stack.
+func (s *session) operation() *move.Operation {
+	return &move.Operation{
+		Rollout: s.Rollout, Stack: s.stack, StackName: s.stack.Name, Output: s.progress, Progress: s.report,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vextrus/finance-rollout/internal/cli/guarded"
 	"github.com/vextrus/finance-rollout/internal/guard/command"
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 	"github.com/vextrus/finance-rollout/internal/terminal"
@@ -41,13 +42,15 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return terminal.Usage(fmt.Errorf("%w: `%s --help` lists the flags", err, cmd.CommandPath()))
 	})
-	root.AddCommand(statusCommand(), advanceCommand(), finishCommand(), rollbackCommand(), unlatchCommand(),
-		smokeCommand(), logsCommand(), evidenceCommand(), attestCommand(), rehearseCommand(),
+	root.AddCommand(adoptCommand(), statusCommand(), dashboardCommand(), advanceCommand(), finishCommand(),
+		rollbackCommand(), unlatchCommand(), smokeCommand(), logsCommand(), evidenceCommand(), attestCommand(),
+		approveCommand(), ledgerCommand(), rehearseCommand(),
 	)
-	watch := command.New(terminal.Usage)
+	watch := command.New(terminal.Usage, guarded.New)
 	watch.Args = noArguments
 	root.AddCommand(watch)
-	root.AddCommand(diagnoseCommand(), reportCommand(), preflightCommand(), simulateCommand(), forecastCommand())
+	root.AddCommand(diagnoseCommand(), reportCommand(), preflightCommand(), simulateCommand(), forecastCommand(),
+		initCommand(), metricsCommand(), admissionCommand(), versionCommand())
 	return root
 }
 

@@ -6,10 +6,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/vextrus/finance-rollout/internal/cli/evidence"
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/sanitize"
@@ -75,33 +75,10 @@ func evidenceGetCommand() *cobra.Command {
 	return cmd
 }
 
-// summary is the summary of one rollback's evidence.
-type summary struct {
-	Name    string    `json:"name"`
-	Time    time.Time `json:"time"`
-	Reason  string    `json:"reason"`
-	Pods    int       `json:"pods"`
-	Events  int       `json:"events"`
-	Bytes   int       `json:"bytes"`
-	Missing []string  `json:"missing,omitempty"`
-}
-
 func (s *session) listEvidence(ctx context.Context) error {
-	archives, err := s.cluster.Evidence(ctx, s.Settings.Namespace, s.Settings.App)
+	list, err := evidence.List(ctx, s.cluster, s.Settings.Namespace, s.Settings.App)
 	if err != nil {
 		return err
-	}
-	list := []summary{}
-	for _, archive := range archives {
-		item := summary{Name: archive.Name, Bytes: len(archive.Archive)}
-		evidence, err := rollback.Unpack(archive.Archive)
-		if err != nil {
-			item.Missing = []string{err.Error()}
-		} else {
-			item.Time, item.Reason, item.Pods, item.Events, item.Missing = evidence.Time, evidence.Reason, len(evidence.Pods),
-				len(evidence.Events), evidence.Missing
-		}
-		list = append(list, item)
 	}
 	return s.output.Print(list, func(terminal.Style) string {
 		if len(list) == 0 {

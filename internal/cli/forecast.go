@@ -5,22 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/vextrus/finance-rollout/internal/calendar"
-	"github.com/vextrus/finance-rollout/internal/cli/forecast"
-	"github.com/vextrus/finance-rollout/internal/cli/simulate"
 	"github.com/vextrus/finance-rollout/internal/cli/stack"
 	"github.com/vextrus/finance-rollout/internal/endpoint"
+	"github.com/vextrus/finance-rollout/internal/forecast"
+	"github.com/vextrus/finance-rollout/internal/forecast/live"
 	"github.com/vextrus/finance-rollout/internal/kube"
-	"github.com/vextrus/finance-rollout/internal/plan"
 	"github.com/vextrus/finance-rollout/internal/prometheus"
 	"github.com/vextrus/finance-rollout/internal/rollout"
-	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/simulate"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
@@ -57,11 +53,12 @@ func forecastCommand() *cobra.Command {
 	}
 	flags.bind(cmd)
 	set := cmd.Flags()
-	set.IntVar(&flags.weeks, "weeks", 4, "weeks of traffic to read from Prometheus, 1 to 52")
+	set.IntVar(&flags.weeks, "weeks", live.Weeks, "weeks of traffic to read from Prometheus, 1 to 52")
 	set.Int64Var(&flags.budget, "budget", 0, "propose stages that fail at most so many answers per release")
 	set.StringVar(&flags.csv, "csv", "", "CSV file with the traffic, as for rollout simulate, instead of Prometheus")
 	set.StringVar(&flags.start, "start", "", "start of the release in RFC 3339; omit for now")
-	set.IntVar(&flags.extensions, "extensions", 4, "extensions of a soak after which a stage counts as undecided")
+	set.IntVar(&flags.extensions, "extensions", live.Extensions,
+		"extensions of a soak after which a stage counts as undecided")
 	set.IntVar(&flags.runs, "runs", 0, "releases to simulate; 0 for as many as take some seconds")
 	set.Uint64Var(&flags.seed, "seed", 1, "seed of the random numbers")
 	set.Float64Var(&flags.hour.Rate, "rate", 0,
@@ -83,28 +80,9 @@ func (f *forecastFlags) run(cmd *cobra.Command, _ []string) error {
 	if err := requireCanary(stack); err != nil {
 		return err
 	}
-	future := forecastPlan(stack.Settings, start, f.extensions)
-	if err := future.Validate(); err != nil {
-		return terminal.Usage(err)
-	}
-	if stack.Settings.HasCalendar() {
-		if future.Opens, err = openings(stack, start); err != nil {
-			return terminal.Usage(err)
-		}
-	}
-	profile, err := f.profile(cmd, stack)
+	result, profile, future, err := f.compute(cmd.Context(), stack, start,
+		func(context.Context) (forecast.Profile, error) { return f.profile(cmd, stack) })
 	if err != nil {
-		return err
-	}
-	if !stack.Settings.IsGuarded() {
-		profile.Notes = append(profile.Notes,
-			"the stack has no guard: only the bake and the checkpoints convict a bad release")
-	}
-	result, err := forecast.Compute(cmd.Context(), profile, future, f.seed, f.runs)
-	if err != nil {
-		if _, undecided := errors.AsType[*forecast.UndecidedError](err); undecided {
-			return terminal.Unknown(err)
-		}
 		return err
 	}
 	if cmd.Flags().Changed("budget") {
@@ -119,6 +97,32 @@ func (f *forecastFlags) run(cmd *cobra.Command, _ []string) error {
 		return terminal.ErrNotInOrder
 	}
 	return nil
+}
+
+// compute forecasts the release that the stack plans from the traffic that read gives.
+func (f *forecastFlags) compute(ctx context.Context, stack *stack.Stack, start time.Time,
+	read func(context.Context) (forecast.Profile, error)) (result forecast.Forecast, profile forecast.Profile,
+	future forecast.Plan, err error) {
+	future = live.Plan(stack.Settings, start, f.extensions)
+	if err = future.Validate(); err != nil {
+		return result, profile, future, terminal.Usage(err)
+	}
+	future.Opens, err = live.Openings(&rollout.Rollout{Settings: stack.Settings, Dir: stack.Dir}, start)
+	if err != nil {
+		return result, profile, future, terminal.Usage(err)
+	}
+	if profile, err = read(ctx); err != nil {
+		return result, profile, future, err
+	}
+	if !stack.Settings.IsGuarded() {
+		profile.Notes = append(profile.Notes,
+			"the stack has no guard: only the bake and the checkpoints convict a bad release")
+	}
+	result, err = forecast.Compute(ctx, profile, future, f.seed, f.runs)
+	if _, undecided := errors.AsType[*forecast.UndecidedError](err); undecided {
+		err = terminal.Unknown(err)
+	}
+	return result, profile, future, err
 }
 
 // check checks the flags, and gives the start of the release.
@@ -198,8 +202,7 @@ func (f *forecastFlags) observe(ctx context.Context, stack *stack.Stack) (foreca
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, observeLimit, fmt.Errorf("no answer within %v", observeLimit))
 	defer cancel()
-	profile, err := forecast.Observe(ctx, server, forecast.Sought{Metrics: rollout.SoakSpec(s).Metrics,
-		Latency: time.Duration(s.Criteria.Latency), Weeks: f.weeks, Now: time.Now()})
+	profile, err := live.Observe(ctx, server, s, f.weeks, time.Now())
 	if err != nil {
 		return forecast.Profile{}, fmt.Errorf("read the traffic of the last %d weeks: %w: check the names of the setting "+
 			"metrics with `rollout preflight -s %s`, or %s", f.weeks, err, stack.Name, otherwise)
@@ -213,57 +216,9 @@ func forecastServer(stack *stack.Stack) (*prometheus.Client, error) {
 	if at, err := endpoint.Parse(s.Prometheus); err == nil && at.URL == "" {
 		cluster, err := kube.New(kube.Options{Kubeconfig: s.Kubeconfig, Context: s.KubeContext})
 		if err != nil {
-			return nil, err
+			return nil, s.Unreached(err)
 		}
 		way.Proxy = cluster
 	}
 	return prometheus.Connect(way, s.Prometheus)
-}
-
-// openings are those of the stack's calendar, for a release that starts at that moment.
-func openings(stack *stack.Stack, start time.Time) (func(at, last time.Time) time.Time, error) {
-	s := stack.Settings
-	hours, err := (&rollout.Rollout{Settings: s, Dir: stack.Dir}).OpenHours(start)
-	if err != nil {
-		return nil, fmt.Errorf("%w: correct the file, or its path with `pulumi config set --path calendar.freezeFile "+
-			"FILE -s %s`", err, stack.Name)
-	}
-	overridden := s.CalendarOverride()
-	if first := hours.Judge(start); first.Next.IsZero() && !start.Before(overridden) {
-		return nil, fmt.Errorf("config calendar does not open within %d days of %s: %s: check it with `pulumi config get "+
-			"calendar -s %s`, or give another start with --start", calendar.Horizon/(24*time.Hour),
-			start.Format(time.RFC3339), strings.Join(first.Rules, "; "), stack.Name)
-	}
-	return func(at, last time.Time) time.Time {
-		if at.Before(overridden) {
-			return at
-		}
-		hours := hours
-		hours.Last = last
-		next := hours.Judge(at).Next
-		if next.IsZero() {
-			return at.Add(calendar.Horizon) // no opening is known: the release is not done before
-		}
-		return next.UTC()
-	}, nil
-}
-
-// forecastPlan is the release that the settings plan.
-func forecastPlan(s *settings.Settings, start time.Time, extensions int) forecast.Plan {
-	cpu := func(track settings.TrackOverride) float64 {
-		resources := s.Resources
-		if track.Resources != nil {
-			resources = *track.Resources
-		}
-		quantity, err := resource.ParseQuantity(string(resources.Requests.CPU))
-		if err != nil {
-			return 0 // none is requested: the settings have been validated
-		}
-		return quantity.AsApproximateFloat64()
-	}
-	return forecast.Plan{
-		Stack: s.StackName(), Start: start, Stages: s.Stages, Limits: simulateLimits(s, s.IsGuarded()),
-		Extensions: extensions, Replicas: s.Replicas, CanaryCPU: cpu(s.Canary), StableCPU: cpu(s.Stable),
-		Split: func(weight int) (plan.Position, error) { return s.PositionAt(weight) },
-	}
 }

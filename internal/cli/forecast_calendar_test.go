@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vextrus/finance-rollout/internal/cli/forecast"
+	"github.com/vextrus/finance-rollout/internal/forecast"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 

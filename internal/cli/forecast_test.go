@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/model"
 
-	"github.com/vextrus/finance-rollout/internal/cli/forecast"
+	"github.com/vextrus/finance-rollout/internal/forecast"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 	fake "github.com/vextrus/finance-rollout/internal/testkit/prometheus"
 )

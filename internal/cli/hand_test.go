@@ -18,6 +18,7 @@ var onStack = [][]string{
 	{"status"}, {"advance", "--yes"}, {"finish", "--yes"}, {"rollback", "--yes", "--report", "-"},
 	{"unlatch", "--reason", "x", "--yes"}, {"rehearse", "--yes"},
 	{"smoke"}, {"logs"}, {"evidence", "list"}, {"evidence", "get"}, {"attest", "security-audit", "--ref", "x"},
+	{"approve"}, {"advance", "--when-ready"},
 	{"diagnose"}, {"report"},
 }
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vextrus/finance-rollout/internal/cli/simulate"
+	"github.com/vextrus/finance-rollout/internal/simulate"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 

@@ -27,10 +27,11 @@ func preflightCommand() *cobra.Command {
 		Short: "Run the checklist before a deployment",
 		Long: "Run the deployment guide's checklist: the cluster and all required permissions, the namespace, secrets, " +
 			"images,\n" +
-			"Prometheus with its targets, rules and metrics, Alertmanager, Grafana, the OTLP endpoint, staging, the latch, " +
+			"Prometheus with its targets, rules and metrics, Alertmanager, Grafana, the OTLP endpoint, the false alarms of " +
 			"the\n" +
-			"stable version, capacity, a rehearsed rollback, backups, and attestations. Each row shows the finding and the\n" +
-			"fix. The command changes nothing, and never passes on the value of a secret.\n\n" +
+			"stack's own past, staging, the latch, the stable version, capacity, a rehearsed rollback, backups, and\n" +
+			"attestations. Each row shows the finding and the fix. The command changes nothing, and never passes on the\n" +
+			"value of a secret.\n\n" +
 			"It exits with 0 if everything is in order, with 1 if something is not, and with 3 if a check could not run.",
 		Example: "  rollout preflight -s production\n  rollout preflight -s production -o json | jq -r '.rows[] | " +
 			"select(.state != \"ok\") | .name'",
@@ -75,6 +76,13 @@ func checklistSource(stack *stack.Stack) live.Source {
 			return image.Check(ctx, reference, credentials)
 		},
 		Staging: func(ctx context.Context) (string, error) { return stack.VerifiedBy(ctx, s.Staging.Stack) },
+		Past: func(ctx context.Context, now time.Time) (preflight.Past, error) {
+			server, err := forecastServer(stack)
+			if err != nil {
+				return preflight.Past{}, err
+			}
+			return pastOf(ctx, server, s, now)
+		},
 	}
 }
 

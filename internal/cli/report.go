@@ -50,7 +50,7 @@ func reportCommand() *cobra.Command {
 					if err != nil {
 						return err
 					}
-					_, err = io.WriteString(output.Writer, page)
+					_, err = io.WriteString(output.Writer, output.Rewritten(page))
 					return err
 				}
 				return output.Print(document, func(terminal.Style) string { return document.Markdown() })
@@ -87,5 +87,5 @@ func writeTo(path string, output *terminal.Output, write func(*terminal.Output) 
 	if err != nil {
 		return terminal.Usage(fmt.Errorf("write the report: %w: name a file that does not exist", err))
 	}
-	return errors.Join(write(&terminal.Output{Format: output.Format, Writer: file}), file.Close())
+	return errors.Join(write(&terminal.Output{Format: output.Format, Writer: file, Rewrite: output.Rewrite}), file.Close())
 }

@@ -133,7 +133,7 @@ func (s *session) writeReport(report *recovery.Report, path string) error {
 	if path == "" {
 		path = fmt.Sprintf("rollback-%s-%s.md", report.Canary.Release, report.Began.Format("20060102-150405"))
 	}
-	if err := os.WriteFile(path, []byte(report.Markdown()), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(s.output.Rewritten(report.Markdown())), 0o600); err != nil {
 		return fmt.Errorf("the rollback is done, but writing its report failed: %w", err)
 	}
 	s.report("report: " + path)

@@ -40,24 +40,28 @@ func (c *common) begin(cmd *cobra.Command) (*session, error) {
 }
 
 func connect(cmd *cobra.Command, stack *stack.Stack, output *terminal.Output) (*session, error) {
-	cluster, err := stack.Connect(cmd.Context())
+	return newSession(cmd.Context(), stack, session{output: output, in: cmd.InOrStdin(), progress: cmd.ErrOrStderr()})
+}
+
+// newSession is a session on the stack, with the terminal of another one.
+func newSession(ctx context.Context, stack *stack.Stack, on session) (*session, error) {
+	cluster, err := stack.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
+	warn := func(text string) { fmt.Fprintln(on.progress, sanitize.Text("warning: "+text)) }
 	// A name that the settings do not go with is for the program to refuse; looking and rolling back need none.
 	configured := rollout.New(stack.Settings, cluster, stack.PrometheusLogin(), os.Getenv)
-	configured.Dir = stack.Dir
-	onTrial, err := configured.Named(cmd.Context(), names.Digest(stack.Settings.Image))
+	configured.Dir, configured.Name = stack.Dir, stack.Scope().Rollout
+	onTrial, err := configured.Named(ctx, names.Digest(stack.Settings.Image))
 	if err != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), sanitize.Text("warning: "+err.Error()))
+		warn(err.Error())
 	}
 	stack.Settings = onTrial.Settings
 	onTrial.Secrets = stack.WithSecrets
-	onTrial.Warn = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), sanitize.Text("warning: "+text)) }
-	return &session{
-		Rollout: onTrial, stack: stack, cluster: cluster, output: output,
-		in: cmd.InOrStdin(), progress: cmd.ErrOrStderr(),
-	}, nil
+	onTrial.Warn = warn
+	on.Rollout, on.stack, on.cluster = onTrial, stack, cluster
+	return &on, nil
 }
 
 // requireCanary refuses a stack that has no canary.

@@ -8,11 +8,12 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/spf13/cobra"
 
-	"github.com/vextrus/finance-rollout/internal/cli/simulate"
 	"github.com/vextrus/finance-rollout/internal/cli/stack"
+	"github.com/vextrus/finance-rollout/internal/forecast/live"
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/simulate"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
@@ -25,6 +26,8 @@ type simulateFlags struct {
 	runs      int
 	save      string
 	guard     bool
+	rehearse  bool
+	days      int
 	// change applies the flag of a limit to the settings, by the flag's name.
 	change map[string]func(*settings.Settings)
 }
@@ -42,18 +45,23 @@ func simulateCommand() *cobra.Command {
 			"start, and marks the end of the interval; track is canary or stable; k of n requests failed, and slow of them\n" +
 			"exceeded the latency limit), or a query_range response of Prometheus with the raw counters, one file per " +
 			"metric.\n" +
-			"Without FILE the traffic is generated from --rate, --errors and so on.\n\n" +
+			"Without FILE the traffic is generated from --rate, --errors and so on. With --rehearse it is the stack's own\n" +
+			"past: each stable pod plays the canary beside the others (A/A), and every alarm is a false one.\n\n" +
 			"It exits with 0 if the release would have passed, with 1 if it would have been rolled back, and with 3 if the\n" +
 			"traffic decides nothing.",
 		Example: "  rollout simulate traffic.csv -s production\n" +
 			"  rollout simulate requests.json durations.json --release week1 --rollback-error-rate 0.02\n" +
 			"  rollout simulate --rate 0.5 --errors 0.003 --stable-rate 4.5 --stable-errors 0.003 --runs 200\n" +
-			"  rollout simulate --rate 2 --errors 0.001 --turns 30h --errors-then 0.3 --save bad-on-day-2.csv",
+			"  rollout simulate --rate 2 --errors 0.002 --burst 20 --burst-every 2h --runs 50\n" +
+			"  rollout simulate --rate 2 --errors 0.001 --turns 30h --errors-then 0.3 --save bad-on-day-2.csv\n" +
+			"  rollout simulate --rehearse --days 14 -s production",
 		RunE: flags.run,
 	}
 	flags.bind(cmd)
 	flags.bindTraffic(cmd)
+	flags.bindBursts(cmd)
 	flags.bindLimits(cmd)
+	flags.bindPast(cmd)
 	return cmd
 }
 
@@ -77,6 +85,23 @@ func (f *simulateFlags) bindTraffic(cmd *cobra.Command) {
 	set.IntVar(&f.runs, "runs", 1,
 		"generated traffic: number of runs, each with another seed; several runs give a summary")
 	set.StringVar(&f.save, "save", "", "generated traffic: CSV file to write it to")
+}
+
+// bindBursts adds the flags for errors that come together.
+func (f *simulateFlags) bindBursts(cmd *cobra.Command) {
+	set, bursts := cmd.Flags(), &f.generator.Bursts
+	set.IntVar(&bursts.Errors, "burst", 0,
+		"generated traffic: further errors that come together within 1 s to 2 min, as when a customer retries; 0 for none")
+	set.DurationVar(&bursts.Every, "burst-every", time.Hour, "generated traffic: mean time between two bursts")
+	set.BoolVar(&bursts.AllPods, "burst-all-pods", false,
+		"generated traffic: bursts hit all pods of both tracks at once, not each pod at times of its own")
+	set.IntVar(&bursts.Daily, "errors-a-day", 0,
+		"generated traffic: further errors that come together at each pod once a day; 0 for none")
+	set.Float64Var(&bursts.Correlation, "correlation", 0,
+		"generated traffic: correlation of a pod's failures within each --block (beta-binomial), 0 to 1; 0 for independent")
+	set.DurationVar(&bursts.Block, "block", time.Minute, "generated traffic: time within which failures are correlated")
+	set.IntVar(&bursts.Pods, "pods", 1, "generated traffic: the canary's pods, which bursts hit one by one")
+	set.IntVar(&bursts.StablePods, "stable-pods", 9, "generated traffic: stable's pods, which bursts hit one by one")
 }
 
 // bindLimits adds a flag for each limit. A limit without its flag stays as it is in the stack.
@@ -103,7 +128,7 @@ func (f *simulateFlags) bindLimits(cmd *cobra.Command) {
 	share("guard-confidence", "limit: confidence of the guard (guard.confidence)",
 		func(s *settings.Settings, v float64) { s.Guard.Confidence = v })
 	duration("latency", "limit: latency above which a request is slow (criteria.latency)",
-		func(s *settings.Settings, v model.Duration) { s.Criteria.Latency = v })
+		func(s *settings.Settings, v model.Duration) { s.Criteria.Latency = settings.Latency(v) })
 	duration("bake", "limit: length of the bake (bake.duration)",
 		func(s *settings.Settings, v model.Duration) { s.Bake.Duration = v })
 	duration("soak", "limit: length of the soak (soak.duration)",
@@ -113,6 +138,8 @@ func (f *simulateFlags) bindLimits(cmd *cobra.Command) {
 	requests := set.Int("min-requests", 0, "limit: requests that the bake needs to pass (bake.minRequests)")
 	f.change["min-requests"] = func(s *settings.Settings) { s.Bake.MinRequests = *requests }
 	set.BoolVar(&f.guard, "guard", true, "include the guard")
+	isolates := set.Bool("quarantine", false, "limit: the guard isolates before it rolls back (guard.quarantine)")
+	f.change["quarantine"] = func(s *settings.Settings) { s.Guard.Quarantine = *isolates }
 }
 
 func (f *simulateFlags) run(cmd *cobra.Command, files []string) error {
@@ -124,26 +151,29 @@ func (f *simulateFlags) run(cmd *cobra.Command, files []string) error {
 		return terminal.Usage(err)
 	}
 	s := settings.Defaults()
+	var opened *stack.Stack
 	if f.stack != "" {
-		stack, err := stack.Open(cmd.Context(), stack.Options{Stack: f.stack, Dir: f.dir})
-		if err != nil {
+		if opened, err = f.openStack(cmd, output); err != nil {
 			return err
 		}
-		s = stack.Settings
+		s = opened.Settings
 	}
 	for name, apply := range f.change {
 		if cmd.Flags().Changed(name) {
 			apply(s)
 		}
 	}
-	limits := simulateLimits(s, f.guard)
+	limits := live.Limits(s, f.guard)
 	// The record's own step is the time between scrapes.
 	limits.Scrape = 0
 	if err := limits.Validate(); err != nil {
 		return terminal.Usage(err)
 	}
+	if f.rehearse {
+		return f.rehearsePast(cmd.Context(), output, opened, s, limits)
+	}
 	if f.runs > 1 {
-		summary, err := simulate.Repeat(cmd.Context(), f.generator, f.runs, limits, time.Duration(s.Criteria.Latency))
+		summary, err := simulate.Repeat(cmd.Context(), f.generator, f.runs, limits, slowFrom(s))
 		if err != nil {
 			return err
 		}
@@ -167,6 +197,9 @@ func (f *simulateFlags) run(cmd *cobra.Command, files []string) error {
 // check checks that the flags ask for either files or generated traffic.
 func (f *simulateFlags) check(cmd *cobra.Command, files []string) error {
 	generated := cmd.Flags().Changed("rate")
+	if err := f.checkPast(cmd, files); err != nil || f.rehearse {
+		return err
+	}
 	switch {
 	case len(files) == 0 && !generated:
 		return errors.New("no traffic: name a file, or generate traffic with --rate")
@@ -184,26 +217,18 @@ func (f *simulateFlags) check(cmd *cobra.Command, files []string) error {
 	return f.generator.Validate()
 }
 
-// simulateLimits are the limits by which traffic is judged.
-func simulateLimits(s *settings.Settings, guarded bool) simulate.Limits {
-	spec := rollout.SoakSpec(s)
-	limits := simulate.Limits{
-		Criteria: spec.Criteria, Soak: spec.Plan, Scrape: time.Duration(s.Metrics.Interval),
-		Bake: gate.BakeConfig{Duration: time.Duration(s.Bake.Duration), Interval: time.Duration(s.Bake.Interval)},
+// slowFrom is the latency from which the traffic's requests are slow. With criteria.latency off it is the usual one,
+// which nothing judges.
+func slowFrom(s *settings.Settings) time.Duration {
+	if s.Criteria.Latency == 0 {
+		return time.Duration(settings.Defaults().Criteria.Latency)
 	}
-	if guarded {
-		guard, review := gate.ErrorRate(min(s.Criteria.ErrorRate, s.Criteria.RollbackErrorRate),
-			s.Criteria.RollbackErrorRate),
-			gate.Latency(time.Duration(s.Criteria.Latency), 1-s.Criteria.SlowShare)
-		guard.Alpha, review.Alpha = 1-s.Guard.Confidence, 1-s.Guard.Confidence
-		limits.Guard, limits.Review = &guard, &review
-	}
-	return limits
+	return time.Duration(s.Criteria.Latency)
 }
 
 // recording reads the files, or generates the traffic.
 func (f *simulateFlags) recording(s *settings.Settings, files []string) (*simulate.Recording, error) {
-	latency := time.Duration(s.Criteria.Latency)
+	latency := slowFrom(s)
 	if len(files) > 0 {
 		metrics := rollout.SoakSpec(s).Metrics
 		if f.stack == "" {

@@ -44,11 +44,10 @@ func statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			source := s.statusSource()
 			if watch {
-				return watchStatus(cmd.Context(), source, s.output, interval)
+				return watchStatus(cmd.Context(), s.follow(), s.output, interval)
 			}
-			current := status.Gather(cmd.Context(), source)
+			current := status.Gather(cmd.Context(), s.statusSource())
 			if err := s.output.Print(current, current.Render); err != nil {
 				return err
 			}
@@ -64,16 +63,19 @@ func statusCommand() *cobra.Command {
 func (s *session) statusSource() status.Source {
 	return status.Source{
 		Rollout: s.Rollout, Cluster: s.cluster, Stack: s.stack.Name, Origin: s.cluster.Origin(),
+		Staging: func(ctx context.Context) (string, error) {
+			return s.stack.VerifiedBy(ctx, s.Settings.Staging.Stack)
+		},
 		Evidence: &status.EvidenceCache{Wait: evidenceWait, Every: evidenceEvery},
 	}
 }
 
 // watchStatus redraws the status until the context ends, which is no error.
-func watchStatus(ctx context.Context, source status.Source, output *terminal.Output, interval time.Duration) error {
+func watchStatus(ctx context.Context, rollout *following, output *terminal.Output, interval time.Duration) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		current := status.Gather(ctx, source)
+		current := rollout.status(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -60,8 +60,9 @@ func (s *session) unlatch(ctx context.Context, reason, image string, yes bool) e
 	if err != nil {
 		return err
 	}
+	covers := unlatch.Covers(history.State(), latch)
 	question := fmt.Sprintf("%s (%s) was rolled back at %s by %s: %s\nAllow it requests in %s again, because: %s?",
-		latch.Release, latch.Image, latch.Time.UTC().Format("2006-01-02 15:04:05"), latch.Who, latch.Reason,
+		latch.Release, covers, latch.Time.UTC().Format("2006-01-02 15:04:05"), latch.Who, latch.Reason,
 		s.Settings.Namespace, reason)
 	if err := s.confirm(ctx, yes, question); err != nil {
 		return err
@@ -75,7 +76,7 @@ func (s *session) unlatch(ctx context.Context, reason, image string, yes bool) e
 		return err
 	}
 	return s.output.Print(unlatched{latch, reason}, func(style terminal.Style) string {
-		return style.Good("the latch of "+latch.Image+" is released") +
+		return style.Good("the latch of "+covers+" is released") +
 			fmt.Sprintf("\nit gets no requests until its weight is raised: rollout advance -s %s --to %d", s.stack.Name,
 				s.Settings.Stages[0])
 	})

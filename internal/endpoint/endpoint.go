@@ -52,8 +52,8 @@ func Shown(text string) string {
 	if at < 0 {
 		return text
 	}
-	scheme, _, found := strings.Cut(text[:at], "://")
-	if !found {
+	scheme, _, ok := strings.Cut(text[:at], "://")
+	if !ok {
 		return text[at+1:]
 	}
 	return scheme + "://" + text[at+1:]

@@ -79,13 +79,14 @@ func (r registry) entry(from origin) births {
 // register reads the births of the processes that the metrics select. Metrics without labels for their pods have none.
 func register(ctx context.Context, querier Querier, metrics Metrics, window Window) (registry, error) {
 	born := registry{}
-	if len(metrics.Pods) == 0 {
+	track := metrics.podsOfTrack()
+	if len(metrics.Pods) == 0 && len(track) == 0 {
 		return born, nil
 	}
 	for metric, note := range map[string]func(births, []model.SamplePair) births{
 		MetricUp: births.noteScrapes, MetricStarted: births.noteStarts,
 	} {
-		selector, err := promql.Selector(metric, metrics.Pods)
+		selector, err := promql.Selector(metric, metrics.Pods, track...)
 		if err != nil {
 			return nil, err
 		}

@@ -22,7 +22,7 @@ import (
 // notices what is missing.
 func selectBuckets(ctx context.Context, querier Querier, metrics Metrics, limit float64, window Window) (string,
 	error) {
-	selector, err := metrics.selector(metrics.DurationBucket)
+	selector, err := metrics.Select(metrics.DurationBucket)
 	if err != nil {
 		return "", err
 	}
@@ -50,7 +50,7 @@ func selectBuckets(ctx context.Context, querier Querier, metrics Metrics, limit 
 			counted = append(counted, spelling)
 		}
 	}
-	return metrics.selector(metrics.DurationBucket, promql.OneOf(model.BucketLabel, counted...))
+	return metrics.Select(metrics.DurationBucket, promql.OneOf(model.BucketLabel, counted...))
 }
 
 // isBound compares numbers, and tolerates the rounding of a division.
@@ -67,6 +67,7 @@ type noBoundError struct {
 
 // Error says what to do.
 func (e *noBoundError) Error() string {
-	return fmt.Sprintf("histogram %s has no bucket bound but +Inf, and the latency limit is %s: give the histogram this "+
-		"bucket", e.histogram, inUnit(e.limit, e.unit))
+	return fmt.Sprintf("histogram %s has no bucket bound but +Inf, as a native histogram has none in a classic scrape, "+
+		"and the latency limit is %s: give the histogram this bucket, or write criteria.latency: off", e.histogram,
+		inUnit(e.limit, e.unit))
 }

@@ -64,7 +64,8 @@ func TestSelectBucketsRefuses(t *testing.T) {
 		want  []string
 	}{
 		"only +Inf": {store{values: map[string][]string{"le " + durations: {"+Inf"}}},
-			[]string{durations, "no bucket bound but +Inf", "latency limit is 500ms"}},
+			[]string{durations, "no bucket bound but +Inf", "native histogram", "latency limit is 500ms",
+				"criteria.latency: off"}},
 		"a word": {store{values: map[string][]string{"le " + durations: {"fast", "+Inf"}}},
 			[]string{`le="fast"`, "not a number"}},
 		"not a number": {store{values: map[string][]string{"le " + durations: {"NaN", "0.5"}}},

@@ -39,5 +39,5 @@ type Cap struct {
 // uncapped bounds nothing.
 var uncapped = Cap{Nats: math.Inf(1)}
 
-// of is what counts of the logarithm of a block's likelihood ratio.
-func (c Cap) of(ratio float64) float64 { return min(ratio, c.Nats) }
+// Of is what counts of the logarithm of a block's likelihood ratio.
+func (c Cap) Of(ratio float64) float64 { return min(ratio, c.Nats) }

@@ -44,17 +44,14 @@ type QueryCriterion struct {
 	Query     string
 	Limit     float64
 	Direction string
+	// Address is where the value comes from in place of Prometheus; nil for Query.
+	Address *Address `json:",omitempty"`
 }
 
 // Evaluate judges the value at the end of the window.
 func (c QueryCriterion) Evaluate(ctx context.Context, asker Asker, rollout Rollout, window Window) Result {
 	result := Result{Name: c.Name}
-	query, err := rollout.expand(c.Query, window)
-	if err != nil {
-		return result.is(Error, "%v", err)
-	}
-	result.Query = query
-	value, err := single(ctx, asker, query, window.End)
+	value, err := c.value(ctx, asker, rollout, window, &result)
 	if err != nil {
 		return result.is(Error, "%v", err)
 	}
@@ -67,6 +64,20 @@ func (c QueryCriterion) Evaluate(ctx context.Context, asker Asker, rollout Rollo
 	default:
 		return result.is(Inconclusive, "%s is not %s %s", text, c.Direction, limit)
 	}
+}
+
+// value asks for the value, and notes in the result what was asked.
+func (c QueryCriterion) value(ctx context.Context, asker Asker, rollout Rollout, window Window,
+	result *Result) (float64, error) {
+	if c.Address != nil {
+		return c.Address.value(ctx, asker, rollout, window, result)
+	}
+	query, err := rollout.expand(c.Query, window)
+	if err != nil {
+		return 0, err
+	}
+	result.Query = query
+	return single(ctx, asker, query, window.End)
 }
 
 // expand replaces the variables of a query. Values are quoted for the inside of a PromQL string, so that none reaches
@@ -174,17 +185,18 @@ func Restarts(ctx context.Context, asker Asker, rollout Rollout, pods []PodState
 	return result.is(Pass, "none in %d pods, according to %s", len(pods), source)
 }
 
-// Firing is the condition that no alert that asks for a rollback fired in the window. Such an alert asks for a review:
-// the counts decide about a rollback, and an alert on the same series is not independent evidence.
+// Firing is the condition that no alert that asks for a rollback fired about the pods of the window. Such an alert asks
+// for a review: the counts decide about a rollback, and an alert on the same series is not independent evidence. An
+// alert that an earlier try of the same release left behind holds this one only until it resolves.
 func Firing(ctx context.Context, asker Asker, rollout Rollout, window Window) Result {
 	result := Result{Name: "alerts"}
-	firing, err := promql.Firing(map[string]string{
+	fired, err := promql.FiredSince(map[string]string{
 		"severity": "critical", "namespace": rollout.Namespace, "app": rollout.App, "release": rollout.Release,
-	})
+	}, window.Start, window.length())
 	if err != nil {
 		return result.is(Error, "%v", err)
 	}
-	result.Query = promql.Max(promql.Highest(firing, window.length()), model.AlertNameLabel)
+	result.Query = promql.Max(fired, model.AlertNameLabel)
 	answer, err := asker.Ask(ctx, result.Query, window.End)
 	if err != nil {
 		return result.is(Error, "%v", err)

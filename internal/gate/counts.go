@@ -26,8 +26,8 @@ func counters(matrix model.Matrix) ([]counter, error) {
 	out := make([]counter, 0, len(matrix))
 	for _, series := range matrix {
 		if len(series.Histograms) > 0 {
-			return nil, fmt.Errorf("series %s is a native histogram: a counter or the buckets of a classic histogram are needed",
-				series.Metric)
+			return nil, fmt.Errorf("series %s is a native histogram, and %s; their series end in _count and _bucket",
+				series.Metric, keepClassic)
 		}
 		last := model.Earliest
 		for _, sample := range series.Values {

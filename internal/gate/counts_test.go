@@ -108,7 +108,8 @@ func TestErrorCountsRefuses(t *testing.T) {
 			Values: []model.SamplePair{{Timestamp: 1, Value: model.SampleValue(math.NaN())}}}}, []string{"NaN"}},
 		{"out of order", model.Matrix{{Metric: model.Metric{"code": "200"},
 			Values: []model.SamplePair{{Timestamp: 2}, {Timestamp: 1}}}}, []string{"out of order"}},
-		{"native histogram", model.Matrix{native}, []string{"native histogram", `pod="a"`}},
+		{"native histogram", model.Matrix{native}, []string{"native histogram", `pod="a"`,
+			"metrics.scrapeClassicHistograms", "always_scrape_classic_histograms", "_count and _bucket"}},
 		{"no status label", model.Matrix{series("status=200,pod=a", 0, 1)},
 			[]string{`no label "code"`, "it has pod, status"}},
 	}

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
-
-	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
 // Gap is a time without samples.
@@ -29,7 +27,7 @@ type Coverage struct {
 // pods. Prometheus may have been down, its retention shorter than the window, or the pods not scraped. Requests in a
 // gap may still be counted, because counters keep running, but the gap does not count as watched time.
 func Cover(ctx context.Context, querier Querier, metrics Metrics, window Window) (Coverage, error) {
-	selector, err := promql.Selector(metrics.RequestsTotal, metrics.Selector)
+	selector, err := metrics.SelectAll(metrics.RequestsTotal)
 	if err != nil {
 		return Coverage{}, err
 	}

@@ -84,6 +84,16 @@ func NewCappedDetector(limit float64, bound Cap) *Detector {
 	return d
 }
 
+// StakeOn is the stake on a release that turns bad after one age and up to a later one: half on the beginning, and the
+// rest on later starts. The stakes on consecutive times from age 0 on add up to less than 1.
+func StakeOn(from, to time.Duration) float64 {
+	stake := laid(to) - laid(from)
+	if from == 0 {
+		stake += startWeight
+	}
+	return stake
+}
+
 // laid is the total weight of the starts after the beginning up to an age.
 func laid(age time.Duration) float64 {
 	a, scale := age.Seconds(), restartScale.Seconds()
@@ -119,10 +129,11 @@ func (d *Detector) open(elapsed time.Duration) {
 	}
 	d.spent += weight
 	d.opened, d.covered, d.closed = d.age, d.age+elapsed, false
+	stake := math.Log(weight)
 	for i := range d.arms {
 		a := &d.arms[i]
-		ratio := d.bound.of(a.block)
-		a.sum, a.rise, a.block = addLogs(a.sum+ratio, math.Log(weight)), a.rise+ratio, 0
+		ratio := d.bound.Of(a.block)
+		a.sum, a.rise, a.block = addLogs(a.sum+ratio, stake), a.rise+ratio, 0
 		if a.rise <= 0 {
 			a.rise, a.run = 0, Run{Since: d.age, Weight: weight}
 		}
@@ -145,7 +156,7 @@ func addLogs(a, b float64) float64 {
 func (d *Detector) LogEvidence() float64 {
 	total := math.Inf(-1)
 	for i := range d.arms {
-		total = addLogs(total, d.arms[i].sum+d.bound.of(d.arms[i].block))
+		total = addLogs(total, d.arms[i].sum+d.bound.Of(d.arms[i].block))
 	}
 	return addLogs(total-math.Log(float64(len(d.arms))), math.Log(1-d.spent))
 }
@@ -170,7 +181,7 @@ func (d *Detector) Total() (canary, stable Counts) { return d.canary, d.stable }
 func (d *Detector) Likely() Run {
 	best, most := 0, math.Inf(-1)
 	for i := range d.arms {
-		if rise := d.arms[i].rise + d.bound.of(d.arms[i].block); rise > most {
+		if rise := d.arms[i].rise + d.bound.Of(d.arms[i].block); rise > most {
 			best, most = i, rise
 		}
 	}
@@ -189,12 +200,6 @@ type Detection struct {
 	LogEvidence, Threshold float64
 	// Run is the time that the result's counts cover.
 	Run Run
-}
-
-// Ambiguous reports whether the canary fails while the stable track's share is above the limit as well: too much of
-// the same trouble to blame the canary, and too little to acquit it.
-func (d Detection) Ambiguous(limit float64) bool {
-	return d.Verdict == Fail && d.Run.Stable.share() > limit
 }
 
 // Detect looks at a detector of the criterion's rollback limit. It fails when the detector's evidence reaches 1/alpha,

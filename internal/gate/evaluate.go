@@ -83,7 +83,7 @@ func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics
 	if err != nil {
 		return measured{}, query, err
 	}
-	if counted.Counts == (Counts{}) && len(metrics.Excluded()) > 0 {
+	if counted.Counts == (Counts{}) && len(metrics.Customers()) > 0 {
 		// The probes are counted in the same metric: with them, the release is scraped.
 		others, err := c.others(ctx, querier, metrics, window)
 		if err != nil || others.N > 0 {
@@ -96,8 +96,8 @@ func (c Criterion) measure(ctx context.Context, querier Querier, metrics Metrics
 
 // others counts the requests of the release including those that Exclude leaves out.
 func (c Criterion) others(ctx context.Context, querier Querier, metrics Metrics, window Window) (Counts, error) {
-	metrics.Exclude = nil
-	selector, err := promql.Selector(metrics.RequestsTotal, metrics.Selector)
+	metrics.Exclude, metrics.Matchers = nil, nil
+	selector, err := metrics.Select(metrics.RequestsTotal)
 	if err != nil {
 		return Counts{}, err
 	}
@@ -143,7 +143,7 @@ func (c Criterion) read(ctx context.Context, querier Querier, metrics Metrics, s
 	counted, err := c.readSeries(ctx, querier, metrics, selector, window)
 	if missing, ok := errors.AsType[*noBoundError](err); ok && missing.ofProcess {
 		// This process has other bounds than the rest: all of them are read.
-		if selector, err = metrics.selector(metrics.DurationBucket); err != nil {
+		if selector, err = metrics.Select(metrics.DurationBucket); err != nil {
 			return measured{}, err
 		}
 		return c.readSeries(ctx, querier, metrics, selector, window)
@@ -182,7 +182,7 @@ func (c Criterion) selector(ctx context.Context, querier Querier, metrics Metric
 	if c.Kind == KindLatency {
 		return selectBuckets(ctx, querier, metrics, float64(c.Limit)/float64(metrics.durationUnit()), window)
 	}
-	return metrics.selector(metrics.RequestsTotal)
+	return metrics.Select(metrics.RequestsTotal)
 }
 
 func (c Criterion) metric(metrics Metrics) string {

@@ -39,6 +39,9 @@ type Result struct {
 	Stable *Counts `json:"stable,omitempty"`
 	// Shared means that the stable track is as bad, so that the canary is not blamed.
 	Shared bool `json:"shared,omitempty"`
+	// Review means that the release is shown to be worse than stable, though below its limits: only a person can decide,
+	// and no further request.
+	Review bool `json:"review,omitempty"`
 	// IntervalLower and IntervalUpper are the exact interval of this look alone, with IntervalConfidence.
 	IntervalLower      float64 `json:"intervalLower"`
 	IntervalUpper      float64 `json:"intervalUpper"`
@@ -68,7 +71,12 @@ type Window struct {
 	// Except are times in which others than customers sent requests, such as the smoke suite. The requests between two
 	// scrapes of a process do not count when that time overlaps one of them; clocks may differ by [clockSkew].
 	Except []Window
+	// block is the length of the blocks of time that are counted apart; 0 for none.
+	block time.Duration
 }
+
+// blockOf is the number of the block that a time after the start belongs to. A block has its end and not its start.
+func (w Window) blockOf(at time.Time) int { return int((at.Sub(w.Start) - 1) / w.block) }
 
 // counts reports whether the requests between two scrapes of a process count.
 func (w Window) counts(from, to model.Time) bool {

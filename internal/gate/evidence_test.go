@@ -45,12 +45,12 @@ func countsOf(t *testing.T, samples map[string]model.Matrix) Result {
 func wantCounts(t *testing.T, got Result, n, k int64) {
 	t.Helper()
 	if got.N != n || got.K != k {
-		t.Errorf("counted %d bad of %d, want %d of %d: %s", got.K, got.N, k, n, told(got))
+		t.Errorf("counted %d bad of %d, want %d of %d: %s", got.K, got.N, k, n, explained(got))
 	}
 }
 
 // told is what a result says.
-func told(r Result) string { return r.Reason + " " + strings.Join(r.Notes, "; ") }
+func explained(r Result) string { return r.Reason + " " + strings.Join(r.Notes, "; ") }
 
 // The pod is two days old, and Prometheus was down from before the lookback until after the start.
 func TestAGapOfPrometheusCountsNoEarlierLife(t *testing.T) {
@@ -148,7 +148,7 @@ func TestARelabelledSeriesGoesOn(t *testing.T) {
 			series("code=200,pod=a,"+label+"=y", 2, 100120, 100160), series("code=500,pod=a,"+label+"=y", 2, 900, 900),
 		}})
 		if got.N != 120 || got.K != 0 {
-			t.Errorf("%s changes: %d bad of %d: %s", label, got.K, got.N, told(got))
+			t.Errorf("%s changes: %d bad of %d: %s", label, got.K, got.N, explained(got))
 		}
 	}
 }
@@ -252,7 +252,7 @@ func TestWorkersBehindOnePortAreNotCounted(t *testing.T) {
 					}).Results[0]
 					if got.Verdict == Fail || got.Verdict == Pass || got.N > 0 && name != "both have" {
 						t.Errorf("%s, %s, start times %v, %d scrapes: %s, %d bad of %d: %s", name, order, started, scrapes,
-							got.Verdict, got.K, got.N, told(got))
+							got.Verdict, got.K, got.N, explained(got))
 					}
 				}
 			}
@@ -304,7 +304,7 @@ func TestProbesAreNoEvidence(t *testing.T) {
 		}
 	}
 	exact := metrics.With(map[string]string{"path": "/graphql"})
-	if selector, err := exact.selector("up"); err != nil || strings.Contains(selector, "!~") {
+	if selector, err := exact.Select("up"); err != nil || strings.Contains(selector, "!~") {
 		t.Errorf("the exact path is excluded too: %s, %v", selector, err)
 	}
 }

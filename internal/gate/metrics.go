@@ -6,10 +6,12 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
 
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
@@ -28,9 +30,17 @@ type Metrics struct {
 	VersionLabel string
 	// Selector has the labels that every counted series has, with their exact values.
 	Selector map[string]string
+	// Matchers are further conditions that every counted series meets.
+	Matchers []promql.Matcher `json:",omitempty"`
 	// Exclude has the series that count no request of a customer, such as those of probes and scrapes: regular
 	// expressions of label values, anchored at both ends. A series counts unless one of them matches.
 	Exclude map[string]string
+	// Tracks select the series of a track in place of TrackLabel and VersionLabel, where another server counts the
+	// requests or a series names its pod alone; see [Metrics.For]. App is the service's name, for its Deployments.
+	Tracks []promql.Matcher `json:",omitempty"`
+	App    string           `json:",omitempty"`
+	// Track are the matchers of the track that the metrics select by Tracks.
+	Track []promql.Matcher `json:"-"`
 	// Pods has the labels that Prometheus puts on every series of the pods. They select the series that tell how old a
 	// process is; without them its age is unknown.
 	Pods map[string]string
@@ -64,27 +74,46 @@ func (m Metrics) With(labels map[string]string) Metrics {
 	return m
 }
 
-// selector selects the counted series of a metric.
-func (m Metrics) selector(metric string, patterns ...promql.Pattern) (string, error) {
-	return promql.Selector(metric, m.Selector, append(m.Excluded(), patterns...)...)
+// Select selects the counted series of a metric that meet further matchers: the requests of customers.
+func (m Metrics) Select(metric string, more ...promql.Matcher) (string, error) {
+	return promql.Selector(metric, m.Selector, slices.Concat(m.Track, m.Customers(), more)...)
 }
 
-// Excluded are the patterns that leave out the series of Exclude. One on a label with an exact value is not needed.
-func (m Metrics) Excluded() []promql.Pattern {
-	var patterns []promql.Pattern
+// SelectAll selects the series of a metric with those that count no request of a customer.
+func (m Metrics) SelectAll(metric string) (string, error) {
+	return promql.Selector(metric, m.Selector, m.Track...)
+}
+
+// Failed selects the counter of requests with a bad status.
+func (m Metrics) Failed() (string, error) {
+	return m.Select(m.RequestsTotal, promql.Matches(m.StatusLabel, m.ErrorPattern))
+}
+
+// Customers are the matchers that leave the requests of customers: Matchers, and the opposites of Exclude. One of
+// Exclude on a label with an exact value is not needed.
+func (m Metrics) Customers() []promql.Matcher {
+	matchers := slices.Clone(m.Matchers)
 	for _, label := range slices.Sorted(maps.Keys(m.Exclude)) {
-		if _, exact := m.Selector[label]; !exact {
-			patterns = append(patterns, promql.Pattern{Label: label, Expression: m.Exclude[label], Not: true})
+		if !m.isExact(label) {
+			matchers = append(matchers, promql.Matches(label, m.Exclude[label]).Not())
 		}
 	}
-	return patterns
+	return matchers
 }
 
-// Excludes reports whether a series counts no request of a customer. An expression that is not valid matches nothing.
+// isExact reports whether the counted series have one value of the label.
+func (m Metrics) isExact(label string) bool {
+	_, exact := m.Selector[label]
+	return exact || slices.ContainsFunc(m.Matchers, func(one promql.Matcher) bool {
+		return one.Label == label && one.IsExact()
+	})
+}
+
+// Excludes reports whether a series counts no request of a customer. An expression that is not valid excludes nothing.
 func (m Metrics) Excludes(labels model.Metric) bool {
-	for _, pattern := range m.Excluded() {
-		expression, err := regexp.Compile(anchored(pattern.Expression))
-		if err == nil && expression.MatchString(string(labels[model.LabelName(pattern.Label)])) {
+	for _, one := range m.Customers() {
+		meets, err := one.Compile()
+		if err == nil && !meets(string(labels[model.LabelName(one.Label)])) {
 			return true
 		}
 	}
@@ -93,6 +122,9 @@ func (m Metrics) Excludes(labels model.Metric) bool {
 
 // For is a copy that selects the series of a track, and of a release unless it is empty.
 func (m Metrics) For(track, release string) Metrics {
+	if len(m.Tracks) > 0 {
+		return m.forTracks(track, release)
+	}
 	labels := map[string]string{m.TrackLabel: track}
 	if release != "" {
 		labels[m.VersionLabel] = release
@@ -106,17 +138,52 @@ func (m Metrics) For(track, release string) Metrics {
 	return m.With(labels)
 }
 
+// forTracks is For by the matchers of Tracks.
+func (m Metrics) forTracks(track, release string) Metrics {
+	m.Track, m.Pods = nil, nil
+	for _, one := range m.Tracks {
+		if value, known := m.ofTrack(one, track, release); known {
+			one.Value = value
+			m.Track = append(m.Track, one)
+		}
+	}
+	return m
+}
+
+// ofTrack replaces $track, $release and $deployment in a matcher's value by those of the track. It is false where the
+// release is asked for and not known: the matcher would take nothing.
+func (m Metrics) ofTrack(one promql.Matcher, track, release string) (value string, known bool) {
+	deployment := names.StableDeployment(m.App)
+	if track == names.Canary {
+		deployment = names.CanaryDeployment(m.App, release)
+		known = release != "" || !strings.Contains(one.Value, "$deployment")
+	} else {
+		known = true
+	}
+	known = known && (release != "" || !strings.Contains(one.Value, "$release"))
+	return one.Expand(map[string]string{"track": track, "release": release, "deployment": deployment}).Value, known
+}
+
+// podsOfTrack are the matchers of the track if they are about pods alone: only then does the track's process tell its
+// own age. Requests that a gateway counts say nothing about the pods behind it.
+func (m Metrics) podsOfTrack() []promql.Matcher {
+	if slices.ContainsFunc(m.Track, func(one promql.Matcher) bool { return !podLabels[model.LabelName(one.Label)] }) {
+		return nil
+	}
+	return m.Track
+}
+
 // Validate returns an error that names every invalid name and value.
 func (m Metrics) Validate() error {
 	var problems []error
 	for _, metric := range []string{m.RequestsTotal, m.DurationBucket} {
-		if _, err := m.selector(metric); err != nil {
+		if _, err := m.Select(metric); err != nil {
 			problems = append(problems, fmt.Errorf("metrics: %w", err))
 		}
 	}
-	if !model.LegacyValidation.IsValidLabelName(m.StatusLabel) {
+	if !promql.IsLabel(m.StatusLabel) {
 		problems = append(problems, fmt.Errorf(
-			"metrics: statusLabel %q is not a label name: letters, digits and _ are allowed", m.StatusLabel))
+			"metrics: statusLabel %q is not a label name: %s are allowed", m.StatusLabel, promql.AllowedInLabel))
 	}
 	if m.ErrorPattern == "" {
 		problems = append(problems,
@@ -148,11 +215,14 @@ func (m Metrics) durationUnit() time.Duration {
 func anchored(pattern string) string { return "^(?:" + pattern + ")$" }
 
 // Increase is the query for the requests of each track over the window before now, extrapolated by PromQL. It is for
-// display; the gates count raw samples.
+// display; the gates count raw samples. Where Tracks select the track, the series have no label for it.
 func (m Metrics) Increase(window time.Duration) (string, error) {
-	selector, err := m.selector(m.RequestsTotal)
+	selector, err := m.Select(m.RequestsTotal)
 	if err != nil {
 		return "", err
+	}
+	if len(m.Tracks) > 0 {
+		return promql.Sum(promql.Increase(selector, window)), nil
 	}
 	return promql.Sum(promql.Increase(selector, window), m.TrackLabel), nil
 }

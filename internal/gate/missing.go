@@ -26,7 +26,11 @@ const (
 func missing(ctx context.Context, querier Querier, metrics Metrics, metric, selector string, window Window) (string,
 	error) {
 	start := window.Start.Add(-history)
-	names, err := querier.LabelValues(ctx, model.MetricNameLabel, metric, start, window.End)
+	named, err := promql.Selector(metric, nil)
+	if err != nil {
+		return "", err
+	}
+	names, err := querier.LabelValues(ctx, model.MetricNameLabel, named, start, window.End)
 	if err != nil {
 		return "", err
 	}
@@ -42,7 +46,7 @@ func missing(ctx context.Context, querier Querier, metrics Metrics, metric, sele
 		return fmt.Sprintf("its last sample is from %s, %v before the end of the window: is the pod still scraped?",
 			stamp(newest), window.End.Sub(newest).Round(time.Second)), nil
 	}
-	return labelValues(ctx, querier, metrics, metric, start, window.End)
+	return labelValues(ctx, querier, metrics, named, start, window.End)
 }
 
 // noMetric names the metrics with similar names.
@@ -56,6 +60,10 @@ func noMetric(ctx context.Context, querier Querier, metric string, start, end ti
 		return fmt.Sprintf("there is no metric %s, nor any whose name contains %s: is the pod scraped at all?",
 			metric, strings.Join(words, " or ")), nil
 	}
+	if native := NativeOf(metric); native != "" && slices.Contains(names, native) {
+		return fmt.Sprintf("there is no metric %s: Prometheus keeps %s as a native histogram alone, and %s", metric, native,
+			keepClassic), nil
+	}
 	shared := func(name string) int {
 		return len(slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.Contains(name, w) }))
 	}
@@ -67,7 +75,7 @@ func noMetric(ctx context.Context, querier Querier, metric string, start, end ti
 // nameWords are the significant words of a metric's name, or all words if none is significant.
 func nameWords(metric string) []string {
 	common := []string{"total", "bucket", "count", "sum", "seconds", "milliseconds", "duration"}
-	all := strings.FieldsFunc(metric, func(r rune) bool { return r == '_' || r == ':' })
+	all := strings.FieldsFunc(metric, func(r rune) bool { return strings.ContainsRune("_:.-/", r) })
 	words := slices.DeleteFunc(slices.Clone(all), func(w string) bool { return slices.Contains(common, w) })
 	switch {
 	case len(words) > 0:
@@ -83,6 +91,12 @@ func nameWords(metric string) []string {
 func labelValues(ctx context.Context, querier Querier, metrics Metrics, metric string, start, end time.Time) (string,
 	error) {
 	labels := slices.AppendSeq([]string{metrics.TrackLabel, metrics.VersionLabel}, maps.Keys(metrics.Selector))
+	if len(metrics.Tracks) > 0 {
+		labels = slices.Collect(maps.Keys(metrics.Selector))
+	}
+	for _, one := range slices.Concat(metrics.Track, metrics.Matchers) {
+		labels = append(labels, one.Label)
+	}
 	slices.Sort(labels)
 	var lines []string
 	for _, label := range slices.Compact(labels) {

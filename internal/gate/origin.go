@@ -3,6 +3,7 @@ package gate
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/prometheus/common/model"
 )
@@ -34,7 +35,7 @@ type origin struct {
 	// target is the way by which Prometheus scraped it.
 	target model.Fingerprint
 	// own are the labels that the process gives.
-	own model.Metric
+	served model.Metric
 }
 
 // originOf splits the labels of a series. Bucket bounds get one spelling: Prometheus 3 writes 0.5 where others keep the
@@ -59,7 +60,7 @@ func originOf(labels model.Metric) origin {
 		}
 	}
 	way["container"] = labels["container"]
-	from.target, from.own = way.Fingerprint(), given
+	from.target, from.served = way.Fingerprint(), given
 	return from
 }
 
@@ -70,3 +71,6 @@ func respelled(bound model.LabelValue) model.LabelValue {
 	}
 	return model.LabelValue(strconv.FormatFloat(value, 'g', -1, 64))
 }
+
+// podName is the name of an origin's pod without its namespace.
+func podName(pod string) string { return pod[strings.LastIndex(pod, "/")+1:] }

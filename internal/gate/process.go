@@ -19,13 +19,27 @@ type process struct {
 
 // tracked is a series of a process, merged over all targets that scraped it.
 type tracked struct {
-	pod string
-	own model.Metric
+	pod    string
+	served model.Metric
 	// base is the value to count from, and seen the time of the last sample.
 	base int64
 	seen model.Time
 	// rise is what the series rose by in the window; held is the part that waits for the confirmation of a restart.
 	rise, held int64
+	// blocks are the parts of rise by the number of the block of time, where blocks are asked for.
+	blocks map[int]int64
+}
+
+// count adds requests that a scrape at the time saw first.
+func (t *tracked) count(rise int64, at model.Time, window Window) {
+	t.rise += rise
+	if window.block <= 0 || rise == 0 {
+		return
+	}
+	if t.blocks == nil {
+		t.blocks = map[int]int64{}
+	}
+	t.blocks[window.blockOf(at.Time())] += rise
 }
 
 // String names the process for people.
@@ -65,7 +79,7 @@ func (p *process) first(s scrape, labels map[model.Fingerprint]model.Metric, win
 	for id, value := range s.values {
 		series := p.track(id, labels)
 		if counts {
-			series.rise = value
+			series.count(value, s.at, window)
 		}
 		series.base, series.seen = value, s.at
 		total += value
@@ -75,7 +89,7 @@ func (p *process) first(s scrape, labels map[model.Fingerprint]model.Metric, win
 
 func (p *process) track(id model.Fingerprint, labels map[model.Fingerprint]model.Metric) *tracked {
 	if p.series[id] == nil {
-		p.series[id] = &tracked{pod: p.pod, own: labels[id], seen: model.Earliest}
+		p.series[id] = &tracked{pod: p.pod, served: labels[id], seen: model.Earliest}
 	}
 	return p.series[id]
 }
@@ -96,13 +110,13 @@ func (p *process) next(s scrape, labels map[model.Fingerprint]model.Metric, wind
 			if p.life.Holds() {
 				series.held += rise
 			} else {
-				series.rise += rise
+				series.count(rise, s.at, window)
 			}
 		}
 		series.base, series.seen = value, s.at
 	}
 	if p.life.Refuted() || !p.life.Holds() {
-		p.settle()
+		p.settle(s.at, window)
 	}
 }
 
@@ -131,19 +145,19 @@ func (p *process) page(s scrape, born births) Page {
 }
 
 // named are the labels of the series with its pod, for people.
-func named(pod string, own model.Metric) model.Metric {
-	labels := own.Clone()
+func named(pod string, served model.Metric) model.Metric {
+	labels := served.Clone()
 	if _, name, ok := strings.Cut(pod, "/"); ok {
 		labels["pod"] = model.LabelValue(name)
 	}
 	return labels
 }
 
-// settle ends the holding back: what was held counts, unless the restart was none.
-func (p *process) settle() {
+// settle ends the holding back at a time: what was held counts, unless the restart was none.
+func (p *process) settle(at model.Time, window Window) {
 	for _, series := range p.series {
 		if !p.life.Refuted() {
-			series.rise += series.held
+			series.count(series.held, at, window)
 		}
 		series.held = 0
 	}

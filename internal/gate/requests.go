@@ -26,7 +26,7 @@ func (t *tally) errors(statusLabel, pattern string) (counts Counts, notes []stri
 	labelled := false
 	for _, p := range processes {
 		for _, series := range p.series {
-			status, ok := series.own[model.LabelName(statusLabel)]
+			status, ok := series.served[model.LabelName(statusLabel)]
 			if !ok {
 				unlabelled = append(unlabelled, series)
 				continue
@@ -40,7 +40,7 @@ func (t *tally) errors(statusLabel, pattern string) (counts Counts, notes []stri
 	}
 	sortByLabels(unlabelled)
 	more, err := leftOut(unlabelled, counts.N, labelled, func(s *tracked) string {
-		labels := named(s.pod, s.own)
+		labels := named(s.pod, s.served)
 		return fmt.Sprintf("series %s has no label %q for its status: configure the right label (it has %s)", labels,
 			statusLabel, labelNames(labels))
 	})
@@ -49,7 +49,7 @@ func (t *tally) errors(statusLabel, pattern string) (counts Counts, notes []stri
 
 func sortByLabels(series []*tracked) {
 	slices.SortFunc(series, func(a, b *tracked) int {
-		if a.own.Before(b.own) {
+		if a.served.Before(b.served) {
 			return -1
 		}
 		return 1
@@ -66,11 +66,11 @@ func (t *tally) latencies(limit float64, unit time.Duration) (counts Counts, not
 	for _, p := range processes {
 		histograms := map[model.Fingerprint]*histogram{}
 		for _, series := range p.series {
-			bound, err := bucketBound(series.own)
+			bound, err := bucketBound(series.served)
 			if err != nil {
 				return Counts{}, nil, err
 			}
-			labels := series.own.Clone()
+			labels := series.served.Clone()
 			delete(labels, model.BucketLabel)
 			key := labels.Fingerprint()
 			if histograms[key] == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -255,7 +256,8 @@ func TestFiring(t *testing.T) {
 	if got := Firing(t.Context(), answers{value: vector(), asked: &asked}, about, window); got.Verdict != Pass {
 		t.Errorf("%s: %s", got.Verdict, got.Reason)
 	}
-	for _, word := range []string{`severity="critical"`, `namespace="shop"`, `release="v2"`, "[1m]"} {
+	for _, word := range []string{`severity="critical"`, `namespace="shop"`, `release="v2"`, "[1m]",
+		"< " + strconv.FormatInt(window.Start.Unix(), 10)} {
 		if !strings.Contains(asked, word) {
 			t.Errorf("asked %s without %s", asked, word)
 		}
@@ -266,5 +268,71 @@ func TestFiring(t *testing.T) {
 	}
 	if got := Firing(t.Context(), answers{err: errors.New("offline")}, about, window); got.Verdict != Error {
 		t.Errorf("%s: %s", got.Verdict, got.Reason)
+	}
+}
+
+// The blocks of a window add up to its counts, for any pods that come and go, and each has the rises of its minute.
+func TestBlocksAddUpToTheWhole(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const samples = 150
+		var matrix model.Matrix
+		for pod := range rapid.IntRange(1, 3).Draw(t, "pods") {
+			from := rapid.IntRange(-4, samples/2).Draw(t, "from")
+			restart := rapid.IntRange(from, samples).Draw(t, "restart")
+			for _, code := range []string{"200", "500"} {
+				stream := &model.SampleStream{Metric: model.Metric{"code": model.LabelValue(code),
+					"pod": model.LabelValue(rune('a' + pod))}}
+				value := 0
+				for i := from; i < samples; i++ {
+					if i == restart {
+						value = 0
+					}
+					value += rapid.IntRange(0, 5).Draw(t, "rise")
+					stream.Values = append(stream.Values, model.SamplePair{
+						Timestamp: model.TimeFromUnixNano(t0.Add(time.Duration(i) * 30 * time.Second).UnixNano()),
+						Value:     model.SampleValue(value),
+					})
+				}
+				matrix = append(matrix, stream)
+			}
+		}
+		window := Window{Start: t0, End: t0.Add(samples*30*time.Second - 10*time.Second)}
+		metrics, querier := DefaultMetrics(), store{samples: map[string]model.Matrix{"http_requests_total": matrix}}
+		whole := newTally(window, nil)
+		if err := chunks(context.Background(), querier, "http_requests_total", 5*time.Minute, window,
+			func(piece model.Matrix, _ time.Time) error { return whole.add(piece) }); err != nil {
+			t.Fatal(err)
+		}
+		want, _, err := whole.errors(metrics.StatusLabel, metrics.ErrorPattern)
+		var got Counts
+		last := window.Start
+		_, readErr := ReadBlocks(context.Background(), querier, Sides{Canary: metrics, Stable: metrics,
+			CanarySeries: "http_requests_total", StableSeries: "none"}, window, time.Minute, func(block Block) error {
+			if !block.Start.Equal(last) || block.End.Sub(block.Start) > time.Minute || len(block.Stable) > 0 {
+				t.Fatalf("a block from %v to %v after %v, with %d rises of stable", block.Start, block.End, last,
+					len(block.Stable))
+			}
+			last = block.End
+			for _, rise := range block.Canary {
+				got.N += rise.By
+				if rise.Labels["code"] == "500" {
+					got.K += rise.By
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return // Counters that cannot be counted are an error of the criteria.
+		}
+		if readErr != nil || got != want || !last.Equal(window.End) {
+			t.Fatalf("blocks count %+v up to %v, the whole %+v, error %v", got, last, want, readErr)
+		}
+	})
+}
+
+func TestBlocksOfAnOddLengthAreRefused(t *testing.T) {
+	if _, err := ReadBlocks(t.Context(), store{}, Sides{}, Window{}, 7*time.Minute, nil); err == nil ||
+		!strings.Contains(err.Error(), "divisors of 1h0m0s") {
+		t.Errorf("%v", err)
 	}
 }

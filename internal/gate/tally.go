@@ -39,8 +39,8 @@ func (t *tally) add(matrix model.Matrix) error {
 		}
 		labels := map[model.Fingerprint]model.Metric{}
 		for _, target := range targets {
-			for id, own := range target.labels {
-				labels[id] = own
+			for id, metric := range target.labels {
+				labels[id] = metric
 			}
 		}
 		process.follow(timeline(targets), labels, t.window, t.born.of(targets[0].origin))

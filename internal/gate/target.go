@@ -31,7 +31,7 @@ func targetsOf(series []counter) []*target {
 			byKey[at] = &target{origin: from, scrapes: map[model.Time]map[model.Fingerprint]int64{},
 				labels: map[model.Fingerprint]model.Metric{}}
 		}
-		byKey[at].add(from.own, c.samples)
+		byKey[at].add(from.served, c.samples)
 	}
 	targets := slices.Collect(maps.Values(byKey))
 	slices.SortFunc(targets, func(a, b *target) int {
@@ -40,9 +40,9 @@ func targetsOf(series []counter) []*target {
 	return targets
 }
 
-func (t *target) add(own model.Metric, samples []model.SamplePair) {
-	id := own.Fingerprint()
-	t.labels[id] = own
+func (t *target) add(served model.Metric, samples []model.SamplePair) {
+	id := served.Fingerprint()
+	t.labels[id] = served
 	for _, sample := range samples {
 		if t.scrapes[sample.Timestamp] == nil {
 			t.scrapes[sample.Timestamp] = map[model.Fingerprint]int64{}

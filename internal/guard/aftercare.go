@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/vextrus/finance-rollout/internal/alerts"
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
@@ -62,7 +63,11 @@ func (r *runner) notice(finding Finding, outcome rollback.Outcome) rollback.Noti
 		},
 		StartsAt: now, EndsAt: now.Add(max(time.Duration(r.config.Watch), noticeLeast)),
 	}
-	for name, value := range map[string]string{"runbook_url": r.config.RunbookURL, "dashboard_url": r.config.DashboardURL,
+	runbook := r.config.RunbookURL
+	if runbook != "" {
+		runbook = alerts.RunbookLink(runbook, notice.Labels["alertname"])
+	}
+	for name, value := range map[string]string{"runbook_url": runbook, "dashboard_url": r.config.DashboardURL,
 		"evidence": outcome.Evidence} {
 		if value != "" {
 			notice.Annotations[name] = value

@@ -126,7 +126,9 @@ func (r *runner) lookAgain(ctx context.Context, alert Alert) {
 		r.lookOutOfTurn(ctx)
 		return
 	}
-	if detection := r.judgeCounts(ctx); detection.Verdict != gate.Fail {
+	detection := r.noteCounts(ctx)
+	r.follow(ctx, r.view.court.Look(r.now()))
+	if detection.LogEvidence < detection.Threshold {
 		r.report(ctx, alert.unconfirmed(fmt.Sprintf("the guard's counts do not confirm it: evidence of %.1f nats, and %.1f "+
 			"are needed; %s", detection.LogEvidence, detection.Threshold, detection.Reason)))
 	}

@@ -44,6 +44,7 @@ func (r *runner) lookAtSoak(ctx context.Context) {
 		r.failed(ctx, SourcePrometheus, err)
 		return
 	}
+	server = soak.WithAddresses(server, r.guard.options.OwnClient)
 	r.actions.startLook(now)
 	go func() {
 		look := soak.Look(ctx, r.config.Spec, r.guard.options.Cluster, server, state, now)

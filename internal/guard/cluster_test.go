@@ -48,10 +48,15 @@ func (w *world) Deployment(_, name string) (*appsv1.Deployment, bool) {
 	defer w.mu.Unlock()
 	scaled, exists := w.scaled[name]
 	replicas := int32(scaled) //nolint:gosec // a few pods
+	annotations := map[string]string{}
+	if name == "finance-v2" && w.made != "" {
+		annotations[names.Identity] = w.made
+	}
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: space},
 		Spec: appsv1.DeploymentSpec{Replicas: &replicas, Template: corev1.PodTemplateSpec{
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "finance@" + image}}},
+			ObjectMeta: metav1.ObjectMeta{Annotations: annotations},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "finance@" + image}}},
 		}},
 	}, exists
 }
@@ -116,7 +121,7 @@ func (w *world) LabelPods(_ context.Context, _ string, selector map[string]strin
 	defer w.mu.Unlock()
 	var changed []string
 	for _, p := range pods {
-		if err := w.write(); err != nil {
+		if err := errors.Join(w.unlabelled, w.write()); err != nil {
 			return nil, err
 		}
 		if p.Labels[key] != value {
@@ -167,7 +172,7 @@ func (w *world) Growth(_ context.Context, _, deployment string) (podstate.Growth
 func (w *world) LabelPod(_ context.Context, _, name, key, value string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.write(); err != nil {
+	if err := errors.Join(w.unlabelled, w.write()); err != nil {
 		return err
 	}
 	if w.pods[name] != nil && w.pods[name].Labels[key] != value {
@@ -183,6 +188,10 @@ func (w *world) OpenService(context.Context, string, string, string) (bool, erro
 	was := w.narrow
 	w.narrow = false
 	return was, nil
+}
+
+func (w *world) RouteWeights(context.Context, string, string) (map[string]int, error) {
+	return nil, nil
 }
 
 func (w *world) SetRouteWeights(_ context.Context, _, route string, weights map[string]int) error {
@@ -232,6 +241,19 @@ func (w *world) SwapConfigMap(_ context.Context, _, name string, data map[string
 	}
 	w.version++
 	w.configs[name] = maps.Clone(data)
+	return nil
+}
+
+func (w *world) ConfigMapAnnotation(context.Context, string, string, string) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.head, nil
+}
+
+func (w *world) AnnotateConfigMap(_ context.Context, _, _, _, value string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.head = value
 	return nil
 }
 

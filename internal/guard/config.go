@@ -12,6 +12,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/notify"
 	"github.com/vextrus/finance-rollout/internal/rollback"
+	"github.com/vextrus/finance-rollout/internal/signature"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -19,7 +20,7 @@ const (
 	// Format is the version of the configuration.
 	Format = 1
 	// ConfigKey is the key of the ConfigMap that holds the configuration.
-	ConfigKey = "rollout.json"
+	ConfigKey = names.GuardKey
 	// ConfigLabel is the label by which a guard finds the ConfigMap, with ConfigValue as its value.
 	ConfigLabel = "finance-rollout/purpose"
 	// ConfigValue is the value of ConfigLabel.
@@ -37,6 +38,8 @@ type Config struct {
 	Environment string `json:"environment"`
 	Release     string `json:"release"`
 	Service     string `json:"service"`
+	// Stack names the stack to those who read the guard's page; empty where there is no page.
+	Stack string `json:"stack,omitempty"`
 	// Route diverts the requests from the canary where a route splits them by weight, and Service is the canary's alone
 	// then. It is nil where the number of pods splits the requests.
 	Route *rollback.Route `json:"route,omitempty"`
@@ -46,15 +49,20 @@ type Config struct {
 	Port     int               `json:"port"`
 	Path     string            `json:"path"`
 	Selector map[string]string `json:"selector,omitempty"`
+	// TLS is what a scrape expects of a pod's certificate; nil for a scrape by http.
+	TLS *ScrapeTLS `json:"tls,omitempty"`
 	// Interval is the time between two scrapes of a pod; Alpha, in (0, 0.5], is the level of the sequential test.
 	Interval model.Duration `json:"interval"`
 	Alpha    float64        `json:"alpha"`
-	// ErrorRate and SlowShare are the test's limits, as shares; Latency is the time above which a request is slow.
+	// ErrorRate and SlowShare are the test's limits, as shares; Latency is the time above which a request is slow, 0
+	// where latency is not judged.
 	ErrorRate float64        `json:"errorRate"`
 	SlowShare float64        `json:"slowShare"`
 	Latency   model.Duration `json:"latency"`
 	// Ledger is the ConfigMap of the rollout's ledger.
 	Ledger string `json:"ledger"`
+	// LedgerKeys are the public keys whose signature of the ledger counts; empty for a ledger that is not signed.
+	LedgerKeys []string `json:"ledgerKeys,omitempty"`
 	// Prometheus and Alertmanager are URLs or namespace/service:port; empty for none.
 	Prometheus   string `json:"prometheus,omitempty"`
 	Alertmanager string `json:"alertmanager,omitempty"`
@@ -76,10 +84,22 @@ type Config struct {
 	Notify *Notify `json:"notify,omitempty"`
 }
 
+// ScrapeTLS says what a scrape by https expects of a pod's certificate.
+type ScrapeTLS struct {
+	// CAFile is a file with the certificates that a pod's own is checked by; empty for the public ones.
+	CAFile string `json:"caFile,omitempty"`
+	// ServerName is the name in the certificate; empty for the pod's address.
+	ServerName string `json:"serverName,omitempty"`
+	// InsecureSkipVerify takes any certificate.
+	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+}
+
 // Notify says who is told of the rollout's events. It holds no key: each webhook names the file with its own.
 type Notify struct {
 	// Stack names the stack to people.
-	Stack    string           `json:"stack"`
+	Stack string `json:"stack"`
+	// Rollout names the rollout in commands; empty where the stack has one.
+	Rollout  string           `json:"rollout,omitempty"`
 	Webhooks []notify.Webhook `json:"webhooks"`
 }
 
@@ -119,8 +139,14 @@ func (c Config) Validate() error {
 	if c.Interval < model.Duration(100*time.Millisecond) {
 		problems = append(problems, fmt.Errorf("interval is %s: must be at least 100ms", c.Interval))
 	}
-	if err := errors.Join(c.errorRate().Validate(), c.latency().Validate()); err != nil {
+	if err := c.errorRate().Validate(); err != nil {
 		problems = append(problems, err)
+	}
+	if c.Latency != 0 {
+		problems = append(problems, c.latency().Validate())
+	}
+	if _, err := signature.ParsePublics(c.LedgerKeys); err != nil {
+		problems = append(problems, fmt.Errorf("ledgerKeys: %w", err))
 	}
 	if err := c.Spec.Plan.Validate(); err != nil {
 		problems = append(problems, err)

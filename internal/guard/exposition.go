@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"math"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
@@ -22,15 +24,47 @@ const (
 	// rise between two looks.
 	mostCount = 1 << 53
 	mostRise  = 1e9
+	// mostKept is the number of series that a guard keeps of all pods that it scrapes: about 50 MiB.
+	mostKept = 500_000
 )
 
+// budget counts the series that a guard may still keep. A nil budget has no end.
+type budget struct{ left atomic.Int64 }
+
+func newBudget(series int64) *budget {
+	b := &budget{}
+	b.left.Store(series)
+	return b
+}
+
+// take reports whether one more series may be kept.
+func (b *budget) take() bool {
+	if b == nil {
+		return true
+	}
+	if b.left.Add(-1) < 0 {
+		b.left.Add(1)
+		return false
+	}
+	return true
+}
+
+func (b *budget) give(series int) {
+	if b != nil {
+		b.left.Add(int64(series))
+	}
+}
+
+// series is what is kept of a series. There may be very many, so that it is small, and its text is not kept.
 type series struct {
-	kind
+	// bound is that of a bucket.
+	bound float64
 	// count is the value of the look counted; 0 for a series that was not counted yet.
 	count   float64
-	counted int
+	counted uint32
 	// seen is the number of the last look that had the series.
-	seen int
+	seen uint32
+	role role
 }
 
 type sample struct {
@@ -45,10 +79,17 @@ type counters struct {
 	fromZero bool
 
 	// at is the time of the look.
-	at     time.Time
-	series map[string]*series
+	at time.Time
+	// series are the known ones by the hash of their text. That two of at most 20,000 share one has a probability of
+	// 1 in 10^11, and makes the page count as one with a series twice.
+	series map[uint64]*series
+	seed   maphash.Seed
+	// budget is the guard's for all of its pods; nil for none.
+	budget *budget
 	// looks is the number of the look, last that of the last one whose values were stored; 0 before the first.
-	looks, last int
+	looks, last uint32
+	// why says what the odd series lack.
+	why error
 	// samples are those of the look, started is its start time of the process; zero without one.
 	samples []sample
 	started time.Time
@@ -69,14 +110,14 @@ var errTooMuch = errors.New("too much")
 // nothing: the next look counts the requests that this look missed.
 func (c *counters) read(body io.Reader) (Rise, error) {
 	if c.series == nil {
-		c.series = map[string]*series{}
+		c.series, c.seed = map[uint64]*series{}, maphash.MakeSeed()
 	}
 	c.looks++
-	var added []string
+	var added []uint64
 	err := c.scan(body, &added)
 	if err != nil {
 		for _, key := range added {
-			delete(c.series, key)
+			c.drop(key)
 		}
 		return Rise{}, err
 	}
@@ -84,7 +125,7 @@ func (c *counters) read(body io.Reader) (Rise, error) {
 }
 
 // scan reads the lines of the selected metrics into samples.
-func (c *counters) scan(body io.Reader, added *[]string) error {
+func (c *counters) scan(body io.Reader, added *[]uint64) error {
 	c.samples, c.started, c.named = c.samples[:0], time.Time{}, false
 	limited := &io.LimitedReader{R: body, N: mostBytes + 1}
 	lines := bufio.NewScanner(limited)
@@ -99,21 +140,14 @@ func (c *counters) scan(body io.Reader, added *[]string) error {
 			c.noteStart(value)
 			continue
 		}
-		known, ok := c.series[string(key)]
+		hash := maphash.Bytes(c.seed, key)
+		known, ok := c.series[hash]
 		if !ok {
-			kind, err := c.names.classify(key)
-			if err != nil {
+			var err error
+			if known, err = c.add(hash, key); err != nil {
 				return err
 			}
-			c.noteLabels(kind)
-			if len(c.series) >= mostSeries {
-				return fmt.Errorf("%w: more than %d series of %s and %s: select fewer by metrics.selector, or give the service "+
-					"fewer labels",
-					errTooMuch, mostSeries, c.names.Requests, c.names.Bucket)
-			}
-			known = &series{kind: kind}
-			c.series[string(key)] = known
-			*added = append(*added, string(key))
+			*added = append(*added, hash)
 		}
 		if known.role == ignored {
 			continue
@@ -138,6 +172,42 @@ func (c *counters) scan(body io.Reader, added *[]string) error {
 		return fmt.Errorf("read the exposition: %w", err)
 	}
 	return nil
+}
+
+// add begins to keep a series.
+func (c *counters) add(hash uint64, key []byte) (*series, error) {
+	kind, err := c.names.classify(key)
+	if err != nil {
+		return nil, err
+	}
+	c.noteLabels(kind)
+	const remedy = "select fewer by metrics.selector, or give the service fewer labels"
+	if len(c.series) >= mostSeries {
+		return nil, fmt.Errorf("%w: more than %d series of %s and %s: %s", errTooMuch, mostSeries, c.names.Requests,
+			c.names.Bucket, remedy)
+	}
+	if !c.budget.take() {
+		return nil, fmt.Errorf("%w: the guard keeps %d series of all of its pods, and none of %s and %s more: %s", errTooMuch,
+			mostKept, c.names.Requests, c.names.Bucket, remedy)
+	}
+	if kind.why != nil {
+		c.why = kind.why
+	}
+	known := &series{role: kind.role, bound: kind.bound}
+	c.series[hash] = known
+	return known, nil
+}
+
+// drop keeps a series no longer.
+func (c *counters) drop(hash uint64) {
+	delete(c.series, hash)
+	c.budget.give(1)
+}
+
+// release gives back what the series of a pod take that is scraped no longer.
+func (c *counters) release() {
+	c.budget.give(len(c.series))
+	c.series = nil
 }
 
 // startedName is the metric by which client libraries give the start time of their process.
@@ -167,17 +237,16 @@ func (c *counters) noteLabels(kind kind) {
 // cut splits a line of a selected metric into its series and its value; the third result is false for other lines.
 func (c *counters) cut(line []byte) (key, value []byte, selected bool) {
 	line = bytes.TrimLeft(line, " \t")
-	end := bytes.IndexAny(line, "{ \t")
-	if end <= 0 || line[0] == '#' {
+	name, end := nameOf(line)
+	if len(name) == 0 || line[0] == '#' {
 		return nil, nil, false
 	}
-	name := line[:end]
 	isRequests := string(name) == c.names.Requests
-	if !isRequests && string(name) != c.names.Bucket && string(name) != startedName {
+	if !isRequests && (c.names.Bucket == "" || string(name) != c.names.Bucket) && string(name) != startedName {
 		return nil, nil, false
 	}
 	c.named = c.named || isRequests
-	if line[end] == '{' {
+	if end < len(line) && line[end] == '{' {
 		end += labelsEnd(line[end:])
 	}
 	value = bytes.TrimLeft(line[end:], " \t")
@@ -185,6 +254,23 @@ func (c *counters) cut(line []byte) (key, value []byte, selected bool) {
 		value = value[:stop]
 	}
 	return line[:end], value, true
+}
+
+// nameOf is the metric's name and where its labels or its value begin. A name beyond the classic characters is the
+// first in the braces, in quotes: {"http.requests",code="200"} 3. Names with escapes in them are none of ours.
+func nameOf(line []byte) (name []byte, end int) {
+	if rest, braced := bytes.CutPrefix(line, []byte(`{"`)); braced {
+		closing := bytes.IndexByte(rest, '"')
+		if closing < 0 {
+			return nil, 0
+		}
+		return rest[:closing], 0
+	}
+	end = bytes.IndexAny(line, "{ \t")
+	if end <= 0 {
+		return nil, 0
+	}
+	return line[:end], end
 }
 
 // labelsEnd is the length of a label set with its braces, or that of the whole text when the set does not end.

@@ -61,11 +61,13 @@ type Pods struct {
 	WasReady map[string]bool
 	// LostFor holds, by UID, how long a pod's readiness has been lost.
 	LostFor map[string]time.Duration
+	// Regained holds, by UID, how long ago a pod's readiness came back after a loss.
+	Regained map[string]time.Duration
 	// Restarts holds the restarts of the containers when the pod was first seen, by [containerKey]: what happened before
 	// the watch is no evidence.
 	Restarts map[string]int32
-	// Deployment is the canary's; nil when it does not exist.
-	Deployment *appsv1.Deployment
+	// Deployment is the canary's, StableDeployment the stable track's; nil when it does not exist.
+	Deployment, StableDeployment *appsv1.Deployment
 }
 
 // containerKey names a container of a pod.
@@ -127,7 +129,7 @@ func (p Pods) ofContainer(pod *corev1.Pod, status corev1.ContainerStatus) (Findi
 		return Finding{}, false
 	}
 	if finding.Action == RollBack {
-		p.excuse(&finding, pod, status.Name)
+		p.excuse(&finding, pod, status)
 	}
 	return finding, true
 }
@@ -138,17 +140,17 @@ func (p Pods) restarts(pod *corev1.Pod, status corev1.ContainerStatus) int32 {
 }
 
 // excuse turns a finding about a container that ends again and again into a review when the release is not to blame.
-func (p Pods) excuse(finding *Finding, pod *corev1.Pod, container string) {
-	if !p.isOwn(container) {
+func (p Pods) excuse(finding *Finding, pod *corev1.Pod, status corev1.ContainerStatus) {
+	if !p.isOwn(status.Name) {
 		finding.Action = Review
-		finding.Reason += fmt.Sprintf(", but container %s is not the release's own", container)
+		finding.Reason += fmt.Sprintf(", but container %s is not the release's own", status.Name)
 		return
 	}
-	canary, stable := p.failing(p.Canary, container), p.failing(p.Stable, container)
+	canary, stable := p.failing(status.Name), p.failingAsWell(status, p.restarts(pod, status))
 	switch {
 	case stable.isAsBadAs(canary):
 		finding.Action = Review
-		finding.Reason += fmt.Sprintf(", but so do %d of %d stable pods: %s", stable.bad, stable.all, sharedTrouble)
+		finding.Reason += fmt.Sprintf(", but %d of %d stable pods fail as well: %s", stable.bad, stable.all, sharedTrouble)
 	case !p.WasReady[string(pod.UID)] && !podstate.IsReady(pod) && p.hasReady():
 		finding.Action = Review
 		finding.Reason += ", but it was never ready, and other pods of the same release are: " +
@@ -190,23 +192,74 @@ func (s share) isAsBadAs(others share) bool {
 	return s.bad > 0 && 2*s.bad*others.all >= s.all*others.bad
 }
 
-// failing counts the pods whose container of that name is in a crash loop or was killed for its memory repeatedly.
-func (p Pods) failing(pods []*corev1.Pod, container string) share {
+// failing counts the canary's pods whose container of that name is in a crash loop or was killed for its memory
+// repeatedly.
+func (p Pods) failing(container string) share {
+	return countOf(p.Canary, func(pod *corev1.Pod) bool {
+		return hasContainer(pod, container, func(status corev1.ContainerStatus) bool {
+			return podstate.IsCrashLooping(status) ||
+				podstate.IsOutOfMemory(podstate.LastEnd(status)) && p.restarts(pod, status) >= 2
+		})
+	})
+}
+
+// together is how far apart the ends of containers may be that have one cause: a kubelet waits as long at most before
+// it starts a container again.
+const together = 5 * time.Minute
+
+// failingAsWell counts the stable pods that share the trouble of the canary's container, which has restarted that
+// often. Containers end at times of their own: one that runs between two ends counts where it ended beside the
+// canary's, and one that was killed for its memory half as often. So does a pod that is down without ending.
+func (p Pods) failingAsWell(canary corev1.ContainerStatus, restarted int32) share {
+	end := podstate.LastEnd(canary)
+	return countOf(p.Stable, func(pod *corev1.Pod) bool {
+		return p.isDown(pod) || hasContainer(pod, canary.Name, func(status corev1.ContainerStatus) bool {
+			last, restarts := podstate.LastEnd(status), p.restarts(pod, status)
+			switch {
+			case podstate.IsCrashLooping(status):
+				return true
+			case restarts == 0 || last == nil || end == nil:
+				return false
+			case podstate.IsOutOfMemory(last) && podstate.IsOutOfMemory(end) && 2*restarts >= restarted:
+				return true
+			default:
+				return last.FinishedAt.Sub(end.FinishedAt.Time).Abs() <= together
+			}
+		})
+	})
+}
+
+// countOf counts the bad pods among those that stay.
+func countOf(pods []*corev1.Pod, isBad func(*corev1.Pod) bool) share {
 	var s share
 	for _, pod := range pods {
-		if pod.DeletionTimestamp != nil {
-			continue
-		}
-		s.all++
-		for _, status := range podstate.Containers(pod) {
-			if status.Name == container && (podstate.IsCrashLooping(status) ||
-				podstate.IsOutOfMemory(podstate.LastEnd(status)) && p.restarts(pod, status) >= 2) {
+		if pod.DeletionTimestamp == nil {
+			if s.all++; isBad(pod) {
 				s.bad++
-				break
 			}
 		}
 	}
 	return s
+}
+
+func hasContainer(pod *corev1.Pod, name string, is func(corev1.ContainerStatus) bool) bool {
+	return slices.ContainsFunc(podstate.Containers(pod), func(status corev1.ContainerStatus) bool {
+		return status.Name == name && is(status)
+	})
+}
+
+// sidecarFails reports whether a sidecar of a pod has ended and starts again, or did so when the pod lost its
+// readiness.
+func (p Pods) sidecarFails(pod *corev1.Pod) bool {
+	i := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady })
+	return i >= 0 && slices.ContainsFunc(podstate.Containers(pod), func(status corev1.ContainerStatus) bool {
+		if p.isOwn(status.Name) || status.Ready {
+			return false
+		}
+		last := podstate.LastEnd(status)
+		return podstate.IsCrashLooping(status) || status.State.Terminated != nil || p.restarts(pod, status) > 0 &&
+			last != nil && last.FinishedAt.Sub(pod.Status.Conditions[i].LastTransitionTime.Time).Abs() <= together
+	})
 }
 
 // becameUnready reports whether a pod's state alone shows that it was ready before: its readiness changed after its

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,6 +55,9 @@ type Options struct {
 	// Identity distinguishes this guard from others.
 	Identity string
 	Cluster  Cluster
+	// Configurations are the names of the ConfigMaps that this guard goes by; empty for every one with the label. A guard
+	// that takes them all is commanded by everybody who may make ConfigMaps.
+	Configurations []string
 	// Watch starts the watches and calls changed after every change.
 	Watch func(ctx context.Context, changed func()) (Objects, error)
 	// Lead calls lead while this guard is the leader, and standing with the name of every new leader.
@@ -63,6 +67,8 @@ type Options struct {
 	// Reach gives the client and the address for an endpoint of the configuration: that of SourcePrometheus or
 	// SourceAlertmanager.
 	Reach func(source, endpoint string) (client *http.Client, address string, err error)
+	// OwnClient gives the client for an address of the stack's own criteria, by the name of its login; empty for none.
+	OwnClient func(login string) (*http.Client, error)
 	// Smoke gives the smoke suite of a rollout and its values; nil for no suite.
 	Smoke func(Config) (*smoke.Suite, smoke.Values, error)
 	// Token gives the webhook's bearer token; nil for no webhook.
@@ -70,6 +76,8 @@ type Options struct {
 	// Key gives the key of a webhook that is told of events, by its name in the configuration; nil for a guard that tells
 	// none.
 	Key func(name string) (string, error)
+	// LedgerKey gives the private key by which the guard signs the ledger; nil for a guard without one.
+	LedgerKey func() (string, error)
 	// Registry registers the guard's metrics.
 	Registry prometheus.Registerer
 	Logger   *slog.Logger
@@ -82,7 +90,9 @@ type Options struct {
 type Guard struct {
 	options Options
 	metrics *instruments
-	scrape  *http.Client
+	// scrape makes the client that reads the pods' pages.
+	scrape func(expected *ScrapeTLS) *http.Client
+
 	objects Objects
 	changed chan struct{}
 	synced  atomic.Bool
@@ -91,19 +101,24 @@ type Guard struct {
 	beat atomic.Int64
 
 	heads heads
+	// budget is that of the series of all pods.
+	budget *budget
 
 	// background counts the rollbacks that run, and what tells webhooks.
 	background sync.WaitGroup
 
 	mu      sync.Mutex
 	runners map[string]*runner
+	// foreign are the versions of configurations that the guard was not started for, by their names.
+	foreign map[string]string
 }
 
 // New makes a guard that does nothing before Run.
 func New(options Options) *Guard {
 	return &Guard{
-		options: options, metrics: newInstruments(options.Registry), scrape: newScrapeClient(),
-		changed: make(chan struct{}, 1), runners: map[string]*runner{},
+		options: options, metrics: newInstruments(options.Registry), scrape: newScrapeClient,
+		budget: newBudget(mostKept), changed: make(chan struct{}, 1), runners: map[string]*runner{},
+		foreign: map[string]string{},
 	}
 }
 
@@ -206,6 +221,9 @@ func (g *Guard) reconcile(ctx context.Context, running *sync.WaitGroup) {
 	defer g.mu.Unlock()
 	wanted := map[string]bool{}
 	for _, source := range g.objects.ConfigMaps(ConfigLabel, ConfigValue) {
+		if !g.goesBy(source) {
+			continue
+		}
 		wanted[source.Name] = true
 		before := g.runners[source.Name]
 		if before != nil && (before.version == source.ResourceVersion || before.text == source.Data[ConfigKey]) {
@@ -240,6 +258,24 @@ func (g *Guard) reconcile(ctx context.Context, running *sync.WaitGroup) {
 		}
 	}
 	g.metrics.rollouts.Set(float64(len(g.runners)))
+}
+
+// goesBy reports whether the guard was started for a configuration. Each version of another one is reported once.
+func (g *Guard) goesBy(source *corev1.ConfigMap) bool {
+	if g.isStartedFor(source.Name) {
+		return true
+	}
+	if g.foreign[source.Name] != source.ResourceVersion {
+		g.foreign[source.Name] = source.ResourceVersion
+		g.metrics.errors.WithLabelValues(source.Name, SourceConfig).Inc()
+		g.options.Logger.Warn("ignores a configuration that it was not started for", "configmap", source.Name, "startedFor",
+			g.options.Configurations)
+	}
+	return false
+}
+
+func (g *Guard) isStartedFor(configuration string) bool {
+	return len(g.options.Configurations) == 0 || slices.Contains(g.options.Configurations, configuration)
 }
 
 func (g *Guard) start(ctx context.Context, running *sync.WaitGroup, source *corev1.ConfigMap, config Config,

@@ -39,6 +39,21 @@ func TestABadCanaryIsTakenOut(t *testing.T) {
 	}
 }
 
+// `pulumi up --exclude` of the release record gives pods requests that no smoke suite and no bake has seen: the ledger
+// holds the shift as begun, and the guard judges them like any other.
+func TestACanaryWhoseGateWasLeftOutIsTakenOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 3, 1)
+	begun := reached()
+	begun.Kind = ledger.ShiftBegun
+	w.record(begun)
+	w.guarded()
+	w.customers(2, 2, 0)
+	w.eventually("rolled back", func() bool {
+		return w.out() && w.kinds() == "shift-begun rollback-begun rolled-back"
+	})
+}
+
 func TestAHealthyCanaryStays(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3, 1)

@@ -2,10 +2,12 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/kube"
@@ -15,16 +17,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/quarantine"
 )
 
-const (
-	// quarantineMost is the greatest weight in percent at which a canary is quarantined: up to it, the stable pods that
-	// are there can take its requests. Above it, fast evidence rolls back, which keeps the capacity.
-	quarantineMost = 30
-	// readmittedFor is how long after a readmission a guard that starts anew still takes the canary for one on trial.
-	readmittedFor = 24 * time.Hour
-)
-
-// provenCap bounds the evidence that convicts in spite of bursts.
-var provenCap = gate.Cap{Nats: 3, Block: 30 * time.Second}
+// readmittedFor is how long after a readmission a guard that starts anew still takes the canary for one on trial.
+const readmittedFor = 24 * time.Hour
 
 // isolation is where a canary stands by its quarantines.
 type isolation struct {
@@ -36,19 +30,25 @@ type isolation struct {
 	opening bool
 	// busy is whether an entry or a label is being written.
 	busy bool
+	// refused is how often in a row the API server has refused to label a pod of a canary in quarantine.
+	refused int
 }
+
+// mostRefused is how often in a row a label may be refused before a canary in quarantine is rolled back: it is still in
+// traffic.
+const mostRefused = 3
 
 // mayQuarantine reports whether fast evidence isolates without a latch. During a shift the update under way judges, and
 // a route's weights are not changed back and forth.
 func (r *runner) mayQuarantine() bool {
 	state := r.record.state
 	return r.config.Quarantine && !r.config.DryRun && r.config.Route == nil && state != nil && state.Begun == nil &&
-		state.Weight > 0 && state.Weight <= quarantineMost && state.Image == r.view.image()
+		state.Weight > 0 && state.Weight <= quarantine.MostWeight && state.Image == r.view.image()
 }
 
-// offend answers fast evidence against the canary, which stable's newest counts bear out: with a quarantine, or with a
-// rollback where it has offended before or has never worked.
-func (r *runner) offend(ctx context.Context, finding Finding) {
+// offend answers evidence against the canary, which stable's newest counts bear out: with a quarantine, or with a
+// rollback where it has offended before or has never worked, or where no burst of errors explains the evidence.
+func (r *runner) offend(ctx context.Context, finding Finding, proven bool) {
 	if !r.mayQuarantine() {
 		r.rollBack(ctx, finding)
 		return
@@ -61,7 +61,7 @@ func (r *runner) offend(ctx context.Context, finding Finding) {
 	served, _ := r.view.tracker.errors.Total()
 	all := r.view.servedBefore().Plus(served)
 	state, action := r.isolation.policy.Next(r.isolation.state, quarantine.Look{At: now, Served: served.N, Fast: true,
-		Total: quarantine.IsTotal(all.N, all.K)})
+		Proven: proven, Total: quarantine.IsTotal(all.N, all.K)})
 	switch action.Verb {
 	case quarantine.RollBack:
 		finding.Reason = fmt.Sprintf("%s (%s)", finding.Reason, action.Cause)
@@ -98,7 +98,7 @@ func (r *runner) tendQuarantine(ctx context.Context) {
 	if !r.config.Quarantine || r.config.DryRun || r.isolation.busy || state == nil {
 		return
 	}
-	if state.Unfinished != nil || r.record.isLatched(r.view.image()) {
+	if state.Unfinished != nil || r.record.isLatched(r.view.image(), r.view.identity()) {
 		r.isolation.image = "" // it is convicted: whatever comes later begins anew
 		return
 	}
@@ -206,6 +206,7 @@ func (r *runner) followQuarantine(ctx context.Context) {
 		return
 	}
 	r.isolation.busy = true
+	isQuarantined := value == names.Isolated
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceLimit)
 		defer cancel()
@@ -220,8 +221,25 @@ func (r *runner) followQuarantine(ctx context.Context) {
 			if failed != nil {
 				r.failed(ctx, SourceAPI, failed) // the next look tries again
 			}
+			r.noteRefusal(ctx, isQuarantined, failed)
 		})
 	}()
+}
+
+// noteRefusal rolls a canary back that cannot be isolated, because an admission webhook or the guard's rights forbid
+// its label: the rollback removes its pods. An API server that does not answer refuses nothing.
+func (r *runner) noteRefusal(ctx context.Context, isQuarantined bool, failed error) {
+	var answer apierrors.APIStatus
+	if !isQuarantined || !errors.As(failed, &answer) {
+		r.isolation.refused = 0
+		return
+	}
+	state := r.record.state
+	if r.isolation.refused++; r.isolation.refused < mostRefused || state == nil || state.Quarantine == nil {
+		return
+	}
+	r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseErrors, Subject: r.view.subject.String(),
+		Reason: fmt.Sprintf("%s (its pods cannot be isolated: %v)", state.Quarantine.Reason, failed)})
 }
 
 func podNames(pods []*corev1.Pod) []string {
@@ -251,7 +269,7 @@ func (v *view) isolated() []*corev1.Pod {
 type kept struct {
 	subject subject
 	at      time.Time
-	proven  *gate.Watch
+	proven  *gate.Detector
 	served  gate.Counts
 }
 
@@ -273,11 +291,11 @@ func (v *view) servedBefore() gate.Counts {
 }
 
 // proven is the burst-robust evidence on the subject. Its clock goes on in a quarantine, which ends a block.
-func (v *view) proven(criterion gate.Criterion, now time.Time) *gate.Watch {
+func (v *view) proven(criterion gate.Criterion, now time.Time) *gate.Detector {
 	if v.kept != nil && v.kept.subject == v.subject && v.kept.proven.Observe(max(now.Sub(v.kept.at), 0), gate.Counts{},
 		gate.Counts{}) == nil {
 		return v.kept.proven
 	}
 	v.kept = nil
-	return gate.NewCappedWatch(criterion, provenCap)
+	return gate.NewCappedDetector(criterion.Rollback, quarantine.Proof())
 }

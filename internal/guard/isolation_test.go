@@ -1,15 +1,20 @@
 package guard
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/quarantine"
 )
 
 func quarantined(c *Config) { c.Quarantine = true }
@@ -41,7 +46,7 @@ func (w *world) watchedWell() *prometheus.Registry {
 	return registry
 }
 
-func TestABadCanaryIsQuarantinedTwiceAndThenRolledBack(t *testing.T) {
+func TestABadCanaryIsQuarantinedAgainAndAgainAndThenRolledBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3, 1)
 	w.record(reached())
@@ -52,12 +57,14 @@ func TestABadCanaryIsQuarantinedTwiceAndThenRolledBack(t *testing.T) {
 	if w.kinds() != "shift-reached quarantined" || w.out() {
 		t.Fatalf("the ledger holds %s", w.kinds())
 	}
-	w.pass(time.Minute)
-	w.eventually("readmitted", func() bool { return w.enabled() == 1 && strings.HasSuffix(w.kinds(), "readmitted") })
-	w.failUntil("readmitted quarantined")
-	w.eventually("out of traffic", func() bool { return w.enabled() == 0 })
-	w.pass(3 * time.Minute)
-	w.eventually("readmitted again", func() bool { return w.enabled() == 1 })
+	for i, pause := range quarantine.DefaultPolicy().Pauses {
+		if i > 0 {
+			w.failUntil("readmitted quarantined")
+			w.eventually("out of traffic", func() bool { return w.enabled() == 0 })
+		}
+		w.pass(pause)
+		w.eventually("readmitted", func() bool { return w.enabled() == 1 && strings.HasSuffix(w.kinds(), "readmitted") })
+	}
 	w.failUntil("readmitted rollback-begun rolled-back")
 	w.eventually("rolled back", w.out)
 }
@@ -86,7 +93,8 @@ func TestACanaryThatHadABurstComesBackPodByPod(t *testing.T) {
 func TestAQuarantineOutlastsTheGuard(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3, 1)
-	w.record(reached(), ledger.Entry{Kind: ledger.Quarantined, Release: "v2", Image: image, Offence: 2})
+	w.record(reached(), ledger.Entry{Kind: ledger.Quarantined, Release: "v2", Image: image,
+		Offence: len(quarantine.DefaultPolicy().Pauses)})
 	w.mu.Lock()
 	w.pods["finance-v2-0"].Labels[names.Traffic] = names.Isolated
 	w.mu.Unlock()
@@ -95,7 +103,7 @@ func TestAQuarantineOutlastsTheGuard(t *testing.T) {
 	if w.enabled() != 0 {
 		t.Fatal("readmitted before its time")
 	}
-	w.pass(3 * time.Minute)
+	w.pass(2 * time.Minute)
 	w.eventually("readmitted", func() bool { return w.enabled() == 1 })
 	w.failUntil("readmitted rollback-begun rolled-back")
 	w.eventually("rolled back", w.out)
@@ -111,6 +119,42 @@ func TestACanaryWithMostOfTheRequestsIsRolledBack(t *testing.T) {
 	w.watchedWell()
 	w.failUntil("shift-reached rollback-begun rolled-back")
 	w.eventually("rolled back", w.out)
+}
+
+// A webhook that refuses the label would leave the canary in traffic until the burst-robust evidence convicts it. An
+// API server that cannot be reached refuses nothing, and the quarantine goes on when it is back.
+func TestACanaryThatCannotBeIsolatedIsRolledBack(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err  error
+		want string
+	}{
+		"a webhook refuses": {fmt.Errorf("label pod: %w", apierrors.NewForbidden(corev1.Resource("pods"), "finance-v2-0",
+			errors.New("labels are frozen"))), "quarantined rollback-begun rolled-back"},
+		"nobody answers": {errAway, "quarantined"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 3, 1)
+			w.record(reached())
+			w.watchedWell()
+			w.mu.Lock()
+			w.unlabelled = tt.err
+			w.mu.Unlock()
+			w.failUntil(tt.want)
+			if tt.want != "quarantined" {
+				w.eventually("rolled back", w.out)
+				return
+			}
+			time.Sleep(5 * time.Second) // further looks
+			w.mu.Lock()
+			w.unlabelled = nil
+			w.mu.Unlock()
+			w.eventually("out of traffic", func() bool { return w.enabled() == 0 })
+			if got := w.kinds(); got != "shift-reached quarantined" {
+				t.Errorf("the ledger holds %s", got)
+			}
+		})
+	}
 }
 
 // A person who rolls back during a quarantine has the last word.
@@ -132,17 +176,19 @@ func TestARollbackDuringAQuarantineIsFinal(t *testing.T) {
 // The burst-robust evidence goes on over a quarantine, and many bad blocks convict where one burst does not.
 func TestEvidenceOutlastsAQuarantine(t *testing.T) {
 	config := Config{ErrorRate: 0.01, SlowShare: 0.05, Latency: 500e6, Alpha: DefaultAlpha, Quarantine: true}
-	v := newView()
+	v := newView(config)
 	v.subject = subject{image: image, weight: 10}
 	now := born
 	for admission := 1; ; admission++ {
 		v.tracker = newTracker(config.errorRate(), config.latency(), now)
 		v.tracker.proven = v.proven(config.errorRate(), now)
 		now = now.Add(time.Second)
-		if err := v.tracker.canary(now, Rise{Requests: gate.Counts{N: 50, K: 50}}); err != nil {
-			t.Fatal(err)
+		for _, detector := range []*gate.Detector{v.tracker.errors, v.tracker.proven} {
+			if err := detector.Observe(time.Second, gate.Counts{N: 50, K: 50}, gate.Counts{}); err != nil {
+				t.Fatal(err)
+			}
 		}
-		convicted := v.tracker.convicts(now).Verdict == gate.Fail
+		convicted := v.tracker.errorRate.Suspects(v.tracker.proven)
 		v.keep(now)
 		if v.servedBefore() != (gate.Counts{N: int64(50 * admission), K: int64(50 * admission)}) {
 			t.Fatalf("served %+v", v.servedBefore())

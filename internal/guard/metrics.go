@@ -34,6 +34,8 @@ type instruments struct {
 	blind, dryRun    *prometheus.GaugeVec
 	sees, unseen     *prometheus.GaugeVec
 	latched          *prometheus.GaugeVec
+	ledgerCut        *prometheus.GaugeVec
+	misconfigured    *prometheus.GaugeVec
 	quarantined      *prometheus.GaugeVec
 	quarantines      *prometheus.CounterVec
 	rollbacks        *prometheus.CounterVec
@@ -70,8 +72,11 @@ func newInstruments(registry prometheus.Registerer) *instruments {
 		sees: gauge("sees", "1 while the source shows the canary's counter of requests.", "rollout", "source"),
 		unseen: gauge("unseen_requests", "Requests of the canary that Prometheus counted in five minutes and the guard did "+
 			"not.", "rollout"),
-		dryRun:      gauge("dry_run", "1 if the guard only reports.", "rollout"),
-		latched:     gauge("latched", "1 while the canary's image is latched.", "rollout"),
+		dryRun:    gauge("dry_run", "1 if the guard only reports.", "rollout"),
+		latched:   gauge("latched", "1 while the canary's image is latched.", "rollout"),
+		ledgerCut: gauge("ledger_cut", "1 while the ledger lacks entries that it had.", "rollout"),
+		misconfigured: gauge("misconfigured", "1 while the configuration is not the one that the last update gave.",
+			"rollout"),
 		quarantined: gauge("quarantined", "1 while the canary is out of traffic without a latch.", "rollout"),
 		quarantines: counter("quarantines_total", "Quarantines of canaries.", "rollout"),
 		rollbacks: counter("rollbacks_total", "Rollbacks by cause and outcome; a dry run's have the outcome reported.",
@@ -85,7 +90,8 @@ func newInstruments(registry prometheus.Registerer) *instruments {
 	}
 	registry.MustRegister(m.leader, m.rollouts, m.weight, m.verdict, m.requests, m.bad, m.evidence, m.lastLook, m.interval,
 		m.blind, m.sees, m.unseen, m.dryRun,
-		m.latched, m.quarantined, m.quarantines, m.rollbacks, m.findings, m.errors, m.alerts, m.notifications)
+		m.latched, m.ledgerCut, m.misconfigured, m.quarantined, m.quarantines,
+		m.rollbacks, m.findings, m.errors, m.alerts, m.notifications)
 	return m
 }
 
@@ -109,7 +115,7 @@ func (m *instruments) forget(rollout string) {
 	labels := prometheus.Labels{"rollout": rollout}
 	for _, vec := range []*prometheus.GaugeVec{
 		m.weight, m.verdict, m.requests, m.bad, m.evidence, m.lastLook, m.interval, m.blind, m.sees, m.unseen, m.dryRun,
-		m.latched, m.quarantined,
+		m.latched, m.ledgerCut, m.misconfigured, m.quarantined,
 	} {
 		vec.DeletePartialMatch(labels)
 	}

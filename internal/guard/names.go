@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
 // Names select the counters of a pod and say what each counts.
@@ -25,12 +26,18 @@ type Names struct {
 	Limit  float64
 	// Selector has the labels that a series must carry to count.
 	Selector map[string]string
-	// Exclude has the patterns of label values that leave a series out.
-	Exclude map[string]*regexp.Regexp
+	// Conditions are those on labels that a series must meet to count.
+	Conditions []condition
+}
+
+// condition is a matcher with its test.
+type condition struct {
+	promql.Matcher
+	meets func(value string) bool
 }
 
 // NewNames makes the names for the gate's metrics, the labels that the pods' series must carry, and the latency above
-// which a request is slow. It returns an error when the metrics are not valid.
+// which a request is slow; 0 leaves the histogram out. It returns an error when the metrics are not valid.
 func NewNames(metrics gate.Metrics, selector map[string]string, limit time.Duration) (*Names, error) {
 	if err := metrics.Validate(); err != nil {
 		return nil, err
@@ -43,24 +50,42 @@ func NewNames(metrics gate.Metrics, selector map[string]string, limit time.Durat
 	if unit == 0 {
 		unit = time.Second
 	}
-	exclude := map[string]*regexp.Regexp{}
-	for label, expression := range metrics.Exclude {
-		if exclude[label], err = regexp.Compile("^(?:" + expression + ")$"); err != nil {
-			return nil, fmt.Errorf("pattern %q of label %s: %w", expression, label, err)
-		}
-	}
-	return &Names{
+	names := &Names{
 		Requests: metrics.RequestsTotal, Status: metrics.StatusLabel, Error: pattern,
 		Bucket: metrics.DurationBucket, Limit: float64(limit) / float64(unit), Selector: selector,
-		Exclude: exclude,
-	}, nil
+	}
+	if limit == 0 {
+		names.Bucket = ""
+	}
+	for _, matcher := range metrics.Customers() {
+		if _, exact := selector[matcher.Label]; exact {
+			continue
+		}
+		meets, err := matcher.Compile()
+		if err != nil {
+			return nil, err
+		}
+		names.Conditions = append(names.Conditions, condition{matcher, meets})
+	}
+	return names, nil
+}
+
+// accept is the format that a pod is asked for. Names beyond the classic characters need the newer one; a library that
+// does not know it answers in the older one, with _ in their place.
+func (n *Names) accept() string {
+	for _, name := range []string{n.Requests, n.Bucket, n.Status} {
+		if name != "" && !promql.IsClassic(name) {
+			return "text/plain;version=1.0.0;escaping=allow-utf-8,text/plain;version=0.0.4;q=0.5"
+		}
+	}
+	return "text/plain;version=0.0.4"
 }
 
 // declares reports whether a line of a page gives the type of the counter of requests, which may have no series yet.
 func (n *Names) declares(line []byte) bool {
 	name, isType := bytes.CutPrefix(line, []byte("# TYPE "))
-	end := bytes.IndexByte(name, ' ')
-	return isType && end >= 0 && string(name[:end]) == n.Requests
+	end := bytes.LastIndexByte(bytes.TrimRight(name, " "), ' ')
+	return isType && end >= 0 && string(bytes.Trim(name[:end], ` "`)) == n.Requests
 }
 
 // role is what a series counts.
@@ -89,7 +114,7 @@ type kind struct {
 
 // classify determines what a series counts. Prometheus' own parser reads the labels.
 func (n *Names) classify(key []byte) (kind, error) {
-	parser := expfmt.NewTextParser(model.LegacyValidation)
+	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(append(bytes.Clone(key), " 0\n"...)))
 	if err != nil {
 		return kind{}, fmt.Errorf("series %.200s: %w", key, err)
@@ -120,8 +145,12 @@ func (n *Names) kind(name string, labels map[string]string) kind {
 			return kind{}
 		}
 	}
-	for label, pattern := range n.Exclude {
-		if _, exact := n.Selector[label]; !exact && pattern.MatchString(labels[label]) {
+	for _, condition := range n.Conditions {
+		value, has := labels[condition.Label]
+		if !has && gate.IsScrapeLabel(condition.Label) {
+			continue
+		}
+		if !condition.meets(value) {
 			return kind{}
 		}
 	}

@@ -23,7 +23,7 @@ func (r *runner) newCourier() *notify.Courier {
 	return notify.NewCourier(notify.Options{
 		About: notify.About{
 			Stack: r.config.Notify.Stack, Namespace: r.config.Spec.Namespace, App: r.config.Spec.App,
-			DashboardURL: r.config.DashboardURL, RunbookURL: r.config.RunbookURL,
+			Rollout: r.config.Notify.Rollout, DashboardURL: r.config.DashboardURL, RunbookURL: r.config.RunbookURL,
 		},
 		Webhooks: r.config.Notify.Webhooks,
 		Sender: notify.Sender{Now: r.guard.options.Now, Key: func(_ context.Context, name string) ([]byte, error) {

@@ -17,10 +17,10 @@ const (
 	leastLost = time.Second
 	// aloneFor is how long one pod's readiness must stay lost when the share of such pods is below lostShare.
 	aloneFor = 3 * time.Minute
+	// reportSlack is how much later than another kubelet one may report what it found at the same time.
+	reportSlack = time.Second
 	// lostShare is the part of the canary's pods that must have lost their readiness, as one of so many.
 	lostShare = 3
-	// defaultPeriod and defaultTimeout are those of a probe that leaves them out, in seconds.
-	defaultPeriod, defaultTimeout = 10, 1
 )
 
 // lost reports whether a pod fails its readiness probe after having been ready.
@@ -29,27 +29,52 @@ func (p Pods) lost(pod *corev1.Pod) bool {
 		podstate.RunsUnready(pod)
 }
 
-// hold is how long a readiness must stay lost before it is judged: a probe period and its timeout. Kubelets probe at
-// times of their own, so that the pods of both tracks notice the same outage up to a period apart, and a kubelet that
-// restarts needs a period to find its pods ready again.
-func (p Pods) hold() time.Duration {
-	hold := leastLost
-	if p.Deployment == nil {
-		return hold
-	}
-	for i := range p.Deployment.Spec.Template.Spec.Containers {
-		if probe := p.Deployment.Spec.Template.Spec.Containers[i].ReadinessProbe; probe != nil {
-			period, timeout := probe.PeriodSeconds, probe.TimeoutSeconds
-			if period <= 0 {
-				period = defaultPeriod
-			}
-			if timeout <= 0 {
-				timeout = defaultTimeout
-			}
-			hold = max(hold, time.Duration(period+timeout)*time.Second)
+// shared counts the stable pods that share the canary's loss: those that are down, and those that have regained their
+// readiness just now. Pods regain it at times of their own, too.
+func (p Pods) shared() (s share) {
+	for _, pod := range p.Stable {
+		if pod.DeletionTimestamp != nil || !p.WasReady[string(pod.UID)] {
+			continue
+		}
+		s.all++
+		since, regained := p.Regained[string(pod.UID)]
+		if p.isDown(pod) || regained && since <= p.hold()+reportSlack {
+			s.bad++
 		}
 	}
-	return hold
+	return s
+}
+
+// isDown reports whether a pod that was ready is not any more, and its containers show it: they fail their probes, or
+// have ended and start again. The containers of a pod whose node has gone silent are ready.
+func (p Pods) isDown(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp == nil && p.WasReady[string(pod.UID)] && !podstate.IsReady(pod) &&
+		slices.ContainsFunc(pod.Status.ContainerStatuses, func(status corev1.ContainerStatus) bool { return !status.Ready })
+}
+
+// isLostFor reports whether a pod's readiness is lost for long enough to be judged. A container that started again
+// after the loss has to start up first.
+func (p Pods) isLostFor(pod *corev1.Pod) bool {
+	hold := p.hold()
+	if p.startsAgain(pod) {
+		hold = aloneFor
+	}
+	return p.LostFor[string(pod.UID)] >= hold
+}
+
+// startsAgain reports whether the service's own container has started again since the pod was ready, or is taken for
+// one that starts: a kubelet that restarts repeats the startup probe of a container that has run all along. Both times
+// are those of the pod's kubelet.
+func (p Pods) startsAgain(pod *corev1.Pod) bool {
+	i := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady })
+	return i >= 0 && slices.ContainsFunc(pod.Status.ContainerStatuses, func(status corev1.ContainerStatus) bool {
+		if !p.isOwn(status.Name) || !podstate.IsUnready(status) {
+			return false
+		}
+		started := status.State.Running.StartedAt.Time
+		return status.Started != nil && !*status.Started || status.RestartCount > 0 &&
+			!started.Add(reportSlack).Before(pod.Status.Conditions[i].LastTransitionTime.Time)
+	})
 }
 
 // losses counts the pods that have lost their readiness among those that were ever ready.
@@ -71,12 +96,11 @@ func (p Pods) losses(pods []*corev1.Pod) (s share, lost []*corev1.Pod) {
 // lost it for long enough: at the end of that time both tracks have noticed a shared outage.
 func (p Pods) readiness() []Finding {
 	canary, lost := p.losses(p.Canary)
-	hold := p.hold()
-	held := slices.DeleteFunc(lost, func(pod *corev1.Pod) bool { return p.LostFor[string(pod.UID)] < hold })
+	held := slices.DeleteFunc(lost, func(pod *corev1.Pod) bool { return !p.isLostFor(pod) })
 	if len(held) == 0 {
 		return nil
 	}
-	stable, _ := p.losses(p.Stable)
+	stable := p.shared()
 	alone := slices.ContainsFunc(held, func(pod *corev1.Pod) bool { return p.LostFor[string(pod.UID)] >= aloneFor })
 	pods := namesOf(held)
 	finding := Finding{
@@ -87,6 +111,9 @@ func (p Pods) readiness() []Finding {
 	case !slices.ContainsFunc(held, p.runsUnready):
 		finding.Action = Review
 		finding.Reason += ", but the release's own container is ready: a sidecar fails"
+	case !slices.ContainsFunc(held, func(pod *corev1.Pod) bool { return !p.sidecarFails(pod) }):
+		finding.Action = Review
+		finding.Reason += ", but so does a sidecar of each of them, which the release may need to answer"
 	case stable.isAsBadAs(canary):
 		finding.Action = Review
 		finding.Reason += fmt.Sprintf(", but also in %d of %d stable pods: %s", stable.bad, stable.all, sharedTrouble)
@@ -157,7 +184,8 @@ func (p Pods) progress() (Finding, bool) {
 		}
 		finding := Finding{Action: Review, Cause: CauseProgress, Subject: p.Deployment.Name,
 			Reason: fmt.Sprintf("deployment %s makes no progress: %.200s", p.Deployment.Name, condition.Message)}
-		canary, stable := notReady(p.Canary), notReady(p.Stable)
+		unready := func(pod *corev1.Pod) bool { return !podstate.IsReady(pod) }
+		canary, stable := countOf(p.Canary, unready), countOf(p.Stable, unready)
 		i := slices.IndexFunc(p.Canary, func(pod *corev1.Pod) bool {
 			return pod.DeletionTimestamp == nil && p.runsUnready(pod)
 		})
@@ -176,17 +204,4 @@ func (p Pods) progress() (Finding, bool) {
 		return finding, true
 	}
 	return Finding{}, false
-}
-
-// notReady counts the pods that are not ready.
-func notReady(pods []*corev1.Pod) share {
-	var s share
-	for _, pod := range pods {
-		if pod.DeletionTimestamp == nil {
-			if s.all++; !podstate.IsReady(pod) {
-				s.bad++
-			}
-		}
-	}
-	return s
 }

@@ -175,10 +175,9 @@ func TestSharedOutagesBlameNobody(t *testing.T) {
 // A pod is judged by its past as well: whether it was ever seen ready.
 func TestTheViewRemembersLossesAndRestarts(t *testing.T) {
 	begin := time.Unix(1000, 0)
-	v := newView()
+	v := newView(Config{})
 	p := pod("c1", restarted(2, "Error"))
 	v.pods.Canary = []*corev1.Pod{p}
-	v.pods.LostFor = map[string]time.Duration{}
 	v.remember(begin)
 	v.listed = true
 	unready(p)

@@ -41,22 +41,22 @@ func (r *record) weight() int {
 	}
 }
 
-// isLatched reports whether the ledger keeps the image out.
-func (r *record) isLatched(image string) bool {
+// isLatched reports whether the ledger keeps pods out that run the image and are made of the identity.
+func (r *record) isLatched(image, identity string) bool {
 	if r.state == nil {
 		return false
 	}
-	_, latched := r.state.Latch(image)
+	_, latched := r.state.LatchOn(image, identity)
 	return latched
 }
 
-// pending reports whether the ledger asks for a rollback: one that was begun and has no outcome yet, or that of a
-// latched image whose Deployment has pods again. It notes since when.
-func (r *record) pending(image string, present bool, now time.Time) bool {
+// pending reports whether the ledger asks for a rollback: one that was begun and has no outcome yet, or that of
+// something latched whose Deployment has pods again. It notes since when.
+func (r *record) pending(image, identity string, present bool, now time.Time) bool {
 	if r.state == nil {
 		return false
 	}
-	if r.state.Unfinished == nil && (!present || !r.isLatched(image)) {
+	if r.state.Unfinished == nil && (!present || !r.isLatched(image, identity)) {
 		r.pendingSince = time.Time{}
 		return false
 	}

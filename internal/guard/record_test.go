@@ -89,7 +89,7 @@ func TestWhatTheLedgerKeepsOut(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := tt.record
-			if got := r.pending(image, tt.present, born); got != tt.want {
+			if got := r.pending(image, "", tt.present, born); got != tt.want {
 				t.Fatalf("pending %v, want %v", got, tt.want)
 			}
 			if !tt.want {
@@ -98,7 +98,7 @@ func TestWhatTheLedgerKeepsOut(t *testing.T) {
 			if got := r.patience(tt.inTraffic); got != tt.patience {
 				t.Errorf("patience %v, want %v", got, tt.patience)
 			}
-			if r.pending(image, tt.present, born.Add(time.Minute)); !r.pendingSince.Equal(born) {
+			if r.pending(image, "", tt.present, born.Add(time.Minute)); !r.pendingSince.Equal(born) {
 				t.Errorf("pending since %v, want %v", r.pendingSince, born)
 			}
 		})

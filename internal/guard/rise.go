@@ -15,6 +15,8 @@ type Rise struct {
 	// bounds, those above the upper one are slow. It is zero when they cannot be counted, and SlowErr says why.
 	Slow    gate.Counts
 	SlowErr error
+	// Held is whether counts are held back until a guessed restart is confirmed.
+	Held bool
 	// Reset is whether the process restarted in between.
 	Reset bool
 	// Odd says what of the page does not count although it should; empty if everything counts.
@@ -62,6 +64,7 @@ func (c *counters) rise() (Rise, error) {
 		return out, nil
 	}
 	risen = c.settled(risen)
+	out.Held = life.Holds()
 	if life.IsStrange() {
 		out.Odd = errStrange.Error()
 		return out, nil
@@ -127,7 +130,7 @@ func (c *counters) store(course gate.Course) {
 	if course == gate.Restarted {
 		for key, known := range c.series {
 			if known.role != ignored && known.seen != c.looks {
-				delete(c.series, key)
+				c.drop(key)
 			}
 		}
 	}
@@ -193,7 +196,7 @@ func (c *counters) oddity() (string, error) {
 	for _, s := range c.samples {
 		switch s.series.role {
 		case odd:
-			why, left = s.series.why, left+s.value
+			why, left = c.why, left+s.value
 		case succeeded, failed, everything:
 			counted, all = true, all+s.value
 		}

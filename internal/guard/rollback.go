@@ -28,7 +28,7 @@ const (
 // by hand.
 func (r *runner) keepOut(ctx context.Context) {
 	image, now := r.view.image(), r.now()
-	if !r.record.pending(image, r.view.isPresent(), now) {
+	if !r.record.pending(image, r.view.identity(), r.view.isPresent(), now) {
 		return
 	}
 	patience := r.record.patience(len(r.view.inTraffic()) > 0)
@@ -43,9 +43,9 @@ func (r *runner) keepOut(ctx context.Context) {
 	case begun != nil:
 		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseLatched, Subject: image, Reason: begun.Reason})
 	default:
-		latch, _ := r.record.state.Latch(image)
+		latch, _ := r.record.state.LatchOn(image, r.view.identity())
 		r.rollBack(ctx, Finding{Action: RollBack, Cause: CauseLatched, Subject: image,
-			Reason: fmt.Sprintf("the image is latched by entry %d: %s", latch.Seq, latch.Reason)})
+			Reason: fmt.Sprintf("the canary is latched by entry %d: %s", latch.Seq, latch.Reason)})
 	}
 }
 
@@ -129,7 +129,7 @@ func (r *runner) mayRepeat(ctx context.Context, attempt attempt, outcome rollbac
 	case <-time.After(pause):
 	}
 	deployment, exists := r.guard.objects.Deployment(attempt.options.Namespace, attempt.options.Deployment)
-	return exists && imageOf(deployment) == attempt.image && (!outcome.Recorded() || !r.isReleased(ctx, attempt.image))
+	return exists && imageOf(deployment) == attempt.image && (!outcome.Recorded() || !r.isReleased(ctx, attempt))
 }
 
 func (r *runner) repeat(ctx context.Context, attempt attempt, before rollback.Outcome) rollback.Outcome {
@@ -139,19 +139,20 @@ func (r *runner) repeat(ctx context.Context, attempt attempt, before rollback.Ou
 	return outcome
 }
 
-// isReleased reports whether the ledger could be read and holds no latch of the image.
-func (r *runner) isReleased(ctx context.Context, image string) bool {
+// isReleased reports whether the ledger could be read and holds no latch of what was rolled back.
+func (r *runner) isReleased(ctx context.Context, attempt attempt) bool {
 	history, err := ledger.Read(ctx, r.store())
 	if err != nil {
 		return false
 	}
-	_, latched := history.State().Latch(image)
+	_, latched := history.State().LatchOn(attempt.image, attempt.recorder.Identity)
 	return !latched
 }
 
 func (r *runner) recorder(image string) rollback.InLedger {
 	return rollback.InLedger{
 		Store: r.store(), Now: r.guard.options.Now, Who: r.guard.who(), Image: image, Release: r.config.Release,
+		Identity: r.view.identity(),
 	}
 }
 

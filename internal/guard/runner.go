@@ -2,19 +2,23 @@ package guard
 
 import (
 	"context"
+	"crypto/ed25519"
+	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/notify"
 	"github.com/vextrus/finance-rollout/internal/quarantine"
+	"github.com/vextrus/finance-rollout/internal/signature"
 )
 
 const (
-	// confirmFor is how long the guard waits for stable's newest counts before it blames a canary.
-	confirmFor = 400 * time.Millisecond
 	// impostorFor is how long a pod must be seen without its ReplicaSet before it counts as an impostor: the watches of
 	// both are not in step.
 	impostorFor = 3 * time.Second
@@ -33,7 +37,9 @@ type runner struct {
 	// version and text are those of the ConfigMap that the configuration was read from.
 	version, text string
 	counted       *Names
-	log           *slog.Logger
+	// scrape reads the pods' pages.
+	scrape *http.Client
+	log    *slog.Logger
 
 	loop
 	results chan scraped
@@ -46,6 +52,7 @@ type runner struct {
 	record    record
 	actions   actions
 	isolation isolation
+	stray     stray
 }
 
 // loop runs functions one after the other.
@@ -85,8 +92,9 @@ func newRunner(g *Guard, source *corev1.ConfigMap, config Config) (*runner, erro
 	}
 	r := &runner{
 		guard: g, config: config, version: source.ResourceVersion, text: source.Data[ConfigKey], counted: counted,
-		log:  g.options.Logger.With("rollout", config.Spec.App, "release", config.Release),
-		loop: newLoop(), results: make(chan scraped, 64), view: newView(), actions: newActions(),
+		scrape: g.scrape(config.TLS),
+		log:    g.options.Logger.With("rollout", config.Spec.App, "release", config.Release),
+		loop:   newLoop(), results: make(chan scraped, 64), view: newView(config), actions: newActions(),
 		isolation: isolation{policy: quarantine.DefaultPolicy()},
 		quiet:     make(chan struct{}),
 	}
@@ -99,13 +107,38 @@ func (r *runner) name() string { return r.config.Spec.App }
 
 func (r *runner) now() time.Time { return r.guard.options.Now() }
 
-func (r *runner) store() ledger.Store {
-	return ledger.InConfigMap{Cluster: r.guard.options.Cluster, Namespace: r.config.Spec.Namespace, Name: r.config.Ledger}
+func (r *runner) store() ledger.Store { return r.guard.store(r.config) }
+
+// store keeps the ledger of a rollout.
+func (g *Guard) store(config Config) ledger.Store {
+	return ledger.InConfigMap{Cluster: g.options.Cluster, Namespace: config.Spec.Namespace, Name: config.Ledger,
+		Record: names.Record(config.Spec.App), Signature: g.signing(config)}
+}
+
+// signing is how the ledger is signed, with the guard's own key.
+func (g *Guard) signing(config Config) ledger.Signing {
+	// What is no key was refused with the configuration.
+	trusted, _ := signature.ParsePublics(config.LedgerKeys)
+	signing := ledger.Signing{Trusted: trusted}
+	if g.options.LedgerKey != nil {
+		signing.Key = func(context.Context) (ed25519.PrivateKey, error) {
+			text, err := g.options.LedgerKey()
+			if err != nil {
+				return nil, err
+			}
+			return signature.ParsePrivate(text)
+		}
+	}
+	return signing
 }
 
 func (r *runner) run(ctx context.Context) {
 	r.log.Info("watching", "dryRun", r.config.DryRun, "interval", r.config.Interval.String())
 	r.guard.metrics.dryRun.WithLabelValues(r.name()).Set(flag(r.config.DryRun))
+	if r.config.DryRun {
+		r.announce(ctx, kube.Warning, names.GuardDisarmed, "the guard only reports: it takes no bad canary out of traffic, "+
+			"and nothing advances")
+	}
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	r.view.sight.restart(r.now())
@@ -126,6 +159,7 @@ func (r *runner) run(ctx context.Context) {
 			r.refresh(ctx)
 			r.tendQuarantine(ctx)
 			r.reportSight(ctx)
+			r.compareConfiguration(ctx)
 			r.checkpoint(ctx)
 			r.concludeWatch(ctx)
 		}
@@ -146,6 +180,22 @@ func (r *runner) refresh(ctx context.Context) {
 	r.keepOut(ctx)
 }
 
+// unreadable reports a ledger that is not to be relied on. Entries read before still count: a latch that was cut off
+// still keeps its image out. A guard that has read none goes by what is left.
+func (r *runner) unreadable(ctx context.Context, left *ledger.Ledger, err error) {
+	cut := errors.Is(err, ledger.ErrCut)
+	r.guard.metrics.ledgerCut.WithLabelValues(r.name()).Set(flag(cut))
+	if cut && r.actions.isNews(names.LedgerCut, r.now()) {
+		r.announce(ctx, kube.Warning, names.LedgerCut, err.Error())
+	}
+	r.failed(ctx, SourceLedger, err)
+	if cut && r.record.state == nil && left != nil {
+		state := left.State()
+		r.record.state = &state
+		r.refresh(ctx)
+	}
+}
+
 // readLedger keeps the record fresh.
 func (r *runner) readLedger(ctx context.Context) {
 	version := r.guard.objects.ConfigMapVersion(r.config.Spec.Namespace, r.config.Ledger)
@@ -163,18 +213,18 @@ func (r *runner) readLedger(ctx context.Context) {
 				err = r.guard.heads.follow(r.config.Spec.Namespace+"/"+r.config.Ledger, history)
 			}
 			if err != nil {
-				// Entries read before still count: a latch that was cut off still keeps its image out.
-				r.failed(ctx, SourceLedger, err)
+				r.unreadable(ctx, history, err)
 				return
 			}
 			r.recovered(ctx, SourceLedger)
+			r.guard.metrics.ledgerCut.WithLabelValues(r.name()).Set(0)
 			state := history.State()
 			r.record.state = &state
 			if rolledBack, open := unwatched(history); open {
 				r.watchOver(ctx, rolledBack)
 			}
 			r.guard.metrics.weight.WithLabelValues(r.name()).Set(float64(state.Weight))
-			r.guard.metrics.latched.WithLabelValues(r.name()).Set(flag(r.record.isLatched(r.view.image())))
+			r.guard.metrics.latched.WithLabelValues(r.name()).Set(flag(r.record.isLatched(r.view.image(), r.view.identity())))
 			r.refresh(ctx)
 		})
 	}()

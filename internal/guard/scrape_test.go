@@ -37,7 +37,7 @@ func TestFetch(t *testing.T) {
 			server := httptest.NewServer(tt.handler)
 			defer server.Close()
 			c := &counters{names: someNames(), fromZero: true}
-			rise, err := fetch(t.Context(), newScrapeClient(), server.URL+"/metrics", c, time.Now)
+			rise, err := fetch(t.Context(), newScrapeClient(nil), server.URL+"/metrics", c, time.Now)
 			if tt.want == "" && (err != nil || rise.Requests != (gate.Counts{N: 9, K: 3})) {
 				t.Errorf("%+v, %v", rise, err)
 			}
@@ -66,7 +66,7 @@ func TestPaceLearnsTheLimitOfAPod(t *testing.T) {
 	}))
 	defer server.Close()
 	p, c := pace{interval: time.Second}, &counters{names: someNames()}
-	client := newScrapeClient()
+	client := newScrapeClient(nil)
 	var refusals []time.Duration
 	for now.Before(start.Add(3 * time.Hour)) {
 		_, err := fetch(t.Context(), client, server.URL, c, func() time.Time { return now })

@@ -71,7 +71,7 @@ func TestTheServiceIsFoundByItsName(t *testing.T) {
 }
 
 func TestTheImageIsTheServices(t *testing.T) {
-	v := newView()
+	v := newView(Config{})
 	v.pods.Deployment = meshed()
 	if got := v.image(); got != "sha256:2222" {
 		t.Errorf("the Deployment runs %s", got)

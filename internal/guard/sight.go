@@ -105,10 +105,11 @@ func (r *runner) reportSight(ctx context.Context) {
 	now := r.now()
 	changed := r.view.checkSight(now)
 	r.reportSources(ctx, now)
+	// Another configuration begins to watch anew, and the series would stay as the one before has left it.
+	r.guard.metrics.blind.WithLabelValues(r.name()).Set(flag(r.view.sight.blind != ""))
 	if !changed {
 		return
 	}
-	r.guard.metrics.blind.WithLabelValues(r.name()).Set(flag(r.view.sight.blind != ""))
 	if r.view.sight.blind != "" {
 		r.log.ErrorContext(ctx, "blind: the canary stays in traffic", "reason", r.view.sight.blind)
 		note := r.view.sight.blind + "; the canary stays in traffic"
@@ -156,7 +157,7 @@ type byPrometheus struct {
 // askCanary asks Prometheus for the canary.
 func askCanary(ctx context.Context, asker gate.Asker, config Config, now time.Time) (byPrometheus, error) {
 	metrics := config.Spec.Series(names.Canary, config.Release)
-	selector, err := promql.Selector(metrics.RequestsTotal, metrics.Selector)
+	selector, err := metrics.SelectAll(metrics.RequestsTotal)
 	if err != nil {
 		return byPrometheus{}, err
 	}

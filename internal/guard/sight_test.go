@@ -197,3 +197,18 @@ func TestStablesPagesAreNoSightOfTheCanary(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A guard that was blind under one configuration and sees under the next one said so for ever: the series was written
+// when the sight changed, and a new configuration begins with sight.
+func TestAnotherConfigurationClearsTheSeries(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 3, 1)
+	w.record(reached())
+	guard, registry := w.guarded()
+	guard.metrics.blind.WithLabelValues("finance").Set(1)
+	w.eventually("the series of a guard that sees", func() bool {
+		return testutil.GatherAndCompare(registry, strings.NewReader("# HELP rollout_guard_blind 1 while the guard does "+
+			"not see a canary in traffic, or a pod takes its requests unwatched.\n# TYPE rollout_guard_blind gauge\n"+
+			"rollout_guard_blind{rollout=\"finance\"} 0\n"), "rollout_guard_blind") == nil
+	})
+}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vextrus/finance-rollout/internal/guard/blame"
 )
 
 // One cause may keep stable from answering and make the canary fail.
@@ -20,7 +22,7 @@ func TestACanaryIsNotBlamedWithoutAWordFromStable(t *testing.T) {
 		defer w.mu.Unlock()
 		return slices.ContainsFunc(w.events, func(e string) bool { return strings.Contains(e, "no stable pod has answered") })
 	})
-	w.skew.Store(int64(silentLimit)) // a third of the requests fail: not far worse
+	w.skew.Store(int64(blame.SilentLimit)) // a third of the requests fail: not far worse
 	time.Sleep(time.Second)
 	if w.out() || w.kinds() != "shift-reached" {
 		t.Errorf("the ledger holds %s", w.kinds())
@@ -42,6 +44,6 @@ func TestACanaryThatServesNothingButErrorsIsBlamedInTheEnd(t *testing.T) {
 	if w.kinds() != "shift-reached" {
 		t.Errorf("the ledger holds %s", w.kinds())
 	}
-	w.skew.Store(int64(silentLimit))
+	w.skew.Store(int64(blame.SilentLimit))
 	w.eventually("rolled back", w.out)
 }

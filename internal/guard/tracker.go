@@ -19,17 +19,16 @@ const (
 // tracker holds the evidence on one canary: all counts since it began to take requests or its weight last changed. It
 // is not safe for concurrent use.
 type tracker struct {
-	latency gate.Criterion
-	errors  *gate.Watch
-	slow    *gate.Detector
+	errorRate, latency gate.Criterion
+	errors, slow       *gate.Detector
 	// proven is the evidence that no burst gives; nil where the fast evidence convicts.
-	proven *gate.Watch
+	proven *gate.Detector
 
 	began time.Time
 	last  time.Time
-	// pending are the counts of the stable track since the canary's last ones.
-	pending, pendingSlow gate.Counts
-	recent               []point
+	// pendingSlow are the slow requests of the stable track since the canary's last ones.
+	pendingSlow gate.Counts
+	recent      []point
 	// newest are the canary's counts of the last newestFor.
 	newest []counted
 }
@@ -48,37 +47,29 @@ type point struct {
 
 func newTracker(errorRate, latency gate.Criterion, now time.Time) *tracker {
 	return &tracker{
-		latency: latency, began: now, last: now,
-		errors: gate.NewWatch(errorRate), slow: gate.NewDetector(latency.Rollback),
+		errorRate: errorRate, latency: latency, began: now, last: now,
+		errors: gate.NewDetector(errorRate.Rollback), slow: gate.NewDetector(latency.Rollback),
 	}
 }
 
 // stable adds counts of the stable track.
 func (t *tracker) stable(now time.Time, rise Rise) {
-	t.pending = t.pending.Plus(rise.Requests)
 	t.pendingSlow = t.pendingSlow.Plus(rise.Slow)
 	at := t.point(now)
 	at.stable = at.stable.Plus(rise.Requests)
 }
 
-// canary adds counts of the canary, together with those of the stable track since the last call.
+// canary adds counts of the canary, together with those of the stable track since the last call. The errors of both go
+// to the court.
 func (t *tracker) canary(now time.Time, rise Rise) error {
 	elapsed := max(now.Sub(t.last), 0)
 	t.last = now
-	stable, stableSlow := t.pending, t.pendingSlow
-	t.pending, t.pendingSlow = gate.Counts{}, gate.Counts{}
+	stableSlow := t.pendingSlow
+	t.pendingSlow = gate.Counts{}
 	at := t.point(now)
 	at.canary = at.canary.Plus(rise.Requests)
 	t.newest = append(slices.DeleteFunc(t.newest, func(c counted) bool { return now.Sub(c.at) > newestFor }),
 		counted{now, rise.Requests})
-	if err := t.errors.Observe(elapsed, rise.Requests, stable); err != nil {
-		return err
-	}
-	if t.proven != nil {
-		if err := t.proven.Observe(elapsed, rise.Requests, stable); err != nil {
-			return err
-		}
-	}
 	return t.slow.Observe(elapsed, rise.Slow, stableSlow)
 }
 
@@ -93,16 +84,8 @@ func (t *tracker) point(now time.Time) *point {
 	return &t.recent[len(t.recent)-1]
 }
 
-// look gives the verdict on the errors.
-func (t *tracker) look(now time.Time) gate.Detection { return t.errors.Look(now) }
-
-// convicts gives the verdict of the burst-robust evidence; a verdict is inconclusive where there is none.
-func (t *tracker) convicts(now time.Time) gate.Detection {
-	if t.proven == nil {
-		return gate.Detection{Result: gate.Result{Verdict: gate.Inconclusive}}
-	}
-	return t.proven.Look(now)
-}
+// look gives the evidence on the errors, which the court has to weigh against stable's.
+func (t *tracker) look() gate.Detection { return t.errorRate.Detect(t.errors) }
 
 // canarySince are the counts of the canary since a time, up to bins before now.
 func (t *tracker) canarySince(since time.Time) gate.Counts {
@@ -119,7 +102,12 @@ func (t *tracker) canarySince(since time.Time) gate.Counts {
 func (t *tracker) isWarm() bool { return t.errors.LogEvidence() > 0 }
 
 // slowness gives the verdict on the latency; a fail asks a person to look.
-func (t *tracker) slowness() gate.Detection { return t.latency.Detect(t.slow) }
+func (t *tracker) slowness() gate.Detection {
+	if t.latency.Limit == 0 {
+		return gate.Detection{Result: gate.Result{Verdict: gate.Inconclusive}}
+	}
+	return t.latency.Detect(t.slow)
+}
 
 // hasCounted reports whether any request of the canary was counted.
 func (t *tracker) hasCounted() bool {

@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/vextrus/finance-rollout/internal/guard/blame"
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/names"
 )
@@ -25,8 +26,8 @@ type view struct {
 	young map[string]bool
 	// listed is whether the pods were listed before: the pods of the first list are not young.
 	listed bool
-	// lostSince is when a pod's readiness was seen to be lost, by UID.
-	lostSince map[string]time.Time
+	// lostSince is when a pod's readiness was seen to be lost, and regainedAt when it was seen to be back, by UID.
+	lostSince, regainedAt map[string]time.Time
 
 	// targets are the pods that are scraped, by UID.
 	targets map[string]*target
@@ -35,20 +36,16 @@ type view struct {
 	subject subject
 	// kept is the evidence that outlasts a quarantine; nil without any.
 	kept *kept
-	// confirm is the verdict that waits for stable's newest counts; nil without one.
-	confirm *confirmation
-
-	// words are the times until which the last answer of a stable pod holds, by UID, silentSince is when stable was missed
-	// first since its last answer; zero while it answers.
-	words       map[string]time.Time
-	silentSince time.Time
+	// court compares the canary's errors with stable's.
+	court *blame.Court
 
 	sight sight
 }
 
 // subject is the canary that evidence is about.
 type subject struct {
-	image string
+	// image and identity are those of the canary's Deployment; the identity is empty where it has none.
+	image, identity string
 	// weight is in percent, unknownWeight until the ledger was read.
 	weight int
 }
@@ -57,16 +54,20 @@ const unknownWeight = -1
 
 func (s subject) String() string { return fmt.Sprintf("%s at %d %%", s.image, s.weight) }
 
-func newView() view {
+func newView(config Config) view {
 	return view{pods: Pods{WasReady: map[string]bool{}, Restarts: map[string]int32{}}, young: map[string]bool{},
-		lostSince: map[string]time.Time{}, targets: map[string]*target{}, words: map[string]time.Time{}, sight: newSight()}
+		lostSince: map[string]time.Time{}, regainedAt: map[string]time.Time{},
+		targets: map[string]*target{}, court: blame.NewCourt(config.errorRate()), sight: newSight()}
 }
 
 // update sorts the pods by the Deployment that owns them.
 func (v *view) update(objects Objects, config Config, now time.Time) {
-	pods := Pods{WasReady: v.pods.WasReady, Restarts: v.pods.Restarts, LostFor: map[string]time.Duration{}}
+	pods := Pods{WasReady: v.pods.WasReady, Restarts: v.pods.Restarts}
 	if deployment, exists := objects.Deployment(config.Spec.Namespace, config.canaryDeployment()); exists {
 		pods.Deployment = deployment
+	}
+	if deployment, exists := objects.Deployment(config.Spec.Namespace, config.stableDeployment()); exists {
+		pods.StableDeployment = deployment
 	}
 	impostors := map[string]time.Time{}
 	for _, pod := range objects.Pods(config.canaryLabels()) {
@@ -93,6 +94,7 @@ func (v *view) update(objects Objects, config Config, now time.Time) {
 // remember notes which pods are young, which have been ready, since when their readiness is lost and how often their
 // containers had restarted when they were first seen, and forgets those that are gone.
 func (v *view) remember(now time.Time) {
+	v.pods.LostFor, v.pods.Regained = map[string]time.Duration{}, map[string]time.Duration{}
 	present := map[string]bool{}
 	for _, pods := range [][]*corev1.Pod{v.pods.Canary, v.pods.Stable} {
 		for _, pod := range pods {
@@ -115,51 +117,70 @@ func (v *view) remember(now time.Time) {
 	gone := func(uid string, _ bool) bool { return !present[uid] }
 	maps.DeleteFunc(v.pods.WasReady, gone)
 	maps.DeleteFunc(v.young, gone)
-	maps.DeleteFunc(v.lostSince, func(uid string, _ time.Time) bool { return !present[uid] })
+	for _, times := range []map[string]time.Time{v.lostSince, v.regainedAt} {
+		maps.DeleteFunc(times, func(uid string, _ time.Time) bool { return !present[uid] })
+	}
 	maps.DeleteFunc(v.pods.Restarts, func(key string, _ int32) bool {
 		uid, _, _ := strings.Cut(key, "/")
 		return !present[uid]
 	})
 }
 
-// noteLoss notes since when a pod's readiness is lost.
+// noteLoss notes since when a pod's readiness is lost, or since when it is back.
 func (v *view) noteLoss(pod *corev1.Pod, now time.Time) {
 	uid := string(pod.UID)
 	if !v.pods.lost(pod) {
+		if !v.lostSince[uid].IsZero() && podstate.IsReady(pod) {
+			v.regainedAt[uid] = now
+		}
 		delete(v.lostSince, uid)
+		if at, regained := v.regainedAt[uid]; regained {
+			v.pods.Regained[uid] = now.Sub(at)
+		}
 		return
 	}
+	delete(v.regainedAt, uid)
 	if v.lostSince[uid].IsZero() {
 		v.lostSince[uid] = now
 	}
 	v.pods.LostFor[uid] = now.Sub(v.lostSince[uid])
 }
 
-// follow begins new evidence when the image or the weight of the canary changes, and drops the evidence when no canary
-// takes requests. It reports whether evidence began.
+// follow begins new evidence when the image, the identity or the weight of the canary changes, and drops the evidence
+// when no canary takes requests. It reports whether evidence began.
 func (v *view) follow(config Config, weight int, now time.Time) bool {
 	if len(v.inTraffic()) == 0 {
 		v.keep(now)
-		v.subject, v.tracker, v.confirm = subject{}, nil, nil
+		v.subject, v.tracker = subject{}, nil
+		v.court.End()
 		v.sight.restart(now)
 		return false
 	}
 	before := v.subject
-	v.subject = subject{image: v.image(), weight: weight}
+	v.subject = subject{image: v.image(), identity: v.identity(), weight: weight}
 	// The first reading of the ledger gives the weight that the canary had all along.
 	sameWeight := before.weight == weight || before.weight == unknownWeight
-	if v.tracker != nil && v.subject.image == before.image && sameWeight {
+	if v.tracker != nil && v.subject.image == before.image && v.subject.identity == before.identity && sameWeight {
 		return false
 	}
-	v.tracker, v.confirm = newTracker(config.errorRate(), config.latency(), now), nil
+	v.tracker = newTracker(config.errorRate(), config.latency(), now)
 	if config.Quarantine {
 		v.tracker.proven = v.proven(config.errorRate(), now)
 	}
+	v.court.Begin(now, v.tracker.errors, v.tracker.proven)
 	return true
 }
 
 // image is the digest that the canary's Deployment runs; empty when it has none.
 func (v *view) image() string { return imageOf(v.pods.Deployment) }
+
+// identity is the short form of what the canary's Deployment makes its pods of; empty where it does not say.
+func (v *view) identity() string {
+	if v.pods.Deployment == nil {
+		return ""
+	}
+	return v.pods.Deployment.Spec.Template.Annotations[names.Identity]
+}
 
 // isPresent reports whether the canary's Deployment asks for pods.
 func (v *view) isPresent() bool {
@@ -182,8 +203,8 @@ func (v *view) inTraffic() []*corev1.Pod {
 func (v *view) podImage(pod *corev1.Pod) string {
 	name := ""
 	if v.pods.Deployment != nil {
-		if own := serviceOf(v.pods.Deployment); own != nil {
-			name = own.Name
+		if service := serviceOf(v.pods.Deployment); service != nil {
+			name = service.Name
 		}
 	}
 	for _, container := range pod.Spec.Containers {
@@ -200,7 +221,8 @@ func (v *view) toScrape(watchesStable bool) map[*corev1.Pod]string {
 	pods := map[*corev1.Pod]string{}
 	image := v.image()
 	for _, pod := range v.inTraffic() {
-		if v.podImage(pod) == image && canBeScraped(pod) {
+		// While one configuration replaces another, the errors of the pods that leave are none of those that come.
+		if v.podImage(pod) == image && pod.Annotations[names.Identity] == v.identity() && canBeScraped(pod) {
 			pods[pod] = names.Canary
 		}
 	}
@@ -231,41 +253,11 @@ func (v *view) outgrow() {
 	}
 }
 
-// heard notes an answer of a stable pod. It holds until the second next one is due where the pod limits its
-// scrapes, and for no time where it can be asked.
-func (v *view) heard(uid string, result scraped) {
-	v.silentSince = time.Time{}
-	if result.target.isSlow() {
-		v.words[uid] = result.at.Add(2 * result.interval)
-	}
-}
-
-// hasWord reports whether the last answer of a stable pod that cannot be asked still holds.
-func (v *view) hasWord(now time.Time) bool {
-	for _, until := range v.words {
-		if now.Before(until) {
-			return true
-		}
-	}
-	return false
-}
-
-// silence is how long stable has been missed; it begins with the first call since its last answer.
-func (v *view) silence(now time.Time) time.Duration {
-	if v.silentSince.IsZero() {
-		v.silentSince = now
-	}
-	return now.Sub(v.silentSince)
-}
-
 // drop stops scraping a pod.
 func (v *view) drop(uid string) {
 	v.targets[uid].stop()
 	delete(v.targets, uid)
-	delete(v.words, uid)
-	if v.confirm != nil {
-		delete(v.confirm.waiting, uid)
-	}
+	v.court.Leave(uid)
 }
 
 // imageOf is the digest of a Deployment's image; empty when it has none.
@@ -273,8 +265,8 @@ func imageOf(deployment *appsv1.Deployment) string {
 	if deployment == nil {
 		return ""
 	}
-	if own := serviceOf(deployment); own != nil {
-		return digestOf(own.Image)
+	if service := serviceOf(deployment); service != nil {
+		return digestOf(service.Image)
 	}
 	return ""
 }

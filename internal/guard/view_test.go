@@ -19,7 +19,7 @@ func viewed(t *testing.T) (*view, *world, Config) {
 	}
 	config := Config{Release: "v2", ErrorRate: 0.01, SlowShare: 0.05, Latency: 500e6, Alpha: DefaultAlpha}
 	config.Spec.Namespace, config.Spec.App, config.Spec.Metrics = space, "finance", gate.DefaultMetrics()
-	v := newView()
+	v := newView(Config{})
 	v.update(w, config, born)
 	v.listed = true
 	return &v, w, config
@@ -38,6 +38,9 @@ func TestEvidenceBeginsAnewForAnotherCanary(t *testing.T) {
 		{"the ledger is read", nil, 10, false},
 		{"nothing changes", nil, 10, false},
 		{"another weight", nil, 30, true},
+		{"another configuration", func() {
+			v.pods.Deployment.Spec.Template.Annotations = map[string]string{names.Identity: "b"}
+		}, 30, true},
 		{"another image", func() { v.pods.Deployment.Spec.Template.Spec.Containers[0].Image = "finance@sha256:2222" },
 			30, true},
 	} {
@@ -111,6 +114,9 @@ func TestWhichPodsAreScraped(t *testing.T) {
 			watches: true, stable: 2},
 		{name: "a canary pod of another image", change: canary(func(p *corev1.Pod) {
 			p.Spec.Containers[1].Image = "finance@sha256:2222"
+		})},
+		{name: "a canary pod of another configuration", change: canary(func(p *corev1.Pod) {
+			p.Annotations = map[string]string{names.Identity: "another"}
 		})},
 		{name: "a canary pod without an address", change: canary(func(p *corev1.Pod) { p.Status.PodIP = "" })},
 		{name: "a canary pod that does not run", change: canary(func(p *corev1.Pod) { p.Status.Phase = corev1.PodPending })},

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,6 +52,8 @@ type world struct {
 	narrow bool
 	// away makes every write fail, as an API server does that cannot be reached.
 	away bool
+	// unlabelled is why no pod can be labelled; nil where all can.
+	unlabelled error
 	// refusals are how often a Deployment is not scaled, and kept how often evidence was saved.
 	refusals map[string]int
 	kept     int
@@ -59,10 +62,20 @@ type world struct {
 	skew atomic.Int64
 	// late is a watch of ReplicaSets that has reported none yet.
 	late atomic.Bool
-	// silent are stable pods whose metrics fail.
-	silent atomic.Bool
+	// startedFor are the configurations that a guard goes by; empty for all.
+	startedFor []string
+	// made is the identity of the canary's pods; empty for one that they do not say.
+	made string
+	// head is the ledger's in the release record; empty for none.
+	head string
+	// silent are stable pods whose metrics fail, masked ones that answer with a page of something else.
+	silent, masked atomic.Bool
+	// memory holds the pods' metrics by their addresses where no network is used; nil where it is.
+	memory map[string]http.Handler
 	// key gives the keys of webhooks; nil for a guard that holds none.
 	key func(string) (string, error)
+	// ledgerKey gives the guard's key of the ledger; nil for a guard without one.
+	ledgerKey func() (string, error)
 }
 
 // now is the guard's clock, whose differences are those of the time on the wall.
@@ -73,8 +86,14 @@ type service struct{ good, bad int }
 
 func newWorld(t *testing.T, stable, canary int) *world {
 	t.Helper()
+	return newWorldIn(t, nil, stable, canary)
+}
+
+// newWorldIn makes a world without a network when memory is given.
+func newWorldIn(t *testing.T, memory map[string]http.Handler, stable, canary int) *world {
+	t.Helper()
 	w := &world{
-		t: t, pods: map[string]*corev1.Pod{}, service: map[string]*service{},
+		t: t, memory: memory, pods: map[string]*corev1.Pod{}, service: map[string]*service{},
 		scaled:  map[string]int{"finance-stable": stable, "finance-v2": canary},
 		configs: map[string]map[string]string{}, changed: func() {},
 	}
@@ -91,28 +110,20 @@ func newWorld(t *testing.T, stable, canary int) *world {
 func (w *world) add(name, track string) {
 	w.t.Helper()
 	address := fmt.Sprintf("127.0.1.%d", len(w.pods)+1)
-	listener, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(w.port)))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.port = listener.Addr().(*net.TCPAddr).Port
 	counts := &service{}
-	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(answer http.ResponseWriter,
-		_ *http.Request) {
+	w.listen(address, http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
 		if track == names.Stable && w.silent.Load() {
 			http.Error(answer, "no connection of the pool is free", http.StatusServiceUnavailable)
 			return
 		}
 		w.mu.Lock()
 		text := exposed(counts.good, counts.bad, counts.good+counts.bad, counts.good+counts.bad)
-		if w.login && track == names.Canary {
+		if w.login && track == names.Canary || w.masked.Load() && track == names.Stable {
 			text = "<!doctype html>\n<title>Sign in</title>\n"
 		}
 		w.mu.Unlock()
 		_, _ = io.WriteString(answer, text)
-	})}
-	go func() { _ = server.Serve(listener) }()
-	w.t.Cleanup(func() { _ = server.Close() })
+	}))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	version := map[string]string{names.Stable: "stable", names.Canary: "v2"}[track]
@@ -124,7 +135,36 @@ func (w *world) add(name, track string) {
 		p.Spec.Containers = []corev1.Container{{Name: "sidecar", Image: "proxy@sha256:5555"},
 			{Name: "app", Image: "finance@" + image}}
 		p.Status.PodIP = address
+		if track == names.Canary && w.made != "" {
+			p.Annotations = map[string]string{names.Identity: w.made}
+		}
 	})
+}
+
+// listen lets a pod serve its metrics.
+func (w *world) listen(address string, metrics http.Handler) {
+	w.t.Helper()
+	if w.memory != nil {
+		w.port = 80
+		w.memory[address] = metrics
+		return
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(w.port)))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.port = listener.Addr().(*net.TCPAddr).Port
+	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: metrics}
+	go func() { _ = server.Serve(listener) }()
+	w.t.Cleanup(func() { _ = server.Close() })
+}
+
+// RoundTrip answers a scrape without a network.
+func (w *world) RoundTrip(request *http.Request) (*http.Response, error) {
+	time.Sleep(2 * time.Millisecond)
+	recorder := httptest.NewRecorder()
+	w.memory[request.URL.Hostname()].ServeHTTP(recorder, request)
+	return recorder.Result(), nil
 }
 
 // serve counts requests at every pod that takes traffic.
@@ -168,11 +208,14 @@ func (w *world) guarded(change ...func(*Config)) (*Guard, *prometheus.Registry) 
 		Identity: "one", Cluster: w, Registry: registry, Logger: slog.New(slog.DiscardHandler), Now: w.now,
 		Watch: func(_ context.Context, changed func()) (Objects, error) { w.changed = changed; return w, nil },
 		Lead:  func(ctx context.Context, lead func(context.Context), _ func(string)) error { lead(ctx); return nil },
-		Key:   w.key,
+		Key:   w.key, Configurations: w.startedFor, LedgerKey: w.ledgerKey,
 		Reach: func(string, string) (*http.Client, string, error) {
 			return nil, "", errors.New("no server in this test")
 		},
 	})
+	if w.memory != nil {
+		g.scrape = func(*ScrapeTLS) *http.Client { return &http.Client{Timeout: scrapeTimeout, Transport: w} }
+	}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- g.Run(ctx) }()

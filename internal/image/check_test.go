@@ -10,9 +10,9 @@ import (
 
 func TestCheckAsksForDigestsToo(t *testing.T) {
 	host := newRegistry(t, open)
-	made := image(t, "one", v1.Platform{OS: "linux", Architecture: "amd64"})
-	push(t, host+"/team/app:1", made)
-	want := digestOf(t, made)
+	built := image(t, "one", v1.Platform{OS: "linux", Architecture: "amd64"})
+	push(t, host+"/team/app:1", built)
+	want := digestOf(t, built)
 	for _, reference := range []string{host + "/team/app:1", host + "/team/app@" + want, host + "/team/app:whatever@" +
 		want} {
 		if got, err := Check(t.Context(), reference, Options{}); err != nil || got != want {

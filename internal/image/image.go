@@ -94,6 +94,11 @@ func parse(reference string) (Ref, name.Tag, error) {
 	if colon := strings.LastIndex(base, ":"); colon > strings.LastIndex(base, "/") {
 		repository, tag = base[:colon], base[colon+1:]
 	}
+	if hasDigest && !strings.HasPrefix(digest, "sha256:") {
+		// The same image has another digest by each algorithm, and a latch is for one of them.
+		return Ref{}, name.Tag{}, fmt.Errorf("image reference %q is malformed: its digest is not by sha256: give "+
+			"name:tag or name@sha256:digest", reference)
+	}
 	if hasDigest {
 		return Ref{Name: repository, Tag: tag, Digest: digest}, name.Tag{}, nil
 	}

@@ -45,13 +45,13 @@ func open(http.ResponseWriter, *http.Request) bool { return false }
 // image makes an image that differs by its label.
 func image(t *testing.T, label string, platform v1.Platform) v1.Image {
 	t.Helper()
-	made, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
+	built, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
 		OS: platform.OS, Architecture: platform.Architecture, Config: v1.Config{Labels: map[string]string{"label": label}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return made
+	return built
 }
 
 func digestOf(t *testing.T, of interface{ Digest() (v1.Hash, error) }) string {
@@ -131,6 +131,13 @@ func TestResolveRefuses(t *testing.T) {
 		{"UPPER/Case:1", Options{}, []string{`"UPPER/Case:1" is malformed`, "name:tag"}},
 		{"a/b:", Options{}, []string{`"a/b:"`}},
 		{"a/b@sha256:12", Options{}, []string{`"a/b@sha256:12" is malformed`}},
+		// A digest in another spelling is no other image: the latch of the one would not keep the other out.
+		{"a/b@" + strings.ToUpper(someDigest), Options{}, []string{"is malformed"}},
+		{"a/b@sha256:" + strings.ToUpper(strings.TrimPrefix(someDigest, "sha256:")), Options{}, []string{"is malformed"}},
+		{"a/b@sha512:" + strings.Repeat("ab", 64), Options{}, []string{"is malformed"}},
+		{"a/b@" + someDigest + "@" + someDigest, Options{}, []string{"is malformed"}},
+		{"a/b@" + someDigest + " ", Options{}, []string{"is malformed"}},
+		{"a/b@" + someDigest + "00", Options{}, []string{"is malformed"}},
 		{"a b:1", Options{}, []string{`"a b:1" is malformed`}},
 		{"vextrus/finance", Options{}, []string{"neither tag nor digest", "vextrus/finance:1.2.3", "not even latest"}},
 		{"localhost:5000/finance", Options{}, []string{"neither tag nor digest"}},

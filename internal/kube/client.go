@@ -208,7 +208,7 @@ func lateCause(ctx context.Context) error {
 func (c *Client) Version(ctx context.Context) (string, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	found, err := abandonable(ctx, func() (string, error) {
+	version, err := abandonable(ctx, func() (string, error) {
 		info, err := c.clientset.Discovery().ServerVersion()
 		if err != nil {
 			return "", err
@@ -218,5 +218,5 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask for the version of %s: %w", c.Server(), err)
 	}
-	return found, nil
+	return version, nil
 }

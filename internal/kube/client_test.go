@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 
 	"github.com/vextrus/finance-rollout/internal/testkit"
@@ -178,5 +181,29 @@ func TestTheClientsHaveRateLimitsOfTheirOwn(t *testing.T) {
 	urgent := client.urgent().CoordinationV1().RESTClient().GetRateLimiter()
 	if usual.QPS() != mostQPS || urgent.QPS() != mostQPS || usual == urgent {
 		t.Errorf("limits of %v and %v calls a second, the same: %v", usual.QPS(), urgent.QPS(), usual == urgent)
+	}
+}
+
+// A canary leaves traffic by calls that wait behind none of the others.
+func TestACanaryLeavesByTheUrgentClient(t *testing.T) {
+	canary := map[string]string{"track": "canary"}
+	usual, urgent := fake.NewClientset(), fake.NewClientset(newPod("a", true, canary), newSlice("one", "a"),
+		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "finance", Namespace: "shop"}})
+	client := &Client{clientset: usual, priority: urgent}
+	if labelled, err := client.LabelPods(t.Context(), "shop", canary, "traffic", "isolated"); err != nil ||
+		len(labelled) != 1 {
+		t.Errorf("labelled %v, %v", labelled, err)
+	}
+	if endpoints, err := client.Endpoints(t.Context(), "shop", "finance"); err != nil || len(endpoints) != 1 {
+		t.Errorf("endpoints %v, %v", endpoints, err)
+	}
+	if ended, err := client.EndPods(t.Context(), "shop", canary, time.Second); err != nil || ended != 1 {
+		t.Errorf("ended %d, %v", ended, err)
+	}
+	if err := client.Scale(t.Context(), "shop", "finance", 3); err != nil {
+		t.Error(err)
+	}
+	for _, action := range usual.Actions() {
+		t.Errorf("by the usual client: %s %s", action.GetVerb(), action.GetResource().Resource)
 	}
 }

@@ -98,7 +98,7 @@ func pushServer(t *testing.T) string {
 // newNamespace makes a namespace that goes with the test.
 func newNamespace(t *testing.T, client *Client) string {
 	t.Helper()
-	made, err := client.clientset.CoreV1().Namespaces().Create(t.Context(),
+	created, err := client.clientset.CoreV1().Namespaces().Create(t.Context(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			GenerateName: "e2e-kube-", Annotations: map[string]string{"example.com/owner": "e2e"},
 		}}, metav1.CreateOptions{})
@@ -107,12 +107,12 @@ func newNamespace(t *testing.T, client *Client) string {
 	}
 	t.Cleanup(func() {
 		now := int64(0)
-		if err := client.clientset.CoreV1().Namespaces().Delete(context.Background(), made.Name,
+		if err := client.clientset.CoreV1().Namespaces().Delete(context.Background(), created.Name,
 			metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
 			t.Error(err)
 		}
 	})
-	return made.Name
+	return created.Name
 }
 
 func deploy(t *testing.T, client *Client, namespace, name, image string, replicas int32, env ...corev1.EnvVar) {

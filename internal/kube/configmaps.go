@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 )
 
@@ -31,6 +33,36 @@ func (c *Client) ConfigMap(ctx context.Context, namespace, name string) (data ma
 		return nil, "", fmt.Errorf("get configmap %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
 	}
 	return config.Data, config.ResourceVersion, nil
+}
+
+// ConfigMapAnnotation gives an annotation of a ConfigMap; empty when it or the ConfigMap does not exist.
+func (c *Client) ConfigMapAnnotation(ctx context.Context, namespace, name, key string) (string, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	config, err := c.clientset.CoreV1().ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("get configmap %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
+	}
+	return config.Annotations[key], nil
+}
+
+// AnnotateConfigMap sets an annotation of a ConfigMap that exists; without one it does nothing.
+func (c *Client) AnnotateConfigMap(ctx context.Context, namespace, name, key, value string) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{key: value}}})
+	if err != nil {
+		return fmt.Errorf("encode annotation %s: %w", key, err)
+	}
+	_, err = c.clientset.CoreV1().ConfigMaps(namespace).Patch(ctx, name, types.MergePatchType, patch,
+		metav1.PatchOptions{FieldManager: fieldManager})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("annotate configmap %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
+	}
+	return nil
 }
 
 // DeleteConfigMap deletes a ConfigMap; what does not exist is deleted.

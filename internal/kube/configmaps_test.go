@@ -31,6 +31,31 @@ func TestConfigMapIsSwappedAndNotOverwritten(t *testing.T) {
 	}
 }
 
+// An annotation changes nothing else, and makes no ConfigMap.
+func TestAConfigMapIsAnnotated(t *testing.T) {
+	client := &Client{clientset: fake.NewClientset()}
+	ctx := t.Context()
+	if err := client.AnnotateConfigMap(ctx, "shop", "record", "head", "1"); err != nil {
+		t.Errorf("what does not exist: %v", err)
+	}
+	if text, err := client.ConfigMapAnnotation(ctx, "shop", "record", "head"); err != nil || text != "" {
+		t.Errorf("what does not exist: %q, %v", text, err)
+	}
+	if err := client.SwapConfigMap(ctx, "shop", "record", map[string]string{"weight": "10"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"1", "2"} {
+		if err := client.AnnotateConfigMap(ctx, "shop", "record", "head", value); err != nil {
+			t.Fatal(err)
+		}
+		text, err := client.ConfigMapAnnotation(ctx, "shop", "record", "head")
+		data, _, _ := client.ConfigMap(ctx, "shop", "record")
+		if err != nil || text != value || data["weight"] != "10" {
+			t.Errorf("%q, %v, %v", text, data, err)
+		}
+	}
+}
+
 // The guard watches the ConfigMaps with a ledger's purpose: a cursor must not wake it.
 func TestCursorsHaveAPurposeOfTheirOwn(t *testing.T) {
 	client := &Client{clientset: fake.NewClientset()}
@@ -40,9 +65,9 @@ func TestCursorsHaveAPurposeOfTheirOwn(t *testing.T) {
 		if err := swap(t.Context(), "shop", name, map[string]string{"a": "1"}, ""); err != nil {
 			t.Fatal(err)
 		}
-		made, err := client.clientset.CoreV1().ConfigMaps("shop").Get(t.Context(), name, metav1.GetOptions{})
-		if err != nil || made.Labels["finance-rollout/purpose"] != name {
-			t.Errorf("%s: %v, %v", name, made.Labels, err)
+		created, err := client.clientset.CoreV1().ConfigMaps("shop").Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil || created.Labels["finance-rollout/purpose"] != name {
+			t.Errorf("%s: %v, %v", name, created.Labels, err)
 		}
 	}
 	if err := client.SwapCursors(t.Context(), "shop", "notified", nil, ""); !errors.Is(err, ErrConflict) {
@@ -80,9 +105,9 @@ func TestEvidenceTheNewestFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	found, err := client.Evidence(t.Context(), "shop", "finance")
-	if err != nil || len(found) != 2 || found[0].Name != "finance-evidence-20260302-100000" ||
-		string(found[0].Archive) != found[0].Name {
-		t.Errorf("found %v: %v", found, err)
+	evidence, err := client.Evidence(t.Context(), "shop", "finance")
+	if err != nil || len(evidence) != 2 || evidence[0].Name != "finance-evidence-20260302-100000" ||
+		string(evidence[0].Archive) != evidence[0].Name {
+		t.Errorf("found %v: %v", evidence, err)
 	}
 }

@@ -132,7 +132,7 @@ func (c *Client) Scale(ctx context.Context, namespace, deployment string, replic
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
-	_, err := c.clientset.AppsV1().Deployments(namespace).Patch(ctx, deployment, types.MergePatchType, patch,
+	_, err := c.urgent().AppsV1().Deployments(namespace).Patch(ctx, deployment, types.MergePatchType, patch,
 		metav1.PatchOptions{FieldManager: fieldManager}, "scale")
 	if apierrors.IsNotFound(err) && replicas == 0 {
 		return nil

@@ -15,9 +15,9 @@ import (
 
 func TestDeployments(t *testing.T) {
 	client := &Client{clientset: revised()}
-	found, err := client.Deployments(t.Context(), "shop", map[string]string{"app": "finance", "track": "canary"})
-	if err != nil || len(found) != 1 || found[0].Name != "finance-v2" {
-		t.Errorf("found %d: %v", len(found), err)
+	deployments, err := client.Deployments(t.Context(), "shop", map[string]string{"app": "finance", "track": "canary"})
+	if err != nil || len(deployments) != 1 || deployments[0].Name != "finance-v2" {
+		t.Errorf("found %d: %v", len(deployments), err)
 	}
 	if _, err := client.Deployments(t.Context(), "shop", nil); err == nil {
 		t.Error("without labels all are listed")

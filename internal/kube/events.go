@@ -34,8 +34,8 @@ func (c *Client) Announce(ctx context.Context, namespace, deployment, kind, reas
 		Type: kind, Reason: reason, Message: fmt.Sprintf("%.*s", longestNote, note),
 		Source: corev1.EventSource{Component: fieldManager}, FirstTimestamp: now, LastTimestamp: now, Count: 1,
 	}
-	if found, err := c.deployment(ctx, namespace, deployment); err == nil {
-		event.InvolvedObject.UID = found.UID
+	if live, err := c.deployment(ctx, namespace, deployment); err == nil {
+		event.InvolvedObject.UID = live.UID
 	}
 	if _, err := c.clientset.CoreV1().Events(namespace).Create(ctx, event,
 		metav1.CreateOptions{FieldManager: fieldManager}); err != nil {

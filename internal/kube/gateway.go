@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-var gateways = httpRoutes.GroupVersion().WithResource("gateways")
+var gateways = HTTPRoutes.GroupVersion().WithResource("gateways")
 
 // Listeners names the listeners of a Gateway, in its order. The second result is false when it does not exist.
 func (c *Client) Listeners(ctx context.Context, namespace, name string) ([]string, bool, error) {

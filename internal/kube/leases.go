@@ -100,7 +100,7 @@ func (c *Client) LeaseHolder(ctx context.Context, namespace, name string) (holde
 // Hold takes a Lease until release is called, and renews it until then. The error is a *HeldError when somebody else
 // holds it. With force it is taken all the same.
 func (c *Client) Hold(ctx context.Context, namespace, name, identity string, force bool) (release func(), err error) {
-	if err := c.take(ctx, namespace, name, identity, force); err != nil {
+	if err := c.acquire(ctx, namespace, name, identity, force); err != nil {
 		return nil, err
 	}
 	holding, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -115,7 +115,7 @@ func (c *Client) Hold(ctx context.Context, namespace, name, identity string, for
 				return
 			case <-ticker.C:
 				// A Lease that cannot be renewed, or that somebody took by force, keeps nobody from going on: it is a courtesy.
-				_ = c.take(holding, namespace, name, identity, false)
+				_ = c.acquire(holding, namespace, name, identity, false)
 			}
 		}
 	}()
@@ -126,7 +126,7 @@ func (c *Client) Hold(ctx context.Context, namespace, name, identity string, for
 	}, nil
 }
 
-func (c *Client) take(ctx context.Context, namespace, name, identity string, force bool) error {
+func (c *Client) acquire(ctx context.Context, namespace, name, identity string, force bool) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	client := c.clientset.CoordinationV1().Leases(namespace)

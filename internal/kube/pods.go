@@ -16,11 +16,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 )
 
 func (c *Client) allPods(ctx context.Context, namespace string, selector map[string]string) ([]corev1.Pod, error) {
+	return podsWith(ctx, c.clientset, namespace, selector)
+}
+
+// podsWith lists the pods that carry all the labels, by name, with a client of its own rate limit.
+func podsWith(ctx context.Context, client kubernetes.Interface, namespace string, selector map[string]string) (
+	[]corev1.Pod, error) {
 	set, err := labels.ValidatedSelectorFromSet(selector)
 	if err != nil {
 		return nil, fmt.Errorf("pods in %s with labels %v: %w", namespace, selector, err)
@@ -28,13 +35,17 @@ func (c *Client) allPods(ctx context.Context, namespace string, selector map[str
 	if set.Empty() {
 		return nil, fmt.Errorf("pods in %s: no labels given: every pod of the namespace would match", namespace)
 	}
-	return c.listPods(ctx, namespace, set.String())
+	return listPods(ctx, client, namespace, set.String())
 }
 
 func (c *Client) listPods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error) {
+	return listPods(ctx, c.clientset, namespace, selector)
+}
+
+func listPods(ctx context.Context, client kubernetes.Interface, namespace, selector string) ([]corev1.Pod, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	list, err := c.clientset.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	list, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, fmt.Errorf("list pods in %s with %s: %w", namespace, selector, errors.Join(err, lateCause(ctx)))
 	}
@@ -161,7 +172,7 @@ func (c *Client) ReadyPods(ctx context.Context, namespace, deployment string) ([
 // label must be given.
 func (c *Client) EndPods(ctx context.Context, namespace string, selector map[string]string,
 	grace time.Duration) (ended int, err error) {
-	pods, err := c.allPods(ctx, namespace, selector)
+	pods, err := podsWith(ctx, c.urgent(), namespace, selector)
 	if err != nil {
 		return 0, err
 	}
@@ -191,7 +202,7 @@ const patchers = 10
 // changed, in order. The pods are patched in parallel. A pod that vanishes meanwhile is none.
 func (c *Client) LabelPods(ctx context.Context, namespace string, selector map[string]string, key,
 	value string) ([]string, error) {
-	pods, err := c.allPods(ctx, namespace, selector)
+	pods, err := podsWith(ctx, c.urgent(), namespace, selector)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +234,7 @@ func (c *Client) LabelPods(ctx context.Context, namespace string, selector map[s
 	return slices.DeleteFunc(names, func(name string) bool { return name == "" }), errors.Join(results...)
 }
 
-// LabelPod gives one pod a label, or takes it away when the value is empty.
+// LabelPod gives one pod a label, or takes it away when the value is empty. A pod that vanishes meanwhile needs none.
 func (c *Client) LabelPod(ctx context.Context, namespace, pod, key, value string) error {
 	set := map[string]any{key: value}
 	if value == "" {
@@ -233,7 +244,7 @@ func (c *Client) LabelPod(ctx context.Context, namespace, pod, key, value string
 	if err != nil {
 		return fmt.Errorf("encode label: %w", err)
 	}
-	if err := c.patchPod(ctx, namespace, pod, patch); err != nil {
+	if err := c.patchPod(ctx, namespace, pod, patch); err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("label pod %s/%s: %w", namespace, pod, err)
 	}
 	return nil

@@ -110,9 +110,9 @@ func TestPodsThatOnlyWearTheLabels(t *testing.T) {
 		}}
 	}
 	pod := func(name string, isReady bool, owners []metav1.OwnerReference) *corev1.Pod {
-		made := newPod(name, isReady, labels)
-		made.OwnerReferences = owners
-		return made
+		built := newPod(name, isReady, labels)
+		built.OwnerReferences = owners
+		return built
 	}
 	leaving := pod("finance-week1-leaving", true, owner("ReplicaSet", "finance-week1-a", "set", &yes))
 	leaving.DeletionTimestamp, leaving.Finalizers = &metav1.Time{Time: time.Unix(1, 0)}, []string{"example.com/hold"}
@@ -209,14 +209,14 @@ func TestAnIsolationHasAClientOfItsOwn(t *testing.T) {
 	if diff := cmp.Diff(want, changed); diff != "" || err != nil {
 		t.Errorf("%v; changed (-want +got)\n%s", err, diff)
 	}
-	for name, made := range map[string]*fake.Clientset{"the usual client": usual, "the client of its own": urgent} {
+	for name, set := range map[string]*fake.Clientset{"the usual client": usual, "the client of its own": urgent} {
 		patches := 0
-		for _, action := range made.Actions() {
+		for _, action := range set.Actions() {
 			if action.GetVerb() == "patch" {
 				patches++
 			}
 		}
-		if want := map[bool]int{true: 24}[made == urgent]; patches != want {
+		if want := map[bool]int{true: 24}[set == urgent]; patches != want {
 			t.Errorf("%s patched %d pods, want %d", name, patches, want)
 		}
 	}

@@ -32,9 +32,9 @@ func newDeployment(generation, observed int64, updated, ready int32) *appsv1.Dep
 // rolling is in the middle of an update: replicas of which some are of the newest template and some, perhaps others,
 // are ready.
 func rolling(replicas, updated, ready int32) *appsv1.Deployment {
-	made := newDeployment(2, 2, updated, ready)
-	made.Status.Replicas = replicas
-	return made
+	built := newDeployment(2, 2, updated, ready)
+	built.Status.Replicas = replicas
+	return built
 }
 
 func TestWaitDeploymentReady(t *testing.T) {
@@ -97,10 +97,10 @@ func TestWaitDeploymentReady(t *testing.T) {
 // The pods of the image before are ready as well: they are not what is waited for.
 func TestWaitDeploymentRuns(t *testing.T) {
 	deployment := func(image string, replicas, updated int32) *appsv1.Deployment {
-		made := newDeployment(2, 2, updated, replicas)
-		made.Spec.Template.Spec.Containers = []corev1.Container{{Image: "vextrus/finance@" + image}}
-		made.Status.Replicas = replicas
-		return made
+		built := newDeployment(2, 2, updated, replicas)
+		built.Spec.Template.Spec.Containers = []corev1.Container{{Image: "vextrus/finance@" + image}}
+		built.Status.Replicas = replicas
+		return built
 	}
 	tests := []struct {
 		name       string
@@ -145,10 +145,10 @@ func TestWaitDeploymentAnnotated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				made := newDeployment(2, 2, tt.updated, tt.replicas)
-				made.Spec.Template.Annotations = map[string]string{"checksum": tt.checksum}
-				made.Status.Replicas = tt.replicas
-				client := &Client{clientset: fake.NewClientset(made)}
+				built := newDeployment(2, 2, tt.updated, tt.replicas)
+				built.Spec.Template.Annotations = map[string]string{"checksum": tt.checksum}
+				built.Status.Replicas = tt.replicas
+				client := &Client{clientset: fake.NewClientset(built)}
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				err := client.WaitDeploymentAnnotated(ctx, "shop", "finance", "checksum", "new", 3)
@@ -177,9 +177,9 @@ func TestWaitRolledOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				made := newDeployment(2, 2, tt.updated, tt.replicas)
-				made.Spec.Replicas, made.Status.Replicas = &tt.wanted, tt.replicas
-				client := &Client{clientset: fake.NewClientset(made)}
+				built := newDeployment(2, 2, tt.updated, tt.replicas)
+				built.Spec.Replicas, built.Status.Replicas = &tt.wanted, tt.replicas
+				client := &Client{clientset: fake.NewClientset(built)}
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				err := client.WaitRolledOut(ctx, "shop", "finance")

@@ -21,14 +21,14 @@ func revised() *fake.Clientset {
 			Template: template("finance:2", labels)},
 	}
 	set := func(name, number, image, owner string) *appsv1.ReplicaSet {
-		own := map[string]string{"app": "finance", "track": "canary", appsv1.DefaultDeploymentUniqueLabelKey: name}
+		setLabels := map[string]string{"app": "finance", "track": "canary", appsv1.DefaultDeploymentUniqueLabelKey: name}
 		isController := true
 		return &appsv1.ReplicaSet{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: own,
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: setLabels,
 				Annotations: map[string]string{revisionAnnotation: number},
 				OwnerReferences: []metav1.OwnerReference{{Kind: "Deployment", Name: "finance-v2", UID: types.UID(owner),
 					Controller: &isController}}},
-			Spec: appsv1.ReplicaSetSpec{Template: template(image, own)},
+			Spec: appsv1.ReplicaSetSpec{Template: template(image, setLabels)},
 		}
 	}
 	return fake.NewClientset(deployment, set("new", "2", "finance:2", "d"), set("old", "1", "finance:1", "d"),
@@ -68,15 +68,15 @@ func TestRevisionsAndUndo(t *testing.T) {
 	if err := client.UndoTo(t.Context(), "shop", "finance-v2", revisions[0]); err != nil {
 		t.Fatal(err)
 	}
-	found, exists, err := client.Deployment(t.Context(), "shop", "finance-v2")
+	live, exists, err := client.Deployment(t.Context(), "shop", "finance-v2")
 	if err != nil || !exists {
 		t.Fatal(err)
 	}
-	if _, hashed := found.Spec.Template.Labels[appsv1.DefaultDeploymentUniqueLabelKey]; hashed {
+	if _, hashed := live.Spec.Template.Labels[appsv1.DefaultDeploymentUniqueLabelKey]; hashed {
 		t.Error("the hash of the older template is in the new one")
 	}
-	if image := found.Spec.Template.Spec.Containers[0].Image; image != "finance:1" || *found.Spec.Replicas != 0 {
-		t.Errorf("it runs %s with %d pods", image, *found.Spec.Replicas)
+	if image := live.Spec.Template.Spec.Containers[0].Image; image != "finance:1" || *live.Spec.Replicas != 0 {
+		t.Errorf("it runs %s with %d pods", image, *live.Spec.Replicas)
 	}
 	if revisions, err := client.Revisions(t.Context(), "shop", "nothing"); err != nil || revisions != nil {
 		t.Errorf("what does not exist has %v: %v", revisions, err)

@@ -15,13 +15,14 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/util/retry"
 )
 
-var httpRoutes = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
+// HTTPRoutes are the routes of the Gateway API.
+var HTTPRoutes = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
 
-// httpRoute is what a shift reads of an HTTPRoute.
+// httpRoute is what a shift reads of an HTTPRoute or a GRPCRoute, which are alike as far as it goes.
 type httpRoute struct {
+	Kind     string            `json:"kind"`
 	Metadata metav1.ObjectMeta `json:"metadata"`
 	Spec     struct {
 		ParentRefs []parentRef `json:"parentRefs"`
@@ -50,46 +51,41 @@ type parentRef struct {
 // backendRef is a share of the requests of a rule.
 type backendRef struct {
 	Name string `json:"name"`
+	Port int64  `json:"port"`
 	// Weight is 1 when it is not given, as the Gateway API has it.
 	Weight *int64 `json:"weight"`
 }
 
-// RouteWeights gives the weights of the backends of an HTTPRoute, by the names of their Services; nil when there is
-// no such route. A backend that has different weights in two rules of the route is an error, because then there is no
-// one answer.
-func (c *Client) RouteWeights(ctx context.Context, namespace, name string) (map[string]int, error) {
-	route, err := c.route(ctx, namespace, name)
+// RouteWeights gives the weights of the backends of a route, by the names of their Services; nil when there is no such
+// route. The route is NAME for an HTTPRoute, or KIND/NAME. A backend that has different weights in two rules that split
+// is an error, because then there is no one answer. A rule with one backend splits nothing: it counts only for a
+// backend that is in no other rule.
+func (c *Client) RouteWeights(ctx context.Context, namespace, route string) (map[string]int, error) {
+	read, err := c.route(ctx, namespace, route)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return route.weights()
+	return read.weights()
 }
 
-// SetRouteWeights gives the named backends of an HTTPRoute these weights, in every rule that has them, and leaves all
-// else of the route as it is. It returns when the API server has stored them; [Client.WaitRoute] tells when they are
-// in force. A name that is no backend of the route is an error, and nothing is changed then.
-func (c *Client) SetRouteWeights(ctx context.Context, namespace, name string, weights map[string]int) error {
+// SetRouteWeights gives the named backends of a route these weights, in every rule that splits by them, and leaves all
+// else of the route as it is: a rule that leads to one of them alone goes on doing so. It returns when the API server
+// has stored them; [Client.WaitRoute] tells when they are in force. A name that is no backend of the route is an error,
+// and nothing is changed then.
+func (c *Client) SetRouteWeights(ctx context.Context, namespace, route string, weights map[string]int) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	client := c.dynamic.Resource(httpRoutes).Namespace(namespace)
-	// The gateway writes the route's status, which is a conflict as well.
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		object, err := client.Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		changed, err := setWeights(object, weights)
-		if err != nil || !changed {
-			return err
-		}
-		_, err = client.Update(ctx, object, metav1.UpdateOptions{FieldManager: fieldManager})
-		return err
-	})
+	ref, err := parseRoute(route)
+	if err == nil {
+		err = c.changeRoute(ctx, namespace, ref, func(object *unstructured.Unstructured) (bool, error) {
+			return setWeights(object, weights)
+		})
+	}
 	if err != nil {
-		return fmt.Errorf("set weights of httproute %s/%s to %s: %w", namespace, name, formatWeights(weights),
+		return fmt.Errorf("set weights of %s to %s: %w", ref.in(namespace), formatWeights(weights),
 			errors.Join(err, lateCause(ctx)))
 	}
 	return nil
@@ -101,20 +97,22 @@ func setWeights(object *unstructured.Unstructured, weights map[string]int) (chan
 	if err != nil {
 		return false, err
 	}
-	missing := maps.Clone(weights)
+	missing, split := maps.Clone(weights), splitBackends(rules)
 	var existing []string
-	for _, rule := range rules {
-		fields, _ := rule.(map[string]any)
-		backends, _ := fields["backendRefs"].([]any)
-		for _, item := range backends {
-			backend, _ := item.(map[string]any)
+	for _, backends := range backendsOf(rules) {
+		for _, backend := range backends {
 			service, _ := backend["name"].(string)
 			existing = append(existing, service)
-			if weight, wanted := weights[service]; wanted {
-				changed = changed || backend["weight"] != int64(weight)
-				backend["weight"] = int64(weight)
-				delete(missing, service)
+			weight, wanted := weights[service]
+			if !wanted {
+				continue
 			}
+			delete(missing, service)
+			if len(backends) == 1 && split[service] {
+				continue
+			}
+			changed = changed || backend["weight"] != int64(weight)
+			backend["weight"] = int64(weight)
 		}
 	}
 	if len(missing) > 0 {
@@ -124,22 +122,56 @@ func setWeights(object *unstructured.Unstructured, weights map[string]int) (chan
 	return changed, unstructured.SetNestedSlice(object.Object, rules, "spec", "rules")
 }
 
-// WaitRoute waits until an HTTPRoute has these weights and every Gateway that it names has accepted just that
+// backendsOf gives the backends of each rule, to be read and changed.
+func backendsOf(rules []any) [][]map[string]any {
+	var all [][]map[string]any
+	for _, rule := range rules {
+		fields, _ := rule.(map[string]any)
+		list, _ := fields["backendRefs"].([]any)
+		var backends []map[string]any
+		for _, item := range list {
+			if backend, isObject := item.(map[string]any); isObject {
+				backends = append(backends, backend)
+			}
+		}
+		all = append(all, backends)
+	}
+	return all
+}
+
+// splitBackends are the names of the backends that share a rule with others.
+func splitBackends(rules []any) map[string]bool {
+	split := map[string]bool{}
+	for _, backends := range backendsOf(rules) {
+		for _, backend := range backends {
+			if service, named := backend["name"].(string); named && len(backends) > 1 {
+				split[service] = true
+			}
+		}
+	}
+	return split
+}
+
+// WaitRoute waits until a route has these weights and every Gateway that it names has accepted just that
 // generation of it, with all backends resolved. Backends that are not named may have any weight. A route that does
 // not exist yet is waited for. It ends with the context, which needs a deadline to end at all; the error then says
 // what is still missing.
 //
 // A gateway reports that it accepted the weights; we cannot see when its proxies apply them.
-func (c *Client) WaitRoute(ctx context.Context, namespace, name string, weights map[string]int) error {
+func (c *Client) WaitRoute(ctx context.Context, namespace, route string, weights map[string]int) error {
+	ref, err := parseRoute(route)
+	if err != nil {
+		return err
+	}
 	start := time.Now()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	lack := "it does not exist"
 	for {
-		route, err := c.route(ctx, namespace, name)
+		read, err := c.route(ctx, namespace, route)
 		switch {
 		case err == nil:
-			if lack = route.lack(weights); lack == "" {
+			if lack = read.lack(weights); lack == "" {
 				return nil
 			}
 		case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
@@ -151,44 +183,68 @@ func (c *Client) WaitRoute(ctx context.Context, namespace, name string, weights 
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("httproute %s/%s is not in force with weights %s after %v: %s: %w",
-				namespace, name, formatWeights(weights), time.Since(start).Round(time.Second), lack, context.Cause(ctx))
+			return fmt.Errorf("%s is not in force with weights %s after %v: %s: %w",
+				ref.in(namespace), formatWeights(weights), time.Since(start).Round(time.Second), lack, context.Cause(ctx))
 		case <-ticker.C:
 		}
 	}
 }
 
-func (c *Client) route(ctx context.Context, namespace, name string) (*httpRoute, error) {
+func (c *Client) route(ctx context.Context, namespace, route string) (*httpRoute, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	object, err := c.dynamic.Resource(httpRoutes).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	ref, err := parseRoute(route)
 	if err != nil {
-		return nil, fmt.Errorf("get httproute %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
+		return nil, err
 	}
-	var route httpRoute
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &route); err != nil {
-		return nil, fmt.Errorf("read httproute %s/%s: %w", namespace, name, err)
+	object, err := c.dynamic.Resource(ref.resource).Namespace(namespace).Get(ctx, ref.name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", ref.in(namespace), errors.Join(err, lateCause(ctx)))
 	}
-	return &route, nil
+	var read httpRoute
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &read); err != nil {
+		return nil, fmt.Errorf("read %s: %w", ref.in(namespace), err)
+	}
+	return &read, nil
+}
+
+// String names the route for people.
+func (r *httpRoute) String() string {
+	return fmt.Sprintf("%s %s/%s", strings.ToLower(r.Kind), r.Metadata.Namespace, r.Metadata.Name)
 }
 
 func (r *httpRoute) weights() (map[string]int, error) {
-	weights := map[string]int{}
+	weights, split := map[string]int{}, r.split()
 	for _, rule := range r.Spec.Rules {
 		for _, backend := range rule.BackendRefs {
+			if len(rule.BackendRefs) == 1 && split[backend.Name] {
+				continue
+			}
 			weight := 1
 			if backend.Weight != nil {
 				weight = int(*backend.Weight)
 			}
 			if before, known := weights[backend.Name]; known && before != weight {
-				return nil, fmt.Errorf("httproute %s/%s gives backend %s weight %d in one rule and %d in another: give it the "+
-					"same in all",
-					r.Metadata.Namespace, r.Metadata.Name, backend.Name, before, weight)
+				return nil, fmt.Errorf("%s gives backend %s weight %d in one rule and %d in another: give it the same in all",
+					r, backend.Name, before, weight)
 			}
 			weights[backend.Name] = weight
 		}
 	}
 	return weights, nil
+}
+
+// split are the names of the backends that share a rule with others.
+func (r *httpRoute) split() map[string]bool {
+	split := map[string]bool{}
+	for _, rule := range r.Spec.Rules {
+		for _, backend := range rule.BackendRefs {
+			if len(rule.BackendRefs) > 1 {
+				split[backend.Name] = true
+			}
+		}
+	}
+	return split
 }
 
 // lack says what keeps the weights from being in force; nothing when they are.
@@ -260,7 +316,7 @@ func (r *httpRoute) completed(parent parentRef) parentRef {
 		parent.Namespace = r.Metadata.Namespace
 	}
 	if parent.Group == "" && parent.Kind == "" {
-		parent.Group, parent.Kind = httpRoutes.Group, "Gateway"
+		parent.Group, parent.Kind = HTTPRoutes.Group, "Gateway"
 	}
 	return parent
 }

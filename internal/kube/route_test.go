@@ -128,7 +128,7 @@ func TestSetRouteWeights(t *testing.T) {
 		map[string]int{"finance-canary": 0, "finance-stable": 100}); err != nil {
 		t.Fatal(err)
 	}
-	after, err := dynamic.Resource(httpRoutes).Namespace("shop").Get(t.Context(), "finance", metav1.GetOptions{})
+	after, err := dynamic.Resource(HTTPRoutes).Namespace("shop").Get(t.Context(), "finance", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestSetRouteWeightsOverConflicts(t *testing.T) {
 				return false, nil, nil
 			}
 			conflicts++
-			return true, nil, apierrors.NewConflict(httpRoutes.GroupResource(), "finance", errors.New("it was modified"))
+			return true, nil, apierrors.NewConflict(HTTPRoutes.GroupResource(), "finance", errors.New("it was modified"))
 		})
 		if err := client.SetRouteWeights(t.Context(), "shop", "finance", map[string]int{"finance-canary": 0}); err != nil {
 			t.Fatal(err)

@@ -105,7 +105,7 @@ func TestWaitRouteGoesOn(t *testing.T) {
 			looks++
 			switch looks {
 			case 1:
-				return true, nil, apierrors.NewNotFound(httpRoutes.GroupResource(), "finance")
+				return true, nil, apierrors.NewNotFound(HTTPRoutes.GroupResource(), "finance")
 			case 2:
 				return true, nil, apierrors.NewInternalError(errors.New("etcd is away"))
 			default:
@@ -125,9 +125,9 @@ func TestWaitRouteSaysWhatFailed(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"forbidden", apierrors.NewForbidden(httpRoutes.GroupResource(), "finance", errors.New("no such right")),
+		{"forbidden", apierrors.NewForbidden(HTTPRoutes.GroupResource(), "finance", errors.New("no such right")),
 			"no such right"},
-		{"missing", apierrors.NewNotFound(httpRoutes.GroupResource(), "finance"), "it does not exist"},
+		{"missing", apierrors.NewNotFound(HTTPRoutes.GroupResource(), "finance"), "it does not exist"},
 		{"broken", apierrors.NewInternalError(errors.New("etcd is away")), "etcd is away"},
 	}
 	for _, test := range tests {
@@ -173,7 +173,7 @@ func TestAnyControllerMayAcceptARoute(t *testing.T) {
 			"gateway infra/public has reported nothing: check that it exists and that a controller runs for its class"},
 	}
 	for _, tt := range tests {
-		parent := parentRef{Group: httpRoutes.Group, Kind: "Gateway", Namespace: "infra", Name: "public"}
+		parent := parentRef{Group: HTTPRoutes.Group, Kind: "Gateway", Namespace: "infra", Name: "public"}
 		route := &httpRoute{Metadata: metav1.ObjectMeta{Name: "finance", Namespace: "shop", Generation: 4}}
 		for _, conditions := range tt.entries {
 			route.Status.Parents = append(route.Status.Parents, struct {

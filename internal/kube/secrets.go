@@ -45,3 +45,18 @@ func (c *Client) SecretStates(ctx context.Context, namespace, name string,
 	}
 	return states, true, nil
 }
+
+// SecretValue gives one value of a Secret; false when the Secret or the key does not exist.
+func (c *Client) SecretValue(ctx context.Context, namespace, name, key string) (string, bool, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	secret, err := c.clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("get secret %s/%s: %w", namespace, name, errors.Join(err, lateCause(ctx)))
+	}
+	value, ok := secret.Data[key]
+	return string(value), ok, nil
+}

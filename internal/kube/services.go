@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,7 +19,7 @@ import (
 func (c *Client) Endpoints(ctx context.Context, namespace, service string) ([]string, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	list, err := c.clientset.DiscoveryV1().EndpointSlices(namespace).List(ctx, metav1.ListOptions{
+	list, err := c.urgent().DiscoveryV1().EndpointSlices(namespace).List(ctx, metav1.ListOptions{
 		LabelSelector: discoveryv1.LabelServiceName + "=" + service,
 	})
 	if err != nil {
@@ -36,6 +37,36 @@ func (c *Client) Endpoints(ctx context.Context, namespace, service string) ([]st
 	}
 	slices.Sort(pods)
 	return slices.Compact(pods), nil
+}
+
+// EndpointsChanged gives a channel that receives after changes of the Service's EndpointSlices until the context ends.
+// A watch that is refused or has ended gives nothing more: it spares a caller the wait for its next look, and no look.
+func (c *Client) EndpointsChanged(ctx context.Context, namespace, service string) <-chan struct{} {
+	changed := make(chan struct{}, 1)
+	go func() {
+		watched, err := c.urgent().DiscoveryV1().EndpointSlices(namespace).Watch(ctx, metav1.ListOptions{
+			LabelSelector: discoveryv1.LabelServiceName + "=" + service,
+		})
+		if err != nil {
+			return
+		}
+		defer watched.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case _, open := <-watched.ResultChan():
+				if !open {
+					return
+				}
+				select {
+				case changed <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}()
+	return changed
 }
 
 // WaitEndpoints waits until the Service sends requests to at least that many pods of the selector. It ends with the
@@ -70,9 +101,8 @@ func (c *Client) WaitEndpoints(ctx context.Context, namespace, service string, s
 	return nil
 }
 
-// ServiceSelector gives the labels that a Service selects pods by. The second result is false when there is no such
-// Service.
-func (c *Client) ServiceSelector(ctx context.Context, namespace, service string) (map[string]string, bool, error) {
+// Service gives a Service. The second result is false when it does not exist.
+func (c *Client) Service(ctx context.Context, namespace, service string) (*corev1.Service, bool, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	live, err := c.clientset.CoreV1().Services(namespace).Get(ctx, service, metav1.GetOptions{})
@@ -81,6 +111,16 @@ func (c *Client) ServiceSelector(ctx context.Context, namespace, service string)
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("get service %s/%s: %w", namespace, service, errors.Join(err, lateCause(ctx)))
+	}
+	return live, true, nil
+}
+
+// ServiceSelector gives the labels that a Service selects pods by. The second result is false when there is no such
+// Service.
+func (c *Client) ServiceSelector(ctx context.Context, namespace, service string) (map[string]string, bool, error) {
+	live, exists, err := c.Service(ctx, namespace, service)
+	if err != nil || !exists {
+		return nil, false, err
 	}
 	return live.Spec.Selector, true, nil
 }

@@ -34,12 +34,35 @@ func newSlice(name string, pods ...string) *discoveryv1.EndpointSlice {
 }
 
 func TestEndpoints(t *testing.T) {
-	other := newSlice("other", "x")
-	other.Labels[discoveryv1.LabelServiceName] = "other"
-	client := &Client{clientset: fake.NewClientset(newSlice("one", "b", "a", "c!"), newSlice("two", "a", "d"), other)}
+	foreign := newSlice("other", "x")
+	foreign.Labels[discoveryv1.LabelServiceName] = "other"
+	client := &Client{clientset: fake.NewClientset(newSlice("one", "b", "a", "c!"), newSlice("two", "a", "d"), foreign)}
 	got, err := client.Endpoints(t.Context(), "shop", "finance")
 	if err != nil || !slices.Equal(got, []string{"a", "b", "d"}) {
 		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// The watch begins at some moment after the call, so that the change is repeated until it is seen.
+func TestEndpointsChanged(t *testing.T) {
+	slice := newSlice("one", "a")
+	client := &Client{clientset: fake.NewClientset(slice)}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	changed := client.EndpointsChanged(ctx, "shop", "finance")
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		slices := client.clientset.DiscoveryV1().EndpointSlices("shop")
+		if _, err := slices.Update(ctx, slice, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-changed:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a change is not seen")
+		}
 	}
 }
 
@@ -88,9 +111,9 @@ func TestOpenService(t *testing.T) {
 			t.Errorf("opened %v, %v, want %v", opened, err, want)
 		}
 	}
-	found, err := client.clientset.CoreV1().Services("shop").Get(t.Context(), "finance", metav1.GetOptions{})
-	if err != nil || len(found.Spec.Selector) != 1 || found.Spec.Selector["app"] != "finance" {
-		t.Errorf("%v, %v", found.Spec.Selector, err)
+	live, err := client.clientset.CoreV1().Services("shop").Get(t.Context(), "finance", metav1.GetOptions{})
+	if err != nil || len(live.Spec.Selector) != 1 || live.Spec.Selector["app"] != "finance" {
+		t.Errorf("%v, %v", live.Spec.Selector, err)
 	}
 	if _, err := client.OpenService(t.Context(), "shop", "none", "track"); err == nil {
 		t.Error("a Service that does not exist is opened")

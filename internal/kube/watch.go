@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -74,11 +75,15 @@ func informer(client rest.Interface, resource, namespace, selector string, examp
 	return cache.NewSharedIndexInformer(source, example, 0, indexers)
 }
 
+// ofRollout begins the annotations that a rollout puts on its pods: they say what a pod is made of.
+const ofRollout = "finance-rollout/"
+
 // stripped drops what the guard never looks at: most of a pod is its specification.
 func stripped(object any) (any, error) {
 	switch typed := object.(type) {
 	case *corev1.Pod:
-		typed.ManagedFields, typed.Annotations = nil, nil
+		typed.ManagedFields = nil
+		maps.DeleteFunc(typed.Annotations, func(key, _ string) bool { return !strings.HasPrefix(key, ofRollout) })
 		for i := range typed.Spec.Containers {
 			typed.Spec.Containers[i] = corev1.Container{Name: typed.Spec.Containers[i].Name,
 				Image: typed.Spec.Containers[i].Image}
@@ -92,7 +97,7 @@ func stripped(object any) (any, error) {
 		for i := range typed.Spec.Template.Spec.Containers {
 			container := &typed.Spec.Template.Spec.Containers[i]
 			*container = corev1.Container{Name: container.Name, Image: container.Image,
-				ReadinessProbe: container.ReadinessProbe}
+				ReadinessProbe: container.ReadinessProbe, StartupProbe: container.StartupProbe}
 		}
 	case *corev1.ConfigMap:
 		typed.ManagedFields, typed.BinaryData = nil, nil
@@ -111,13 +116,13 @@ func (o *Objects) Synced() bool {
 
 // Pods gives the pods that carry all the labels, by name. The app label must be among them.
 func (o *Objects) Pods(set map[string]string) []*corev1.Pod {
-	found, err := o.pods.GetIndexer().ByIndex(byApp, set[byApp])
+	matches, err := o.pods.GetIndexer().ByIndex(byApp, set[byApp])
 	if err != nil {
 		return nil
 	}
 	var pods []*corev1.Pod
 	selector := labels.SelectorFromSet(set)
-	for _, object := range found {
+	for _, object := range matches {
 		if pod, ok := object.(*corev1.Pod); ok && selector.Matches(labels.Set(pod.Labels)) {
 			pods = append(pods, pod)
 		}
@@ -151,14 +156,14 @@ func (o *Objects) OwnedBy(pod *corev1.Pod, deployment string) bool {
 
 // ConfigMaps gives the ConfigMaps whose label has the value, by name.
 func (o *Objects) ConfigMaps(label, value string) []*corev1.ConfigMap {
-	var found []*corev1.ConfigMap
+	var matches []*corev1.ConfigMap
 	for _, object := range o.configMaps.GetIndexer().List() {
 		if config, ok := object.(*corev1.ConfigMap); ok && config.Labels[label] == value {
-			found = append(found, config)
+			matches = append(matches, config)
 		}
 	}
-	slices.SortFunc(found, func(a, b *corev1.ConfigMap) int { return strings.Compare(a.Name, b.Name) })
-	return found
+	slices.SortFunc(matches, func(a, b *corev1.ConfigMap) int { return strings.Compare(a.Name, b.Name) })
+	return matches
 }
 
 // ConfigMapVersion is the resource version of a watched ConfigMap; empty when it is not there.

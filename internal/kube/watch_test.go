@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"maps"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -12,7 +13,7 @@ import (
 // stored is an informer that holds objects and watches nothing.
 func stored(t *testing.T, objects ...any) cache.SharedIndexInformer {
 	t.Helper()
-	made := cache.NewSharedIndexInformer(&cache.ListWatch{}, nil, 0,
+	informer := cache.NewSharedIndexInformer(&cache.ListWatch{}, nil, 0,
 		cache.Indexers{byApp: func(object any) ([]string, error) {
 			if pod, ok := object.(*corev1.Pod); ok {
 				return []string{pod.Labels[byApp]}, nil
@@ -24,11 +25,11 @@ func stored(t *testing.T, objects ...any) cache.SharedIndexInformer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := made.GetIndexer().Add(kept); err != nil {
+		if err := informer.GetIndexer().Add(kept); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return made
+	return informer
 }
 
 func owner(kind, name string) []metav1.OwnerReference {
@@ -67,6 +68,7 @@ func TestOwnedBy(t *testing.T) {
 
 func TestObjectsKeepWhatIsAskedFor(t *testing.T) {
 	pod := newPod("a", true, map[string]string{"app": "finance", "track": "canary"})
+	pod.Annotations = map[string]string{"finance-rollout/identity": "4be01c77d2", "long": "text"}
 	pod.Spec.Containers = []corev1.Container{{Name: "app", Image: "finance@sha256:11",
 		Env: []corev1.EnvVar{{Name: "PASSWORD", Value: "s3cr3t"}}}}
 	ledger := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "l", Namespace: "shop", ResourceVersion: "7",
@@ -79,10 +81,11 @@ func TestObjectsKeepWhatIsAskedFor(t *testing.T) {
 		configMaps: stored(t, ledger, config), deployments: stored(t,
 			&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "d", Namespace: "shop"}}),
 	}
-	found := o.Pods(map[string]string{"app": "finance", "track": "canary"})
-	if len(found) != 1 || found[0].Name != "a" || found[0].Spec.Containers[0].Image != "finance@sha256:11" ||
-		len(found[0].Spec.Containers[0].Env) != 0 {
-		t.Errorf("%+v", found)
+	matches := o.Pods(map[string]string{"app": "finance", "track": "canary"})
+	if len(matches) != 1 || matches[0].Name != "a" || matches[0].Spec.Containers[0].Image != "finance@sha256:11" ||
+		len(matches[0].Spec.Containers[0].Env) != 0 ||
+		!maps.Equal(matches[0].Annotations, map[string]string{"finance-rollout/identity": "4be01c77d2"}) {
+		t.Errorf("%+v", matches)
 	}
 	if configs := o.ConfigMaps(labelPurpose, "guard"); len(configs) != 1 || configs[0].Data["rollout.json"] != "{}" {
 		t.Errorf("%+v", configs)

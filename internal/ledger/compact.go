@@ -7,7 +7,7 @@ import (
 
 // Sizes of the history in bytes. A ConfigMap holds 1 MiB.
 const (
-	// softLimit is the size above which checkpoints and extensions of soaks, and quarantines of ended ones, are folded.
+	// softLimit is the size above which checkpoints, extensions and quarantines of soaks are folded.
 	softLimit = 128 << 10
 	// hardLimit is the size above which ordinary entries are refused. The rest is a reserve for rollbacks, which must
 	// always be recorded.
@@ -15,7 +15,8 @@ const (
 	reserveLimit = 1000 << 10
 )
 
-// newest is the number of checkpoints and extensions of the running soak that are not folded.
+// newest is the number of checkpoints and extensions of the running soak that are not folded, and that of the entries
+// on its quarantines.
 const newest = 48
 
 // fitted compacts the ledger if it exceeds the soft limit. Decisions are never dropped: a ledger that is still too
@@ -34,21 +35,22 @@ func (l *Ledger) fitted(safety bool) (*Ledger, error) {
 	}
 	if size := folded.size(); size > limit {
 		return nil, fmt.Errorf("%w: %d bytes, and %d are allowed: save a copy of its ConfigMap and delete it; "+
-			"the next shift starts a new one", ErrFull, size, limit)
+			"`rollout ledger accept --reason WHY -s STACK` starts a new one", ErrFull, size, limit)
 	}
 	return folded, nil
 }
 
-// folded replaces the checkpoints of each soak by one entry, its extensions by another, and where the soak is over its
-// quarantines by a third, and renews the checksums. The newest checkpoints of the running soak, and its quarantines,
-// whose time counts, stay as they are. Smoke tests of earlier soaks are dropped: nothing reads them.
+// folded replaces the checkpoints of each soak by one entry, its extensions by another and its ended quarantines by a
+// third, and renews the checksums. The newest ones of the running soak stay as they are. Smoke tests of earlier soaks
+// are dropped: nothing reads them.
 func (l *Ledger) folded() (*Ledger, error) {
-	running, tests, start := l.unfolded(), l.smokeTestsFrom(), l.soakStart()
+	running, tests := l.unfolded(Entry.foldable), l.smokeTestsFrom()
+	quarantines := l.unfolded(Entry.quarantine)
 	var f folder
 	for _, entry := range l.entries {
 		switch {
 		case entry.Kind == SmokeTested && entry.Seq < tests:
-		case entry.quarantine() && entry.Seq < start:
+		case entry.quarantine() && entry.Seq < quarantines:
 			f.quarantine(entry)
 		case !entry.foldable() || entry.Seq >= running:
 			f.keep(entry)
@@ -70,14 +72,14 @@ func (l *Ledger) folded() (*Ledger, error) {
 	return next, nil
 }
 
-// unfolded is the number of the first entry of the running soak that must stay as it is.
-func (l *Ledger) unfolded() int {
+// unfolded is the number of the first entry of the running soak that must stay as it is, of those that are such a one.
+func (l *Ledger) unfolded(is func(Entry) bool) int {
 	start, seen := l.soakStart(), 0
 	for _, entry := range slices.Backward(l.entries) {
 		if entry.Seq <= start {
 			break
 		}
-		if entry.foldable() {
+		if is(entry) {
 			if seen++; seen == newest {
 				return entry.Seq
 			}
@@ -123,8 +125,8 @@ func (f *folder) fold(into *Entry, entry Entry, add func(into, entry Entry) Entr
 	return &sum
 }
 
-// quarantine adds an entry of a soak that is over. A quarantine and its end belong together; one without the other is
-// kept.
+// quarantine adds an entry on a quarantine. A quarantine and its end belong together; one without the other is kept. Of
+// a soak, the folded entry keeps the time in quarantine, which is no soaked time.
 func (f *folder) quarantine(entry Entry) {
 	switch {
 	case entry.Kind == Quarantines:

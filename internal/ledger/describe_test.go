@@ -18,9 +18,11 @@ func TestAnEntryForPeople(t *testing.T) {
 		"attested sign-off by mail":                  {Kind: Attested, Name: "sign-off", Link: "mail"},
 		"attested audit by https://wiki/1 until 2026-03-02T09:00:00Z": {Kind: Attested, Name: "audit",
 			Link: "https://wiki/1", Until: &start},
-		"quarantined v2 offence 2":            {Kind: Quarantined, Release: "v2", Offence: 2},
-		"quarantines v2 3 for 1m30.5s":        {Kind: Quarantines, Release: "v2", Folded: 3, Took: 90500},
-		"rehearsed pass in staging in 1.234s": {Kind: Rehearsed, Stack: "staging", Took: 1234, Verdict: "pass"},
+		"guard-configured v2 with e3b0c44298fc": {Kind: GuardConfigured, Release: "v2", Configuration: Checksum("")},
+		"guard-configured with ab":              {Kind: GuardConfigured, Configuration: "ab"},
+		"quarantined v2 offence 2":              {Kind: Quarantined, Release: "v2", Offence: 2},
+		"quarantines v2 3 for 1m30.5s":          {Kind: Quarantines, Release: "v2", Folded: 3, Took: 90500},
+		"rehearsed pass in staging in 1.234s":   {Kind: Rehearsed, Stack: "staging", Took: 1234, Verdict: "pass"},
 	} {
 		if got := entry.Describe(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/vextrus/finance-rollout/internal/identity"
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 )
 
@@ -38,7 +39,7 @@ const (
 	Quarantined Kind = "quarantined"
 	// Readmitted: the canary is let into traffic again after a quarantine.
 	Readmitted Kind = "readmitted"
-	// Quarantines replaces the ended quarantines of a soak that is over when the ledger is compacted.
+	// Quarantines replaces the older, ended quarantines of a soak when the ledger is compacted.
 	Quarantines Kind = "quarantines"
 	// LatchReleased: somebody allowed the image again, with a reason.
 	LatchReleased Kind = "latch-released"
@@ -50,9 +51,18 @@ const (
 	Watched Kind = "watched"
 	// Finished: the canary's image became the stable one.
 	Finished Kind = "finished"
+	// Identified: the identities of the tracks were written into a ledger of an earlier version, which had none.
+	Identified Kind = "identified"
+	// ExpressBegun: an update carries a change of the configuration to both tracks at once, by the express lane. Identity
+	// is what the canary's pods get first, StableIdentity what stable gets after them.
+	ExpressBegun Kind = "express-begun"
+	// Expressed: both tracks have the change of an express lane. It moves nothing, and a soak goes on.
+	Expressed Kind = "expressed"
 	// Attested: a person vouches for a fact that no program can check. Name is the fact, Link its documentation, Until the
 	// expiry.
 	Attested Kind = "attested"
+	// Approved: a person lets the image into the stage To.
+	Approved Kind = "approved"
 	// Rehearsed: a rollback was drilled in the named stack and took the time in Took. Its Verdict is pass if no step
 	// failed.
 	Rehearsed Kind = "rehearsed"
@@ -76,6 +86,12 @@ type Entry struct {
 	// Image and Stable are the digests of the canary and of the stable track.
 	Image  string `json:"image,omitempty"`
 	Stable string `json:"stable,omitempty"`
+	// Identity and StableIdentity are the short forms of the identities of the canary and of the stable track, and
+	// Identities the parts of those that no earlier entry holds, by their short forms. All are empty in entries of older
+	// versions.
+	Identity       string                       `json:"identity,omitempty"`
+	StableIdentity string                       `json:"stableIdentity,omitempty"`
+	Identities     map[string]identity.Identity `json:"identities,omitempty"`
 	// From and To are weights in percent.
 	From int `json:"from,omitempty"`
 	To   int `json:"to,omitempty"`
@@ -90,14 +106,20 @@ type Entry struct {
 	// Took is the time in milliseconds until no endpoint of the canary was left in a rehearsed rollback, or in all of the
 	// quarantines that an entry replaces.
 	Took int64 `json:"took,omitempty"`
+	// Configuration is the [Checksum] of the configuration that the guard is given; empty for other kinds.
+	Configuration string `json:"configuration,omitempty"`
 
 	Verdict string `json:"verdict,omitempty"`
 	Reason  string `json:"reason,omitempty"`
 	// Numbers are the criteria behind a verdict.
 	Numbers []Number `json:"numbers,omitempty"`
-	// Terms are what a verdict, a checkpoint or a shift was judged by; nil for other kinds and in entries of older
-	// versions.
+	// Terms are what a verdict, a checkpoint or a shift was judged by, or will be after a change; nil for other kinds and
+	// in entries of older versions.
 	Terms *Terms `json:"terms,omitempty"`
+	// Before are the terms that a change of limits ended.
+	Before *Terms `json:"before,omitempty"`
+	// Lost is the end that the ledger had before it lost entries. The number of an entry with it is above that of Lost.
+	Lost *Head `json:"lost,omitempty"`
 	// Soaked is the soaked time at a checkpoint or an extension, in seconds.
 	Soaked int64 `json:"soaked,omitempty"`
 	// Folded is the number of checkpoints, extensions or quarantines that a folded entry replaces, and Until the time of
@@ -139,7 +161,7 @@ func (e Entry) foldable() bool {
 	return e.Kind == Checkpoint || e.Kind == Checkpoints || e.Kind == Extended
 }
 
-// quarantine reports whether the entry is about a quarantine, which compaction folds when its soak is over.
+// quarantine reports whether the entry is about a quarantine, which compaction folds when it has ended.
 func (e Entry) quarantine() bool {
 	return e.Kind == Quarantined || e.Kind == Readmitted || e.Kind == Quarantines
 }
@@ -147,12 +169,24 @@ func (e Entry) quarantine() bool {
 // safety reports whether the entry keeps a bad image out of traffic. Such an entry may use the ledger's reserve.
 func (e Entry) safety() bool { return e.Kind == RollbackBegun || e.Kind == RolledBack }
 
+// mends reports whether a ledger that has lost entries takes the entry all the same.
+func (e Entry) mends() bool { return e.safety() || e.Kind == Quarantined || e.accepts() }
+
+// accepts reports whether the entry goes on without entries that were lost.
+func (e Entry) accepts() bool { return e.Kind == Accepted && e.Lost != nil }
+
 // sumLength is the number of hexadecimal digits of a checksum. It detects edits by hand, not forgery.
 const sumLength = 16
 
 func chain(previous, body string) string {
 	sum := sha256.Sum256([]byte(previous + "\n" + body))
 	return hex.EncodeToString(sum[:])[:sumLength]
+}
+
+// Checksum is that of a text which the ledger names and does not hold.
+func Checksum(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }
 
 // Fingerprint is a checksum of the entry alone. Compaction renews Sum, which covers the entries before as well, and
@@ -186,10 +220,11 @@ func clean(text string) string {
 
 func (e Entry) cleaned() Entry {
 	for _, text := range []*string{&e.Who, &e.Account, &e.Release, &e.Image, &e.Stable, &e.Stack, &e.Name, &e.Link,
-		&e.Verdict, &e.Reason} {
+		&e.Verdict, &e.Reason, &e.Identity, &e.StableIdentity} {
 		*text = clean(*text)
 	}
-	e.Terms = e.Terms.cleaned()
+	e.Configuration = clean(e.Configuration)
+	e.Terms, e.Before = e.Terms.cleaned(), e.Before.cleaned()
 	for i := range e.Numbers {
 		e.Numbers[i].Name = clean(e.Numbers[i].Name)
 	}

@@ -82,7 +82,8 @@ func parseLine(line, previous string) (Entry, error) {
 	body, sum, ok := cutSum(line)
 	if !ok || sum != entry.Sum || chain(previous, body) != sum {
 		return Entry{}, fmt.Errorf("%w: entry %d (%s) does not match its checksum: restore the ConfigMap, or delete it to "+
-			"start over, which forgets every latch and soak", ErrEdited, entry.Seq, entry.Kind)
+			"start over by `rollout ledger accept --reason WHY -s STACK`, which forgets every latch and soak",
+			ErrEdited, entry.Seq, entry.Kind)
 	}
 	entry.line = line
 	return entry, nil
@@ -125,6 +126,10 @@ func (l *Ledger) with(now time.Time, added []Entry) (*Ledger, error) {
 		if last := len(next.entries); last > 0 {
 			previous, entry.Seq = next.entries[last-1].Sum, next.entries[last-1].Seq+1
 		}
+		if entry.accepts() {
+			// The heads that were seen of what was lost stay below the number, and those from now on above it.
+			entry.Seq = max(entry.Seq, entry.Lost.Seq+1)
+		}
 		entry.Time = now.UTC().Truncate(time.Millisecond)
 		entry, err := seal(entry.cleaned(), previous)
 		if err != nil {
@@ -159,16 +164,30 @@ func (l *Ledger) String() string {
 	return out.String()
 }
 
+// shortened is a checksum as people compare it.
+func shortened(sum string) string { return sum[:min(len(sum), 12)] }
+
+// ApprovedFor is what an approval is for: a stage, or the finish, which takes the canary's weight back to 0.
+func (e Entry) ApprovedFor() string {
+	if e.To == 0 {
+		return "the finish"
+	}
+	return fmt.Sprintf("%d %%", e.To)
+}
+
 // Describe is the entry in one line for people.
 func (e Entry) Describe() string {
 	parts := []string{string(e.Kind)}
 	if e.Release != "" {
 		parts = append(parts, e.Release)
 	}
-	if e.From != e.To {
+	if e.From != e.To && e.Kind != Approved {
 		parts = append(parts, fmt.Sprintf("%d %% -> %d %%", e.From, e.To))
 	} else if e.Kind == ShiftReached || e.Kind == Checkpoint {
 		parts = append(parts, fmt.Sprintf("%d %%", e.To))
+	}
+	if e.Identity != "" {
+		parts = append(parts, "identity "+e.Identity)
 	}
 	if e.Verdict != "" {
 		parts = append(parts, e.Verdict)
@@ -177,11 +196,23 @@ func (e Entry) Describe() string {
 		parts = append(parts, fmt.Sprintf("of entry %d", e.Ref))
 	}
 	switch e.Kind {
+	case Accepted:
+		if e.Lost != nil {
+			what := "the loss of entries up to"
+			if e.Name == MissingSignature {
+				what = "without a signature the entries up to"
+			}
+			parts = append(parts, what, strconv.Itoa(e.Lost.Seq))
+		}
+	case GuardConfigured:
+		parts = append(parts, "with", shortened(e.Configuration))
 	case Attested:
 		parts = append(parts, e.Name, "by", e.Link)
 		if e.Until != nil {
 			parts = append(parts, "until", e.Until.Format(time.RFC3339))
 		}
+	case Approved:
+		parts = append(parts, "for", e.ApprovedFor())
 	case Quarantined:
 		parts = append(parts, "offence", strconv.Itoa(e.Offence))
 		if e.Until != nil {
@@ -191,6 +222,9 @@ func (e Entry) Describe() string {
 		parts = append(parts, strconv.Itoa(e.Folded), "for", (time.Duration(e.Took) * time.Millisecond).String())
 	case Rehearsed:
 		parts = append(parts, "in", e.Stack, "in", (time.Duration(e.Took) * time.Millisecond).String())
+	}
+	if e.Kind == LimitsChanged && e.Before != nil && e.Terms != nil {
+		parts = append(parts, strings.Join(e.Before.Changes(*e.Terms), ", "))
 	}
 	if e.Reason != "" {
 		parts = append(parts, "("+e.Reason+")")

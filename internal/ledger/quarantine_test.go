@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,48 @@ func TestManyQuarantinesFit(t *testing.T) {
 	}
 	if got := history.State().Isolated; got != each*time.Minute {
 		t.Errorf("the running soak was out for %v", got)
+	}
+}
+
+// A bursty service stays at one stage for a year, with three quarantines a day. Its ledger stays small, the time in
+// quarantine is known to the second, and the quarantine under way goes on.
+func TestAYearOfQuarantinesFits(t *testing.T) {
+	store, at := &memory{}, start
+	now := func() time.Time {
+		at = at.Add(40 * time.Second)
+		return at
+	}
+	write(t, store, now, begun(onTrial, 0, 30), reached(onTrial, 30))
+	since := at
+	reason := "7 of 20 requests failed (35 %), beside 0 of 171 of the stable track over the same time; " +
+		strings.Repeat("the share is above the limit of 1 % ", 4)
+	out := Entry{Kind: Quarantined, Release: "v2", Image: onTrial, Offence: 1, Who: "guard/finance-service-guard-84dcdf5",
+		Reason: reason}
+	in := Entry{Kind: Readmitted, Release: "v2", Image: onTrial, Offence: 1}
+	look := Entry{Kind: Checkpoint, Verdict: "pass", Release: "v2", Image: onTrial, Reason: reason}
+	// Five days a write, for the sake of the time that the test takes.
+	const writes, each = 73, 15
+	for range writes {
+		at = at.Add(5 * 24 * time.Hour)
+		write(t, store, now, slices.Repeat([]Entry{out, in, look}, each)...)
+	}
+	history := write(t, store, now, out)
+	const isolated = writes * each * 40 * time.Second
+	if size := len(store.data[keyHistory]); size > 256<<10 {
+		t.Errorf("%d KiB", size>>10)
+	}
+	state := history.State()
+	if state.Isolated != isolated || state.Quarantine == nil || state.Readmission == nil ||
+		!state.SoakSince.Equal(since) {
+		t.Errorf("out for %v, want %v; quarantine %v, soak since %v", state.Isolated, isolated, state.Quarantine != nil,
+			state.SoakSince)
+	}
+	folded, err := history.folded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := folded.State(); got.Isolated != isolated || got.Quarantine == nil {
+		t.Errorf("compacted once more: out for %v, want %v", got.Isolated, isolated)
 	}
 }
 

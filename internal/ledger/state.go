@@ -1,8 +1,11 @@
 package ledger
 
 import (
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/vextrus/finance-rollout/internal/identity"
 )
 
 // State is the rollout's position by its ledger.
@@ -14,8 +17,15 @@ type State struct {
 	// Stable is the digest that the stable track ran last, Former those before it.
 	Stable string
 	Former []string
+	// Identity is what the canary was made of last, StableIdentity what the stable track runs, and FormerIdentity what it
+	// ran before; nil where the ledger does not know it.
+	Identity, StableIdentity, FormerIdentity identity.Identity
+	// Settled is true once a position has passed its gate: what stable runs has been seen to work.
+	Settled bool
 	// Begun is the shift that the gate allowed and that is not complete; nil for none.
 	Begun *Entry
+	// Express is the change that the express lane carries and that stable does not have yet; nil for none.
+	Express *Entry
 	// SoakSince is when the current weight and image were reached; zero without a soak.
 	SoakSince time.Time
 	// Extensions is how often the current soak was extended.
@@ -33,8 +43,25 @@ type State struct {
 	Unfinished *Entry
 	// Raised is when the last shift began that gave an image more requests, whatever became of it; zero for none.
 	Raised time.Time
+	// Lowered is the last shift, if it took the weight of the current image down; nil after a shift up, a finish or a
+	// rollback.
+	Lowered *Entry
 
+	// Guard is the entry with the configuration that the guard was given last; nil where the ledger does not tell.
+	Guard *Entry
+	// Terms are what the release that lives is judged by since the last shift or the last change; nil where the ledger
+	// does not tell.
+	Terms *Terms
+
+	// displaced is true once a shift has begun that gives the canary track to another release: the pods of the one that
+	// had passed its gate are gone, and what the track counts from then on is not its evidence.
+	displaced    bool
+	expressed    []Entry
 	latches      map[string]Entry
+	partLatches  []partLatch
+	identities   map[string]identity.Identity
+	former       map[string]identity.Identity
+	approved     map[int]Entry
 	attested     map[string]Entry
 	soakEntry    int
 	interruption int
@@ -69,16 +96,17 @@ func (s State) Interruption() int {
 	return s.interruption
 }
 
-// Latch is the entry that keeps an image out of traffic. The second result is false if there is none.
-func (s State) Latch(image string) (Entry, bool) {
-	entry, ok := s.latches[image]
-	return entry, ok
-}
-
 // Attested is the newest attestation of a name. The second result is false if there is none.
 func (s State) Attested(name string) (Entry, bool) {
 	entry, ok := s.attested[name]
 	return entry, ok
+}
+
+// Approval is the approval of an image for the stage of a weight. The second result is false if there is none. An
+// approval ends when the weight goes down: what was learned until then may have changed the approver's mind.
+func (s State) Approval(image string, weight int) (Entry, bool) {
+	entry, ok := s.approved[weight]
+	return entry, ok && entry.Image == image
 }
 
 // Shift is the number of the entry of the shift under way; 0 for none.
@@ -146,7 +174,10 @@ func (l *Ledger) State() State {
 	return s
 }
 
-func newState() State { return State{latches: map[string]Entry{}, attested: map[string]Entry{}} }
+func newState() State {
+	return State{latches: map[string]Entry{}, attested: map[string]Entry{}, approved: map[int]Entry{},
+		identities: map[string]identity.Identity{}, former: map[string]identity.Identity{}}
+}
 
 // Walk visits every entry, the oldest first, with the state that the entries before it make. The state is valid until
 // visit returns.
@@ -159,6 +190,7 @@ func (l *Ledger) Walk(visit func(before State, entry Entry)) {
 }
 
 func (s *State) apply(entry Entry) {
+	s.remember(entry)
 	switch entry.Kind {
 	case ShiftBegun:
 		s.begin(entry)
@@ -178,54 +210,101 @@ func (s *State) apply(entry Entry) {
 		}
 	case RollbackBegun:
 		begun := entry
-		s.latches[entry.Image], s.Unfinished = entry, &begun
+		s.engage(entry)
+		s.Unfinished = &begun
 		s.out(entry)
 	case RolledBack:
+		// The beginning has engaged the latch, which need not be one of the image.
 		if s.Unfinished != nil && s.Unfinished.Image == entry.Image {
 			s.Unfinished = nil
-		}
-		if _, ok := s.latches[entry.Image]; !ok {
-			s.latches[entry.Image] = entry
+		} else if _, ok := s.LatchOn(entry.Image, entry.Identity); !ok {
+			s.engage(entry)
 		}
 		s.out(entry)
+	case Identified:
+		s.identify(entry)
+	case ExpressBegun:
+		express := entry
+		s.Express = &express
+	case Expressed:
+		s.identify(entry)
+		s.Express, s.expressed = nil, append(s.expressed, entry)
 	case Attested:
 		s.attested[entry.Name] = entry
-	case Quarantined:
-		if s.Quarantine == nil && entry.Image == s.Image && s.Weight > 0 {
-			quarantined := entry
-			s.Quarantine = &quarantined
-		}
-	case Readmitted:
-		if s.Quarantine != nil && entry.Image == s.Quarantine.Image {
-			readmitted := entry
-			s.Isolated = s.OutOfTraffic(entry.Time)
-			s.Quarantine, s.Readmission = nil, &readmitted
+	case Approved:
+		s.approved[entry.To] = entry
+	case Quarantined, Readmitted:
+		s.quarantine(entry)
+	case Quarantines:
+		if entry.Image == s.Image && s.Weight > 0 {
+			s.Isolated += time.Duration(entry.Took) * time.Millisecond
 		}
 	case LatchReleased:
-		for image, latch := range s.latches {
-			if latch.Seq == entry.Ref {
-				delete(s.latches, image)
-			}
-		}
+		s.release(entry.Ref)
 		if s.Unfinished != nil && s.Unfinished.Seq == entry.Ref {
 			s.Unfinished = nil
 		}
 	}
 }
 
+// quarantine takes the canary out for a while, or lets it in again.
+func (s *State) quarantine(entry Entry) {
+	if entry.Kind == Quarantined {
+		if s.Quarantine == nil && entry.Image == s.Image && s.Weight > 0 {
+			quarantined := entry
+			s.Quarantine = &quarantined
+		}
+		return
+	}
+	if s.Quarantine != nil && entry.Image == s.Quarantine.Image {
+		readmitted := entry
+		s.Isolated = s.OutOfTraffic(entry.Time)
+		s.Quarantine, s.Readmission = nil, &readmitted
+	}
+}
+
+// remember keeps what counts until a later entry says otherwise.
+func (s *State) remember(entry Entry) {
+	for hash, parts := range entry.Identities {
+		s.identities[hash] = parts
+	}
+	if entry.Terms != nil && (entry.Kind == ShiftBegun || entry.Kind == ShiftReached || entry.Kind == LimitsChanged) {
+		s.Terms = entry.Terms
+	}
+	if entry.Kind == GuardConfigured {
+		s.Guard = &entry
+	}
+}
+
 func (s *State) begin(entry Entry) {
 	begun := entry
-	s.Begun = &begun
+	s.Begun, s.Express = &begun, nil
 	if entry.To > entry.From {
 		s.Raised = entry.Time
 	}
+	s.displaced = s.displaced || s.Weight > 0 && entry.To > 0 && (entry.Image != s.Image || s.isAnother(entry.Identity))
+	s.turn(entry, entry.From)
 	if s.Stable == "" {
 		s.Stable = entry.Stable
 	}
 }
 
-// reach completes a shift. The soak's clock keeps running if weight and image are unchanged: an update that verifies
-// the same position again, after a rotated secret for example, costs no soaked time.
+// turn notes which way a shift goes from a weight. A finish takes the weight away from the canary and not from the
+// release.
+func (s *State) turn(entry Entry, from int) {
+	switch {
+	case entry.Finishes():
+		s.Lowered = nil
+	case entry.To < from:
+		lowered := entry
+		s.Lowered, s.approved = &lowered, map[int]Entry{}
+	case entry.To > from:
+		s.Lowered = nil
+	}
+}
+
+// reach completes a shift. The soak's clock keeps running if weight and identity are unchanged: an update that verifies
+// the same position again costs no soaked time. It begins again where another release had the track in between.
 func (s *State) reach(entry Entry) {
 	if entry.Ref > 0 {
 		s.interruption = entry.Ref
@@ -233,17 +312,27 @@ func (s *State) reach(entry Entry) {
 	if s.Begun == nil && entry.To > s.Weight {
 		s.Raised = entry.Time
 	}
-	if entry.To != s.Weight || entry.Image != s.Image && entry.To > 0 {
+	s.Settled = true
+	anew := entry.Image != s.Image || s.isAnother(entry.Identity)
+	if entry.Image == s.Image || entry.Image == "" {
+		s.turn(entry, s.Weight)
+	}
+	if entry.Image == s.Image && anew {
+		// The approvals of higher stages were for another configuration.
+		maps.DeleteFunc(s.approved, func(weight int, _ Entry) bool { return weight > entry.To })
+	}
+	if entry.To != s.Weight || (anew || s.displaced) && entry.To > 0 {
 		s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = entry.Time, entry.Seq, 0, time.Time{}
 		s.Isolated = 0
 	}
-	if entry.Image != "" && entry.Image != s.Image || entry.To == 0 {
+	if entry.Image != "" && anew || entry.To == 0 {
 		s.Quarantine, s.Readmission = nil, nil
 	}
-	s.Weight, s.Begun = entry.To, nil
+	s.Weight, s.Begun, s.displaced = entry.To, nil, false
 	if entry.Image != "" {
-		s.Image, s.Release = entry.Image, entry.Release
+		s.Image, s.Release, s.Identity = entry.Image, entry.Release, s.identities[entry.Identity]
 	}
+	s.settle(entry.StableIdentity)
 	if entry.Stable != "" && entry.Stable != s.Stable {
 		if s.Stable != "" && !slices.Contains(s.Former, s.Stable) {
 			s.Former = append(s.Former, s.Stable)
@@ -254,7 +343,10 @@ func (s *State) reach(entry Entry) {
 
 // out records that the canary is out of traffic.
 func (s *State) out(entry Entry) {
+	s.Identity = s.identityOf(entry.Image)
 	s.Weight, s.Image, s.Release, s.Begun, s.interruption = 0, entry.Image, entry.Release, nil, entry.Seq
+	s.displaced, s.Express = false, nil
 	s.SoakSince, s.soakEntry, s.Extensions, s.LastCheckpoint = time.Time{}, entry.Seq, 0, time.Time{}
 	s.Quarantine, s.Readmission, s.Isolated = nil, nil, 0
+	s.Lowered, s.approved = nil, map[int]Entry{}
 }

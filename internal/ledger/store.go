@@ -26,26 +26,38 @@ type Authenticator interface {
 	Account(ctx context.Context) string
 }
 
-// Read loads the ledger. Its errors are those of [Parse] and the store's.
+// Read loads the ledger. Its errors are those of [Parse] and the store's, and an [ErrCut] or [ErrUnsigned], with which
+// the ledger is what is left of it.
 func Read(ctx context.Context, store Store) (*Ledger, error) {
 	ledger, _, err := load(ctx, store)
 	return ledger, err
 }
 
 func load(ctx context.Context, store Store) (*Ledger, string, error) {
+	heads, err := seen(ctx, store)
+	if err != nil {
+		return nil, "", err
+	}
 	data, version, err := store.Load(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("load the ledger: %w", err)
 	}
 	ledger, err := Parse(data)
-	return ledger, version, err
+	if err != nil {
+		return nil, version, err
+	}
+	if err := ledger.follows(heads); err != nil {
+		return ledger, version, err
+	}
+	return ledger, version, signingOf(store).verify(data)
 }
 
 // attempts bounds how often a write is repeated after a conflict. In every round at least one writer succeeds.
 const attempts = 50
 
 // Append adds the entries that decide returns for the current ledger, and returns the ledger as written. If somebody
-// else writes in between, decide is called again with the newer ledger. Without entries nothing is written.
+// else writes in between, decide is called again with the newer ledger. Without entries nothing is written. A ledger
+// that has lost entries takes only what keeps a canary out of traffic, and the word of who goes on without them.
 func Append(ctx context.Context, store Store, now func() time.Time,
 	decide func(current *Ledger) ([]Entry, error)) (*Ledger, error) {
 	for attempt := 1; ; attempt++ {
@@ -68,13 +80,16 @@ func backoff(attempt int) time.Duration {
 
 func appendOnce(ctx context.Context, store Store, now func() time.Time, decide func(*Ledger) ([]Entry, error)) (*Ledger,
 	error) {
-	current, version, err := load(ctx, store)
-	if err != nil {
-		return nil, err
+	current, version, cut := load(ctx, store)
+	if cut != nil && !errors.Is(cut, ErrCut) {
+		return nil, cut
 	}
 	added, err := decide(current)
 	if err != nil || len(added) == 0 {
 		return current, err
+	}
+	if cut != nil && slices.ContainsFunc(added, func(entry Entry) bool { return !entry.mends() }) {
+		return nil, cut
 	}
 	if server, ok := store.(Authenticator); ok {
 		account := server.Account(ctx)
@@ -94,8 +109,16 @@ func appendOnce(ctx context.Context, store Store, now func() time.Time, decide f
 	if next, err = next.fitted(safety); err != nil {
 		return nil, err
 	}
-	if err := store.Save(ctx, next.data(), version); err != nil {
+	data := next.data()
+	if err := signed(ctx, store, data, added, cut); err != nil {
+		return nil, err
+	}
+	if err := store.Save(ctx, data, version); err != nil {
 		return nil, fmt.Errorf("write the ledger: %w", err)
+	}
+	if witness, ok := store.(Witness); ok && (cut == nil || slices.ContainsFunc(added, Entry.accepts)) {
+		// The entry is written: a head that lags behind hides no loss but that of the newest entries, until the next one.
+		_ = witness.Keep(ctx, next.Head())
 	}
 	return next, nil
 }

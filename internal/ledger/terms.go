@@ -17,6 +17,10 @@ type Terms struct {
 	Bake      int64 `json:"bake,omitempty"`
 	// Limits are those of the criteria.
 	Limits []Limit `json:"limits,omitempty"`
+	// Series says which series are counted, and which of them as errors. Checkpoints leave it out.
+	Series string `json:"series,omitempty"`
+	// Floors is the reason why the floors of the limits are lower than the defaults; empty where they are not.
+	Floors string `json:"floors,omitempty"`
 }
 
 // Limit is what one criterion asks for.
@@ -28,6 +32,13 @@ type Limit struct {
 	Rollback float64 `json:"rollback,omitempty"`
 	// Direction is the side of the limit that a query must stay on: below or above.
 	Direction string `json:"direction,omitempty"`
+	// Bound is the latency above which a request is slow, in milliseconds; 0 for other criteria.
+	Bound int64 `json:"bound,omitempty"`
+	// Confidence is that of a pass, Requests how many requests a pass needs; 0 in entries of older versions.
+	Confidence float64 `json:"confidence,omitempty"`
+	Requests   int64   `json:"requests,omitempty"`
+	// Query is that of a query.
+	Query string `json:"query,omitempty"`
 }
 
 // String is the terms in one line for people.
@@ -74,9 +85,11 @@ func (t *Terms) cleaned() *Terms {
 		return nil
 	}
 	copied := *t
+	copied.Series, copied.Floors = clean(t.Series), clean(t.Floors)
 	copied.Limits = append([]Limit(nil), t.Limits...)
 	for i := range copied.Limits {
-		copied.Limits[i].Name, copied.Limits[i].Direction = clean(copied.Limits[i].Name), clean(copied.Limits[i].Direction)
+		limit := &copied.Limits[i]
+		limit.Name, limit.Direction, limit.Query = clean(limit.Name), clean(limit.Direction), clean(limit.Query)
 	}
 	return &copied
 }

@@ -119,9 +119,9 @@ func (c httpConfig) headers() http.Header {
 // newTransport is Go's default one with another TLS and proxy. Without a proxy of its own it takes that of the
 // environment, as every client does.
 func newTransport(t tlsConfig, proxy string) (*http.Transport, error) {
-	made := http.DefaultTransport.(*http.Transport).Clone()
+	config := http.DefaultTransport.(*http.Transport).Clone()
 	var err error
-	if made.TLSClientConfig, err = t.client(); err != nil {
+	if config.TLSClientConfig, err = t.client(); err != nil {
 		return nil, err
 	}
 	if proxy != "" {
@@ -129,17 +129,17 @@ func newTransport(t tlsConfig, proxy string) (*http.Transport, error) {
 		if err != nil {
 			return nil, errors.New("proxy_url is no address")
 		}
-		made.Proxy = http.ProxyURL(address)
+		config.Proxy = http.ProxyURL(address)
 	}
-	return made, nil
+	return config, nil
 }
 
 func (t tlsConfig) client() (*tls.Config, error) {
 	//nolint:gosec // G402: the stack's settings ask for it by name
-	made := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
+	config := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
 	if t.CA != "" {
-		made.RootCAs = x509.NewCertPool()
-		if !made.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
 			return nil, errors.New("tls_config.ca holds no certificate")
 		}
 	}
@@ -148,9 +148,9 @@ func (t tlsConfig) client() (*tls.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("tls_config.cert and key: %w", err)
 		}
-		made.Certificates = []tls.Certificate{pair}
+		config.Certificates = []tls.Certificate{pair}
 	}
-	return made, nil
+	return config, nil
 }
 
 // transport gets a token when there is none that is valid, and sends it.

@@ -8,6 +8,8 @@ const (
 	EventExtended      = "extended"
 	EventRefused       = "refused"
 	EventOverridden    = "overridden"
+	EventLimitsChanged = "limits-changed"
+	EventExpressed     = "expressed"
 	EventNeedsReview   = "needs-review"
 	EventQuarantined   = "quarantined"
 	EventReadmitted    = "readmitted"
@@ -15,6 +17,7 @@ const (
 	EventLatchReleased = "latch-released"
 	EventFinished      = "finished"
 	EventAttested      = "attested"
+	EventApproved      = "approved"
 	EventGuardBlind    = "guard-blind"
 	EventGuardSees     = "guard-sees"
 )
@@ -25,8 +28,9 @@ const EventType = "com.vextrus.finance-rollout."
 // Events are the names of all events.
 func Events() []string {
 	return []string{
-		EventEntered, EventShifted, EventSoakPassed, EventExtended, EventRefused, EventOverridden, EventNeedsReview,
-		EventQuarantined, EventReadmitted, EventRolledBack, EventLatchReleased, EventFinished, EventAttested,
-		EventGuardBlind, EventGuardSees,
+		EventEntered, EventShifted, EventSoakPassed, EventExtended, EventRefused, EventOverridden, EventLimitsChanged,
+		EventExpressed,
+		EventNeedsReview, EventQuarantined, EventReadmitted, EventRolledBack, EventLatchReleased, EventFinished,
+		EventAttested, EventApproved, EventGuardBlind, EventGuardSees,
 	}
 }

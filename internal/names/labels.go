@@ -15,6 +15,8 @@ const (
 	// Scraped marks the Services whose pods Prometheus scrapes. Every pod has one such Service: scraped by two, it would
 	// count twice.
 	Scraped = "finance-rollout/scraped"
+	// Leader marks the guard's pod that acts; the webhook's Service selects it.
+	Leader = "finance-rollout/leader"
 	// ManagedBy marks the objects that the program makes.
 	ManagedBy = "app.kubernetes.io/managed-by"
 )
@@ -44,6 +46,8 @@ const (
 	StagingVerified = "finance-rollout/staging-verified"
 	// Checksum changes, on a pod template, with the secrets and the configuration that the pods start with.
 	Checksum = "finance-rollout/config-checksum"
+	// Identity holds the short form of the identity of a release, on its pods and on its Deployment.
+	Identity = "finance-rollout/identity"
 	// Interruption holds the sequence number of the ledger's entry that a Deployment or a route was last rewritten after.
 	Interruption = "finance-rollout/interruption"
 )

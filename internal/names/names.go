@@ -17,8 +17,12 @@ func Record(app string) string { return app + "-release" }
 // Verification is the name of the ConfigMap that holds the last result of the verify gate.
 func Verification(app string) string { return app + "-verification" }
 
-// Configuration is the name of the ConfigMap that holds the pods' configuration.
+// Configuration begins the name of the ConfigMap that holds the configuration of a release; the hash of its content
+// follows.
 func Configuration(app string) string { return app + "-config" }
+
+// IdentityKey is the name of the Secret that holds the key by which secrets are hashed into identities.
+func IdentityKey(app string) string { return app + "-identity" }
 
 // Dashboard is the name of the ConfigMap that holds the Grafana dashboard.
 func Dashboard(app string) string { return app + "-dashboard" }
@@ -70,8 +74,29 @@ func Digest(reference string) string {
 	return digest
 }
 
+// Repository is an image's reference without its tag and its digest.
+func Repository(reference string) string {
+	base, _, _ := strings.Cut(reference, "@")
+	if colon := strings.LastIndex(base, ":"); colon > strings.LastIndex(base, "/") {
+		return base[:colon]
+	}
+	return base
+}
+
 var attestation = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
 // IsAttestation reports whether an attestation may have the name: lower-case letters, digits and -, starting with a
 // letter.
 func IsAttestation(name string) bool { return attestation.MatchString(name) }
+
+// LedgerCut is the reason of the Events about a ledger that has lost entries.
+const LedgerCut = "LedgerCut"
+
+// GuardDisarmed is the reason of the Event about a guard that carries no rollback out.
+const GuardDisarmed = "GuardDisarmed"
+
+// GuardMisconfigured is the reason of the Event about a guard whose configuration no update has given it.
+const GuardMisconfigured = "GuardMisconfigured"
+
+// GuardKey is the key of the guard's ConfigMap that holds its description of the rollout.
+const GuardKey = "rollout.json"

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/scope"
 )
 
 // retryAfter is the time of one stage in the guide's schedule: a release that was rolled back enters again in the week
@@ -70,6 +71,12 @@ func (a About) entry(seen *seen, before ledger.State, entry ledger.Entry) (Event
 		name = names.EventLatchReleased
 	case ledger.Overridden:
 		name, data.To = names.EventOverridden, &entry.To
+	case ledger.LimitsChanged:
+		name = names.EventLimitsChanged
+	case ledger.Expressed:
+		name = names.EventExpressed
+	case ledger.Accepted:
+		name = names.EventOverridden
 	case ledger.Verdict:
 		// The verdict of a soak comes with the shift that it allows; the guard's own one has a reason.
 		seen.look(entry)
@@ -83,6 +90,8 @@ func (a About) entry(seen *seen, before ledger.State, entry ledger.Entry) (Event
 		}
 	case ledger.Finished:
 		name, data.From, data.To = names.EventFinished, &entry.From, &entry.To
+	case ledger.Approved:
+		name, data.To = names.EventApproved, &entry.To
 	case ledger.Attested:
 		name = names.EventAttested
 		data.Attestation = &Attestation{Name: entry.Name, Link: a.Redactor.Text(entry.Link), Until: entry.Until}
@@ -103,6 +112,7 @@ func (a About) ofEntry(entry ledger.Entry) Event {
 	}
 	event := a.event("", entry.Time, entry.Release, strconv.Itoa(entry.Seq), fingerprint)
 	event.Data.Image, event.Data.Verdict, event.Data.Numbers = entry.Image, entry.Verdict, entry.Numbers
+	event.Data.Identity = entry.Identity
 	event.Data.Reason = a.Redactor.Text(entry.Reason)
 	event.Data.Who, event.Data.Account = a.Redactor.Text(entry.Who), entry.Account
 	event.Data.Ledger = &Reference{Seq: entry.Seq, Sum: entry.Sum}
@@ -151,15 +161,13 @@ func (a About) rolledBack(data *Data, seen *seen, before ledger.State, entry led
 	data.Reason = a.Redactor.Text(why)
 	data.Rollback = &Rollback{
 		Failed: a.Redactor.Text(why), Incomplete: a.Redactor.Text(incomplete),
-		Retry: Retry{
-			Earliest: entry.Time.UTC().Add(retryAfter),
-			Change: fmt.Sprintf("an image with the fault mended, which staging has verified; it enters the first stage, and "+
-				"every stage is soaked anew. If this image is not to blame: rollout unlatch -s %s --reason REASON", a.Stack),
-		},
+		Retry: RetryOf(entry.Time, a.Stack),
 	}
+	commands := scope.Scope{Rollout: a.Rollout}
+	data.Rollback.Retry.Change = commands.Commands(data.Rollback.Retry.Change)
 	if evidence != "" {
 		data.Rollback.Evidence = &Evidence{ConfigMap: evidence, Namespace: a.Namespace,
-			Command: fmt.Sprintf("rollout evidence -s %s", a.Stack)}
+			Command: commands.Commands(fmt.Sprintf("rollout evidence -s %s", a.Stack))}
 	}
 }
 

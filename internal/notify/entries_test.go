@@ -118,6 +118,8 @@ func TestTheEventsOfALedger(t *testing.T) {
 			[]string{names.EventLatchReleased}},
 		{"is overridden", []ledger.Entry{{Kind: ledger.Overridden, To: 30, Reason: "emergency"}},
 			[]string{names.EventOverridden}},
+		{"by the express lane", []ledger.Entry{{Kind: ledger.ExpressBegun, Reason: "leaked"}, {Kind: ledger.Expressed,
+			Reason: "leaked"}}, []string{names.EventExpressed}},
 		{"finishes", []ledger.Entry{{Kind: ledger.Finished, From: 100}}, []string{names.EventFinished}},
 		{"is attested", []ledger.Entry{{Kind: ledger.Attested, Name: "sign-off"}}, []string{names.EventAttested}},
 		{"a drill", []ledger.Entry{{Kind: ledger.Rehearsed, Stack: "staging"}}, []string{}},
@@ -141,24 +143,32 @@ func silent() map[ledger.Kind]string {
 		ledger.Quarantines:     "stands for quarantines of the past when the ledger is compacted",
 		ledger.RollbackBegun:   "rolled-back follows within minutes, with the evidence and with the steps that failed",
 		ledger.StagingVerified: "written together with the shift into the first stage",
+		ledger.Identified:      "names what the tracks run already: nothing moved",
+		ledger.ExpressBegun:    "its outcome follows: expressed, rolled-back, or an update that failed",
 		ledger.Rehearsed:       "a drill in another stack: nothing happened to this rollout",
+		ledger.GuardConfigured: "every update that changes a setting of the guard writes one; what else it did is told",
 		ledger.SmokeTested:     "keeps the suite's requests out of the evidence; its verdict is the update's",
 	}
 }
 
-var kindDeclared = regexp.MustCompile(`(?m)^\t\w+ Kind = "([a-z-]+)"$`)
+var kindDeclared = regexp.MustCompile(`(?m)^(?:\t|const )\w+ Kind = "([a-z-]+)"$`)
 
 // Every kind of an entry makes an event in some case, or is listed with the reason that it makes none.
 func TestEveryKindIsToldOrHasAReason(t *testing.T) {
-	source, err := os.ReadFile("../ledger/entry.go")
-	if err != nil {
-		t.Fatal(err)
+	var source []byte
+	for _, name := range []string{"entry.go", "changes.go", "head.go"} {
+		text, err := os.ReadFile("../ledger/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source = append(source, text...)
 	}
 	tells := map[ledger.Kind]bool{}
 	for _, entry := range []ledger.Entry{entered(), checkpoint(48, "pass"), extended(), rolledBack("errors"),
 		{Kind: ledger.Verdict, Verdict: "fail", Reason: "smoke"}, {Kind: ledger.LatchReleased}, {Kind: ledger.Overridden},
-		{Kind: ledger.Watched, Verdict: "fail"}, {Kind: ledger.Finished}, {Kind: ledger.Attested},
-		{Kind: ledger.Quarantined}, {Kind: ledger.Readmitted}} {
+		{Kind: ledger.LimitsChanged}, {Kind: ledger.Expressed},
+		{Kind: ledger.Watched, Verdict: "fail"}, {Kind: ledger.Finished}, {Kind: ledger.Attested}, {Kind: ledger.Approved},
+		{Kind: ledger.Quarantined}, {Kind: ledger.Readmitted}, {Kind: ledger.Accepted}} {
 		before := []ledger.Entry{}
 		if entry.Kind == ledger.Checkpoint {
 			before = append(before, entered())
@@ -226,6 +236,16 @@ func TestTheEventOfARollback(t *testing.T) {
 	}
 	if change := recorded[0].Event.Data.Rollback.Retry.Change; !strings.Contains(change, "rollout unlatch -s production") {
 		t.Errorf("the advice is %q", change)
+	}
+	// Where the stack has several rollouts, each command names the one that is meant.
+	named := about()
+	named.Rollout = "payments"
+	told := named.Events(read, 3)[0].Event.Data.Rollback
+	if want := "rollout evidence -s production --rollout payments"; told.Evidence.Command != want {
+		t.Errorf("the command is %q", told.Evidence.Command)
+	}
+	if !strings.Contains(told.Retry.Change, "rollout unlatch -s production --rollout payments") {
+		t.Errorf("the advice is %q", told.Retry.Change)
 	}
 }
 

@@ -3,6 +3,7 @@ package notify
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"time"
 
@@ -34,6 +35,9 @@ type Data struct {
 	Release   string `json:"release,omitempty"`
 	// Image is the digest that the event is about.
 	Image string `json:"image,omitempty"`
+	// Identity is the short form of the release: its image, its configuration, its secrets and its pod; empty where the
+	// entry has none.
+	Identity string `json:"identity,omitempty"`
 	// From and To are weights in percent; nil where no weight changes.
 	From *int `json:"from,omitempty"`
 	To   *int `json:"to,omitempty"`
@@ -83,6 +87,15 @@ type Retry struct {
 	Change string `json:"change"`
 }
 
+// RetryOf is the advice after a rollback that ended at a time. The stack's name appears in a command.
+func RetryOf(ended time.Time, stack string) Retry {
+	return Retry{
+		Earliest: ended.UTC().Add(retryAfter),
+		Change: fmt.Sprintf("an image with the fault mended, which staging has verified; it enters the first stage, and "+
+			"every stage is soaked anew. If this image is not to blame: rollout unlatch -s %s --reason REASON", stack),
+	}
+}
+
 // Attestation is a fact that somebody vouched for.
 type Attestation struct {
 	Name  string     `json:"name"`
@@ -92,7 +105,9 @@ type Attestation struct {
 
 // About is the rollout that events are about.
 type About struct {
-	Stack, Namespace, App    string
+	Stack, Namespace, App string
+	// Rollout is the rollout's name for commands; empty where the stack has one.
+	Rollout                  string
 	DashboardURL, RunbookURL string
 	// Redactor cleans every text from outside.
 	Redactor redact.Redactor

@@ -91,7 +91,33 @@ func NewTelling(store ledger.Store, once *Once) *Telling {
 var (
 	_ ledger.Store         = (*Telling)(nil)
 	_ ledger.Authenticator = (*Telling)(nil)
+	_ ledger.Witness       = (*Telling)(nil)
+	_ ledger.Signed        = (*Telling)(nil)
 )
+
+// Signing implements ledger.Signed where the store does.
+func (t *Telling) Signing() ledger.Signing {
+	if signed, ok := t.Store.(ledger.Signed); ok {
+		return signed.Signing()
+	}
+	return ledger.Signing{}
+}
+
+// Seen implements ledger.Witness where the store does.
+func (t *Telling) Seen(ctx context.Context) ([]ledger.Head, error) {
+	if witness, ok := t.Store.(ledger.Witness); ok {
+		return witness.Seen(ctx)
+	}
+	return nil, nil
+}
+
+// Keep implements ledger.Witness where the store does.
+func (t *Telling) Keep(ctx context.Context, head ledger.Head) error {
+	if witness, ok := t.Store.(ledger.Witness); ok {
+		return witness.Keep(ctx, head)
+	}
+	return nil
+}
 
 // Account implements ledger.Authenticator where the store does.
 func (t *Telling) Account(ctx context.Context) string {

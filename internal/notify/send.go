@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/vextrus/finance-rollout/internal/endpoint"
 )
 
 // sendLimit bounds one delivery: a receiver that hangs is one that failed.
@@ -90,10 +91,7 @@ func (s Sender) Send(ctx context.Context, to Webhook, event Event) error {
 	}}
 	answer, err := client.Do(request)
 	if err != nil {
-		// The client's error holds the whole address.
-		if outer, ok := errors.AsType[*url.Error](err); ok {
-			err = outer.Err
-		}
+		err = endpoint.WithoutURL(err)
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}

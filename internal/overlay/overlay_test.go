@@ -61,16 +61,16 @@ func at(value any, path string) any {
 }
 
 func TestOverlaysThatAreAllowed(t *testing.T) {
-	const own = "spec/containers/shop/"
+	const service = "spec/containers/shop/"
 	tests := []struct {
 		name, patch, path string
 		want              any
 	}{
-		{"nothing", `{}`, own + "image", "as the release decides"},
-		{"a command", `spec: {containers: [{name: shop, command: [node]}]}`, own + "command", []any{"node"}},
-		{"arguments", `spec: {containers: [{name: shop, args: [--port, "8080"]}]}`, own + "args", []any{"--port", "8080"}},
+		{"nothing", `{}`, service + "image", "as the release decides"},
+		{"a command", `spec: {containers: [{name: shop, command: [node]}]}`, service + "command", []any{"node"}},
+		{"arguments", `spec: {containers: [{name: shop, args: [--port, "8080"]}]}`, service + "args", []any{"--port", "8080"}},
 		{"a further container", `spec: {containers: [` + sidecar + `]}`, "spec/containers/proxy/image", "proxy@sha256:aa"},
-		{"the service beside a further container", `spec: {containers: [` + sidecar + `]}`, own + "image",
+		{"the service beside a further container", `spec: {containers: [` + sidecar + `]}`, service + "image",
 			"as the release decides"},
 		{"an init container", `spec: {initContainers: [` + sidecar + `]}`, "spec/initContainers/proxy/image",
 			"proxy@sha256:aa"},
@@ -103,27 +103,27 @@ func TestOverlaysThatAreAllowed(t *testing.T) {
 			map[string]any{names.Checksum: "abc", "linkerd.io/inject": "enabled"}},
 		{"a label", `metadata: {labels: {team: payments}}`, "metadata/labels/team", "payments"},
 		{"a label that says what is", `metadata: {labels: {track: canary}}`, "metadata/labels/track", "canary"},
-		{"a further port", `spec: {containers: [{name: shop, ports: [{name: admin, containerPort: 9090}]}]}`, own + "ports",
+		{"a further port", `spec: {containers: [{name: shop, ports: [{name: admin, containerPort: 9090}]}]}`, service + "ports",
 			[]any{map[string]any{"name": "admin", "containerPort": int64(9090)},
 				map[string]any{"name": "http", "containerPort": int64(8080), "protocol": "TCP"}}},
 		{"a readiness probe by a command", `spec: {containers: [{name: shop, readinessProbe: {$patch: replace, exec: {command: [ok]}}}]}`,
-			own + "readinessProbe", map[string]any{"exec": map[string]any{"command": []any{"ok"}}}},
+			service + "readinessProbe", map[string]any{"exec": map[string]any{"command": []any{"ok"}}}},
 		{"a readiness probe by gRPC", `spec: {containers: [{name: shop, readinessProbe: {httpGet: null, grpc: {port: 8080}}}]}`,
-			own + "readinessProbe", map[string]any{"grpc": map[string]any{"port": int64(8080)}}},
+			service + "readinessProbe", map[string]any{"grpc": map[string]any{"port": int64(8080)}}},
 		{"a liveness probe by TCP", `spec: {containers: [{name: shop, livenessProbe: {httpGet: null, tcpSocket: {port: http}}}]}`,
-			own + "livenessProbe/tcpSocket/port", "http"},
-		{"no startup probe", `spec: {containers: [{name: shop, startupProbe: null}]}`, own + "startupProbe", nil},
+			service + "livenessProbe/tcpSocket/port", "http"},
+		{"no startup probe", `spec: {containers: [{name: shop, startupProbe: null}]}`, service + "startupProbe", nil},
 		{"a hook after the start", `spec: {containers: [{name: shop, lifecycle: {postStart: {exec: {command: [warm]}}}}]}`,
-			own + "lifecycle", map[string]any{"preStop": map[string]any{"sleep": map[string]any{"seconds": int64(1)}},
+			service + "lifecycle", map[string]any{"preStop": map[string]any{"sleep": map[string]any{"seconds": int64(1)}},
 				"postStart": map[string]any{"exec": map[string]any{"command": []any{"warm"}}}}},
 		{"a variable follows what it may refer to",
-			`spec: {containers: [{name: shop, env: [{name: URL, value: "pg://$(HOST)"}]}]}`, own + "env",
+			`spec: {containers: [{name: shop, env: [{name: URL, value: "pg://$(HOST)"}]}]}`, service + "env",
 			[]any{map[string]any{"name": "HOST", "value": "db"}, map[string]any{"name": "URL", "value": "pg://$(HOST)"}}},
 		{"the patch orders the variables", `spec: {containers: [{name: shop, $setElementOrder/env: [{name: URL}, {name: HOST}],
-			env: [{name: URL, value: x}]}]}`, own + "env",
+			env: [{name: URL, value: x}]}]}`, service + "env",
 			[]any{map[string]any{"name": "URL", "value": "x"}, map[string]any{"name": "HOST", "value": "db"}}},
 		{"a volume is removed with its mount", `spec: {volumes: [{name: tmp, $patch: delete}],
-			containers: [{name: shop, volumeMounts: [{mountPath: /tmp, $patch: delete}]}]}`, own + "volumeMounts", []any{}},
+			containers: [{name: shop, volumeMounts: [{mountPath: /tmp, $patch: delete}]}]}`, service + "volumeMounts", []any{}},
 		{"restartPolicy as it is", `spec: {restartPolicy: Always}`, "spec/restartPolicy", "Always"},
 	}
 	for _, tt := range tests {

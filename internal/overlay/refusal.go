@@ -40,20 +40,20 @@ func Refusals(before, after Template, service string) []Refusal {
 			c.container(key, object(item))
 		}
 	}
-	if len(c.found) == 0 {
+	if len(c.refusals) == 0 {
 		c.standard()
 	}
-	return c.found
+	return c.refusals
 }
 
 type comparison struct {
 	before, after Template
 	service       string
-	found         []Refusal
+	refusals      []Refusal
 }
 
 func (c *comparison) refuse(given, problem string, path ...string) {
-	c.found = append(c.found, Refusal{Path: path, Given: given, Problem: problem})
+	c.refusals = append(c.refusals, Refusal{Path: path, Given: given, Problem: problem})
 }
 
 // metadata keeps the labels or annotations that were there as they were.

@@ -26,6 +26,15 @@ func (c *comparison) standard() {
 	}
 }
 
+// Breaks lists what a template breaks of the level restricted, the only one that a rollout's namespace admits.
+func Breaks(template Template) []string {
+	evaluator, err := psapolicy.NewEvaluator(psapolicy.DefaultChecks())
+	if err != nil {
+		return []string{fmt.Sprintf("the library of the Pod Security Standards does not start: %v", err)}
+	}
+	return broken(evaluator, template)
+}
+
 // broken lists what a template breaks of the level restricted.
 func broken(evaluator psapolicy.Evaluator, template Template) []string {
 	var pod corev1.PodTemplateSpec

@@ -38,7 +38,7 @@ func ExampleStages_Move() {
 	// 10 % -> 60 % is not legal; legal moves are:
 	// the same image at up to 30 %
 	// any lower weight
-	// a new image at 1 to 10 %
+	// a new image or configuration at 1 to 10 %
 	// retreat from 10 % to 5 %; needs evidence: false
 	// retreat from 10 % to 0 %; needs evidence: false
 }

@@ -65,6 +65,8 @@ func TestMove(t *testing.T) {
 			err: "a new stable image"},
 		{name: "another stable image", at: at(10, first), to: Target{Weight: 10, Canary: first, Stable: second},
 			err: "a new stable image (sha256:222222222222)"},
+		{name: "a tag of the stable image that was pushed over", at: at(10, first), to: Target{Weight: 10, Canary: first,
+			Stable: second}, err: "or the stable image that runs, by its digest (stableImage REPOSITORY@" + oldStable + ")"},
 		{name: "back to the former stable image", at: finished, to: Target{Stable: oldStable}, want: Stay},
 		{name: "next release after a finish", at: finished, to: Target{Weight: 10, Canary: second, Stable: first},
 			want: Enter},
@@ -91,16 +93,19 @@ func TestMovesClimbOneStageAndAlwaysLeadDown(t *testing.T) {
 		weights := rapid.IntRange(0, 100)
 		stages := DefaultStages()
 		digest := rapid.SampledFrom([]string{first, second})
-		standing := Standing{Weight: weights.Draw(t, "from"), Canary: digest.Draw(t, "canary"), Stable: oldStable}
-		target := Target{Weight: weights.Draw(t, "to"), Canary: digest.Draw(t, "target"), Stable: oldStable}
+		configuration := rapid.SampledFrom([]string{"", "a", "b"})
+		standing := Standing{Weight: weights.Draw(t, "from"), Canary: digest.Draw(t, "canary"), Stable: oldStable,
+			Configuration: configuration.Draw(t, "configuration")}
+		target := Target{Weight: weights.Draw(t, "to"), Canary: digest.Draw(t, "target"), Stable: oldStable,
+			Configuration: configuration.Draw(t, "new configuration")}
 		move, err := stages.Move(standing, target)
-		held := standing.weightOf(target.Canary)
+		held := standing.weightOf(target)
 		switch {
-		case err == nil && target.Weight > stages.next(held):
+		case err == nil && target.Weight > stages.Next(held):
 			t.Fatalf("%v climbs more than a stage from %d %%", move, held)
 		case err == nil && target.Weight > held && !move.Raises():
 			t.Fatalf("%v raises without being called so", move)
-		case err != nil && (target.Weight == 0 || target.Canary == standing.Canary && target.Weight <= standing.Weight):
+		case err != nil && (target.Weight == 0 || !standing.replaces(target) && target.Weight <= standing.Weight):
 			t.Fatalf("the way down is refused: %v", err)
 		}
 	})
@@ -122,7 +127,7 @@ func TestStagesAreChecked(t *testing.T) {
 func TestNextStage(t *testing.T) {
 	var got []int
 	for _, weight := range []int{0, 10, 15, 60, 99, 100} {
-		got = append(got, DefaultStages().next(weight))
+		got = append(got, DefaultStages().Next(weight))
 	}
 	if want := []int{10, 30, 30, 100, 100, 100}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)

@@ -83,8 +83,18 @@ func (s Stages) Fitting(total int) Stages {
 	return fitting
 }
 
-// next is the first stage above a weight; 100 when there is none.
-func (s Stages) next(weight int) int {
+// Expressible are all weights that total pods express exactly, from the least share on.
+func Expressible(total int) Stages {
+	var all Stages
+	for weight, step := 0, 100/gcd(100, max(total, 1)); weight < 100; {
+		weight += step
+		all = append(all, weight)
+	}
+	return all
+}
+
+// Next is the first stage above a weight; 100 when there is none.
+func (s Stages) Next(weight int) int {
 	for _, stage := range s {
 		if stage > weight {
 			return stage

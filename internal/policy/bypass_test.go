@@ -11,7 +11,7 @@ import (
 )
 
 // bypasses reads testdata/bypasses.yaml.
-func bypasses(t *testing.T) (harmless, found map[string]map[string]any) {
+func bypasses(t *testing.T) (harmless, violations map[string]map[string]any) {
 	t.Helper()
 	content, err := os.ReadFile("testdata/bypasses.yaml")
 	if err != nil {
@@ -32,12 +32,12 @@ func bypasses(t *testing.T) (harmless, found map[string]map[string]any) {
 // findings lists which policies find something in a resource, with what they say.
 func findings(t *testing.T, item map[string]any) (names []string, said string) {
 	t.Helper()
-	found, err := Check(Facts{}, resourcesOf(item))
+	violations, err := Check(Facts{}, resourcesOf(item))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var lines []string
-	for _, one := range found {
+	for _, one := range violations {
 		names = append(names, one.Policy.Name)
 		lines = append(lines, fmt.Sprintf("%s: %s", one.Policy.Name, one.Message))
 	}

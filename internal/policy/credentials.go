@@ -47,7 +47,7 @@ func credentialPolicies() []Policy {
 
 func credentialsInEnv(r Resource, limits Limits) []string {
 	return eachContainer(func(_ property.Value, c container) string {
-		var found []string
+		var problems []string
 		for _, variable := range items(at(c.Value, "env")) {
 			name, value := text(at(variable, "name")), at(variable, "value")
 			kind := redact.KindOf(name, text(value))
@@ -55,13 +55,13 @@ func credentialsInEnv(r Resource, limits Limits) []string {
 				kind = "a Pulumi secret, which the Deployment would show in the open"
 			}
 			if kind != "" {
-				found = append(found, fmt.Sprintf("%s holds %s", name, kind))
+				problems = append(problems, fmt.Sprintf("%s holds %s", name, kind))
 			}
 		}
-		if len(found) == 0 {
+		if len(problems) == 0 {
 			return ""
 		}
-		return strings.Join(found, "; ") +
+		return strings.Join(problems, "; ") +
 			": move it into a Secret by `pulumi config set --secret --path secrets.NAME.KEY` " +
 			"and refer to it by `pulumi config set --path secretEnv.VARIABLE NAME/KEY`; then change it, since the stack's " +
 			"file has held it in the open"

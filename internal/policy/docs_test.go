@@ -13,7 +13,7 @@ func TestPoliciesAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	document := string(content)
-	for _, p := range All(Facts{GuardWanted: true}) {
+	for _, p := range All(Facts{GuardWanted: true, HasLimits: true}) {
 		kind, limits := "resource", []string{}
 		if p.Stack != nil {
 			kind = "stack"

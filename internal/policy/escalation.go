@@ -29,6 +29,10 @@ func ways() []way {
 			"podtemplates", "rollouts"}, change, "runs any image under any account of the namespace"},
 		{[]string{"nodes/proxy"}, nil, "reaches the kubelet, which runs commands in every pod of the node"},
 		{[]string{"nodes", "nodes/status"}, write, "decides which node runs what"},
+		{[]string{"bindings", "pods/binding"}, change, "decides which node runs what"},
+		{[]string{"workflows", "cronworkflows", "taskruns", "pipelineruns", "helmreleases", "kustomizations"}, change,
+			"lets an operator of the cluster run what it names"},
+		{[]string{"endpoints", "endpointslices"}, change, "leads a Service to any address, past every NetworkPolicy"},
 		{[]string{"persistentvolumes"}, change, "mounts any path of a node"},
 		{[]string{"certificatesigningrequests/approval", "certificatesigningrequests/status", "signers"},
 			slices.Concat(change, []string{"approve", "sign", "attest"}), "issues certificates for any user"},
@@ -45,8 +49,8 @@ func noEscalation(r Resource, _ Limits) []string {
 	var messages []string
 	say := func(what string) { messages = append(messages, fmt.Sprintf("%s %s: %s", r.kind(), r.name(), what)) }
 	for _, rule := range ruleLists(r) {
-		for _, found := range waysIn(rule) {
-			say(found)
+		for _, way := range waysIn(rule) {
+			say(way)
 		}
 	}
 	if r.kind() != "ClusterRole" {
@@ -65,7 +69,7 @@ func noEscalation(r Resource, _ Limits) []string {
 
 // waysIn tells what a rule allows beyond what it says. Wildcards are rbac-no-wildcard's.
 func waysIn(rule property.Value) []string {
-	var found []string
+	var escalations []string
 	verbs := words(at(rule, "verbs"))
 	for _, resource := range words(at(rule, "resources")) {
 		for _, one := range ways() {
@@ -76,9 +80,10 @@ func waysIn(rule property.Value) []string {
 				return verb == "" || one.verbs != nil && !slices.Contains(one.verbs, verb)
 			})
 			if len(harmful) > 0 {
-				found = append(found, fmt.Sprintf("%s on %s %s; remove it", strings.Join(harmful, ", "), resource, one.leads))
+				escalations = append(escalations,
+					fmt.Sprintf("%s on %s %s; remove it", strings.Join(harmful, ", "), resource, one.leads))
 			}
 		}
 	}
-	return found
+	return escalations
 }

@@ -24,20 +24,21 @@ func credentialsInFields(r Resource, _ Limits) []string {
 		}
 	})
 	var messages []string
-	for _, found := range reader.found {
-		messages = append(messages, fmt.Sprintf("%s of %s %s holds %s; let it come from a Secret, then change it", found.path,
-			r.kind(), r.name(), found.kind))
+	for _, match := range reader.matches {
+		messages = append(messages, fmt.Sprintf("%s of %s %s holds %s; let it come from a Secret, then change it", match.path,
+			r.kind(), r.name(), match.kind))
 	}
 	return messages
 }
 
 // fieldReader collects the fields that hold a credential.
 type fieldReader struct {
-	found []struct{ path, kind string }
+	matches []struct{ path, kind string }
 }
 
 func (f *fieldReader) add(path []string, kind string) {
-	f.found = append(f.found, struct{ path, kind string }{strings.ReplaceAll(strings.Join(path, "."), ".[]", "[]"), kind})
+	field := strings.ReplaceAll(strings.Join(path, "."), ".[]", "[]")
+	f.matches = append(f.matches, struct{ path, kind string }{field, kind})
 }
 
 // read looks at a value and all that is below it. The name is that of the field, or of the list around it.

@@ -89,13 +89,13 @@ func TestTheGuidesOwnPractice(t *testing.T) {
 	for i, r := range resources {
 		resources[i].URN = fmt.Sprintf("%s %s", r.kind(), r.name())
 	}
-	found, err := Check(Facts{}, resources)
+	violations, err := Check(Facts{}, resources)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var unexpected []string
 	missed := slices.Clone(flaws)
-	for _, violation := range found {
+	for _, violation := range violations {
 		said := fmt.Sprintf("%s: %s: %s", violation.Policy.Name, violation.URN, violation.Message)
 		at := slices.IndexFunc(missed, func(flaw string) bool { return says(said, flaw) })
 		if at < 0 {

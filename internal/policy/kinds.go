@@ -28,6 +28,7 @@ func knownKinds() []string {
 	kinds := []string{
 		// Pulumi's own; components hold resources that are judged one by one.
 		"pulumi:pulumi:*", "pulumi:providers:*", "finance-rollout:index:*", "docker:index/image:Image",
+		"docker-build:index:Image", "pulumi:index:Stash",
 		"kubernetes:yaml:ConfigFile", "kubernetes:yaml:ConfigGroup", "kubernetes:yaml/v2:ConfigFile",
 		"kubernetes:yaml/v2:ConfigGroup", "kubernetes:kustomize:Directory", "kubernetes:kustomize/v2:Directory",
 		"kubernetes:helm.sh/v3:Chart", "kubernetes:helm.sh/v4:Chart",

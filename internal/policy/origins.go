@@ -58,8 +58,8 @@ func originPolicies() []Policy {
 
 // environmentOf is the environment of a resource, or of the pods that it makes.
 func environmentOf(r Resource) string {
-	if own := r.label(names.Environment); own != "" {
-		return own
+	if labelled := r.label(names.Environment); labelled != "" {
+		return labelled
 	}
 	return text(at(r.podLabels(), names.Environment))
 }

@@ -63,6 +63,10 @@ type Facts struct {
 	Preview bool
 	// GuardWanted tells that the stack has a guard and did not turn it off.
 	GuardWanted bool
+	// HasLimits tells that the stack's configuration has the limits that a canary is judged by. LooseLimits are those that
+	// are looser than their floors, for people.
+	HasLimits   bool
+	LooseLimits []string
 }
 
 // All lists the policies of a stack, in the order of their themes.
@@ -71,7 +75,7 @@ func All(facts Facts) []Policy {
 		kindPolicies(), imagePolicies(), podPolicies(), standardPolicies(), runPolicies(), credentialPolicies(),
 		originPolicies(),
 		weightPolicies(), trackPolicies(), monitoringPolicies(facts), stagingPolicies(facts), rbacPolicies(),
-		storagePolicies(), namespacePolicies(),
+		storagePolicies(), namespacePolicies(), floorPolicies(facts),
 	)
 	for i := range all {
 		all[i].spread()
@@ -191,17 +195,17 @@ type Found struct {
 // Check judges resources by all policies with their default limits, each alone and all together, as Pulumi does with
 // the pack.
 func Check(facts Facts, resources []Resource) ([]Found, error) {
-	var found []Found
+	var caught []Found
 	for _, policy := range All(facts) {
 		limits, err := policy.With(nil)
 		if err != nil {
 			return nil, err
 		}
 		for _, violation := range policy.judge(resources, limits) {
-			found = append(found, Found{policy, violation})
+			caught = append(caught, Found{policy, violation})
 		}
 	}
-	return found, nil
+	return caught, nil
 }
 
 func (p Policy) judge(resources []Resource, limits Limits) []Violation {

@@ -109,11 +109,11 @@ func TestNoValueMakesAPolicyPanic(t *testing.T) {
 			resources = append(resources, Resource{Type: rapid.SampledFrom(types).Draw(t, "type"),
 				Properties: property.NewMap(properties)})
 		}
-		found, err := Check(Facts{}, resources)
+		caught, err := Check(Facts{}, resources)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, violation := range found {
+		for _, violation := range caught {
 			if violation.Message == "" {
 				t.Fatalf("%s says nothing", violation.Policy.Name)
 			}

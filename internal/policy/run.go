@@ -126,10 +126,10 @@ func preStop(c container) (float64, bool) {
 		return seconds, true
 	}
 	command := words(at(c.Value, "lifecycle", "preStop", "exec", "command"))
-	found := sleepCommand.FindStringSubmatch(strings.Join(command, " "))
-	if found == nil {
+	groups := sleepCommand.FindStringSubmatch(strings.Join(command, " "))
+	if groups == nil {
 		return 0, false
 	}
-	seconds, err := strconv.ParseFloat(found[1], 64)
+	seconds, err := strconv.ParseFloat(groups[1], 64)
 	return seconds, err == nil
 }

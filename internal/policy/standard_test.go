@@ -12,13 +12,13 @@ import (
 
 // The library brings pods that keep and break the level restricted in its newest version.
 func TestTheLibrarysOwnPods(t *testing.T) {
-	found, err := build.Import("k8s.io/pod-security-admission/test", ".", build.FindOnly)
+	module, err := build.Import("k8s.io/pod-security-admission/test", ".", build.FindOnly)
 	if err != nil {
 		t.Fatal(err)
 	}
 	standard := named(t, "pod-standard")
 	for _, side := range []string{"pass", "fail"} {
-		files, err := filepath.Glob(filepath.Join(found.Dir, "testdata/restricted/v1.34", side, "*.yaml"))
+		files, err := filepath.Glob(filepath.Join(module.Dir, "testdata/restricted/v1.34", side, "*.yaml"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 
@@ -94,12 +95,20 @@ func selects(selector, labels property.Value) bool {
 	return len(wanted) > 0
 }
 
-// routed reports whether weights split the requests rather than pods do.
+// routed reports whether weights split the requests rather than pods do: by a route, or by one of somebody else, for
+// which each track has a Service of its own.
 func routed(resources []Resource) bool {
-	return slices.ContainsFunc(ofKind(resources, "HTTPRoute"), func(r Resource) bool {
-		return len(backends(r)) > 1 ||
-			unknown(r.at("spec"))
-	})
+	own := map[string]bool{}
+	for _, r := range resources {
+		track := text(r.at("spec", "selector", names.Track))
+		switch {
+		case isRoute(r) && (len(backends(r)) > 1 || unknown(r.at("spec"))):
+			return true
+		case r.kind() == "Service" && track != "" && strings.HasSuffix(r.name(), "-"+track):
+			own[track] = true
+		}
+	}
+	return own[names.Stable] && own[names.Canary]
 }
 
 func noAutoscaler(resources []Resource) []Violation {
@@ -205,11 +214,11 @@ func (t track) hasVariable(resources []Resource, name string) (known, set bool) 
 			known = known && !at(variable, "name").IsComputed()
 		}
 		for _, source := range items(sources) {
-			found, has := givenBy(source, resources, name)
+			readable, has := givenBy(source, resources, name)
 			if has {
 				return true, true
 			}
-			known = known && found
+			known = known && readable
 		}
 		known = known && !variables.IsComputed() && !sources.IsComputed()
 	}
@@ -217,7 +226,7 @@ func (t track) hasVariable(resources []Resource, name string) (known, set bool) 
 }
 
 // givenBy looks for a variable in what an envFrom entry names.
-func givenBy(source property.Value, resources []Resource, name string) (found, has bool) {
+func givenBy(source property.Value, resources []Resource, name string) (readable, has bool) {
 	for kind, field := range map[string]string{"ConfigMap": "configMapRef", "Secret": "secretRef"} {
 		wanted := text(at(source, field, "name"))
 		for _, r := range ofKind(resources, kind) {

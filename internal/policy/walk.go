@@ -55,16 +55,16 @@ type podsIn struct {
 // pods finds the pod specs of a resource wherever they stand and whatever its kind is called: by the way of the known
 // workloads, and by what only a pod spec holds.
 func (r Resource) pods() []podsIn {
-	var found []podsIn
+	var list []podsIn
 	wanted, isWorkload := templates[r.kind()]
 	visitMaps(r.root(), func(path []string, parent, value property.Value) {
 		usual := isWorkload && len(path) == len(wanted)+1 && slices.Equal(path[:len(wanted)], wanted) &&
 			path[len(wanted)] == "spec"
 		if usual || isPodSpec(value) {
-			found = append(found, podsIn{parent, value})
+			list = append(list, podsIn{parent, value})
 		}
 	})
-	return found
+	return list
 }
 
 // isPodSpec reports whether a map is a pod spec by the fields that nothing else has. A field of the same name that is

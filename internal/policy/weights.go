@@ -51,20 +51,23 @@ func recordOf(r Resource) (record, bool) {
 	if r.kind() != "ConfigMap" || missing(at(data, "weight")) || missing(at(data, "canaryReplicas")) || !data.IsMap() {
 		return record{}, false
 	}
-	found := record{Resource: r, app: r.label(names.App)}
-	found.weight, found.known = number(at(data, "weight"))
-	return found, true
+	rec := record{Resource: r, app: r.label(names.App)}
+	rec.weight, rec.known = number(at(data, "weight"))
+	return rec, true
 }
 
 func recordsOf(resources []Resource) []record {
 	var records []record
 	for _, r := range resources {
-		if found, ok := recordOf(r); ok {
-			records = append(records, found)
+		if rec, ok := recordOf(r); ok {
+			records = append(records, rec)
 		}
 	}
 	return records
 }
+
+// isRoute reports whether a resource is a route of the Gateway API whose rules have backends with weights.
+func isRoute(r Resource) bool { return r.kind() == "HTTPRoute" || r.kind() == "GRPCRoute" }
 
 // backend is one target of a route.
 type backend struct {
@@ -111,9 +114,9 @@ func canaryShare(list []backend) (share, total float64, known bool) {
 
 func weightOnStage(r Resource, limits Limits) []string {
 	weight, known, where := 0.0, false, ""
-	if found, ok := recordOf(r); ok {
-		weight, known, where = found.weight, found.known, "the release record"
-	} else if r.kind() == "HTTPRoute" {
+	if rec, ok := recordOf(r); ok {
+		weight, known, where = rec.weight, rec.known, "the release record"
+	} else if isRoute(r) {
 		weight, _, known = canaryShare(backends(r))
 		where = "route " + r.name()
 	}
@@ -137,7 +140,7 @@ func percents(stages []float64) string {
 }
 
 func routeWeights(r Resource, _ Limits) []string {
-	if r.kind() != "HTTPRoute" {
+	if !isRoute(r) {
 		return nil
 	}
 	list := backends(r)

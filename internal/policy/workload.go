@@ -95,8 +95,8 @@ func eachContainer(judge func(pod property.Value, c container) string) func(Reso
 // secured gives a field of a container's security context, or the pod's where the container says nothing.
 func secured(pod property.Value, c container, path ...string) property.Value {
 	path = append([]string{"securityContext"}, path...)
-	if own := at(c.Value, path...); !missing(own) {
-		return own
+	if setting := at(c.Value, path...); !missing(setting) {
+		return setting
 	}
 	return at(pod, path...)
 }

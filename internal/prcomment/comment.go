@@ -18,6 +18,25 @@ type Stack struct {
 	Name    string
 	Preview *Preview
 	Problem string
+	// Doubts say why the preview may be forged; none where it cannot be. Digest is that of the artifact with the preview;
+	// empty for none.
+	Doubts []string
+	Digest string
+}
+
+// IsRefused reports whether an update of the stack would be refused, or whether that is not known: there is no
+// preview, it may be forged, or no policy judged it. What time or traffic can still cure is no refusal.
+func (s Stack) IsRefused() bool {
+	p := s.Preview
+	return len(s.Doubts) > 0 || p == nil || !p.Ended || p.Failed || p.hasMandatory() || p.hasErrors() || p.Policies == 0
+}
+
+func (p *Preview) hasMandatory() bool {
+	return slices.ContainsFunc(p.Violations, func(v Violation) bool { return v.Mandatory })
+}
+
+func (p *Preview) hasErrors() bool {
+	return slices.ContainsFunc(p.Diagnostics, func(d Diagnostic) bool { return d.Severity == "error" })
 }
 
 // bounds are how much of a preview is shown.
@@ -44,10 +63,17 @@ func comment(commit string, stacks []Stack, b bounds) string {
 	}
 	for _, stack := range stacks {
 		fmt.Fprintf(&out, "### %s: %s\n\n", inline(stack.Name, 100), headline(stack))
+		if stack.Digest != "" {
+			fmt.Fprintf(&out, "By the artifact %s.\n\n", inline(stack.Digest, 80))
+		}
+		for _, doubt := range stack.Doubts {
+			fmt.Fprintf(&out, "**It may be forged:**\n%s\n", block(doubt, b.messages))
+		}
 		if stack.Preview == nil {
 			out.WriteString(block(stack.Problem, b.messages) + "\n")
 			continue
 		}
+		stack.Preview.forecast(&out, b)
 		stack.Preview.gate(&out, b)
 		stack.Preview.policies(&out, b)
 		stack.Preview.changes(&out, b)
@@ -64,8 +90,10 @@ func headline(stack Stack) string {
 	if preview == nil || !preview.Ended && len(preview.Diagnostics) == 0 {
 		return "no preview"
 	}
-	mandatory := slices.ContainsFunc(preview.Violations, func(v Violation) bool { return v.Mandatory })
-	failed := slices.ContainsFunc(preview.Diagnostics, func(d Diagnostic) bool { return d.Severity == "error" })
+	if len(stack.Doubts) > 0 {
+		return "not judged, because the preview may be forged"
+	}
+	mandatory, failed := preview.hasMandatory(), preview.hasErrors()
 	later := slices.ContainsFunc(preview.Diagnostics, func(d Diagnostic) bool {
 		return strings.HasPrefix(d.Message,
 			refusedNow)
@@ -85,15 +113,32 @@ func headline(stack Stack) string {
 	return "an update would go ahead"
 }
 
+// foretold begins the program's forecast of a release that enters.
+const foretold = "forecast: "
+
+func isForecast(d Diagnostic) bool {
+	return d.Severity == "info" && strings.HasPrefix(d.Message, foretold)
+}
+
+// forecast shows the price of the release before anything else.
+func (p *Preview) forecast(out *strings.Builder, b bounds) {
+	for _, diagnostic := range p.Diagnostics {
+		if isForecast(diagnostic) {
+			fmt.Fprintf(out, "**Forecast**\n\n%s\n", block(strings.TrimPrefix(diagnostic.Message, foretold), b.messages))
+		}
+	}
+}
+
 func (p *Preview) gate(out *strings.Builder, b bounds) {
-	if len(p.Diagnostics) == 0 {
+	diagnostics := slices.DeleteFunc(slices.Clone(p.Diagnostics), isForecast)
+	if len(diagnostics) == 0 {
 		out.WriteString("**Gate and messages:** none.\n\n")
 		return
 	}
 	out.WriteString("**Gate and messages**\n\n")
-	for i, diagnostic := range p.Diagnostics {
+	for i, diagnostic := range diagnostics {
 		if i == b.rows {
-			fmt.Fprintf(out, "… and %d more\n\n", len(p.Diagnostics)-i)
+			fmt.Fprintf(out, "… and %d more\n\n", len(diagnostics)-i)
 			return
 		}
 		about := ""

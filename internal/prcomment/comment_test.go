@@ -191,3 +191,43 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// The price of a release comes first, and is no message of the gate.
+func TestTheForecastStandsByItself(t *testing.T) {
+	preview := read(t, events(t, diagnostic("info", "forecast: done 50 % by Mon\nrequests missing: none @everybody"),
+		diagnostic("warning", "an update now would be refused: soak too short"), summary("succeeded")))
+	text := Comment("", []Stack{{Name: "production", Preview: preview}})
+	forecast, gate := strings.Index(text, "**Forecast**"), strings.Index(text, "**Gate and messages**")
+	if forecast < 0 || gate < forecast || !strings.Contains(text[forecast:gate], "done 50 % by Mon") ||
+		strings.Contains(text[gate:], "requests missing") || strings.Contains(text, "forecast: ") {
+		t.Errorf("the comment is:\n%s", text)
+	}
+	preview = read(t, events(t, diagnostic("info", "forecast: none, because no answer"), summary("succeeded")))
+	text = Comment("", []Stack{{Name: "production", Preview: preview}})
+	if !strings.Contains(text, "none, because no answer") ||
+		!strings.Contains(text, "**Gate and messages:** none.") {
+		t.Errorf("the comment is:\n%s", text)
+	}
+}
+
+// A stack without an image takes what staging has verified: a reviewer sees which one it is.
+func TestTheCommentNamesTheImageThatStagingHasVerified(t *testing.T) {
+	const image = "image: registry.example.com/vextrus/finance@sha256:abc, which stack staging has verified"
+	preview := read(t, events(t, diagnostic("info", image), step(apitype.OpUpdate), summary("succeeded")))
+	comment := Comment("", []Stack{{Name: "production", Preview: preview}})
+	if !strings.Contains(comment, image) {
+		t.Errorf("no %q in\n%s", image, comment)
+	}
+}
+
+// A component's inputs repeat what its resources say: its updates are no changes of their own.
+func TestComponentsThatRepeatTheirResourcesAreLeftOut(t *testing.T) {
+	component := step("update")
+	component.ResourcePreEvent.Metadata.Type = "finance-rollout:index:Track"
+	total := summary("succeeded")
+	total.SummaryEvent.ResourceChanges = map[apitype.OpType]int{"update": 2}
+	preview := read(t, events(t, component, step("update"), total))
+	if len(preview.Changes) != 1 || preview.counts() != "1 to `update`" {
+		t.Errorf("%d changes, %s", len(preview.Changes), preview.counts())
+	}
+}

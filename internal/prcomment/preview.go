@@ -22,6 +22,8 @@ type Preview struct {
 	Policies int
 	// Ended tells that the preview came to its end; Failed that it ended badly.
 	Ended, Failed bool
+	// repeated counts the updates of components by their operation: they only repeat what their resources say.
+	repeated map[string]int
 }
 
 // Change is a resource that an update would touch.
@@ -49,7 +51,7 @@ const mostBytes = 64 << 20
 func Read(r io.Reader) (*Preview, error) {
 	limited := &io.LimitedReader{R: r, N: mostBytes + 1}
 	decoder := json.NewDecoder(limited)
-	preview, policies := &Preview{Counts: map[string]int{}}, map[string]bool{}
+	preview, policies := &Preview{Counts: map[string]int{}, repeated: map[string]int{}}, map[string]bool{}
 	for {
 		var event struct {
 			apitype.EngineEvent
@@ -101,7 +103,7 @@ func (p *Preview) add(event apitype.EngineEvent, policies map[string]bool) {
 	case event.SummaryEvent != nil:
 		p.Ended, p.Failed = true, p.Failed || event.SummaryEvent.Result == "failed"
 		for operation, count := range event.SummaryEvent.ResourceChanges {
-			p.Counts[string(operation)] = count
+			p.Counts[string(operation)] = count - p.repeated[string(operation)]
 		}
 	case event.ErrorEvent != nil:
 		p.Failed = true
@@ -135,6 +137,10 @@ func (p *Preview) addDiagnostic(event apitype.DiagnosticEvent) {
 
 func (p *Preview) addStep(step apitype.StepEventMetadata) {
 	if step.Op == apitype.OpSame || step.Op == apitype.OpRead || step.Logical && isPart(step.Op) {
+		return
+	}
+	if step.Op == apitype.OpUpdate && strings.HasPrefix(step.Type, "finance-rollout:index:") {
+		p.repeated[string(step.Op)]++
 		return
 	}
 	change := Change{Operation: string(step.Op), Type: step.Type, Name: lastOf(step.URN)}

@@ -46,11 +46,11 @@ func TestActionsArePinnedByCommit(t *testing.T) {
 	seen := 0
 	for _, path := range append(workflows(t), actions...) {
 		text, _ := workflow(t, path)
-		for _, found := range used.FindAllStringSubmatch(text, -1) {
+		for _, match := range used.FindAllStringSubmatch(text, -1) {
 			seen++
-			own := strings.HasPrefix(found[1], "./")
-			if !own && (!pinned.MatchString(found[1]) || !strings.HasPrefix(found[2], " # v")) {
-				t.Errorf("%s: %s%s is not pinned by a commit with its version behind", path, found[1], found[2])
+			local := strings.HasPrefix(match[1], "./")
+			if !local && (!pinned.MatchString(match[1]) || !strings.HasPrefix(match[2], " # v")) {
+				t.Errorf("%s: %s%s is not pinned by a commit with its version behind", path, match[1], match[2])
 			}
 		}
 	}
@@ -84,33 +84,107 @@ func TestWorkflowsAskForLittle(t *testing.T) {
 	}
 }
 
-func TestOnlyTheCommentJobOfAPreviewMayWrite(t *testing.T) {
+// The job that runs a pull request's program writes nothing but an artifact; the job that writes runs the default
+// branch.
+func TestWhatRunsAPullRequestWritesNothing(t *testing.T) {
 	text, document := workflow(t, github+"workflows/preview.yaml")
 	for name, job := range document["jobs"].(map[string]any) {
-		fields := job.(map[string]any)
-		permissions, _ := fields["permissions"].(map[string]any)
+		permissions, _ := job.(map[string]any)["permissions"].(map[string]any)
 		for scope, level := range permissions {
-			writes := level == "write" && scope != "id-token"
-			if writes && name != "comment" {
-				t.Errorf("job %s may write %s", name, scope)
+			if level == "write" && scope != "id-token" {
+				t.Errorf("job %s of a pull request may write %s", name, scope)
 			}
 		}
-		if name == "comment" {
-			if len(permissions) != 1 || permissions["pull-requests"] != "write" {
-				t.Errorf("job comment has %v", permissions)
+	}
+	for _, word := range []string{"PULUMI_ENABLE_STREAMING_JSON_PREVIEW", "environment: preview-${{ matrix.stack }}",
+		"head.repo.full_name == github.repository", "--policy-pack base/policies"} {
+		if !strings.Contains(text, word) {
+			t.Errorf("the workflow preview does not hold %q", word)
+		}
+	}
+	text, document = workflow(t, github+"workflows/judge.yaml")
+	for _, word := range []string{Marker, "workflow_run:", "workflows: [preview]",
+		"head_repository.full_name == github.repository", "--judge"} {
+		if !strings.Contains(text, word) {
+			t.Errorf("the workflow judge does not hold %q", word)
+		}
+	}
+	for _, step := range document["jobs"].(map[string]any)["judge"].(map[string]any)["steps"].([]any) {
+		with, _ := step.(map[string]any)["with"].(map[string]any)
+		uses, _ := step.(map[string]any)["uses"].(string)
+		if strings.Contains(uses, "checkout") && (with["ref"] != nil || with["repository"] != nil) {
+			t.Errorf("the judge runs other code than the default branch's: %v", with)
+		}
+	}
+	for _, word := range []string{"secrets.", "id-token", "contents: write"} {
+		if strings.Contains(text, word) {
+			t.Errorf("the judge holds %q", word)
+		}
+	}
+}
+
+// A rollback waits for nothing, comes before the stack's lock, and is not undone by the next merge.
+func TestARollbackWaitsForNoDeployment(t *testing.T) {
+	groups := map[string][]string{}
+	for _, path := range workflows(t) {
+		_, document := workflow(t, path)
+		for name, job := range document["jobs"].(map[string]any) {
+			group := job.(map[string]any)["concurrency"]
+			if fields, ok := group.(map[string]any); ok {
+				group = fields["group"]
 			}
-			for _, step := range fields["steps"].([]any) {
-				if uses, _ := step.(map[string]any)["uses"].(string); strings.Contains(uses, "checkout") ||
-					strings.HasPrefix(uses, "./") {
-					t.Errorf("job comment runs code of the repository: %s", uses)
+			if text, ok := group.(string); ok {
+				groups[text] = append(groups[text], filepath.Base(path)+" "+name)
+			}
+		}
+	}
+	if got := groups["production-rollback"]; len(got) != 1 {
+		t.Errorf("the group of the rollback has the jobs %q", got)
+	}
+	text, _ := workflow(t, github+"workflows/rollback.yaml")
+	out, commit := strings.Index(text, "rollback --stack production --yes"), strings.Index(text, "commit-weight 0")
+	if out < 0 || commit < out || strings.Contains(text, "pulumi up") {
+		t.Error("the rollback does not begin with the canary")
+	}
+}
+
+// No workflow pushes with the token that every job has: main stays protected from it.
+func TestPushesUseTheDeployKey(t *testing.T) {
+	for _, path := range workflows(t) {
+		text, _ := workflow(t, path)
+		// A schedule judges anew in an hour, on the main that won the race; nothing else comes back by itself.
+		pushes := strings.Contains(text, "git push")
+		if pushes && !strings.Contains(text, "  schedule:\n") {
+			t.Errorf("%s pushes by itself: use .github/scripts/commit-weight", path)
+		}
+		hasKey := strings.Contains(text, "ssh-key: ${{ secrets.DEPLOY_KEY }}")
+		if (pushes || strings.Contains(text, "commit-weight")) && (!hasKey ||
+			strings.Contains(text, "contents: write")) {
+			t.Errorf("%s pushes with the token of the workflow", path)
+		}
+	}
+}
+
+// What judges and deploys has owners.
+func TestWhatJudgesHasOwners(t *testing.T) {
+	text, err := os.ReadFile(github + "CODEOWNERS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	owned := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && !strings.HasPrefix(line, "#") {
+			owned[fields[0]] = true
+			if path := strings.Trim(fields[0], "/"); strings.HasPrefix(fields[0], "/") && !strings.Contains(path, "*") {
+				if _, err := os.Stat(filepath.Join("../..", path)); err != nil {
+					t.Errorf("%s is owned and does not exist", fields[0])
 				}
 			}
 		}
 	}
-	for _, word := range []string{Marker, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW",
-		"head.repo.full_name == github.repository", "--policy-pack base/policies"} {
-		if !strings.Contains(text, word) {
-			t.Errorf("the workflow does not hold %q", word)
+	for _, path := range []string{"/.github/", "/policies/", "/internal/policy/", "Pulumi.yaml", "Pulumi.*.yaml"} {
+		if !owned[path] {
+			t.Errorf("%s has no owner", path)
 		}
 	}
 }

@@ -32,13 +32,13 @@ func stands(release string, weight int) ledger.Entry {
 
 // canaries are the canary Deployments that the program makes, by the names of the resources.
 func (w *world) canaries() map[string]resource.PropertyMap {
-	made := map[string]resource.PropertyMap{}
+	objects := map[string]resource.PropertyMap{}
 	for key, inputs := range w.inputs {
 		if name, ok := strings.CutPrefix(key, "kubernetes:apps/v1:Deployment/"); ok && name != "stable" && name != "guard" {
-			made[name] = inputs
+			objects[name] = inputs
 		}
 	}
-	return made
+	return objects
 }
 
 // A week moves the weight. It renames nothing, restarts no pod and leaves the guard and the rules as they are.
@@ -114,8 +114,8 @@ func TestTheWayDownHasTheOldNameAndTheWayInTheNewOne(t *testing.T) {
 		len(down.canaries()) != 1 {
 		t.Errorf("%v pods, %v", pods, slices.Sorted(maps.Keys(down.canaries())))
 	}
-	if told := guardedRelease(t, down); told != "v2" {
-		t.Errorf("the guard watches %s", told)
+	if watched := guardedRelease(t, down); watched != "v2" {
+		t.Errorf("the guard watches %s", watched)
 	}
 	in := newWorld()
 	in.note(t, stands("v2", 10), stands("v2", 0))
@@ -125,8 +125,8 @@ func TestTheWayDownHasTheOldNameAndTheWayInTheNewOne(t *testing.T) {
 	if pods := in.replicas(t, "kubernetes:apps/v1:Deployment/finance-service-v3"); pods != 1 || len(in.canaries()) != 1 {
 		t.Errorf("%v pods, %v", pods, slices.Sorted(maps.Keys(in.canaries())))
 	}
-	if told := guardedRelease(t, in); told != "v3" {
-		t.Errorf("the guard watches %s", told)
+	if watched := guardedRelease(t, in); watched != "v3" {
+		t.Errorf("the guard watches %s", watched)
 	}
 }
 
@@ -148,8 +148,8 @@ func TestWithoutALedgerTheRecordNamesTheCanary(t *testing.T) {
 	if err := w.run(t, "production", guardedConfig("canaryWeight", "0", "week", "2")); err != nil {
 		t.Fatal(err)
 	}
-	if made := slices.Sorted(maps.Keys(w.canaries())); !slices.Equal(made, []string{"finance-service-v2"}) {
-		t.Errorf("made %v", made)
+	if names := slices.Sorted(maps.Keys(w.canaries())); !slices.Equal(names, []string{"finance-service-v2"}) {
+		t.Errorf("made %v", names)
 	}
 }
 
@@ -171,6 +171,10 @@ func TestWhatWatchesTheCanaryWaitsForTheGate(t *testing.T) {
 		for _, hooks := range [][]string{w.hooks[key].GetBeforeUpdate(), w.hooks[key].GetBeforeCreate()} {
 			if len(hooks) == 0 || hooks[0] != "advance" {
 				t.Errorf("%s changes after %v", key, hooks)
+			}
+			noted := slices.Contains(hooks, "guard-configuration")
+			if noted != (key == "kubernetes:core/v1:ConfigMap/guard") {
+				t.Errorf("%s: the ledger names the guard's configuration: %t", key, noted)
 			}
 		}
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"os"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/vextrus/finance-rollout/internal/endpoint"
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/image"
@@ -26,8 +29,14 @@ type Cluster interface {
 	Origin() string
 	// NamespaceOwner gives a namespace. The second result is false when it does not exist.
 	NamespaceOwner(ctx context.Context, namespace string) (kube.Namespace, bool, error)
+	// Service gives a Service. The second result is false when it does not exist.
+	Service(ctx context.Context, namespace, service string) (*corev1.Service, bool, error)
+	// Exists reports whether a namespaced object exists, of a kind that the cluster may not serve.
+	Exists(ctx context.Context, kind schema.GroupVersionResource, namespace, name string) (bool, error)
 	// Listeners names the listeners of a Gateway. The second result is false when it does not exist.
 	Listeners(ctx context.Context, namespace, gateway string) ([]string, bool, error)
+	// RouteBackends lists the backends of a route, rule by rule. The second result is false when it does not exist.
+	RouteBackends(ctx context.Context, namespace, route string) ([][]kube.Backend, bool, error)
 }
 
 // Deps are the program's ways to the outside.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/vextrus/finance-rollout/components"
 	"github.com/vextrus/finance-rollout/internal/names"
-	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
 // makeEnvironment makes what the pods need: provider, namespace, secrets, configuration.
@@ -19,18 +18,23 @@ func (p *program) makeEnvironment() error {
 		pullName = p.settings.SecretName("registry")
 	}
 	var err error
-	p.environment, err = components.NewEnvironment(p.ctx, "environment", p.environmentArgs(pullName), p.provider)
+	p.environment, err = components.NewEnvironment(p.ctx, p.scope.resource("environment"),
+		p.environmentArgs(pullName), p.provider)
 	if err != nil {
 		return err
 	}
-	secrets, err := components.NewSecrets(p.ctx, "secrets", &components.SecretsArgs{
+	secrets, err := components.NewSecrets(p.ctx, p.scope.resource("secrets"), &components.SecretsArgs{
 		App: p.environment.App, Secrets: p.namedSecrets(), PullName: pullName, Registry: p.settings.Registry,
+		Immutable: p.immutable(), Kept: p.objects.secrets, KeptHooks: p.hooks.kept,
+		KeyName: names.IdentityKey(p.settings.App), Key: string(p.inputs.key.key), RetainKey: !p.settings.IsSingle(),
 	}, p.provider)
 	if err != nil {
 		return err
 	}
-	configuration, err := components.NewConfiguration(p.ctx, "configuration", &components.ConfigurationArgs{
-		App: p.environment.App, Name: names.Configuration(p.settings.App), Values: p.settings.ConfigEnv,
+	name := p.scope.resource("configuration")
+	configuration, err := components.NewConfiguration(p.ctx, name, &components.ConfigurationArgs{
+		App: p.environment.App, Name: p.objects.name(names.Configuration(p.settings.App)), Values: p.settings.ConfigEnv,
+		Kept: p.objects.configMaps, Shared: names.Configuration(p.settings.App), KeptHooks: p.hooks.kept,
 	}, p.provider)
 	if err != nil {
 		return err
@@ -57,19 +61,21 @@ func (p *program) makeProvider() error {
 		// The same cluster under another address or context replaces nothing.
 		args.ClusterIdentifier = pulumi.String(p.uid)
 	}
-	provider, err := kubernetes.NewProvider(p.ctx, "cluster", args)
+	provider, err := kubernetes.NewProvider(p.ctx, p.scope.resource("cluster"), args)
 	if err != nil {
 		return err
 	}
-	p.provider = pulumi.Provider(provider)
+	p.provider = pulumi.Composite(pulumi.Provider(provider), p.scope.options(p.rolled))
 	return nil
 }
 
 func (p *program) environmentArgs(pullName string) *components.EnvironmentArgs {
 	args := &components.EnvironmentArgs{
 		App: p.settings.App, Environment: p.settings.Environment, Namespace: p.settings.Namespace, Stack: ownerOf(p.ctx),
+		Prefix:        p.scope.prefix(),
 		ContainerPort: int(p.settings.Container), MetricsPort: int(p.settings.Metrics.Port),
 		AccountAnnotations: p.settings.ServiceAccount.Annotations,
+		DefaultDeny:        p.settings.Network.DefaultDeny,
 		IngressNamespaces:  p.settings.Network.IngressNamespaces, Protect: !p.settings.IsSingle(),
 	}
 	if p.settings.IsGuarded() {
@@ -82,12 +88,4 @@ func (p *program) environmentArgs(pullName string) *components.EnvironmentArgs {
 		args.PullSecrets = []string{pullName}
 	}
 	return args
-}
-
-func (p *program) namedSecrets() map[string]map[string]settings.Secret {
-	named := map[string]map[string]settings.Secret{}
-	for name, entries := range p.settings.ClusterSecrets() {
-		named[p.settings.SecretName(name)] = entries
-	}
-	return named
 }

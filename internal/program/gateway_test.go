@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/vextrus/finance-rollout/internal/kube"
 )
 
 // behindAGateway is a world with the Gateway API and a Gateway.
@@ -48,6 +50,17 @@ func TestGatewayAtWeek1(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"app": "finance-service", "traffic": "enabled", "track": "stable"},
 		selector); diff != "" {
 		t.Errorf("the Service selects (-want +got):\n%s", diff)
+	}
+}
+
+// A preview of changed rules runs the hook that says whom they are for.
+func TestTheRouteSaysHowItsRulesChange(t *testing.T) {
+	w := behindAGateway()
+	if err := w.run(t, "production", gatewayConfig(10)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"advance", "route", "rules"}, w.hooks[routeKey].GetBeforeUpdate()); diff != "" {
+		t.Errorf("the route changes after (-want +got):\n%s", diff)
 	}
 }
 
@@ -127,6 +140,89 @@ func TestGatewayRefusalsChangeNothing(t *testing.T) {
 	}
 }
 
+// behindARoute is a world whose route somebody else makes.
+func behindARoute(rules ...[]kube.Backend) *world {
+	w := behindAGateway()
+	w.Gateway.Backends = rules
+	return w
+}
+
+func to(port int, services ...string) []kube.Backend {
+	var backends []kube.Backend
+	for _, service := range services {
+		backends = append(backends, kube.Backend{Name: service, Port: port})
+	}
+	return backends
+}
+
+func TestARouteThatExistsKeepsItsRules(t *testing.T) {
+	w := behindARoute(to(80, "finance-service"), to(80, "finance-service-canary"), to(8080, "docs"))
+	config := gatewayConfig(10)
+	config["gateway"] = `{"route":"shop"}`
+	if err := w.run(t, "production", config); err != nil {
+		t.Fatal(err)
+	}
+	if w.inputs[routeKey] != nil {
+		t.Error("the program makes a route of its own")
+	}
+	for _, service := range []string{"route-stable", "route-canary"} {
+		if w.inputs[serviceKey+service] == nil {
+			t.Errorf("there is no Service %s", service)
+		}
+	}
+	if w.Gateway.Asked != "shop" {
+		t.Errorf("asked for the route %q", w.Gateway.Asked)
+	}
+}
+
+func TestARouteThatCannotBeSplitIsRefused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		rules [][]kube.Backend
+		kind  string
+		want  []string
+	}{
+		"none": {nil, "", []string{"no httproute shop in namespace", "kubectl get httproutes -n",
+			"gateway.route NAME -s production"}},
+		"of gRPC": {nil, "GRPCRoute", []string{"no grpcroute shop in namespace", "kubectl get grpcroutes -n"}},
+		"other Services": {[][]kube.Backend{to(80, "shop"), to(80, "finance-service-canary")}, "",
+			[]string{"no rule leads to service finance-service, or to finance-service-stable and finance-service-canary",
+				"kubectl edit httproute shop -n"}},
+		"a third part": {[][]kube.Backend{to(80, "finance-service", "shop")}, "",
+			[]string{"rule 1 leads to further Services beside finance-service"}},
+		"half": {[][]kube.Backend{to(80, "finance-service", "finance-service-canary")}, "",
+			[]string{"rule 1 leads to finance-service and finance-service-canary"}},
+		"another port": {[][]kube.Backend{to(3014, "finance-service")}, "",
+			[]string{"rule 1 leads to port 3014 of service finance-service, and service.port is 80"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := behindARoute(tt.rules...)
+			w.Served = append(w.Served, "GRPCRoute")
+			config := gatewayConfig(10)
+			config["gateway"] = `{"route":"shop","kind":"` + tt.kind + `"}`
+			err := w.run(t, "production", config)
+			for _, word := range tt.want {
+				if err == nil || !strings.Contains(err.Error(), word) {
+					t.Errorf("the error does not name %q: %v", word, err)
+				}
+			}
+		})
+	}
+}
+
+// The Services that a route of somebody else leads to do not go from under it.
+func TestTrafficDoesNotLeaveARouteBehind(t *testing.T) {
+	config := gatewayConfig(10)
+	config["traffic"], config["gateway"] = "replicas", `{"route":"shop"}`
+	err := behindARoute(to(80, "finance-service-stable", "finance-service-canary")).run(t, "production", config)
+	if err == nil || !strings.Contains(err.Error(), "still leads to service finance-service-stable") ||
+		!strings.Contains(err.Error(), "pulumi config set traffic gateway -s production") {
+		t.Errorf("error %v", err)
+	}
+	if err := behindARoute(to(80, "finance-service")).run(t, "production", config); err != nil {
+		t.Errorf("a route that leads to the Service: %v", err)
+	}
+}
+
 func TestEveryFailingResourceOfTheRouteFailsTheProgram(t *testing.T) {
 	config := gatewayConfig(10)
 	config["canary"] = `{"autoscale":{"max":10,"cpuPercent":70}}`
@@ -159,7 +255,7 @@ func TestAutoscaledTracks(t *testing.T) {
 		if w.ignored["kubernetes:apps/v1:Deployment/stable"] != nil {
 			t.Error("the stable track has no autoscaler and does not own its replicas")
 		}
-		if _, made := w.inputs["kubernetes:autoscaling/v2:HorizontalPodAutoscaler/finance-service-v2"]; !made {
+		if _, exists := w.inputs["kubernetes:autoscaling/v2:HorizontalPodAutoscaler/finance-service-v2"]; !exists {
 			t.Error("no autoscaler")
 		}
 	}

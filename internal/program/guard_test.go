@@ -13,6 +13,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/guard"
 	"github.com/vextrus/finance-rollout/internal/notify"
 	"github.com/vextrus/finance-rollout/internal/rollback"
+	"github.com/vextrus/finance-rollout/internal/testkit"
 )
 
 func guardedConfig(changes ...string) map[string]string {
@@ -53,6 +54,58 @@ func TestTheGuardIsToldOfTheRollout(t *testing.T) {
 		"spec.template.spec.containers[0].image").StringValue()
 	if !strings.HasPrefix(image, "vextrus/rollout:v1@sha256:") {
 		t.Errorf("the guard runs %s", image)
+	}
+}
+
+// The guard signs the ledger with a key of its own. That of the updates never comes into the cluster.
+func TestTheGuardHasItsKeyOfTheLedger(t *testing.T) {
+	operator, operators := testkit.SigningKey(t)
+	own, owns := testkit.SigningKey(t)
+	encoded, err := json.Marshal(map[string]string{"operator": operator, "guard": own})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := guardedConfig("ledger", `{"publicKeys":["`+operators+`","`+owns+`"],"signingKey":"ledger/operator",`+
+		`"guardKey":"ledger/guard"}`)
+	config["secrets"] = strings.Replace(config["secrets"], "{", `{"ledger":`+string(encoded)+",", 1)
+	w := newWorld()
+	if err := w.run(t, "production", config); err != nil {
+		t.Fatal(err)
+	}
+	line := func(key string) string { return strings.Split(key, "\n")[1] }
+	for name, inputs := range w.inputs {
+		text := fmt.Sprint(inputs)
+		if strings.Contains(text, line(operator)) {
+			t.Errorf("%s holds the key of the updates", name)
+		}
+		if strings.Contains(text, line(own)) != (name == "kubernetes:core/v1:Secret/guard-logins") {
+			t.Errorf("%s: the guard's key is where it should not be, or not where it should", name)
+		}
+	}
+	arguments := property(t, w.inputs["kubernetes:apps/v1:Deployment/guard"], "spec.template.spec.containers[0].args")
+	if !strings.Contains(arguments.String(), "--ledger-key-file") {
+		t.Errorf("arguments %s", arguments)
+	}
+	if text := fmt.Sprint(w.inputs["kubernetes:core/v1:ConfigMap/guard"].Mappable()); !strings.Contains(text, owns) {
+		t.Errorf("the guard does not know whom to trust: %s", text)
+	}
+}
+
+// The key that signs the service's tokens lies in the guard's pods only where the stack asks for the smoke suite.
+func TestTheGuardHasTheServicesKeyOnlyWhenAsked(t *testing.T) {
+	for name, guarded := range map[string]string{
+		"by default": `{"image":"vextrus/rollout:v1"}`, "asked": `{"image":"vextrus/rollout:v1","smoke":true}`,
+	} {
+		w := newWorld()
+		if err := w.run(t, "production", guardedConfig("guard", guarded)); err != nil {
+			t.Fatal(err)
+		}
+		deployment := fmt.Sprint(w.inputs["kubernetes:apps/v1:Deployment/guard"].Mappable())
+		holds := strings.Contains(deployment, "finance-secrets-production") || strings.Contains(deployment, "smoke-key")
+		suite := strings.Contains(fmt.Sprint(w.inputs["kubernetes:core/v1:ConfigMap/guard"].Mappable()), "smokeSuite")
+		if want := name == "asked"; holds != want || suite != want {
+			t.Errorf("%s: holds the key %t, has the suite %t", name, holds, suite)
+		}
 	}
 }
 
@@ -105,7 +158,7 @@ func TestTheGuardHasTheLogins(t *testing.T) {
 			t.Errorf("%s holds the token", key)
 		}
 	}
-	if _, made := w.inputs["kubernetes:core/v1:Secret/metrics-production"]; made {
+	if _, exists := w.inputs["kubernetes:core/v1:Secret/metrics-production"]; exists {
 		t.Error("a Secret of the pods has the token")
 	}
 	without := newWorld()
@@ -176,7 +229,7 @@ func TestThereIsNoGuardWhereNoneIsWanted(t *testing.T) {
 		if err := w.run(t, "production", config); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if _, made := w.inputs["kubernetes:apps/v1:Deployment/guard"]; made {
+		if _, exists := w.inputs["kubernetes:apps/v1:Deployment/guard"]; exists {
 			t.Errorf("%s: there is a guard", name)
 		}
 	}
@@ -188,7 +241,7 @@ func TestAGuardThatFailsKeepsTheCanaryOut(t *testing.T) {
 	if err := w.run(t, "production", guardedConfig()); err == nil {
 		t.Fatal("accepted")
 	}
-	if _, made := w.inputs["kubernetes:apps/v1:Deployment/finance-service-week1"]; made {
+	if _, exists := w.inputs["kubernetes:apps/v1:Deployment/finance-service-week1"]; exists {
 		t.Error("a canary that nobody watches")
 	}
 	w = newWorld()
@@ -213,7 +266,7 @@ func TestTheGuardMayReachThePods(t *testing.T) {
 }
 
 func TestTheGuardIsToldHowTheRequestsReachTheCanary(t *testing.T) {
-	told := func(w *world, config map[string]string) guard.Config {
+	configOf := func(w *world, config map[string]string) guard.Config {
 		t.Helper()
 		if err := w.run(t, "production", config); err != nil {
 			t.Fatal(err)
@@ -225,12 +278,12 @@ func TestTheGuardIsToldHowTheRequestsReachTheCanary(t *testing.T) {
 		}
 		return parsed
 	}
-	if config := told(newWorld(), guardedConfig()); config.Route != nil || config.Service != "finance-service" {
+	if config := configOf(newWorld(), guardedConfig()); config.Route != nil || config.Service != "finance-service" {
 		t.Errorf("by pods: route %v, service %s", config.Route, config.Service)
 	}
 	byRoute := gatewayConfig(10)
 	byRoute["guard"] = `{"image":"vextrus/rollout:v1"}`
-	config := told(behindAGateway(), byRoute)
+	config := configOf(behindAGateway(), byRoute)
 	want := &rollback.Route{Name: "finance-service", Weights: map[string]int{"finance-service-stable": 100,
 		"finance-service-canary": 0}}
 	if diff := cmp.Diff(want, config.Route); diff != "" || config.Service != "finance-service-canary" {
@@ -265,7 +318,7 @@ func TestTheGuardIsToldOfTheWebhooks(t *testing.T) {
 	}
 	const pod = "spec.template.spec."
 	if name := property(t, w.inputs["kubernetes:apps/v1:Deployment/guard"],
-		pod+"volumes[0].projected.sources[2].secret.name").StringValue(); name != "notify-production" {
+		pod+"volumes[0].projected.sources[0].secret.name").StringValue(); name != "notify-production" {
 		t.Errorf("the key comes from %s", name)
 	}
 	for name, inputs := range w.inputs {

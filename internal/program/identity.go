@@ -18,9 +18,9 @@ const systemNamespace = "kube-system"
 // clusterOutput is the stack's output with the identity of its cluster.
 const clusterOutput = "cluster"
 
-// identity is the UID of the cluster that the settings lead to; empty where the user may not look at it. It is an error
-// when the stack belongs to another one: the configuration names that, or the last update reached it.
-func identity(ctx *pulumi.Context, s *settings.Settings, cluster Cluster) (string, error) {
+// clusterIdentity is the UID of the cluster that the settings lead to; empty where the user may not look at it. It is
+// an error when the stack belongs to another one: the configuration names that, or the last update reached it.
+func clusterIdentity(ctx *pulumi.Context, s *settings.Settings, cluster Cluster, remembered string) (string, error) {
 	limited, cancel := context.WithTimeout(ctx.Context(), 20*time.Second)
 	defer cancel()
 	namespace, exists, err := cluster.NamespaceOwner(limited, systemNamespace)
@@ -35,10 +35,7 @@ func identity(ctx *pulumi.Context, s *settings.Settings, cluster Cluster) (strin
 	}
 	belongs, by := s.Cluster, "its configuration names the cluster"
 	if belongs == "" {
-		if belongs, err = remembered(ctx); err != nil {
-			return "", err
-		}
-		by = "its last update reached the cluster"
+		belongs, by = remembered, "its last update reached the cluster"
 	}
 	if belongs == "" || belongs == namespace.UID {
 		return namespace.UID, nil
@@ -46,22 +43,6 @@ func identity(ctx *pulumi.Context, s *settings.Settings, cluster Cluster) (strin
 	return "", &elsewhereError{
 		stack: ctx.Stack(), belongs: belongs, by: by, reached: namespace.UID, origin: cluster.Origin(),
 	}
-}
-
-// remembered is the identity of the cluster that the stack's last update reached; empty for none. The stack's own
-// outputs hold it: they outlive a refresh, which forgets every resource that another cluster does not have.
-func remembered(ctx *pulumi.Context) (string, error) {
-	name := ctx.Organization() + "/" + ctx.Project() + "/" + ctx.Stack()
-	own, err := pulumi.NewStackReference(ctx, name, nil)
-	if err != nil {
-		return "", fmt.Errorf("read the outputs of stack %s: %w", name, err)
-	}
-	details, err := own.GetOutputDetails(clusterOutput)
-	if err != nil {
-		return "", fmt.Errorf("read the outputs of stack %s: %w", name, err)
-	}
-	uid, _ := details.Value.(string)
-	return uid, nil
 }
 
 // elsewhereError says that the stack belongs to another cluster than the settings lead to.

@@ -119,9 +119,30 @@ func TestWhatMustNotGoIsProtected(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	// The canary's Deployment goes when another release enters.
-	want := []string{"kubernetes:apps/v1:Deployment/stable", "kubernetes:core/v1:Namespace/environment",
-		"kubernetes:core/v1:Service/traffic"}
+	// The canary's Deployment goes when another release enters. The record, which depends on it, keeps it from a destroy.
+	want := []string{"kubernetes:apps/v1:Deployment/stable", "kubernetes:core/v1:ConfigMap/release",
+		"kubernetes:core/v1:Namespace/environment", "kubernetes:core/v1:Service/traffic"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The ledger lies in the namespace and compares by the key: both outlive a destroy for which the protection was taken
+// off, so that the next update goes on from the history.
+func TestTheHistoryOutlivesADestroy(t *testing.T) {
+	w := newWorld()
+	if err := w.run(t, "production", guardedConfig()); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for key, retained := range w.retained {
+		if retained {
+			got = append(got, key)
+		}
+	}
+	slices.Sort(got)
+	want := []string{"kubernetes:core/v1:Namespace/environment",
+		"kubernetes:core/v1:Secret/" + names.IdentityKey("finance-service")}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -137,6 +158,11 @@ func TestAStackWithOneTrackCanBeThrownAway(t *testing.T) {
 	for key, protected := range w.protected {
 		if protected {
 			t.Errorf("%s is protected", key)
+		}
+	}
+	for key, retained := range w.retained {
+		if retained {
+			t.Errorf("%s is retained", key)
 		}
 	}
 }

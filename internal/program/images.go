@@ -22,6 +22,10 @@ type imageSource struct {
 	settings *settings.Settings
 	cluster  Cluster
 	resolve  func(ctx context.Context, image string, registry settings.Registry) (string, error)
+	log      log
+	// name is that of the image's component, options are its further ones.
+	name    string
+	options func() (pulumi.ResourceOption, error)
 }
 
 // images resolves the images of both tracks and of the guard.
@@ -86,39 +90,66 @@ func (i imageSource) fromStaging(word advance.Staging, verified string) (string,
 		living = history.State().LivingImage()
 	}
 	if living == "" || living == word.Verified {
-		return verified, i.ctx.Log.Info(fmt.Sprintf("image: %s, which stack %s has verified", verified, word.Stack), nil)
+		return verified, i.log.Info(fmt.Sprintf("image: %s, which stack %s has verified", verified, word.Stack))
 	}
 	record, _, err := i.cluster.ConfigMap(i.ctx.Context(), s.Namespace, names.Record(s.App))
 	reference := record["image"]
 	if err != nil || names.Digest(reference) != living {
-		reference = repository(verified) + "@" + living
+		reference = names.Repository(verified) + "@" + living
 	}
-	return reference, i.ctx.Log.Info(fmt.Sprintf("image: %s, which is on trial; stack %s has verified %s "+
-		"since, which can enter once the release is at 0 %%", reference, word.Stack, verified), nil)
+	return reference, i.log.Info(fmt.Sprintf("image: %s, which is on trial; stack %s has verified %s "+
+		"since, which can enter once the release is at 0 %%", reference, word.Stack, verified))
 }
 
-// repository is a reference without its tag and digest.
-func repository(reference string) string {
-	base, _, _ := strings.Cut(reference, "@")
-	if colon := strings.LastIndex(base, ":"); colon > strings.LastIndex(base, "/") {
-		return base[:colon]
-	}
-	return base
-}
-
-// build registers the image that the update builds. Its digest becomes known when it is pushed.
+// build registers the image that the update builds. Its digest becomes known when it is pushed and the registry has
+// confirmed it.
 func (i imageSource) build() (pulumi.StringInput, *shift.Digest, error) {
 	s := i.settings
-	image, err := components.NewImage(i.ctx, "image", &components.ImageArgs{
+	if i.ctx.DryRun() {
+		note := fmt.Sprintf("image: %s is built from %s; the update builds and pushes it where its sources have changed, "+
+			"and its digest is known then", s.Image, s.Build.Context)
+		if err := i.log.Info(note); err != nil {
+			return nil, nil, err
+		}
+	}
+	options, err := i.options()
+	if err != nil {
+		return nil, nil, err
+	}
+	image, err := components.NewImage(i.ctx, i.name, &components.ImageArgs{
 		Name: s.Image, Build: s.Build, Registry: s.Registry,
-	})
+	}, options)
 	if err != nil {
 		return nil, nil, err
 	}
 	digest := shift.NewDigest()
-	reference := image.Ref.ApplyT(func(reference string) string {
+	reference := image.Ref.ApplyT(func(reference string) (string, error) {
+		if err := i.confirm(reference); err != nil {
+			return "", err
+		}
 		digest.Set(names.Digest(reference))
-		return reference
+		return reference, nil
 	}).(pulumi.StringOutput)
 	return reference, digest, nil
+}
+
+// confirm asks the registry which image has the tag that was built. Providers report what their daemon's store says of
+// a push, which may be another image of the same repository.
+func (i imageSource) confirm(reported string) error {
+	s := i.settings
+	digest := names.Digest(reported)
+	if !strings.HasPrefix(digest, "sha256:") {
+		return fmt.Errorf("image %s: the build reports no digest of what it pushed, but %q: look into the daemon's log, "+
+			"then `pulumi up -s %s`", s.Image, reported, i.ctx.Stack())
+	}
+	there, err := i.resolve(i.ctx.Context(), s.Image, s.Registry)
+	if err != nil {
+		return fmt.Errorf("the image that was pushed: %w", err)
+	}
+	if names.Digest(there) != digest {
+		return fmt.Errorf("image %[1]s: the build reports %[2]s, and the registry has %[3]s under this tag: somebody has "+
+			"pushed over it since, or the report is wrong. Build under a tag that nobody else uses: `pulumi config set image "+
+			"%[4]s:TAG -s %[5]s`", s.Image, digest, names.Digest(there), names.Repository(s.Image), i.ctx.Stack())
+	}
+	return nil
 }

@@ -24,27 +24,46 @@ type inputs struct {
 	staging advance.Staging
 	// checksum changes when a secret or a configuration value does.
 	checksum string
+	// key is that of identities, and identities are what the configuration makes of each track.
+	key        keyed
+	identities shift.Identities
+}
+
+// compared are the identities that the move is judged by; none where the key is unknown.
+func (in inputs) compared() shift.Identities {
+	if in.key.unknown {
+		return shift.Identities{}
+	}
+	return in.identities
 }
 
 // gather asks the staging stack, resolves the images, and hashes secrets and configuration.
-func gather(ctx *pulumi.Context, s *settings.Settings, cluster Cluster, deps Deps) (inputs, error) {
-	word, verified, err := staging(ctx, s)
+func (p *program) gather(deps Deps) (inputs, error) {
+	s := p.settings
+	word, verified, err := staging(p.ctx, p.scope, s)
 	if err != nil {
 		return inputs{}, err
 	}
-	source := imageSource{ctx: ctx, settings: s, cluster: cluster, resolve: deps.Resolve}
+	source := imageSource{ctx: p.ctx, settings: s, cluster: p.cluster, resolve: deps.Resolve, log: p.log(),
+		name: p.scope.resource("image"), options: p.inComponent}
 	in, err := source.images(word, verified)
 	if err != nil {
 		return inputs{}, err
 	}
 	in.staging = word
-	in.checksum, err = checksum(s)
+	if in.checksum, err = checksum(s); err != nil {
+		return in, err
+	}
+	if in.key, err = readKey(p.ctx, s, p.cluster); err != nil {
+		return in, err
+	}
+	in.identities, err = identities(s, in.key.key)
 	return in, err
 }
 
 // staging reads which image the staging stack has verified, where the move may need it: its word for the gate, and the
 // image's reference.
-func staging(ctx *pulumi.Context, s *settings.Settings) (word advance.Staging, verified string, err error) {
+func staging(ctx *pulumi.Context, of scope, s *settings.Settings) (word advance.Staging, verified string, err error) {
 	if s.IsSingle() || !s.Staging.Required || !s.HasCanary() {
 		return advance.Staging{}, "", nil
 	}
@@ -53,12 +72,12 @@ func staging(ctx *pulumi.Context, s *settings.Settings) (word advance.Staging, v
 	if !strings.Contains(name, "/") {
 		name = ctx.Organization() + "/" + ctx.Project() + "/" + name
 	}
-	reference, err := pulumi.NewStackReference(ctx, name, nil)
+	reference, err := of.stackReference(ctx, name)
 	if err != nil {
 		return word, "", fmt.Errorf("config staging.stack: stack %s: %w", name, err)
 	}
 	// The answer is awaited here: a hook cannot ask the engine.
-	details, err := reference.GetOutputDetails("verifiedImage")
+	details, err := reference.GetOutputDetails(of.output("verifiedImage"))
 	if err != nil {
 		word.Err = err
 		return word, "", nil

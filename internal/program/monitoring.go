@@ -23,7 +23,7 @@ func (p *program) makeMonitoring() (*components.Monitoring, error) {
 	if !p.settings.IsSingle() {
 		args.Hooks = p.hooks.watch
 	}
-	monitoring, err := components.NewMonitoring(p.ctx, "monitoring", args, p.provider)
+	monitoring, err := components.NewMonitoring(p.ctx, p.scope.resource("monitoring"), args, p.provider)
 	p.judged = append(p.judged, monitoring)
 	return monitoring, err
 }
@@ -33,13 +33,15 @@ func alertParams(s *settings.Settings) alerts.Params {
 	if s.HasFurtherContainers() {
 		container = s.App
 	}
+	metrics := rollout.SoakSpec(s).Metrics
 	return alerts.Params{
 		Container: container,
 		App:       s.App, Environment: s.Environment, Namespace: s.Namespace, Release: s.Release,
 		Deployment:    names.CanaryDeployment(s.App, s.Release),
 		RequestsTotal: s.Metrics.RequestsTotal, StatusLabel: s.Metrics.StatusLabel, ErrorPattern: s.Metrics.ErrorPattern,
-		DurationBucket: s.Metrics.DurationBucket, Selector: s.Metrics.Selector,
-		Excluded:  rollout.SoakSpec(s).Metrics.Excluded(),
+		DurationBucket: s.Metrics.DurationBucket, DurationUnit: metrics.DurationUnit,
+		Selector: s.Metrics.Selector, Customers: metrics.Customers(),
+		Canary: metrics.For(names.Canary, s.Release).Track, Stable: metrics.For(names.Stable, "").Track,
 		ErrorRate: s.Criteria.RollbackErrorRate,
 		Latency:   time.Duration(s.Criteria.Latency), SlowShare: s.Criteria.SlowShare,
 		Guarded: s.IsGuarded(), MinRequests: s.Monitoring.MinRequests, DashboardUID: s.DashboardUID(),

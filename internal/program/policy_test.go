@@ -25,12 +25,12 @@ func (w *world) broken(t *testing.T, stack string, config map[string]string) map
 			Type: token, Name: name, URN: key, Properties: resource.FromResourcePropertyMap(inputs),
 		})
 	}
-	found, err := policy.Check(policy.Facts{GuardWanted: true}, resources)
+	violations, err := policy.Check(policy.Facts{GuardWanted: true}, resources)
 	if err != nil {
 		t.Fatal(err)
 	}
 	messages := map[string]string{}
-	for _, violation := range found {
+	for _, violation := range violations {
 		messages[violation.Policy.Name] += violation.URN + ": " + violation.Message + "\n"
 	}
 	return messages
@@ -94,12 +94,12 @@ func TestThePoliciesCatchAConfiguration(t *testing.T) {
 			w.verified = "vextrus/finance:v2@sha256:" + strings.Repeat("a", 64)
 			config := guardedConfig()
 			maps.Copy(config, change)
-			found := w.broken(t, "production", config)
-			if _, caught := found[name]; !caught {
-				t.Errorf("not caught; found %v", found)
+			violations := w.broken(t, "production", config)
+			if _, caught := violations[name]; !caught {
+				t.Errorf("not caught; found %v", violations)
 			}
 			for _, secret := range []string{"s3cr3t-value", "sign-with-me", "hunter2", "0123456789abcdef", "es:2113"} {
-				for by, message := range found {
+				for by, message := range violations {
 					if strings.Contains(message, secret) {
 						t.Errorf("%s tells the value %s", by, secret)
 					}

@@ -31,7 +31,7 @@ func TestProductionAtWeek1(t *testing.T) {
 		t.Errorf("record %v", record)
 	}
 	for _, name := range []string{"finance-db-production", "finance-secrets-production"} {
-		if _, ok := w.inputs["kubernetes:core/v1:Secret/"+name]; !ok {
+		if w.ofRelease(t, "kubernetes:core/v1:Secret/"+name) == "" {
 			t.Errorf("no secret %s", name)
 		}
 	}
@@ -143,9 +143,7 @@ func TestWithoutMonitoringNoOperatorIsNeeded(t *testing.T) {
 
 func TestABuiltImageIsDeployedByDigest(t *testing.T) {
 	w := newWorld()
-	config := productionConfig()
-	maps.Copy(config, map[string]string{"strategy": "single", "release": "staging", "replicas": "2",
-		"build": `{"context":"service"}`, "image": "registry.example.com/vextrus/finance:v2",
+	config := buildingConfig(map[string]string{
 		"registry": `{"server":"registry.example.com","username":"robot","password":"pull-me"}`})
 	if err := w.run(t, "staging", config); err != nil {
 		t.Fatal(err)
@@ -277,7 +275,7 @@ func TestStacksThatSetNothingNewKeepTheirChecksum(t *testing.T) {
 		`stable {"pod":{"spec":{"priority":1}}}`: true,
 	} {
 		config := productionConfig()
-		if key, value, found := strings.Cut(change, " "); found {
+		if key, value, ok := strings.Cut(change, " "); ok {
 			config[key] = value
 		}
 		s, err := settings.Load("production", testkit.Config(config))

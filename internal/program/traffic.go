@@ -18,7 +18,7 @@ func (p *program) route() (*shift.Route, error) {
 		if err != nil {
 			return nil, err
 		}
-		served = slices.Contains(kinds, "HTTPRoute")
+		served = slices.Contains(kinds, p.settings.RouteKind())
 	}
 	exists, err := shift.HasRoute(p.ctx.Context(), p.settings, p.cluster, served)
 	if err != nil || !exists {
@@ -39,10 +39,11 @@ func (p *program) makeTraffic(stable, canary *components.Track) error {
 	if args.Unscraped {
 		args.MetricsPort = 0
 	}
+	args.Hooks = p.hooks.singleService
 	if !p.settings.IsSingle() {
 		args.Hooks, args.Protect = p.hooks.service, true
 	}
-	traffic, err := components.NewTraffic(p.ctx, "traffic", args, p.provider)
+	traffic, err := components.NewTraffic(p.ctx, p.scope.resource("traffic"), args, p.provider)
 	if err != nil {
 		return err
 	}
@@ -60,11 +61,14 @@ func (p *program) makeRoute(tracks []pulumi.Resource) error {
 		return nil
 	}
 	gateway := p.settings.Gateway
-	route, err := components.NewRoute(p.ctx, "route", &components.RouteArgs{
+	position := p.settings.Position()
+	route, err := components.NewRoute(p.ctx, p.scope.resource("route"), &components.RouteArgs{
+		Kind: p.settings.RouteKind(), Existing: gateway.Route, Testers: gateway.Testers, HasCanary: position.Canary > 0,
 		App: p.environment.App, ServiceName: p.settings.ServiceName, Port: int(p.settings.Service.Port),
-		Weight: p.settings.Position().Weight, MetricsPort: int(p.settings.Metrics.Port),
+		Weight: position.Weight, MetricsPort: int(p.settings.Metrics.Port),
 		Gateway:   components.Gateway{Namespace: gateway.Namespace, Name: gateway.Name, SectionName: gateway.SectionName},
-		Hostnames: gateway.Hostnames, Interruption: p.shift.Interruption(), DependsOn: tracks, Hooks: p.hooks.route,
+		Hostnames: gateway.Hostnames, Rules: gateway.Rules, Interruption: p.shift.Interruption(), DependsOn: tracks,
+		Hooks: p.hooks.route,
 	}, p.provider)
 	p.judged = append(p.judged, route)
 	return err

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,12 +25,18 @@ import (
 type world struct {
 	*shifttest.Cluster
 	failing string // type token of the resource that fails
+	// reported is what a build reports as pushed; empty for what the registry has.
+	reported string
 	// verified is the image that the staging stack has verified.
 	verified string
 	// parallel is the number of changes that the engine makes at a time, 0 for its default.
 	parallel int32
 	// remembered is the cluster in the stack's own outputs.
 	remembered string
+	// rememberedHead is the end of the ledger in the stack's own outputs.
+	rememberedHead string
+	// rememberedEnvironment is the environment in the stack's own outputs.
+	rememberedEnvironment string
 
 	mu     sync.Mutex
 	inputs map[string]resource.PropertyMap
@@ -39,6 +46,10 @@ type world struct {
 	aliased map[string]bool
 	// protected are the resources that no update may delete, by their keys.
 	protected map[string]bool
+	// retained are the resources that no provider is asked to delete, by their keys.
+	retained map[string]bool
+	// after are the URNs that a resource waits for, by the resource's key.
+	after map[string][]string
 	// limits are how long the provider may take to create a resource and to update it, by the resource's key.
 	limits map[string]string
 	// hooks are those of a resource, by its key.
@@ -55,35 +66,43 @@ func (w *world) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	if args.TypeToken == "pulumi:pulumi:StackReference" {
 		outputs["outputs"] = resource.NewObjectProperty(
 			resource.PropertyMap{"verifiedImage": resource.NewStringProperty(w.verified),
-				"cluster": resource.NewStringProperty(w.remembered)})
+				"cluster":     resource.NewStringProperty(w.remembered),
+				"ledgerHead":  resource.NewStringProperty(w.rememberedHead),
+				"environment": resource.NewStringProperty(w.rememberedEnvironment)})
 		return args.Name, outputs, nil
 	}
 	w.inputs[args.TypeToken+"/"+args.Name] = args.Inputs
 	if args.RegisterRPC != nil {
 		w.protected[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetProtect()
+		w.retained[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetRetainOnDelete()
 		// The SDK adds the types of earlier API versions, without a name.
 		named := func(alias *pulumirpc.Alias) bool { return alias.GetSpec().GetName() != "" }
 		w.aliased[args.TypeToken+"/"+args.Name] = slices.ContainsFunc(args.RegisterRPC.GetAliases(), named)
 		w.ignored[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetIgnoreChanges()
 		w.hooks[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetHooks()
+		w.after[args.TypeToken+"/"+args.Name] = args.RegisterRPC.GetDependencies()
 		limits := args.RegisterRPC.GetCustomTimeouts()
 		w.limits[args.TypeToken+"/"+args.Name] = limits.GetCreate() + " " + limits.GetUpdate()
 	}
 	if args.TypeToken == "docker:index/image:Image" {
-		outputs["repoDigest"] = resource.NewStringProperty(builtDigest)
+		outputs["repoDigest"] = resource.NewStringProperty(cmp.Or(w.reported, builtDigest))
+	}
+	if args.TypeToken == "docker-build:index:Image" {
+		outputs["digest"] = resource.NewStringProperty(digestA)
 	}
 	return args.Name + "-id", outputs, nil
 }
 
-const builtDigest = "registry.example.com/vextrus/finance@sha256:bb"
+// builtDigest is what a build reports, and what the registry has under its tag.
+var builtDigest = "registry.example.com/vextrus/finance@" + digestA
 
 func (w *world) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return nil, nil }
 
 func newWorld() *world {
 	return &world{
 		Cluster: shifttest.New(), inputs: map[string]resource.PropertyMap{}, ignored: map[string][]string{},
-		protected: map[string]bool{}, aliased: map[string]bool{}, limits: map[string]string{},
-		hooks: map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding{},
+		protected: map[string]bool{}, retained: map[string]bool{}, aliased: map[string]bool{}, limits: map[string]string{},
+		after: map[string][]string{}, hooks: map[string]*pulumirpc.RegisterResourceRequest_ResourceHooksBinding{},
 	}
 }
 
@@ -102,7 +121,7 @@ func (w *world) deps() Deps {
 			if strings.Contains(image, "@") {
 				return image, nil
 			}
-			return image + "@sha256:" + strings.Repeat("a", 64), nil
+			return image + "@" + digestA, nil
 		},
 		Prometheus: func(Cluster, *settings.Settings) (soak.Server, error) {
 			return nil, errors.New("no Prometheus in this test")
@@ -171,4 +190,20 @@ func (w *world) text(t *testing.T, key, path string) string {
 		return value.StringValue()
 	}
 	return ""
+}
+
+// ofRelease is the name of the only object of a release whose key begins so; empty when there is none. The hash of the
+// content follows in its name.
+func (w *world) ofRelease(t *testing.T, prefix string) string {
+	t.Helper()
+	found := ""
+	for key := range w.inputs {
+		if hash, ok := strings.CutPrefix(key, prefix+"-"); ok && len(hash) == 10 {
+			if found != "" {
+				t.Errorf("%s and %s", found, key)
+			}
+			found = key[strings.LastIndex(key, "/")+1:]
+		}
+	}
+	return found
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
+	"github.com/vextrus/finance-rollout/internal/endpoint"
 	"github.com/vextrus/finance-rollout/internal/promql"
 )
 
@@ -82,10 +82,7 @@ func (p *Client) failed(err error) error {
 		return fmt.Errorf("prometheus at %s did not answer the query: %w%s", p.address, err, hint)
 	}
 	// The URL of the request repeats the address and the query, which are reported already.
-	if request, ok := errors.AsType[*url.Error](err); ok {
-		err = request.Err
-	}
-	return fmt.Errorf("prometheus at %s cannot be reached: %w", p.address, err)
+	return fmt.Errorf("prometheus at %s cannot be reached: %w", p.address, endpoint.WithoutURL(err))
 }
 
 // detail is the message of a JSON answer, or the beginning of any other one.

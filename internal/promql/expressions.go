@@ -38,7 +38,11 @@ func aggregate(operation, expression string, by []string) string {
 	if len(by) == 0 {
 		return operation + "(" + expression + ")"
 	}
-	return operation + " by (" + strings.Join(by, ", ") + ") (" + expression + ")"
+	names := make([]string, len(by))
+	for i, label := range by {
+		names[i] = quotedLabel(label)
+	}
+	return operation + " by (" + strings.Join(names, ", ") + ") (" + expression + ")"
 }
 
 // BadShare is the share, from 0 to 1, of the bad events among all events of the window, for each combination of the
@@ -53,6 +57,14 @@ func BadShare(bad, all string, window time.Duration, by ...string) string {
 func Quantile(quantile float64, buckets string, window time.Duration, by ...string) string {
 	perBound := Sum(Rate(buckets, window), append(append([]string(nil), by...), "le")...)
 	return "histogram_quantile(" + number(quantile) + ", " + perBound + ")"
+}
+
+// InSeconds converts an expression that is a single selector, call or aggregation from a unit; 0 is the second.
+func InSeconds(expression string, unit time.Duration) string {
+	if unit == 0 || unit == time.Second {
+		return expression
+	}
+	return Times(unit.Seconds(), expression)
 }
 
 // Proportion is the increase of one counter in relation to that of another with the same labels, which is above 0.
@@ -110,7 +122,7 @@ func OfDeployment(expression, namespace, deployment string) (string, error) {
 }
 
 // Or has the series of the expression and those of the alternative that it lacks.
-func Or(expression, alternative string) string { return expression + " or " + alternative }
+func Or(expressions ...string) string { return strings.Join(expressions, " or ") }
 
 // Absent has a series exactly where the selector has none.
 func Absent(selector string) string { return "absent(" + selector + ")" }
@@ -141,4 +153,20 @@ func FiringSince(labels map[string]string) (string, error) {
 		return "", err
 	}
 	return since + " and ignoring (" + labelState + ") " + firing, nil
+}
+
+// FiredSince selects the alerts with the labels that fired over the time from start to the evaluation, length later.
+// One that became active before start fired about something else: it counts only while it still fires. A server that
+// does not keep when alerts became active cannot tell, so each of its alerts counts.
+func FiredSince(labels map[string]string, start time.Time, length time.Duration) (string, error) {
+	firing, err := Firing(labels)
+	if err != nil {
+		return "", err
+	}
+	since, err := Selector("ALERTS_FOR_STATE", labels)
+	if err != nil {
+		return "", err
+	}
+	older := Below(Highest(since, length), float64(start.Unix()))
+	return Or("("+Highest(firing, length)+" unless ignoring ("+labelState+") ("+older+"))", firing), nil
 }

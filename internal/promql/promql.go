@@ -16,85 +16,77 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Pattern is a matcher that takes the values of a label which match a regular expression, anchored at both ends, or
-// with Not those which do not. A series without the label has an empty value.
-type Pattern struct {
-	Label, Expression string
-	Not               bool
-}
-
 // OneOf matches exactly the given values.
-func OneOf(label string, values ...string) Pattern {
+func OneOf(label string, values ...string) Matcher {
 	quoted := make([]string, len(values))
 	for i, value := range values {
 		quoted[i] = regexp.QuoteMeta(value)
 	}
-	return Pattern{Label: label, Expression: strings.Join(quoted, "|")}
+	return Matches(label, strings.Join(quoted, "|"))
 }
 
 // PodsOf matches the label "pod" of the pods of a Deployment, whose names begin with its name.
-func PodsOf(deployment string) Pattern {
-	return Pattern{Label: "pod", Expression: regexp.QuoteMeta(deployment) + "-.*"}
-}
+func PodsOf(deployment string) Matcher { return Matches("pod", regexp.QuoteMeta(deployment)+"-.*") }
 
-// Selector selects the series of a metric whose labels have exactly the given values and match the patterns. Values
-// are quoted, so that no value reaches beyond its matcher. A metric or label name that PromQL does not allow unquoted,
-// a value that is not valid UTF-8, and a pattern that is not a regular expression are errors.
-func Selector(metric string, labels map[string]string, patterns ...Pattern) (string, error) {
-	if !model.LegacyValidation.IsValidMetricName(metric) {
-		return "", fmt.Errorf("%q is not a metric name: letters, digits, _ and : are allowed", metric)
+// Selector selects the series of a metric whose labels have exactly the given values and meet the matchers. Values are
+// quoted, so that no value reaches beyond its matcher; a name beyond the classic characters, as OpenTelemetry gives
+// them, is quoted too. A name that [IsMetric] or [IsLabel] refuses, a value that is not valid UTF-8, and a pattern that
+// is not a regular expression are errors.
+func Selector(metric string, labels map[string]string, matchers ...Matcher) (string, error) {
+	if !IsMetric(metric) {
+		return "", fmt.Errorf("%q is not a metric name: %s are allowed", metric, AllowedInMetric)
 	}
-	matchers, err := matchers(labels, patterns)
+	parts, err := conditions(labels, matchers)
 	if err != nil {
 		return "", err
 	}
-	return metric + matchers, nil
+	if !model.LegacyValidation.IsValidMetricName(metric) {
+		return braced(append([]string{strconv.Quote(metric)}, parts...)), nil
+	}
+	return metric + braced(parts), nil
 }
 
 // NamesContaining selects the series of every metric whose name contains one of the words.
 func NamesContaining(words ...string) string {
-	return "{" + model.MetricNameLabel + "=~" + strconv.Quote(".*("+OneOf("", words...).Expression+").*") + "}"
+	return "{" + model.MetricNameLabel + "=~" + strconv.Quote(".*("+OneOf("", words...).Value+").*") + "}"
 }
 
-// matchers are the braces of a selector, empty without labels and patterns.
-func matchers(labels map[string]string, patterns []Pattern) (string, error) {
-	parts := make([]string, 0, len(labels)+len(patterns))
+// conditions are those inside the braces of a selector.
+func conditions(labels map[string]string, matchers []Matcher) ([]string, error) {
+	parts := make([]string, 0, len(labels)+len(matchers))
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		part, err := matcher(name, "=", labels[name])
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		parts = append(parts, part)
 	}
-	for _, pattern := range patterns {
-		if _, err := regexp.Compile(pattern.Expression); err != nil {
-			return "", fmt.Errorf("pattern %q of label %s: %w", pattern.Expression, pattern.Label, err)
-		}
-		operator := "=~"
-		if pattern.Not {
-			operator = "!~"
-		}
-		part, err := matcher(pattern.Label, operator, pattern.Expression)
+	for _, m := range matchers {
+		part, err := m.text()
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		parts = append(parts, part)
 	}
+	return parts, nil
+}
+
+func braced(parts []string) string {
 	if len(parts) == 0 {
-		return "", nil
+		return ""
 	}
-	return "{" + strings.Join(parts, ",") + "}", nil
+	return "{" + strings.Join(parts, ",") + "}"
 }
 
 func matcher(name, operator, value string) (string, error) {
-	if !model.LegacyValidation.IsValidLabelName(name) || name == model.MetricNameLabel {
-		return "", fmt.Errorf("%q (for the value %q) is not a label name: letters, digits and _ are allowed", name, value)
+	if !IsLabel(name) {
+		return "", fmt.Errorf("%q (for the value %q) is not a label name: %s are allowed", name, value, AllowedInLabel)
 	}
 	if !utf8.ValidString(value) {
 		return "", fmt.Errorf("value %q of label %s is not valid UTF-8", value, name)
 	}
 	// PromQL strings follow the escaping rules of Go's.
-	return name + operator + strconv.Quote(value), nil
+	return quotedLabel(name) + operator + strconv.Quote(value), nil
 }
 
 // Range selects the raw samples of the given time before the evaluation time, to the millisecond.

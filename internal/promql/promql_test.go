@@ -29,20 +29,19 @@ func TestSelector(t *testing.T) {
 
 func TestPatterns(t *testing.T) {
 	labels := map[string]string{"z": "1"}
-	for want, patterns := range map[string][]Pattern{
-		`up{z="1",code=~"5..|429"}`:        {{Label: "code", Expression: "5..|429"}},
+	for want, patterns := range map[string][]Matcher{
+		`up{z="1",code=~"5..|429"}`:        {Matches("code", "5..|429")},
 		`up{z="1",pod=~"shop\\.eu-v2-.*"}`: {PodsOf("shop.eu-v2")},
 		`up{z="1",le=~"0\\.5|\\+Inf"}`:     {OneOf("le", "0.5", "+Inf")},
-		`up{z="1",a=~"b",c=~"\"}"}`:        {{Label: "a", Expression: "b"}, {Label: "c", Expression: `"}`}},
-		`up{z="1",path!~"/health.*"}`:      {{Label: "path", Expression: "/health.*", Not: true}},
+		`up{z="1",a=~"b",c=~"\"}"}`:        {Matches("a", "b"), Matches("c", `"}`)},
+		`up{z="1",path!~"/health.*"}`:      {Matches("path", "/health.*").Not()},
 	} {
 		if got, err := Selector("up", labels, patterns...); err != nil || got != want {
 			t.Errorf("got  %s, %v\nwant %s", got, err, want)
 		}
 	}
-	for _, pattern := range []Pattern{
-		{Label: "code", Expression: "5("}, {Label: "a:b", Expression: "c"}, {Expression: "c"},
-		{Label: "a", Expression: "\xff"},
+	for _, pattern := range []Matcher{
+		Matches("code", "5("), Matches("a:b", "c"), Matches("", "c"), Matches("a", "\xff"), {"a", "~", "b"},
 	} {
 		if got, err := Selector("up", nil, pattern); err == nil {
 			t.Errorf("%+v gives %s", pattern, got)

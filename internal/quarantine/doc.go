@@ -3,8 +3,8 @@
 // Fast evidence takes errors for independent. In services whose errors come in bursts it fires on healthy canaries, so
 // that it may isolate, which costs little while stable has the capacity, but must not convict. A canary that it fires
 // on is taken out at once and comes back after a pause, with one pod first. It is convicted by repetition, by evidence
-// that no burst gives (a capped detector of gate), at once when nearly everything fails that it has served, when it
-// crashes, or by a person.
+// that no burst gives (a capped detector of gate), and at once when nearly everything fails that it has served. A crash
+// loop, or a person with `rollout rollback`, convicts without asking here.
 //
 // Assumptions. An offence is one firing of the fast detector, whose probability is at most its alpha for each
 // admission to traffic of a canary that keeps its limit, if errors are independent. Conviction by repetition needs a

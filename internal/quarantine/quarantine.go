@@ -1,9 +1,9 @@
 package quarantine
 
 import (
-	"errors"
-	"fmt"
 	"time"
+
+	"github.com/vextrus/finance-rollout/internal/gate"
 )
 
 // Policy sets the pauses.
@@ -20,29 +20,19 @@ type Policy struct {
 	Requests  int64
 }
 
-// DefaultPolicy convicts at the third offence in a row. Its numbers were chosen by measurement.
+// DefaultPolicy convicts at the fifth offence in a row. Its numbers were chosen by measurement: most bursts are over
+// within seconds, so that the first pause is short, and all pauses together outlast a burst of two minutes.
 func DefaultPolicy() Policy {
-	return Policy{Pauses: []time.Duration{time.Minute, 3 * time.Minute}, Trial: 30 * time.Second,
-		Probation: 5 * time.Second, Requests: 50}
+	return Policy{Pauses: []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute},
+		Trial: 30 * time.Second, Probation: 5 * time.Second, Requests: 50}
 }
 
-// Validate returns all problems of the policy.
-func (p Policy) Validate() error {
-	var problems []error
-	if len(p.Pauses) == 0 {
-		problems = append(problems, errors.New("no pause: allowed is at least one"))
-	}
-	for _, pause := range p.Pauses {
-		if pause <= 0 || pause > time.Hour {
-			problems = append(problems, fmt.Errorf("a pause of %v: allowed is above 0 to 1h", pause))
-		}
-	}
-	if p.Trial < 0 || p.Probation < 0 || p.Requests < 0 {
-		problems = append(problems, fmt.Errorf("a trial of %v and a probation of %v and %d requests: allowed is 0 and more",
-			p.Trial, p.Probation, p.Requests))
-	}
-	return errors.Join(problems...)
-}
+// Proof bounds the evidence that convicts in spite of bursts. Its numbers were chosen by measurement.
+func Proof() gate.Cap { return gate.Cap{Nats: 3, Block: time.Minute} }
+
+// MostWeight is the greatest weight in percent at which a canary is quarantined: up to it, the stable pods that are
+// there can take its requests. Above it, fast evidence rolls back, which keeps the capacity.
+const MostWeight = 30
 
 // Phase is where a canary stands.
 type Phase string
@@ -84,17 +74,6 @@ func (s State) phase() Phase {
 // InTraffic reports whether any pod of the canary is in traffic.
 func (s State) InTraffic() bool { return s.phase() != Quarantined && s.phase() != Convicted }
 
-// Word is what a person says about a canary.
-type Word string
-
-const (
-	// Convict rolls it back.
-	Convict Word = "convict"
-	// Admit ends its quarantine and forgets its offences. What is observed afterwards counts as always: detectors have to
-	// begin anew.
-	Admit Word = "admit"
-)
-
 // Look is what is known at a time.
 type Look struct {
 	At time.Time
@@ -106,10 +85,6 @@ type Look struct {
 	Proven bool
 	// Total is whether nearly everything fails that the canary has ever served; see [IsTotal].
 	Total bool
-	// Crash is a fault of the pods that is plainly the canary's, such as a crash loop.
-	Crash bool
-	// Person is a person's word; empty for none.
-	Person Word
 }
 
 // Verb is what is to be done with a canary.
@@ -130,8 +105,6 @@ const (
 
 // Causes of a conviction.
 const (
-	CausePerson   = "person"
-	CauseCrash    = "crash"
 	CauseTotal    = "nearly everything fails"
 	CauseProven   = "proven beyond bursts"
 	CauseRepeated = "repeated"
@@ -161,9 +134,6 @@ func (p Policy) Next(s State, look Look) (State, Action) {
 		s.Phase, s.Since = Convicted, now
 		return s, Action{Verb: RollBack, Cause: cause}
 	}
-	if look.Person == Admit {
-		return p.pardon(s, now)
-	}
 	if s.phase() == Quarantined {
 		return p.wait(s, now)
 	}
@@ -179,16 +149,10 @@ func (p Policy) Next(s State, look Look) (State, Action) {
 	return s, Action{Verb: Keep}
 }
 
-// conviction is the cause for which the look convicts; empty for none. A person's word comes first and settles it.
+// conviction is the cause for which the look convicts; empty for none.
 func (p Policy) conviction(s State, look Look, now time.Time) string {
 	inTraffic := s.InTraffic()
 	switch {
-	case look.Person == Convict:
-		return CausePerson
-	case look.Person == Admit:
-		return ""
-	case look.Crash:
-		return CauseCrash
 	case look.Proven:
 		return CauseProven
 	case look.Total && inTraffic:
@@ -231,16 +195,6 @@ func (p Policy) forget(s State, look Look, now time.Time) State {
 		s.Phase, s.Since, s.Readmitted = Serving, now, time.Time{}
 	}
 	return s
-}
-
-// pardon lets everything in and forgets the offences.
-func (p Policy) pardon(s State, now time.Time) (State, Action) {
-	verb := AdmitAll
-	if s.phase() == Serving || s.phase() == Probation {
-		verb = Keep
-	}
-	s = p.leave(s, now)
-	return State{Phase: Serving, Since: now, Out: s.Out}, Action{Verb: verb}
 }
 
 const (

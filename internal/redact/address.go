@@ -8,19 +8,19 @@ const addressKind = "an address with a password"
 // addresses finds what stands between :// and @ in addresses. A password may hold signs that ought to be escaped: it
 // ends at the last @.
 func addresses(text string) []span {
-	found := addressesBehind(text, "://")
+	matches := addressesBehind(text, "://")
 	if strings.Contains(text, `:\/\/`) {
-		found = append(found, addressesBehind(text, `:\/\/`)...) // as PHP writes JSON
+		matches = append(matches, addressesBehind(text, `:\/\/`)...) // as PHP writes JSON
 	}
-	return found
+	return matches
 }
 
 func addressesBehind(text, separator string) []span {
-	var found []span
+	var matches []span
 	for from := 0; ; {
 		at := strings.Index(text[from:], separator)
 		if at < 0 {
-			return found
+			return matches
 		}
 		start := from + at + len(separator)
 		from = start
@@ -29,7 +29,7 @@ func addressesBehind(text, separator string) []span {
 		}
 		end := addressEnd(text, start)
 		if s, ok := userInfo(text, start, end); ok {
-			found = append(found, s)
+			matches = append(matches, s)
 			from = s.end
 		}
 	}

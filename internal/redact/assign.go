@@ -37,7 +37,7 @@ func (v value) in(text string) string { return text[v.start:v.end] }
 
 // assignments finds the values of names that are a credential's.
 func assignments(text string) []span {
-	var found []span
+	var matches []span
 	var pair pairs
 	for i := 0; i < len(text); i++ {
 		name, after, ok := separatorAt(text, i)
@@ -58,17 +58,17 @@ func assignments(text string) []span {
 			continue
 		}
 		if special {
-			found = append(found, headerSpans(text, a)...)
+			matches = append(matches, headerSpans(text, a)...)
 		} else if s, ok := a.judge(text); ok {
-			found = append(found, s)
+			matches = append(matches, s)
 			i = max(i, a.value.next-1)
 			continue
 		}
 		if pairWords[a.words[len(a.words)-1]] {
-			found = append(found, pair.add(text, a)...)
+			matches = append(matches, pair.add(text, a)...)
 		}
 	}
-	return found
+	return matches
 }
 
 // separatorAt recognizes what stands between a name and its value at a position. It gives the end of the name and the
@@ -318,9 +318,10 @@ func (p *pairs) add(text string, a assignment) []span {
 	default:
 		p.name, p.nameEnd = Words(content), a.value.end
 	}
-	distance := max(p.nameEnd, p.valueEnd) - min(p.nameEnd, p.valueEnd) - len(content)
-	if p.nameEnd == 0 || p.valueEnd == 0 || distance > pairDistance ||
-		strings.ContainsAny(text[min(p.nameEnd, p.valueEnd):max(p.nameEnd, p.valueEnd)-len(content)], "}") {
+	first, last := min(p.nameEnd, p.valueEnd), max(p.nameEnd, p.valueEnd)
+	// Where blanks and line ends are escaped, the one may reach over the other: nothing is between them then.
+	between := text[first:max(first, last-len(content))]
+	if p.nameEnd == 0 || p.valueEnd == 0 || len(between) > pairDistance || strings.Contains(between, "}") {
 		return nil
 	}
 	defer func() { p.nameEnd, p.valueEnd = 0, 0 }()

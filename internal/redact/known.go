@@ -119,7 +119,7 @@ func htmlQuoted(text string) string {
 
 // knownSpans finds the known secrets.
 func (r Redactor) knownSpans(text string) []span {
-	var found []span
+	var matches []span
 	for _, known := range r.known {
 		for from := 0; ; {
 			at := strings.Index(text[from:], known.text)
@@ -130,11 +130,11 @@ func (r Redactor) knownSpans(text string) []span {
 			end := start + len(known.text)
 			from = end
 			if !known.alone || !touched(text, start, end) {
-				found = append(found, span{start, end, knownKind})
+				matches = append(matches, span{start, end, knownKind})
 			}
 		}
 	}
-	return found
+	return matches
 }
 
 // touched reports whether a letter or digit stands right before or after a part of a text.

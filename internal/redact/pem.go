@@ -21,7 +21,7 @@ var (
 
 // keyBlocks finds private keys in armour. One that is cut off at its end goes to the end of the text.
 func keyBlocks(text string) []span {
-	var found []span
+	var matches []span
 	from := 0
 	if strings.Contains(text, "BEGIN") || strings.Contains(text, "PuTTY") || strings.Contains(text, "Private-Lines") {
 		for {
@@ -35,16 +35,16 @@ func keyBlocks(text string) []span {
 			if closed := keyEnd.FindStringIndex(text[body:]); closed != nil {
 				end = body + closed[1]
 			}
-			found = append(found, span{start, end, keyBlockKind})
+			matches = append(matches, span{start, end, keyBlockKind})
 			from = end
 		}
 	}
 	if strings.Contains(text[from:], "PRIVATE KEY-----") {
 		if at := headless.FindStringIndex(text[from:]); at != nil {
-			found = append(found, span{from + at[0], from + at[1], keyBlockKind})
+			matches = append(matches, span{from + at[0], from + at[1], keyBlockKind})
 		}
 	}
-	return found
+	return matches
 }
 
 // keyBodyEnd is the end of the lines of a key: base64, headers, and line ends, which may be escaped.
@@ -63,7 +63,7 @@ const shortestEncoded = 16
 
 // encoded finds credentials inside base64, such as the data of a Secret or of a configuration file.
 func (r Redactor) encoded(text string, depth int) []span {
-	found := r.percentEncoded(text, depth)
+	matches := r.percentEncoded(text, depth)
 	for i := 0; i < len(text); {
 		if !isBase64Word(text[i]) {
 			i++
@@ -84,11 +84,11 @@ func (r Redactor) encoded(text string, depth int) []span {
 		}
 		if ok && printable(decoded) {
 			if inner := r.spans(string(decoded), depth+1); len(inner) > 0 {
-				found = append(found, span{start, i, inner[0].kind})
+				matches = append(matches, span{start, i, inner[0].kind})
 			}
 		}
 	}
-	return found
+	return matches
 }
 
 func isBase64Word(c byte) bool { return isURLWord(c) || c == '+' || c == '/' }
@@ -113,15 +113,15 @@ func (r Redactor) percentEncoded(text string, depth int) []span {
 	if !strings.Contains(text, "%2F%2F") && !strings.Contains(text, "%2f%2f") {
 		return nil
 	}
-	var found []span
+	var matches []span
 	for _, at := range encodedAddress.FindAllStringIndex(text, -1) {
 		decoded, err := url.QueryUnescape(text[at[0]:at[1]])
 		if err != nil {
 			continue
 		}
 		if inner := r.spans(decoded, depth+1); len(inner) > 0 {
-			found = append(found, span{at[0], at[1], inner[0].kind})
+			matches = append(matches, span{at[0], at[1], inner[0].kind})
 		}
 	}
-	return found
+	return matches
 }

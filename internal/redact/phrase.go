@@ -7,16 +7,16 @@ func phrases(text string) []span {
 	// The escapes of line ends and tabs are no letters of the words beside them. The replacement is as long.
 	text = strings.NewReplacer(`\n`, " \f", `\r`, " \f", `\t`, " \f").Replace(text)
 	lowered := lower(text)
-	var found []span
+	var matches []span
 	for _, p := range phraseList {
 		switch {
 		case !p.across:
-			eachLine(lowered, p.literals, func(start, end int) { found = append(found, p.search(text, start, end)...) })
+			eachLine(lowered, p.literals, func(start, end int) { matches = append(matches, p.search(text, start, end)...) })
 		case containsAny(lowered, p.literals):
-			found = append(found, p.search(text, 0, len(text))...)
+			matches = append(matches, p.search(text, 0, len(text))...)
 		}
 	}
-	return found
+	return matches
 }
 
 // eachLine visits the lines that hold one of some literals, each line once.
@@ -69,7 +69,7 @@ func lower(text string) string {
 
 // search finds the phrase in a part of a text.
 func (p phrase) search(text string, start, end int) []span {
-	var found []span
+	var matches []span
 	for start < end {
 		groups := p.find.FindStringSubmatchIndex(text[start:end])
 		if groups == nil {
@@ -82,11 +82,11 @@ func (p phrase) search(text string, start, end int) []span {
 		}
 		s, next := p.judge(text[:end], groups)
 		if s.end > 0 {
-			found = append(found, s)
+			matches = append(matches, s)
 		}
 		start = max(next, start+1)
 	}
-	return found
+	return matches
 }
 
 // judge decides on a match. It gives the credential, empty when there is none, and where the search goes on.

@@ -29,11 +29,11 @@ func Text(text string, secrets []string) string { return New(secrets).Text(text)
 // Kind names the kind of credential that a text holds; it is empty when the text holds none. The name is fit to show:
 // it never contains a part of the credential.
 func Kind(text string) string {
-	found := Redactor{}.find(text)
-	if len(found) == 0 {
+	matches := Redactor{}.find(text)
+	if len(matches) == 0 {
 		return ""
 	}
-	return found[0].kind
+	return matches[0].kind
 }
 
 // KindOf names the kind of credential that a value is under its name; it is empty when the value is none.
@@ -57,10 +57,10 @@ type span struct {
 // it, so that a colour between a name and its value hides nothing.
 func (r Redactor) find(text string) []span {
 	visible, origin := withoutEscapes(text)
-	found := r.spans(visible, 0)
-	slices.SortFunc(found, func(a, b span) int { return cmp.Or(a.start-b.start, b.end-a.end) })
+	matches := r.spans(visible, 0)
+	slices.SortFunc(matches, func(a, b span) int { return cmp.Or(a.start-b.start, b.end-a.end) })
 	var merged []span
-	for _, s := range found {
+	for _, s := range matches {
 		switch last := len(merged) - 1; {
 		case s.end <= s.start:
 		case last >= 0 && s.start < merged[last].end:
@@ -82,26 +82,27 @@ const deepest = 2
 
 // spans runs every detector over a text.
 func (r Redactor) spans(text string, depth int) []span {
-	found := r.knownSpans(text)
-	found = append(found, keyBlocks(text)...)
-	found = append(found, tokens(text)...)
-	found = append(found, hashes(text)...)
-	found = append(found, addresses(text)...)
-	found = append(found, phrases(text)...)
-	found = append(found, assignments(text)...)
+	matches := r.knownSpans(text)
+	matches = append(matches, keyBlocks(text)...)
+	matches = append(matches, tokens(text)...)
+	matches = append(matches, hashes(text)...)
+	matches = append(matches, addresses(text)...)
+	matches = append(matches, phrases(text)...)
+	matches = append(matches, assignments(text)...)
 	if depth < deepest {
-		found = append(found, r.encoded(text, depth)...)
+		matches = append(matches, r.encoded(text, depth)...)
+		matches = append(matches, r.inAddress(text, depth)...)
 	}
-	return found
+	return matches
 }
 
-func replace(text string, found []span) string {
-	if len(found) == 0 {
+func replace(text string, matches []span) string {
+	if len(matches) == 0 {
 		return text
 	}
 	var out strings.Builder
 	end := 0
-	for _, s := range found {
+	for _, s := range matches {
 		out.WriteString(text[end:s.start] + Mark)
 		end = s.end
 	}

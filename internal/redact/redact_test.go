@@ -198,6 +198,14 @@ func TestAnyTextCanBeRedacted(t *testing.T) {
 	})
 }
 
+// A value whose end is escaped reaches over the next field.
+func TestFieldsThatOverlap(t *testing.T) {
+	for _, text := range []string{"-+name%3A+DB_PASSWORD%0A++value%3A+hunter2hunter2%0A", "name=a%0Avalue=b",
+		"value=a%0Aname=b"} {
+		checkRedacted(t, text)
+	}
+}
+
 // checkRedacted fails the test when redacting a text breaks it.
 func checkRedacted(t interface{ Fatalf(string, ...any) }, text string) {
 	got := Text(text, []string{"s3cr3t-value"})

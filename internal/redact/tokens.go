@@ -107,14 +107,14 @@ func byFirst(list []shape) [256][]shape {
 
 // tokens finds tokens by their shape.
 func tokens(text string) []span {
-	var found []span
+	var matches []span
 	for i := 0; i < len(text); i++ {
 		if len(shapes[text[i]]) == 0 || i > 0 && isWord(text[i-1]) && !escaped(text, i) {
 			continue
 		}
 		for _, s := range shapes[text[i]] {
 			if end := s.match(text, i); end > 0 {
-				found = append(found, span{i, end, s.name})
+				matches = append(matches, span{i, end, s.name})
 				i = end - 1
 				break
 			}
@@ -125,12 +125,12 @@ func tokens(text string) []span {
 			for _, at := range pattern.find.FindAllStringSubmatchIndex(text[start:end], -1) {
 				// A word of letters is the name of something in a program.
 				if digits, _, _ := classes(text[start+at[2] : start+at[3]]); digits > 0 {
-					found = append(found, span{start + at[2], start + at[3], pattern.name})
+					matches = append(matches, span{start + at[2], start + at[3], pattern.name})
 				}
 			}
 		})
 	}
-	return found
+	return matches
 }
 
 // match gives the end of a token that begins at a position; 0 when none does.
@@ -201,7 +201,8 @@ var tokenPatterns = []struct {
 	{"sdk-", regexp.MustCompile(`\b(sdk-[0-9a-f]{8}-[0-9a-f-]{27})\b`), "a LaunchDarkly key"},
 	{"FlyV1 ", regexp.MustCompile(`FlyV1 ([A-Za-z0-9+/=_,-]{40,})`), "a Fly token"},
 	{"token-", regexp.MustCompile(`\b(token-[a-z0-9]{5}:[a-z0-9]{40,})`), "a Rancher token"},
-	{"IA", regexp.MustCompile(`\bA[KS]IA[A-Z0-9]{16}["']?[\s:,;|/=]+["']?([A-Za-z0-9/+]{40})\b`), "an AWS secret key"},
+	{"IA", regexp.MustCompile(`\bA[KS]IA[A-Z0-9]{16}["']?[\s:,;|/=]+["']?([A-Za-z0-9/+]{40})(?:[^\w/+]|$)`),
+		"an AWS secret key"},
 	{"::add-mask::", regexp.MustCompile(`::add-mask::(\S+)`), "a masked value"},
 	{"kubeadm", regexp.MustCompile(`kubeadm\b.*?\b([a-z0-9]{6}\.[a-z0-9]{16})\b`), "a bootstrap token"},
 }
@@ -212,11 +213,11 @@ var hashPattern = regexp.MustCompile(`\$(?:2[abxy]?\$\d\d\$[./A-Za-z0-9]{20,}|ar
 	`\b(?:pbkdf2|bcrypt|scrypt|argon2)[_a-z0-9]*\$[^\s"',;]{16,}|SCRAM-SHA-\d+\$\d+:[^\s"',;]{16,}`)
 
 func hashes(text string) []span {
-	var found []span
+	var matches []span
 	eachLine(text, []string{"$", "SHA}", "MD5}"}, func(start, end int) {
 		for _, at := range hashPattern.FindAllStringIndex(text[start:end], -1) {
-			found = append(found, span{start + at[0], start + at[1], "a password hash"})
+			matches = append(matches, span{start + at[0], start + at[1], "a password hash"})
 		}
 	})
-	return found
+	return matches
 }

@@ -68,11 +68,11 @@ func closing(quote string) string {
 func quotedEnd(text string, start int, quote string, backslashes int) (end, next int) {
 	limit := min(len(text), start+longestValue)
 	for at := start; ; {
-		found := strings.Index(text[at:limit], quote)
-		if found < 0 {
+		index := strings.Index(text[at:limit], quote)
+		if index < 0 {
 			break
 		}
-		at += found
+		at += index
 		run := 0
 		for at-run > start && text[at-run-1] == '\\' {
 			run++

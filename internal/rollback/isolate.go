@@ -18,6 +18,8 @@ const (
 	longestPause  = 2 * time.Second
 	// lookPause is the time between two looks at stable while pods of the canary stay for its sake.
 	lookPause = 500 * time.Millisecond
+	// settlePause is the time from a change of the endpoints to the next look: changes come together.
+	settlePause = 50 * time.Millisecond
 	// mostRefusals is how often in a row a label must be refused before the pods are removed instead: once may be chance.
 	mostRefusals = 2
 )
@@ -28,7 +30,11 @@ const (
 func (r *run) isolate(ctx context.Context) (string, error) {
 	patient, cancel := context.WithTimeout(ctx, r.patience())
 	defer cancel()
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	changed := r.changes(watching)
 	pods, refused, pause := map[string]bool{}, 0, shortestPause
+	var refusal error
 	for {
 		stays := 0
 		if patient.Err() == nil {
@@ -42,17 +48,19 @@ func (r *run) isolate(ctx context.Context) (string, error) {
 			refused = 0
 		}
 		if refused >= mostRefusals && r.removed == "" {
+			refusal = round.labelErr
+			r.hastenAll(ctx)
 			_, _ = r.removeNow(ctx) // the next round, or the step of its own, tries again
 		}
 		switch {
 		case round.lookErr == nil && stays == 0 && len(round.left) == 0 && (round.labelErr == nil || r.removed != ""):
-			return r.isolated(len(pods), round.labelErr), nil
+			return r.isolated(len(pods), refusal), nil
 		case stays > 0 && round.labelErr == nil:
 			pause = lookPause
 		default:
 			pause = min(2*pause, longestPause)
 		}
-		if !sleep(ctx, pause) {
+		if !sleepUntil(ctx, pause, changed) {
 			failed := fmt.Errorf("endpoints left: %s: %w", strings.Join(round.left, ", "),
 				errors.Join(round.labelErr, round.lookErr, context.Cause(ctx)))
 			return fmt.Sprintf("%d pods", len(pods)), errors.Join(failed, r.removeAnyway(ctx))
@@ -62,7 +70,7 @@ func (r *run) isolate(ctx context.Context) (string, error) {
 
 // isolated is the isolation in words.
 func (r *run) isolated(pods int, labelErr error) string {
-	if labelErr != nil {
+	if labelErr != nil && r.removed != "" {
 		return fmt.Sprintf("%s, because its pods could not be isolated; no endpoint is left: %v", r.removed, labelErr)
 	}
 	text := fmt.Sprintf("%d pods, no endpoint is left", pods)
@@ -79,6 +87,7 @@ func (r *run) removeAnyway(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeLimit)
 	defer cancel()
+	r.hastenAll(ctx)
 	_, err := r.removeNow(ctx)
 	return err
 }
@@ -158,6 +167,34 @@ func (r *run) keepIsolated(ctx context.Context) (end func()) {
 		}
 	}()
 	return func() { cancel(); <-done }
+}
+
+// Watcher is a cluster that tells of changes of a Service's endpoints. Without it the isolation looks by itself alone.
+type Watcher interface {
+	// EndpointsChanged gives a channel that receives after changes until the context ends.
+	EndpointsChanged(ctx context.Context, namespace, service string) <-chan struct{}
+}
+
+// changes receives after changes of the endpoints; nil where nobody tells of them.
+func (r *run) changes(ctx context.Context) <-chan struct{} {
+	if watcher, ok := r.cluster.(Watcher); ok {
+		return watcher.EndpointsChanged(ctx, r.options.Namespace, r.options.Service)
+	}
+	return nil
+}
+
+// sleepUntil is sleep that ends soon after a change.
+func sleepUntil(ctx context.Context, pause time.Duration, changed <-chan struct{}) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	case <-changed:
+		return sleep(ctx, min(settlePause, pause))
+	}
 }
 
 // sleep waits and reports whether the context still runs.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
@@ -98,6 +99,127 @@ func TestACanaryThatCannotBeIsolatedIsRemoved(t *testing.T) {
 		t.Errorf("the outcome is\n%s", outcome)
 	}
 	w.expectOut(t)
+}
+
+// lagging is a world whose endpoints follow the labels late.
+type lagging struct {
+	*world
+	until time.Time
+	looks []time.Duration
+	began time.Time
+}
+
+func (l *lagging) Endpoints(ctx context.Context, namespace, service string) ([]string, error) {
+	l.looks = append(l.looks, time.Since(l.began))
+	if time.Now().Before(l.until) {
+		return append(l.of("stable"), l.of("canary")...), nil
+	}
+	return l.world.Endpoints(ctx, namespace, service)
+}
+
+// An API server that is slow is not asked again and again: the looks at the endpoints come after 200 ms, 400 ms and so
+// on, up to every two seconds.
+func TestLooksAtTheEndpointsBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		l := &lagging{world: newSplit(9, 1), until: now.Add(9 * time.Second), began: now}
+		set := options()
+		set.AtOnce = true
+		if err := Run(t.Context(), l, l, set).Err(); err != nil {
+			t.Fatal(err)
+		}
+		want := []time.Duration{0, 200, 600, 1400, 3000, 5000, 7000, 9000}
+		for i := range want {
+			want[i] *= time.Millisecond
+		}
+		if !slices.Equal(l.looks[:min(len(l.looks), len(want))], want) {
+			t.Errorf("looked after %v, want %v", l.looks, want)
+		}
+		l.expectOut(t)
+	})
+}
+
+// telling is a lagging world that tells of the change.
+type telling struct{ *lagging }
+
+func (w *telling) EndpointsChanged(ctx context.Context, _, _ string) <-chan struct{} {
+	changed := make(chan struct{}, 1)
+	go func() {
+		if sleep(ctx, time.Until(w.until)) {
+			changed <- struct{}{}
+		}
+	}()
+	return changed
+}
+
+// A change of the endpoints is looked at when it comes, and not at the next look.
+func TestAChangeOfTheEndpointsIsLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		w := &telling{&lagging{world: newSplit(9, 1), until: now.Add(3500 * time.Millisecond), began: now}}
+		set := options()
+		set.AtOnce = true
+		if err := Run(t.Context(), w, w, set).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.looks) < 6 || w.looks[5] != 3550*time.Millisecond {
+			t.Errorf("looked after %v, want one after 3.55s", w.looks)
+		}
+		w.expectOut(t)
+	})
+}
+
+// picky is a world whose API server refuses to label some pods.
+type picky struct {
+	*world
+	refused string
+}
+
+func (p *picky) LabelPods(ctx context.Context, namespace string, selector map[string]string, key, value string) (
+	[]string, error) {
+	p.mu.Lock()
+	kept := p.pods[p.refused]
+	delete(p.pods, p.refused)
+	p.mu.Unlock()
+	changed, err := p.world.LabelPods(ctx, namespace, selector, key, value)
+	if kept == nil {
+		return changed, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pods[p.refused] = kept
+	return changed, errTest
+}
+
+func (p *picky) LabelPod(ctx context.Context, namespace, pod, key, value string) error {
+	if pod == p.refused {
+		return errTest
+	}
+	return p.world.LabelPod(ctx, namespace, pod, key, value)
+}
+
+// One pod that cannot be isolated is enough: it leaves before the evidence, and its preStop hook keeps no connection of
+// a canary that fails badly.
+func TestOnePodThatCannotBeIsolatedIsRemoved(t *testing.T) {
+	for _, failing := range []float64{0.011, 0.33, 1} {
+		p := &picky{newSplit(4, 6), "canary-3"}
+		p.gains = 2
+		set := options()
+		set.Failing = failing
+		outcome := Run(t.Context(), p, p, set)
+		if err := outcome.Err(); err != nil {
+			t.Fatal(err)
+		}
+		calls := p.called()
+		gone, ended := slices.Index(calls, "scale finance-v2"), slices.Index(calls, "end pods")
+		if gone < 0 || gone > slices.Index(calls, "save") || (failing >= mild) != (ended >= 0 && ended < gone) {
+			t.Errorf("%v fail: called %v", failing, calls)
+		}
+		if _, out := outcome.OutOfTraffic(); !out || !strings.Contains(outcome.String(), "could not be isolated") {
+			t.Errorf("%v fail: the outcome is\n%s", failing, outcome)
+		}
+		p.expectOut(t)
+	}
 }
 
 // undone is a world in which an autoscaler, or an update that had passed its last look, undoes the rollback's scaling.

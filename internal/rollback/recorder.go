@@ -18,6 +18,8 @@ type InLedger struct {
 	Who string
 	// Image is the digest that is rolled back, Release the name of its release.
 	Image, Release string
+	// Identity is the short form of what the canary's pods are made of; empty where it is unknown.
+	Identity string
 	// Released is the entry number of the latch that the stack's configuration releases, 0 for none: a rollback after the
 	// release engages another latch.
 	Released int
@@ -29,7 +31,7 @@ var _ Recorder = InLedger{}
 func (l InLedger) Begin(ctx context.Context, reason string) error {
 	_, err := ledger.Append(ctx, l.Store, l.Now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
 		state := current.State()
-		if latch, latched := state.Latch(l.Image); latched && latch.Seq != l.Released {
+		if latch, latched := state.LatchOn(l.Image, l.Identity); latched && latch.Seq != l.Released {
 			return nil, nil
 		}
 		return []ledger.Entry{l.begun(state, reason)}, nil
@@ -39,15 +41,15 @@ func (l InLedger) Begin(ctx context.Context, reason string) error {
 
 func (l InLedger) begun(state ledger.State, reason string) ledger.Entry {
 	return ledger.Entry{Kind: ledger.RollbackBegun, Who: l.Who, Release: l.Release, Image: l.Image, From: state.Weight,
-		Reason: reason}
+		Identity: l.Identity, Reason: reason}
 }
 
 // Finish implements Recorder. It also records an intent that Begin could not record: without it the image would not be
 // latched. A latch has one outcome in the ledger, and a second one only if steps of the first had failed. The ledger
 // therefore does not grow when a canary is brought back by hand and taken out repeatedly.
 func (l InLedger) Finish(ctx context.Context, outcome Outcome) error {
-	entry := ledger.Entry{Kind: ledger.RolledBack, Who: l.Who, Release: l.Release, Image: l.Image, Reason: outcome.Reason,
-		Verdict: complete}
+	entry := ledger.Entry{Kind: ledger.RolledBack, Who: l.Who, Release: l.Release, Image: l.Image, Identity: l.Identity,
+		Reason: outcome.Reason, Verdict: complete}
 	if outcome.Evidence != "" {
 		entry.Reason += "; evidence in " + outcome.Evidence
 	}
@@ -56,11 +58,11 @@ func (l InLedger) Finish(ctx context.Context, outcome Outcome) error {
 		entry.Reason += fmt.Sprintf("; incomplete: %s", err)
 	}
 	_, err := ledger.Append(ctx, l.Store, l.Now, func(current *ledger.Ledger) ([]ledger.Entry, error) {
-		if recorded, ok := last(current, l.Image); ok && (recorded.Verdict == complete || entry.Verdict == incomplete) {
+		if recorded, ok := l.last(current); ok && (recorded.Verdict == complete || entry.Verdict == incomplete) {
 			return nil, nil
 		}
 		state := current.State()
-		latch, latched := state.Latch(l.Image)
+		latch, latched := state.LatchOn(l.Image, l.Identity)
 		switch {
 		case outcome.unnoted() && (!latched || latch.Seq == l.Released):
 			return []ledger.Entry{l.begun(state, outcome.Reason), entry}, nil
@@ -78,15 +80,15 @@ const (
 	incomplete = "incomplete"
 )
 
-// last is the outcome of the image's current latch; the second result is false when the ledger holds none.
-func last(history *ledger.Ledger, image string) (ledger.Entry, bool) {
-	latch, latched := history.State().Latch(image)
+// last is the outcome of the current latch; the second result is false when the ledger holds none.
+func (l InLedger) last(history *ledger.Ledger) (ledger.Entry, bool) {
+	latch, latched := history.State().LatchOn(l.Image, l.Identity)
 	if !latched {
 		return ledger.Entry{}, false
 	}
 	var outcome ledger.Entry
 	for _, entry := range history.Entries() {
-		if entry.Kind == ledger.RolledBack && entry.Image == image && entry.Seq > latch.Seq {
+		if entry.Kind == ledger.RolledBack && entry.Image == l.Image && entry.Seq > latch.Seq {
 			outcome = entry
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vextrus/finance-rollout/internal/identity"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
@@ -165,5 +166,48 @@ func TestInLedgerDoesNotLatchAgain(t *testing.T) {
 	}
 	if latch, latched := history.State().Latch(image); latched {
 		t.Errorf("latched by %+v", latch)
+	}
+}
+
+// A change of the express lane that was rolled back is latched, and its image is not. The pods that have it are rolled
+// back once all the same, a failed step is completed, and neither latches the image afterwards.
+func TestARolledBackExpressChangeIsRecordedOnce(t *testing.T) {
+	const image = "sha256:11"
+	of := func(digest, password string) identity.Identity {
+		return identity.Identity{identity.Image: digest, identity.Secret + "db": password}
+	}
+	stable, release, changed := of("sha256:00", "old"), of(image, "old"), of(image, "new")
+	s := &store{}
+	_, err := ledger.Write(t.Context(), s, time.Now,
+		ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: image, Stable: "sha256:00", To: 10,
+			Identity: release.Hash(), StableIdentity: stable.Hash(), Identities: map[string]identity.Identity{
+				release.Hash(): release, stable.Hash(): stable}},
+		ledger.Entry{Kind: ledger.ExpressBegun, Image: image, Stable: "sha256:00", Identity: changed.Hash(),
+			Identities: map[string]identity.Identity{changed.Hash(): changed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorder := InLedger{Store: s, Now: time.Now, Who: "guard", Image: image, Release: "v2", Identity: changed.Hash()}
+	failed := Outcome{Reason: "bad", Steps: []Step{{Name: "evidence", Err: errors.New("slow")}}}
+	for _, outcome := range []Outcome{failed, {Reason: "bad"}, {Reason: "bad"}} {
+		if err := errors.Join(recorder.Begin(t.Context(), "bad"), recorder.Finish(t.Context(), outcome)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []ledger.Kind{ledger.ShiftReached, ledger.ExpressBegun, ledger.RollbackBegun, ledger.RolledBack,
+		ledger.RolledBack}
+	if got := kinds(t, s); !slices.Equal(got, want) {
+		t.Errorf("the ledger holds %v, want %v", got, want)
+	}
+	history, err := ledger.Read(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := history.State()
+	if _, _, latched := state.LatchOf(image, release); latched {
+		t.Error("the image is latched")
+	}
+	if _, parts, _ := state.LatchOf(image, changed); identity.Describe(parts) != "secret db changed" {
+		t.Errorf("latched are %q", identity.Describe(parts))
 	}
 }

@@ -9,6 +9,11 @@ import (
 	"testing"
 )
 
+// RouteWeights implements Router.
+func (w *world) RouteWeights(context.Context, string, string) (map[string]int, error) {
+	return w.weights, nil
+}
+
 // SetRouteWeights implements Router.
 func (w *world) SetRouteWeights(_ context.Context, _, route string, weights map[string]int) error {
 	return w.simple(fmt.Sprintf("set %s %v", route, weights))
@@ -58,4 +63,23 @@ func TestAFailingRouteStillIsolates(t *testing.T) {
 			t.Errorf("the second run fails: %v", err)
 		}
 	}
+}
+
+// A route of somebody else leads to the Service until the first shift: a canary that fails before gets nothing by it.
+func TestARouteThatLeadsElsewhereStays(t *testing.T) {
+	w := newWorld()
+	w.weights = map[string]int{"finance": 1}
+	outcome := Run(t.Context(), w, w, divertedOptions(w))
+	if err := outcome.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range w.called() {
+		if strings.HasPrefix(call, "set ") || call == "accepted" {
+			t.Errorf("called %s", call)
+		}
+	}
+	if !strings.Contains(outcome.String(), "route finance has not led to the tracks yet") {
+		t.Errorf("the outcome does not tell of the route:\n%s", outcome)
+	}
+	w.expectOut(t)
 }

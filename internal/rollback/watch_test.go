@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 )
@@ -29,7 +30,7 @@ func TestAWatchIsJudgedByItsEnd(t *testing.T) {
 	for _, tt := range tests {
 		got := NewWatch(watchBegan, tt.length, nil).Window(watchBegan.Add(tt.now))
 		want := gate.Window{Start: watchBegan.Add(tt.from), End: watchBegan.Add(tt.now)}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(gate.Window{})); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", tt.name, diff)
 		}
 	}
@@ -73,7 +74,8 @@ func TestTheQuestionIsThatOfTheJudgement(t *testing.T) {
 	watch := NewWatch(watchBegan, 30*time.Minute, []gate.Criterion{gate.ErrorRate(0.005, 0.01)})
 	question := watch.Question(gate.DefaultMetrics(), watch.Until())
 	judged := watch.Judge(gate.Counts{}, gate.Counts{}, watch.Until())
-	if !cmp.Equal(question.Window, gate.Window{Start: judged.Start, End: judged.End}) || len(question.Criteria) != 1 ||
+	want := gate.Window{Start: judged.Start, End: judged.End}
+	if !cmp.Equal(question.Window, want, cmpopts.IgnoreUnexported(want)) || len(question.Criteria) != 1 ||
 		question.Criteria[0].MinRequests != judged.Results[0].MinRequests {
 		t.Errorf("asked %+v, judged %+v", question, judged)
 	}

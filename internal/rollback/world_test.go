@@ -36,6 +36,8 @@ type world struct {
 	// failing makes the call of that name fail, once or always.
 	failing string
 	always  bool
+	// weights are those of the route; nil when there is none.
+	weights map[string]int
 	// on is called at every call, with its name.
 	on func(name string)
 }
@@ -140,7 +142,7 @@ func (w *world) EndPods(_ context.Context, _ string, labels map[string]string, _
 	}
 	ended := 0
 	for _, name := range w.of(labels["track"]) {
-		if w.pods[name]["traffic"] == labels["traffic"] {
+		if traffic, asked := labels["traffic"]; !asked || w.pods[name]["traffic"] == traffic {
 			delete(w.pods, name)
 			ended++
 		}

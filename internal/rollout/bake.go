@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/relative"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -13,13 +14,14 @@ import (
 //
 // When other pods carry the canary's labels, nobody knows whose requests were counted: the result is an error then,
 // whatever the requests say.
-func (r *Rollout) Bake(ctx context.Context, querier gate.Querier, onLook func(gate.Evaluation)) gate.Evaluation {
+func (r *Rollout) Bake(ctx context.Context, querier gate.Querier, subject Subject,
+	onLook func(gate.Evaluation)) gate.Evaluation {
 	s := r.Settings
 	select {
 	case <-ctx.Done():
 	case <-r.Clock.After(2 * time.Duration(s.Metrics.Interval)):
 	}
-	subject, spec := SubjectOf(s), SoakSpec(s)
+	spec := SoakSpec(s)
 	question := gate.Question{Metrics: spec.Series(subject.Track, subject.SeriesVersion()), Criteria: spec.Criteria}
 	if s.HasCanary() {
 		question.Stable = spec.Beside(s.Position().Weight)
@@ -31,6 +33,11 @@ func (r *Rollout) Bake(ctx context.Context, querier gate.Querier, onLook func(ga
 		question.Window = gate.Window{Start: since, End: r.Clock.Now()}
 		return gate.Evaluate(ctx, querier, question)
 	})
+	if spec.Relative != nil && question.Stable != nil && evaluation.Verdict() == gate.Pass {
+		evaluation.Results = append(evaluation.Results, relative.LookAtBake(ctx, querier, relative.Question{
+			Limits: *spec.Relative, Canary: question.Metrics, Stable: *question.Stable,
+			Window: gate.Window{Start: evaluation.Start, End: evaluation.End}})...)
+	}
 	return r.rejectImpostors(ctx, evaluation)
 }
 

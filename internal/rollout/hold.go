@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,18 +19,44 @@ import (
 	"github.com/vextrus/finance-rollout/internal/plan"
 	"github.com/vextrus/finance-rollout/internal/promql"
 	"github.com/vextrus/finance-rollout/internal/sanitize"
+	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
 // incidentWait bounds the question for firing alerts.
 const incidentWait = 30 * time.Second
 
-// Holds reads what holds a move of this kind back from outside the release. Going down waits for no file and no server.
-func (r *Rollout) Holds(ctx context.Context, state ledger.State, kind plan.Kind) advance.Holds {
-	if !(plan.Move{Kind: kind}).IsUpward() {
+// Holds reads what holds a move of an image back from outside the release. Going down waits for no file and no server.
+func (r *Rollout) Holds(ctx context.Context, state ledger.State, move plan.Move, image string) advance.Holds {
+	if !move.IsUpward() {
 		return advance.Holds{}
 	}
-	holds := advance.Holds{Calendar: r.calendar(state), Incidents: r.incidents(ctx), Missing: r.missing(state)}
-	return holds.For(kind)
+	holds := advance.Holds{Calendar: r.calendar(state), Incidents: r.incidents(ctx), Missing: r.missing(state),
+		Unapproved: r.unapproved(state, move, image)}
+	return holds.For(move.Kind)
+}
+
+// unapproved are the stages that a move of an image enters, whose approval the stack asks for, and that nobody has
+// approved. A weight between two stages belongs to the lower one.
+func (r *Rollout) unapproved(state ledger.State, move plan.Move, image string) []int {
+	var stages []int
+	for _, weight := range r.Settings.Advance.Approval {
+		enters := move.From < weight && weight <= move.To
+		if weight == settings.FinishApproval {
+			enters = move.Kind == plan.Finish
+		}
+		if _, approved := state.Approval(image, weight); enters && !approved {
+			stages = append(stages, weight)
+		}
+	}
+	return stages
+}
+
+// Unapproved are the stages ahead of an image whose approval the stack asks for and nobody has given, in their order;
+// the finish, as 0, is the last.
+func (r *Rollout) Unapproved(state ledger.State, image string) []int {
+	stages := r.unapproved(state, plan.Move{Kind: plan.Advance, From: state.Weight, To: 100}, image)
+	slices.Sort(stages)
+	return append(stages, r.unapproved(state, plan.Move{Kind: plan.Finish, From: 100}, image)...)
 }
 
 // calendar is the stack's calendar now; nil where it has none.
@@ -98,8 +125,9 @@ func (r *Rollout) incidents(ctx context.Context) *advance.Incidents {
 	}
 	alerts, alertsErr := r.firing(ctx)
 	file, fileErr := r.incidentFile()
+	answer, answerErr := r.endpointIncidents(ctx)
 	return &advance.Incidents{
-		Open: append(alerts, file...), Err: errors.Join(alertsErr, fileErr),
+		Open: slices.Concat(alerts, file, answer), Err: errors.Join(alertsErr, fileErr, answerErr),
 		Override: timedOverride("incidents.override", s.Incidents.Override.Reason, s.IncidentsOverride()),
 	}
 }

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,7 +56,7 @@ func text(holds advance.Holds) string {
 
 func TestWithoutSettingsNothingIsRead(t *testing.T) {
 	r, server := held(t, nil)
-	holds := r.Holds(t.Context(), ledger.State{Raised: sunday}, plan.Advance)
+	holds := r.Holds(t.Context(), ledger.State{Raised: sunday}, plan.Move{Kind: plan.Advance}, imageA)
 	if holds.Calendar != nil || holds.Incidents != nil || holds.Missing != nil || len(server.Asked()) > 0 {
 		t.Errorf("%+v, asked %q", holds, server.Asked())
 	}
@@ -100,7 +101,7 @@ func TestTheCalendarHolds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := held(t, map[string]string{"calendar": tt.calendar}, tt.files...)
-			wants(t, text(r.Holds(t.Context(), ledger.State{Raised: tt.raised}, tt.kind)), tt.want)
+			wants(t, text(r.Holds(t.Context(), ledger.State{Raised: tt.raised}, plan.Move{Kind: tt.kind}, imageA)), tt.want)
 		})
 	}
 }
@@ -163,7 +164,7 @@ func TestIncidentsHold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, server := held(t, map[string]string{"incidents": tt.incidents}, tt.files...)
 			tt.answer(server)
-			wants(t, text(r.Holds(t.Context(), ledger.State{}, plan.Advance)), tt.want)
+			wants(t, text(r.Holds(t.Context(), ledger.State{}, plan.Move{Kind: plan.Advance}, imageA)), tt.want)
 		})
 	}
 }
@@ -171,7 +172,8 @@ func TestIncidentsHold(t *testing.T) {
 func TestAPrometheusThatCannotBeReachedHolds(t *testing.T) {
 	r, _ := held(t, map[string]string{"incidents": `{"alerts":["severity=\"critical\""]}`})
 	r.Prometheus = func() (soak.Server, error) { return nil, errors.New("no Service of this name") }
-	wants(t, text(r.Holds(t.Context(), ledger.State{}, plan.Enter)), []string{"no evidence", "no Service of this name"})
+	wants(t, text(r.Holds(t.Context(), ledger.State{}, plan.Move{Kind: plan.Enter}, imageA)),
+		[]string{"no evidence", "no Service of this name"})
 }
 
 func TestTheChecklistHolds(t *testing.T) {
@@ -183,7 +185,7 @@ func TestTheChecklistHolds(t *testing.T) {
 	r.Clock = testkit.Clock(time.Now().Add(time.Minute))
 	state := stateOf(t, attested("audit", "anna", sunday.Add(-10000*time.Hour)),
 		attested("backup", "ben", time.Now().Add(time.Hour)))
-	got := text(r.Holds(t.Context(), state, plan.Advance))
+	got := text(r.Holds(t.Context(), state, plan.Move{Kind: plan.Advance}, imageA))
 	wants(t, got, []string{"checklist incomplete: sign-off: nobody has attested it; audit: the attestation by anna " +
 		"ended 2025-10-09T05:10:00Z"})
 	if strings.Contains(got, "backup") {
@@ -197,10 +199,68 @@ func TestOnlyUpwardMovesAskForHolds(t *testing.T) {
 		r, server := held(t, map[string]string{"incidents": `{"alerts":["severity=\"critical\""]}`})
 		state := stateOf(t, begun("v2", imageA, 0, 10), ledger.Entry{Kind: ledger.ShiftReached, Release: "v2",
 			Image: imageA, Stable: "sha256:0", To: 10})
-		facts := r.Facts(t.Context(), state, plan.Target{Weight: to, Canary: imageA, Stable: "sha256:0"},
+		facts := r.Facts(t.Context(), state, plan.Target{Weight: to, Canary: imageA, Stable: "sha256:0"}, nil,
 			advance.Staging{}, func() advance.Soak { return advance.Soak{} })
 		if (len(server.Asked()) > 0) != asks || (facts.Holds.Incidents != nil) != asks {
 			t.Errorf("to %d %%: asked %q", to, server.Asked())
+		}
+	}
+}
+
+// A stage that needs a person's word is entered without it by nobody, and by no step over it.
+func TestApprovalsHold(t *testing.T) {
+	approved := func(image string, to int) ledger.Entry {
+		return ledger.Entry{Kind: ledger.Approved, Who: "anna", Image: image, To: to}
+	}
+	for name, tt := range map[string]struct {
+		move    plan.Move
+		entries []ledger.Entry
+		want    []string
+	}{
+		"a stage without": {plan.Move{Kind: plan.Advance, From: 10, To: 30}, nil, nil},
+		"a stage with": {plan.Move{Kind: plan.Advance, From: 30, To: 60}, nil,
+			[]string{"not approved: advance.approval asks", "the stage of 60 %"}},
+		"approved": {plan.Move{Kind: plan.Advance, From: 30, To: 60}, []ledger.Entry{approved(imageA, 60)}, nil},
+		"approved, another": {plan.Move{Kind: plan.Advance, From: 30, To: 60}, []ledger.Entry{approved("x", 60)},
+			[]string{"60 %"}},
+		"over it":   {plan.Move{Kind: plan.Advance, From: 30, To: 70}, nil, []string{"60 %"}},
+		"below it":  {plan.Move{Kind: plan.Advance, From: 30, To: 59}, nil, nil},
+		"within it": {plan.Move{Kind: plan.Advance, From: 60, To: 70}, nil, nil},
+		"resumed":   {plan.Move{Kind: plan.Resume, From: 30, To: 60}, nil, nil},
+		"down":      {plan.Move{Kind: plan.Retreat, From: 100, To: 60}, nil, nil},
+		"finish":    {plan.Move{Kind: plan.Finish, From: 100, To: 0}, nil, nil},
+		"a finish with": {plan.Move{Kind: plan.Finish, From: 100, To: 0}, nil,
+			[]string{"not approved: advance.approval asks", "word on the finish"}},
+		"a finish, approved": {plan.Move{Kind: plan.Finish, From: 100, To: 0}, []ledger.Entry{approved(imageA, 0)}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := `{"approval":[60,100]}`
+			if strings.HasPrefix(name, "a finish") {
+				asked = `{"approval":[60,100,0]}`
+			}
+			r, _ := held(t, map[string]string{"advance": asked})
+			wants(t, text(r.Holds(t.Context(), stateOf(t, tt.entries...), tt.move, imageA)), tt.want)
+		})
+	}
+}
+
+// The stages ahead that wait for a person are known before they are reached.
+func TestUnapprovedStagesAhead(t *testing.T) {
+	r, _ := held(t, map[string]string{"advance": `{"approval":[0,100,30,60]}`})
+	at30 := []ledger.Entry{begun("v2", imageA, 0, 30), {Kind: ledger.ShiftReached, Release: "v2", Image: imageA,
+		Stable: "sha256:0", To: 30}, {Kind: ledger.Approved, Who: "anna", Image: imageA, To: 100}}
+	for _, tt := range []struct {
+		entries []ledger.Entry
+		image   string
+		want    string
+	}{
+		{nil, imageA, "[30 60 100 0]"},
+		{at30, imageA, "[60 0]"},
+		{at30, "another", "[60 100 0]"},
+		{append(at30, ledger.Entry{Kind: ledger.Approved, Who: "anna", Image: imageA}), imageA, "[60]"},
+	} {
+		if got := fmt.Sprint(r.Unapproved(stateOf(t, tt.entries...), tt.image)); got != tt.want {
+			t.Errorf("%s after %d entries: %s, want %s", tt.image, len(tt.entries), got, tt.want)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (r *Rollout) openSender(ctx context.Context) (notify.About, notify.Sender, 
 		}
 	}
 	about := notify.About{
-		Stack: r.Settings.StackName(), Namespace: r.Settings.Namespace, App: r.Settings.App,
+		Stack: r.Settings.StackName(), Namespace: r.Settings.Namespace, App: r.Settings.App, Rollout: r.Name,
 		RunbookURL: r.Settings.RunbookURL, Redactor: redact.New(s.Revealed()),
 	}
 	if r.Settings.DashboardURL != "" {

@@ -14,7 +14,7 @@ func RollbackSpec(s *settings.Settings, release string) rollback.Spec {
 	}
 	if s.IsGateway() {
 		spec.Service = names.TrackService(s.ServiceName, names.Canary)
-		spec.Route = &rollback.Route{Name: s.ServiceName, Weights: names.TrackWeights(s.ServiceName, 0)}
+		spec.Route = &rollback.Route{Name: s.RouteName(), Weights: names.TrackWeights(s.ServiceName, 0)}
 	}
 	return spec
 }

@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"context"
+	"crypto/ed25519"
+	"fmt"
 	"os/user"
 
 	"github.com/vextrus/finance-rollout/internal/endpoint"
@@ -12,6 +14,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/prometheus"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/signature"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -38,8 +41,13 @@ type Rollout struct {
 	Getenv func(string) string
 	// Dir is the project's folder, where the relative paths of the configuration begin; empty for the working directory.
 	Dir string
-	// Secrets gives the settings with the stack's secrets, for the keys of webhooks; nil where Settings hold them.
+	// Name is the rollout's name for commands; empty where the stack has one.
+	Name string
+	// Secrets gives the settings with the stack's secrets, for the keys of webhooks and of the ledger; nil where Settings
+	// hold them.
 	Secrets func(ctx context.Context) (*settings.Settings, error)
+	// Remembered is the end of the ledger at the stack's last update; the zero head where it is not known.
+	Remembered ledger.Head
 	// Warn says which webhook was not told; nil for the log.
 	Warn func(text string)
 }
@@ -71,7 +79,8 @@ func (r *Rollout) With(s *settings.Settings) *Rollout {
 // Ledger is the store of the rollout's history. Where webhooks are to be told and no guard does it, the store tells
 // them of what is written.
 func (r *Rollout) Ledger() ledger.Store {
-	store := LedgerIn(r.Cluster, r.Settings)
+	store := ledgerIn(r.Cluster, r.Settings)
+	store.Remembered, store.Signature.Key = r.Remembered, r.signingKey
 	if once := r.once(); once != nil && !r.Settings.IsGuarded() {
 		return notify.NewTelling(store, once)
 	}
@@ -80,7 +89,29 @@ func (r *Rollout) Ledger() ledger.Store {
 
 // LedgerIn is [Rollout.Ledger] for callers that only read.
 func LedgerIn(cluster ledger.ConfigMaps, s *settings.Settings) ledger.Store {
-	return ledger.InConfigMap{Cluster: cluster, Namespace: s.Namespace, Name: names.Ledger(s.App)}
+	return ledgerIn(cluster, s)
+}
+
+func ledgerIn(cluster ledger.ConfigMaps, s *settings.Settings) ledger.InConfigMap {
+	return ledger.InConfigMap{Cluster: cluster, Namespace: s.Namespace, Name: names.Ledger(s.App),
+		Record: names.Record(s.App), Signature: ledger.Signing{Trusted: s.TrustedKeys()}}
+}
+
+// signingKey is the key by which updates and commands vouch for the ledger.
+func (r *Rollout) signingKey(ctx context.Context) (ed25519.PrivateKey, error) {
+	s := r.Settings
+	if r.Secrets != nil {
+		var err error
+		if s, err = r.Secrets(ctx); err != nil {
+			return nil, fmt.Errorf("decrypt the ledger's key: %w", err)
+		}
+	}
+	value, _ := s.Secret(s.Ledger.SigningKey)
+	key, err := signature.ParsePrivate(value.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("ledger.signingKey: %w", err)
+	}
+	return key, nil
 }
 
 // Who is the person or the pipeline that acts: the first of ROLLOUT_USER, GITHUB_ACTOR, GITLAB_USER_LOGIN, USER and

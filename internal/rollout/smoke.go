@@ -14,10 +14,11 @@ import (
 	"github.com/vextrus/finance-rollout/internal/verify"
 )
 
-// SmokeSuite loads the stack's suite and makes the values that its requests need. The settings must hold the stack's
-// secrets.
-func SmokeSuite(s *settings.Settings, getenv func(string) string, now time.Time) (*smoke.Suite, smoke.Values, error) {
-	suite, err := smoke.Load(s.Smoke.Suite)
+// SmokeSuite loads the stack's suite, whose path begins in the project's folder dir, and makes the values that its
+// requests need. The settings must hold the stack's secrets.
+func SmokeSuite(s *settings.Settings, dir string, getenv func(string) string, now time.Time) (*smoke.Suite,
+	smoke.Values, error) {
+	suite, err := smoke.Load(smoke.Find(dir, s.Smoke.Suite))
 	if err != nil {
 		return nil, smoke.Values{}, fmt.Errorf("config smoke.suite: %w", err)
 	}
@@ -65,7 +66,7 @@ func tokenVariable(environment string) string {
 // Verification says how the subject is verified: by its smoke suite alone until the caller adds a bake.
 func (r *Rollout) Verification(subject Subject, image string) (verify.Options, error) {
 	s := r.Settings
-	suite, values, err := SmokeSuite(s, r.Getenv, r.Clock.Now())
+	suite, values, err := SmokeSuite(s, r.Dir, r.Getenv, r.Clock.Now())
 	if err != nil {
 		return verify.Options{}, err
 	}

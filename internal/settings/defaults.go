@@ -22,12 +22,13 @@ func Defaults() *Settings {
 		Soak:          Soak{Duration: model.Duration(48 * time.Hour), Extension: model.Duration(24 * time.Hour)},
 		Staging:       Staging{Stack: "staging", Required: true},
 		Calendar:      Calendar{TimeZone: "UTC"},
+		Advance:       Advance{Mode: AdvanceManual},
 		StableLabel:   "stable",
 		Build:         Build{Dockerfile: "Dockerfile", Target: "production", Platform: "linux/amd64"},
 		App:           "finance-service",
 		Service:       Service{Port: 80, Type: "ClusterIP"},
 		Container:     3014,
-		Network:       Network{EgressPorts: []Port{5432, 2113, 9092, 4318}},
+		Network:       defaultNetwork(),
 		SpreadAcross:  []string{"kubernetes.io/hostname"},
 		User:          DefaultUser(),
 		TmpSize:       DefaultTmpSize,
@@ -40,10 +41,10 @@ func Defaults() *Settings {
 		ConfigEnv:     map[string]string{"LOG_LEVEL": "info", "ENABLE_SWAGGER": "false", "ENABLE_INTROSPECTION": "false"},
 		ProgressLimit: model.Duration(10 * time.Minute),
 		Metrics: Metrics{
-			Path: "/metrics", Interval: model.Duration(15 * time.Second),
+			Path: "/metrics", Scheme: schemeHTTP, Interval: model.Duration(15 * time.Second),
 			RequestsTotal: "http_requests_total", StatusLabel: "code", ErrorPattern: "5..",
-			DurationBucket: "http_request_duration_seconds_bucket",
-			Exclude:        map[string]string{"path": DefaultExcludedPaths},
+			DurationBucket: "http_request_duration_seconds_bucket", DurationUnit: "s",
+			Exclude: Exclusions{Patterns: Values{"path": DefaultExcludedPaths}},
 		},
 		Monitoring: Monitoring{
 			Enabled:         true,
@@ -54,8 +55,11 @@ func Defaults() *Settings {
 		},
 		Criteria: Criteria{
 			ErrorRate: 0.005, RollbackErrorRate: 0.01,
-			Latency: model.Duration(500 * time.Millisecond), SlowShare: 0.05, Confidence: 0.95,
+			Latency: Latency(500 * time.Millisecond), SlowShare: 0.05, Confidence: 0.95,
+			Relative: RelativeReview, RelativeRatio: 1.5, RelativeSlower: 1.1, RelativeCPU: 1.2,
+			RelativeMemory: 1.33, Slices: 200,
 		},
+		Floors: defaultFloors(),
 		Smoke: Smoke{
 			Suite: "finance-service", Timeout: model.Duration(time.Minute),
 			OriginFrom: SecretRef{"finance-secrets", "cors-origin"},
@@ -102,5 +106,6 @@ func defaultSecretEnv() map[string]SecretRef {
 	}
 }
 
-// DefaultExcludedPaths are the usual paths of probes and scrapes, as a regular expression.
-const DefaultExcludedPaths = "/(health|healthz|livez|readyz|ready|live|metrics)(/.*)?"
+// DefaultExcludedPaths are the usual paths of probes and scrapes, as a regular expression. Some metrics name a path
+// without the / in front.
+const DefaultExcludedPaths = "/?(health|healthz|livez|readyz|ready|live|metrics)(/.*)?"

@@ -43,11 +43,15 @@ func shorten(value string) string {
 // problems collects errors, so that a user sees all of them at once.
 type problems struct {
 	commands
-	found []error
+	list []error
 }
 
+// add collects a problem. Without a fix, the usual one is given: every error has a command to paste.
 func (p *problems) add(key, value, fix, format string, args ...any) {
-	p.found = append(p.found, &Error{Key: key, Value: value, Problem: fmt.Sprintf(format, args...), Fix: fix})
+	if fix == "" {
+		fix = p.usual(key)
+	}
+	p.list = append(p.list, &Error{Key: key, Value: value, Problem: fmt.Sprintf(format, args...), Fix: fix})
 }
 
 // commands writes commands that can be pasted: each names its stack, so that none changes another one.
@@ -65,7 +69,7 @@ func (c commands) setPath(path, value string) string {
 
 // word is a path as a shell takes it for one word.
 func word(path string) string {
-	if strings.ContainsAny(path, `"$`) {
+	if strings.ContainsAny(path, `"$[ `) && !strings.HasPrefix(path, "'") {
 		return "'" + path + "'"
 	}
 	return path
@@ -88,4 +92,10 @@ func (c commands) remove(path string) string {
 		return c.config("rm --path " + word(path))
 	}
 	return c.config("rm " + path)
+}
+
+// Unreached adds the commands that name another cluster to the error of a kubeconfig.
+func (s *Settings) Unreached(err error) error {
+	say := commands{s.stack}
+	return fmt.Errorf("%w; to resolve: %s, or %s", err, say.set("kubeconfig", "PATH"), say.set("kubeContext", "CONTEXT"))
 }

@@ -26,8 +26,17 @@ type Gateway struct {
 	Namespace   string `json:"namespace"`
 	Name        string `json:"name"`
 	SectionName string `json:"sectionName"`
+	// Kind is that of the route: HTTPRoute, which empty stands for, or GRPCRoute.
+	Kind string `json:"kind,omitempty"`
+	// Route names a route that somebody else makes, in the stack's namespace. Only the weights of its backends are the
+	// rollout's; empty for a route of the rollout's own.
+	Route string `json:"route,omitempty"`
+	// Testers lead to the canary whatever its weight is, 0 excepted; nil for nobody.
+	Testers *Testers `json:"testers,omitempty"`
 	// Hostnames are the hosts that the route is for; none means all of the listener's.
 	Hostnames []string `json:"hostnames"`
+	// Rules are those of the route, without backends; none means one for all requests.
+	Rules []RouteRule `json:"rules,omitempty"`
 	// StableReplicas are the stable pods that are kept at every weight; 0 means replicas, with which going back is one
 	// change of the weight.
 	StableReplicas int `json:"stableReplicas"`
@@ -83,39 +92,64 @@ func atLeast(planned int, autoscale *Autoscale) int {
 }
 
 // validateTraffic checks how the requests are split.
-func (s *Settings) validateTraffic(found *problems) {
-	oneOf(found, "traffic", s.Traffic, TrafficReplicas, TrafficGateway)
-	s.validateAutoscale(found, "stable", s.Stable.Autoscale)
-	s.validateAutoscale(found, "canary", s.Canary.Autoscale)
+func (s *Settings) validateTraffic(errs *problems) {
+	oneOf(errs, "traffic", s.Traffic, TrafficReplicas, TrafficGateway)
+	s.validateAutoscale(errs, "stable", s.Stable.Autoscale)
+	s.validateAutoscale(errs, "canary", s.Canary.Autoscale)
 	if !s.IsGateway() {
 		return
 	}
 	if s.IsSingle() {
-		found.add("traffic", s.Traffic, found.set("traffic", TrafficReplicas),
+		errs.add("traffic", s.Traffic, errs.set("traffic", TrafficReplicas),
 			"a stack with strategy %q has one track, and nothing to split", StrategySingle)
 	}
-	s.validateGateway(found)
+	s.validateGateway(errs)
 	if s.Service.SessionAffinity {
-		found.add("service.sessionAffinity", "true", found.setPath("service.sessionAffinity", "false"),
+		errs.add("service.sessionAffinity", "true", errs.setPath("service.sessionAffinity", "false"),
 			"requests that come through the Gateway pass the Service by; the Gateway has settings of its own for sessions, "+
 				"which distort the split as well")
 	}
 }
 
-func (s *Settings) validateGateway(found *problems) {
+func (s *Settings) validateGateway(errs *problems) {
+	s.validateRouteKind(errs)
+	if s.Gateway.Route != "" {
+		s.validateForeignRoute(errs)
+	} else {
+		s.validateOwnRoute(errs)
+	}
+	if kept := s.Gateway.StableReplicas; kept < 0 || kept > s.Replicas {
+		errs.add("gateway.stableReplicas", strconv.Itoa(kept), errs.setPath("gateway.stableReplicas",
+			strconv.Itoa(s.Replicas)),
+			"allowed are 1 to replicas, which is %d, or 0 for all of them", s.Replicas)
+	}
+	if time.Duration(s.Gateway.Timeout) < time.Second {
+		errs.add("gateway.timeout", s.Gateway.Timeout.String(), errs.setPath("gateway.timeout", "1m"), "at least 1s")
+	}
+	// The Services of the tracks are named after the Service.
+	if most := longestName - len("-canary"); len(s.ServiceName) > most {
+		errs.add("serviceName", s.ServiceName, errs.set("serviceName", "NAME"), "at most %d characters where traffic is %s",
+			most,
+			TrafficGateway)
+	}
+}
+
+// validateOwnRoute checks what the rollout makes a route of.
+func (s *Settings) validateOwnRoute(errs *problems) {
 	for _, name := range []struct{ key, value, what string }{
 		{"gateway.name", s.Gateway.Name, "it names the Gateway that the requests come through"},
 		{"gateway.namespace", s.Gateway.Namespace, "it names the namespace of the Gateway"},
 	} {
 		if name.value == "" {
-			found.add(name.key, "", found.setPath(name.key, "NAME"), "missing; %s", name.what)
+			errs.add(name.key, "", errs.setPath(name.key, "NAME"), "missing; %s", name.what)
 		} else if messages := validation.IsDNS1123Subdomain(name.value); len(messages) > 0 {
-			found.add(name.key, name.value, found.setPath(name.key, "NAME"), "%s", messages[0])
+			errs.add(name.key, name.value, errs.setPath(name.key, suggestedName(name.value)), "%s", messages[0])
 		}
 	}
 	if section := s.Gateway.SectionName; section != "" {
 		if messages := validation.IsDNS1123Subdomain(section); len(messages) > 0 {
-			found.add("gateway.sectionName", section, found.remove("gateway.sectionName"), "%s", messages[0])
+			errs.add("gateway.sectionName", section, errs.setPath("gateway.sectionName", suggestedName(section))+", or "+
+				errs.remove("gateway.sectionName"), "%s", messages[0])
 		}
 	}
 	for i, host := range s.Gateway.Hostnames {
@@ -125,46 +159,34 @@ func (s *Settings) validateGateway(found *problems) {
 		}
 		if messages := check(host); len(messages) > 0 {
 			key := fmt.Sprintf("gateway.hostnames[%d]", i)
-			found.add(key, host, found.setPath(key, "finance.example.com"), "%s", messages[0])
+			errs.add(key, host, errs.setPath(key, "finance.example.com"), "%s", messages[0])
 		}
 	}
-	if kept := s.Gateway.StableReplicas; kept < 0 || kept > s.Replicas {
-		found.add("gateway.stableReplicas", strconv.Itoa(kept), found.setPath("gateway.stableReplicas",
-			strconv.Itoa(s.Replicas)),
-			"allowed are 1 to replicas, which is %d, or 0 for all of them", s.Replicas)
-	}
-	if time.Duration(s.Gateway.Timeout) < time.Second {
-		found.add("gateway.timeout", s.Gateway.Timeout.String(), found.setPath("gateway.timeout", "1m"), "at least 1s")
-	}
-	// The Services of the tracks are named after the Service.
-	if most := longestName - len("-canary"); len(s.ServiceName) > most {
-		found.add("serviceName", s.ServiceName, found.set("serviceName", "NAME"), "at most %d characters where traffic is %s",
-			most,
-			TrafficGateway)
-	}
+	s.validateRules(errs)
+	s.validateTesters(errs)
 }
 
-func (s *Settings) validateAutoscale(found *problems, track string, autoscale *Autoscale) {
+func (s *Settings) validateAutoscale(errs *problems, track string, autoscale *Autoscale) {
 	if autoscale == nil {
 		return
 	}
 	key := track + ".autoscale"
 	if !s.IsGateway() {
-		found.add(key, "", found.remove(key)+", or "+found.set("traffic", TrafficGateway),
+		errs.add(key, "", errs.remove(key)+", or "+errs.set("traffic", TrafficGateway),
 			"where traffic is %s, the canary's share of the pods is its share of the requests: an autoscaler would change "+
 				"the split", TrafficReplicas)
 		return
 	}
 	if autoscale.Min < 0 {
-		found.add(key+".min", strconv.Itoa(autoscale.Min), found.setPath(key+".min", "1"),
+		errs.add(key+".min", strconv.Itoa(autoscale.Min), errs.setPath(key+".min", "1"),
 			"allowed are 1 and more, or 0 for the plan's count")
 	}
 	if least := max(s.Replicas, autoscale.Min); autoscale.Max < least || autoscale.Max > mostReplicas {
-		found.add(key+".max", strconv.Itoa(autoscale.Max), found.setPath(key+".max", strconv.Itoa(least)),
+		errs.add(key+".max", strconv.Itoa(autoscale.Max), errs.setPath(key+".max", strconv.Itoa(least)),
 			"allowed are %d, which the plan may need, to %d", least, mostReplicas)
 	}
 	if autoscale.CPUPercent < 1 {
-		found.add(key+".cpuPercent", strconv.Itoa(autoscale.CPUPercent), found.setPath(key+".cpuPercent", "70"),
+		errs.add(key+".cpuPercent", strconv.Itoa(autoscale.CPUPercent), errs.setPath(key+".cpuPercent", "70"),
 			"at least 1; it is relative to resources.requests.cpu")
 	}
 }

@@ -39,8 +39,9 @@ type Incidents struct {
 	// Alerts are matchers that an alert of Prometheus must meet, all of them; empty for no alerts.
 	Alerts []string `json:"alerts"`
 	// File is a file that exists while there is an incident; empty for none.
-	File     string        `json:"file"`
-	Override TimedOverride `json:"override"`
+	File     string           `json:"file"`
+	Endpoint IncidentEndpoint `json:"endpoint"`
+	Override TimedOverride    `json:"override"`
 }
 
 // Checklist names what a person must have attested before an upward move.
@@ -69,7 +70,9 @@ func (s *Settings) HasCalendar() bool {
 }
 
 // HasIncidents reports whether incidents hold upward moves back.
-func (s *Settings) HasIncidents() bool { return len(s.Incidents.Alerts) > 0 || s.Incidents.File != "" }
+func (s *Settings) HasIncidents() bool {
+	return len(s.Incidents.Alerts) > 0 || s.Incidents.File != "" || s.Incidents.Endpoint.URL != ""
+}
 
 // OpenHours is the calendar, without the freezes of its file and without the last move.
 func (s *Settings) OpenHours() calendar.Calendar { return s.holds.calendar }
@@ -84,39 +87,39 @@ func (s *Settings) CalendarOverride() time.Time { return s.holds.calendarUntil }
 func (s *Settings) IncidentsOverride() time.Time { return s.holds.incidentsUntil }
 
 // validateHolds checks what holds upward moves back from outside the release.
-func (s *Settings) validateHolds(found *problems) {
+func (s *Settings) validateHolds(errs *problems) {
 	s.holds = holds{}
 	if s.IsSingle() {
-		s.refuseHolds(found)
+		s.refuseHolds(errs)
 		return
 	}
-	s.validateCalendar(found)
-	s.validateIncidents(found)
+	s.validateCalendar(errs)
+	s.validateIncidents(errs)
 	for i, name := range s.Checklist.Required {
 		if !names.IsAttestation(name) {
 			path := fmt.Sprintf("checklist.required[%d]", i)
-			found.add(path, name, found.setPath("'"+path+"'", "sign-off"),
+			errs.add(path, name, errs.setPath("'"+path+"'", "sign-off"),
 				"no name of an attestation: allowed are lower-case letters, digits and -, starting with a letter")
 		}
 	}
 }
 
 // refuseHolds refuses what would hold nothing back: a stack with one track makes no upward moves.
-func (s *Settings) refuseHolds(found *problems) {
+func (s *Settings) refuseHolds(errs *problems) {
 	for key, given := range map[string]bool{
 		"calendar": s.HasCalendar(), "incidents": s.HasIncidents(), "checklist": len(s.Checklist.Required) > 0,
 	} {
 		if given {
-			found.add(key, "", found.remove(key), "a stack with strategy %q has no canary to hold back", StrategySingle)
+			errs.add(key, "", errs.remove(key), "a stack with strategy %q has no canary to hold back", StrategySingle)
 		}
 	}
 }
 
-func (s *Settings) validateCalendar(found *problems) {
+func (s *Settings) validateCalendar(errs *problems) {
 	c, parsed := s.Calendar, &s.holds.calendar
 	zone, err := calendar.ParseZone(c.TimeZone)
 	if err != nil {
-		found.add("calendar.timeZone", c.TimeZone, found.setPath("calendar.timeZone", "Europe/Berlin"), "%s", err)
+		errs.add("calendar.timeZone", c.TimeZone, errs.setPath("calendar.timeZone", "Europe/Berlin"), "%s", err)
 		zone = time.UTC
 	}
 	parsed.Zone = zone
@@ -124,59 +127,60 @@ func (s *Settings) validateCalendar(found *problems) {
 		weekday, err := calendar.ParseDay(text)
 		if err != nil {
 			path := fmt.Sprintf("calendar.days[%d]", i)
-			found.add(path, text, found.setPath("'"+path+"'", "Mon"), "%s", err)
+			errs.add(path, text, errs.setPath("'"+path+"'", "Mon"), "%s", err)
 		}
 		parsed.Days = append(parsed.Days, weekday)
 	}
 	if c.Hours != "" {
 		if parsed.Hours, err = calendar.ParseHours(c.Hours); err != nil {
-			found.add("calendar.hours", c.Hours, found.setPath("calendar.hours", "09:00-16:00"), "%s", err)
+			errs.add("calendar.hours", c.Hours, errs.setPath("calendar.hours", "09:00-16:00"), "%s", err)
 		}
 	}
 	for i, given := range c.Freezes {
 		freeze, err := calendar.ParseFreeze(given.From, given.To, given.Reason, zone)
 		if err != nil {
 			path := fmt.Sprintf("calendar.freezes[%d]", i)
-			found.add(path, "", found.remove("'"+path+"'"), "%s", err)
+			errs.add(path, "", errs.remove("'"+path+"'"), "%s", err)
 		}
 		parsed.Freezes = append(parsed.Freezes, freeze)
 	}
 	parsed.Every = time.Duration(c.Every)
-	s.holds.calendarUntil = c.Override.validate(found, "calendar.override", zone)
+	s.holds.calendarUntil = c.Override.validate(errs, "calendar.override", zone)
 }
 
-func (s *Settings) validateIncidents(found *problems) {
+func (s *Settings) validateIncidents(errs *problems) {
 	for i, text := range s.Incidents.Alerts {
-		matcher, err := promql.ParseMatcher(text)
+		matcher, err := promql.ParseAlertMatcher(text)
 		if err != nil {
 			path := fmt.Sprintf("incidents.alerts[%d]", i)
-			found.add(path, text, found.setPath("'"+path+"'", `'severity="critical"'`), "%s", err)
+			errs.add(path, text, errs.setPath("'"+path+"'", `'severity="critical"'`), "%s", err)
 		}
 		s.holds.alerts = append(s.holds.alerts, matcher)
 	}
 	if len(s.Incidents.Alerts) > 0 && s.Prometheus == "" && s.Bake.Duration <= 0 && !s.HasCanary() {
-		found.add("prometheus", "", found.set("prometheus", "monitoring/prometheus-operated:9090"),
+		errs.add("prometheus", "", errs.set("prometheus", "monitoring/prometheus-operated:9090"),
 			"missing; incidents.alerts asks it")
 	}
-	s.holds.incidentsUntil = s.Incidents.Override.validate(found, "incidents.override", s.holds.calendar.Zone)
+	s.Incidents.Endpoint.validate(errs)
+	s.holds.incidentsUntil = s.Incidents.Override.validate(errs, "incidents.override", s.holds.calendar.Zone)
 }
 
 // validate is the end of the override, zero for none. An override that is over is none, and no mistake.
-func (o TimedOverride) validate(found *problems, key string, zone *time.Location) time.Time {
+func (o TimedOverride) validate(errs *problems, key string, zone *time.Location) time.Time {
 	if o.Until == "" && o.Reason == "" {
 		return time.Time{}
 	}
 	if strings.TrimSpace(o.Reason) == "" {
-		found.add(key+".reason", "", found.setPath(key+".reason", "WHY"), "missing; a hold is lifted with a reason only")
+		errs.add(key+".reason", "", errs.setPath(key+".reason", "WHY"), "missing; a hold is lifted with a reason only")
 	}
 	if o.Until == "" {
-		found.add(key+".until", "", found.setPath(key+".until", "2026-12-18T18:00:00Z"),
+		errs.add(key+".until", "", errs.setPath(key+".until", "2026-12-18T18:00:00Z"),
 			"missing; a hold is lifted for a while only. Allowed are a date and an instant")
 		return time.Time{}
 	}
 	until, err := calendar.ParseUntil(o.Until, zone)
 	if err != nil {
-		found.add(key+".until", o.Until, found.setPath(key+".until", "2026-12-18T18:00:00Z"), "%s", err)
+		errs.add(key+".until", o.Until, errs.setPath(key+".until", "2026-12-18T18:00:00Z"), "%s", err)
 	}
 	return until
 }

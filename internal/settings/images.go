@@ -11,61 +11,31 @@ func (s *Settings) ImageFromStaging() bool {
 	return s.Image == "" && s.HasCanary() && s.Staging.Required && s.Staging.Stack != ""
 }
 
-func (s *Settings) validateImages(found *problems) {
+func (s *Settings) validateImages(errs *problems) {
 	if s.Build.Context != "" {
-		s.validateBuild(found)
+		s.validateBuild(errs)
 	} else if s.Image == "" && (s.IsSingle() || s.HasCanary() && !s.ImageFromStaging()) {
-		found.add("image", "", found.set("image", "vextrus/finance:TAG"), "no image is given; it names the release")
+		errs.add("image", "", errs.set("image", "vextrus/finance:TAG"), "no image is given; it names the release")
 	}
 	if s.StableImage == "" && !s.IsSingle() {
-		found.add("stableImage", "", found.set("stableImage", "vextrus/finance@sha256:DIGEST"),
+		errs.add("stableImage", "", errs.set("stableImage", "vextrus/finance@sha256:DIGEST"),
 			"no image is given; it names what runs on the stable track")
 	}
-	s.validateRegistry(found)
-}
-
-// validateBuild checks what the Docker provider would refuse halfway through an update, or not at all.
-func (s *Settings) validateBuild(found *problems) {
-	example := "registry.example.com/vextrus/finance:TAG"
-	if host := s.Registry.Server; registryHost.MatchString(host) {
-		example = host + "/vextrus/finance:TAG"
-	}
-	host, repository, _ := strings.Cut(s.Image, "/")
-	switch {
-	case !s.IsSingle():
-		found.add("build.context", s.Build.Context, found.remove("build"), "builds belong to stacks with strategy %q: the "+
-			"staging stack builds and verifies an image, and a stack with a canary takes that one", StrategySingle)
-	case s.Image == "":
-		found.add("image", "", found.set("image", example), "no image is given; it names what is built and pushed")
-	case strings.Contains(s.Image, "@"):
-		found.add("image", s.Image, found.set("image", example), "an image that is built is named by a tag, not by a digest")
-	case !isHost(host) || host == "index.docker.io" || repository == "":
-		found.add("image", s.Image, found.set("image", example), "an image that is built is pushed: its name "+
-			"begins with the host of a registry, such as docker.io/vextrus/finance:TAG")
-	case host == "docker.io" && !strings.Contains(repository, "/"):
-		found.add("image", s.Image, found.set("image", "docker.io/library/"+repository), "on docker.io a name has "+
-			"a user or an organization, or library")
-	case !builtName.MatchString(s.Image):
-		found.add("image", s.Image, found.set("image", example), "allowed are lower case letters, digits, ., _ "+
-			"and - between slashes, and a tag behind a colon")
-	case s.Registry.Username != "" && s.Registry.Server != "" && serverHost(s.Registry.Server) != host:
-		found.add("registry.server", s.Registry.Server, found.setPath("registry.server", host),
-			"the image is pushed to %s, and the credentials are for another registry", host)
-	}
+	s.validateRegistry(errs)
 }
 
 // validateRegistry checks the credentials, which the push and the pods' pull secret name by the registry's host.
-func (s *Settings) validateRegistry(found *problems) {
+func (s *Settings) validateRegistry(errs *problems) {
 	r := s.Registry
 	switch {
 	case r.Server == "" && (r.Password != "" || r.Username != "" && s.Build.Context != ""):
-		found.add("registry.server", "", found.setPath("registry.server", "registry.example.com"),
+		errs.add("registry.server", "", errs.setPath("registry.server", "registry.example.com"),
 			"missing; it is the host of the registry that the credentials are for")
 	case r.Server != "" && r.Server != dockerHub && !registryHost.MatchString(r.Server):
-		found.add("registry.server", r.Server, found.setPath("registry.server", "registry.example.com"),
+		errs.add("registry.server", r.Server, errs.setPath("registry.server", "registry.example.com"),
 			"allowed is a host, with a port where it has one of its own, or %s", dockerHub)
 	case s.Build.Context != "" && (r.Username == "") != (r.Password == ""):
-		found.add("registry.username", "", found.setPath("registry.username", "NAME"),
+		errs.add("registry.username", "", errs.setPath("registry.username", "NAME"),
 			"username and password are needed both, or neither for this machine's credentials")
 	}
 }

@@ -17,15 +17,20 @@ func building(changes ...string) map[string]string {
 // problemsOf are the problems of a configuration by their keys.
 func problemsOf(config map[string]string) map[string]*Error {
 	_, err := Load("staging", testkit.Config(config))
-	found := map[string]*Error{}
+	return problemsIn(err)
+}
+
+// problemsIn are the problems of an error by their keys.
+func problemsIn(err error) map[string]*Error {
+	byKey := map[string]*Error{}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, each := range joined.Unwrap() {
 			if problem, ok := errors.AsType[*Error](each); ok {
-				found[problem.Key] = problem
+				byKey[problem.Key] = problem
 			}
 		}
 	}
-	return found
+	return byKey
 }
 
 func TestWhatABuildNeeds(t *testing.T) {
@@ -67,10 +72,10 @@ func TestWhatABuildNeeds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			found := problemsOf(building(tt.changes...))
-			problem := found[tt.key]
-			if tt.key == "" && len(found) > 0 || tt.key != "" && problem == nil {
-				t.Fatalf("problems %v, want one with %q", found, tt.key)
+			byKey := problemsOf(building(tt.changes...))
+			problem := byKey[tt.key]
+			if tt.key == "" && len(byKey) > 0 || tt.key != "" && problem == nil {
+				t.Fatalf("problems %v, want one with %q", byKey, tt.key)
 			}
 			if tt.fix != "" && problem.Fix != tt.fix {
 				t.Errorf("to resolve: %s, want %s", problem.Fix, tt.fix)

@@ -31,8 +31,8 @@ type Source interface {
 func Load(stack string, source Source) (*Settings, error) {
 	s := Defaults()
 	s.Environment, s.stack = stack, stack
-	found := problems{commands: commands{stack}}
-	found.unknownKeys(source)
+	errs := problems{commands: commands{stack}}
+	errs.unknownKeys(source)
 	value := reflect.ValueOf(s).Elem()
 	for _, field := range reflect.VisibleFields(value.Type()) {
 		key := field.Tag.Get("config")
@@ -44,19 +44,38 @@ func Load(stack string, source Source) (*Settings, error) {
 			continue
 		}
 		target := value.FieldByIndex(field.Index)
+		if short, ok := target.Interface().(shorthand); ok {
+			raw = short.expand(raw)
+		}
 		err := decode(raw, s.inherited(raw, target))
-		if err != nil && !found.explain(key, raw, field.Type, isHidden(source, key)) {
-			found.add(key, shownValue(source, key, raw), "", "%s", err)
+		if err != nil && !errs.explain(key, raw, field.Type, isHidden(source, key)) {
+			errs.add(key, shownValue(source, key, raw), "", "%s", err)
 		}
 	}
 	s.secretsFromKey = source.IsSecret("secrets")
-	s.refuseEncrypted(source, &found)
+	s.buildEncrypted = source.IsSecret("build")
+	s.refuseEncrypted(source, &errs)
 	s.derive()
-	if len(found.found) == 0 {
-		s.validate(&found)
+	if len(errs.list) == 0 {
+		s.validate(&errs)
 	}
-	return s, errors.Join(found.found...)
+	return s, errors.Join(errs.list...)
 }
+
+// IsRollout reports whether a source holds what nothing but a rollout has. The namespace of a provider, such as
+// aws:region, or of another component does not.
+func IsRollout(source Source) bool {
+	for _, key := range []string{"stableImage", "week", "canaryWeight"} {
+		if _, given := source.Get(key); given {
+			return true
+		}
+	}
+	strategy, _ := source.Get("strategy")
+	return strategy == StrategySingle || strategy == StrategyCanary
+}
+
+// shorthand is an object that a single word can stand for.
+type shorthand interface{ expand(raw string) string }
 
 // inherited gives the value that raw is decoded into. Where a track overrides a part of its probes or resources, that
 // is a copy of the stack's, whose other parts it keeps.
@@ -101,6 +120,10 @@ func (p *problems) unknownKeys(source Source) {
 		if slices.Contains(known, key) {
 			continue
 		}
+		if head, _, isPath := strings.Cut(key, "."); isPath && slices.Contains(known, head) {
+			p.forgottenPath(source, key, head)
+			continue
+		}
 		meant := nearest(key, known)
 		if meant == "" {
 			p.add(key, "", p.remove(key), "no such key; allowed are %s", strings.Join(known, ", "))
@@ -115,12 +138,27 @@ func (p *problems) unknownKeys(source Source) {
 	}
 }
 
+// forgottenPath reports the path of a field that was set as a key, as `pulumi config set` without --path does.
+func (p *problems) forgottenPath(source Source, key, head string) {
+	value, _ := source.Get(key)
+	fix := p.setPath(key, value)
+	switch {
+	case isHidden(source, key) || isHidden(source, head):
+		fix = p.setSecret(key)
+	case !plainWord.MatchString(value) || redact.Kind(value) != "":
+		fix = p.setPath(key, "VALUE")
+	}
+	p.add(key, "", p.config("rm "+word(key))+" && "+fix, "no such key; %s is an object, and its fields are set with "+
+		"--path", head)
+}
+
 // plainWord is a value that a shell takes as it is.
 var plainWord = regexp.MustCompile(`^[\w./:@-]{1,80}$`)
 
 // isHidden reports whether the value of a key may hold a secret.
 func isHidden(source Source, key string) bool {
-	return source.IsSecret(key) || slices.Contains([]string{"secrets", "registry", prometheusAuth, alertmanagerAuth}, key)
+	hidden := []string{"secrets", "registry", "build", prometheusAuth, alertmanagerAuth}
+	return source.IsSecret(key) || slices.Contains(hidden, key)
 }
 
 // shownValue keeps what may hold a secret out of error messages.

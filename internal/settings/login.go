@@ -175,13 +175,14 @@ func (t TLS) document(reveal func(SecretRef) string) any {
 }
 
 // ClusterSecrets are the secrets that become Secrets for the pods: all but those that log in to Prometheus or
-// Alertmanager alone. Those are no business of the pods, and a new one replaces none of them.
+// Alertmanager or sign the ledger alone. Those are no business of the pods, and a new one replaces none of them.
 func (s *Settings) ClusterSecrets() map[string]map[string]Secret {
-	own, others := map[SecretRef]bool{}, map[SecretRef]bool{}
-	for _, use := range slices.Concat(s.PrometheusAuth.uses(""), s.AlertmanagerAuth.uses("")) {
-		own[use.ref] = true
+	logins, others := map[SecretRef]bool{}, map[SecretRef]bool{}
+	servers := slices.Concat(s.PrometheusAuth.uses(""), s.AlertmanagerAuth.uses(""), s.ownUses())
+	for _, use := range slices.Concat(servers, s.ledgerUses()) {
+		logins[use.ref] = true
 	}
-	if len(own) == 0 {
+	if len(logins) == 0 {
 		return s.Secrets
 	}
 	for _, use := range s.podSecretUses() {
@@ -190,7 +191,7 @@ func (s *Settings) ClusterSecrets() map[string]map[string]Secret {
 	kept := map[string]map[string]Secret{}
 	for name, entries := range s.Secrets {
 		for key, value := range entries {
-			if ref := (SecretRef{name, key}); own[ref] && !others[ref] {
+			if ref := (SecretRef{name, key}); logins[ref] && !others[ref] {
 				continue
 			}
 			if kept[name] == nil {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,6 +31,9 @@ const (
 func (p *problems) server(key, address, example, auth string) {
 	_, err := endpoint.Parse(address)
 	switch {
+	case err == nil && signedAlone.MatchString(address):
+		p.add(key, address, p.change(key, "NAMESPACE/SERVICE:PORT"), "this server takes requests that are signed for AWS "+
+			"alone: %s", signsForAWS)
 	case err == nil:
 	case errors.Is(err, endpoint.ErrCredentials):
 		p.add(key, endpoint.Shown(address), p.change(key, endpoint.Shown(address))+" && "+
@@ -41,6 +45,37 @@ func (p *problems) server(key, address, example, auth string) {
 	}
 }
 
+// signedAlone are the servers of Amazon Managed Service for Prometheus.
+var signedAlone = regexp.MustCompile(`(?i)^https://aps-workspaces\.[a-z0-9.-]+\.amazonaws\.com(\.cn)?[:/]?`)
+
+const signsForAWS = "run aws-sigv4-proxy in the cluster and name its Service (docs/metrics.md, Amazon Managed " +
+	"Service for Prometheus)"
+
+// foreignLogin reports a field that Prometheus' own configuration has and this one does not, with what does its work.
+func (p *problems) foreignLogin(path, name string) bool {
+	address := "prometheus"
+	if path == alertmanagerAuth {
+		address = "guard.alertmanager"
+	} else if server, ok := strings.CutSuffix(path, ".auth"); ok {
+		address = server + ".url"
+	}
+	switch at := path + "." + name; name {
+	case "sigv4":
+		p.add(at, "", p.remove(at)+" && "+p.change(address, "NAMESPACE/SERVICE:PORT"), "no such field: requests are "+
+			"not signed for AWS (SigV4) here; %s", signsForAWS)
+	case "azuread", "google_iam":
+		p.add(at, "", p.remove(at)+" && "+p.change(address, "NAMESPACE/SERVICE:PORT"), "no such field: this login is not "+
+			"known here; let a proxy in the cluster log in, and name its Service")
+	case "bearer_token":
+		p.add(at, "", p.remove(at)+" && "+p.setSecret("secrets.NAME.KEY")+" && "+
+			p.setPath(path+".authorization.credentials", "NAME/KEY"), "no such field: a token is a secret of "+
+			"the stack, which authorization.credentials refers to")
+	default:
+		return false
+	}
+	return true
+}
+
 // loginCheck checks one login.
 type loginCheck struct {
 	*problems
@@ -48,7 +83,7 @@ type loginCheck struct {
 	config HTTPConfig
 }
 
-func (s *Settings) validateLogins(found *problems) {
+func (s *Settings) validateLogins(errs *problems) {
 	for _, one := range []struct {
 		key, addressKey, address string
 		config                   HTTPConfig
@@ -59,17 +94,22 @@ func (s *Settings) validateLogins(found *problems) {
 		if !one.config.IsSet() {
 			continue
 		}
-		check := loginCheck{found, one.key, one.config}
-		check.kinds()
-		check.oauth2()
-		check.tls(one.key+".tls_config", one.config.TLS)
-		check.proxy(one.key+".proxy_url", one.config.ProxyURL)
-		check.headers()
-		check.references()
+		check := loginCheck{errs, one.key, one.config}
+		check.check()
 		if at, err := endpoint.Parse(one.address); err == nil && at.Service != "" {
 			check.service(one.addressKey, one.address)
 		}
 	}
+}
+
+// check checks all but what the server's address decides.
+func (c loginCheck) check() {
+	c.kinds()
+	c.oauth2()
+	c.tls(c.key+".tls_config", c.config.TLS)
+	c.proxy(c.key+".proxy_url", c.config.ProxyURL)
+	c.headers()
+	c.references()
 }
 
 // kinds allows one kind of login, and only a whole one.

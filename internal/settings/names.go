@@ -14,62 +14,62 @@ import (
 // pod's name before it adds 5 characters of its own.
 const longestDeployment = 57
 
-func (s *Settings) validateNames(found *problems) {
-	before := len(found.found)
+func (s *Settings) validateNames(errs *problems) {
+	before := len(errs.list)
 	for _, name := range []struct{ key, value string }{
 		{"environment", s.Environment}, {"app", s.App}, {"serviceName", s.ServiceName}, {"namespace", s.Namespace},
 		{"release", s.Release}, {"stableVersion", s.StableLabel},
 	} {
 		if len(validation.IsDNS1035Label(name.value)) > 0 {
-			found.add(name.key, name.value, found.set(name.key, suggestedName(name.value)),
+			errs.add(name.key, name.value, errs.set(name.key, suggestedName(name.value)),
 				"allowed are at most %d lower case letters, digits and -, beginning with a letter and not ending with -",
 				validation.DNS1035LabelMaxLength)
 		}
 	}
 	if s.Cluster != "" && !clusterUID.MatchString(s.Cluster) {
-		found.add("cluster", s.Cluster, found.remove("cluster"), "the UID of the cluster's namespace kube-system is needed, "+
-			"as `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` prints it")
+		errs.add("cluster", s.Cluster, errs.remove("cluster"), "the UID of the cluster's namespace kube-system is "+
+			"needed, as `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` prints it")
 	}
-	oneOf(found, "strategy", s.Strategy, StrategyCanary, StrategySingle)
-	if len(found.found) == before && !s.IsSingle() {
-		s.validateDeployments(found)
+	oneOf(errs, "strategy", s.Strategy, StrategyCanary, StrategySingle)
+	if len(errs.list) == before && !s.IsSingle() {
+		s.validateDeployments(errs)
 	}
 }
 
 // validateDeployments keeps the names of a rollout's Deployments and Services apart from each other.
-func (s *Settings) validateDeployments(found *problems) {
+func (s *Settings) validateDeployments(errs *problems) {
 	stable, canary := names.StableDeployment(s.App), names.CanaryDeployment(s.App, s.Release)
-	key, value, fix := "release", s.Release, found.set("release", "week"+strconv.Itoa(s.Week))
+	key, value, fix := "release", s.Release, errs.set("release", "week"+strconv.Itoa(s.Week))
 	if s.kept {
 		// Everything but the name can change: the release lives under it.
-		key, value, fix = "stableVersion", s.StableLabel, found.set("stableVersion", names.Stable)
+		key, value, fix = "stableVersion", s.StableLabel, errs.set("stableVersion", names.Stable)
 	}
 	switch {
 	case len(stable) > longestDeployment:
-		found.add("app", s.App, found.set("app", "NAME"),
+		errs.add("app", s.App, errs.set("app", "NAME"),
 			"at most %d characters, so that the pods of %s carry its whole name", longestDeployment-len(stable)+len(s.App),
 			stable)
 	case len(canary) > longestDeployment && s.kept:
-		found.add("app", s.App, found.set("app", "NAME"),
+		errs.add("app", s.App, errs.set("app", "NAME"),
 			"the Deployment %s of the release on trial is longer than the %d characters that its pods carry of its name",
 			canary, longestDeployment)
 	case len(canary) > longestDeployment:
-		found.add("release", s.Release, found.set("release", "NAME"),
+		errs.add("release", s.Release, errs.set("release", "NAME"),
 			"the canary's Deployment %s is longer than the %d characters that its pods carry of its name", canary,
 			longestDeployment)
 	case s.Release == s.StableLabel:
-		found.add(key, value, fix, "the canary %q needs another name than the stable track's version %q", s.Release,
+		errs.add(key, value, fix, "the canary %q needs another name than the stable track's version %q", s.Release,
 			s.StableLabel)
 	case canary == stable, canary == names.Guard(s.App):
-		found.add("release", s.Release, fix, "the canary needs another name: the Deployment %s is the %s", canary,
+		errs.add("release", s.Release, fix, "the canary needs another name: the Deployment %s is the %s", canary,
 			map[bool]string{true: "stable track", false: "guard"}[canary == stable])
 	}
-	s.validateServices(found)
+	s.validateServices(errs)
 }
 
 // validateServices keeps the Services apart that are named after the app and after the Service in front of the pods,
 // and their names within what Kubernetes allows.
-func (s *Settings) validateServices(found *problems) {
+func (s *Settings) validateServices(errs *problems) {
 	guard, webhook := names.Guard(s.App), names.GuardWebhook(s.App)
 	composed := []struct{ key, value, name string }{}
 	if s.IsGuarded() && s.Guard.WebhookToken != (SecretRef{}) {
@@ -83,7 +83,7 @@ func (s *Settings) validateServices(found *problems) {
 	}
 	for _, service := range composed {
 		if over := len(service.name) - validation.DNS1035LabelMaxLength; over > 0 {
-			found.add(service.key, service.value, found.set(service.key, "NAME"),
+			errs.add(service.key, service.value, errs.set(service.key, "NAME"),
 				"at most %d characters, so that the name of the Service %s has no more than %d", len(service.value)-over,
 				service.name, validation.DNS1035LabelMaxLength)
 			break
@@ -91,9 +91,10 @@ func (s *Settings) validateServices(found *problems) {
 	}
 	switch s.ServiceName {
 	case guard:
-		found.add("serviceName", s.ServiceName, found.set("serviceName", s.App), "the guard has that Service")
+		errs.add("serviceName", s.ServiceName, errs.set("serviceName", s.App), "the guard has that Service")
 	case webhook:
-		found.add("serviceName", s.ServiceName, found.set("serviceName", s.App), "the guard's webhook has that Service")
+		errs.add("serviceName", s.ServiceName, errs.set("serviceName", s.App),
+			"the guard's webhook has that Service")
 	}
 }
 

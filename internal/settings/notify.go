@@ -60,37 +60,37 @@ func (s *Settings) notifyUses() []secretUse {
 
 var configMapKey = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-._a-zA-Z0-9]+$`)
 
-func (s *Settings) validateNotify(found *problems) {
+func (s *Settings) validateNotify(errs *problems) {
 	if len(s.Notify.Webhooks) > 0 && s.IsSingle() {
-		found.add("notify.webhooks", "", found.remove("notify"), "a stack with strategy %q has no rollout to tell of",
+		errs.add("notify.webhooks", "", errs.remove("notify"), "a stack with strategy %q has no rollout to tell of",
 			StrategySingle)
 	}
 	if ref := s.Notify.Authorities; ref != "" && !configMapKey.MatchString(ref) {
-		found.add("notify.authorities", ref, found.setPath("notify.authorities", "authorities/ca.crt"),
+		errs.add("notify.authorities", ref, errs.setPath("notify.authorities", "authorities/ca.crt"),
 			"allowed is configmap/key of a ConfigMap in the stack's namespace, or nothing")
 	}
 	seen := map[string]bool{}
 	for i, webhook := range s.Notify.Webhooks {
 		key := fmt.Sprintf("notify.webhooks[%d]", i)
-		webhook.validate(found, key)
+		webhook.validate(errs, key)
 		if use := s.serviceUse(webhook.Secret); use != "" {
-			found.add(key+".secret", webhook.Secret.String(), found.setPath("'"+key+".secret'", "notify/hmac-key"),
+			errs.add(key+".secret", webhook.Secret.String(), errs.setPath("'"+key+".secret'", "notify/hmac-key"),
 				"%s uses it too: the receiver of the events knows this key; give the webhook one of its own", use)
 		}
 		if seen[webhook.URL] {
-			found.add(key+".url", shownAddress(webhook.URL), found.remove(key), "another webhook has the same address")
+			errs.add(key+".url", shownAddress(webhook.URL), errs.remove(key), "another webhook has the same address")
 		}
 		seen[webhook.URL] = true
 	}
 }
 
-func (w Webhook) validate(found *problems, key string) {
+func (w Webhook) validate(errs *problems, key string) {
 	if problem := addressProblem(w.URL); problem != "" {
-		found.add(key+".url", shownAddress(w.URL), found.setPath("'"+key+".url'", "https://events.example.com/rollout"),
+		errs.add(key+".url", shownAddress(w.URL), errs.setPath("'"+key+".url'", "https://events.example.com/rollout"),
 			"%s", problem)
 	}
 	if w.Secret == (SecretRef{}) {
-		found.add(key+".secret", "", found.setPath("'"+key+".secret'", "notify/hmac-key"),
+		errs.add(key+".secret", "", errs.setPath("'"+key+".secret'", "notify/hmac-key"),
 			"missing; allowed is secret/key of the stack's secrets: it signs what is sent")
 	}
 	for i, event := range w.Events {
@@ -100,7 +100,7 @@ func (w Webhook) validate(found *problems, key string) {
 			if suggested == "" {
 				suggested = names.EventRolledBack
 			}
-			found.add(path, event, found.setPath("'"+path+"'", suggested), "no such event; allowed are %s",
+			errs.add(path, event, errs.setPath("'"+path+"'", suggested), "no such event; allowed are %s",
 				strings.Join(allowed, ", "))
 		}
 	}

@@ -40,8 +40,8 @@ func (s *Settings) HasFurtherContainers() bool {
 // overlays add to it.
 func (s *Settings) Pods(track string) (*corev1.PodSpec, error) {
 	requests := s.Resources.Requests
-	if own := s.trackOverride(track).Resources; own != nil {
-		requests = own.Requests
+	if override := s.trackOverride(track).Resources; override != nil {
+		requests = override.Requests
 	}
 	pod := s.skeleton(track)
 	pod.Requests = map[string]string{"cpu": string(requests.CPU), "memory": string(requests.Memory)}
@@ -61,10 +61,10 @@ func (s *Settings) Pods(track string) (*corev1.PodSpec, error) {
 }
 
 // refuseEncrypted keeps encrypted values out of overlays: a Deployment shows its template to everybody who may read it.
-func (s *Settings) refuseEncrypted(source Source, found *problems) {
+func (s *Settings) refuseEncrypted(source Source, ok *problems) {
 	for key, patch := range map[string]Overlay{"pod": s.Pod, "stable": s.Stable.Pod, "canary": s.Canary.Pod} {
 		if len(patch) > 0 && source.IsSecret(key) {
-			found.add(key, "", found.setSecret("secrets.NAME.KEY"),
+			ok.add(key, "", ok.setSecret("secrets.NAME.KEY"),
 				"it holds an encrypted value, which would stand in plain text in the Deployment; "+
 					"keep it under secrets, and refer to it by secretEnv or secretKeyRef")
 		}
@@ -73,13 +73,13 @@ func (s *Settings) refuseEncrypted(source Source, found *problems) {
 
 // validateOverlays lays the overlays on pods that hold what the rollout needs of them, and refuses what an overlay
 // would take away.
-func (s *Settings) validateOverlays(found *problems) {
+func (s *Settings) validateOverlays(ok *problems) {
 	for _, track := range []string{names.Stable, names.Canary} {
-		template := found.lay("pod", s.skeleton(track).Template(), s.App, s.Pod)
+		template := ok.lay("pod", s.skeleton(track).Template(), s.App, s.Pod)
 		if template == nil {
 			return
 		}
-		found.lay(track+".pod", template, s.App, s.trackOverride(track).Pod)
+		ok.lay(track+".pod", template, s.App, s.trackOverride(track).Pod)
 	}
 }
 
@@ -133,17 +133,17 @@ func (p *problems) lay(key string, template overlay.Template, service string, pa
 func locate(patch Overlay, way []string) (path string, whole bool) {
 	var at any = map[string]any(patch)
 	for _, step := range way {
-		inner, found := any(nil), false
+		inner, ok := any(nil), false
 		switch holder := at.(type) {
 		case map[string]any:
-			inner, found = holder[step]
+			inner, ok = holder[step]
 			step = field(step)
 		case []any:
 			if i := elementNamed(holder, step); i >= 0 {
-				inner, found, step = holder[i], true, fmt.Sprintf("[%d]", i)
+				inner, ok, step = holder[i], true, fmt.Sprintf("[%d]", i)
 			}
 		}
-		if !found {
+		if !ok {
 			return path, false
 		}
 		path += step

@@ -18,11 +18,11 @@ func TestOverlaysOfATrack(t *testing.T) {
 		t.Fatal(err)
 	}
 	both := Overlay{"spec": map[string]any{"nodeSelector": map[string]any{"pool": "a"}, "priority": int64(7)}}
-	own := Overlay{"spec": map[string]any{"nodeSelector": map[string]any{"pool": "b"}}}
+	stable := Overlay{"spec": map[string]any{"nodeSelector": map[string]any{"pool": "b"}}}
 	if diff := cmp.Diff([]Overlay{both}, s.Overlays(names.Stable)); diff != "" {
 		t.Errorf("stable: %s", diff)
 	}
-	if diff := cmp.Diff([]Overlay{both, own}, s.Overlays(names.Canary)); diff != "" {
+	if diff := cmp.Diff([]Overlay{both, stable}, s.Overlays(names.Canary)); diff != "" {
 		t.Errorf("canary: %s", diff)
 	}
 	if s.HasFurtherContainers() {
@@ -63,7 +63,7 @@ func TestOverlaysAreRefusedByTheirKey(t *testing.T) {
 				`pulumi config rm --path 'pod.metadata.labels["app.kubernetes.io/managed-by"]' -s production`}},
 		{"the service's image", []string{"pod", container + `"image":"finance:v9"}]}}`},
 			[]string{`config pod.spec.containers[0].image is "finance:v9"`, "image and stableImage",
-				"pulumi config rm --path pod.spec.containers[0].image -s production"}},
+				"pulumi config rm --path 'pod.spec.containers[0].image' -s production"}},
 		{"the service's port", []string{"stable", `{"pod":` + container + `"ports":[{"name":"http","containerPort":80}]}]}}}`},
 			[]string{`config stable.pod.spec.containers[0].ports is "http 80"`, "the port http 3014", "containerPort"}},
 		{"no readiness probe", []string{"pod", container + `"readinessProbe":null}]}}`},
@@ -81,7 +81,7 @@ func TestOverlaysAreRefusedByTheirKey(t *testing.T) {
 			"pulumi config set --path user.runAsUser 1001 -s production"}},
 		{"a group below zero", []string{"user", `{"fsGroup":-1}`}, []string{`config user.fsGroup is "-1"`}},
 		{"a writable folder by a relative path", []string{"writable", `["src"]`},
-			[]string{`config writable[0] is "src"`, "absolute path", "--path writable[0] /app/logs -s production"}},
+			[]string{`config writable[0] is "src"`, "absolute path", "--path 'writable[0]' /app/logs -s production"}},
 		{"the whole file system", []string{"writable", `["/"]`}, []string{`config writable[0] is "/"`}},
 		{"a folder twice", []string{"writable", `["/a","/a"]`}, []string{"config writable[1]", "writable already"}},
 		{"tmp", []string{"writable", `["/tmp"]`}, []string{"config writable[0]", "writable already"}},

@@ -96,71 +96,72 @@ func (w *Words) UnmarshalJSON(data []byte) error {
 }
 
 // validatePodShape checks the short settings of the pods.
-func (s *Settings) validatePodShape(found *problems) {
-	s.User.validate(found)
-	s.validateWritable(found)
+func (s *Settings) validatePodShape(errs *problems) {
+	s.User.validate(errs)
+	s.validateWritable(errs)
 	if size, err := resource.ParseQuantity(string(s.TmpSize)); err != nil || size.Sign() <= 0 {
-		found.add("tmpSize", string(s.TmpSize), found.set("tmpSize", DefaultTmpSize), "not a quantity such as 64Mi or 1Gi")
+		errs.add("tmpSize", string(s.TmpSize), errs.set("tmpSize", meantSize(string(s.TmpSize))),
+			"not a quantity such as 64Mi or 1Gi")
 	}
-	annotations(found, "podAnnotations", s.PodAnnotations)
-	annotations(found, "serviceAccount.annotations", s.ServiceAccount.Annotations)
-	s.RollingUpdate.validate(found)
+	annotations(errs, "podAnnotations", s.PodAnnotations)
+	annotations(errs, "serviceAccount.annotations", s.ServiceAccount.Annotations)
+	s.RollingUpdate.validate(errs)
 }
 
 // highestID is the highest number of a user or group that Kubernetes takes.
 const highestID = 1<<31 - 1
 
-func (u User) validate(found *problems) {
+func (u User) validate(errs *problems) {
 	if u.RunAsUser < 1 || u.RunAsUser > highestID {
-		found.add("user.runAsUser", strconv.Itoa(u.RunAsUser), found.setPath("user.runAsUser", "1001"),
+		errs.add("user.runAsUser", strconv.Itoa(u.RunAsUser), errs.setPath("user.runAsUser", "1001"),
 			"allowed are 1 to %d: the namespace admits no pods that run as root", highestID)
 	}
 	for key, id := range map[string]int{"user.runAsGroup": u.RunAsGroup, "user.fsGroup": u.FSGroup} {
 		if id < 0 || id > highestID {
-			found.add(key, strconv.Itoa(id), found.setPath(key, "1001"), "allowed are 0 to %d", highestID)
+			errs.add(key, strconv.Itoa(id), errs.setPath(key, "1001"), "allowed are 0 to %d", highestID)
 		}
 	}
 }
 
-func (s *Settings) validateWritable(found *problems) {
+func (s *Settings) validateWritable(errs *problems) {
 	seen := map[string]bool{"/tmp": true}
 	for i, folder := range s.Writable {
 		key := fmt.Sprintf("writable[%d]", i)
 		switch {
 		case !path.IsAbs(folder) || path.Clean(folder) != folder || folder == "/" || strings.Contains(folder, ":"):
-			found.add(key, folder, found.setPath(key, "/app/logs"),
+			errs.add(key, folder, errs.setPath(key, "/app/logs"),
 				"the absolute path of a folder is needed, without a / at its end")
 		case seen[folder]:
-			found.add(key, folder, found.remove(key), "it is writable already")
+			errs.add(key, folder, errs.remove(key), "it is writable already")
 		}
 		seen[folder] = true
 	}
 }
 
-func annotations(found *problems, key string, values Values) {
+func annotations(errs *problems, key string, values Values) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		at := key + `["` + name + `"]`
 		if messages := validation.IsQualifiedName(strings.ToLower(name)); len(messages) > 0 {
-			found.add(at, "", found.remove(at), "no name of an annotation: %s", messages[0])
+			errs.add(at, "", errs.remove(at), "no name of an annotation: %s", messages[0])
 		} else if strings.HasPrefix(name, names.Prefix) {
-			found.add(at, values[name], found.remove(at), "names that begin with %s belong to the rollout", names.Prefix)
+			errs.add(at, values[name], errs.remove(at), "names that begin with %s belong to the rollout", names.Prefix)
 		}
 	}
 }
 
-func (r RollingUpdate) validate(found *problems) {
+func (r RollingUpdate) validate(errs *problems) {
 	surge, unavailable := r.MaxSurge.Number(), r.MaxUnavailable.Number()
 	if surge < 0 {
-		found.add("rollingUpdate.maxSurge", string(r.MaxSurge), found.setPath("rollingUpdate.maxSurge", "25%"),
+		errs.add("rollingUpdate.maxSurge", string(r.MaxSurge), errs.setPath("rollingUpdate.maxSurge", "25%"),
 			"a number of pods such as 2, or a share such as 25%%, is needed")
 	}
 	if unavailable < 0 || r.MaxUnavailable.IsShare() && unavailable > 100 {
-		found.add("rollingUpdate.maxUnavailable", string(r.MaxUnavailable),
-			found.setPath("rollingUpdate.maxUnavailable", "0"),
+		errs.add("rollingUpdate.maxUnavailable", string(r.MaxUnavailable),
+			errs.setPath("rollingUpdate.maxUnavailable", "0"),
 			"a number of pods such as 1, or a share of at most 100%%, is needed")
 	}
 	if surge == 0 && unavailable == 0 {
-		found.add("rollingUpdate.maxSurge", string(r.MaxSurge), found.setPath("rollingUpdate.maxSurge", "1"),
+		errs.add("rollingUpdate.maxSurge", string(r.MaxSurge), errs.setPath("rollingUpdate.maxSurge", "1"),
 			"maxUnavailable is 0 too, so that no pod could ever be replaced")
 	}
 }

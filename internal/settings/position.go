@@ -13,31 +13,30 @@ import (
 const mostReplicas = 1000
 
 // validatePosition turns week and weight into the target position.
-func (s *Settings) validatePosition(found *problems) {
+func (s *Settings) validatePosition(errs *problems) {
 	if s.Replicas < 1 || s.Replicas > mostReplicas {
-		found.add("replicas", strconv.Itoa(s.Replicas), found.set("replicas", "10"), "allowed are 1 to %d", mostReplicas)
+		errs.add("replicas", strconv.Itoa(s.Replicas), errs.set("replicas", "10"), "allowed are 1 to %d", mostReplicas)
 		return
 	}
 	if !s.IsGateway() && (s.WarmStable < 0 || s.WarmStable > s.Replicas) {
-		found.add("warmStable", strconv.Itoa(s.WarmStable), found.set("warmStable", "2"),
-			"allowed are 0 to replicas, which is %d",
-			s.Replicas)
+		errs.add("warmStable", strconv.Itoa(s.WarmStable), errs.set("warmStable",
+			strconv.Itoa(min(2, s.Replicas))), "allowed are 0 to replicas, which is %d", s.Replicas)
 	}
 	if s.IsSingle() {
 		if s.CanaryWeight.Set {
-			found.add("canaryWeight", strconv.Itoa(s.CanaryWeight.Percent), found.remove("canaryWeight"),
+			errs.add("canaryWeight", strconv.Itoa(s.CanaryWeight.Percent), errs.remove("canaryWeight"),
 				"a stack with strategy %q has no canary", StrategySingle)
 		}
 		s.position, _ = plan.Single(s.Replicas)
 		return
 	}
 	if err := s.Stages.Validate(); err != nil {
-		found.add("stages", "", found.remove("stages"), "%s", err)
+		errs.add("stages", "", errs.remove("stages"), "%s", err)
 		return
 	}
 	weight, err := s.Stages.Weight(s.Week)
 	if err != nil {
-		found.add("week", strconv.Itoa(s.Week), found.set("week", "1"), "%s", err)
+		errs.add("week", strconv.Itoa(s.Week), errs.set("week", "1"), "%s", err)
 		return
 	}
 	key, given := "week", s.Week
@@ -52,25 +51,29 @@ func (s *Settings) validatePosition(found *problems) {
 	s.position, err = plan.Split(s.Week, weight, s.Replicas, s.WarmStable)
 	if err != nil {
 		if key == "week" {
-			s.refuseCount(found, err)
+			s.refuseCount(errs, err)
 			return
 		}
 		lower, upper := plan.NearestWeights(weight, s.Replicas)
-		found.add(key, strconv.Itoa(given), fmt.Sprintf("%s, or %d", found.set(key, strconv.Itoa(lower)), upper), "%s", err)
+		errs.add(key, strconv.Itoa(given), fmt.Sprintf("%s, or %d", errs.set(key, strconv.Itoa(lower)), upper), "%s", err)
 	}
 }
 
 // refuseCount says which stages the pods can express, and how many pods the stages need.
-func (s *Settings) refuseCount(found *problems, err error) {
+func (s *Settings) refuseCount(errs *problems, err error) {
 	needed := s.Stages.Pods()
-	fixes := []string{found.set("replicas", strconv.Itoa((s.Replicas/needed+1)*needed))}
+	fixes := []string{errs.set("replicas", strconv.Itoa((s.Replicas/needed+1)*needed))}
 	advice := ""
-	if fitting := s.Stages.Fitting(s.Replicas); fitting != nil {
+	fitting := s.Stages.Fitting(s.Replicas)
+	if fewer := plan.Expressible(s.Replicas); fitting == nil && len(fewer) > 1 && s.Week <= len(fewer) {
+		fitting = fewer
+	}
+	if fitting != nil {
 		advice = fmt.Sprintf("with %d pods, stages can be %s; ", s.Replicas, fitting)
 		encoded := strings.ReplaceAll(fitting.String(), " ", "")
-		fixes = append(fixes, found.set("stages", "'["+encoded+"]'"))
+		fixes = append(fixes, errs.set("stages", "'["+encoded+"]'"))
 	}
-	found.add("week", strconv.Itoa(s.Week), strings.Join(fixes, ", or "), "%s. %sthe stages %s need a multiple of %d pods",
+	errs.add("week", strconv.Itoa(s.Week), strings.Join(fixes, ", or "), "%s. %sthe stages %s need a multiple of %d pods",
 		err, advice, s.Stages, needed)
 }
 
@@ -86,45 +89,37 @@ func (s *Settings) HeldBack() string {
 }
 
 // validateAdvance checks what the advance gate goes by.
-func (s *Settings) validateAdvance(found *problems) {
-	s.validateLatch(found)
+func (s *Settings) validateAdvance(errs *problems) {
+	s.validateLatch(errs)
 	if s.IsSingle() {
+		if s.Express.Reason != "" {
+			errs.add("express.reason", s.Express.Reason, errs.remove("express"),
+				"a stack with strategy %q has one track, and every update carries its configuration at once", StrategySingle)
+		}
 		return
 	}
 	soak := plan.Soak{Duration: time.Duration(s.Soak.Duration), Extension: time.Duration(s.Soak.Extension)}
 	if err := soak.Validate(); err != nil {
-		found.add("soak", "", found.setPath("soak.duration", "48h"), "%s", err)
+		errs.add("soak", "", errs.setPath("soak.duration", "48h"), "%s", err)
 	}
 	if s.Staging.Required && s.Staging.Stack == "" {
-		found.add("staging.stack", "", found.setPath("staging.stack", "staging"),
+		errs.add("staging.stack", "", errs.setPath("staging.stack", "staging"),
 			"missing; it names the stack that verifies an image before it becomes a canary. To do without: %s",
-			found.setPath("staging.required", "false"))
+			errs.setPath("staging.required", "false"))
 	}
 	if s.Override.Weight.Set && strings.TrimSpace(s.Override.Reason) == "" {
-		found.add("override.reason", "", found.setPath("override.reason", "WHY"),
+		errs.add("override.reason", "", errs.setPath("override.reason", "WHY"),
 			"missing; the gate is overridden with a reason only")
 	}
-	s.validateOwnCriteria(found)
+	s.validateOwnCriteria(errs)
 }
 
-func (s *Settings) validateLatch(found *problems) {
+func (s *Settings) validateLatch(errs *problems) {
 	if s.Latch.Release < 0 {
-		found.add("latch.release", strconv.Itoa(s.Latch.Release), found.remove("latch"),
+		errs.add("latch.release", strconv.Itoa(s.Latch.Release), errs.remove("latch"),
 			"the number of an entry of the ledger is needed")
 	}
 	if s.Latch.Release > 0 && strings.TrimSpace(s.Latch.Reason) == "" {
-		found.add("latch.reason", "", found.setPath("latch.reason", "WHY"), "missing; a latch is released with a reason only")
-	}
-}
-
-func (s *Settings) validateOwnCriteria(found *problems) {
-	for i, own := range s.Criteria.Own {
-		key := fmt.Sprintf("criteria.own[%d]", i)
-		if own.Name == "" || own.Query == "" {
-			found.add(key, own.Name, "", "name and query are required")
-		}
-		if own.Direction != "below" && own.Direction != "above" {
-			found.add(key+".direction", own.Direction, found.setPath(key+".direction", "below"), "allowed are below, above")
-		}
+		errs.add("latch.reason", "", errs.setPath("latch.reason", "WHY"), "missing; a latch is released with a reason only")
 	}
 }

@@ -19,13 +19,13 @@ type Preflight struct {
 
 var objectPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
 
-func (s *Settings) validatePreflight(found *problems) {
+func (s *Settings) validatePreflight(errs *problems) {
 	for _, job := range []struct{ key, name string }{
 		{"preflight.databaseBackup", s.Preflight.DatabaseBackup}, {"preflight.eventStoreBackup",
 			s.Preflight.EventStoreBackup},
 	} {
 		if job.name != "" && !objectPattern.MatchString(job.name) {
-			found.add(job.key, job.name, found.setPath(job.key, "data/postgres-backup"),
+			errs.add(job.key, job.name, errs.setPath(job.key, "data/postgres-backup"),
 				"allowed is namespace/name of a CronJob or Job, or nothing")
 		}
 	}
@@ -34,7 +34,7 @@ func (s *Settings) validatePreflight(found *problems) {
 		value model.Duration
 	}{{"preflight.backupAge", s.Preflight.BackupAge}, {"preflight.rehearsalAge", s.Preflight.RehearsalAge}} {
 		if age.value <= 0 {
-			found.add(age.key, age.value.String(), found.setPath(age.key, "1d"), "must be more than 0")
+			errs.add(age.key, age.value.String(), errs.setPath(age.key, "1d"), "must be more than 0")
 		}
 	}
 }

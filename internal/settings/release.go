@@ -11,9 +11,9 @@ func (s *Settings) NamedRelease() string { return s.named }
 func (s *Settings) WithRelease(name string) (*Settings, error) {
 	changed := *s
 	changed.Release, changed.kept = name, true
-	found := problems{commands: commands{s.stack}}
-	changed.validateRelease(&found)
-	return &changed, errors.Join(found.found...)
+	errs := problems{commands: commands{s.stack}}
+	changed.validateRelease(&errs)
+	return &changed, errors.Join(errs.list...)
 }
 
 // After is a copy of the settings that knows which release was on the canary track last; empty for none.
@@ -27,9 +27,9 @@ func (s *Settings) After(release string) *Settings {
 func (s *Settings) IsNewRelease() bool { return s.before != "" && s.before != s.Release }
 
 // validateRelease checks the names that are composed of the release's.
-func (s *Settings) validateRelease(found *problems) {
+func (s *Settings) validateRelease(errs *problems) {
 	if !s.IsSingle() {
-		s.validateDeployments(found)
+		s.validateDeployments(errs)
 	}
-	s.validateDashboard(found)
+	s.validateDashboard(errs)
 }

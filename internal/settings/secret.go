@@ -44,8 +44,8 @@ func ParseSecretRef(text string) (SecretRef, error) {
 	if text == "" {
 		return SecretRef{}, nil
 	}
-	secret, key, found := strings.Cut(text, "/")
-	if !found || secret == "" || key == "" || strings.Contains(key, "/") {
+	secret, key, ok := strings.Cut(text, "/")
+	if !ok || secret == "" || key == "" || strings.Contains(key, "/") {
 		return SecretRef{}, errNoReference
 	}
 	return SecretRef{Secret: secret, Key: key}, nil

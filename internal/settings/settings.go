@@ -8,6 +8,8 @@
 package settings
 
 import (
+	"maps"
+
 	"github.com/prometheus/common/model"
 
 	"github.com/vextrus/finance-rollout/internal/plan"
@@ -41,9 +43,12 @@ type Settings struct {
 	Calendar     Calendar    `config:"calendar"`
 	Incidents    Incidents   `config:"incidents"`
 	Checklist    Checklist   `config:"checklist"`
+	Advance      Advance     `config:"advance"`
 
 	Image        string   `config:"image"`
 	StableImage  string   `config:"stableImage"`
+	Finish       string   `config:"finish"`
+	Express      Express  `config:"express"`
 	StableLabel  string   `config:"stableVersion"`
 	Build        Build    `config:"build"`
 	Registry     Registry `config:"registry"`
@@ -82,6 +87,8 @@ type Settings struct {
 	Metrics        Metrics                      `config:"metrics"`
 	Monitoring     Monitoring                   `config:"monitoring"`
 	Criteria       Criteria                     `config:"criteria"`
+	Floors         Floors                       `config:"floors"`
+	Ledger         Ledger                       `config:"ledger"`
 	Prometheus     string                       `config:"prometheus"`
 	// PrometheusAuth and AlertmanagerAuth get the gates and the guard into Prometheus and Alertmanager.
 	PrometheusAuth   HTTPConfig `config:"prometheusAuth"`
@@ -96,6 +103,7 @@ type Settings struct {
 	position         plan.Position
 	holds            holds
 	secretsFromKey   bool
+	buildEncrypted   bool
 	// stack is the stack's name, for the commands in errors.
 	stack string
 	// named is the release's name in the configuration; empty where the configuration leaves it to the rollout. kept is
@@ -106,13 +114,10 @@ type Settings struct {
 	before string
 }
 
-// Build asks for an image build through the Docker provider, on a stack with one track. An empty Context means that no
-// build is wanted. Dockerfile is relative to Context.
-type Build struct {
-	Context    string `json:"context"`
-	Dockerfile string `json:"dockerfile"`
-	Target     string `json:"target"`
-	Platform   string `json:"platform"`
+// Express carries a change of the configuration to both tracks in one update, canary pods first, in place of the weeks
+// of a release. Reason says why it cannot wait; empty for no express lane. A reason is good for one change.
+type Express struct {
+	Reason string `json:"reason"`
 }
 
 // Registry holds the credentials of the image registry, for resolving tags and for pushing a built image.
@@ -142,6 +147,19 @@ type Network struct {
 	IngressNamespaces []string `json:"ingressNamespaces"`
 	// EgressPorts are the TCP ports that the pods may reach, beside DNS.
 	EgressPorts []Port `json:"egressPorts"`
+	// MonitoringNamespaces may reach the guard's port; empty means those of Prometheus and Alertmanager, and every
+	// namespace where the settings name neither by its namespace.
+	MonitoringNamespaces []string `json:"monitoringNamespaces,omitempty"`
+	// APIServerPorts are the TCP ports of the API server, as the guard's pods meet them; empty lets the guard reach
+	// everything.
+	APIServerPorts []Port `json:"apiServerPorts,omitempty"`
+	// DefaultDeny keeps every pod of the namespace from what no policy allows.
+	DefaultDeny bool `json:"defaultDeny,omitempty"`
+}
+
+// defaultNetwork opens the ports of what the finance service talks to, and those that API servers listen on.
+func defaultNetwork() Network {
+	return Network{EgressPorts: []Port{5432, 2113, 9092, 4318}, APIServerPorts: []Port{443, 6443, 8443, 16443}}
 }
 
 // Resources are what a container asks for and may use at most, as Kubernetes quantities.
@@ -192,23 +210,6 @@ type TrackOverride struct {
 	Autoscale *Autoscale `json:"autoscale,omitempty"`
 }
 
-// Metrics says where a pod serves its metrics and how they are called.
-type Metrics struct {
-	// Port is the pods' port for scrapes; 0 for containerPort.
-	Port           Port           `json:"port"`
-	Path           string         `json:"path"`
-	Interval       model.Duration `json:"interval"`
-	RequestsTotal  string         `json:"requestsTotal"`
-	StatusLabel    string         `json:"statusLabel"`
-	ErrorPattern   string         `json:"errorPattern"`
-	DurationBucket string         `json:"durationBucket"`
-	// Selector holds labels that a series must carry to count, for example a path.
-	Selector Values `json:"selector"`
-	// Exclude holds regular expressions of label values, anchored at both ends. A series that matches one counts no
-	// request of a customer: the kubelet's probes, and scrapes.
-	Exclude Values `json:"exclude"`
-}
-
 // Monitoring configures what is made for the Prometheus Operator and for Grafana.
 type Monitoring struct {
 	Enabled bool `json:"enabled"`
@@ -227,13 +228,28 @@ type Criteria struct {
 	// ErrorRate and RollbackErrorRate are shares, 0 to 1.
 	ErrorRate         float64 `json:"errorRate"`
 	RollbackErrorRate float64 `json:"rollbackErrorRate"`
-	// Latency is the limit that all but SlowShare of the requests must stay under.
-	Latency   model.Duration `json:"latency"`
-	SlowShare float64        `json:"slowShare"`
+	// Latency is the limit that all but SlowShare of the requests must stay under; 0 judges no latency.
+	Latency   Latency `json:"latency"`
+	SlowShare float64 `json:"slowShare"`
 	// Confidence is that of a pass at the end of a soak, more than 0.5 and less than 1.
 	Confidence float64 `json:"confidence"`
+	// Relative says what happens to a canary that is worse than stable: review, rollback or off.
+	Relative string `json:"relative"`
+	// RelativeRatio is how many times stable's share of errors the canary's may be, RelativeSlower how many times as slow.
+	RelativeRatio  float64 `json:"relativeRatio"`
+	RelativeSlower float64 `json:"relativeSlower"`
+	// RelativeCPU is how many times stable's CPU a request the canary may need, RelativeMemory how many times its memory a
+	// pod; 0 does not compare.
+	RelativeCPU    float64 `json:"relativeCpu"`
+	RelativeMemory float64 `json:"relativeMemory"`
+	// Slices is the number of parts of the requests that are compared, SliceLabels are the labels that make them; without
+	// one, all labels of the request counter do.
+	Slices      int      `json:"slices"`
+	SliceLabels []string `json:"sliceLabels"`
 	// Own are the stack's own criteria.
 	Own []OwnCriterion `json:"own"`
+	// Reason is why limits, soak or bake were changed while a release is on trial. The ledger keeps it.
+	Reason string `json:"reason"`
 }
 
 // Soak configures the long watch of a stage, before the next one may be entered.
@@ -265,11 +281,13 @@ type Override struct {
 	Reason string `json:"reason"`
 }
 
-// OwnCriterion is a criterion of the stack's own on one value of Prometheus.
+// OwnCriterion is a criterion of the stack's own on one value, of Prometheus or of an address.
 type OwnCriterion struct {
 	Name string `json:"name"`
 	// Query is PromQL with one value as its answer. $namespace, $release, $track and $window stand for the rollout's.
 	Query string `json:"query"`
+	// HTTP is where the value comes from in place of Query; nil for Prometheus.
+	HTTP *OwnAddress `json:"http,omitempty"`
 	// Limit is compared with the value: Direction below is met by a value below it, above by one above it.
 	Limit     float64 `json:"limit"`
 	Direction string  `json:"direction"`
@@ -306,6 +324,22 @@ func (s *Settings) SecretName(name string) string { return name + "-" + s.Enviro
 func (s *Settings) Secret(ref SecretRef) (Secret, bool) {
 	value, ok := s.Secrets[ref.Secret][ref.Key]
 	return value, ok && value != ""
+}
+
+// WithSecret is a copy of the settings with another value of a secret.
+func (s *Settings) WithSecret(ref SecretRef, value string) *Settings {
+	changed := *s
+	changed.Secrets = maps.Clone(s.Secrets)
+	if changed.Secrets == nil {
+		changed.Secrets = map[string]map[string]Secret{}
+	}
+	entries := maps.Clone(changed.Secrets[ref.Secret])
+	if entries == nil {
+		entries = map[string]Secret{}
+	}
+	entries[ref.Key] = Secret(value)
+	changed.Secrets[ref.Secret] = entries
+	return &changed
 }
 
 // Revealed returns the values of all secrets, so that a redactor can keep them out of texts.

@@ -70,7 +70,7 @@ func TestWhatIsNotWatchedNeedsNoPrometheus(t *testing.T) {
 func TestAWeekThatDoesNotCountIsTold(t *testing.T) {
 	for _, tt := range []struct {
 		week, weight string
-		told         bool
+		reported     bool
 	}{
 		{"2", "10", true}, {"1", "0", true}, {"1", "30", false}, {"2", "30", false}, {"2", "", false},
 	} {
@@ -83,7 +83,7 @@ func TestAWeekThatDoesNotCountIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		note := s.HeldBack()
-		if (note != "") != tt.told || tt.told && !strings.Contains(note, "week "+tt.week) {
+		if (note != "") != tt.reported || tt.reported && !strings.Contains(note, "week "+tt.week) {
 			t.Errorf("week %s, canaryWeight %q: told %q", tt.week, tt.weight, note)
 		}
 	}

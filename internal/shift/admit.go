@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/vextrus/finance-rollout/internal/advance"
+	"github.com/vextrus/finance-rollout/internal/identity"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
@@ -18,15 +19,16 @@ type admission struct {
 
 // admit looks again, on the ledger as it is at the moment of writing, at everything that the decision rests on:
 // somebody may have rolled back or moved the rollout since it was judged. The number is that of the shift that the
-// decision saw, and latchRelease that of the latch which the configuration releases, 0 for none.
-func admit(current *ledger.Ledger, judged int, target plan.Target, decision advance.Decision,
+// decision saw, and latchRelease that of the latch which the configuration releases, 0 for none. The release is the
+// identity on the canary track.
+func admit(current *ledger.Ledger, judged int, target plan.Target, release identity.Identity, decision advance.Decision,
 	latchRelease int) (admission, error) {
 	state := current.State()
-	latch, latched := state.Latch(target.Canary)
+	latch, _, latched := state.LatchOf(target.Canary, release)
 	released := latched && latch.Seq == latchRelease
 	switch {
 	case isNewStable(state, target) && !mayRun(state, target.Stable, latchRelease):
-		latch, _ := state.Latch(target.Stable)
+		latch, _, _ := state.LatchOf(target.Stable, nil)
 		return admission{}, fmt.Errorf("the image that stable is to run was rolled back by %s: %s; look at `pulumi preview`",
 			latch.Who, latch.Reason)
 	case latched && !released && target.Weight > 0:
@@ -47,7 +49,7 @@ func admit(current *ledger.Ledger, judged int, target plan.Target, decision adva
 	if released {
 		return admission{released: &latch}, nil
 	}
-	if latch, latched := state.Latch(target.Stable); latched && latch.Seq == latchRelease {
+	if latch, _, latched := state.LatchOf(target.Stable, nil); latched && latch.Seq == latchRelease {
 		return admission{released: &latch}, nil
 	}
 	return admission{}, nil
@@ -58,6 +60,6 @@ func isNewStable(state ledger.State, target plan.Target) bool { return target.St
 
 // mayRun is true when an image has no latch but the one that is released.
 func mayRun(state ledger.State, image string, latchRelease int) bool {
-	latch, latched := state.Latch(image)
+	latch, _, latched := state.LatchOf(image, nil)
 	return !latched || latch.Seq == latchRelease
 }

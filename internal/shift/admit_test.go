@@ -53,7 +53,7 @@ func TestAdmit(t *testing.T) {
 			current := write(t, store, tt.meanwhile...)
 			target := plan.Target{Weight: tt.weight, Canary: onTrial, Stable: oldImage}
 			decision := advance.Decision{Move: plan.Move{Kind: tt.kind, From: 10, To: tt.weight}}
-			got, err := admit(current, judged, target, decision, tt.release)
+			got, err := admit(current, judged, target, nil, decision, tt.release)
 			if len(tt.fails) > 0 {
 				testkit.WantError(t, err, tt.fails...)
 				return
@@ -71,7 +71,7 @@ func TestAdmitReleasesTheLatchThatIsNamed(t *testing.T) {
 	latch, _ := current.State().Latch(onTrial)
 	target := plan.Target{Weight: 10, Canary: onTrial, Stable: oldImage}
 	decision := advance.Decision{Move: plan.Move{Kind: plan.Enter, To: 10}}
-	got, err := admit(current, current.State().Shift(), target, decision, latch.Seq)
+	got, err := admit(current, current.State().Shift(), target, nil, decision, latch.Seq)
 	if err != nil || got.released == nil || got.released.Seq != latch.Seq {
 		t.Errorf("%+v, %v", got, err)
 	}

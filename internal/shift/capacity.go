@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/settings"
+	"github.com/vextrus/finance-rollout/internal/takeover"
 )
 
 // TrackChange is what an update is about to change of a track's Deployment or autoscaler.
@@ -18,6 +20,10 @@ type TrackChange struct {
 	PodsBefore, PodsAfter int
 	// ChecksumBefore and ChecksumAfter cover the secrets and the configuration of the pods; empty when they are not known.
 	ChecksumBefore, ChecksumAfter string
+	// OfPods is true for a change of the Deployment, and Identity is what its pods are made of after it; empty when they
+	// do not say.
+	OfPods   bool
+	Identity string
 }
 
 // Capacity keeps the pods that take requests at the plan's number in every moment of a move, in either direction:
@@ -105,7 +111,7 @@ func (c *Capacity) awaitSuccessor(ctx context.Context, successor Track) error {
 	}
 	ctx, cancel := c.limited(ctx)
 	defer cancel()
-	err := c.cluster.WaitDeploymentReady(ctx, c.settings.Namespace, successor.Deployment, successor.Replicas)
+	err := c.awaitRelease(ctx, successor)
 	if err == nil {
 		err = c.cluster.WaitEndpoints(ctx, c.settings.Namespace, c.settings.ServiceName, successor.Labels,
 			successor.Replicas)
@@ -114,6 +120,20 @@ func (c *Capacity) awaitSuccessor(ctx context.Context, successor Track) error {
 		return fmt.Errorf("%s is not ready to take over: %w", successor.Deployment, err)
 	}
 	return nil
+}
+
+// awaitRelease waits until the track is ready with the identity that this update gives it: requests never move to pods
+// that are made of something else than the ledger says.
+func (c *Capacity) awaitRelease(ctx context.Context, track Track) error {
+	made, err := c.shift.identityOf(ctx, track)
+	if err != nil {
+		return err
+	}
+	if made == "" {
+		return c.cluster.WaitDeploymentReady(ctx, c.settings.Namespace, track.Deployment, track.Replicas)
+	}
+	return c.cluster.WaitDeploymentAnnotated(ctx, c.settings.Namespace, track.Deployment, names.Identity, made,
+		track.Replicas)
 }
 
 // BeforeSelection runs before the Service selects another track: that one must be ready at its target size. The
@@ -128,7 +148,7 @@ func (c *Capacity) BeforeSelection(ctx context.Context, trackBefore, trackAfter 
 	}
 	ctx, cancel := c.limited(ctx)
 	defer cancel()
-	err := c.cluster.WaitDeploymentReady(ctx, c.settings.Namespace, takes.Deployment, takes.Replicas)
+	err := c.awaitRelease(ctx, takes)
 	if err != nil {
 		return fmt.Errorf("service %s keeps its selector, because %s is not ready to take requests: %w",
 			c.settings.ServiceName, takes.Deployment, err)
@@ -137,6 +157,42 @@ func (c *Capacity) BeforeSelection(ctx context.Context, trackBefore, trackAfter 
 		return fmt.Errorf("service %s keeps its selector: %w", c.settings.ServiceName, err)
 	}
 	return nil
+}
+
+// BeforeService runs before the provider makes the Service. One that exists and leads to the pods of somebody else
+// keeps them until those of the rollout are ready: the provider writes the selector at once, and none of them may be
+// yet.
+func (c *Capacity) BeforeService(ctx context.Context) error {
+	namespace, service := c.settings.Namespace, c.settings.ServiceName
+	selector, exists, err := c.cluster.ServiceSelector(ctx, namespace, service)
+	if err != nil || !exists || takeover.SelectsTracks(selector, c.settings.App) {
+		return err
+	}
+	ctx, cancel := c.limited(ctx)
+	defer cancel()
+	for _, track := range c.entering() {
+		if err := c.cluster.WaitDeploymentReady(ctx, namespace, track.Deployment, track.Replicas); err != nil {
+			return fmt.Errorf("service %s keeps leading to its present pods, because %s is not ready to take over: %w",
+				service, track.Deployment, err)
+		}
+	}
+	return c.shift.Latest(ctx)
+}
+
+// entering are the tracks that get requests when the Service is made.
+func (c *Capacity) entering() []Track {
+	stable := c.stable
+	if c.settings.IsSingle() {
+		stable.Deployment = c.settings.ServiceName
+	}
+	entering := []Track{stable, c.canary}
+	switch SelectedTrack(c.settings) {
+	case names.Stable:
+		entering = entering[:1]
+	case names.Canary:
+		entering = entering[1:]
+	}
+	return slices.DeleteFunc(entering, func(track Track) bool { return track.Replicas == 0 })
 }
 
 // SettleSelection lets the Service select what the position says, whatever has changed its selector: a rollback opens

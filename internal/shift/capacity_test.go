@@ -102,3 +102,18 @@ func TestTheCanaryTakesAChangedSecretFirst(t *testing.T) {
 		})
 	}
 }
+
+// Pods that are ready and made of something else take no requests.
+func TestRequestsMoveToPodsThatAreMadeAsTheLedgerSays(t *testing.T) {
+	w := shifttest.New()
+	w.Live = 10
+	capacity := capacityBeside(t, w, 1)
+	capacity.canary.Labels = names.ReleaseLabels("finance-service", "week1")
+	capacity.shift.configured = Identities{Canary: parts(), Stable: parts()}
+	if err := capacity.BeforeTrack(t.Context(), names.Stable, shrinking("stable", 10, 9)); err != nil {
+		t.Fatal(err)
+	}
+	if want := "vextrus-production/finance-service-week1: 1 with " + parts().With(onTrial).Hash(); w.Awaited[0] != want {
+		t.Errorf("waited for %v, want %s", w.Awaited, want)
+	}
+}

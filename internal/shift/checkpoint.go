@@ -2,18 +2,22 @@ package shift
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/plan"
 	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
 // Look reads the ledger at the beginning of an update, before any resource is registered: whether something has
-// interrupted the update before this one, and whether a checkpoint is due.
+// interrupted the update before this one, and whether there is an errand. It writes nothing and rolls nothing back: the
+// engine runs the program for other operations than updates too, such as `pulumi destroy --run-program`.
 func (s *Shift) Look(ctx context.Context) error {
 	if s.rollout.Settings.IsSingle() {
 		return nil
@@ -21,14 +25,51 @@ func (s *Shift) Look(ctx context.Context) error {
 	history, err := ledger.Read(ctx, s.rollout.Ledger())
 	if err != nil {
 		// The gate refuses what needs the ledger; the way down needs none.
-		return s.log.Warn(err.Error())
+		return s.unreadable(err)
 	}
 	state := history.State()
 	s.interruption, s.unfinished = state.Interruption(), state.Shift()
+	if err := s.tellUnverified(state); err != nil {
+		return err
+	}
 	if err := s.rename(state); err != nil {
 		return err
 	}
-	return s.checkpoint(ctx, state)
+	if err := s.freezeBy(ctx, state); err != nil {
+		return err
+	}
+	return s.seeErrand(ctx, state)
+}
+
+// acceptance is how to look at lost entries and to go on without them; empty for other errors.
+func (s *Shift) acceptance(unread error) string {
+	if !errors.Is(unread, ledger.ErrCut) {
+		return ""
+	}
+	return fmt.Sprintf("; look at it with `rollout ledger verify -s %[1]s`; go on on purpose with `rollout ledger accept "+
+		"--reason WHY -s %[1]s`", s.rollout.Settings.StackName())
+}
+
+// unreadable reports a ledger that is not to be relied on. Lost entries are announced by an errand.
+func (s *Shift) unreadable(unread error) error {
+	if errors.Is(unread, ledger.ErrCut) && !s.dryRun {
+		s.errand = "lost entries"
+	}
+	return s.log.Warn(unread.Error())
+}
+
+// announce makes lost entries an Event, for those who watch the cluster and not the update. Look has warned of them.
+func (s *Shift) announce(ctx context.Context, unread error) error {
+	if !errors.Is(unread, ledger.ErrCut) {
+		return s.log.Warn(unread.Error())
+	}
+	settings := s.rollout.Settings
+	err := s.cluster.Announce(ctx, settings.Namespace, rollout.StableDeployment(settings), kube.Warning, names.LedgerCut,
+		unread.Error())
+	if err != nil {
+		return s.log.Warn(fmt.Sprintf("lost entries of the ledger are not announced: %s", err))
+	}
+	return nil
 }
 
 // rename refuses an update that gives a release that lives another name, before anything is made under a name: an
@@ -47,21 +88,11 @@ func (s *Shift) rename(state ledger.State) error {
 	return s.log.Info(fmt.Sprintf("%s goes to 0 %% under its own name; after that, %s can enter", living, named))
 }
 
-// checkpoint takes the soak's scheduled look when one is due and the update keeps the position: an update that
-// changes nothing calls no hook. One that asks to advance looks at the same evidence anyway. A canary that fails is
+// checkpoint takes the soak's scheduled look when one is due and the update keeps the position. A canary that fails is
 // rolled back, and the update fails; a look that is not possible is reported and stops no update.
 func (s *Shift) checkpoint(ctx context.Context, state ledger.State) error {
-	if s.dryRun || !s.images.Canary.IsKnown() || !s.images.Stable.IsKnown() {
-		return nil
-	}
-	target, err := s.target(ctx)
-	if err != nil {
+	if due, err := s.isCheckpointDue(ctx, state); err != nil || !due {
 		return err
-	}
-	now := s.rollout.Clock.Now()
-	move, err := s.rollout.Settings.Stages.Move(rollout.Standing(state), target)
-	if err != nil || move.Kind != plan.Stay || !soak.Due(rollout.SoakSpec(s.rollout.Settings).Plan, state, now) {
-		return nil //nolint:nilerr // the advance gate refuses an illegal move, and says so
 	}
 	look := s.rollout.Soak(ctx, state)
 	if err := s.note(ctx, look); err != nil {

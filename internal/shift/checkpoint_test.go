@@ -12,18 +12,18 @@ import (
 func TestCheckpointOfAnUnchangedPosition(t *testing.T) {
 	hour := born.Add(time.Hour)
 	tests := []struct {
-		name   string
-		to     int
-		now    time.Time
-		served served
-		dryRun bool
-		fails  string
-		wrote  string
-		told   string
-		warned string
+		name    string
+		to      int
+		now     time.Time
+		served  served
+		dryRun  bool
+		fails   string
+		wrote   string
+		message string
+		warned  string
 	}{
 		{name: "due", to: 10, now: hour, wrote: "shift-reached checkpoint",
-			told: "checkpoint at 10 %: pass, soaked 59 min 30 s of 48 h 0 min"},
+			message: "checkpoint at 10 %: pass, soaked 59 min 30 s of 48 h 0 min"},
 		{name: "not due", to: 10, now: born.Add(10 * time.Minute), wrote: "shift-reached"},
 		{name: "a preview", to: 10, now: hour, dryRun: true, wrote: "shift-reached"},
 		{name: "an advance looks by itself", to: 30, now: hour, wrote: "shift-reached"},
@@ -40,15 +40,16 @@ func TestCheckpointOfAnUnchangedPosition(t *testing.T) {
 			tr := newTrial(t, tt.to, tt.served, tt.now)
 			tr.dryRun = tt.dryRun
 			tr.standsAt(t, 10, born.Add(30*time.Second))
-			err := tr.Look(t.Context())
+			err := tr.errands(t)
 			if (err != nil) != (tt.fails != "") || err != nil && !strings.Contains(err.Error(), tt.fails) {
 				t.Errorf("error %v, want one with %q", err, tt.fails)
 			}
 			if wrote := tr.kinds(t); wrote != tt.wrote {
 				t.Errorf("the ledger holds %s, want %s", wrote, tt.wrote)
 			}
-			if text := strings.Join(tr.heard.infos, "\n"); (text == "") != (tt.told == "") || !strings.Contains(text, tt.told) {
-				t.Errorf("told %q, want %q", text, tt.told)
+			text := strings.Join(tr.heard.infos, "\n")
+			if (text == "") != (tt.message == "") || !strings.Contains(text, tt.message) {
+				t.Errorf("told %q, want %q", text, tt.message)
 			}
 			if warned := strings.Join(tr.heard.warnings, "\n"); (warned == "") != (tt.warned == "") ||
 				!strings.Contains(warned, tt.warned) {
@@ -62,13 +63,13 @@ func TestACheckpointIsNoReasonNotToUpdate(t *testing.T) {
 	tr := newTrial(t, 10, served{}, born.Add(time.Hour))
 	tr.standsAt(t, 10, born)
 	tr.world.History["history"] = strings.Replace(tr.world.History["history"], `"to":10`, `"to":99`, 1)
-	if err := tr.Look(t.Context()); err != nil || len(tr.heard.warnings) != 1 {
+	if err := tr.errands(t); err != nil || len(tr.heard.warnings) != 1 {
 		t.Errorf("a broken ledger: %v, warned %q", err, tr.heard.warnings)
 	}
 	pending := newTrial(t, 10, served{}, born.Add(time.Hour))
 	pending.standsAt(t, 10, born)
 	pending.images.Canary = NewDigest()
-	if err := pending.Look(t.Context()); err != nil || pending.kinds(t) != "shift-reached" {
+	if err := pending.errands(t); err != nil || pending.kinds(t) != "shift-reached" {
 		t.Errorf("an image that is built by the update: %v, %s", err, pending.kinds(t))
 	}
 }

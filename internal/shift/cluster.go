@@ -14,8 +14,12 @@ type Cluster interface {
 	rollout.Cluster
 	verify.Cluster
 	Routes
+	// Announce makes an Event about a Deployment. The kind is kube.Normal or kube.Warning.
+	Announce(ctx context.Context, namespace, deployment, kind, reason, note string) error
 	// Deployment gives a Deployment; false when it does not exist.
 	Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, bool, error)
+	// SecretValue gives one value of a Secret; false when the Secret or the key does not exist.
+	SecretValue(ctx context.Context, namespace, name, key string) (string, bool, error)
 	// WaitDeploymentReady waits until the Deployment has that many ready pods of its present template, and no others.
 	WaitDeploymentReady(ctx context.Context, namespace, name string, replicas int) error
 	// WaitDeploymentAnnotated waits until the Deployment has that many ready pods with that annotation, and no others.
@@ -28,13 +32,16 @@ type Cluster interface {
 	SelectPods(ctx context.Context, namespace, service, label, value string) error
 }
 
-// Routes is what a move needs of the cluster where a route of the Gateway API splits the requests.
+// Routes is what a move needs of the cluster where a route of the Gateway API splits the requests. A route is named as
+// kubectl does: NAME for an HTTPRoute, or KIND/NAME.
 type Routes interface {
 	// RouteWeights gives the weights of a route's backends by the names of their Services; nil when there is no such
 	// route.
 	RouteWeights(ctx context.Context, namespace, route string) (map[string]int, error)
 	// SetRouteWeights changes the weights of a route and nothing else of it.
 	SetRouteWeights(ctx context.Context, namespace, route string, weights map[string]int) error
+	// SplitRoute puts the backends of these weights in the place of one Service, and changes nothing else of the route.
+	SplitRoute(ctx context.Context, namespace, route, service string, weights map[string]int) error
 	// WaitRoute waits until the Gateway has accepted the route with these weights.
 	WaitRoute(ctx context.Context, namespace, route string, weights map[string]int) error
 	// WaitDeploymentRuns waits until the Deployment has that many ready pods with an image of that digest, and no others.

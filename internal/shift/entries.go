@@ -10,6 +10,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 	"github.com/vextrus/finance-rollout/internal/soak"
 )
 
@@ -34,7 +35,8 @@ func (s *Shift) entries(target plan.Target, decision advance.Decision, latch *le
 	if decision.Move.Kind == plan.Stay || decision.Move.Kind == plan.Resume {
 		return entries
 	}
-	if decision.Move.Kind == plan.Enter {
+	// An image that is on a track already was verified when it entered.
+	if decision.Move.Kind == plan.Enter && (!s.staging.Required || s.staging.Verified == target.Canary) {
 		entry := ledger.Entry{Kind: ledger.StagingVerified, Who: who, Image: target.Canary, Stack: s.staging.Stack}
 		if !s.staging.Required {
 			entry.Kind, entry.Stack = ledger.Overridden, ""
@@ -67,13 +69,20 @@ func (s *Shift) reached(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	release, err := s.release(ctx)
+	if err != nil {
+		return err
+	}
+	if s.express != nil {
+		return s.reachedExpress(ctx)
+	}
 	_, err = ledger.Append(ctx, s.rollout.Ledger(), s.rollout.Clock.Now,
 		func(current *ledger.Ledger) ([]ledger.Entry, error) {
 			state := current.State()
 			if s.isAlone(state) {
 				return nil, nil
 			}
-			if latch, latched := state.Latch(target.Canary); latched && target.Weight > 0 {
+			if latch, _, latched := state.LatchOf(target.Canary, release); latched && target.Weight > 0 {
 				return nil, fmt.Errorf("the canary was rolled back by %s while it was verified: %s", latch.Who, latch.Reason)
 			}
 			if standsAt(state, target) {
@@ -85,10 +94,10 @@ func (s *Shift) reached(ctx context.Context) error {
 			entry := ledger.Entry{Kind: ledger.ShiftReached, Who: s.rollout.Who, Release: s.rollout.Settings.Release,
 				Image: target.Canary, Stable: target.Stable, From: state.Weight, To: target.Weight, Ref: s.unfinished,
 				Terms: s.rollout.Terms()}
-			if state.Weight == 100 && target.Weight == 0 && target.Stable == state.Image {
+			if rollout.Standing(state).Finishes(target) {
 				entry.Kind, entry.Image, entry.Release = ledger.Finished, state.Image, state.Release
 			}
-			return []ledger.Entry{entry}, nil
+			return s.identified(state, target, []ledger.Entry{entry}), nil
 		})
 	_, moved := errors.AsType[*OvertakenError](err)
 	if err != nil && target.Weight == 0 && !moved && !errors.Is(err, ledger.ErrConflict) {

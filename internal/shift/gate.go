@@ -32,6 +32,12 @@ func (g *Gate) Pass(ctx context.Context, image string) error {
 	if err := g.shift.Judge(ctx); err != nil {
 		return err
 	}
+	if g.shift.express != nil {
+		// A rollback explains the pods that are missing.
+		if err := g.shift.expressStands(ctx); err != nil {
+			return err
+		}
+	}
 	if err := g.checkPods(ctx); err != nil {
 		return err
 	}
@@ -46,7 +52,16 @@ func (g *Gate) Pass(ctx context.Context, image string) error {
 			return err
 		}
 	}
-	options, err := g.options(image)
+	if express := g.shift.express; express != nil {
+		if err := g.capacity.awaitStable(ctx); err != nil {
+			return err
+		}
+		if express.passed && g.settings.HasCanary() {
+			// The canary's pods have passed with the change already.
+			return g.shift.reached(ctx)
+		}
+	}
+	options, err := g.options(ctx, image)
 	if err != nil {
 		return err
 	}
@@ -91,27 +106,40 @@ func (g *Gate) refused(ctx context.Context, refused error, image string) error {
 }
 
 // options say how the release is verified.
-func (g *Gate) options(image string) (verify.Options, error) {
-	s, r := g.settings, g.shift.rollout
+func (g *Gate) options(ctx context.Context, image string) (verify.Options, error) {
+	s := g.settings
+	r, err := g.shift.verifier(ctx)
+	if err != nil {
+		return verify.Options{}, err
+	}
 	options, err := r.Verification(rollout.SubjectOf(s), image)
 	if err != nil {
 		return verify.Options{}, err
 	}
 	// The way back to no canary must not need requests: only a release that takes them is baked.
-	if s.Bake.Duration > 0 && (s.HasCanary() || s.IsSingle()) {
-		server, err := r.Prometheus()
-		if err != nil {
-			return verify.Options{}, err
-		}
-		options.Bake = func(ctx context.Context) gate.Evaluation {
-			ctx, stop := context.WithCancelCause(ctx)
-			defer stop(nil)
-			return r.Bake(ctx, server, func(gate.Evaluation) {
-				if moved, ok := errors.AsType[*OvertakenError](g.shift.Latest(ctx)); ok {
-					stop(moved)
-				}
-			})
-		}
+	if s.HasCanary() || s.IsSingle() {
+		err = g.bake(&options, r, rollout.SubjectOf(s))
 	}
-	return options, nil
+	return options, err
+}
+
+// bake adds the bake of the subject to its verification, where the stack asks for one.
+func (g *Gate) bake(options *verify.Options, r *rollout.Rollout, subject rollout.Subject) error {
+	if g.settings.Bake.Duration == 0 {
+		return nil
+	}
+	server, err := r.Prometheus()
+	if err != nil {
+		return err
+	}
+	options.Bake = func(ctx context.Context) gate.Evaluation {
+		ctx, stop := context.WithCancelCause(ctx)
+		defer stop(nil)
+		return r.Bake(ctx, server, subject, func(gate.Evaluation) {
+			if moved, ok := errors.AsType[*OvertakenError](g.shift.Latest(ctx)); ok {
+				stop(moved)
+			}
+		})
+	}
+	return nil
 }

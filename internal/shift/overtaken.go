@@ -26,11 +26,15 @@ func (e *OvertakenError) Error() string {
 		e.By.Who, e.By.Time.Format(time.RFC3339), e.By.To, e.By.Kind, e.By.Seq)
 }
 
-// Latest is an [*OvertakenError] when somebody else has moved the rollout since this update's shift was allowed. It
-// is asked before capacity is taken away, because another update or a rollback may count on it.
+// Latest is an [*OvertakenError] when somebody else has moved the rollout since this update's shift was allowed, or has
+// rolled back the change that the express lane carries. It is asked before capacity is taken away, because another
+// update or a rollback may count on it.
 func (s *Shift) Latest(ctx context.Context) error {
 	if s.begun == unknown || s.rollout.Settings.IsSingle() {
 		return nil
+	}
+	if s.express != nil {
+		return s.expressStands(ctx)
 	}
 	target, err := s.target(ctx)
 	if err != nil {
@@ -49,6 +53,10 @@ func (s *Shift) mayContinue(ctx context.Context) error {
 	if err := s.Latest(ctx); err != nil {
 		return err
 	}
+	release, err := s.release(ctx)
+	if err != nil {
+		return err
+	}
 	digest, err := s.images.Canary.Get(ctx)
 	if err != nil {
 		return err
@@ -57,7 +65,7 @@ func (s *Shift) mayContinue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if latch, latched := current.State().Latch(digest); latched {
+	if latch, _, latched := current.State().LatchOf(digest, release); latched {
 		return &OvertakenError{By: latch}
 	}
 	return nil
@@ -76,12 +84,20 @@ func overtaken(current *ledger.Ledger, shift int, target plan.Target) error {
 
 // standsAt is true when the rollout stands at the target and no shift is under way.
 func standsAt(state ledger.State, target plan.Target) bool {
-	return state.Weight == target.Weight && state.Stable == target.Stable && state.Begun == nil &&
-		(state.Image == target.Canary || target.Weight == 0)
+	if state.Weight != target.Weight || state.Stable != target.Stable || state.Begun != nil ||
+		differ(state.StableIdentity.Configuration(), target.StableConfiguration) {
+		return false
+	}
+	return target.Weight == 0 ||
+		state.Image == target.Canary && !differ(state.Identity.Configuration(), target.Configuration)
 }
+
+// differ reports whether two configurations differ. One that is unknown differs from none.
+func differ(one, other string) bool { return one != "" && other != "" && one != other }
 
 // isUnderWay is true when a shift to the target was begun and is not completed.
 func isUnderWay(state ledger.State, target plan.Target) bool {
 	begun := state.Begun
-	return begun != nil && begun.To == target.Weight && begun.Image == target.Canary && begun.Stable == target.Stable
+	return begun != nil && begun.To == target.Weight && begun.Image == target.Canary && begun.Stable == target.Stable &&
+		!differ(state.Known(begun.Identity).Configuration(), target.Configuration)
 }

@@ -16,9 +16,9 @@ import (
 // shared makes another run of the program on the same cluster.
 func (tr trial) shared(t *testing.T, weight int) trial {
 	t.Helper()
-	other := newTrial(t, weight, served{}, tr.rollout.Clock.Now())
-	other.world, other.cluster, other.rollout.Cluster = tr.world, tr.world, tr.world
-	return other
+	rival := newTrial(t, weight, served{}, tr.rollout.Clock.Now())
+	rival.world, rival.cluster, rival.rollout.Cluster = tr.world, tr.world, tr.world
+	return rival
 }
 
 func (tr trial) write(t *testing.T, entry ledger.Entry) {

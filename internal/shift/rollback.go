@@ -3,6 +3,7 @@ package shift
 import (
 	"context"
 
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
@@ -10,5 +11,10 @@ import (
 func (s *Shift) rollBack(ctx context.Context, image, release, reason string,
 	evidence map[string]string) rollback.Outcome {
 	recorder := s.rollout.Recorder(image, release)
+	live, exists, err := s.cluster.Deployment(ctx, s.rollout.Settings.Namespace,
+		names.CanaryDeployment(s.rollout.Settings.App, release))
+	if err == nil && exists {
+		recorder.Identity = live.Spec.Template.Annotations[names.Identity]
+	}
 	return rollback.Run(ctx, s.cluster, recorder, s.rollout.Rollback(release, reason, evidence))
 }

@@ -32,6 +32,8 @@ type Route struct {
 	mu sync.Mutex
 	// before are the weights that the requests had when this update first looked; nil until then.
 	before map[string]int
+	// whole is true while a rule of somebody else's route leads to the Service and not to the tracks.
+	whole bool
 	// unaccepted is why a lower weight is not known to be in force: no track may lose pods for it.
 	unaccepted error
 }
@@ -52,7 +54,7 @@ func HasRoute(ctx context.Context, s *settings.Settings, cluster Routes, served 
 	if s.IsGateway() || s.IsSingle() || !served {
 		return s.IsGateway(), nil
 	}
-	live, err := cluster.RouteWeights(ctx, s.Namespace, s.ServiceName)
+	live, err := cluster.RouteWeights(ctx, s.Namespace, s.RouteName())
 	if apierrors.IsForbidden(err) {
 		return false, nil
 	}
@@ -73,6 +75,17 @@ func (r *Route) BeforeRoute(ctx context.Context, reattached bool) error {
 	}
 	r.remember(names.TrackWeights(r.settings.ServiceName, 0))
 	return r.awaitRising(ctx, live)
+}
+
+// ExplainRules says that changed rules are for both tracks at once: a rule of the Gateway API is for all of its
+// backends, so that nothing can be tried on the canary's alone.
+func (r *Route) ExplainRules(changes string) error {
+	if changes == "" {
+		return nil
+	}
+	return r.shift.log.Info(fmt.Sprintf("the route's rules change for both tracks at once, stable's requests included, "+
+		"because a rule of the Gateway API is for all of its backends: %s. Setting gateway.rules back and `pulumi up -s %s` "+
+		"takes them back", changes, r.settings.StackName()))
 }
 
 // beforeShrink runs before a track loses pods: if its share of the requests falls too, the lower one must be in
@@ -120,8 +133,15 @@ type step struct {
 // move puts the weights of the plan in force. Without a route it does nothing. It may be called again.
 func (r *Route) move(ctx context.Context) error {
 	live, err := r.live(ctx)
+	if err == nil && live == nil && r.settings.Gateway.Route != "" {
+		err = fmt.Errorf("%s is gone from namespace %s: no request comes by it", r.settings.RouteName(), r.settings.Namespace)
+	}
 	if err != nil || live == nil {
 		return err
+	}
+	if r.isWhole() {
+		// Neither track need have got a request by its own Service yet.
+		live = nil
 	}
 	awaitRising := step{func(ctx context.Context) error { return r.awaitRising(ctx, live) }, keepWeights}
 	confirm := step{r.confirm, r.takeBack}
@@ -154,13 +174,29 @@ func (r *Route) target() map[string]int {
 	return names.TrackWeights(r.settings.ServiceName, r.settings.Position().Weight)
 }
 
-// live are the weights in the cluster; nil when there is no route.
+// live are the weights in the cluster; nil when there is no route. A route of somebody else that leads to the Service
+// gives all requests to stable, which is what the Service selects.
 func (r *Route) live(ctx context.Context) (map[string]int, error) {
-	live, err := r.cluster.RouteWeights(ctx, r.settings.Namespace, r.settings.ServiceName)
-	if err == nil && live != nil {
-		r.remember(live)
+	live, err := r.cluster.RouteWeights(ctx, r.settings.Namespace, r.settings.RouteName())
+	if err != nil || live == nil {
+		return nil, err
 	}
-	return live, err
+	_, split := live[names.TrackService(r.settings.ServiceName, names.Stable)]
+	_, whole := live[r.settings.ServiceName]
+	r.mu.Lock()
+	r.whole = whole
+	r.mu.Unlock()
+	if whole && !split {
+		live = names.TrackWeights(r.settings.ServiceName, 0)
+	}
+	r.remember(live)
+	return live, nil
+}
+
+func (r *Route) isWhole() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.whole
 }
 
 func (r *Route) remember(weights map[string]int) {
@@ -207,10 +243,16 @@ func (r *Route) awaitTrack(ctx context.Context, track, service string) error {
 func (r *Route) apply(ctx context.Context, weights map[string]int) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.settings.Gateway.Timeout))
 	defer cancel()
-	if err := r.cluster.SetRouteWeights(ctx, r.settings.Namespace, r.settings.ServiceName, weights); err != nil {
+	namespace, route := r.settings.Namespace, r.settings.RouteName()
+	if r.isWhole() {
+		if err := r.cluster.SplitRoute(ctx, namespace, route, r.settings.ServiceName, weights); err != nil {
+			return err
+		}
+	}
+	if err := r.cluster.SetRouteWeights(ctx, namespace, route, weights); err != nil {
 		return err
 	}
-	return r.cluster.WaitRoute(ctx, r.settings.Namespace, r.settings.ServiceName, weights)
+	return r.cluster.WaitRoute(ctx, namespace, route, weights)
 }
 
 // takeBack restores the weights of before after a shift that failed, even when the context is done. It never raises the

@@ -272,22 +272,22 @@ func TestAMoveDownMeanwhileIsNotOverruled(t *testing.T) {
 	tests := []struct {
 		name string
 		// when is the call to the cluster before which the other one writes.
-		when   string
-		other  ledger.Entry
-		live   []int
-		weight int
-		ends   string
+		when    string
+		foreign ledger.Entry
+		live    []int
+		weight  int
+		ends    string
 	}{
-		{name: "rolled back before the weights rise", when: "wait", other: rollback, live: []int{100, 0}, weight: 10,
+		{name: "rolled back before the weights rise", when: "wait", foreign: rollback, live: []int{100, 0}, weight: 10,
 			ends: "100/0"},
-		{name: "rolled back while they rise", when: "accept", other: rollback, live: []int{100, 0}, weight: 10,
+		{name: "rolled back while they rise", when: "accept", foreign: rollback, live: []int{100, 0}, weight: 10,
 			ends: "100/0"},
-		{name: "rolled back while they stay", when: "accept", other: rollback, live: []int{90, 10}, weight: 10,
+		{name: "rolled back while they stay", when: "accept", foreign: rollback, live: []int{90, 10}, weight: 10,
 			ends: "100/0"},
 		{name: "gone down while they rise", when: "accept", live: []int{95, 5}, weight: 10, ends: "97/3",
-			other: ledger.Entry{Kind: ledger.ShiftBegun, Who: "other", Image: onTrial, Stable: oldImage, From: 5, To: 3}},
+			foreign: ledger.Entry{Kind: ledger.ShiftBegun, Who: "other", Image: onTrial, Stable: oldImage, From: 5, To: 3}},
 		{name: "gone up while they rise", when: "accept", live: []int{95, 5}, weight: 10, ends: "95/5",
-			other: ledger.Entry{Kind: ledger.ShiftBegun, Who: "other", Image: onTrial, Stable: oldImage, From: 5, To: 9}},
+			foreign: ledger.Entry{Kind: ledger.ShiftBegun, Who: "other", Image: onTrial, Stable: oldImage, From: 5, To: 9}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -296,7 +296,8 @@ func TestAMoveDownMeanwhileIsNotOverruled(t *testing.T) {
 			w.Gateway.Meanwhile = func(call string) {
 				if call == tt.when {
 					w.Gateway.Meanwhile = nil
-					if _, err := ledger.Write(t.Context(), h.shift.rollout.Ledger(), h.shift.rollout.Clock.Now, tt.other); err != nil {
+					if _, err := ledger.Write(t.Context(), h.shift.rollout.Ledger(), h.shift.rollout.Clock.Now,
+						tt.foreign); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -306,7 +307,7 @@ func TestAMoveDownMeanwhileIsNotOverruled(t *testing.T) {
 				t.Fatal("nothing was waited for")
 			}
 			if _, overtaken := errors.AsType[*OvertakenError](err); !overtaken ||
-				!strings.Contains(err.Error(), "by "+tt.other.Who) {
+				!strings.Contains(err.Error(), "by "+tt.foreign.Who) {
 				t.Errorf("error %v", err)
 			}
 			if got := shifttest.Weights(w.Gateway.Weights); got != tt.ends {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/vextrus/finance-rollout/internal/advance"
+	"github.com/vextrus/finance-rollout/internal/identity"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/plan"
@@ -23,11 +24,15 @@ type Log interface {
 // Images are the digests that the configuration asks for.
 type Images struct{ Canary, Stable *Digest }
 
+// Identities are what the configuration makes of each track, without the images; nil where nobody made them out.
+type Identities struct{ Canary, Stable identity.Identity }
+
 // Options are the inputs of a move.
 type Options struct {
-	Rollout *rollout.Rollout
-	Cluster Cluster
-	Images  Images
+	Rollout    *rollout.Rollout
+	Cluster    Cluster
+	Images     Images
+	Identities Identities
 	// Staging is the word of the staging stack.
 	Staging advance.Staging
 	Log     Log
@@ -41,9 +46,11 @@ type Shift struct {
 	rollout *rollout.Rollout
 	cluster Cluster
 	images  Images
-	staging advance.Staging
-	log     Log
-	dryRun  bool
+	// configured are the identities by the configuration, without the images.
+	configured Identities
+	staging    advance.Staging
+	log        Log
+	dryRun     bool
 
 	once    sync.Once
 	verdict error
@@ -53,13 +60,23 @@ type Shift struct {
 	// interruption is the number of the last entry that left the cluster in another state than the stack's, and
 	// unfinished that of the shift which was under way when this update began; both are 0 for none.
 	interruption, unfinished int
+	// errand is what this update has to do in the ledger before it changes anything; empty for nothing.
+	errand string
+	// express is the change that both tracks get in this update; nil for none.
+	express *Express
+	// expressFrom is the position that it leaves as it is.
+	expressFrom plan.Standing
+	// freeze is what the stable track keeps in this update; see [Shift.Freeze].
+	freeze Freeze
+	// identifiedBefore is true when the ledger knew what stable runs when this update began.
+	identifiedBefore bool
 }
 
 // New makes the move of an update. Nothing is read before [Shift.Look].
 func New(options Options) *Shift {
 	return &Shift{
 		rollout: options.Rollout, cluster: options.Cluster, images: options.Images, staging: options.Staging,
-		log: options.Log, dryRun: options.DryRun,
+		configured: options.Identities, log: options.Log, dryRun: options.DryRun,
 	}
 }
 
@@ -103,15 +120,24 @@ func (s *Shift) judge(ctx context.Context) error {
 			// Nothing may keep a canary in traffic, not even a broken ledger.
 			return s.log.Warn(fmt.Sprintf("the way down to 0 %% is open, but: %s", err))
 		}
-		return fmt.Errorf("the move to %d %% is refused: %w", target.Weight, err)
+		return fmt.Errorf("the move to %d %% is refused: %w%s", target.Weight, err, s.acceptance(err))
 	}
 	state := history.State()
 	if s.isAlone(state) {
 		return nil
 	}
-	decision := advance.Decide(s.rollout.Facts(ctx, state, target, s.staging, func() advance.Soak {
+	release, err := s.release(ctx)
+	if err != nil {
+		return err
+	}
+	facts := s.rollout.Facts(ctx, state, target, release, s.staging, func() advance.Soak {
 		return s.rollout.Soak(ctx, state)
-	}))
+	})
+	facts.OfFinish = identity.Describe(identity.Changes(state.Identity, s.configured.Stable.With(target.Stable)))
+	decision := advance.Decide(facts)
+	if s.express != nil && decision.Move.Kind != plan.Stay {
+		return fmt.Errorf("the express lane takes an update of its own: %s", decision.Move)
+	}
 	if s.dryRun {
 		return s.preview(decision)
 	}
@@ -134,10 +160,29 @@ func (s *Shift) target(ctx context.Context) (plan.Target, error) {
 		return plan.Target{}, err
 	}
 	if s.rollout.Settings.IsSingle() {
-		return plan.Target{Stable: canary}, nil
+		return plan.Target{Stable: canary, StableConfiguration: s.configured.Stable.Configuration()}, nil
 	}
 	stable, err := s.images.Stable.Get(ctx)
-	return plan.Target{Weight: s.rollout.Settings.Position().Weight, Canary: canary, Stable: stable}, err
+	target := plan.Target{Weight: s.rollout.Settings.Position().Weight, Canary: canary, Stable: stable,
+		Configuration: s.configured.Canary.Configuration(), StableConfiguration: s.configured.Stable.Configuration(),
+		Finish: s.rollout.Settings.Finish}
+	if s.freeze.Frozen {
+		target.StableConfiguration = s.freeze.Identity.Configuration()
+	}
+	if s.express != nil {
+		// The position stays, whatever the tracks are made of: the lane has its own rules.
+		target.Configuration, target.StableConfiguration = s.expressFrom.Configuration, s.expressFrom.StableConfiguration
+	}
+	return target, err
+}
+
+// release is the identity on the canary track by the configuration, or on the only track.
+func (s *Shift) release(ctx context.Context) (identity.Identity, error) {
+	digest, err := s.images.Canary.Get(ctx)
+	if s.rollout.Settings.IsSingle() {
+		return s.configured.Stable.With(digest), err
+	}
+	return s.configured.Canary.With(digest), err
 }
 
 // digest is that of the image that a track is to run.
@@ -177,9 +222,11 @@ func (s *Shift) carryOut(ctx context.Context, history *ledger.Ledger, target pla
 		return errors.Join(refused, s.note(ctx, *decision.Soak))
 	case !decision.Allowed():
 		return refused
+	case s.express != nil:
+		return s.beginExpress(ctx)
 	case decision.Move.Kind == plan.Stay && s.rollout.Settings.Latch.Release == 0:
 		s.begun = state.Shift()
-		return nil
+		return s.identify(ctx, state)
 	}
 	if err := s.begin(ctx, history, target, decision); err != nil {
 		return err
@@ -191,13 +238,17 @@ func (s *Shift) carryOut(ctx context.Context, history *ledger.Ledger, target pla
 func (s *Shift) begin(ctx context.Context, history *ledger.Ledger, target plan.Target,
 	decision advance.Decision) error {
 	judged := history.State().Shift()
+	release, err := s.release(ctx)
+	if err != nil {
+		return err
+	}
 	written, err := ledger.Append(ctx, s.rollout.Ledger(), s.rollout.Clock.Now,
 		func(current *ledger.Ledger) ([]ledger.Entry, error) {
-			admitted, err := admit(current, judged, target, decision, s.rollout.Settings.Latch.Release)
+			admitted, err := admit(current, judged, target, release, decision, s.rollout.Settings.Latch.Release)
 			if err != nil || admitted.noted {
 				return nil, err
 			}
-			return s.entries(target, decision, admitted.released), nil
+			return s.identified(current.State(), target, s.entries(target, decision, admitted.released)), nil
 		})
 	if err != nil {
 		return err

@@ -37,55 +37,20 @@ type served struct {
 	offline bool
 }
 
-func (s served) Samples(_ context.Context, selector string, start, end time.Time) (model.Matrix, error) {
-	if s.offline {
-		return nil, errors.New("prometheus cannot be reached")
-	}
-	begin := born.Add(-time.Hour)
-	if strings.HasPrefix(selector, "up{") || strings.HasPrefix(selector, "process_start_time_seconds") {
-		value := model.SampleValue(1)
-		if !strings.HasPrefix(selector, "up{") {
-			value = model.SampleValue(begin.Unix())
-		}
-		stream := &model.SampleStream{}
-		for at := start.Truncate(15 * time.Second).Add(15 * time.Second); !at.After(end); at = at.Add(15 * time.Second) {
-			stream.Values = append(stream.Values, model.SamplePair{Timestamp: model.TimeFromUnix(at.Unix()), Value: value})
-		}
-		return model.Matrix{stream}, nil
-	}
-	share := 0.0
-	if strings.Contains(selector, `track="canary"`) {
-		share = s.failing
-	}
-	good, bad := &model.SampleStream{}, &model.SampleStream{}
-	if strings.HasPrefix(selector, "http_request_duration") {
-		good.Metric, bad.Metric, share = model.Metric{"le": "0.5"}, model.Metric{"le": "+Inf"}, 0
-	} else {
-		good.Metric, bad.Metric = model.Metric{"code": "200"}, model.Metric{"code": "500"}
-	}
-	for at := start.Truncate(15 * time.Second).Add(15 * time.Second); !at.After(end); at = at.Add(15 * time.Second) {
-		count := float64(at.Unix() - begin.Unix())
-		values := [2]float64{count, count}
-		if good.Metric["code"] != "" {
-			failed := float64(int(count * share))
-			values = [2]float64{count - failed, failed}
-		}
-		stamp := model.TimeFromUnix(at.Unix())
-		good.Values = append(good.Values, model.SamplePair{Timestamp: stamp, Value: model.SampleValue(values[0])})
-		bad.Values = append(bad.Values, model.SamplePair{Timestamp: stamp, Value: model.SampleValue(values[1])})
-	}
-	return model.Matrix{good, bad}, nil
+func (s served) server() shifttest.Prometheus {
+	return shifttest.Prometheus{Begin: born.Add(-time.Hour), Failing: s.failing, Offline: s.offline}
 }
 
-func (s served) LabelValues(context.Context, string, string, time.Time, time.Time) ([]string, error) {
-	return nil, nil
+func (s served) Samples(ctx context.Context, selector string, start, end time.Time) (model.Matrix, error) {
+	return s.server().Samples(ctx, selector, start, end)
 }
 
-func (s served) Ask(context.Context, string, time.Time) (model.Value, error) {
-	if s.offline {
-		return nil, errors.New("prometheus cannot be reached")
-	}
-	return model.Vector{}, nil
+func (s served) LabelValues(ctx context.Context, label, selector string, start, end time.Time) ([]string, error) {
+	return s.server().LabelValues(ctx, label, selector, start, end)
+}
+
+func (s served) Ask(ctx context.Context, query string, at time.Time) (model.Value, error) {
+	return s.server().Ask(ctx, query, at)
 }
 
 var born = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
@@ -235,10 +200,10 @@ func TestAnUpdateAndTheGuardExtendASoakOnce(t *testing.T) {
 	undecided := served{failing: 0.0075}
 	update := newTrial(t, 30, served{}, now)
 	update.standsAt(t, 10, born)
-	other := update.shared(t, 30)
-	other.rollout.Prometheus = func() (soak.Server, error) { return undecided, nil }
+	second := update.shared(t, 30)
+	second.rollout.Prometheus = func() (soak.Server, error) { return undecided, nil }
 	prometheus := &racing{served: undecided, meanwhile: func() {
-		if err := other.Judge(t.Context()); err == nil {
+		if err := second.Judge(t.Context()); err == nil {
 			t.Error("the first look lets the shift pass")
 		}
 	}}
@@ -373,7 +338,7 @@ func TestOnlyWhatTakesRequestsIsBaked(t *testing.T) {
 	for weight, bakes := range map[int]bool{0: false, 10: true} {
 		tr := newTrial(t, weight, served{}, born)
 		release := NewGate(tr.Shift, nil)
-		options, err := release.options("vextrus/finance@" + onTrial)
+		options, err := release.options(t.Context(), "vextrus/finance@"+onTrial)
 		if err != nil || (options.Bake != nil) != bakes {
 			t.Errorf("at %d %%: baked %v, %v", weight, options.Bake != nil, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -45,6 +46,21 @@ type checkFile struct {
 	Request  *Request                `yaml:"request"`
 	Expect   *Expectation            `yaml:"expect"`
 	ExpectIn map[string]*Expectation `yaml:"expectIn"`
+}
+
+// Find is the path of a suite whose relative path begins in the project's folder, where the stack's file lies. Where
+// there is no such file, the path begins in the working directory. The name of an embedded suite stays as it is.
+func Find(dir, file string) string {
+	if file == "" || file == defaultSuite || dir == "" || filepath.IsAbs(file) {
+		return file
+	}
+	inProject := filepath.Join(dir, file)
+	if _, err := os.Stat(inProject); err != nil {
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return inProject
 }
 
 // Source returns the input of [LoadSource]: the name of an embedded suite unchanged, or the whole text of a file, so

@@ -25,8 +25,8 @@ func TestEmbeddedSuite(t *testing.T) {
 	if got := len(byDefault.Checks); got != 12 {
 		t.Errorf("got %d checks, want 12", got)
 	}
-	if got := byDefault.Requests(); got != 34 || got >= 60 {
-		t.Errorf("got %d requests, want 34, which is under 60", got)
+	if got := byDefault.Requests(); got != 32 {
+		t.Errorf("got %d requests, want 32, of 100 in 15 minutes", got)
 	}
 }
 

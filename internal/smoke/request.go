@@ -3,15 +3,15 @@ package smoke
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/vextrus/finance-rollout/internal/endpoint"
 )
 
 // maxAnswerBytes bounds what is read of an answer.
@@ -41,12 +41,7 @@ func (r *runner) send(ctx, parent context.Context, request *Request, timeout tim
 	case ctx.Err() != nil:
 		return nil, notLooked(fmt.Errorf("%s %s: no connection within %s", request.Method, request.Path, timeout))
 	}
-	// The URL that the client puts before its error may hold a token.
-	var urlError *url.Error
-	if errors.As(err, &urlError) {
-		err = urlError.Err
-	}
-	return nil, notLooked(fmt.Errorf("%s %s: %w", request.Method, request.Path, err))
+	return nil, notLooked(fmt.Errorf("%s %s: %w", request.Method, request.Path, endpoint.WithoutURL(err)))
 }
 
 func (r *runner) do(req *http.Request) (*answer, error) {

@@ -21,13 +21,31 @@ var db *pgtest.Server
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &db)) }
 
-func embeddedSuite(t testing.TB) *smoke.Suite {
+// exampleSuite is the example's own suite.
+func exampleSuite(t testing.TB) *smoke.Suite {
 	t.Helper()
-	suite, err := smoke.Load("")
+	suite, err := smoke.Load("../../examples/finance-service/smoke.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return suite
+}
+
+// The example also passes the suite that is shipped.
+func TestTheExamplePassesTheShippedSuite(t *testing.T) {
+	suite, err := smoke.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, environment := range []string{"staging", "production"} {
+		cfg := servicetest.Config(db)
+		cfg.Introspection = environment == "staging"
+		target := smoke.Target{Name: "pod-a", BaseURL: servicetest.Start(t, cfg).URL}
+		report := smoke.Run(t.Context(), suite, []smoke.Target{target}, signedValues(t, environment))
+		if !report.OK() || report.Passed != 12 {
+			t.Errorf("%s:\n%s", environment, report)
+		}
+	}
 }
 
 func signedValues(t testing.TB, environment string) smoke.Values {
@@ -57,7 +75,7 @@ func TestHealthyServicePasses(t *testing.T) {
 			cfg.RateLimit = service.RateLimit{Max: 60, Window: time.Hour}
 			instance := servicetest.Start(t, cfg)
 			values := signedValues(t, environment)
-			report := smoke.Run(t.Context(), embeddedSuite(t), []smoke.Target{{Name: "pod-a", BaseURL: instance.URL}}, values)
+			report := smoke.Run(t.Context(), exampleSuite(t), []smoke.Target{{Name: "pod-a", BaseURL: instance.URL}}, values)
 			if !report.OK() {
 				t.Fatalf("a healthy service did not pass:\n%s", report)
 			}
@@ -115,7 +133,7 @@ func TestEachFaultFailsItsCheck(t *testing.T) {
 			}
 			instance.Faults.Set(faults)
 			target := smoke.Target{Name: "pod-a", BaseURL: instance.URL}
-			report := smoke.Run(t.Context(), embeddedSuite(t), []smoke.Target{target}, signedValues(t, "production"))
+			report := smoke.Run(t.Context(), exampleSuite(t), []smoke.Target{target}, signedValues(t, "production"))
 			if diff := cmp.Diff(test.want, failing(report)); diff != "" {
 				t.Errorf("checks that failed (-want +got):\n%s\n%s", diff, report)
 			}
@@ -131,7 +149,7 @@ func TestEachFaultFailsItsCheck(t *testing.T) {
 
 // TestEveryCheckHasAFault keeps the table complete when a check is added.
 func TestEveryCheckHasAFault(t *testing.T) {
-	for _, check := range embeddedSuite(t).Checks {
+	for _, check := range exampleSuite(t).Checks {
 		if !slices.ContainsFunc(faultCases(), func(c faultCase) bool { return slices.Contains(c.want, check.Name) }) {
 			t.Errorf("no fault shows that check %q can fail", check.Name)
 		}
@@ -141,7 +159,7 @@ func TestEveryCheckHasAFault(t *testing.T) {
 func TestClosedIntrospectionFailsInStaging(t *testing.T) {
 	instance := servicetest.Start(t, servicetest.Config(db))
 	target := smoke.Target{Name: "pod-a", BaseURL: instance.URL}
-	report := smoke.Run(t.Context(), embeddedSuite(t), []smoke.Target{target}, signedValues(t, "staging"))
+	report := smoke.Run(t.Context(), exampleSuite(t), []smoke.Target{target}, signedValues(t, "staging"))
 	if diff := cmp.Diff([]string{"introspection"}, failing(report)); diff != "" {
 		t.Errorf("checks that failed (-want +got):\n%s\n%s", diff, report)
 	}
@@ -176,7 +194,7 @@ func TestDependenciesThatAreReallyGone(t *testing.T) {
 			cfg := servicetest.Config(db)
 			test.change(&cfg)
 			target := smoke.Target{Name: "pod-a", BaseURL: servicetest.Start(t, cfg).URL}
-			report := smoke.Run(t.Context(), embeddedSuite(t), []smoke.Target{target}, signedValues(t, "production"))
+			report := smoke.Run(t.Context(), exampleSuite(t), []smoke.Target{target}, signedValues(t, "production"))
 			if diff := cmp.Diff(test.want, failing(report)); diff != "" {
 				t.Errorf("checks that failed (-want +got):\n%s\n%s", diff, report)
 			}
@@ -193,7 +211,7 @@ func TestOneBadPodOfTwo(t *testing.T) {
 	good, bad := servicetest.Start(t, servicetest.Config(db)), servicetest.Start(t, servicetest.Config(db))
 	bad.Faults.Set(service.Faults{NotReady: true})
 	targets := []smoke.Target{{Name: "pod-a", BaseURL: good.URL}, {Name: "pod-b", BaseURL: bad.URL}}
-	report := smoke.Run(t.Context(), embeddedSuite(t), targets, signedValues(t, "production"))
+	report := smoke.Run(t.Context(), exampleSuite(t), targets, signedValues(t, "production"))
 	want := map[string]smoke.Counts{"pod-a": {Total: 12, Passed: 12}, "pod-b": {Total: 12, Passed: 11, Failed: 1}}
 	if diff := cmp.Diff(want, report.Targets); diff != "" {
 		t.Errorf("per pod (-want +got):\n%s", diff)
@@ -214,7 +232,7 @@ func TestWithoutTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	target := smoke.Target{Name: "pod-a", BaseURL: instance.URL}
-	report := smoke.Run(t.Context(), embeddedSuite(t), []smoke.Target{target},
+	report := smoke.Run(t.Context(), exampleSuite(t), []smoke.Target{target},
 		tokens.Values("production", servicetest.Origin))
 	want := []string{"bad-token", "cors", "csrf", "formula", "graphql", "introspection", "latency"}
 	if diff := cmp.Diff(want, failing(report)); diff != "" {
@@ -231,7 +249,7 @@ func TestWithoutTokens(t *testing.T) {
 // BenchmarkSuite measures the whole suite against one healthy pod.
 func BenchmarkSuite(b *testing.B) {
 	instance := servicetest.Start(b, servicetest.Config(db))
-	suite, values := embeddedSuite(b), signedValues(b, "production")
+	suite, values := exampleSuite(b), signedValues(b, "production")
 	for b.Loop() {
 		report := smoke.Run(b.Context(), suite, []smoke.Target{{Name: "pod-a", BaseURL: instance.URL}}, values)
 		if !report.OK() {

@@ -15,6 +15,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/relative"
 )
 
 // Pods lists pods.
@@ -40,7 +41,7 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the evidence was not read within %v", limit))
 	defer cancel()
 	soak := advance.Soak{Plan: spec.Plan, Extensions: state.Extensions, Since: state.SoakSince, Criteria: spec.Criteria,
-		Queries: spec.Queries}
+		Queries: spec.Queries, Relative: spec.Relative}
 	window := gate.Window{Start: state.SoakSince, End: now, Except: smokeTests(state)}
 	metrics := spec.Series(names.Canary, state.Release)
 	coverage, err := gate.Cover(ctx, server, metrics, window)
@@ -55,12 +56,30 @@ func Look(ctx context.Context, spec Spec, pods Pods, server Server, state ledger
 		soak.Evaluation = Unseen(window, err)
 		return soak
 	}
+	stable := spec.Beside(state.Weight)
 	soak.Evaluation = gate.EvaluateSoak(ctx, server, gate.Question{
-		Metrics: metrics, Stable: spec.Beside(state.Weight), Criteria: spec.Criteria, Window: window,
+		Metrics: metrics, Stable: stable, Criteria: spec.Criteria, Window: window,
 	})
+	forewarn(soak)
+	if spec.Relative != nil && stable != nil {
+		soak.Evaluation.Results = append(soak.Evaluation.Results, relative.Look(ctx, server, relative.Question{
+			Limits: *spec.Relative, Canary: metrics, Stable: *stable, Window: window,
+		})...)
+	}
 	soak.Evaluation.Results = append(soak.Evaluation.Results, spec.conditions(ctx, pods, server, state.Release, window)...)
 	soak.Evaluation.Results = append(soak.Evaluation.Results, quarantined(state)...)
 	return soak
+}
+
+// forewarn notes on the criteria that the requests until the end of the soak will not decide.
+func forewarn(soak advance.Soak) {
+	for i := range soak.Evaluation.Results {
+		result := &soak.Evaluation.Results[i]
+		outlook, ok := result.Outlook(soak.Soaked, soak.Plan.Required(soak.Extensions))
+		if ok && !outlook.Decides() {
+			result.Notes = append(result.Notes, "until the end of the soak "+outlook.String())
+		}
+	}
 }
 
 // smokeTests are the times in which the smoke suite sent requests.

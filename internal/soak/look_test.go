@@ -105,6 +105,24 @@ func TestACheckpointCountsNoRequestOfTheSmokeSuite(t *testing.T) {
 	}
 }
 
+// A soak that sees a request in ten minutes says early that it will not decide, and what would help.
+func TestLowTrafficIsForetold(t *testing.T) {
+	notesOf := func(n int64) []string {
+		look := lookWith(gate.Inconclusive)
+		look.Soaked = 10 * time.Hour
+		look.Evaluation.Results[0] = gate.ErrorRate(0.005, 0.01).Judge(gate.Counts{N: n}, nil)
+		forewarn(look)
+		return look.Evaluation.Results[0].Notes
+	}
+	if notes := notesOf(60); len(notes) != 1 ||
+		!strings.Contains(notes[0], "until the end of the soak about 228 requests") {
+		t.Errorf("%q", notes)
+	}
+	if notes := notesOf(500); notes != nil {
+		t.Errorf("enough requests: %q", notes)
+	}
+}
+
 // A canary in quarantine does not advance, and its soak is not extended for it.
 func TestAQuarantineHoldsTheSoak(t *testing.T) {
 	if got := quarantined(ledger.State{}); got != nil {

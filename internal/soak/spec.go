@@ -4,6 +4,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/plan"
+	"github.com/vextrus/finance-rollout/internal/relative"
 )
 
 // Spec describes the evidence of a service's soak. It is plain data without secrets: the program makes it from the
@@ -17,6 +18,8 @@ type Spec struct {
 	// Criteria are the conditions on requests, Queries the stack's additional conditions on PromQL queries.
 	Criteria []gate.Criterion      `json:"criteria"`
 	Queries  []gate.QueryCriterion `json:"own,omitempty"`
+	// Relative compares the canary with stable; nil for no comparison.
+	Relative *relative.Limits `json:"relative,omitempty"`
 	// Alerts is whether critical alerts count.
 	Alerts bool `json:"alerts"`
 	// Plan is the required soak of a stage.

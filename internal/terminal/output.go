@@ -30,6 +30,8 @@ type Output struct {
 	Writer io.Writer
 	// Style colours texts where Writer is a terminal.
 	Style Style
+	// Rewrite changes everything that is printed; nil for nothing.
+	Rewrite func(string) string
 }
 
 // NewOutput returns an output in the given format. An unknown format is a UsageError.
@@ -62,15 +64,39 @@ func (o *Output) encode(value any, indent string) error {
 	if err := encoder.Encode(value); err != nil {
 		return err
 	}
-	_, err := o.Writer.Write(sanitize.JSON(encoded.Bytes()))
+	_, err := io.WriteString(o.Writer, o.Rewritten(string(sanitize.JSON(encoded.Bytes()))))
 	return err
 }
 
 // Text prints a text for people. It strips every control character and escape sequence except the colours of Style,
 // because parts of the text come from pods, servers and the cluster and must not act on the terminal.
 func (o *Output) Text(text string) error {
-	_, err := io.WriteString(o.Writer, o.Style.clean(text))
+	_, err := io.WriteString(o.Writer, o.Rewritten(o.Style.clean(text)))
 	return err
+}
+
+// Rewritten is a text as the output prints it.
+func (o *Output) Rewritten(text string) string {
+	if o.Rewrite == nil {
+		return text
+	}
+	return o.Rewrite(text)
+}
+
+// Rewriting is a writer that changes every text before it writes it.
+func Rewriting(to io.Writer, rewrite func(string) string) io.Writer { return rewriter{to, rewrite} }
+
+type rewriter struct {
+	to      io.Writer
+	rewrite func(string) string
+}
+
+// Write implements io.Writer. It reports the length that it was given.
+func (r rewriter) Write(text []byte) (int, error) {
+	if _, err := io.WriteString(r.to, r.rewrite(string(text))); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
 
 // Terminal reports whether the output goes to a terminal.

@@ -44,17 +44,17 @@ func NewAuthority(t testing.TB) *Authority {
 // Issue makes a certificate of the authority with its key, for a server at 127.0.0.1 or for a client, as PEM.
 func (a *Authority) Issue(t testing.TB, name string) (certificate, key string) {
 	t.Helper()
-	own := newKey(t)
+	caKey := newKey(t)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, a.certificate, own.Public(), a.key)
+	raw, err := x509.CreateCertificate(rand.Reader, template, a.certificate, caKey.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	encoded, err := x509.MarshalECPrivateKey(own)
+	encoded, err := x509.MarshalECPrivateKey(caKey)
 	if err != nil {
 		t.Fatal(err)
 	}

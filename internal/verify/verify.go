@@ -47,6 +47,8 @@ type Options struct {
 	Release, Image, Track, Stack string
 	// RecordName is the name of the record.
 	RecordName string
+	// Advice is the next step after a verdict of fail; empty for that of a release.
+	Advice string
 	// Suite and Values are the smoke suite and its values; SmokeTimeout bounds a run.
 	Suite        *smoke.Suite
 	Values       smoke.Values
@@ -73,7 +75,9 @@ type Report struct {
 // RefusedError is the refusal of a release that did not pass. Its release record is not written.
 type RefusedError struct {
 	Release, Track, Namespace, Stack string
-	Report                           Report
+	// Advice is the next step after a verdict of fail; empty for that of a release.
+	Advice string
+	Report Report
 }
 
 // Error names the failed checks or criteria and the next step.
@@ -118,11 +122,15 @@ func (e *RefusedError) next() string {
 	}
 	retry := "an unchanged `pulumi up" + on + "` runs the gate again"
 	switch {
+	case e.Report.Verdict == gate.Fail && e.Advice != "":
+		return e.Advice
 	case e.Report.Verdict == gate.Fail && e.Track == "canary":
-		return "The canary is taken out of traffic and its image is latched. To settle: pulumi config set " +
+		return "The canary is taken out of traffic, and what was on trial is latched. To settle: pulumi config set " +
 			"canaryWeight 0" + on + " && pulumi up" + on + "."
 	case e.Report.Verdict == gate.Fail:
 		return "Nothing was recorded. Set another image, or fix the environment: then " + retry + "."
+	case e.Report.needsReview():
+		return "Nothing was recorded. A person has to review what was found; " + retry + "."
 	default:
 		return "Nothing was recorded, and no evidence speaks against the release: " + retry + "."
 	}
@@ -154,7 +162,7 @@ func Run(ctx context.Context, cluster Cluster, options Options) (Report, error) 
 	recordErr := cluster.Record(ctx, options.Namespace, options.RecordName, record(options, report))
 	if report.Verdict != gate.Pass {
 		refused := &RefusedError{Release: options.Release, Track: options.Track, Namespace: options.Namespace,
-			Stack: options.Stack, Report: report}
+			Stack: options.Stack, Advice: options.Advice, Report: report}
 		return report, errors.Join(refused, recordErr)
 	}
 	return report, recordErr
@@ -226,6 +234,11 @@ func failsToo(release, stable *smoke.Report) bool {
 		}
 	}
 	return true
+}
+
+// needsReview reports whether the bake found something that is for a person to weigh.
+func (r Report) needsReview() bool {
+	return r.Bake != nil && slices.ContainsFunc(r.Bake.Results, func(result gate.Result) bool { return result.Review })
 }
 
 // smokeVerdict is Fail for a release that answers wrongly, and Error for a release that could not be checked.

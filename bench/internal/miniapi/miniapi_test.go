@@ -26,10 +26,10 @@ func TestAClientWritesReadsAndWatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer watcher.Stop()
-	made, err := configs.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a",
+	created, err := configs.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a",
 		Labels: map[string]string{"x": "y"}}, Data: map[string]string{"k": "v"}}, metav1.CreateOptions{})
-	if err != nil || made.Data["k"] != "v" {
-		t.Fatalf("%+v, %v", made, err)
+	if err != nil || created.Data["k"] != "v" {
+		t.Fatalf("%+v, %v", created, err)
 	}
 	select {
 	case event := <-watcher.ResultChan():
@@ -39,12 +39,12 @@ func TestAClientWritesReadsAndWatches(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the watch tells nothing")
 	}
-	if _, err := configs.Create(t.Context(), made.DeepCopy(), metav1.CreateOptions{}); !apierrors.IsConflict(err) &&
+	if _, err := configs.Create(t.Context(), created.DeepCopy(), metav1.CreateOptions{}); !apierrors.IsConflict(err) &&
 		!apierrors.IsAlreadyExists(err) {
 		t.Errorf("made twice: %v", err)
 	}
-	stale := made.DeepCopy()
-	if _, err := configs.Update(t.Context(), made, metav1.UpdateOptions{}); err != nil {
+	stale := created.DeepCopy()
+	if _, err := configs.Update(t.Context(), created, metav1.UpdateOptions{}); err != nil {
 		t.Error(err)
 	}
 	if _, err := configs.Update(t.Context(), stale, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {

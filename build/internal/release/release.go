@@ -47,12 +47,16 @@ type Options struct {
 	// files.
 	ImagePackage, ImageName string
 	Platforms               []Platform
+	// VersionPackage has the variables version and revision, which the linker sets; Source is the repository's address.
+	VersionPackage, Source string
 	// Materials writes the bill of materials of a binary to a file.
 	Materials func(ctx context.Context, binary, file string) error
 	// Cache is the build cache of the second build; by default a new one, which is removed again.
 	Cache string
 	// Say reports progress.
 	Say func(text string)
+
+	stamp Stamp
 }
 
 // Make builds a release. If it fails, it leaves nothing in Out.
@@ -66,6 +70,11 @@ func Make(ctx context.Context, options Options) error {
 	if err := os.MkdirAll(options.Out, 0o755); err != nil {
 		return fmt.Errorf("make %s: %w", options.Out, err)
 	}
+	var err error
+	if options.stamp, err = StampOf(ctx, options.Root); err != nil {
+		return err
+	}
+	options.Say("release " + options.stamp.String())
 	if err := options.make(ctx); err != nil {
 		return errors.Join(err, os.RemoveAll(options.Out))
 	}
@@ -177,8 +186,9 @@ func (o Options) build(ctx context.Context, folder, pkg, binary string, platform
 	o.Say(fmt.Sprintf("build %s in %s", filepath.Base(binary), folder))
 	env = append(env, "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOOS="+platform.OS, "GOARCH="+platform.Architecture,
 		"GOAMD64=v1", "GOARM64=v8.0")
-	_, err := output(ctx, folder, env, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o",
-		binary, pkg)
+	flags := fmt.Sprintf("-s -w -buildid= -X %[1]s.version=%[2]s -X %[1]s.revision=%[3]s", o.VersionPackage,
+		o.stamp.Version, o.stamp.Revision)
+	_, err := output(ctx, folder, env, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", binary, pkg)
 	return err
 }
 
@@ -216,6 +226,7 @@ func (o Options) addImage(index v1.ImageIndex, platform Platform, binaries ...st
 	for _, binary := range binaries {
 		built, err := images.Image{
 			Binary: binary, Path: "/bin/" + o.Name, Architecture: platform.Architecture, Roots: true,
+			Labels: o.stamp.Labels(o.Name, o.Source),
 		}.Build()
 		if err != nil {
 			return nil, err

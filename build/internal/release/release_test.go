@@ -22,11 +22,14 @@ func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	write(t, root, "go.mod", "module example.com/hello\n\ngo 1.26\n")
-	write(t, root, "cmd/hello/main.go", "package main\n\nfunc main() { println(\"hello\") }\n")
+	write(t, root, "cmd/hello/main.go", "package main\n\nimport \"example.com/hello/version\"\n\n"+
+		"func main() { println(\"hello\", version.String()) }\n")
+	write(t, root, "version/version.go", "package version\n\nvar version, revision string\n\n"+
+		"// String is both.\nfunc String() string { return version + \" \" + revision }\n")
 	write(t, root, "cmd/small/main.go", "package main\n\nfunc main() { println(\"small\") }\n")
 	for _, args := range [][]string{
 		{"init", "--quiet"}, {"add", "."}, {"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet",
-			"--message", "hello"},
+			"--message", "hello"}, {"tag", "v1.2.3"},
 	} {
 		command := exec.CommandContext(t.Context(), "git", args...)
 		command.Dir = root
@@ -35,6 +38,45 @@ func checkout(t *testing.T) string {
 		}
 	}
 	return root
+}
+
+func head(t *testing.T, root string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "git", "rev-parse", "HEAD")
+	command.Dir = root
+	revision, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(revision))
+}
+
+// A commit without a tag is a version of its own, and one with the tag of another kind as well.
+func TestStampOf(t *testing.T) {
+	root := checkout(t)
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "v1.2.3"},
+		{[]string{"tag", "v1.3.0-rc.1"}, "v1.3.0-rc.1"},
+		{[]string{"tag", "latest"}, "v1.3.0-rc.1"},
+		{[]string{"tag", "v1.3.0"}, "v1.3.0"},
+		{[]string{"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--allow-empty", "--message",
+			"x"}, "v0.0.0-"},
+	} {
+		if tt.args != nil {
+			command := exec.CommandContext(t.Context(), "git", tt.args...)
+			command.Dir = root
+			if output, err := command.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, output)
+			}
+		}
+		stamp, err := StampOf(t.Context(), root)
+		if err != nil || !strings.HasPrefix(stamp.Version, tt.want) || stamp.Revision != head(t, root) {
+			t.Errorf("after %q: %s, %v, want %s", tt.args, stamp, err, tt.want)
+		}
+	}
 }
 
 func write(t *testing.T, root, name, content string) {
@@ -52,6 +94,7 @@ func options(t *testing.T, root string) Options {
 	return Options{
 		Root: root, Out: filepath.Join(t.TempDir(), "out"), Package: "./cmd/hello", Name: "hello",
 		ImagePackage: "./cmd/small", ImageName: "hello-small", Platforms: []Platform{{"linux", runtime.GOARCH}},
+		VersionPackage: "example.com/hello/version", Source: "https://example.com/hello",
 		Materials: func(_ context.Context, _, file string) error { return os.WriteFile(file, []byte("{}"), 0o600) },
 		Say:       func(text string) { t.Log(text) },
 	}
@@ -74,6 +117,11 @@ func TestARelease(t *testing.T) {
 			t.Errorf("SHA256SUMS does not hold %s (%v):\n%s", name, err, sums)
 		}
 	}
+	said, err := exec.CommandContext(t.Context(), filepath.Join(o.Out, binary)).CombinedOutput()
+	revision := head(t, o.Root)
+	if err != nil || string(said) != "hello v1.2.3 "+revision+"\n" {
+		t.Errorf("the program says %q, want the tag and %s: %v", said, revision, err)
+	}
 	index, err := layout.ImageIndexFromPath(filepath.Join(o.Out, "hello-image"))
 	if err != nil {
 		t.Fatal(err)
@@ -90,6 +138,12 @@ func TestARelease(t *testing.T) {
 	if err != nil || config.Config.User != "65532:65532" || config.Architecture != runtime.GOARCH ||
 		config.Config.Entrypoint[0] != "/bin/hello" {
 		t.Errorf("config %+v, %v", config, err)
+	}
+	for label, want := range map[string]string{"version": "v1.2.3", "revision": revision, "title": "hello",
+		"source": "https://example.com/hello"} {
+		if got := config.Config.Labels["org.opencontainers.image."+label]; got != want {
+			t.Errorf("the label %s is %q, want %q", label, got, want)
+		}
 	}
 	layers, err := image.Layers()
 	if err != nil || len(layers) != 1 {

@@ -16,7 +16,7 @@ const report = `{"config":{"scanner_name":"govulncheck"}}
 {"finding":{"osv":"GO-2026-0004","trace":[{"module":"example.com/d","version":"v1.0.0"}]}}`
 
 func TestWhatIsCalledIsFound(t *testing.T) {
-	found, err := Read(strings.NewReader(report))
+	ids, err := Read(strings.NewReader(report))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func TestWhatIsCalledIsFound(t *testing.T) {
 		{ID: "GO-2026-0001", Module: "stdlib", Version: "v1.26.8"},
 		{ID: "GO-2026-0002", Module: "example.com/b", Version: "v1.2.3", Fixed: "v1.2.4"},
 	}
-	if diff := cmp.Diff(want, found); diff != "" {
+	if diff := cmp.Diff(want, ids); diff != "" {
 		t.Error(diff)
 	}
 	if _, err := Read(strings.NewReader("govulncheck: no database")); err == nil {
@@ -33,13 +33,13 @@ func TestWhatIsCalledIsFound(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	found, err := Read(strings.NewReader(report))
+	ids, err := Read(strings.NewReader(report))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var said []string
 	say := func(text string) { said = append(said, text) }
-	err = Judge(found, []Accepted{{"GO-2026-0001", "waits for the next Go"}, {"GO-2025-0001", "old"}}, say)
+	err = Judge(ids, []Accepted{{"GO-2026-0001", "waits for the next Go"}, {"GO-2025-0001", "old"}}, say)
 	if err == nil || !strings.Contains(err.Error(), "GO-2026-0002 in example.com/b v1.2.3 (fixed in v1.2.4)") ||
 		strings.Contains(err.Error(), "GO-2026-0001") {
 		t.Errorf("error %v", err)

@@ -21,7 +21,7 @@ func CheckTable(t *testing.T, source string, modules []toolchain.Module) {
 			t.Fatal(err)
 		}
 		for _, tool := range module.Tools {
-			if local, found := strings.CutPrefix(tool.Package, "."); found {
+			if local, ok := strings.CutPrefix(tool.Package, "."); ok {
 				if _, err := os.Stat(filepath.Join(dir, local, "main.go")); err != nil {
 					t.Errorf("%s: %v", tool.Name, err)
 				}

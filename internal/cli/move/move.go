@@ -50,6 +50,9 @@ type Move struct {
 	before *ledger.Ledger
 }
 
+// IsUpdateOnly reports whether the configuration asks for the move already.
+func (m *Move) IsUpdateOnly() bool { return len(m.config) == 0 }
+
 // NextStage lets Advance choose the weight of the next stage.
 const NextStage = -1
 
@@ -74,7 +77,7 @@ func (o *Operation) Advance(ctx context.Context, to int) (*Move, error) {
 				"or `pulumi config set canaryWeight %d -s %s && pulumi up -s %s`",
 				to, state.Weight, o.StackName, to, o.StackName, o.StackName))
 	}
-	canary, err := o.canary(ctx, state)
+	canary, err := o.Canary(ctx, state)
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +109,13 @@ func (o *Operation) Finish(ctx context.Context) (*Move, error) {
 		return nil, fmt.Errorf("the image that last passed its gate is %q, but the ledger has %s at 100 %%: reconcile them "+
 			"with `pulumi up -s %s`", reference, state.Image, o.StackName)
 	}
-	return &Move{Target: plan.Target{Weight: 0, Canary: state.Image, Stable: state.Image}, before: history,
-		config: map[string]string{"stableImage": reference, "canaryWeight": "0"}}, nil
+	config := map[string]string{"stableImage": reference, "canaryWeight": "0"}
+	if state.Image == state.Stable && state.Identity != nil {
+		// The configuration alone was on trial: the image does not say that the move finishes.
+		config["finish"] = state.Identity.Hash()
+	}
+	return &Move{Target: plan.Target{Weight: 0, Canary: state.Image, Stable: state.Image, Finish: config["finish"]},
+		before: history, config: config}, nil
 }
 
 func (o *Operation) history(ctx context.Context) (*ledger.Ledger, error) {
@@ -138,9 +146,9 @@ func expressible(s *settings.Settings, weight int) error {
 	return err
 }
 
-// canary returns the digest of the canary's image: the configured one; where none is configured, that of the release
+// Canary returns the digest of the canary's image: the configured one; where none is configured, that of the release
 // on trial, or what staging has verified.
-func (o *Operation) canary(ctx context.Context, state ledger.State) (string, error) {
+func (o *Operation) Canary(ctx context.Context, state ledger.State) (string, error) {
 	s := o.Rollout.Settings
 	if s.Image != "" || !s.Staging.Required {
 		return o.digest(ctx, "image", s.Image)
@@ -188,7 +196,7 @@ func (o *Operation) Judge(ctx context.Context, move *Move) advance.Decision {
 		staging = o.staging(ctx)
 	}
 	state := move.before.State()
-	return advance.Decide(o.Rollout.With(&judged).Facts(ctx, state, move.Target, staging, func() advance.Soak {
+	return advance.Decide(o.Rollout.With(&judged).Facts(ctx, state, move.Target, nil, staging, func() advance.Soak {
 		o.Progress("reading the evidence of the soak…")
 		return o.Rollout.Soak(ctx, state)
 	}))
@@ -218,11 +226,8 @@ func (o *Operation) Make(ctx context.Context, move *Move, decision advance.Decis
 	if decision.Overridden != nil && move.Override != "" {
 		config["override.weight"], config["override.reason"] = strconv.Itoa(move.Target.Weight), move.Override
 	}
-	former, err := o.Stack.Values(slices.Collect(maps.Keys(config)))
+	former, err := o.set(ctx, config)
 	if err != nil {
-		return err
-	}
-	if err := o.Stack.Set(ctx, config); err != nil {
 		return err
 	}
 	// After a rollback or an interrupted shift the cluster differs from the stack's state.
@@ -238,12 +243,32 @@ func (o *Operation) Make(ctx context.Context, move *Move, decision advance.Decis
 	}
 	was, _ := move.before.LastMove()
 	if last, _ := history.LastMove(); last.Seq == was.Seq {
+		if len(former) == 0 {
+			return fmt.Errorf("%w\nnothing was moved", failure)
+		}
 		if err := o.Stack.Set(check, former); err != nil {
 			return errors.Join(failure, err)
 		}
 		return fmt.Errorf("%w\nnothing was moved, and the configuration is restored", failure)
 	}
 	return fmt.Errorf("%w\nthe present state: rollout status -s %s", failure, o.StackName)
+}
+
+// set writes the configuration, and gives the values that it had.
+func (o *Operation) set(ctx context.Context, config map[string]string) (former map[string]string, err error) {
+	if len(config) == 0 {
+		return nil, nil
+	}
+	if former, err = o.Stack.Values(slices.Collect(maps.Keys(config))); err != nil {
+		return nil, err
+	}
+	return former, o.Stack.Set(ctx, config)
+}
+
+// Prepare sets the configuration of a move that was allowed and runs no update. A repeated call changes nothing more.
+func (o *Operation) Prepare(ctx context.Context, move *Move) error {
+	_, err := o.set(ctx, move.config)
+	return err
 }
 
 // Position describes the position of the rollout by its ledger.

@@ -59,6 +59,9 @@ var (
 func guarded(s *settings.Settings) bool   { return s.IsGuarded() }
 func monitored(s *settings.Settings) bool { return s.Monitoring.Enabled }
 func routed(s *settings.Settings) bool    { return s.Traffic == settings.TrafficGateway }
+func byHTTP(s *settings.Settings) bool    { return routed(s) && s.RouteKind() == settings.RouteHTTP }
+func byGRPC(s *settings.Settings) bool    { return routed(s) && s.RouteKind() == settings.RouteGRPC }
+func attached(s *settings.Settings) bool  { return routed(s) && s.Gateway.Route == "" }
 func canaries(s *settings.Settings) bool  { return !s.IsSingle() }
 
 // needs are the rules of docs/rbac.yaml. A test keeps the two equal.
@@ -73,7 +76,9 @@ var needs = []need{
 	{inStack, "monitoring.coreos.com", []string{"servicemonitors", "prometheusrules"}, manage, "monitoring", monitored},
 	{inStack, "apps", []string{"replicasets"}, append([]string{"get"}, look...), "pulumi up, the guard", nil},
 	{inStack, "gateway.networking.k8s.io", []string{"httproutes"}, append([]string{"update"}, manage...),
-		"traffic through a Gateway", routed},
+		"traffic through a Gateway", byHTTP},
+	{inStack, "gateway.networking.k8s.io", []string{"grpcroutes"}, append([]string{"update"}, manage...),
+		"traffic through a Gateway", byGRPC},
 	{inStack, "autoscaling", []string{"horizontalpodautoscalers"}, manage, "autoscaling", routed},
 	{inStack, "", []string{"pods", "endpoints", "persistentvolumeclaims", "events"}, look, "pulumi up", nil},
 	{inStack, "", []string{"configmaps"}, []string{"update"}, "the ledger", canaries},
@@ -90,7 +95,7 @@ var needs = []need{
 	{inStack, "", []string{"pods/portforward"}, []string{"create"}, "the smoke suite", nil},
 	{inPrometheus, "", []string{"services/proxy"}, []string{"get", "create"}, "the gates' queries to Prometheus",
 		byService},
-	{inGateway, "gateway.networking.k8s.io", []string{"gateways"}, []string{"get"}, "traffic through a Gateway", routed},
+	{inGateway, "gateway.networking.k8s.io", []string{"gateways"}, []string{"get"}, "traffic through a Gateway", attached},
 }
 
 // byService reports whether Prometheus is reached through the API server.

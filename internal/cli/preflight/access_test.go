@@ -44,8 +44,11 @@ func TestNeededRightsAreTheDocumentedOnes(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch role.Metadata.Name {
-		case "finance-rollout-look", "finance-rollout-preview", "finance-rollout-preview-namespace":
-			continue // what the checklist itself looks at, without which rows are unknown; and what suffices for previews alone
+		case "finance-rollout-look", "finance-rollout-preview", "finance-rollout-preview-namespace",
+			"finance-rollout-preview-prometheus", "finance-rollout-oncall":
+			// What the checklist itself looks at, without which rows are unknown; and what suffices for previews alone, and for
+			// those on call.
+			continue
 		}
 		places, known := scopes[role.Metadata.Name]
 		if !known {
@@ -96,6 +99,16 @@ func TestRightsFollowTheSettings(t *testing.T) {
 	for _, resource := range []string{"roles", "services/proxy", "servicemonitors"} {
 		if has(s, resource) {
 			t.Errorf("%s is asked for and not needed", resource)
+		}
+	}
+	for text, want := range map[string][3]bool{
+		`{"name":"web","namespace":"edge"}`:                    {true, false, true},
+		`{"name":"web","namespace":"edge","kind":"GRPCRoute"}`: {false, true, true},
+		`{"route":"shop"}`:                                     {true, false, false},
+	} {
+		s := stack(t, map[string]string{"traffic": "gateway", "gateway": text})
+		if got := [3]bool{has(s, "httproutes"), has(s, "grpcroutes"), has(s, "gateways")}; got != want {
+			t.Errorf("%s: HTTPRoutes, GRPCRoutes and Gateways %v, want %v", text, got, want)
 		}
 	}
 	seen := map[Access]bool{}

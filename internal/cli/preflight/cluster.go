@@ -79,6 +79,7 @@ func NeededSecrets(s *settings.Settings) map[string][]string {
 	}
 	if s.IsGuarded() {
 		add(s.Guard.WebhookToken)
+		add(s.Guard.DashboardToken)
 	}
 	for _, keys := range needed {
 		slices.Sort(keys)

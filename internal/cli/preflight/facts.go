@@ -20,11 +20,15 @@ type Facts struct {
 	// Image and StableImage are the configured images.
 	Image, StableImage Image
 	Prometheus         Prometheus
+	// Past is the stack's own past, rehearsed.
+	Past Past
 	// Alertmanager, Grafana and OTLP are the responses of these HTTP endpoints.
 	Alertmanager, Grafana, OTLP Reached
 	Staging                     Staging
 	Ledger                      Ledger
 	Capacity                    Capacity
+	// Routes are read where a route splits the requests.
+	Routes Routes
 	// DatabaseBackup and EventStoreBackup are the configured backup jobs.
 	DatabaseBackup, EventStoreBackup Job
 }
@@ -83,13 +87,28 @@ type Prometheus struct {
 	RulesErr       error
 	// Statuses are the values of the request counter's status label, Bounds the upper bounds of the duration buckets.
 	Statuses, Bounds []string
-	MetricsErr       error
+	// Native are the counted metrics that the server keeps as native histograms alone.
+	Native     []string
+	MetricsErr error
 	// Requests are those of the last day that match metrics.selector, Customers those of them that metrics.exclude does
 	// not leave out as probes and scrapes. Both are 0 if they are unknown.
 	Requests, Customers float64
 	// Alertmanagers are the active Alertmanagers of the server.
 	Alertmanagers    []string
 	AlertmanagersErr error
+}
+
+// Past is what the limits make of the stack's own past, in which each stable pod plays the canary.
+type Past struct {
+	// Soaks is the number of soaks that were played, RolledBack that of those which were rolled back, falsely. Upper is
+	// the upper bound of their share at 95 % confidence.
+	Soaks, RolledBack int
+	Upper             float64
+	// Dispersion is the variance of a pod's failures in a minute as a multiple of that of independent errors; 0 where
+	// nothing is known. Bursty is whether they plainly come in bursts.
+	Dispersion float64
+	Bursty     bool
+	Err        error
 }
 
 // Reached is the response of an address.

@@ -92,6 +92,7 @@ func inOrder(t testing.TB, s *settings.Settings) Facts {
 			Up:       map[string]int{"canary": 1, "stable": 9},
 			Groups:   []string{"finance-service-production.recording", "finance-service-production.alerts", "other"},
 			Statuses: []string{"200", "500"}, Bounds: []string{"0.25", "0.5", "1", "+Inf"}, Alertmanagers: []string{"http://am"},
+			Requests: 864000, Customers: 864000,
 		},
 		Alertmanager: Reached{Address: "monitoring/alertmanager-operated:9093", Status: 200},
 		Grafana:      Reached{Address: "https://grafana.example/d/finance-week1", Status: 200},
@@ -99,6 +100,7 @@ func inOrder(t testing.TB, s *settings.Settings) Facts {
 		Staging:      Staging{Verified: onTrial},
 		Ledger:       Ledger{History: history(t, usual...)},
 		Capacity:     Capacity{Nodes: []Node{{"a", 4000, 8 << 30, 100}, {"b", 300, 8 << 30, 100}}},
+		Past:         Past{Soaks: 9, Upper: 0.28, Dispersion: 1.1},
 	}
 	for name, keys := range NeededSecrets(s) {
 		f.Secrets[name] = Secret{Exists: true, Keys: map[string]string{}}

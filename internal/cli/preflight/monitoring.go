@@ -12,7 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/names"
+	"github.com/vextrus/finance-rollout/internal/rollout"
 )
 
 // errNoPrometheus is the reason of rows that need Prometheus.
@@ -115,11 +117,15 @@ func (c checker) metrics() Row {
 	if !ok {
 		return r
 	}
+	if len(c.f.Prometheus.Native) > 0 {
+		return c.native()
+	}
 	m, limit := c.s.Metrics, time.Duration(c.s.Criteria.Latency)
 	numbers := regexp.MustCompile(`^[0-9]{3}$`)
+	inUnit := float64(limit) / float64(m.DurationUnit.Duration())
 	bound := slices.ContainsFunc(c.f.Prometheus.Bounds, func(text string) bool {
 		value, err := strconv.ParseFloat(text, 64)
-		return err == nil && math.Abs(value-limit.Seconds()) <= 1e-9*limit.Seconds()
+		return err == nil && math.Abs(value-inUnit) <= 1e-9*inUnit
 	})
 	switch {
 	case len(c.f.Prometheus.Statuses) == 0:
@@ -128,17 +134,62 @@ func (c checker) metrics() Row {
 	case !slices.ContainsFunc(c.f.Prometheus.Statuses, numbers.MatchString) && m.ErrorPattern == "5..":
 		return r.is(Failed, "label %s of %s has the values %s, but errors match 5..", m.StatusLabel,
 			m.RequestsTotal, some(c.f.Prometheus.Statuses))
+	case limit == 0:
+		return r.is(OK, "%s by %s; criteria.latency is off%s", m.RequestsTotal, m.StatusLabel, c.probes())
 	case len(c.f.Prometheus.Bounds) == 0:
 		return r.is(Failed, "no series of %s for %s within the last day%s", m.DurationBucket, c.s.App,
 			selected(m.Selector))
+	case !slices.ContainsFunc(c.f.Prometheus.Bounds, isFinite):
+		return r.is(Failed, "%s has no bucket but +Inf, as a native histogram has none in a classic scrape: no latency can "+
+			"be counted", m.DurationBucket)
 	case !bound:
 		return r.is(OK, "%s by %s; %s has no bucket at the limit of %v, so that a pass needs enough requests under the next "+
-			"lower bound (in seconds: %s)%s", m.RequestsTotal, m.StatusLabel, m.DurationBucket, limit,
-			strings.Join(c.f.Prometheus.Bounds, ", "), c.probes())
+			"lower bound (in %s: %s)%s", m.RequestsTotal, m.StatusLabel, m.DurationBucket, limit,
+			m.DurationUnit.Plural(), strings.Join(c.f.Prometheus.Bounds, ", "), c.probes())
 	default:
 		return r.is(OK, "%s by %s, and %s with a bucket at %v%s", m.RequestsTotal, m.StatusLabel, m.DurationBucket, limit,
 			c.probes())
 	}
+}
+
+// native is the row where Prometheus has native histograms in place of the series that the gates count.
+func (c checker) native() Row {
+	return row("metrics", "keep the classic ones beside them: %s for pods that the stack's ServiceMonitor finds, "+
+		"always_scrape_classic_histograms in Prometheus's own configuration for others; or count another metric: %s",
+		c.on("pulumi config set --path metrics.scrapeClassicHistograms true"),
+		c.on("pulumi config set --path metrics.requestsTotal NAME")).is(Failed,
+		"Prometheus keeps %s as native histograms alone, and the gates read classic ones",
+		strings.Join(c.f.Prometheus.Native, " and "))
+}
+
+func isFinite(bound string) bool {
+	value, err := strconv.ParseFloat(bound, 64)
+	return err == nil && !math.IsInf(value, 0)
+}
+
+// traffic compares the requests of the last day with those that decide the first stage's soak. A stack without a canary
+// has none.
+func (c checker) traffic() Row {
+	r, ok := c.asked(row("traffic", "%s; `%s` computes it in detail", gate.MoreRequests, c.on("rollout forecast")),
+		c.f.Prometheus.MetricsErr)
+	switch {
+	case !ok:
+		return r
+	case c.s.IsSingle():
+		return r.is(Skipped, "the stack has no canary to soak")
+	case !(c.f.Prometheus.Customers > 0):
+		return r.is(Skipped, "no customer requests within the last day: nothing to expect")
+	}
+	first, length := c.s.Stages.First(), time.Duration(c.s.Soak.Duration)
+	perSecond := c.f.Prometheus.Customers / (24 * time.Hour).Seconds() * float64(first) / 100
+	for _, criterion := range rollout.Criteria(c.s) {
+		if outlook := criterion.Outlook(perSecond, length); !outlook.Decides() {
+			return r.is(Failed, "a soak of %v at %d %% will see about %.0f requests, and the %s needs %d without a bad one to "+
+				"pass", c.s.Soak.Duration, first, outlook.Expected, criterion.Name, outlook.Needed)
+		}
+	}
+	return r.is(OK, "a soak of %v at %d %% will see about %.0f requests, which decide", c.s.Soak.Duration, first,
+		perSecond*length.Seconds())
 }
 
 // probes is the share of probes and scrapes among the requests of the last day.

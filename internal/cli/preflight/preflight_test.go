@@ -32,7 +32,7 @@ func TestAllInOrder(t *testing.T) {
 			t.Errorf("%+v", row)
 		}
 	}
-	if list.State() != OK || len(list.Rows) != 23 {
+	if list.State() != OK || len(list.Rows) != 25 {
 		t.Errorf("%s, %d rows", list.State(), len(list.Rows))
 	}
 }
@@ -136,12 +136,25 @@ func TestWhatIsNotInOrder(t *testing.T) {
 			"metrics", Failed, "ok, error"},
 		{"no histogram", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Bounds = nil }, "metrics", Failed,
 			"http_request_duration_seconds_bucket"},
+		{"a native histogram", nil, func(_ *settings.Settings, f *Facts) {
+			f.Prometheus.Bounds, f.Prometheus.Native = nil, []string{"http_request_duration_seconds"}
+		}, "metrics", Failed, "keeps http_request_duration_seconds as native histograms alone"},
+		{"a native histogram in a classic scrape", nil, func(_ *settings.Settings, f *Facts) {
+			f.Prometheus.Bounds = []string{"+Inf"}
+		}, "metrics", Failed, "no bucket but +Inf, as a native histogram"},
 		{"no bucket at the limit", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Bounds = []string{"0.1", "1"} },
 			"metrics", OK, "no bucket at the limit of 500ms"},
 		{"probes", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Requests, f.Prometheus.Customers = 1000, 430 },
 			"metrics", OK, "57 % of the requests of the last day were probes and scrapes"},
-		{"nothing but probes", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Requests = 1000 }, "metrics", OK,
-			"no customer requests within the last day"},
+		{"nothing but probes", nil, func(_ *settings.Settings, f *Facts) {
+			f.Prometheus.Requests, f.Prometheus.Customers = 1000, 0
+		}, "metrics", OK, "no customer requests within the last day"},
+		{"few requests", nil, func(_ *settings.Settings, f *Facts) {
+			f.Prometheus.Requests, f.Prometheus.Customers = 900, 900
+		}, "traffic", Failed, "a soak of 2d at 10 % will see about 180 requests, and the error rate needs"},
+		{"no requests", nil, func(_ *settings.Settings, f *Facts) {
+			f.Prometheus.Requests, f.Prometheus.Customers = 0, 0
+		}, "traffic", Skipped, "nothing to expect"},
 		{"alerts for nobody", nil, func(_ *settings.Settings, f *Facts) { f.Prometheus.Alertmanagers = nil }, "alertmanager",
 			Failed, "no Alertmanager to send"},
 		{"guard's alertmanager gone", nil, func(_ *settings.Settings,

@@ -95,10 +95,14 @@ func Check(s *settings.Settings, f Facts) Checklist {
 	list.Rows = append(list.Rows, c.cluster(), c.permissions(), c.namespace())
 	list.Rows = append(list.Rows, c.secrets()...)
 	list.Rows = append(list.Rows, c.images()...)
-	list.Rows = append(list.Rows, c.prometheus(), c.targets(), c.rules(), c.metrics(), c.alertmanager(), c.grafana(),
+	list.Rows = append(list.Rows, c.prometheus(), c.targets(), c.rules(), c.metrics(), c.traffic(),
+		c.alertmanager(), c.grafana(),
 		c.otlp())
+	if s.IsGateway() {
+		list.Rows = append(list.Rows, c.route())
+	}
 	if !s.IsSingle() {
-		list.Rows = append(list.Rows, c.staging(), c.latch(), c.stable(), c.capacity(), c.rehearsal())
+		list.Rows = append(list.Rows, c.falseAlarms(), c.staging(), c.latch(), c.stable(), c.capacity(), c.rehearsal())
 		list.Rows = append(list.Rows, c.backup("database backup", "database-backup", "databaseBackup",
 			s.Preflight.DatabaseBackup, f.DatabaseBackup))
 		list.Rows = append(list.Rows, c.backup("event-store backup", "eventstore-backup", "eventStoreBackup",

@@ -21,6 +21,8 @@ type Canary struct {
 	Image      string `json:"image"`
 	// Reference is the image in the Deployment's template, empty without a Deployment.
 	Reference string `json:"-"`
+	// Identity is the short form of what the Deployment makes its pods of; empty where it does not say.
+	Identity string `json:"-"`
 	// Weight is its share of the requests in the ledger, in percent; Desired is the number of pods in the Deployment.
 	Weight  int `json:"weight"`
 	Desired int `json:"desired"`
@@ -85,6 +87,7 @@ func (c *Canary) fromDeployment(deployment appsv1.Deployment) {
 	if image := podstate.ImageOf(&template.Spec, template.Labels[names.App]); image != "" {
 		c.Reference, c.Image = image, names.Digest(image)
 	}
+	c.Identity = template.Annotations[names.Identity]
 	if c.Desired > 0 || deployment.Status.Replicas > 0 {
 		c.Out = false
 	}

@@ -36,7 +36,9 @@ func (o *Operation) rollBack(ctx context.Context, request Request, reason string
 	options.OnStep = func(step rollback.Step) { o.Progress(step.String()) }
 	request.Choice.Apply(&options, o.Cluster)
 	o.Progress(fmt.Sprintf("rolling back %s: %s", request.Canary.Release, reason))
-	return rollback.Run(ctx, o.Cluster, o.Rollout.Recorder(request.Canary.Image, request.Canary.Release), options)
+	recorder := o.Rollout.Recorder(request.Canary.Image, request.Canary.Release)
+	recorder.Identity = request.Canary.Identity
+	return rollback.Run(ctx, o.Cluster, recorder, options)
 }
 
 func (o *Operation) followUp(request Request, watch time.Duration) FollowUp {

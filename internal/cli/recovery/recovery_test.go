@@ -16,6 +16,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/golden"
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
@@ -33,6 +34,12 @@ func deployment(release, digest string, replicas int32) appsv1.Deployment {
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Image: "registry/shop@" + digest}}},
 		}},
 	}
+}
+
+// made is a Deployment whose pods say what they are made of.
+func made(deployment appsv1.Deployment, identity string) appsv1.Deployment {
+	deployment.Spec.Template.Annotations = map[string]string{names.Identity: identity}
+	return deployment
 }
 
 func TestFind(t *testing.T) {
@@ -73,6 +80,9 @@ func TestFind(t *testing.T) {
 		{name: "one that does not exist", facts: Facts{Wanted: "v9", State: atTen,
 			Deployments: []appsv1.Deployment{deployment("v2", bad, 1)}},
 			err: `no release "v9"`},
+		{name: "pods that say what they are made of", facts: Facts{Configured: "v2", Deployments: []appsv1.Deployment{
+			made(deployment("v2", bad, 1), "ab12")}},
+			want: Canary{Release: "v2", Image: bad, Desired: 1, Identity: "ab12"}},
 		{name: "a sidecar before the service", facts: Facts{Configured: "v2", Deployments: []appsv1.Deployment{{
 			ObjectMeta: metav1.ObjectMeta{Name: "shop-v2"},
 			Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{

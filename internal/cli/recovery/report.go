@@ -7,6 +7,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/markdown"
+	"github.com/vextrus/finance-rollout/internal/notify"
 )
 
 // Report is the outcome of an operator's rollback.
@@ -35,6 +36,8 @@ type Report struct {
 	Watched      time.Duration    `json:"watchedNanoseconds,omitempty"`
 	Watch        *gate.Evaluation `json:"watch,omitempty"`
 	Events       []string         `json:"events,omitempty"`
+	// Retry is the advice for another try.
+	Retry notify.Retry `json:"retry"`
 	// Left lists the steps left to do, the most urgent first.
 	Left []string `json:"left,omitempty"`
 
@@ -119,6 +122,8 @@ func (r *Report) Markdown() string {
 			time.Duration(step.Milliseconds)*time.Millisecond, outcome)
 	}
 	r.followed(&out)
+	fmt.Fprintf(&out, "\n## Next try\n\nNot before %s, with %s\n", r.Retry.Earliest.Format(time.DateOnly),
+		markdown.Text(r.Retry.Change))
 	out.WriteString("\n## Left to do\n\n")
 	if len(r.Left) == 0 {
 		out.WriteString("Nothing.\n")

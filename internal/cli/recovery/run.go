@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/notify"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
@@ -64,6 +65,7 @@ func Run(ctx context.Context, request Request, rollBack func(context.Context) ro
 		report.missed("read the events: kubectl get events -n "+request.Namespace, err)
 	}
 	report.Ended = after.Now().UTC()
+	report.Retry = notify.RetryOf(report.Ended, report.Stack)
 	return report
 }
 

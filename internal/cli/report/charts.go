@@ -40,8 +40,9 @@ type Panel struct {
 	Unit   Unit    `json:"unit"`
 	Canary []Point `json:"canary"`
 	Stable []Point `json:"stable"`
-	// Limits are drawn as lines.
+	// Limits are drawn as lines, Bounds as a band around the canary's values.
 	Limits []Limit `json:"limits,omitempty"`
+	Bounds []Bound `json:"bounds,omitempty"`
 }
 
 // Unit is the unit of a panel's values.
@@ -58,6 +59,13 @@ const (
 type Point struct {
 	Time  time.Time `json:"time"`
 	Value float64   `json:"value"`
+}
+
+// Bound is the range of a value at a time.
+type Bound struct {
+	Time  time.Time `json:"time"`
+	Lower float64   `json:"lower"`
+	Upper float64   `json:"upper"`
 }
 
 // Limit is a line across a panel.
@@ -133,22 +141,35 @@ func Panels(ctx context.Context, server Ranger, q Question) (Section, error) {
 	return section, ask.Wait()
 }
 
-// panels are the three panels without points.
+// panels are the panels without points: that of the latency only where it is judged.
 func (q Question) panels() []Panel {
 	requests, failed, slow := Panel{Title: "Requests per second", Unit: PerSecond},
 		Panel{Title: "Error rate", Unit: Share}, Panel{Title: promql.PercentileName(q.quantile()) + " latency", Unit: Seconds}
+	judged := len(q.Criteria) == 0
 	for _, criterion := range q.Criteria {
 		if criterion.Kind == gate.KindLatency {
+			judged = true
 			slow.Title = criterion.Name
 			slow.Limits = []Limit{{criterion.Limit.Seconds(), "limit " + criterion.Limit.String()}}
 			continue
 		}
-		failed.Limits = []Limit{{criterion.Target, "target " + Share.print(criterion.Target)}}
-		if criterion.Rollback < 1 && criterion.Rollback > criterion.Target {
-			failed.Limits = append(failed.Limits, Limit{criterion.Rollback, "rollback " + Share.print(criterion.Rollback)})
-		}
+		failed.Limits = ShareLimits(criterion.Target, criterion.Rollback)
+	}
+	if !judged {
+		// With criteria.latency off, the service may have no histogram at all.
+		return []Panel{requests, failed}
 	}
 	return []Panel{requests, failed, slow}
+}
+
+// ShareLimits are the lines of a criterion's target and, where there is one above it, of its rollback limit, from 0 to
+// 1.
+func ShareLimits(target, rollback float64) []Limit {
+	limits := []Limit{{target, "target " + Share.print(target)}}
+	if rollback < 1 && rollback > target {
+		limits = append(limits, Limit{rollback, "rollback " + Share.print(rollback)})
+	}
+	return limits
 }
 
 // quantile is the quantile of the latency criterion, from 0 to 1.
@@ -163,7 +184,7 @@ func (q Question) quantile() float64 {
 
 // query is the PromQL of one line.
 func (q Question) query(unit Unit, metrics gate.Metrics, window time.Duration) (string, error) {
-	requests, err := promql.Selector(metrics.RequestsTotal, metrics.Selector, metrics.Excluded()...)
+	requests, err := metrics.Select(metrics.RequestsTotal)
 	if err != nil {
 		return "", err
 	}
@@ -171,16 +192,11 @@ func (q Question) query(unit Unit, metrics gate.Metrics, window time.Duration) (
 	case PerSecond:
 		return promql.Sum(promql.Rate(requests, window)), nil
 	case Share:
-		failed, err := promql.Selector(metrics.RequestsTotal, metrics.Selector, append(metrics.Excluded(),
-			promql.Pattern{Label: metrics.StatusLabel, Expression: metrics.ErrorPattern})...)
+		failed, err := metrics.Failed()
 		return promql.BadShare(failed, requests, window), err
 	default:
-		buckets, err := promql.Selector(metrics.DurationBucket, metrics.Selector, metrics.Excluded()...)
-		quantile := promql.Quantile(q.quantile(), buckets, window)
-		if metrics.DurationUnit > 0 && metrics.DurationUnit != time.Second {
-			quantile = promql.Times(metrics.DurationUnit.Seconds(), quantile)
-		}
-		return quantile, err
+		buckets, err := metrics.Select(metrics.DurationBucket)
+		return promql.InSeconds(promql.Quantile(q.quantile(), buckets, window), metrics.DurationUnit), err
 	}
 }
 

@@ -79,8 +79,8 @@ func TestNothingInAReportActsInMarkdown(t *testing.T) {
 func TestNothingInAReportActsInHTML(t *testing.T) {
 	root := parsed(t, deceived(t))
 	for _, name := range []string{"script", "img", "iframe", "object", "embed", "link", "form", "base"} {
-		if found := all(root, name); len(found) > 0 {
-			t.Errorf("%d elements %s", len(found), name)
+		if nodes := all(root, name); len(nodes) > 0 {
+			t.Errorf("%d elements %s", len(nodes), name)
 		}
 	}
 	for node := range root.Descendants() {
@@ -107,7 +107,7 @@ func TestALedgerTakesNoControlCharacters(t *testing.T) {
 	entries := story()[:2]
 	entries[1].Kind, entries[1].Release, entries[1].Reason = ledger.ShiftBegun, "week1", lies
 	entries[1].Numbers = []ledger.Number{{Name: lies, Verdict: string(gate.Pass)}}
-	for _, entry := range told(t, entries...).Entries() {
+	for _, entry := range ledgerOf(t, entries...).Entries() {
 		if strings.ContainsAny(entry.Reason, "\x1b\x07\n\u009b\u202e") {
 			t.Errorf("reason %q", entry.Reason)
 		}

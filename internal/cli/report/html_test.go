@@ -26,13 +26,13 @@ func parsed(t *testing.T, r *Report) *html.Node {
 
 // all finds the elements of a name.
 func all(root *html.Node, name string) []*html.Node {
-	var found []*html.Node
+	var nodes []*html.Node
 	for node := range root.Descendants() {
 		if node.Type == html.ElementNode && node.Data == name {
-			found = append(found, node)
+			nodes = append(nodes, node)
 		}
 	}
-	return found
+	return nodes
 }
 
 func attribute(node *html.Node, name string) string {
@@ -59,8 +59,8 @@ func TestThePageIsSelfContained(t *testing.T) {
 	root := parsed(t, build(t, charted(input(t, story(), "week1", after(80*time.Hour)))))
 	for _, name := range []string{"script", "iframe", "object", "embed", "link", "img", "image", "use", "form", "base",
 		"foreignobject"} {
-		if found := all(root, name); len(found) > 0 {
-			t.Errorf("%d elements %s", len(found), name)
+		if nodes := all(root, name); len(nodes) > 0 {
+			t.Errorf("%d elements %s", len(nodes), name)
 		}
 	}
 	for node := range root.Descendants() {
@@ -165,7 +165,11 @@ func TestPlotsStayInTheirFrame(t *testing.T) {
 			at := section.Start.Add(time.Duration(rapid.Int64Range(0, int64(section.End.Sub(section.Start))).Draw(rt, "at")))
 			panel.Canary = append(panel.Canary, Point{at, rapid.Float64Range(0, 1e9).Draw(rt, "value")})
 		}
-		p := section.draw("id", panel)
+		for _, point := range panel.Canary {
+			panel.Bounds = append(panel.Bounds, Bound{point.Time, point.Value * 0.5, point.Value * 2})
+		}
+		p := section.Draw("id", panel)
+		inFrame(t, p.Band)
 		for _, line := range p.Lines {
 			for _, piece := range line.Pieces {
 				inFrame(t, piece)

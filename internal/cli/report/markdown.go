@@ -153,6 +153,10 @@ func (r *Report) rollbackList(out *strings.Builder) {
 		if rollback.Released != "" {
 			fmt.Fprintf(out, "  - latch released %s\n", markdown.Text(rollback.Released))
 		}
+		if rollback.Retry != nil {
+			fmt.Fprintf(out, "  - next try: not before %s, with %s\n", rollback.Retry.Earliest.Format(time.DateOnly),
+				markdown.Text(rollback.Retry.Change))
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,16 +17,18 @@ const (
 	mostTimeTicks, valueTicks = 7, 4
 )
 
-// plot is the layout of a panel.
-type plot struct {
+// Plot is the layout of a panel.
+type Plot struct {
 	ID, Title, Description string
 	Width, Height          int
 	Left, Right            int
 	Top, Bottom            int
 	ValueTicks, TimeTicks  []tick
 	Lines                  []line
-	Limits                 []rule
-	Marks                  []rule
+	// Band is the outline of the panel's bounds, empty for none.
+	Band   string
+	Limits []rule
+	Marks  []rule
 	// Empty is true when there is nothing to draw.
 	Empty bool
 }
@@ -53,9 +56,9 @@ type rule struct {
 	Row int
 }
 
-// draw lays out a panel.
-func (s Section) draw(id string, panel Panel) plot {
-	p := plot{
+// Draw lays out a panel, with an id that is its own on the page.
+func (s Section) Draw(id string, panel Panel) Plot {
+	p := Plot{
 		ID: id, Title: panel.Title, Width: plotWidth, Height: plotHeight, Left: left, Right: plotRight, Top: top,
 		Bottom: plotBottom,
 		Empty:  len(panel.Canary)+len(panel.Stable) == 0,
@@ -85,8 +88,24 @@ func (s Section) draw(id string, panel Panel) plot {
 	for i, mark := range s.Marks {
 		p.Marks = append(p.Marks, rule{At: x(mark.Time), Label: mark.Label, Tone: mark.Tone, Row: i % 2})
 	}
+	p.Band = outline(panel.Bounds, x, y)
 	p.Lines = []line{s.line("stable", panel.Stable, x, y), s.line("canary", panel.Canary, x, y)}
 	return p
+}
+
+// outline runs along the upper bounds and back along the lower ones.
+func outline(bounds []Bound, x func(time.Time) string, y func(float64) string) string {
+	if len(bounds) < 2 {
+		return ""
+	}
+	var corners []string
+	for _, bound := range bounds {
+		corners = append(corners, x(bound.Time)+","+y(bound.Upper))
+	}
+	for _, bound := range slices.Backward(bounds) {
+		corners = append(corners, x(bound.Time)+","+y(bound.Lower))
+	}
+	return strings.Join(corners, " ")
 }
 
 // highest returns the highest value of the axis. A limit counts unless it would flatten the lines.
@@ -96,6 +115,10 @@ func (p Panel) highest() float64 {
 		for _, point := range list {
 			highest = math.Max(highest, point.Value)
 		}
+	}
+	// The first bounds are wide and would flatten the rest: the band may begin above the frame.
+	if last := len(p.Bounds) - 1; last >= 0 {
+		highest = math.Max(highest, p.Bounds[last].Upper)
 	}
 	for _, limit := range p.Limits {
 		if highest == 0 || limit.Value < 4*highest {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/notify"
 	"github.com/vextrus/finance-rollout/internal/plan"
 	"github.com/vextrus/finance-rollout/internal/sanitize"
 )
@@ -110,6 +111,8 @@ type Rollback struct {
 	Outcome  string    `json:"outcome,omitempty"`
 	// Released describes who released the latch, when and why; empty while the latch is engaged.
 	Released string `json:"released,omitempty"`
+	// Retry is the advice for another try; nil while there is no outcome, and once the latch is released.
+	Retry *notify.Retry `json:"retry,omitempty"`
 }
 
 // Releases lists the releases in a ledger, the newest last.
@@ -230,7 +233,7 @@ func Build(in Input) (*Report, error) {
 	r := &Report{
 		App: in.App, Environment: in.Environment, Namespace: in.Namespace, Stack: in.Stack, Release: in.Release,
 		Images: imagesOf(in.Entries, in.Release), Start: start, End: end, Generated: in.Now,
-		Stages: stages(story), Decisions: decisions(story), Rollbacks: rollbacks(story), Timeline: timeline(story),
+		Stages: stages(story), Decisions: decisions(story), Rollbacks: rollbacks(story, in.Stack), Timeline: timeline(story),
 		Sections: in.Sections, Missing: missing, Dashboard: in.DashboardURL, Runbook: in.RunbookURL,
 	}
 	for _, entry := range story {

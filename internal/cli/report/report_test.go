@@ -44,7 +44,7 @@ func (m *memory) Save(_ context.Context, data map[string]string, _ string) error
 }
 
 // told makes a ledger of entries at given times after monday.
-func told(t testing.TB, entries ...ledger.Entry) *ledger.Ledger {
+func ledgerOf(t testing.TB, entries ...ledger.Entry) *ledger.Ledger {
 	t.Helper()
 	store := &memory{}
 	for _, entry := range entries {
@@ -111,7 +111,7 @@ func story() []ledger.Entry {
 
 func input(t testing.TB, entries []ledger.Entry, release string, now time.Time) Input {
 	t.Helper()
-	history := told(t, entries...)
+	history := ledgerOf(t, entries...)
 	return Input{
 		App: "finance-service", Environment: "production", Namespace: "vextrus-production", Stack: "production",
 		Release: release,
@@ -251,7 +251,7 @@ func TestAReleaseThatIsNotThere(t *testing.T) {
 
 // A release that is over ends half an hour after its end; one that runs ends now.
 func TestSpan(t *testing.T) {
-	entries := told(t, story()[:7]...).Entries()
+	entries := ledgerOf(t, story()[:7]...).Entries()
 	start, end, err := Span(entries, "week1", after(100*time.Hour))
 	if err != nil || !start.Equal(after(0)) || !end.Equal(after(36*time.Minute+2*time.Second+30*time.Minute)) {
 		t.Errorf("%v to %v, %v", start, end, err)
@@ -259,7 +259,7 @@ func TestSpan(t *testing.T) {
 	if _, end, _ := Span(entries, "week1", after(40*time.Minute)); !end.Equal(after(40 * time.Minute)) {
 		t.Errorf("right after it: until %v", end)
 	}
-	entries = told(t, story()...).Entries()
+	entries = ledgerOf(t, story()...).Entries()
 	if _, end, _ := Span(entries, "week1", after(100*time.Hour)); !end.Equal(after(100 * time.Hour)) {
 		t.Errorf("running: until %v", end)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/notify"
 )
 
 // Line is an event of the timeline.
@@ -84,11 +85,17 @@ func describe(entry ledger.Entry) Line {
 		line.What, line.Tone = "verified by stack "+entry.Stack, Good
 	case ledger.Finished:
 		line.What, line.Tone = "finished: the canary's image is now stable", Good
+	case ledger.ExpressBegun:
+		line.What, line.Tone = "express change begun, canary pods first", Warn
+	case ledger.Expressed:
+		line.What, line.Tone = "express change reached both tracks", Warn
 	case ledger.Attested:
 		line.What, line.Detail = "attested: "+entry.Name, entry.Link
 		if entry.Until != nil {
 			line.What += ", until " + moment(*entry.Until)
 		}
+	case ledger.Approved:
+		line.What, line.Tone = "approved for "+entry.ApprovedFor(), Good
 	case ledger.Rehearsed:
 		line.What, line.Tone = fmt.Sprintf("rollback rehearsed in %s in %v: %s", entry.Stack,
 			time.Duration(entry.Took)*time.Millisecond, word(entry.Verdict)), toneOf(entry.Verdict)
@@ -213,7 +220,7 @@ func decisions(story []ledger.Entry) []Decision {
 }
 
 // rollbacks combines the entries of each rollback.
-func rollbacks(story []ledger.Entry) []Rollback {
+func rollbacks(story []ledger.Entry, stack string) []Rollback {
 	var list []Rollback
 	byEntry := map[int]int{}
 	for _, entry := range story {
@@ -231,6 +238,12 @@ func rollbacks(story []ledger.Entry) []Rollback {
 			if at, known := byEntry[entry.Ref]; known {
 				list[at].Released = strings.TrimSpace(fmt.Sprintf("%s by %s: %s", moment(entry.Time), entry.Author(), entry.Reason))
 			}
+		}
+	}
+	for i := range list {
+		if last := &list[i]; !last.Done.IsZero() && last.Released == "" {
+			retry := notify.RetryOf(last.Done, stack)
+			last.Retry = &retry
 		}
 	}
 	return list

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,8 @@ func TestLines(t *testing.T) {
 		{ledger.Entry{Kind: ledger.SmokeTested}, "smoke suite ran; its requests are no evidence", Plain},
 		{ledger.Entry{Kind: ledger.Attested, Name: "sign-off", Until: &until}, "attested: sign-off, until " + moment(until),
 			Plain},
+		{ledger.Entry{Kind: ledger.Approved, To: 60}, "approved for 60 %", Good},
+		{ledger.Entry{Kind: ledger.Approved, From: 100}, "approved for the finish", Good},
 		{ledger.Entry{Kind: ledger.RolledBack}, "rolled back: -", Bad},
 		{ledger.Entry{Kind: "paused"}, "paused", Plain},
 	} {
@@ -34,5 +37,28 @@ func TestLines(t *testing.T) {
 		if diff := cmp.Diff([]any{tt.what, tt.tone, "ann (ci)"}, []any{line.What, line.Tone, line.Who}); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", tt.entry.Kind, diff)
 		}
+	}
+}
+
+// The report of a rollback says when the next try may be and what has to change, until the latch is released.
+func TestTheNextTry(t *testing.T) {
+	until := time.Date(2026, 3, 2, 9, 1, 0, 0, time.UTC)
+	story := []ledger.Entry{{Seq: 3, Kind: ledger.RollbackBegun, Time: until, From: 10, Reason: "33 % failed"},
+		{Seq: 4, Kind: ledger.RolledBack, Time: until.Add(time.Minute), Verdict: "complete"}}
+	if began := rollbacks(story[:1], "production"); began[0].Retry != nil {
+		t.Errorf("before the outcome: %+v", began[0].Retry)
+	}
+	report := &Report{Rollbacks: rollbacks(story, "production")}
+	var text strings.Builder
+	report.rollbackList(&text)
+	day := until.Add(time.Minute + 7*24*time.Hour).UTC().Format(time.DateOnly)
+	want := "  - next try: not before " + day + ", with an image"
+	if !strings.Contains(text.String(), want) || !strings.Contains(text.String(), "rollout unlatch -s production") {
+		t.Errorf("no %q in\n%s", want, text.String())
+	}
+	release := ledger.Entry{Seq: 5, Kind: ledger.LatchReleased, Ref: 3, Time: until}
+	released := rollbacks(append(story, release), "production")
+	if released[0].Retry != nil {
+		t.Errorf("after the latch was released: %+v", released[0].Retry)
 	}
 }

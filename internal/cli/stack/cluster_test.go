@@ -3,6 +3,7 @@ package stack
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -54,7 +55,8 @@ func TestConnectRefusesTheWrongCluster(t *testing.T) {
 			[]string{"get namespace orders", "you may not"}},
 		"no login": {func(c *cluster.Cluster) { c.Fail("*", "*", errors.New("you may not")) },
 			[]string{"refuses the credentials", "renew them"}},
-		"no kubeconfig": {func(c *cluster.Cluster) { _ = os.Remove(c.Kubeconfig) }, []string{"kubeconfig"}},
+		"no kubeconfig": {func(c *cluster.Cluster) { _ = os.Remove(c.Kubeconfig) }, []string{"kubeconfig",
+			"pulumi config set kubeconfig PATH -s production"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stack, c := inCluster(t)
@@ -71,6 +73,27 @@ func TestConnectRefusesTheWrongCluster(t *testing.T) {
 				t.Error("there is a client all the same")
 			}
 		})
+	}
+}
+
+// The engine runs the program in the project's folder: there a relative path begins, wherever the command is typed.
+func TestARelativeKubeconfig(t *testing.T) {
+	dir, c := project(t), cluster.New(t, namespaceOf("shop/production"))
+	text, err := os.ReadFile(c.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "kubeconfig"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	add(t, dir, "  shop:kubeconfig: ./kubeconfig\n")
+	t.Chdir(t.TempDir())
+	stack, err := Open(t.Context(), Options{Stack: "production", Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stack.Connect(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

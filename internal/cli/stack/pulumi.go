@@ -12,7 +12,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 
-	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
@@ -60,7 +59,7 @@ func selected(ctx context.Context, dir string) (string, error) {
 }
 
 // fromCLI reads the configuration as the engine passes it to the program.
-func (s *Stack) fromCLI(ctx context.Context, secrets bool) (settings.Source, error) {
+func (s *Stack) fromCLI(ctx context.Context, secrets bool) (sources, error) {
 	opened, err := openWorkspace(ctx, s.Dir)
 	if err != nil {
 		return nil, err
@@ -69,17 +68,18 @@ func (s *Stack) fromCLI(ctx context.Context, secrets bool) (settings.Source, err
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration of stack %s: %w", s.Name, withoutTranscript(err))
 	}
-	read := newSource()
+	read := sources{}
 	for key, value := range values {
-		if name, ok := strings.CutPrefix(key, s.Project+":"); ok {
-			read.values[name], read.secrets[name] = value.Value, value.Secret
+		if namespace, name, ok := strings.Cut(key, ":"); ok {
+			of := read.of(namespace)
+			of.values[name], of.secrets[name] = value.Value, value.Secret
 		}
 	}
 	return read, nil
 }
 
-// OutputsOf returns the outputs of another stack, which may belong to another project. They describe its last update
-// and not its configuration. It omits secret outputs.
+// OutputsOf returns the rollout's outputs of another stack, which may belong to another project. They describe its last
+// update and not its configuration. It omits secret outputs.
 func (s *Stack) OutputsOf(ctx context.Context, name string) (map[string]any, error) {
 	opened, err := openWorkspace(ctx, s.Dir)
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Stack) OutputsOf(ctx context.Context, name string) (map[string]any, err
 			outputs[name] = output.Value
 		}
 	}
-	return outputs, nil
+	return s.outputs(outputs), nil
 }
 
 // Set writes values that are no secrets to the stack's file, by the path of their key. An empty value removes the key.
@@ -107,6 +107,7 @@ func (s *Stack) Set(ctx context.Context, values map[string]string) error {
 	}
 	given, removed := auto.ConfigMap{}, []string{}
 	for path, value := range values {
+		path = s.key(path)
 		if value == "" {
 			removed = append(removed, path)
 			continue
@@ -229,8 +230,8 @@ func (s *serial) Write(text []byte) (int, error) {
 // withoutTranscript reduces an error of the Automation API to its message: the API appends the whole transcript.
 func withoutTranscript(err error) error {
 	text := err.Error()
-	_, problem, found := strings.Cut(text, "\nstderr: ")
-	if !found {
+	_, problem, ok := strings.Cut(text, "\nstderr: ")
+	if !ok {
 		return err
 	}
 	problem = strings.TrimPrefix(strings.TrimSpace(problem), "error: ")

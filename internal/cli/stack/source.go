@@ -16,7 +16,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/settings"
 )
 
-// source is a stack's configuration in the project's namespace.
+// source is the configuration of one rollout: a namespace of the stack's.
 type source struct {
 	values  map[string]string
 	secrets map[string]bool
@@ -38,9 +38,20 @@ func (s *source) IsSecret(key string) bool { return s.secrets[key] }
 // Keys implements settings.Source.
 func (s *source) Keys() []string { return slices.Sorted(maps.Keys(s.values)) }
 
+// sources is the whole configuration of a stack, by its namespaces.
+type sources map[string]*source
+
+// of is the configuration in a namespace, which may be empty.
+func (s sources) of(namespace string) *source {
+	if s[namespace] == nil {
+		s[namespace] = newSource()
+	}
+	return s[namespace]
+}
+
 // fromFile reads the stack's file and masks its secrets. It returns nil when the file refers to a Pulumi ESC
 // environment.
-func fromFile(project *workspace.Project, path string) (settings.Source, error) {
+func fromFile(project *workspace.Project, path string) (sources, error) {
 	stack, err := loadStack(project, path)
 	if err != nil {
 		return nil, err
@@ -48,16 +59,14 @@ func fromFile(project *workspace.Project, path string) (settings.Source, error) 
 	if stack.Environment != nil {
 		return nil, nil
 	}
-	read := newSource()
+	read := sources{}
 	for key, value := range stack.Config {
-		if key.Namespace() != project.Name.String() {
-			continue
-		}
 		text, err := value.Value(config.NewBlindingDecrypter())
 		if err != nil {
-			return nil, fmt.Errorf("config %s: %w", key.Name(), err)
+			return nil, fmt.Errorf("config %s: %w", key, err)
 		}
-		read.values[key.Name()], read.secrets[key.Name()] = text, value.Secure()
+		of := read.of(key.Namespace())
+		of.values[key.Name()], of.secrets[key.Name()] = text, value.Secure()
 	}
 	err = read.complete(project)
 	return read, err
@@ -66,17 +75,13 @@ func fromFile(project *workspace.Project, path string) (settings.Source, error) 
 // Values returns values of the stack's own file by the path of their key, in the form that Set takes. A key that the
 // file does not set is empty. Inside an object only scalar fields can be read.
 func (s *Stack) Values(paths []string) (map[string]string, error) {
-	project, _, err := findProject(s.Dir)
+	stack, err := s.loadFile()
 	if err != nil {
 		return nil, err
 	}
-	stack, err := loadStack(project, s.file)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", s.file, err)
-	}
 	values := map[string]string{}
 	for _, path := range paths {
-		key, err := config.ParseKey(s.Project + ":" + path)
+		key, err := config.ParseKey(s.ConfigNamespace() + ":" + path)
 		if err != nil {
 			return nil, fmt.Errorf("config %s: %w", path, err)
 		}
@@ -100,26 +105,34 @@ func loadStack(project *workspace.Project, path string) (*workspace.ProjectStack
 	return workspace.LoadProjectStack(sink, project, path)
 }
 
-// complete adds the project's values and defaults for keys that the stack does not set.
-func (s *source) complete(project *workspace.Project) error {
+// complete adds the project's values and defaults for keys that the stack does not set. A key without a namespace is
+// the project's own.
+func (s sources) complete(project *workspace.Project) error {
 	for name, key := range project.Config {
-		name = strings.TrimPrefix(name, project.Name.String()+":")
 		value := key.Value
 		if value == nil {
 			value = key.Default
 		}
-		if _, given := s.values[name]; given || value == nil || strings.Contains(name, ":") {
+		namespace, name, named := strings.Cut(name, ":")
+		if !named {
+			namespace, name = project.Name.String(), namespace
+		}
+		if value == nil {
+			continue
+		}
+		of := s.of(namespace)
+		if _, given := of.values[name]; given {
 			continue
 		}
 		if text, ok := value.(string); ok {
-			s.values[name] = text
+			of.values[name] = text
 			continue
 		}
 		text, err := json.Marshal(value)
 		if err != nil {
 			return fmt.Errorf("config %s of the project: %w", name, err)
 		}
-		s.values[name] = string(text)
+		of.values[name] = string(text)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
@@ -25,6 +26,9 @@ type Options struct {
 	Stack string
 	// Dir is a folder in the Pulumi project. Empty means PULUMI_OPTION_CWD, then the working directory.
 	Dir string
+	// Rollout is the namespace of the rollout's configuration, which is its name unless the program says another one.
+	// Empty means the only rollout of the stack.
+	Rollout string
 }
 
 // Stack is a stack of the project.
@@ -35,7 +39,10 @@ type Stack struct {
 	Settings *settings.Settings
 
 	qualified string // the name as given
+	rollout   string // the namespace of the configuration; empty for the project's own
+	several   bool   // the stack has other rollouts beside this one
 	file      string
+	modified  time.Time // of the file, when it was read
 
 	decrypting sync.Mutex
 	decrypted  *settings.Settings
@@ -67,23 +74,58 @@ func Open(ctx context.Context, options Options) (*Stack, error) {
 		return nil, terminal.Usage(fmt.Errorf("stack %q: %w", stack.Name, err))
 	}
 	stack.file = workspace.ProjectStackPath(path, project, tokens.QName(stack.Name))
-	if _, err := os.Stat(stack.file); errors.Is(err, os.ErrNotExist) {
+	info, err := os.Stat(stack.file)
+	if errors.Is(err, os.ErrNotExist) {
 		return nil, terminal.Usage(fmt.Errorf("project %s in %s has no stack %q: it has %s", stack.Project, stack.Dir,
 			stack.Name, strings.Join(Stacks(options.Dir), ", ")))
 	}
-	source, err := fromFile(project, stack.file)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", stack.file, err)
 	}
-	if source == nil {
+	stack.modified = info.ModTime()
+	err = stack.load(ctx, project, options.Rollout)
+	return stack, err
+}
+
+// load reads the settings of the rollout that is meant.
+func (s *Stack) load(ctx context.Context, project *workspace.Project, rollout string) error {
+	all, err := fromFile(project, s.file)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", s.file, err)
+	}
+	if all == nil {
 		// Part of the configuration is in a Pulumi ESC environment, which only the CLI can read.
-		source, err = stack.fromCLI(ctx, false)
-		if err != nil {
-			return nil, err
+		if all, err = s.fromCLI(ctx, false); err != nil {
+			return err
 		}
 	}
-	stack.Settings, err = settings.Load(stack.Name, source)
-	return stack, err
+	if err := s.choose(all, rollout); err != nil {
+		return err
+	}
+	s.Settings, err = s.settingsOf(all)
+	return err
+}
+
+// settingsOf are the rollout's settings. A relative path of the kubeconfig begins in the project's folder, where the
+// engine runs the program, and not where the command is typed.
+func (s *Stack) settingsOf(all sources) (*settings.Settings, error) {
+	loaded, err := settings.Load(s.Name, all.of(s.ConfigNamespace()))
+	if path := loaded.Kubeconfig; path != "" && !filepath.IsAbs(path) {
+		loaded.Kubeconfig = filepath.Join(s.Dir, path)
+	}
+	return loaded, err
+}
+
+// Reopened is the stack itself while its file is as it was when it was opened, else the stack opened anew.
+func (s *Stack) Reopened(ctx context.Context) (*Stack, error) {
+	info, err := os.Stat(s.file)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", s.file, err)
+	}
+	if info.ModTime().Equal(s.modified) {
+		return s, nil
+	}
+	return Open(ctx, s.options())
 }
 
 // projectOf returns the project in a name of the form organization/project/stack. It is empty for a shorter name, which
@@ -96,19 +138,21 @@ func projectOf(name string) string {
 	return parts[1]
 }
 
-// Sibling opens another stack of the same project.
+// Sibling opens the rollout in another stack of the same project.
 func (s *Stack) Sibling(ctx context.Context, name string) (*Stack, error) {
-	return Open(ctx, Options{Stack: name, Dir: s.Dir})
+	options := s.options()
+	options.Stack = name
+	return Open(ctx, options)
 }
 
 // WithSecrets returns the settings with the stack's secrets, which the Pulumi CLI decrypts. They must not be printed:
 // pass settings.Settings.Revealed to whatever redacts a text.
 func (s *Stack) WithSecrets(ctx context.Context) (*settings.Settings, error) {
-	source, err := s.fromCLI(ctx, true)
+	all, err := s.fromCLI(ctx, true)
 	if err != nil {
 		return nil, err
 	}
-	return settings.Load(s.Name, source)
+	return s.settingsOf(all)
 }
 
 // Stacks lists the stacks that have a file in the project, sorted, without opening the files. Outside a project it is
@@ -134,6 +178,15 @@ func Stacks(dir string) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// FindProject is the name and the folder of the project in a folder or above it.
+func FindProject(dir string) (name, folder string, err error) {
+	project, path, err := findProject(dir)
+	if err != nil {
+		return "", "", err
+	}
+	return string(project.Name), filepath.Dir(path), nil
 }
 
 func findProject(dir string) (*workspace.Project, string, error) {
@@ -166,7 +219,7 @@ func (s *Stack) Owner() string { return s.Project + "/" + s.Name }
 func (s *Stack) Connect(ctx context.Context) (*kube.Client, error) {
 	client, err := kube.New(kube.Options{Kubeconfig: s.Settings.Kubeconfig, Context: s.Settings.KubeContext})
 	if err != nil {
-		return nil, err
+		return nil, s.Settings.Unreached(err)
 	}
 	namespace, exists, err := client.NamespaceOwner(ctx, s.Settings.Namespace)
 	if err != nil {

@@ -9,10 +9,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/vextrus/finance-rollout/internal/advance"
 	"github.com/vextrus/finance-rollout/internal/gate"
+	"github.com/vextrus/finance-rollout/internal/identity"
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
@@ -31,27 +34,56 @@ func (g *gathering) status(ctx context.Context) *Status {
 		Weight:  Weight{Asked: s.Position().Weight, Passed: g.passed()},
 		Tracks:  g.trackStates(),
 		Entries: newest(g.entries),
+		Staged:  g.staged,
 		Guard:   Guard{Wanted: s.IsGuarded(), Leader: g.leader, Renewed: g.renewed, DryRun: s.Guard.DryRun},
 	}
 	if g.guard != nil {
 		status.Guard.Ready = int(g.guard.Status.ReadyReplicas)
 	}
-	g.measured(&status.Weight)
+	if g.share != nil {
+		g.miss("share of the requests", status.Weight.measure(*g.share, g.window()))
+	}
 	facts := facts{single: s.IsSingle(), stages: s.Stages, state: g.state, released: s.Latch.Release}
 	if g.state != nil && !s.IsSingle() {
 		stands := g.state.Weight
 		status.Weight.Stands = &stands
 		status.Latch, status.Quarantine = g.latch(), g.state.Quarantine
+		status.onTrial(*g.state)
 		if entry, latched := g.state.Latch(g.state.Image); latched && status.Latch == nil {
 			facts.before = &entry
 		}
+		status.Advance = g.advance()
 		status.Soak = g.soak(ctx)
 	}
 	for _, part := range slices.Sorted(maps.Keys(g.missing)) {
 		status.Missing = append(status.Missing, part+": "+g.missing[part].Error())
 	}
+	status.Unreachable = g.unreachable()
 	status.judge(facts)
 	return status
+}
+
+// onTrial says what each track runs.
+func (s *Status) onTrial(state ledger.State) {
+	s.Identity, s.StableIdentity = state.OnTrial().Hash(), state.StableIdentity.Hash()
+	for _, change := range identity.Changes(state.StableIdentity, state.OnTrial()) {
+		s.Differences = append(s.Differences, change.String())
+	}
+	if state.Express != nil {
+		s.Express = state.Express.Reason
+	}
+}
+
+// unreachable is the reason when neither the Service's endpoints nor the stable track's Deployment and pods could be
+// read: one that may not be read is a matter of permissions.
+func (g *gathering) unreachable() string {
+	stable := trackNames(g.source.Rollout.Settings)[names.Stable]
+	for _, part := range []string{"endpoints", "pods of " + stable, "deployment " + stable} {
+		if g.missing[part] == nil {
+			return ""
+		}
+	}
+	return g.missing["deployment "+stable].Error()
 }
 
 // newest returns the last entries. Of consecutive checkpoints it keeps only the last, because in the first hour they
@@ -79,28 +111,35 @@ func (g *gathering) latch() *ledger.Entry {
 	return nil
 }
 
-func (g *gathering) measured(weight *Weight) {
-	if g.share == nil {
-		return
+// advance is who takes the release to the next stage. An approval is for the image that lives, or else for the
+// configured one.
+func (g *gathering) advance() *Advance {
+	s, image := g.source.Rollout.Settings, g.state.LivingImage()
+	if image == "" {
+		image = names.Digest(s.Image)
 	}
+	return &Advance{Mode: s.Advance.Mode, Unapproved: g.source.Rollout.Unapproved(*g.state, image)}
+}
+
+// measure takes the canary's share from the tracks' requests in a window.
+func (w *Weight) measure(requests model.Vector, window time.Duration) error {
 	canary, all := 0.0, 0.0
-	for _, sample := range *g.share {
+	for _, sample := range requests {
 		value := float64(sample.Value)
 		if math.IsNaN(value) || math.IsInf(value, 0) || value < 0 {
-			g.miss("share of the requests", fmt.Errorf("prometheus returned %v requests for the track %q", value,
-				sample.Metric[names.Track]))
-			return
+			return fmt.Errorf("prometheus returned %v requests for the track %q", value, sample.Metric[names.Track])
 		}
 		all += value
 		if string(sample.Metric[names.Track]) == names.Canary {
 			canary += value
 		}
 	}
-	weight.Requests, weight.Window = all, g.window()
-	if weight.Requests > 0 {
-		share := 100 * canary / weight.Requests
-		weight.Measured = &share
+	w.Requests, w.Window = all, window
+	if all > 0 {
+		share := 100 * canary / all
+		w.Measured = &share
 	}
+	return nil
 }
 
 func (g *gathering) trackStates() []Track {
@@ -117,11 +156,7 @@ func (g *gathering) trackStates() []Track {
 			track.Planned = position.Canary
 		}
 		if live := g.tracks[name]; live != nil {
-			track.Exists, track.Desired = true, 1
-			if live.Spec.Replicas != nil {
-				track.Desired = int(*live.Spec.Replicas)
-			}
-			track.Image = podstate.ImageOf(&live.Spec.Template.Spec, live.Spec.Template.Labels[names.App])
+			track.exists(live)
 		}
 		for i := range g.pods[name] {
 			track.count(&g.pods[name][i], g.taking)
@@ -129,6 +164,14 @@ func (g *gathering) trackStates() []Track {
 		tracks = append(tracks, track)
 	}
 	return tracks
+}
+
+func (t *Track) exists(live *appsv1.Deployment) {
+	t.Exists, t.Desired = true, 1
+	if live.Spec.Replicas != nil {
+		t.Desired = int(*live.Spec.Replicas)
+	}
+	t.Image = podstate.ImageOf(&live.Spec.Template.Spec, live.Spec.Template.Labels[names.App])
 }
 
 func (t *Track) count(pod *corev1.Pod, taking []string) {
@@ -156,11 +199,7 @@ func (g *gathering) soak(ctx context.Context) *Soak {
 	if state.Weight == 0 || state.SoakSince.IsZero() {
 		return nil
 	}
-	elapsed := g.now.Sub(state.SoakSince)
-	stage := &Soak{
-		Since: state.SoakSince, Extensions: state.Extensions, Required: Seconds(spec.Plan.Required(state.Extensions)),
-		NextCheckpoint: state.SoakSince.Add(spec.Plan.Checkpoint(elapsed)),
-	}
+	elapsed, stage := g.now.Sub(state.SoakSince), stageOf(state, spec, g.now)
 	if elapsed < 4*time.Duration(g.source.Rollout.Settings.Metrics.Interval) {
 		// The first samples of the stage have not arrived yet. That is not worth a note.
 		return stage
@@ -170,14 +209,47 @@ func (g *gathering) soak(ctx context.Context) *Soak {
 	})
 	switch {
 	case reading == nil:
-		g.checkpoint(stage, spec)
+		stage.checkpoint(g.entries, spec)
 	case soak.IsUnseen(reading.Evaluation):
 		g.miss("evidence of the soak", errors.New(reading.Evaluation.Results[0].Reason))
-		g.checkpoint(stage, spec)
+		stage.checkpoint(g.entries, spec)
 	default:
 		stage.fromReading(*reading)
 	}
+	stage.readings(g.entries)
 	return stage
+}
+
+// stageOf is the soak of the ledger's stage, without evidence.
+func stageOf(state ledger.State, spec soak.Spec, now time.Time) *Soak {
+	return &Soak{
+		Since: state.SoakSince, Extensions: state.Extensions, Required: Seconds(spec.Plan.Required(state.Extensions)),
+		NextCheckpoint: state.SoakSince.Add(spec.Plan.Checkpoint(now.Sub(state.SoakSince))),
+	}
+}
+
+// readings gives each criterion what the stage's entries and the evidence at hand show of it.
+func (s *Soak) readings(entries []ledger.Entry) {
+	for i := range s.Criteria {
+		c := &s.Criteria[i]
+		add := func(at time.Time, n, k int64, lower, upper float64) {
+			last := len(c.Readings) - 1
+			if n > 0 && (last < 0 || at.After(c.Readings[last].Time)) {
+				c.Readings = append(c.Readings, Reading{at, float64(k) / float64(n), lower, upper})
+			}
+		}
+		for _, entry := range entries {
+			if entry.Time.Before(s.Since) {
+				continue
+			}
+			for _, number := range entry.Numbers {
+				if number.Name == c.Name {
+					add(entry.Time, number.N, number.K, number.Lower, number.Upper)
+				}
+			}
+		}
+		add(s.LookedAt, c.N, c.K, c.Lower, c.Upper)
+	}
 }
 
 func (s *Soak) fromReading(reading advance.Soak) {
@@ -186,23 +258,23 @@ func (s *Soak) fromReading(reading advance.Soak) {
 	for _, result := range reading.Evaluation.Results {
 		s.Criteria = append(s.Criteria, Criterion{
 			Name: result.Name, Verdict: result.Verdict, N: result.N, K: result.K, Lower: result.Lower, Upper: result.Upper,
-			Target: result.Target, Rollback: result.Rollback, Reason: result.Reason,
+			Target: result.Target, Rollback: result.Rollback, Reason: result.Reason, Notes: result.Notes,
 		})
 	}
 }
 
 // checkpoint fills in the evidence of the stage's last checkpoint or verdict.
-func (g *gathering) checkpoint(stage *Soak, spec soak.Spec) {
-	for _, entry := range slices.Backward(g.entries) {
-		if entry.Time.Before(stage.Since) {
+func (s *Soak) checkpoint(entries []ledger.Entry, spec soak.Spec) {
+	for _, entry := range slices.Backward(entries) {
+		if entry.Time.Before(s.Since) {
 			return
 		}
 		if entry.Kind != ledger.Checkpoint && entry.Kind != ledger.Verdict && entry.Kind != ledger.Extended ||
 			len(entry.Numbers) == 0 {
 			continue
 		}
-		stage.Source, stage.LookedAt = SourceCheckpoint, entry.Time
-		stage.Soaked, stage.Verdict = Seconds(time.Duration(entry.Soaked)*time.Second), gate.Verdict(entry.Verdict)
+		s.Source, s.LookedAt = SourceCheckpoint, entry.Time
+		s.Soaked, s.Verdict = Seconds(time.Duration(entry.Soaked)*time.Second), gate.Verdict(entry.Verdict)
 		for _, number := range entry.Numbers {
 			criterion := Criterion{Name: number.Name, Verdict: gate.Verdict(number.Verdict), N: number.N, K: number.K,
 				Lower: number.Lower, Upper: number.Upper}
@@ -211,7 +283,7 @@ func (g *gathering) checkpoint(stage *Soak, spec soak.Spec) {
 					criterion.Target, criterion.Rollback = known.Target, known.Rollback
 				}
 			}
-			stage.Criteria = append(stage.Criteria, criterion)
+			s.Criteria = append(s.Criteria, criterion)
 		}
 		return
 	}

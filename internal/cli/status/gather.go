@@ -41,6 +41,8 @@ type Source struct {
 	Cluster Cluster
 	// Stack and Origin are the names of the stack and of its cluster, for people.
 	Stack, Origin string
+	// Staging returns the digest that the staging stack has verified; nil where nobody can tell.
+	Staging func(ctx context.Context) (string, error)
 	// Evidence caches the readings of the soak's evidence.
 	Evidence *EvidenceCache
 }
@@ -76,6 +78,7 @@ type gathering struct {
 	alerts   []Alert
 	holds    []Hold
 	share    *model.Vector
+	staged   string
 }
 
 // Gather reads the state of the rollout. It always returns a status, which lists the parts that could not be read.
@@ -108,6 +111,12 @@ func Gather(ctx context.Context, source Source) *Status {
 		g.record, _, err = source.Cluster.ConfigMap(ctx, s.Namespace, names.Record(s.App))
 		return err
 	})
+	if s.ImageFromStaging() && source.Staging != nil {
+		read("staging", func(ctx context.Context) (err error) {
+			g.staged, err = source.Staging(ctx)
+			return err
+		})
+	}
 	if !s.IsSingle() {
 		read("operator", g.readOperator)
 		read("alerts", g.readAlerts)
@@ -174,12 +183,13 @@ func (g *gathering) deployment(ctx context.Context, track, name string) error {
 
 func (g *gathering) readLedger(ctx context.Context) error {
 	history, err := ledger.Read(ctx, g.source.Rollout.Ledger())
-	if err != nil {
+	if history == nil {
 		return err
 	}
+	// What is left of a ledger that has lost entries is shown with that.
 	state, entries := history.State(), history.Entries()
 	g.state, g.entries = &state, entries
-	return nil
+	return err
 }
 
 // readHolds reads what holds the next upward move back. What it cannot read is a hold.
@@ -190,11 +200,12 @@ func (g *gathering) readHolds(ctx context.Context) {
 	ctx, cancel := context.WithTimeoutCause(ctx, metricsBudget,
 		fmt.Errorf("prometheus did not answer within %v", metricsBudget))
 	defer cancel()
-	kind := plan.Advance
+	next := plan.Move{Kind: plan.Advance, From: g.state.Weight,
+		To: g.source.Rollout.Settings.Stages.Next(g.state.Weight)}
 	if g.state.Begun != nil {
-		kind = plan.Resume
+		next.Kind = plan.Resume
 	}
-	g.holds = holdsOf(g.source.Rollout.Holds(ctx, *g.state, kind), g.now, g.source.Stack)
+	g.holds = holdsOf(g.source.Rollout.Holds(ctx, *g.state, next, g.state.Image), g.now, g.source.Stack)
 }
 
 func (g *gathering) readGuard(ctx context.Context) (err error) {
@@ -242,24 +253,37 @@ func (g *gathering) readAlerts(ctx context.Context) error {
 		return err
 	}
 	samples, err := g.ask(ctx, query)
-	for _, sample := range samples {
+	g.alerts = alertsOf(samples)
+	return err
+}
+
+// alertsOf are the alerts of a query for those that fire, the gravest first.
+func alertsOf(firing model.Vector) []Alert {
+	var list []Alert
+	for _, sample := range firing {
 		alert := Alert{Name: string(sample.Metric["alertname"]), Severity: string(sample.Metric["severity"]),
 			Action: string(sample.Metric["action"])}
-		if !slices.Contains(g.alerts, alert) {
-			g.alerts = append(g.alerts, alert)
+		if !slices.Contains(list, alert) {
+			list = append(list, alert)
 		}
 	}
-	slices.SortFunc(g.alerts, func(a, b Alert) int { return strings.Compare(a.Severity+a.Name, b.Severity+b.Name) })
-	return err
+	slices.SortFunc(list, func(a, b Alert) int { return strings.Compare(a.Severity+a.Name, b.Severity+b.Name) })
+	return list
 }
 
 // window is the window over which the share is measured: the time since the stage was reached, at most shareWindow.
 func (g *gathering) window() time.Duration {
-	if g.state == nil || g.state.SoakSince.IsZero() {
+	if g.state == nil {
 		return shareWindow
 	}
-	return min(shareWindow, max(g.now.Sub(g.state.SoakSince),
-		4*time.Duration(g.source.Rollout.Settings.Metrics.Interval)).Round(time.Second))
+	return windowOf(*g.state, time.Duration(g.source.Rollout.Settings.Metrics.Interval), g.now)
+}
+
+func windowOf(state ledger.State, interval time.Duration, now time.Time) time.Duration {
+	if state.SoakSince.IsZero() {
+		return shareWindow
+	}
+	return min(shareWindow, max(now.Sub(state.SoakSince), 4*interval).Round(time.Second))
 }
 
 func (g *gathering) readShare(ctx context.Context) error {

@@ -136,9 +136,9 @@ func TestASidecarIsNotTheService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := canary.Spec.Template.Spec.Containers[0]
-	own.Name = "shop"
-	canary.Spec.Template.Spec.Containers = []corev1.Container{{Name: "proxy", Image: "proxy@sha256:ee"}, own}
+	service := canary.Spec.Template.Spec.Containers[0]
+	service.Name = "shop"
+	canary.Spec.Template.Spec.Containers = []corev1.Container{{Name: "proxy", Image: "proxy@sha256:ee"}, service}
 	deployments := shop.Clientset.AppsV1().Deployments("shop")
 	if _, err := deployments.Update(t.Context(), canary, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)

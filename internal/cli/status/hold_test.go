@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
 // What holds the next upward move back stands on the screen, with the answer of Prometheus or without one.
@@ -54,5 +55,29 @@ func TestGatherHolds(t *testing.T) {
 				t.Errorf("held by %q, opens %q; want %q, %q", got, opens, tt.want, tt.opens)
 			}
 		})
+	}
+}
+
+// The status says who takes the release on, and which approvals that waits for.
+func TestGatherAdvance(t *testing.T) {
+	reached := ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: "sha256:bb", Stable: "sha256:aa", To: 10}
+	for _, tt := range []struct {
+		advance string
+		entries []ledger.Entry
+		want    string
+	}{
+		{"manual", []ledger.Entry{reached}, "by hand"},
+		{"auto", []ledger.Entry{reached}, "by itself"},
+		{`{"mode":"auto","approval":[10,60,0]}`, []ledger.Entry{reached}, "by itself; needs an approval: 60 %, the finish"},
+		{`{"approval":[60]}`, []ledger.Entry{reached, {Kind: ledger.Approved, Who: "anna", Image: "sha256:bb", To: 60}},
+			"by hand"},
+	} {
+		status := newShop(t).gatherWith(t, productionWith(t, map[string]string{"advance": tt.advance}), tt.entries...)
+		if status.Advance == nil || status.Advance.text(terminal.Style{}) != tt.want {
+			t.Errorf("%s: %+v, want %q", tt.advance, status.Advance, tt.want)
+		}
+		if text := status.Render(terminal.Style{}); !strings.Contains(text, tt.want) {
+			t.Errorf("%s: no %q in\n%s", tt.advance, tt.want, text)
+		}
 	}
 }

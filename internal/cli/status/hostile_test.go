@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/model"
 
@@ -39,14 +40,13 @@ func TestNobodyElseDrawsALine(t *testing.T) {
 // An answer that is no number of requests is no share, and the status can still be written for programs.
 func TestAShareOfNoNumbersIsMissing(t *testing.T) {
 	for _, value := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -4} {
-		g := &gathering{missing: map[string]error{}, share: &model.Vector{
+		var weight Weight
+		err := weight.measure(model.Vector{
 			{Metric: model.Metric{"track": "stable"}, Value: 90}, {Metric: model.Metric{"track": "canary"},
 				Value: model.SampleValue(value)},
-		}}
-		var weight Weight
-		g.measured(&weight)
-		if weight.Measured != nil || weight.Requests != 0 || g.missing["share of the requests"] == nil {
-			t.Errorf("%v: %+v, missing %v", value, weight, g.missing)
+		}, time.Minute)
+		if err == nil || weight.Measured != nil || weight.Requests != 0 {
+			t.Errorf("%v: %+v, %v", value, weight, err)
 		}
 		if _, err := json.Marshal(weight); err != nil {
 			t.Errorf("%v: %v", value, err)

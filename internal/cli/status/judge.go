@@ -9,6 +9,7 @@ import (
 
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
+	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/plan"
 )
 
@@ -79,6 +80,9 @@ func (s *Status) notes(f facts) []string {
 		f.state.Begun == nil {
 		add("%d canary pods serve requests although the ledger says 0 %%: rollout rollback -s %s", canary.Taking, s.Stack)
 	}
+	if note := s.unverified(f); note != "" {
+		notes = append(notes, note)
+	}
 	if s.Phase == PhaseRolledBack {
 		if s.Weight.Asked == 0 && s.behind() {
 			add("the stack does not reflect the rollback yet: rollout rollback -s %s, or pulumi up --refresh -s %s", s.Stack,
@@ -106,16 +110,45 @@ func (s *Status) notes(f facts) []string {
 		add("the canary exceeds the rollback limit: rollout rollback -s %s", s.Stack)
 	}
 	if s.Guard.Wanted && f.state != nil && f.state.Weight > 0 &&
-		(s.Guard.Leader == "" || s.Time.Sub(s.Guard.Renewed) > leaseOld) {
+		s.Guard.isGone(s.Time) {
 		add("no guard is active, and a bad canary is not rolled back between updates: kubectl logs -n %s deploy/%s-guard",
 			s.Namespace, s.App)
 	}
 	return s.podNotes(notes)
 }
 
+// isolated is the note about pods that somebody has taken out of the Service by their label; empty for none. After a
+// rollback and in a quarantine they are meant to be out.
+func (s *Status) isolated(track Track) string {
+	meant := s.Phase == PhaseRolledBack || s.Phase == PhaseRollingBack || s.Quarantine != nil
+	if track.Isolated == 0 || meant {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d pods of %s are labelled %s=%s and get no requests: kubectl label pods -n %s -l "+
+		"%s=%s,%s=%s %s=%s --overwrite, or rollout rollback -s %s", track.Isolated, track.Desired, track.Deployment,
+		names.Traffic, names.Isolated, s.Namespace, names.App, s.App, names.Track, track.Name, names.Traffic, names.Enabled,
+		s.Stack)
+}
+
+// unverified is the note about pods that take requests by a shift whose gate has not passed; empty for none. An update
+// that runs may be about to pass it; one that was killed, or that left the gate out, is not.
+func (s *Status) unverified(f facts) string {
+	canary := s.track("canary")
+	if s.Phase != PhaseShifting || canary == nil || canary.Taking == 0 || f.state.Begun.To == 0 ||
+		f.state.Begun.To < f.state.Weight {
+		return ""
+	}
+	return fmt.Sprintf("%s takes requests and was never verified at %d %%: smoke suite and bake have not passed; unless "+
+		"an update runs them now, run it without --exclude and --target: pulumi up -s %s", f.state.Begun.Release,
+		f.state.Begun.To, s.Stack)
+}
+
 func (s *Status) podNotes(notes []string) []string {
 	for _, track := range s.Tracks {
 		notes = append(notes, track.Problems...)
+		if note := s.isolated(track); note != "" {
+			notes = append(notes, note)
+		}
 		if track.Exists && s.Phase != PhaseRolledBack && s.Phase != PhaseRollingBack && s.Phase != PhaseShifting &&
 			track.Desired != track.Planned {
 			notes = append(notes, fmt.Sprintf("%s has %d pods, the plan says %d: pulumi up --refresh -s %s", track.Deployment,
@@ -189,8 +222,8 @@ func appendSeconds(d time.Duration) []byte {
 
 // short abbreviates a digest.
 func short(image string) string {
-	_, digest, found := strings.Cut(image, "@")
-	if !found {
+	_, digest, ok := strings.Cut(image, "@")
+	if !ok {
 		digest = image
 	}
 	name, hash, ok := strings.Cut(digest, ":")

@@ -12,6 +12,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/gate"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/sanitize"
+	"github.com/vextrus/finance-rollout/internal/settings"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 )
 
@@ -21,6 +22,10 @@ func (s *Status) Render(style terminal.Style) string {
 	fmt.Fprintf(&out, "%s %s   stack %s   namespace %s   %s\n", style.Bold(s.App), style.Bold(s.Release), s.Stack,
 		s.Namespace, style.Faint(s.Cluster))
 	fmt.Fprintf(&out, "%s   %s\n", s.Order.color(style, strings.ToUpper(string(s.Phase))), sanitize.Line(s.Summary))
+	if s.Staged != "" {
+		fmt.Fprintf(&out, "config image is empty: a release that enters runs %s, which staging has verified\n",
+			sanitize.Line(s.Staged))
+	}
 	for _, note := range s.Notes {
 		fmt.Fprintf(&out, "  %s %s\n", style.Warn("->"), sanitize.Line(note))
 	}
@@ -80,16 +85,60 @@ func (s *Status) position(style terminal.Style) string {
 	}
 	rows := [][]string{{style.Bold("weight"), fmt.Sprintf("asked %d %%   now %s   passed %s   measured %s",
 		s.Weight.Asked, percent(s.Weight.Stands), percent(s.Weight.Passed), measured)}}
+	if s.StableIdentity != "" {
+		rows = append(rows, []string{style.Bold("identity"), s.identities()})
+	}
+	if s.Express != "" {
+		rows = append(rows, []string{style.Bold("express"),
+			style.Warn("on its way to both tracks") + ": " + sanitize.Line(s.Express)})
+	}
 	if s.Soak != nil {
 		rows = append(rows, []string{style.Bold("soak"), s.Soak.bar(style, s.Time)})
 	}
+	if s.Advance != nil {
+		rows = append(rows, []string{style.Bold("advance"), s.Advance.text(style)})
+	}
 	return terminal.Table(nil, rows)
+}
+
+// identities names what each track runs, and where they differ.
+func (s *Status) identities() string {
+	if s.Identity == "" || s.Identity == s.StableIdentity {
+		return "stable " + s.StableIdentity
+	}
+	return fmt.Sprintf("canary %s   stable %s   %s", s.Identity, s.StableIdentity,
+		sanitize.Line(strings.Join(s.Differences, ", ")))
+}
+
+// text says who goes on, and which approvals that waits for.
+func (a Advance) text(style terminal.Style) string {
+	text := "by hand"
+	if a.Mode == settings.AdvanceAuto {
+		text = "by itself"
+	}
+	if len(a.Unapproved) == 0 {
+		return text
+	}
+	var stages []string
+	for _, weight := range a.Unapproved {
+		stages = append(stages, ledger.Entry{To: weight}.ApprovedFor())
+	}
+	return text + "; " + style.Warn("needs an approval: "+strings.Join(stages, ", "))
 }
 
 const barWidth = 30
 
 // bar renders the progress of the soak. Without a first reading the watched time is unknown.
 func (s *Soak) bar(style terminal.Style, now time.Time) string {
+	if s.Source == "" {
+		return s.progress(now)
+	}
+	full := int(math.Floor(s.share() * barWidth))
+	return fmt.Sprintf("[%s%s] %s", style.Good(strings.Repeat("#", full)), strings.Repeat(".", barWidth-full),
+		s.progress(now))
+}
+
+func (s *Soak) progress(now time.Time) string {
 	due := "a checkpoint is due"
 	if left := s.NextCheckpoint.Sub(now); left > 0 {
 		due = fmt.Sprintf("next checkpoint in %s", duration(left))
@@ -98,18 +147,20 @@ func (s *Soak) bar(style terminal.Style, now time.Time) string {
 		return fmt.Sprintf("since %s, of %s; no reading yet; %s", clock(s.Since), duration(time.Duration(s.Required)),
 			due)
 	}
-	share := 1.0
-	if s.Required > 0 {
-		share = min(1, float64(s.Soaked)/float64(s.Required))
-	}
-	full := int(math.Floor(share * barWidth))
-	text := fmt.Sprintf("[%s%s] %s of %s watched; %s", style.Good(strings.Repeat("#", full)),
-		strings.Repeat(".", barWidth-full),
-		duration(time.Duration(s.Soaked)), duration(time.Duration(s.Required)), due)
+	text := fmt.Sprintf("%s of %s watched; %s", duration(time.Duration(s.Soaked)), duration(time.Duration(s.Required)),
+		due)
 	if s.Extensions > 0 {
 		text += fmt.Sprintf("; extended %s", times(s.Extensions))
 	}
 	return text
+}
+
+// share is the watched part of the soak, from 0 to 1.
+func (s *Soak) share() float64 {
+	if s.Required <= 0 {
+		return 1
+	}
+	return min(1, float64(s.Soaked)/float64(s.Required))
 }
 
 func (s *Status) trackTable(style terminal.Style) string {
@@ -144,6 +195,11 @@ func (s *Soak) table(style terminal.Style, now time.Time) string {
 	}
 	text := terminal.Table([]string{"CRITERION", "VERDICT", "BAD", "REQUESTS", "SHARE", "TARGET", "ROLLBACK", ""},
 		rows)
+	for _, c := range s.Criteria {
+		for _, note := range c.Notes {
+			text += style.Faint(c.Name+": "+sanitize.Line(note)) + "\n"
+		}
+	}
 	if s.Source == SourceCheckpoint {
 		text += style.Faint(fmt.Sprintf("from the last checkpoint, %s ago; a fresh reading takes longer than this screen "+
 			"waits",
@@ -209,7 +265,7 @@ func (g Guard) text(style terminal.Style, now time.Time) string {
 	switch {
 	case !g.Wanted:
 		return style.Faint("none: a bad canary is not rolled back between updates (config guard.image)")
-	case g.Leader == "" || now.Sub(g.Renewed) > leaseOld:
+	case g.isGone(now):
 		return style.Bad(fmt.Sprintf("%d ready, none active", g.Ready))
 	case g.DryRun:
 		return style.Warn(fmt.Sprintf("%s active, dry run: it reports and changes nothing; %d ready", g.Leader, g.Ready))
@@ -217,6 +273,9 @@ func (g Guard) text(style terminal.Style, now time.Time) string {
 		return fmt.Sprintf("%s active; %d ready", g.Leader, g.Ready)
 	}
 }
+
+// isGone reports whether no guard is active.
+func (g Guard) isGone(now time.Time) bool { return g.Leader == "" || now.Sub(g.Renewed) > leaseOld }
 
 func (s *Status) ledger(style terminal.Style) string {
 	var rows [][]string
@@ -260,5 +319,18 @@ func duration(d time.Duration) string {
 		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
 	default:
 		return fmt.Sprintf("%d s", d/time.Second)
+	}
+}
+
+// Words are the functions by which every view of a status puts its values into words, by name, for a template.
+func Words() map[string]any {
+	return map[string]any{
+		"clock": clock, "count": count, "percentage": percentage, "short": short, "quarantined": quarantined,
+		"remark":   remark,
+		"window":   func(d time.Duration) string { return model.Duration(d).String() },
+		"progress": func(s *Soak, now time.Time) string { return s.progress(now) },
+		"watched":  func(s *Soak) int { return int(100 * s.share()) },
+		"guard":    func(g Guard, now time.Time) string { return g.text(terminal.Style{}, now) },
+		"gone":     func(g Guard, now time.Time) bool { return g.Wanted && g.isGone(now) },
 	}
 }

@@ -16,6 +16,8 @@ type Status struct {
 	App       string    `json:"app"`
 	// Release is the configured release.
 	Release string `json:"release"`
+	// ByGuard is true for what a guard sees, which does not know the configuration.
+	ByGuard bool `json:"-"`
 	// Phase is the state in one word, Summary in one sentence.
 	Phase   Phase  `json:"phase"`
 	Summary string `json:"summary"`
@@ -24,14 +26,26 @@ type Status struct {
 	// Notes are contradictions and next steps, the most urgent first.
 	Notes []string `json:"notes,omitempty"`
 
+	// Identity is the short form of what is on trial, or was last, StableIdentity of what stable runs; empty where the
+	// ledger does not know them. Differences are the parts in which they differ, in words.
+	Identity       string `json:"identity,omitempty"`
+	StableIdentity string `json:"stableIdentity,omitempty"`
+	// Express is why a change is on its way to both tracks by the express lane; empty for none.
+	Express     string   `json:"express,omitempty"`
+	Differences []string `json:"differences,omitempty"`
+
 	Weight Weight  `json:"weight"`
 	Tracks []Track `json:"tracks"`
 	Soak   *Soak   `json:"soak,omitempty"`
 	Alerts []Alert `json:"alerts"`
+	// Staged is the digest that the staging stack has verified, where the configuration leaves the image to it.
+	Staged string `json:"staged,omitempty"`
 	// Latch is the latch of the canary's image; nil when it has none.
 	Latch *ledger.Entry `json:"latch,omitempty"`
 	// Holds are what holds an upward move back now from outside the release: calendar, incidents and checklist.
 	Holds []Hold `json:"holds,omitempty"`
+	// Advance says who takes the release to the next stage; nil for a stack without stages.
+	Advance *Advance `json:"advance,omitempty"`
 	// Quarantine is the entry by which the canary is out of traffic for a while; nil while it is not.
 	Quarantine *ledger.Entry `json:"quarantine,omitempty"`
 	Guard      Guard         `json:"guard"`
@@ -41,6 +55,16 @@ type Status struct {
 	Entries []ledger.Entry `json:"entries"`
 	// Missing lists the parts that could not be read, with the reason.
 	Missing []string `json:"missing,omitempty"`
+	// Unreachable is the reason when nothing of the cluster could be read, empty else. The rest is no news then.
+	Unreachable string `json:"unreachable,omitempty"`
+}
+
+// Advance says who takes a release to the next stage.
+type Advance struct {
+	// Mode is manual or auto.
+	Mode string `json:"mode"`
+	// Unapproved are the stages ahead, in percent, that wait for a person's approval; 0 is the finish.
+	Unapproved []int `json:"unapproved,omitempty"`
 }
 
 // Phase is the state of a rollout in one word.
@@ -149,6 +173,18 @@ type Criterion struct {
 	Target   float64 `json:"target,omitempty"`
 	Rollback float64 `json:"rollback,omitempty"`
 	Reason   string  `json:"reason,omitempty"`
+	// Notes are about what is not counted, and about requests that will be missing.
+	Notes []string `json:"notes,omitempty"`
+	// Readings are those of the stage until now, the oldest first: its checkpoints, and the present one.
+	Readings []Reading `json:"readings,omitempty"`
+}
+
+// Reading is what a criterion showed at a time: its bad share, from 0 to 1, between its bounds.
+type Reading struct {
+	Time  time.Time `json:"time"`
+	Share float64   `json:"share"`
+	Lower float64   `json:"lower"`
+	Upper float64   `json:"upper"`
 }
 
 // Alert is a firing alert.

@@ -115,6 +115,13 @@ func TestJudge(t *testing.T) {
 			s.Weight.Asked, f.state.Begun = 30, &ledger.Entry{From: 10, To: 30, Time: now}
 		},
 			PhaseShifting, InOrder, []string{"pulumi up"}},
+		{"a shift whose gate was left out", soaking, func(s *Status, f *facts) {
+			s.Weight.Asked, f.state.Begun = 30, &ledger.Entry{Release: "v2", From: 10, To: 30, Time: now}
+		}, PhaseShifting, InOrder, []string{"v2 takes requests and was never verified at 30 %",
+			"without --exclude and --target: pulumi up -s production"}},
+		{"a shift down whose gate was left out", soaking, func(_ *Status, f *facts) {
+			f.state.Weight, f.state.Begun = 30, &ledger.Entry{Release: "v2", From: 30, To: 10, Time: now}
+		}, PhaseShifting, InOrder, []string{"asks for 10 %"}},
 		{"worse than the limit", soaking, func(s *Status, _ *facts) { s.Soak.Verdict = gate.Fail }, PhaseSoaking, OutOfOrder,
 			[]string{"rollout rollback -s production"}},
 		{"blind", soaking, func(s *Status, _ *facts) { s.Missing = []string{"alerts: no answer"} }, PhaseSoaking,
@@ -131,6 +138,14 @@ func TestJudge(t *testing.T) {
 			[]string{"pod x: CrashLoopBackOff"}},
 		{"scaled by hand", soaking, func(s *Status, _ *facts) { s.Tracks[1].Desired, s.Tracks[1].Ready = 3, 3 }, PhaseSoaking,
 			InOrder, []string{"has 3 pods, the plan says 1", "--refresh"}},
+		{"isolated by hand", soaking, func(s *Status, _ *facts) { s.Tracks[1].Isolated, s.Tracks[1].Taking = 1, 0 },
+			PhaseSoaking, InOrder, []string{
+				"1 of 1 pods of finance-service-v2 are labelled traffic=isolated and get no requests",
+				"kubectl label pods -n vextrus-production -l app=finance-service,track=canary traffic=enabled --overwrite",
+				"rollout rollback -s production"}},
+		{"in quarantine", soaking, func(s *Status, _ *facts) {
+			s.Tracks[1].Isolated, s.Tracks[1].Taking, s.Quarantine = 1, 0, &ledger.Entry{}
+		}, PhaseSoaking, InOrder, nil},
 		{"the guard is gone", soaking, func(s *Status, _ *facts) { s.Guard.Renewed = now.Add(-time.Minute) }, PhaseSoaking,
 			InOrder, []string{"no guard is active"}},
 		{"no ledger", soaking, func(s *Status, f *facts) {
@@ -169,6 +184,10 @@ func TestJudge(t *testing.T) {
 					t.Errorf("the notes do not say %q:\n%s", word, notes)
 				}
 			}
+			unverified := strings.Contains(notes, "never verified")
+			if status.Phase == PhaseShifting && unverified != (f.state.Begun.To > f.state.Weight) {
+				t.Errorf("the notes on a shift to %d %%: %s", f.state.Begun.To, notes)
+			}
 			if tt.notes == nil && notes != "" && tt.phase != PhaseUnknown {
 				t.Errorf("noted without need: %s", notes)
 			}
@@ -201,6 +220,7 @@ func TestRender(t *testing.T) {
 			{Cause: "open incident", Reason: "now is 2026-03-03T16:12:00Z; file INCIDENT (INC-42) since 2026-03-03T15:00:00Z",
 				Lifted: "the release mends it"},
 		}
+		status.Advance = &Advance{Mode: "auto", Unapproved: []int{60, 0}}
 		return status, f
 	}
 	staging := func() (*Status, facts) {
@@ -262,24 +282,26 @@ func TestTheEvidenceCacheWaitsOnlySoLong(t *testing.T) {
 		<-release
 		return look(gate.Pass)(ctx)
 	}
-	if found := cache.Read(t.Context(), now, slow); found != nil {
-		t.Fatalf("an unfinished reading returns %v", found)
+	if evidence := cache.Read(t.Context(), now, slow); evidence != nil {
+		t.Fatalf("an unfinished reading returns %v", evidence)
 	}
 	<-begun
 	cache.Wait = time.Minute
 	close(release)
 	refuse := func(context.Context) advance.Soak { panic("a second reading while one runs or is new") }
 	for range 2 {
-		found := cache.Read(t.Context(), now, refuse)
-		if found == nil || found.Evaluation.Verdict() != gate.Pass {
-			t.Fatalf("the reading in progress returns %v", found)
+		evidence := cache.Read(t.Context(), now, refuse)
+		if evidence == nil || evidence.Evaluation.Verdict() != gate.Pass {
+			t.Fatalf("the reading in progress returns %v", evidence)
 		}
 	}
 	stopped, stop := context.WithCancelCause(t.Context())
 	stop(errors.New("Ctrl-C"))
-	if found := cache.Read(stopped, now.Add(time.Hour),
-		func(context.Context) advance.Soak { return look(gate.Fail)(t.Context()) }); found != nil && found.Since.Equal(now) {
-		t.Errorf("a reading of another stage is used: %v", found)
+	if evidence := cache.Read(stopped, now.Add(time.Hour),
+		func(context.Context) advance.Soak {
+			return look(gate.Fail)(t.Context())
+		}); evidence != nil && evidence.Since.Equal(now) {
+		t.Errorf("a reading of another stage is used: %v", evidence)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vextrus/finance-rollout/internal/identity"
 	"github.com/vextrus/finance-rollout/internal/ledger"
 	"github.com/vextrus/finance-rollout/internal/terminal"
 	"github.com/vextrus/finance-rollout/internal/testkit"
@@ -94,4 +95,59 @@ func TestALatchIsReleasedOnce(t *testing.T) {
 	}
 	err = Release(t.Context(), kept, now, latch, "ben", "me too", "production")
 	testkit.WantError(t, err, "somebody else changed the latch", "rollout status -s production")
+}
+
+// A rotation that was rolled back is latched without the image that it came to. Its latch is found by the image, and
+// without one, and a mended one that is on trial by now does not hide it.
+func TestTheLatchOfAConfigurationIsReleased(t *testing.T) {
+	of := func(digest, password string) identity.Identity {
+		return identity.Identity{identity.Image: digest, identity.Secret + "db": password}
+	}
+	stable, bad, mended := of(another, "old"), of(rolledBack, "bad"), of(rolledBack, "good")
+	release := of(rolledBack, "old")
+	known := map[string]identity.Identity{}
+	for _, each := range []identity.Identity{stable, bad, mended, release} {
+		known[each.Hash()] = each
+	}
+	kept := &store.Memory{}
+	_, err := ledger.Write(t.Context(), kept, now,
+		ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: rolledBack, Stable: another, To: 10,
+			Identity: release.Hash(), StableIdentity: stable.Hash(), Identities: known},
+		ledger.Entry{Kind: ledger.ExpressBegun, Image: rolledBack, Stable: another, Identity: bad.Hash()},
+		ledger.Entry{Kind: ledger.RollbackBegun, Release: "v2", Image: rolledBack, Identity: bad.Hash()},
+		ledger.Entry{Kind: ledger.RolledBack, Release: "v2", Image: rolledBack, Identity: bad.Hash(), Verdict: "complete"},
+		ledger.Entry{Kind: ledger.ShiftReached, Release: "v2", Image: rolledBack, Stable: another, To: 10,
+			Identity: mended.Hash(), StableIdentity: stable.Hash()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	history, err := ledger.Read(t.Context(), kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := history.State()
+	for _, wanted := range []string{"", "shop@" + rolledBack} {
+		for _, configured := range []string{"shop@" + rolledBack, "shop:2"} {
+			latch, err := Find(state, wanted, configured, "production")
+			if err != nil || latch.Seq != 3 || Covers(state, latch) != "secret db changed" {
+				t.Errorf("%q, %q: entry %d keeps out %s: %v", wanted, configured, latch.Seq, Covers(state, latch), err)
+			}
+		}
+	}
+	if _, err := Find(state, another, "", "production"); err == nil {
+		t.Error("another image has the latch")
+	}
+	latch, _ := Find(state, "", "", "production")
+	if err := Release(t.Context(), kept, now, latch, "anna", "mended", "production"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Release(t.Context(), kept, now, latch, "anna", "mended", "production"); err == nil {
+		t.Error("it is released twice")
+	}
+	if history, err = ledger.Read(t.Context(), kept); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, latched := history.State().LatchOf(rolledBack, bad); latched {
+		t.Error("the configuration is latched after its release")
+	}
 }

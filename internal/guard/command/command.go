@@ -5,6 +5,7 @@ package command
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/guard"
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/smoke"
+	"github.com/vextrus/finance-rollout/internal/version"
 )
 
 const (
@@ -43,15 +45,22 @@ type guardFlags struct {
 	leaderLabel, tokenFile         string
 	smokeKeyFile, smokeOriginFile  string
 	notifyKeys                     string
+	configMaps                     []string
 	prometheusLoginFile            string
+	ledgerKeyFile                  string
+	tlsCertFile, tlsKeyFile        string
 	alertmanagerLoginFile          string
+	ownLogins                      string
+	dashboardTokenFile             string
 	dryRun                         bool
 	verbose                        bool
+	page                           Page
 }
 
-// New makes the command. Usage marks an error as one of wrong usage.
-func New(usage func(error) error) *cobra.Command {
-	var flags guardFlags
+// New makes the command. Usage marks an error as one of wrong usage. The page is handed in: the guard's room knows no
+// command of an operator.
+func New(usage func(error) error, page Page) *cobra.Command {
+	flags := guardFlags{page: page}
 	cmd := &cobra.Command{
 		Use:   "guard",
 		Short: "Watch the canaries of a namespace and take a bad one out of traffic",
@@ -69,13 +78,18 @@ connects to the pods' addresses, so it must run in the cluster's network.`,
 		"path of a kubeconfig; empty for kubectl's rules and, in a pod, its service account")
 	set.StringVar(&flags.context, "context", "", "context of the kubeconfig; empty for the current one")
 	set.StringVarP(&flags.namespace, "namespace", "n", "", "namespace to watch; empty for that of the pod")
-	set.StringVar(&flags.listen, "listen", ":8080", "address of metrics, health and webhook")
+	set.StringSliceVar(&flags.configMaps, "configmap", nil,
+		"ConfigMap with the configuration of a rollout, may be repeated; without it, every one of the namespace that has "+
+			"the label")
+	set.StringVar(&flags.listen, "listen", ":8080", "address of metrics, health, webhook and page")
 	set.StringVar(&flags.identity, "identity", "", "unique name of this guard; empty for the host name")
 	set.StringVar(&flags.lease, "lease", "rollout-guard", "name of the Lease that elects the leader")
 	set.StringVar(&flags.leaderLabel, "leader-label", "",
 		"label for the pod of the leader; empty outside of a pod")
 	set.StringVar(&flags.tokenFile, "webhook-token-file", "",
 		"file with the bearer token of the webhook; empty for no webhook")
+	set.StringVar(&flags.dashboardTokenFile, "dashboard-token-file", "",
+		"file with the token of the page at "+PagePath+", which shows the rollouts; empty for no page")
 	set.StringVar(&flags.smokeKeyFile, "smoke-key-file", "", "file with the key that signs the smoke suite's tokens")
 	set.StringVar(&flags.smokeOriginFile, "smoke-origin-file", "", "file with an origin that CORS must allow")
 	set.StringVar(&flags.notifyKeys, "notify-keys", "",
@@ -84,6 +98,13 @@ connects to the pods' addresses, so it must run in the cluster's network.`,
 		"file with the http_config for Prometheus; empty for no login")
 	set.StringVar(&flags.alertmanagerLoginFile, "alertmanager-login-file", "",
 		"file with the http_config for Alertmanager; empty for no login")
+	set.StringVar(&flags.ledgerKeyFile, "ledger-key-file", "",
+		"file with the private key that signs the ledger; empty for none")
+	set.StringVar(&flags.tlsCertFile, "tls-cert-file", "",
+		"file with the certificate for --listen; empty to serve plain HTTP")
+	set.StringVar(&flags.tlsKeyFile, "tls-key-file", "", "file with the key of that certificate")
+	set.StringVar(&flags.ownLogins, "own-logins", "",
+		"folder of files with the http_config for the addresses of the stack's own criteria; empty for no login")
 	set.BoolVar(&flags.dryRun, "dry-run", false, "report rollbacks and carry none out")
 	set.BoolVarP(&flags.verbose, "verbose", "v", false, "log more")
 	return cmd
@@ -131,6 +152,7 @@ func runGuard(ctx context.Context, flags guardFlags, usage func(error) error) er
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	watcher := guard.New(guard.Options{
 		Identity: flags.identity, Cluster: client, Registry: registry, Logger: logger, Now: time.Now, DryRun: flags.dryRun,
+		Configurations: flags.configMaps,
 		Watch: func(ctx context.Context, changed func()) (guard.Objects, error) {
 			return client.Watch(ctx, flags.namespace, guard.ConfigLabel, []string{guard.ConfigValue, "ledger"}, changed)
 		},
@@ -142,15 +164,19 @@ func runGuard(ctx context.Context, flags guardFlags, usage func(error) error) er
 				logger.Warn("cannot label the leader's pod: the webhook's Service may not find it", "error", err)
 			}
 		},
-		Reach: flags.reach(client),
-		Smoke: flags.smoke, Token: flags.token(), Key: flags.key(),
+		Reach: flags.reach(client), OwnClient: flags.ownClient,
+		Smoke: flags.smoke, Token: flags.token(), Key: flags.key(), LedgerKey: flags.ledgerKey(),
 	})
-	logger.Info("starting", "namespace", flags.namespace, "identity", flags.identity, "listen", flags.listen, "dryRun",
-		flags.dryRun)
+	logger.Info("starting", "version", version.Get().String(), "namespace", flags.namespace, "identity", flags.identity,
+		"listen", flags.listen, "dryRun", flags.dryRun)
 	server := &http.Server{
-		Addr: flags.listen, Handler: watcher.Handler(registry), ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout: 20 * time.Second,
+		Addr: flags.listen, Handler: flags.handler(ctx, watcher.Handler(registry), watcher, client, logger),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return ctx }, // open pages end with the command
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	if server.TLSConfig, err = flags.tls(usage); err != nil {
+		return err
 	}
 	return serveAndWatch(ctx, server, watcher)
 }
@@ -175,6 +201,9 @@ func serveAndWatch(ctx context.Context, server *http.Server, watcher *guard.Guar
 	listener, err := net.Listen("tcp", server.Addr)
 	if err != nil {
 		return fmt.Errorf("serve metrics: %w", err)
+	}
+	if server.TLSConfig != nil {
+		listener = tls.NewListener(listener, server.TLSConfig)
 	}
 	group.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -202,6 +231,14 @@ func (f *guardFlags) token() func() (string, error) {
 		return nil
 	}
 	return func() (string, error) { return readSmall(f.tokenFile) }
+}
+
+// ledgerKey reads the key at every call, so that a new one is used at once; nil for no key.
+func (f *guardFlags) ledgerKey() func() (string, error) {
+	if f.ledgerKeyFile == "" {
+		return nil
+	}
+	return func() (string, error) { return readSmall(f.ledgerKeyFile) }
 }
 
 // key reads the key of a webhook at every call, so that a new key is used at once; nil to tell no webhook.

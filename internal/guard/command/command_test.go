@@ -67,6 +67,23 @@ func TestTheKeysOfWebhooksComeFromFiles(t *testing.T) {
 	}
 }
 
+func TestTheLedgersKeyComesFromAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	if (&guardFlags{}).ledgerKey() != nil {
+		t.Error("a guard without a file has a key")
+	}
+	read := (&guardFlags{ledgerKeyFile: path}).ledgerKey()
+	if _, err := read(); err == nil {
+		t.Error("a missing key is no error")
+	}
+	if err := os.WriteFile(path, []byte("-----BEGIN\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := read(); err != nil || got != "-----BEGIN" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestANewTokenIsValidAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	flags := guardFlags{tokenFile: path}

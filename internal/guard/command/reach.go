@@ -2,7 +2,10 @@ package command
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/vextrus/finance-rollout/internal/endpoint"
@@ -35,4 +38,15 @@ func loginOf(file string) endpoint.Login {
 		return nil
 	}
 	return login.New(func(context.Context) (string, error) { return readSmall(file) })
+}
+
+// ownClient is the client for an address of the stack's own criteria. A name that could leave the folder is refused.
+func (f *guardFlags) ownClient(name string) (*http.Client, error) {
+	if name == "" {
+		return &http.Client{}, nil
+	}
+	if f.ownLogins == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
+		return nil, fmt.Errorf("the guard has no login %q", name)
+	}
+	return &http.Client{Transport: loginOf(filepath.Join(f.ownLogins, name)).Direct()}, nil
 }

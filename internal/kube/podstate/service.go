@@ -54,6 +54,6 @@ func IsSidecar(spec *corev1.PodSpec, service, container string) bool {
 			return init.RestartPolicy != nil && *init.RestartPolicy == corev1.ContainerRestartPolicyAlways
 		}
 	}
-	own := Service(spec, service)
-	return own != nil && own.Name != container
+	main := Service(spec, service)
+	return main != nil && main.Name != container
 }

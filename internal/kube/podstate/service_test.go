@@ -50,11 +50,11 @@ func TestSidecarsAreNotTheService(t *testing.T) {
 	if IsSidecar(&corev1.PodSpec{}, "shop", "shop") {
 		t.Error("the container of an unknown pod is a sidecar")
 	}
-	var own []string
+	var names []string
 	for _, status := range OwnStatuses(pod, "shop") {
-		own = append(own, status.Name)
+		names = append(names, status.Name)
 	}
-	if diff := cmp.Diff([]string{"migrate", "shop"}, own); diff != "" {
+	if diff := cmp.Diff([]string{"migrate", "shop"}, names); diff != "" {
 		t.Error(diff)
 	}
 	if got := OwnRestarts(pod, "shop"); got != 2 {

@@ -15,9 +15,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/vextrus/finance-rollout/internal/kube"
 	"github.com/vextrus/finance-rollout/internal/kube/podstate"
+	"github.com/vextrus/finance-rollout/internal/names"
 )
 
 // Cluster answers as the test wants and keeps what was asked of it. It has no pods.
@@ -37,12 +39,28 @@ type Cluster struct {
 	Tracks map[string]int
 	// Selector is what the Service selects pods by; nil when there is no Service.
 	Selector map[string]string
+	// ServiceMarks are the Service's annotations.
+	ServiceMarks map[string]string
+	// Foreign are the Deployments that no rollout has made, by their names.
+	Foreign []string
 	// ScaledBy is the field manager of every Deployment's replicas; empty for none.
 	ScaledBy string
 	// History is the data of the ledger's ConfigMap, Version its version; 0 for none.
 	History map[string]string
 	Version int
+	// Head is the head of the ledger that the release record keeps; empty for none.
+	Head    string
 	Gateway Gateway
+	// Stable is the pod template of the stable track's Deployment; nil for one without containers.
+	Stable *corev1.PodTemplateSpec
+	// Objects are the names of the Secrets and ConfigMaps that the program made.
+	Objects []string
+	// Values are those of Secrets, by the Secret's name and the key. Without one, the key of identities is the same
+	// for all; Unkeyed lets it be missing.
+	Values  map[string]string
+	Unkeyed bool
+	// Announced are the Events that were made.
+	Announced []string
 	// Awaited and Scaled are the calls, in order.
 	Awaited, Scaled []string
 }
@@ -52,6 +70,10 @@ type Gateway struct {
 	Listeners []string
 	// Weights are the route's; nil when there is none.
 	Weights map[string]int
+	// Backends are those of the rules of a route that somebody else makes; nil when there is none.
+	Backends [][]kube.Backend
+	// Asked is the route that was asked for last.
+	Asked string
 	// Refuses are the weights that the Gateway does not accept, as [Weights] puts them.
 	Refuses   []string
 	Forbidden error
@@ -162,14 +184,33 @@ func (c *Cluster) OpenService(context.Context, string, string, string) (bool, er
 	return false, nil
 }
 
-// Deployment implements program.Cluster. Its pods are Live.
+// Deployment implements program.Cluster. Its pods are Live, and it is the rollout's unless it is among Foreign.
 func (c *Cluster) Deployment(_ context.Context, namespace, name string) (*appsv1.Deployment, bool, error) {
 	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	if !slices.Contains(c.Foreign, name) {
+		deployment.Labels = map[string]string{names.ManagedBy: names.Program}
+	}
+	if c.Stable != nil && strings.HasSuffix(name, "-stable") {
+		deployment.Spec.Template = *c.Stable
+	}
 	if c.ScaledBy != "" {
 		deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: c.ScaledBy,
 			FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:replicas":{}}}`)}}}
 	}
 	return deployment, true, nil
+}
+
+// Service implements program.Cluster.
+func (c *Cluster) Service(_ context.Context, namespace, service string) (*corev1.Service, bool, error) {
+	return &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: service, Annotations: c.ServiceMarks},
+		Spec:       corev1.ServiceSpec{Selector: maps.Clone(c.Selector)},
+	}, c.Selector != nil, nil
+}
+
+// Exists implements program.Cluster. There are no objects of extensions.
+func (c *Cluster) Exists(context.Context, schema.GroupVersionResource, string, string) (bool, error) {
+	return false, nil
 }
 
 // ServiceSelector implements program.Cluster.
@@ -214,8 +255,31 @@ func (c *Cluster) SaveEvidence(context.Context, string, string, string, []byte, 
 	return nil
 }
 
+// Announce implements program.Cluster.
+func (c *Cluster) Announce(_ context.Context, _, deployment, kind, reason, note string) error {
+	c.Announced = append(c.Announced, fmt.Sprintf("%s %s of %s: %s", kind, reason, deployment, note))
+	return nil
+}
+
+// ConfigMapAnnotation implements ledger.Annotations.
+func (c *Cluster) ConfigMapAnnotation(context.Context, string, string, string) (string, error) {
+	return c.Head, nil
+}
+
+// AnnotateConfigMap implements ledger.Annotations.
+func (c *Cluster) AnnotateConfigMap(_ context.Context, _, _, _, value string) error {
+	c.Head = value
+	return nil
+}
+
 // ConfigMap implements program.Cluster.
-func (c *Cluster) ConfigMap(context.Context, string, string) (data map[string]string, version string, err error) {
+func (c *Cluster) ConfigMap(_ context.Context, _, name string) (data map[string]string, version string, err error) {
+	if slices.Contains(c.Objects, name) {
+		return nil, "1", nil
+	}
+	if strings.Contains(name, "-config") {
+		return nil, "", nil
+	}
 	if c.Version == 0 {
 		return nil, "", nil
 	}
@@ -245,7 +309,8 @@ func (c *Cluster) Listeners(context.Context, string, string) ([]string, bool, er
 }
 
 // RouteWeights implements program.Cluster.
-func (c *Cluster) RouteWeights(context.Context, string, string) (map[string]int, error) {
+func (c *Cluster) RouteWeights(_ context.Context, _, route string) (map[string]int, error) {
+	c.Gateway.Asked = route
 	return maps.Clone(c.Gateway.Weights), c.Gateway.Forbidden
 }
 
@@ -256,6 +321,20 @@ func (c *Cluster) SetRouteWeights(_ context.Context, _, _ string, weights map[st
 	}
 	c.Gateway.Weights = maps.Clone(weights)
 	return nil
+}
+
+// SplitRoute implements program.Cluster.
+func (c *Cluster) SplitRoute(_ context.Context, _, route, service string, weights map[string]int) error {
+	c.Gateway.Calls = append(c.Gateway.Calls, fmt.Sprintf("split %s of %s into %s", service, route, Weights(weights)))
+	delete(c.Gateway.Weights, service)
+	maps.Copy(c.Gateway.Weights, weights)
+	return nil
+}
+
+// RouteBackends implements program.Cluster.
+func (c *Cluster) RouteBackends(_ context.Context, _, route string) ([][]kube.Backend, bool, error) {
+	c.Gateway.Asked = route
+	return c.Gateway.Backends, c.Gateway.Backends != nil, c.Gateway.Forbidden
 }
 
 // WaitRoute implements program.Cluster.
@@ -279,4 +358,13 @@ func (c *Cluster) WaitDeploymentRuns(_ context.Context, _, deployment, digest st
 	c.Gateway.happens("wait")
 	c.Gateway.Calls = append(c.Gateway.Calls, fmt.Sprintf("%s: %d of %s", deployment, replicas, digest))
 	return c.Unready
+}
+
+// SecretValue implements program.Cluster.
+func (c *Cluster) SecretValue(_ context.Context, _, name, key string) (string, bool, error) {
+	if strings.HasSuffix(name, "-identity") {
+		return "0123456789abcdef0123456789abcdef", !c.Unkeyed, nil
+	}
+	value, ok := c.Values[name+"/"+key]
+	return value, ok, nil
 }

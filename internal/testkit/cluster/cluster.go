@@ -3,7 +3,8 @@
 // server-side apply, logs, port-forwards and the service proxy, and keeps pods and EndpointSlices in line with
 // Deployments and Services as the controllers of a cluster do, at once.
 //
-// Left out are watches, admission, field selectors and the validation of objects.
+// A namespace that is deleted takes what is in it along, at once. Left out are watches, admission, field selectors and
+// the validation of objects.
 package cluster
 
 import (
@@ -18,6 +19,7 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -92,6 +94,16 @@ func (c *Cluster) Add(objects ...runtime.Object) {
 	for _, object := range objects {
 		c.must(c.objects.Add(object))
 	}
+}
+
+// Replace puts an object in the place of the one that has its kind and name, and the controllers to work.
+func (c *Cluster) Replace(object runtime.Object) {
+	c.t.Helper()
+	resource, _ := meta.UnsafeGuessKindToResource(object.GetObjectKind().GroupVersionKind())
+	named, err := meta.Accessor(object)
+	c.must(err)
+	named.SetResourceVersion("")
+	c.must(c.objects.Update(resource, object, named.GetNamespace()))
 }
 
 // React lets a reactor of client-go answer in place of the cluster. Verbs are those of the API (get, list, create,

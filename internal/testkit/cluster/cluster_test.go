@@ -86,6 +86,28 @@ func TestANewTemplateReplacesThePods(t *testing.T) {
 	}
 }
 
+func TestANamespaceTakesItsObjectsAlong(t *testing.T) {
+	c, ctx := shop(t), t.Context()
+	c.Add(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "other"}},
+		Deployment("other", "finance-v2", "finance@sha256:11", 1, canary))
+	if err := c.Record(ctx, "shop", "ledger", map[string]string{"a": "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Clientset.CoreV1().Namespaces().Delete(ctx, "shop", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if pods, err := c.AllPods(ctx, "shop", canary); err != nil || len(pods) > 0 {
+		t.Errorf("its pods are left: %v, %v", pods, err)
+	}
+	if data, _, err := c.ConfigMap(ctx, "shop", "ledger"); err != nil || data != nil {
+		t.Errorf("its ConfigMap is left: %v, %v", data, err)
+	}
+	if pods, err := c.ReadyPods(ctx, "other", "finance-v2"); err != nil || len(pods) != 1 {
+		t.Errorf("the other namespace has the pods %v, %v", pods, err)
+	}
+}
+
 func TestAnOlderVersionIsAConflict(t *testing.T) {
 	c, ctx := New(t), t.Context()
 	if err := c.SwapConfigMap(ctx, "shop", "ledger", map[string]string{"a": "1"}, ""); err != nil {

@@ -76,6 +76,30 @@ func (v *versioned) settle() error {
 	return nil
 }
 
+// adopt makes a Deployment the owner of the ReplicaSets that it selects and that have none.
+func (v *versioned) adopt(deployment *appsv1.Deployment) error {
+	sets, err := list[*appsv1.ReplicaSet](v, replicaSets, "ReplicaSet")
+	if err != nil {
+		return err
+	}
+	selector, err := metav1.LabelSelectorAsSelector(deployment.Spec.Selector)
+	if err != nil {
+		return err
+	}
+	for _, set := range sets {
+		if set.Namespace != deployment.Namespace || metav1.GetControllerOf(set) != nil ||
+			!selector.Matches(labels.Set(set.Labels)) {
+			continue
+		}
+		set.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(deployment,
+			appsv1.SchemeGroupVersion.WithKind("Deployment"))}
+		if err := v.typed.Update(replicaSets, set, set.Namespace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // owned lists the ReplicaSets of a Deployment and their pods.
 func (v *versioned) owned(deployment *appsv1.Deployment) ([]*appsv1.ReplicaSet, []*corev1.Pod, error) {
 	sets, err := list[*appsv1.ReplicaSet](v, replicaSets, "ReplicaSet")
@@ -89,15 +113,23 @@ func (v *versioned) owned(deployment *appsv1.Deployment) ([]*appsv1.ReplicaSet, 
 	}), err
 }
 
-// collect deletes what belongs to a Deployment.
-func (v *versioned) collect(namespace, name string) error {
+// collect deletes what belongs to a Deployment that goes, or leaves it without an owner.
+func (v *versioned) collect(namespace, name string, orphan bool) error {
 	object, err := v.typed.Get(deployments, namespace, name)
 	if err != nil {
 		return err
 	}
 	sets, owned, err := v.owned(object.(*appsv1.Deployment))
 	for _, set := range sets {
+		if orphan {
+			set.OwnerReferences = nil
+			err = errors.Join(err, v.typed.Update(replicaSets, set, namespace))
+			continue
+		}
 		err = errors.Join(err, v.typed.Delete(replicaSets, namespace, set.Name))
+	}
+	if orphan {
+		return err
 	}
 	for _, pod := range owned {
 		err = errors.Join(err, v.typed.Delete(pods, namespace, pod.Name))
@@ -108,6 +140,9 @@ func (v *versioned) collect(namespace, name string) error {
 func (v *versioned) deploy(deployment *appsv1.Deployment) error {
 	if deployment.Spec.Selector == nil {
 		return nil
+	}
+	if err := v.adopt(deployment); err != nil {
+		return err
 	}
 	sets, owned, err := v.owned(deployment)
 	if err != nil {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -25,16 +26,20 @@ type versioned struct {
 	mu sync.Mutex
 	// typed holds the kinds of client-go's scheme, untyped those of extensions, such as HTTPRoutes.
 	typed, untyped clienttesting.ObjectTracker
-	version        int
+	// lists holds the lists of untyped, each known from its first use on.
+	lists   *runtime.Scheme
+	version int
 	// unready holds the Deployments, by "namespace/name", whose new pods are not ready.
 	unready map[string]bool
 }
 
 func newVersioned() *versioned {
+	lists := runtime.NewScheme()
 	return &versioned{
+		lists: lists,
 		typed: clienttesting.NewFieldManagedObjectTracker(scheme.Scheme, scheme.Codecs.UniversalDecoder(),
 			applyconfigurations.NewTypeConverter(scheme.Scheme)),
-		untyped: clienttesting.NewObjectTracker(runtime.NewScheme(), unstructured.UnstructuredJSONScheme),
+		untyped: clienttesting.NewObjectTracker(lists, unstructured.UnstructuredJSONScheme),
 		unready: map[string]bool{},
 	}
 }
@@ -161,8 +166,16 @@ func (v *versioned) Apply(resource schema.GroupVersionResource, object runtime.O
 func (v *versioned) Delete(resource schema.GroupVersionResource, namespace, name string,
 	options ...metav1.DeleteOptions) error {
 	return v.change(func() error {
+		if resource == namespaces {
+			if err := v.empty(name); err != nil {
+				return err
+			}
+		}
 		if resource == deployments {
-			if err := v.collect(namespace, name); err != nil {
+			orphan := slices.ContainsFunc(options, func(o metav1.DeleteOptions) bool {
+				return o.PropagationPolicy != nil && *o.PropagationPolicy == metav1.DeletePropagationOrphan
+			})
+			if err := v.collect(namespace, name, orphan); err != nil {
 				return err
 			}
 		}
@@ -179,6 +192,13 @@ func (v *versioned) Get(resource schema.GroupVersionResource, namespace, name st
 // List implements ObjectTracker.
 func (v *versioned) List(resource schema.GroupVersionResource, kind schema.GroupVersionKind, namespace string,
 	options ...metav1.ListOptions) (runtime.Object, error) {
+	if !scheme.Scheme.IsGroupRegistered(resource.Group) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if list := kind.GroupVersion().WithKind(kind.Kind + "List"); !v.lists.Recognizes(list) {
+			v.lists.AddKnownTypeWithName(list, &unstructured.UnstructuredList{})
+		}
+	}
 	return v.of(resource).List(resource, kind, namespace, options...)
 }
 

@@ -148,7 +148,13 @@ func (c *Cluster) action(r *http.Request, at target) (clienttesting.Action, erro
 		action.Subresource = at.subresource
 		return action, nil
 	case http.MethodDelete:
-		return clienttesting.NewDeleteAction(at.resource, at.namespace, at.name), nil
+		options := metav1.DeleteOptions{}
+		if len(body) > 0 {
+			if _, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, &options); err != nil {
+				return nil, apierrors.NewBadRequest(err.Error())
+			}
+		}
+		return clienttesting.NewDeleteActionWithOptions(at.resource, at.namespace, at.name, options), nil
 	default:
 		return nil, apierrors.NewMethodNotSupported(at.resource.GroupResource(), r.Method)
 	}
@@ -194,7 +200,7 @@ func (c *Cluster) invoke(action clienttesting.Action, at target, r *http.Request
 			return nil, err
 		}
 	}
-	if _, untyped := object.(runtime.Unstructured); !untyped && at.subresource != "scale" {
+	if _, untyped := object.(*unstructured.Unstructured); !untyped && at.subresource != "scale" {
 		object.GetObjectKind().SetGroupVersionKind(kind)
 	}
 	return object, nil

@@ -97,7 +97,7 @@ func TestTheGatewayListensOnLoopbackOnly(t *testing.T) {
 	part := (&Cluster{root: t.TempDir()}).traefik(pki{gateway: "/secret/kubeconfig"})
 	entries := 0
 	for _, arg := range part.spec.Args {
-		if name, address, found := strings.Cut(arg, ".address="); found {
+		if name, address, ok := strings.Cut(arg, ".address="); ok {
 			entries++
 			if !strings.HasPrefix(address, "127.0.0.1:") {
 				t.Errorf("%s listens at %s", name, address)

@@ -33,9 +33,9 @@ func requirements() []requirement {
 
 // testRequirements returns the programs that only tests need.
 func testRequirements() []requirement {
-	// A test looks at the HTML report as a browser shows it, and actionlint has shellcheck read the scripts of the
-	// workflows.
-	return []requirement{{"chromium", "chromium"}, {"shellcheck", "shellcheck"}}
+	// A test looks at the HTML report as a browser shows it, actionlint has shellcheck read the scripts of the workflows,
+	// and a test builds images by a Docker daemon of its own.
+	return []requirement{{"chromium", "chromium"}, {"shellcheck", "shellcheck"}, {"docker.io", "dockerd"}}
 }
 
 const (

@@ -134,6 +134,7 @@ Week 1 runs. The bake was left out, because the demo sends no load to a cluster 
   kubectl get deploy -n vextrus-production
   pulumi preview -s production
   pulumi state unprotect --all -y -s production && pulumi destroy -s production && pulumi destroy -s staging
+  kubectl delete namespace vextrus-production
 `
 
 func (d *Demo) externalOptions(ctx context.Context, external *External) (project.Options, error) {
@@ -149,8 +150,8 @@ func (d *Demo) externalOptions(ctx context.Context, external *External) (project
 	secrets["secrets.finance-db.host"] = external.DatabaseHost
 	secrets["secrets.finance-db.username"] = external.DatabaseUser
 	secrets["secrets.finance-db.password"] = external.DatabasePassword
-	registry, name, found := strings.Cut(external.Registry, "/")
-	if !found {
+	registry, name, ok := strings.Cut(external.Registry, "/")
+	if !ok {
 		return project.Options{}, fmt.Errorf("REGISTRY is %q: allowed is host/repository, for example "+
 			"localhost:5000/vextrus/finance", external.Registry)
 	}

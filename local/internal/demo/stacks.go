@@ -149,6 +149,8 @@ func (d *Demo) secrets() (map[string]string, error) {
 	for path, name := range map[string]string{
 		"secrets.finance-db.password":        "postgres-password",
 		"secrets.finance-secrets.jwt-secret": "jwt-secret",
+		// The example encrypts nothing: any value will do.
+		"secrets.finance-secrets.encryption-key": "jwt-secret",
 	} {
 		value, err := d.Cluster.Secret(name)
 		if err != nil {

@@ -56,14 +56,14 @@ func TestImagesAreLocal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
+	matches := 0
 	var visit func(path string, value any)
 	visit = func(path string, value any) {
 		switch value := value.(type) {
 		case map[string]any:
 			for key, child := range value {
 				if image, ok := child.(string); ok && key == "image" {
-					found++
+					matches++
 					if !strings.HasPrefix(image, "localhost:5001/local/") {
 						t.Errorf("%s: image %s", path, image)
 					}
@@ -79,8 +79,8 @@ func TestImagesAreLocal(t *testing.T) {
 	for _, object := range objects {
 		visit(object.GetKind()+"/"+object.GetName(), object.Object)
 	}
-	if found != 5 {
-		t.Errorf("%d images, want 5", found)
+	if matches != 5 {
+		t.Errorf("%d images, want 5", matches)
 	}
 }
 
@@ -124,15 +124,15 @@ func TestTheGatewayListensWhereTraefikDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := map[string]*unstructured.Unstructured{}
+	matches := map[string]*unstructured.Unstructured{}
 	for _, object := range objects {
-		found[object.GetKind()] = object
+		matches[object.GetKind()] = object
 	}
-	listeners, _, err := unstructured.NestedSlice(found["Gateway"].Object, "spec", "listeners")
+	listeners, _, err := unstructured.NestedSlice(matches["Gateway"].Object, "spec", "listeners")
 	if err != nil || len(listeners) != 1 || fmt.Sprint(listeners[0].(map[string]any)["port"]) != "18080" {
 		t.Errorf("listeners %v, %v", listeners, err)
 	}
-	subjects, _, err := unstructured.NestedSlice(found["ClusterRoleBinding"].Object, "subjects")
+	subjects, _, err := unstructured.NestedSlice(matches["ClusterRoleBinding"].Object, "subjects")
 	if err != nil || len(subjects) != 1 || subjects[0].(map[string]any)["name"] != "someone" {
 		t.Errorf("subjects %v, %v", subjects, err)
 	}

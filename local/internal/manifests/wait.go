@@ -86,10 +86,10 @@ func (a *Applier) unready(ctx context.Context, target *unstructured.Unstructured
 
 // observed reports whether the status is about the object as it was applied last.
 func observed(object *unstructured.Unstructured) bool {
-	generation, found, err := unstructured.NestedInt64(object.Object, "status", "observedGeneration")
+	generation, ok, err := unstructured.NestedInt64(object.Object, "status", "observedGeneration")
 	if err != nil {
 		return false
 	}
 	// The operator's kinds keep the generation in their conditions only.
-	return !found || generation >= object.GetGeneration()
+	return !ok || generation >= object.GetGeneration()
 }

@@ -219,7 +219,7 @@ func (s *Supervisor) Names() ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if name, found := strings.CutSuffix(entry.Name(), ".json"); found {
+		if name, ok := strings.CutSuffix(entry.Name(), ".json"); ok {
 			names = append(names, name)
 		}
 	}

@@ -44,6 +44,8 @@ func (o Options) productionOverrides() []Override {
 		{"stableImage", o.StableImage, "the committed files name none: every team sets its own"},
 		bake,
 		{"soak", map[string]any{"duration": "1m", "extension": "1m"}, "two days of waiting for each stage"},
+		{"floors", map[string]any{"soak": "0s", "bake": "0s", "reason": "a local cluster without customers"},
+			"the committed floors ask for a day of soak"},
 		{"criteria", map[string]any{"errorRate": 0.01, "rollbackErrorRate": 0.02},
 			"the few hundred requests of a soak of one minute cannot decide about the committed 0.5 and 1 %"},
 	}

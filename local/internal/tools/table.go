@@ -10,7 +10,7 @@ const KubernetesVersion = "1.34.4"
 // ProviderVersion is the version of Pulumi's Kubernetes provider.
 const ProviderVersion = "4.25.0"
 
-// pulumiVersion is the version of the Pulumi CLI that is built; the program requires 3.238.
+// pulumiVersion is the version of the Pulumi CLI that is built, and the oldest one that the program allows.
 const pulumiVersion = "3.245.0"
 
 // traefikVersion is the version of Traefik, which speaks the Gateway API 1.4.0.
@@ -61,7 +61,7 @@ func Modules() []toolchain.Module { //nolint:funlen // a table
 		provider,
 		platform("pulumi", toolchain.Tool{
 			Name: "pulumi", Package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-			Min: "3.238.0", Below: "4.0.0", Probe: []string{"version"},
+			Min: pulumiVersion, Below: "4.0.0", Probe: []string{"version"},
 		}).With("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + pulumiVersion),
 		platform("prometheus",
 			toolchain.Tool{Name: "prometheus", Package: "github.com/prometheus/prometheus/cmd/prometheus"},
@@ -92,6 +92,19 @@ func Modules() []toolchain.Module { //nolint:funlen // a table
 		{
 			Dir:   "alertmanager",
 			Tools: []toolchain.Tool{{Name: "alertmanager", Package: "github.com/prometheus/alertmanager/cmd/alertmanager"}},
+		},
+		{
+			// A service that somebody else has written, which a test rolls out.
+			Dir: "podinfo",
+			Tools: []toolchain.Tool{{
+				Name: "podinfo", Package: "github.com/stefanprodan/podinfo/cmd/podinfo", Optional: true,
+			}},
+		},
+		{
+			Dir: "argo-rollouts",
+			Tools: []toolchain.Tool{{
+				Name: "rollouts-controller", Package: "github.com/argoproj/argo-rollouts/cmd/rollouts-controller", Optional: true,
+			}},
 		},
 		toolchain.Module{
 			Dir: "traefik",

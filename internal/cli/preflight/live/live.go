@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/common/model"
 	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/vextrus/finance-rollout/internal/cli/preflight"
 	"github.com/vextrus/finance-rollout/internal/endpoint"
@@ -40,6 +42,7 @@ type Cluster interface {
 	Rooms(ctx context.Context) ([]kube.Room, error)
 	LastSuccess(ctx context.Context, namespace, name string) (time.Time, bool, error)
 	Deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, bool, error)
+	Objects(ctx context.Context, kind schema.GroupVersionResource, namespace string) ([]unstructured.Unstructured, error)
 }
 
 // Server queries Prometheus.
@@ -66,6 +69,8 @@ type Source struct {
 	Image func(ctx context.Context, reference string) (string, error)
 	// Staging returns the digest that the verifying stack has recorded.
 	Staging func(ctx context.Context) (string, error)
+	// Past rehearses on the stack's own past up to a time; nil for none.
+	Past func(ctx context.Context, now time.Time) (preflight.Past, error)
 	// HTTP reaches addresses outside the cluster.
 	HTTP *http.Client
 	Now  func() time.Time
@@ -74,6 +79,8 @@ type Source struct {
 const (
 	// limit is the time limit of each part.
 	limit = 15 * time.Second
+	// pastLimit is that of the rehearsal, which reads days of requests.
+	pastLimit = time.Minute
 	// atOnce limits the concurrent requests to the API server.
 	atOnce = 8
 )
@@ -94,6 +101,9 @@ func Gather(ctx context.Context, source Source) preflight.Facts {
 		if !r.Settings.IsSingle() {
 			parts = append(parts, r.ledger, r.backups)
 		}
+		if r.Settings.IsGateway() {
+			parts = append(parts, r.routes)
+		}
 	}
 	if !r.Settings.IsSingle() && r.Settings.Staging.Required {
 		parts = append(parts, r.staging)
@@ -102,7 +112,7 @@ func Gather(ctx context.Context, source Source) preflight.Facts {
 		parts = append(parts, r.grafana)
 	}
 	var group errgroup.Group
-	for _, part := range parts {
+	read := func(limit time.Duration, part func(context.Context)) {
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
 			defer cancel()
@@ -110,8 +120,24 @@ func Gather(ctx context.Context, source Source) preflight.Facts {
 			return nil
 		})
 	}
+	if r.Past != nil && r.cluster != nil && r.facts.Cluster.Err == nil && !r.Settings.IsSingle() {
+		read(pastLimit, r.past)
+	}
+	for _, part := range parts {
+		read(limit, part)
+	}
 	_ = group.Wait() // The facts hold the errors.
 	return *r.facts
+}
+
+// past rehearses on the stack's own past.
+func (r *reader) past(ctx context.Context) {
+	if r.Settings.Prometheus == "" {
+		return
+	}
+	past, err := r.Past(ctx, r.Now())
+	past.Err = err
+	r.facts.Past = past
 }
 
 func (r *reader) connect(ctx context.Context) bool {
@@ -151,7 +177,7 @@ func (r *reader) namespace(ctx context.Context) {
 func (r *reader) secrets(ctx context.Context) {
 	secrets := map[string]preflight.Secret{}
 	for name := range preflight.NeededSecrets(r.Settings) {
-		keys, exists, err := r.cluster.SecretStates(ctx, r.Settings.Namespace, name, func(value string) string {
+		keys, exists, err := r.cluster.SecretStates(ctx, r.Settings.Namespace, r.inUse(ctx, name), func(value string) string {
 			switch {
 			case strings.TrimSpace(value) == "":
 				return preflight.KeyEmpty
@@ -164,6 +190,24 @@ func (r *reader) secrets(ctx context.Context) {
 		secrets[name] = preflight.Secret{Exists: exists, Keys: keys, Err: err}
 	}
 	r.facts.Secrets = secrets
+}
+
+// inUse is the name of the Secret that stable takes a secret of the stack from: the name of its content, where it has
+// one.
+func (r *reader) inUse(ctx context.Context, name string) string {
+	deployment, exists, err := r.cluster.Deployment(ctx, r.Settings.Namespace, rollout.StableDeployment(r.Settings))
+	if err != nil || !exists {
+		return name
+	}
+	for i := range deployment.Spec.Template.Spec.Containers {
+		for _, variable := range deployment.Spec.Template.Spec.Containers[i].Env {
+			if from := variable.ValueFrom; from != nil && from.SecretKeyRef != nil &&
+				strings.HasPrefix(from.SecretKeyRef.Name, name+"-") {
+				return from.SecretKeyRef.Name
+			}
+		}
+	}
+	return name
 }
 
 func (r *reader) images(ctx context.Context) {

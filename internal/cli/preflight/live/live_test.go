@@ -111,6 +111,9 @@ func source(s *settings.Settings, c *cluster.Cluster, failing error) Source {
 		},
 		Image:   func(context.Context, string) (string, error) { return digest, failing },
 		Staging: func(context.Context) (string, error) { return digest, failing },
+		Past: func(_ context.Context, at time.Time) (preflight.Past, error) {
+			return preflight.Past{Soaks: at.Hour(), Dispersion: 1}, failing
+		},
 	}
 }
 
@@ -121,7 +124,7 @@ func TestGather(t *testing.T) {
 	t.Cleanup(grafana.Close)
 	f := Gather(t.Context(), source(production(t, map[string]string{"dashboardURL": grafana.URL}), c, nil))
 	if f.Cluster.Version != cluster.Version || f.Cluster.Origin != c.Origin() || f.Namespace.Owner != "me" ||
-		f.Image.Digest != digest || f.Staging.Verified != digest || f.Ledger.Err != nil {
+		f.Image.Digest != digest || f.Staging.Verified != digest || f.Ledger.Err != nil || f.Past.Soaks != now.Hour() {
 		t.Errorf("%+v", f)
 	}
 	want := map[string]string{"host": preflight.KeySet, "password": preflight.KeyPlaceholder,

@@ -40,6 +40,7 @@ func (r *reader) prometheus(ctx context.Context) {
 	into.Alertmanagers, into.AlertmanagersErr = server.Alertmanagers(ctx)
 	into.Statuses, into.Bounds, into.MetricsErr = r.metrics(ctx, server)
 	into.Requests, into.Customers = r.requests(ctx, server)
+	into.Native = r.native(ctx, server, into)
 	// Only this stack's rules matter.
 	var broken []string
 	for _, rule := range into.Broken {
@@ -84,7 +85,7 @@ func (r *reader) metrics(ctx context.Context, server Server) (statuses, bounds [
 	metrics := rollout.SoakSpec(r.Settings).Metrics
 	now := r.Now()
 	ask := func(metric, label string) []string {
-		selector, wrong := promql.Selector(metric, metrics.Selector, metrics.Excluded()...)
+		selector, wrong := metrics.Select(metric)
 		if wrong != nil {
 			err = errors.Join(err, wrong)
 			return nil
@@ -94,15 +95,19 @@ func (r *reader) metrics(ctx context.Context, server Server) (statuses, bounds [
 		return values
 	}
 	statuses = ask(metrics.RequestsTotal, metrics.StatusLabel)
-	bounds = ask(metrics.DurationBucket, model.BucketLabel)
+	if r.Settings.Criteria.Latency > 0 {
+		bounds = ask(metrics.DurationBucket, model.BucketLabel)
+	}
 	return statuses, bounds, err
 }
 
 // requests counts those of the last day, with and without probes and scrapes; both are 0 if Prometheus does not say.
 func (r *reader) requests(ctx context.Context, server Server) (all, customers float64) {
 	metrics := rollout.SoakSpec(r.Settings).Metrics
-	for into, patterns := range map[*float64][]promql.Pattern{&all: nil, &customers: metrics.Excluded()} {
-		selector, err := promql.Selector(metrics.RequestsTotal, metrics.Selector, patterns...)
+	for into, of := range map[*float64]func(string) (string, error){
+		&all: metrics.SelectAll, &customers: func(metric string) (string, error) { return metrics.Select(metric) },
+	} {
+		selector, err := of(metrics.RequestsTotal)
 		if err != nil {
 			return 0, 0
 		}
@@ -203,14 +208,10 @@ func get(ctx context.Context, client *http.Client, address string) (int, error) 
 	}
 	answer, err := client.Do(request)
 	if err != nil {
-		// The row already names the address.
-		if failed, ok := errors.AsType[*url.Error](err); ok {
-			err = failed.Err
-		}
 		if late := context.Cause(ctx); late != nil {
 			err = late
 		}
-		return 0, err
+		return 0, endpoint.WithoutURL(err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode < http.StatusBadRequest {
