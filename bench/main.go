@@ -10,9 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/vextrus/finance-rollout/bench/internal/document"
@@ -22,15 +20,7 @@ import (
 // fewestRuns is the minimum number of runs for a median.
 const fewestRuns = 7
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := run(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		os.Exit(1)
-	}
-}
+func main() { measure.Main(run) }
 
 func run(ctx context.Context) error {
 	runs := flag.Int("runs", 9, "previews of each program; odd, so that the median is a run")

@@ -36,6 +36,8 @@ func deployGuarded(ctx context.Context, root string, nodePort int) (*guarded, er
 		return g, err
 	}
 	for _, setting := range [][2]string{{"bake.duration", "0s"}, {"soak.duration", "48h"}, {"staging.required", "false"},
+		// The committed criteria: those of the demo are laxer.
+		{"criteria.errorRate", "0.005"}, {"criteria.rollbackErrorRate", "0.01"},
 		{"override.reason", "the benchmark does not wait for evidence"}, {"canary.env.FAULTS_ENABLED", "true"},
 		{"canaryWeight", "0"}} {
 		if err := g.Set(ctx, setting[0], setting[1]); err != nil {

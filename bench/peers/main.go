@@ -11,11 +11,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/vextrus/finance-rollout/bench/internal/document"
@@ -40,15 +38,7 @@ func (s setting) String() string {
 	return fmt.Sprintf("%d %%, %d kept connections", s.weight, s.kept)
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := run(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		os.Exit(1)
-	}
-}
+func main() { measure.Main(run) }
 
 func parse() (options, error) {
 	var o options

@@ -14,10 +14,8 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/vextrus/finance-rollout/bench/internal/document"
@@ -100,20 +98,13 @@ func (o *options) validate() error {
 	return nil
 }
 
-func main() {
-	o, err := parse()
-	if err == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-		err = run(ctx, o)
-		stop()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		os.Exit(1)
-	}
-}
+func main() { measure.Main(run) }
 
-func run(ctx context.Context, o options) error {
+func run(ctx context.Context) error {
+	o, err := parse()
+	if err != nil {
+		return err
+	}
 	root, err := os.Getwd()
 	if err != nil {
 		return err

@@ -268,7 +268,7 @@ func TestASoakBeginsAgainAfterAnotherReleaseHadTheTrack(t *testing.T) {
 	}
 }
 
-// The way back to a former image is with what it was configured with as the stable one last.
+// A former image comes back with the configuration that it last had as the stable one.
 func TestTheLedgerKnowsWhatFormerImagesRanWith(t *testing.T) {
 	passed := configured(onTrial, "config.LOG_LEVEL", "debug")
 	rotated := configured(onTrial, "config.LOG_LEVEL", "debug", "secret.finance-db", "rotated")

@@ -9,6 +9,7 @@ import (
 	"github.com/vextrus/finance-rollout/internal/alerts"
 	"github.com/vextrus/finance-rollout/internal/names"
 	"github.com/vextrus/finance-rollout/internal/rollout"
+	textscope "github.com/vextrus/finance-rollout/internal/scope"
 )
 
 // makeRelease writes the release record, last and after its gate.
@@ -65,7 +66,7 @@ func (p *program) releaseIdentity(image pulumi.StringOutput, track string) pulum
 func (p *program) export(release *components.Release, monitoring *components.Monitoring) {
 	export := func(name string, value pulumi.Input) { p.ctx.Export(p.scope.output(name), value) }
 	if p.scope.config != p.scope.name {
-		export("configuration", pulumi.String(p.scope.config))
+		export(textscope.ConfigurationOutput, pulumi.String(p.scope.config))
 	}
 	export("release", release.Name)
 	export("week", release.Week)

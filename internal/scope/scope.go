@@ -7,6 +7,10 @@ import (
 	"strings"
 )
 
+// ConfigurationOutput is the output in which a program says where a rollout's configuration lies, if that is not under
+// its name.
+const ConfigurationOutput = "configuration"
+
 // Scope is one rollout of a stack. The zero Scope is the only one, and changes no text.
 type Scope struct {
 	// Config is the namespace of its configuration; empty for the project's own.

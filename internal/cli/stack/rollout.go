@@ -96,15 +96,11 @@ func (s *Stack) Scope() scope.Scope {
 	return of
 }
 
-// ConfigurationOutput is the output in which a program says where a rollout's configuration lies, if that is not under
-// its name.
-const ConfigurationOutput = "configuration"
-
 // outputs are those of the rollout, without its name.
 func (s *Stack) outputs(all map[string]any) map[string]any {
 	name := s.rollout
 	for output, value := range all {
-		if of, ok := strings.CutSuffix(output, "."+ConfigurationOutput); ok && value == s.ConfigNamespace() {
+		if of, ok := strings.CutSuffix(output, "."+scope.ConfigurationOutput); ok && value == s.ConfigNamespace() {
 			name = of
 		}
 	}
