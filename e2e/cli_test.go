@@ -88,20 +88,25 @@ type standing struct {
 	Latch *struct{ Seq int }
 }
 
+// standing asks for the status, and gives its exit code too.
+func (c *cluster) standing(t *testing.T) (shown standing, code int) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s",
+		"production", "-o", "json")
+	command.Env = c.env
+	output, _ := command.Output() // the exit code says more than the error
+	if err := json.Unmarshal(output, &shown); err != nil {
+		t.Fatalf("status: %v\n%s", err, output)
+	}
+	return shown, command.ProcessState.ExitCode()
+}
+
 // expectStanding expects status to show the phase and the serving pods of both tracks.
 func (c *cluster) expectStanding(t *testing.T, code int, phase string, stable, canary int) {
 	t.Helper()
-	var ok standing
 	eventually(t, "the phase is "+phase+", and the pods that leave are gone", func() bool {
-		command := exec.CommandContext(t.Context(), filepath.Join(c.root, ".local", "bin", "rollout"), "status", "-s",
-			"production", "-o", "json")
-		command.Env = c.env
-		output, _ := command.Output()
-		if err := json.Unmarshal(output, &ok); err != nil {
-			t.Fatalf("status: %v\n%s", err, output)
-		}
-		return command.ProcessState.ExitCode() == code && ok.Phase == phase && ok.Tracks[0].Taking == stable &&
-			ok.Tracks[1].Taking == canary
+		shown, got := c.standing(t)
+		return got == code && shown.Phase == phase && shown.Tracks[0].Taking == stable && shown.Tracks[1].Taking == canary
 	})
 }
 
@@ -193,7 +198,8 @@ func commandRehearse(t *testing.T, c *cluster) {
 // commandAdvance advances to 30 % as soon as the soak allows it. On a busy machine the evidence can change between the
 // command's check and the hook's; the hook then refuses the update and nothing changes.
 func commandAdvance(t *testing.T, c *cluster) {
-	for deadline := time.Now().Add(6 * time.Minute); ; time.Sleep(3 * time.Second) {
+	c.awaitSoak(t)
+	for deadline := time.Now().Add(6 * time.Minute); ; time.Sleep(8 * time.Second) {
 		output, err := c.run(t, filepath.Join(c.root, ".local", "bin", "rollout"), "advance", "-s", "production", "--yes")
 		if err == nil {
 			break

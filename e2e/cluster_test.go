@@ -63,32 +63,19 @@ func (c *cluster) generations(t *testing.T) map[string]int64 {
 	return generations
 }
 
-// watchCapacity samples the ready pods in traffic until end is called, which fails the test if there were ever fewer
-// than the plan's ten.
+// watchCapacity follows the pods in traffic until end is called, which fails the test if fewer than the plan's ten were
+// ever ready.
 func (c *cluster) watchCapacity(t *testing.T) (end func()) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	fewest, looks := 1<<30, 0
-	var done sync.WaitGroup
-	done.Go(func() {
-		for ctx.Err() == nil {
-			pods, err := c.kubernetes.CoreV1().Pods(c.production).List(ctx,
-				metav1.ListOptions{LabelSelector: "app=finance-service,traffic=enabled"})
-			if err == nil {
-				fewest, looks = min(fewest, countReady(pods.Items)), looks+1
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(50 * time.Millisecond):
-			}
-		}
+	fewest, changes := 1<<30, 0
+	stop := c.watchPods(t, "app=finance-service,traffic=enabled", func(pods []corev1.Pod) {
+		fewest, changes = min(fewest, countReady(pods)), changes+1
 	})
 	return func() {
 		t.Helper()
-		cancel()
-		done.Wait()
-		if looks < 10 {
-			t.Errorf("capacity was sampled only %d times", looks)
+		stop()
+		if changes < 10 {
+			t.Errorf("the pods in traffic changed only %d times", changes)
 		}
 		if fewest < 10 {
 			t.Errorf("only %d pods were ready at some point, the plan has 10", fewest)
@@ -311,15 +298,16 @@ func prometheusAPI(t *testing.T) promv1.API {
 	return promv1.NewAPI(client)
 }
 
-// eventually repeats the question until it returns true. It gives up after two minutes, which a machine that is busy
-// with other tests may need.
+// eventually repeats the question until it returns true, less and less often: some questions start a command. It gives up
+// after two minutes, which a machine that is busy with other tests may need.
 func eventually(t *testing.T, what string, question func() bool) {
 	t.Helper()
+	const longest = 2 * time.Second
 	deadline := time.Now().Add(2 * time.Minute)
-	for !question() {
+	for pause := 100 * time.Millisecond; !question(); pause = min(pause*3/2, longest) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after two minutes this is still not so: %s", what)
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }

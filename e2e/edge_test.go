@@ -130,7 +130,7 @@ func (e *edge) watchOrder(t *testing.T) (end func() []string) {
 			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(100 * time.Millisecond):
 			}
 		}
 	})

@@ -102,7 +102,7 @@ func (c *cluster) livenessOnly(t *testing.T) {
 // returns that output.
 func (c *cluster) upUntil(t *testing.T, words ...string) string {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(3 * time.Second) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(8 * time.Second) {
 		output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
 		if err == nil {
 			t.Fatalf("pulumi up -s production passed:\n%s", tail(output))
@@ -182,7 +182,7 @@ func canaryThatGoesBad(t *testing.T, c *cluster) {
 		t.Errorf("noted %+v", checkpoints)
 	}
 	c.fault(t, "track=canary", "errors=0.3")
-	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(3 * time.Second) {
+	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(8 * time.Second) {
 		output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
 		if err != nil {
 			if !strings.Contains(output, "checkpoint at 10 %: fail") ||

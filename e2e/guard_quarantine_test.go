@@ -10,8 +10,8 @@ import (
 	"github.com/vextrus/finance-rollout/internal/ledger"
 )
 
-// burst lets a canary fail for a few seconds: with quarantine it leaves the traffic as fast as without, is not latched,
-// and comes back by itself.
+// burst lets a canary fail for a few seconds: in quarantine it leaves the traffic as fast as by a rollback, is not
+// latched, and comes back by itself. One that goes on failing is rolled back when it offends for the fifth time in a row.
 func burst(t *testing.T, g *guarded) {
 	g.reconfigure(t, func(text string) string { return strings.Replace(text, "{", `{"quarantine":true,`, 1) })
 	g.enter(t, healthy)
@@ -36,4 +36,10 @@ func burst(t *testing.T, g *guarded) {
 	})
 	g.expectIn(t)
 	g.expectNoted(t, mark, ledger.Quarantined, ledger.Readmitted)
+	mark = g.mark(t)
+	g.fault(t, "errors=0.33")
+	g.expectOut(t)
+	if offences := len(g.noted(t, mark, ledger.Quarantined)); offences < 1 || offences > 4 {
+		t.Errorf("the canary was rolled back after %d quarantines", offences)
+	}
 }

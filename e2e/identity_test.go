@@ -3,14 +3,11 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -255,26 +252,16 @@ func (c *cluster) stableIdentities(t *testing.T) []string {
 // One that is on its way out belongs to the update before.
 func (c *cluster) watchStable(t *testing.T) (end func() []string) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
 	ran := map[string]bool{}
-	var done sync.WaitGroup
-	done.Go(func() {
-		for ctx.Err() == nil {
-			list, err := c.kubernetes.CoreV1().Pods(c.production).List(ctx, metav1.ListOptions{
-				LabelSelector: names.App + "=finance-service," + names.Track + "=" + names.Stable})
-			if err == nil {
-				for i := range list.Items {
-					if list.Items[i].DeletionTimestamp == nil {
-						ran[list.Items[i].Annotations[names.Identity]] = true
-					}
-				}
+	stop := c.watchPods(t, names.App+"=finance-service,"+names.Track+"="+names.Stable, func(pods []corev1.Pod) {
+		for i := range pods {
+			if pods[i].DeletionTimestamp == nil {
+				ran[pods[i].Annotations[names.Identity]] = true
 			}
-			time.Sleep(100 * time.Millisecond)
 		}
 	})
 	return func() []string {
-		cancel()
-		done.Wait()
+		stop()
 		return slices.Sorted(maps.Keys(ran))
 	}
 }

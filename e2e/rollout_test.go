@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/vextrus/finance-rollout/e2e/fixture"
+	"github.com/vextrus/finance-rollout/internal/cli/status"
 	"github.com/vextrus/finance-rollout/internal/rollback"
 )
 
@@ -313,6 +314,7 @@ func expectKept(t *testing.T, kept *fixture.Customers) {
 func (c *cluster) upWhenSoaked(t *testing.T, passing ...string) {
 	t.Helper()
 	passing = append(passing, "soak too short", "more requests")
+	c.awaitSoak(t)
 	for deadline := time.Now().Add(6 * time.Minute); ; {
 		output, err := c.pulumi(t, "up", "--stack", "production", "--yes", "--skip-preview")
 		switch {
@@ -323,7 +325,18 @@ func (c *cluster) upWhenSoaked(t *testing.T, passing ...string) {
 		}):
 			t.Fatalf("pulumi up -s production: %v\n%s", err, tail(output))
 		}
-		time.Sleep(5 * time.Second)
+		time.Sleep(8 * time.Second)
+	}
+}
+
+// awaitSoak waits until the status says that the release may move, for as long as soaks of the tests usually take. A look
+// by the status costs a tenth of an update that is refused.
+func (c *cluster) awaitSoak(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(100 * time.Second); time.Now().Before(deadline); time.Sleep(3 * time.Second) {
+		if shown, _ := c.standing(t); shown.Phase == string(status.PhaseReady) {
+			return
+		}
 	}
 }
 

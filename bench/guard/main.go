@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/vextrus/finance-rollout/bench/internal/document"
+	"github.com/vextrus/finance-rollout/bench/internal/measure"
 	"github.com/vextrus/finance-rollout/e2e/fixture"
 )
 

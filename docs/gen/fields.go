@@ -76,6 +76,9 @@ func typeName(of reflect.Type) string {
 	}
 	switch of.Kind() {
 	case reflect.Pointer:
+		if of.Elem().Kind() == reflect.Bool {
+			return "boolean"
+		}
 		key := strings.ToLower(of.Elem().Name())
 		if _, ok := settingOf(key); !ok {
 			return "object"

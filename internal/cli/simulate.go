@@ -138,8 +138,8 @@ func (f *simulateFlags) bindLimits(cmd *cobra.Command) {
 	requests := set.Int("min-requests", 0, "limit: requests that the bake needs to pass (bake.minRequests)")
 	f.change["min-requests"] = func(s *settings.Settings) { s.Bake.MinRequests = *requests }
 	set.BoolVar(&f.guard, "guard", true, "include the guard")
-	isolates := set.Bool("quarantine", false, "limit: the guard isolates before it rolls back (guard.quarantine)")
-	f.change["quarantine"] = func(s *settings.Settings) { s.Guard.Quarantine = *isolates }
+	isolates := set.Bool("quarantine", true, "limit: the guard isolates before it rolls back (guard.quarantine)")
+	f.change["quarantine"] = func(s *settings.Settings) { s.Guard.Quarantine = isolates }
 }
 
 func (f *simulateFlags) run(cmd *cobra.Command, files []string) error {

@@ -116,16 +116,19 @@ func TestWhatStableFailedBeforeIsNotCounted(t *testing.T) {
 	w.mu.Unlock()
 	w.changed()
 	w.customers(2, 1, 0)
+	events := func() string {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return strings.Join(w.events, "\n")
+	}
+	// The event comes after the entry.
 	w.eventually("rolled back and watched", func() bool {
-		return w.out() &&
-			strings.HasSuffix(w.kinds(), "rollback-begun rolled-back watched")
+		return w.out() && strings.HasSuffix(w.kinds(), "rollback-begun rolled-back watched") &&
+			strings.Contains(events(), "StableIsNormal: ")
 	})
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	events := strings.Join(w.events, "\n")
-	if strings.Contains(events, "a shared dependency fails") || !strings.Contains(events,
-		"StableIsNormal: stable failed 0 of ") {
-		t.Errorf("the events are\n%s", events)
+	if text := events(); strings.Contains(text, "a shared dependency fails") ||
+		!strings.Contains(text, "StableIsNormal: stable failed 0 of ") {
+		t.Errorf("the events are\n%s", text)
 	}
 }
 

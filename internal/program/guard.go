@@ -167,7 +167,7 @@ func guardConfig(s *settings.Settings, dir string) (guard.Config, error) {
 		ErrorRate: s.Criteria.RollbackErrorRate, SlowShare: s.Criteria.SlowShare, Latency: model.Duration(s.Criteria.Latency),
 		Ledger: names.Ledger(s.App), LedgerKeys: s.Ledger.PublicKeys,
 		Prometheus: s.Prometheus, Alertmanager: s.Guard.Alertmanager,
-		RunbookURL: s.RunbookURL, Watch: s.Guard.Watch, Quarantine: s.Guard.Quarantine, DryRun: s.Guard.DryRun,
+		RunbookURL: s.RunbookURL, Watch: s.Guard.Watch, Quarantine: s.Quarantines(), DryRun: s.Guard.DryRun,
 	}
 	if s.DashboardURL != "" {
 		config.DashboardURL = alerts.DashboardLink(s.DashboardURL, s.DashboardUID())

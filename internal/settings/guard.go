@@ -19,8 +19,9 @@ type Guard struct {
 	Interval model.Duration `json:"interval"`
 	// Confidence is that of a rollback for the error rate, over all looks together.
 	Confidence float64 `json:"confidence"`
-	// Quarantine isolates on fast evidence without a latch, and rolls back by repetition or burst-robust evidence.
-	Quarantine bool `json:"quarantine"`
+	// Quarantine isolates on fast evidence without a latch, and rolls back by repetition or burst-robust evidence; nil for
+	// the default of the stack's traffic, see [Settings.Quarantines].
+	Quarantine *bool `json:"quarantine"`
 	// DryRun only reports.
 	DryRun bool `json:"dryRun"`
 	// Alertmanager gets an alert about every rollback: an http(s) address, or namespace/service:port; empty for none.
@@ -49,6 +50,15 @@ func defaultGuard() Guard {
 // IsGuarded reports whether a guard watches the stack's canaries.
 func (s *Settings) IsGuarded() bool { return s.Guard.Enabled && s.Guard.Image != "" && !s.IsSingle() }
 
+// Quarantines reports whether the guard isolates on fast evidence before it rolls back. It does unless the stack says
+// otherwise, but for a Gateway: the guard cannot give a route's weights back.
+func (s *Settings) Quarantines() bool {
+	if chosen := s.Guard.Quarantine; chosen != nil {
+		return *chosen
+	}
+	return !s.IsGateway()
+}
+
 func (s *Settings) validateGuard(errs *problems) {
 	if s.Guard.Replicas < 1 || s.Guard.Replicas > 5 {
 		errs.add("guard.replicas", strconv.Itoa(s.Guard.Replicas), errs.setPath("guard.replicas", "2"),
@@ -62,7 +72,7 @@ func (s *Settings) validateGuard(errs *problems) {
 		errs.add("guard.confidence", fmt.Sprint(s.Guard.Confidence), errs.setPath("guard.confidence", "0.9999"),
 			"allowed is more than 0.5 and less than 1")
 	}
-	if s.Guard.Quarantine && s.IsGateway() {
+	if s.IsGateway() && s.Quarantines() {
 		errs.add("guard.quarantine", "true", errs.setPath("guard.quarantine", "false"),
 			"the guard cannot give a route's weights back: allowed is false where traffic is %s", TrafficGateway)
 	}

@@ -15,7 +15,7 @@ func (c checker) falseAlarms() Row {
 		return r.is(Skipped, "the stable track has no requests to rehearse on")
 	}
 	errors := fmt.Sprintf("the errors' variance by minute and pod is %.1f times that of independent ones", past.Dispersion)
-	mayQuarantine := c.s.Guard.Enabled && !c.s.Guard.Quarantine && !c.s.IsGateway()
+	mayQuarantine := c.s.Guard.Enabled && !c.s.Quarantines() && !c.s.IsGateway()
 	switch {
 	case past.RolledBack > 0:
 		return r.is(Failed, "%d of %d soaks in which stable's own pods played the canary were rolled back; %s",

@@ -6,7 +6,7 @@ import (
 )
 
 func TestFalseAlarms(t *testing.T) {
-	isolating := map[string]string{"guard": `{"quarantine":true}`}
+	convicting := map[string]string{"guard": `{"quarantine":false}`}
 	for name, tt := range map[string]struct {
 		stack map[string]string
 		past  Past
@@ -16,14 +16,14 @@ func TestFalseAlarms(t *testing.T) {
 		"errors that come one by one": {nil, Past{Soaks: 9, Upper: 0.28, Dispersion: 1.1}, OK,
 			"none in 9 soaks in which stable's own pods played the canary (at most 28 % with 95 % confidence); the errors' " +
 				"variance by minute and pod is 1.1 times"},
-		"a false rollback": {isolating, Past{Soaks: 9, RolledBack: 2, Upper: 0.55, Dispersion: 9, Bursty: true}, Failed,
+		"a false rollback": {nil, Past{Soaks: 9, RolledBack: 2, Upper: 0.55, Dispersion: 9, Bursty: true}, Failed,
 			"2 of 9 soaks in which stable's own pods played the canary were rolled back; the errors' variance"},
-		"bursts without a quarantine": {nil, Past{Soaks: 9, Dispersion: 9, Bursty: true}, Failed,
+		"bursts without a quarantine": {convicting, Past{Soaks: 9, Dispersion: 9, Bursty: true}, Failed,
 			"9.0 times that of independent ones: they come in bursts, and one can latch a healthy canary"},
-		"bursts with one": {isolating, Past{Soaks: 9, Upper: 0.28, Dispersion: 9, Bursty: true}, OK, "none in 9 soaks"},
+		"bursts with one": {nil, Past{Soaks: 9, Upper: 0.28, Dispersion: 9, Bursty: true}, OK, "none in 9 soaks"},
 		"no guard": {map[string]string{"guard": `{"enabled":false}`}, Past{Dispersion: 9, Bursty: true}, OK,
 			"9.0 times"},
-		"pods that live days": {isolating, Past{Dispersion: 1}, OK, "no pod of the stable track has lived for a soak of 2d"},
+		"pods that live days": {nil, Past{Dispersion: 1}, OK, "no pod of the stable track has lived for a soak of 2d"},
 		"no request":          {nil, Past{}, Skipped, "no requests to rehearse on"},
 		"no answer":           {nil, Past{Err: errors.New("no answer\nwithin 1m0s")}, Unknown, "no answer within 1m0s"},
 	} {

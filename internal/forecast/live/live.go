@@ -44,7 +44,7 @@ func Limits(s *settings.Settings, guarded bool) simulate.Limits {
 		if s.Criteria.Latency > 0 {
 			limits.Review = &review
 		}
-		if s.Guard.Quarantine {
+		if s.Quarantines() {
 			policy := quarantine.DefaultPolicy()
 			limits.Quarantine = &policy
 		}
