@@ -110,8 +110,8 @@ race: ## Run the unit tests of the guard and the rollout command under the race 
 
 .PHONY: e2e
 e2e: local build ## Run the end-to-end tests; start the local cluster for them and end it, unless it runs already
-	@$(LOCAL) run --gateway -- $(BUILD) test --log .local/logs/e2e.json -- \
-		-tags e2e -count=1 -p 2 -parallel 16 -timeout 60m $(E2E_PACKAGES)
+	@GOGC=400 $(LOCAL) run --gateway -- $(BUILD) test --log .local/logs/e2e.json -- \
+		-tags e2e -count=1 -vet=off -p 2 -parallel 16 -timeout 65m $(E2E_PACKAGES)
 
 # The first sequence has the seed SEED, each next one the next number.
 SEQUENCES := 8

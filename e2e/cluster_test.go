@@ -204,7 +204,7 @@ func (c *cluster) customersAt(t *testing.T, entrance door, perSecond int) *custo
 	sent := &customers{
 		// With this client the kernel chooses the local port; the attacker's default client binds one.
 		attacker: vegeta.NewAttacker(vegeta.Client(&http.Client{
-			Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second,
+			Transport: &http.Transport{DisableKeepAlives: true}, Timeout: fixture.LongestAnswer,
 		})),
 		done: make(chan struct{}), byPod: map[string]int{},
 	}

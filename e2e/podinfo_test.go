@@ -55,7 +55,7 @@ func (c *cluster) becomePodinfo(t *testing.T) {
 		"stableImage": c.pushPodinfo(t, registry, "v1"), "image": c.pushPodinfo(t, registry, "v2"),
 		"guard":    `{"image":"` + c.configured(t, "production", "guard.image") + `","watch":"1m"}`,
 		"staging":  `{"required":false}`,
-		"bake":     `{"duration":"20s","interval":"2s","minRequests":50}`,
+		"bake":     `{"duration":"20s","interval":"4s","minRequests":50}`,
 		"soak":     `{"duration":"20s","extension":"20s"}`,
 		"criteria": `{"errorRate":0.01,"rollbackErrorRate":0.02}`,
 		"floors":   `{"soak":"0s","bake":"0s","reason":"a local cluster without customers"}`,

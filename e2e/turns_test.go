@@ -11,7 +11,8 @@ import (
 )
 
 // sideBySide is the number of tests that run at the same time, each with its own stacks. Two processors carry three:
-// most of the time, tests wait for pods, for requests or for the clock. The variable E2E_SIDE_BY_SIDE changes it.
+// most of the time, tests wait for pods, for requests or for the clock. With two the whole takes half as long again.
+// The variable E2E_SIDE_BY_SIDE changes it.
 const sideBySide = 3
 
 var seats = sync.OnceValue(func() chan struct{} {

@@ -35,7 +35,7 @@ func (o Options) overrides(stack, namespace string) []Override {
 }
 
 func (o Options) productionOverrides() []Override {
-	bake := Override{"bake", map[string]any{"duration": "20s", "interval": "2s", "minRequests": 50},
+	bake := Override{"bake", map[string]any{"duration": "20s", "interval": "4s", "minRequests": 50},
 		"minutes of waiting for each move"}
 	if o.WithoutBake {
 		bake = Override{"bake", map[string]any{"duration": "0s"}, "this cluster has no traffic to judge"}
