@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"embed"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"text/template"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // The configuration files of the node's parts; the comments in them say why.
@@ -72,17 +75,20 @@ func (c *Cluster) containerd() (component, error) {
 	}
 	spec := c.spec("containerd", path, "--config", containerdConfig())
 	spec.Files = []string{containerdConfig()}
-	return component{
-		spec: spec,
-		ready: func(ctx context.Context) error {
-			output, err := exec.CommandContext(ctx, "ctr", "--address", containerdSocket(), "version").CombinedOutput()
-			if err != nil {
-				return fmt.Errorf("%w: %s", err, bytes.TrimSpace(output))
-			}
-			return nil
-		},
-		timeout: time.Minute,
-	}, nil
+	return component{spec: spec, ready: runtimeReady, timeout: time.Minute}, nil
+}
+
+// runtimeReady asks the runtime for its version as the kubelet does at its start, which ends if the runtime still reads
+// what an earlier run left. The question has no field, and nothing of the answer is needed.
+func runtimeReady(ctx context.Context) error {
+	conn, err := grpc.NewClient("unix://"+containerdSocket(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return conn.Invoke(ctx, "/runtime.v1.RuntimeService/Version", &emptypb.Empty{}, &emptypb.Empty{})
 }
 
 func (c *Cluster) kubelet(keys pki) component {
