@@ -1,5 +1,6 @@
 // Package e2e holds the end-to-end tests: the real Pulumi engine and provider, the real program and the example service
-// on the local one-node Kubernetes. They carry the build tag e2e; `make e2e` runs them.
+// on the local one-node Kubernetes. They carry the build tag e2e; `make e2e` runs them, and `make e2e-long` those that
+// take longest beside what they add.
 //
 // Each test has its own stacks: namespaces, node ports, a project folder and a state. So the tests run side by side,
 // and beside the demo. Whatever would disturb other tests is done to a test's own copy: TestBlind stops a Prometheus

@@ -20,7 +20,7 @@ import (
 // TestIdentity puts changes of the configuration on trial: a value that starts well and turns bad never reaches a pod
 // of the stable track, whatever becomes of its pods, and a finish gives stable just what passed.
 func TestIdentity(t *testing.T) {
-	takeTurn(t, 5)
+	takeTurn(t, 4)
 	c := open(t, "identity", 30150)
 	c.config(t, "guard.enabled", "false") // it would act first: this tests the updates alone
 	c.config(t, "soak.duration", "20s")

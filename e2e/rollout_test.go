@@ -330,14 +330,9 @@ func (c *cluster) upWhenSoaked(t *testing.T, passing ...string) {
 }
 
 // awaitSoak waits until the status says that the release may move, for as long as soaks of the tests usually take. A look
-// by the status costs a tenth of an update that is refused. More customers bring the evidence sooner: the requests cost
-// less than the stack does in the time that they save.
+// by the status costs a tenth of an update that is refused.
 func (c *cluster) awaitSoak(t *testing.T) {
 	t.Helper()
-	if c.app == "finance-service" {
-		more := c.customers(t, 150)
-		defer more.end()
-	}
 	for deadline := time.Now().Add(100 * time.Second); time.Now().Before(deadline); time.Sleep(3 * time.Second) {
 		if shown, _ := c.standing(t); shown.Phase == string(status.PhaseReady) {
 			return
