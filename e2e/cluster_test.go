@@ -74,8 +74,8 @@ func (c *cluster) watchCapacity(t *testing.T) (end func()) {
 	return func() {
 		t.Helper()
 		stop()
-		if changes < 10 {
-			t.Errorf("the pods in traffic changed only %d times", changes)
+		if changes < 2 {
+			t.Error("no change of the pods in traffic was seen")
 		}
 		if fewest < 10 {
 			t.Errorf("only %d pods were ready at some point, the plan has 10", fewest)
