@@ -298,8 +298,8 @@ func prometheusAPI(t *testing.T) promv1.API {
 	return promv1.NewAPI(client)
 }
 
-// eventually repeats the question until it returns true, less and less often: some questions start a command. It gives up
-// after two minutes, which a machine that is busy with other tests may need.
+// eventually repeats the question until it returns true, less and less often: some questions start a command. It gives
+// up after two minutes, which a machine that is busy with other tests may need.
 func eventually(t *testing.T, what string, question func() bool) {
 	t.Helper()
 	const longest = 2 * time.Second

@@ -11,7 +11,8 @@ import (
 )
 
 // burst lets a canary fail for a few seconds: in quarantine it leaves the traffic as fast as by a rollback, is not
-// latched, and comes back by itself. One that goes on failing is rolled back when it offends for the fifth time in a row.
+// latched, and comes back by itself. One that goes on failing is rolled back when it offends for the fifth time in a
+// row.
 func burst(t *testing.T, g *guarded) {
 	g.reconfigure(t, func(text string) string { return strings.Replace(text, "{", `{"quarantine":true,`, 1) })
 	g.enter(t, healthy)

@@ -36,7 +36,7 @@ func TestGuard(t *testing.T) {
 	c.config(t, "guard.webhookToken", "guard/webhook")
 	c.config(t, "guard.dashboardToken", "guard/dashboard")
 	c.config(t, "guard.smoke", "true")
-	// A conviction by repetition takes two and a half minutes, too long for each part; the part of the burst waits for one.
+	// A conviction by repetition takes two and a half minutes, too long for each part; the burst's part waits for one.
 	c.config(t, "guard.quarantine", "false")
 	c.secret(t, "secrets.guard.webhook", webhookToken)
 	c.secret(t, "secrets.guard.dashboard", pageToken)

@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// watchPods calls changed with all production pods that the selector selects, now and after each of their changes, until
-// end is called. A watch misses no change, and costs the API server less than lists.
+// watchPods calls changed with all production pods that the selector selects, now and after each of their changes,
+// until end is called. A watch misses no change, and costs the API server less than lists.
 func (c *cluster) watchPods(t *testing.T, selector string, changed func([]corev1.Pod)) (end func()) {
 	t.Helper()
 	factory := informers.NewSharedInformerFactoryWithOptions(c.kubernetes, 0, informers.WithNamespace(c.production),

@@ -329,8 +329,8 @@ func (c *cluster) upWhenSoaked(t *testing.T, passing ...string) {
 	}
 }
 
-// awaitSoak waits until the status says that the release may move, for as long as soaks of the tests usually take. A look
-// by the status costs a tenth of an update that is refused.
+// awaitSoak waits until the status says that the release may move, for as long as soaks of the tests usually take. A
+// look by the status costs a tenth of an update that is refused.
 func (c *cluster) awaitSoak(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(100 * time.Second); time.Now().Before(deadline); time.Sleep(3 * time.Second) {

@@ -143,8 +143,8 @@ func (w *world) expectStable(when, first string) {
 	}
 }
 
-// templates are the identities of all pod templates that a track's Deployment ever had: the cluster keeps a ReplicaSet of
-// each.
+// templates are the identities of all pod templates that a track's Deployment ever had: the cluster keeps a ReplicaSet
+// of each.
 func (w *world) templates(track string) []string {
 	w.t.Helper()
 	if track == "" {
