@@ -4,6 +4,8 @@ package chaos
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -30,10 +32,10 @@ var faults = map[string][]fault{
 		{"secrets.token.key", "revoked"},
 	},
 	"pod": {
-		{"resources.limits.memory", "64Mi"}, {"resources.requests.cpu", "20m"}, {"resources.limits.cpu", "50m"},
+		{"resources.requests.memory", "16Mi"}, {"resources.requests.cpu", "20m"}, {"resources.limits.memory", "8Gi"},
 		{"probes.readiness.path", "/health/live"}, {"probes.readiness.periodSeconds", "60"},
 		{"probes.liveness.timeoutSeconds", "1"}, {"probes.liveness.failureThreshold", "1"},
-		{"probes.startup.failureThreshold", "300"}, {"shutdown.preStopSeconds", "0"}, {"tmpSize", "1Mi"},
+		{"probes.startup.failureThreshold", "300"}, {"shutdown.preStopSeconds", "3"}, {"tmpSize", "1Mi"},
 	},
 }
 
@@ -55,7 +57,8 @@ func TestFortyFaults(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.set("image="+imageOf("1"), "secretEnv.USER=db/user", "secretEnv.HOST=db/host", "secretEnv.KEY=token/key",
-				"secretEnv.ISSUER=token/issuer", "secretEnv.MAIL=mail/password", "secretEnv.CACHE=cache/url")
+				"secretEnv.ISSUER=token/issuer", "secretEnv.MAIL=mail/password", "secretEnv.CACHE=cache/url",
+				"configEnv.LOG_LEVEL=info")
 			for _, path := range []string{"db.user", "db.host", "token.key", "token.issuer", "mail.password", "cache.url"} {
 				w.secret("secrets."+path, "good")
 			}
@@ -66,7 +69,12 @@ func TestFortyFaults(t *testing.T) {
 			if len(first) != 1 {
 				t.Fatalf("the stable track had the templates %v", first)
 			}
+			file := filepath.Join(w.dir, "Pulumi."+stackName+".yaml")
+			good, err := os.ReadFile(file)
+			w.must(err)
 			for _, bad := range all {
+				// A release that still has an earlier fault would stay out for that one.
+				w.must(os.WriteFile(file, good, 0o600))
 				w.triesOut(bad)
 				w.losesStablePod()
 				w.guardRollsBack("")
@@ -77,7 +85,7 @@ func TestFortyFaults(t *testing.T) {
 					return
 				}
 			}
-			if output, err := w.pulumi(up...); err == nil || !strings.Contains(output, "was rolled back by") {
+			if output, err := w.pulumi(up...); err == nil || !strings.Contains(output, "- latched: ") {
 				t.Errorf("the last fault comes in again: %v\n%s", err, output)
 			}
 			w.expectStable("after an update that was refused", first[0])
