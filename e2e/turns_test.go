@@ -4,23 +4,38 @@ package e2e
 
 import (
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// sideBySide is the number of tests that run at the same time, each with its own stacks. Two processors carry three:
-// most of the time, tests wait for pods, for requests or for the clock. With two the whole takes half as long again.
-// The variable E2E_SIDE_BY_SIDE changes it.
-const sideBySide = 3
+const (
+	// sideBySide is the number of tests that run at the same time, each with its own stacks. Two processors carry three:
+	// most of the time, tests wait for pods, for requests or for the clock. With two the whole takes half as long again.
+	// The variable E2E_SIDE_BY_SIDE changes it.
+	sideBySide = 3
+	// surely is the number that runs on any machine. One more begins when the processors were idle for a share of at
+	// least spare over a minute: the customers, scrapes and probes of a third stack would choke a slower machine.
+	surely = 2
+	spare  = 0.1
+)
 
-var seats = sync.OnceValue(func() chan struct{} {
-	count, err := strconv.Atoi(os.Getenv("E2E_SIDE_BY_SIDE"))
-	if err != nil || count < 1 {
-		count = sideBySide
+// seating says which tests run and which wait.
+type seating struct {
+	mu             sync.Mutex
+	surely, atMost int
+	taken          int
+	waiting        []int // turns
+}
+
+var seats = sync.OnceValue(func() *seating {
+	if count, err := strconv.Atoi(os.Getenv("E2E_SIDE_BY_SIDE")); err == nil && count > 0 {
+		return &seating{surely: count, atMost: count}
 	}
-	return make(chan struct{}, count)
+	return &seating{surely: surely, atMost: sideBySide}
 })
 
 // takeTurn runs the tests that call it side by side, a few at a time. Low turns start first: the longest tests have
@@ -28,11 +43,82 @@ var seats = sync.OnceValue(func() chan struct{} {
 func takeTurn(t *testing.T, turn int) {
 	t.Helper()
 	t.Parallel()
-	// After t.Parallel all tests continue at once, in no order. They take their seats a tenth of a second apart.
-	time.Sleep(time.Duration(turn) * 100 * time.Millisecond)
 	seats := seats()
-	seats <- struct{}{}
-	t.Cleanup(func() { <-seats })
+	seats.wait(turn)
+	// After t.Parallel all tests continue at once, in no order.
+	time.Sleep(time.Second)
+	busy := sinceNow()
+	for tick := 1; !seats.take(turn, busy.idle()); tick++ {
+		if time.Sleep(time.Second); tick%60 == 0 {
+			busy = sinceNow()
+		}
+	}
+	t.Cleanup(seats.leave)
+}
+
+func (s *seating) wait(turn int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = append(s.waiting, turn)
+}
+
+// take gives a test its seat if it is its turn and there is one. Idle is the share of the processors that is.
+func (s *seating) take(turn int, idle float64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	free := s.taken < s.surely || s.taken < s.atMost && idle >= spare
+	if !free || turn != slices.Min(s.waiting) {
+		return false
+	}
+	s.taken++
+	s.waiting = slices.Delete(s.waiting, slices.Index(s.waiting, turn), slices.Index(s.waiting, turn)+1)
+	return true
+}
+
+func (s *seating) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken--
+}
+
+// processors are the ticks of all processors since a moment.
+type processors struct {
+	since       time.Time
+	idle0, all0 float64
+}
+
+func sinceNow() processors {
+	idle, all := ticks()
+	return processors{time.Now(), idle, all}
+}
+
+// idle is the share of idle ticks, or 0 before most of a minute has passed, and where the kernel does not tell.
+func (p processors) idle() float64 {
+	idle, all := ticks()
+	if time.Since(p.since) < 50*time.Second || all <= p.all0 {
+		return 0
+	}
+	return (idle - p.idle0) / (all - p.all0)
+}
+
+// ticks reads the first line of /proc/stat: "cpu" and the ticks by kind, of which the fourth is idle. The last two are
+// counted among the first two.
+func ticks() (idle, all float64) {
+	content, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0
+	}
+	line, _, _ := strings.Cut(strings.TrimPrefix(string(content), "cpu "), "\n")
+	for i, field := range strings.Fields(line) {
+		count, err := strconv.ParseFloat(field, 64)
+		if err != nil || i >= 8 {
+			break
+		}
+		if all += count; i == 3 {
+			idle = count
+		}
+	}
+	return idle, all
 }
 
 // part is one step of a test. If a vital part fails, the test ends: the parts after it depend on it.
