@@ -112,7 +112,7 @@ race: ## Run the unit tests of the guard and the rollout command under the race 
 	@CGO_ENABLED=1 go test -race $(RACE_PACKAGES)
 
 # The end-to-end tests that a second machine runs beside `make test`, in the workflow check: one machine of two
-# processors would take over an hour for all of them.
+# processors would take over an hour for all of them. Commands trade memory for processor time by GOGC.
 E2E_LONG := ^Test(Blind|Commands|Diagnose|Faults|Interrupted|Rails)$$
 E2E = GOGC=400 $(LOCAL) run --gateway -- $(BUILD) test --log .local/logs/$@.json -- \
 	-tags e2e -count=1 -vet=off -p 2 -parallel 16 -timeout 65m

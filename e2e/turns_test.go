@@ -6,10 +6,11 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 const (
@@ -81,44 +82,39 @@ func (s *seating) leave() {
 	s.taken--
 }
 
-// processors are the ticks of all processors since a moment.
+// processors is the time that all processors had spent at a moment, in seconds.
 type processors struct {
 	since       time.Time
 	idle0, all0 float64
 }
 
 func sinceNow() processors {
-	idle, all := ticks()
+	idle, all := processorSeconds()
 	return processors{time.Now(), idle, all}
 }
 
-// idle is the share of idle ticks, or 0 before most of a minute has passed, and where the kernel does not tell.
+// idle is the share of the time since then that was idle: 0 before most of a minute has passed, and where the kernel
+// does not tell.
 func (p processors) idle() float64 {
-	idle, all := ticks()
+	idle, all := processorSeconds()
 	if time.Since(p.since) < 50*time.Second || all <= p.all0 {
 		return 0
 	}
 	return (idle - p.idle0) / (all - p.all0)
 }
 
-// ticks reads the first line of /proc/stat: "cpu" and the ticks by kind, of which the fourth is idle. The last two are
-// counted among the first two.
-func ticks() (idle, all float64) {
-	content, err := os.ReadFile("/proc/stat")
+// processorSeconds gives the idle time of all processors since the machine's start, and the whole.
+func processorSeconds() (idle, all float64) {
+	system, err := procfs.NewDefaultFS()
 	if err != nil {
 		return 0, 0
 	}
-	line, _, _ := strings.Cut(strings.TrimPrefix(string(content), "cpu "), "\n")
-	for i, field := range strings.Fields(line) {
-		count, err := strconv.ParseFloat(field, 64)
-		if err != nil || i >= 8 {
-			break
-		}
-		if all += count; i == 3 {
-			idle = count
-		}
+	stat, err := system.Stat()
+	if err != nil {
+		return 0, 0
 	}
-	return idle, all
+	cpu := stat.CPUTotal
+	return cpu.Idle, cpu.User + cpu.Nice + cpu.System + cpu.Idle + cpu.Iowait + cpu.IRQ + cpu.SoftIRQ + cpu.Steal
 }
 
 // part is one step of a test. If a vital part fails, the test ends: the parts after it depend on it.

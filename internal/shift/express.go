@@ -161,7 +161,7 @@ func (s *Shift) reachedExpress(ctx context.Context) error {
 			}
 			entry := s.expressEntry(state, ledger.Expressed)
 			if state.Weight == 0 {
-				// The pod of the gate is gone: the last release on the canary track is what it was.
+				// The gate's own pod is gone, so the entry names no new identity for the canary track.
 				entry.Identity = ""
 			}
 			return []ledger.Entry{entry}, nil

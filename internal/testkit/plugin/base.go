@@ -64,7 +64,7 @@ func (base) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInf
 	return &pulumirpc.PluginInfo{}, nil
 }
 
-// compare tells whether the inputs differ, apart from some of them.
+// compare reports whether the inputs differ, apart from some of them.
 func compare(req *pulumirpc.DiffRequest, apart ...resource.PropertyKey) (bool, error) {
 	before, err := unmarshal(req.GetOldInputs())
 	if err != nil {

@@ -25,7 +25,7 @@ type rules interface {
 	order(inputs resource.PropertyMap) order
 	// check completes the inputs; digest is that of the context.
 	check(inputs resource.PropertyMap, digest string)
-	// differs tells whether the image is to be built again.
+	// differs reports whether the image must be built again.
 	differs(req *pulumirpc.DiffRequest, digest string) (bool, error)
 	// outputs are what is reported of an image that was pushed.
 	outputs(inputs resource.PropertyMap, ordered order, digest, context string) resource.PropertyMap
@@ -65,7 +65,7 @@ func (p *images) Check(_ context.Context, req *pulumirpc.CheckRequest) (*pulumir
 	return &pulumirpc.CheckResponse{Inputs: checked}, err
 }
 
-// Diff tells whether the image is to be built again.
+// Diff reports whether the image must be built again.
 func (p *images) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	inputs, err := unmarshal(req.GetNews())
 	if err != nil {
