@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -141,7 +142,8 @@ func readName(text string, end int) (assignment, bool) {
 	for end > first && (text[end-1] == ' ' || text[end-1] == '\t') {
 		end--
 	}
-	for end > first && (text[end-1] == ']' || text[end-1] == ')') {
+	end = beforeRemark(text, first, end)
+	for end > first && strings.IndexByte(")]}", text[end-1]) >= 0 {
 		end--
 	}
 	for _, quote := range quotes {
@@ -179,6 +181,18 @@ func readName(text string, end int) (assignment, bool) {
 	a.query = start > 0 && (text[start-1] == '?' || text[start-1] == '&') && queryWords[a.words[len(a.words)-1]] &&
 		strengthOf(a.words) == none
 	return a, !inResourceName(text, start)
+}
+
+// beforeRemark is the end of a name without the remark in brackets behind it: "password (shown once): ...".
+func beforeRemark(text string, first, end int) int {
+	if end == first || text[end-1] != ')' && text[end-1] != ']' {
+		return end
+	}
+	opening := strings.LastIndexAny(text[first:end], "([")
+	if opening < 1 || text[first+opening-1] != ' ' || strings.Contains(text[first+opening:end], "\n") {
+		return end
+	}
+	return first + opening - 1
 }
 
 // inResourceName reports whether a position is inside the name of a resource of a cloud, arn:aws:…:secret:name, whose
@@ -239,7 +253,7 @@ func (a assignment) judge(text string) (span, bool) {
 	last := a.words[len(a.words)-1]
 	bare := !a.value.quoted && !a.quoted
 	switch {
-	case bare && isMessage(content, line), bare && strings.HasPrefix(line, ": "):
+	case bare && isMessage(content, line), bare && strings.HasPrefix(line, ": "), bare && call.MatchString(content):
 		return span{}, false
 	case bare && last == "PASS" && len(Words(a.name)) == 1 && text[a.start+len(a.name)] == ':':
 		// PASS: TestName, and "first pass: scanning".
@@ -251,6 +265,10 @@ func (a assignment) judge(text string) (span, bool) {
 	}
 	return s, true
 }
+
+// call matches what a program computes: flag.String("password", ...), random_password.db.result.
+var call = regexp.MustCompile(`^(?:(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*\(|[a-z_]{4,}\((?:["'{\[)]|[a-z_.]+\))|` +
+	`[a-z_]+(?:\.[a-z_]+){2,}$)`)
 
 // isPortOf reports whether the value is a port behind the name of a host: api-token:8080.
 func isPortOf(text string, a assignment, content string) bool {
@@ -267,7 +285,7 @@ func isMetavariable(value string, name []string) bool {
 }
 
 // isObjectName reports whether the value behind the bare word "secret" is the name of a Secret of Kubernetes: with its
-// namespace, or ending like one.
+// namespace, or with a word that such names have.
 func isObjectName(value string, a assignment) bool {
 	if len(Words(a.name)) > 1 {
 		return false
@@ -284,7 +302,7 @@ func isObjectName(value string, a assignment) bool {
 			return false
 		}
 	}
-	return both || len(parts) > 1 && (objectWords[parts[0]] || objectWords[parts[len(parts)-1]])
+	return both || len(parts) > 1 && slices.ContainsFunc(parts, func(part string) bool { return objectWords[part] })
 }
 
 var objectWords = set("secret secrets db tls credentials creds token tokens config production staging prod cert " +
@@ -316,6 +334,10 @@ func (p *pairs) add(text string, a assignment) []span {
 	case "VALUE", "VAL", "CONTENT":
 		p.value, p.valueEnd = a.value, a.value.end
 	default:
+		// {"name": "apiToken", "type": "string", "value": ...}: a type takes nothing from a name.
+		if strengthOf(p.name) > none && p.nameEnd > 0 && !strings.Contains(text[p.nameEnd:a.value.end], "}") {
+			break
+		}
 		p.name, p.nameEnd = Words(content), a.value.end
 	}
 	first, last := min(p.nameEnd, p.valueEnd), max(p.nameEnd, p.valueEnd)

@@ -82,13 +82,21 @@ func (r Redactor) encoded(text string, depth int) []span {
 				decoded, ok = decodeBase64(rest[:len(rest)/4*4])
 			}
 		}
-		if ok && printable(decoded) {
+		if ok && isKeyBegun(decoded) {
+			matches = append(matches, span{start, i, keyBlockKind})
+		} else if ok && printable(decoded) {
 			if inner := r.spans(string(decoded), depth+1); len(inner) > 0 {
 				matches = append(matches, span{start, i, inner[0].kind})
 			}
 		}
 	}
 	return matches
+}
+
+// isKeyBegun reports whether bytes begin like a private key in armour; a log that cuts a line may spoil the rest.
+func isKeyBegun(content []byte) bool {
+	at := keyBegin.FindIndex(content)
+	return at != nil && at[0] == 0
 }
 
 func isBase64Word(c byte) bool { return isURLWord(c) || c == '+' || c == '/' }

@@ -88,12 +88,16 @@ func (r Redactor) spans(text string, depth int) []span {
 	matches = append(matches, hashes(text)...)
 	matches = append(matches, addresses(text)...)
 	matches = append(matches, phrases(text)...)
+	matches = append(matches, statements(text)...)
+	matches = append(matches, lists(text)...)
+	matches = append(matches, columns(text)...)
 	matches = append(matches, assignments(text)...)
 	if depth < deepest {
 		matches = append(matches, r.encoded(text, depth)...)
 		matches = append(matches, r.inAddress(text, depth)...)
+		matches = append(matches, r.inEntities(text, depth)...)
 	}
-	return matches
+	return append(matches, repeated(text, matches)...)
 }
 
 func replace(text string, matches []span) string {

@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"regexp"
 	"strings"
 )
 
@@ -12,9 +13,13 @@ func readValue(text string, start int, header bool) (value, bool) {
 	if strings.HasPrefix(text[start:], "%20") {
 		start += len("%20")
 	}
-	if start >= len(text) || text[start] == '\n' || text[start] == '\r' {
+	if start >= len(text) {
 		return value{}, false
 	}
+	if text[start] == '\n' || text[start] == '\r' {
+		return nextLine(text, start)
+	}
+	start = behindTag(text, start)
 	if v, ok := quotedValue(text, start); ok {
 		return v, true
 	}
@@ -32,6 +37,44 @@ func readValue(text string, start int, header bool) (value, bool) {
 	return bareValue(text, start)
 }
 
+// onNextLine matches a line that holds nothing but one word or one text in quotes.
+var onNextLine = regexp.MustCompile(`^\r?\n([ \t]*)(?:"([^"\n]+)"|'([^'\n]+)'|([^\s"':{}\[\],]+))[ \t]*[,}]*[ \t]*(?:\r?\n|$)`)
+
+// nextLine reads a value on the line below its name, as tools break long lines of JSON and YAML, and as a prompt is
+// answered. A bare word must be deeper than the name or look like no word of a language.
+func nextLine(text string, start int) (value, bool) {
+	at := onNextLine.FindStringSubmatchIndex(text[start:min(len(text), start+longestValue)])
+	if at == nil {
+		return value{}, false
+	}
+	for group := 4; group < len(at); group += 2 {
+		if at[group] < 0 {
+			continue
+		}
+		v := value{start + at[group], start + at[group+1], group < 8, start + at[group+1]}
+		if !v.quoted && !mixed(v.in(text)) {
+			return value{}, false
+		}
+		return v, true
+	}
+	return value{}, false
+}
+
+// tag matches what YAML writes before a value: the name of its type, or that of an anchor.
+var tag = regexp.MustCompile(`^(?:!!\w+|&[\w-]+) +\S`)
+
+// behindTag is where a value begins behind its tags in YAML.
+func behindTag(text string, start int) int {
+	for range 2 {
+		found := tag.FindString(text[start:min(len(text), start+longestName)])
+		if found == "" {
+			break
+		}
+		start += len(found) - 1
+	}
+	return start
+}
+
 // quotedValue reads a value in quotes, which may be escaped themselves: JSON inside JSON.
 func quotedValue(text string, start int) (value, bool) {
 	at := start
@@ -45,6 +88,11 @@ func quotedValue(text string, start int) (value, bool) {
 	for _, quote := range quotes {
 		if !strings.HasPrefix(text[at:], quote) {
 			continue
+		}
+		if tripled := strings.Repeat(quote, 3); len(quote) == 1 && strings.HasPrefix(text[at:], tripled) {
+			if length := strings.Index(text[at+3:], tripled); length > 0 { // as Python writes a text
+				return value{at + 3, at + 3 + length, true, at + 6 + length}, true
+			}
 		}
 		at += len(quote)
 		end, next := quotedEnd(text, at, closing(quote), backslashes)

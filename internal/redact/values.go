@@ -17,18 +17,18 @@ var plainWords = set(
 // reference matches values that point to a credential or stand for one that was left out.
 var reference = regexp.MustCompile(`(?i)^(?:` + strings.Join([]string{
 	`!(?:vault|secret|env_var|include|reference|Ref|Sub|GetAtt|ImportValue)\b.*`,
-	`\$\(.*`, `\$\{.*`, `\$[A-Z_][A-Z0-9_]*`, `\$env:\w+`, `%[A-Z_]+%`, `\{\{.*`, `<[^>]*>?`, `%[svqdx]`, `[*•.xX#-]{2,}`,
+	`\$\(.*`, `\$\{.*`, `\$[\d@*#?]`, `\(\(.*\)\)`, `await`, `read-host`, `\$[A-Z_][A-Z0-9_]*`, `\$env:\w+`, `%[A-Z_]+%`, `\{\{.*`, `<[^>]*>?`, `%[+#]?[svqdxwT]`, `[*•.xX#-]{2,}`,
 	`[\[(<{](?:secret|redacted|filtered|hidden|masked|sensitive|protected|omitted|unset|none|empty|known|pad|unk|mask|cls|sep)` +
 		`\b[^\])>}]*[\])>}]*`,
 	`(?:file|env|vault|sm|op|ref\+\w+|awssm|gcpsm|ssm|keyvault|keychain|base64file|awssecret):.+`, `arn:aws[\w-]*:.+`,
 	`projects/[\w-]+/secrets/.+`,
 	`(?:process\.env|os\.environ|os\.getenv|env\[|getenv|system\.getenv|env\.|import\.meta\.env)\b.*`,
 	`(?:config|settings|options|args|params|input|vars?|data|local|values|self|this|req(?:uest)?|ctx|props)\.[\w.]+(?:\(\))?`,
-	`(?:get|fetch|read|load)\w*\(.*`, `0x[0-9a-f]{8,16}`, `\d{1,3}`,
+	`(?:get|fetch|read|load|prompt|input|ask)\w*\(.*`, `(?:cat|vault|aws|kubectl|gcloud|sops|openssl) [\w./-].*`, `0x[0-9a-f]{8,16}`, `\d{1,3}`,
 	`\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h|d|w)(?:\d+(?:ns|us|µs|ms|s|m|h))*`,
 	`\d+ ?(?:bytes|chars|characters|items|keys|days|hours|minutes|seconds)`, `v?\d+(?:\.\d+){1,3}`, `enc\[.*`,
 	`@(?:-|[\w./-]*/[\w./-]+|[\w-]+\.\w{2,4})`, `https?://\S+`, `(?:RS|HS|ES|PS|EdDSA)\d{3}`, `sha(?:1|256|384|512):\S+`,
-	`(?:kubernetes\.io|helm\.sh)/[\w.-]+`, `/`,
+	`(?:kubernetes\.io|helm\.sh)/[\w.-]+`, `/`, `@?(?:\w+\.)?(?:n?varchar2?|char|text|string)\(\d+\)`,
 }, "|") + `)$`)
 
 // pathSegment matches what people call files and folders. Random text mixes cases and digits.
@@ -133,7 +133,7 @@ func decodeBase64(text string) ([]byte, bool) {
 var messageWords = set("not no must is was are were should cannot could can unable failed failure fails error " +
 	"errors invalid expired " +
 	"missing unexpected malformed unknown wrong incorrect denied unauthorized unauthenticated forbidden empty too " +
-	"has have the a an expected got bad illegal unsupported rejected connection context timeout permission access " +
+	"has have the a an want expected got bad illegal unsupported rejected connection context timeout permission access " +
 	"please enter already at of in for to from with and or if when while because required requires found exists " +
 	"mismatch exceeded refused revoked be been will would may does do did didn't doesn't isn't wasn't this that " +
 	"it its open read write dial lookup parse decode encode json header body status")
