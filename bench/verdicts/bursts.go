@@ -26,10 +26,10 @@ type rule struct {
 	quarantine *quarantine.Policy
 }
 
-// rules are those that are compared: a guard without quarantine, and one with it.
+// rules are those that are compared: the guard as it ships, with a quarantine, and one without.
 func rules() []rule {
 	policy := quarantine.DefaultPolicy()
-	return []rule{{name: "without"}, {name: "quarantine", quarantine: &policy}}
+	return []rule{{name: "quarantine", quarantine: &policy}, {name: "without"}}
 }
 
 // pauses are those of the quarantine in words.
@@ -48,9 +48,9 @@ func criterion() gate.Criterion {
 	return c
 }
 
-// quietStep is the longest time without a failure that is judged at once. A guard looks every second; where nothing
-// fails, the evidence only falls.
-const quietStep = 10 * time.Second
+// quietStep is the longest time without a failure that is judged at once: the block of the capped evidence. A guard
+// looks every second; where nothing fails, the evidence only falls.
+const quietStep = 30 * time.Second
 
 // midnight is the beginning of every stream.
 var midnight = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
@@ -105,16 +105,19 @@ type soak48 struct {
 	others []rival
 }
 
-// soaked runs all rules over a healthy stream of 48 hours.
-func soaked(spec bursts.Spec, perSecond float64, seed uint64) soak48 {
+// soaked runs the guard's rule over a healthy stream of 48 hours, and beside it the other ones if that is wanted.
+func soaked(spec bursts.Spec, perSecond float64, seed uint64, beside bool) soak48 {
 	stream, err := bursts.New(spec, bursts.Track{PerSecond: perSecond, Pods: 1},
 		bursts.Track{PerSecond: 9 * perSecond, Pods: 9}, seed)
 	if err != nil {
 		panic(fmt.Errorf("make a stream: %w", err))
 	}
-	s := soak48{others: others()}
-	for _, r := range rules() {
-		s.trials = append(s.trials, newTrial(r))
+	s := soak48{trials: []*trial{newTrial(rules()[0])}}
+	if beside {
+		s.others = others()
+		for _, r := range rules()[1:] {
+			s.trials = append(s.trials, newTrial(r))
+		}
 	}
 	for at := time.Second; at <= soakLength; at += time.Second {
 		canary, stable := stream.Next()
@@ -146,38 +149,40 @@ func parallel(n int, f func(i int)) {
 	group.Wait()
 }
 
-// healthyBursts is the table of healthy canaries that end latched.
-func healthyBursts(soaks int, rates []int) string {
+// healthyBursts is the table of healthy canaries that end latched. The rules beside the guard's see the first soaks.
+func healthyBursts(soaks, beside int, rates []int) string {
+	beside = min(beside, soaks)
 	var text strings.Builder
 	fmt.Fprintf(&text, "\n## Healthy canaries whose errors come in bursts\n\n%s, Go %s, seeds %d and following, %d "+
-		"simulated soaks of 48 hours for each row: the share that ends latched. A canary of one pod beside nine\nof "+
-		"stable; rollback limit 1 %%, alpha %g, looked at every second. The promise of at most alpha is that of "+
+		"simulated soaks of 48 hours for each row, and the first %d of them for the rules beside the guard's own: the share "+
+		"that ends latched.\nA canary of one pod beside nine of stable; rollback limit 1 %%, alpha %g, looked at every second. The promise of at most alpha is that of "+
 		"independent errors; for the rest these rows are\nall there is. The goal is at most 1 %% each, and at "+
 		"most 0.1 %% for independent errors; %d soaks without a latch show at most %.1f %% with 95 %% "+
-		"confidence. Bursts last\n1 s to 2 min. *Without* is the guard without a quarantine. *Quarantine* takes "+
-		"the canary out when that test fires, for %s in turn, and latches\nit at the next time in a row or by the same test "+
-		"with its evidence capped at %g nats in %v. The last two columns are its own; the goal is at most 1 %% of the "+
-		"time.\n*Argo Rollouts* and *Flagger* are the rules that their documentation gives, with the same limit: above it "+
+		"confidence. Bursts last\n1 s to 2 min. *Quarantine* is the guard as it ships: it takes the canary out when its test "+
+		"fires, for %s in turn, and latches\nit at the next time in a row or by the same test "+
+		"with its evidence capped at %g nats in %v; the goal of its time out of traffic is at most 1 %%.\n*Without* is a "+
+		"guard that latches at once.\n*Argo Rollouts* and *Flagger* are the rules that their documentation gives, with the same limit: above it "+
 		"in more than 3 measurements of 5 minutes, and in 5 checks of\na minute, in all. *Kayenta* is its judge on the "+
 		"error rate a minute, against stable's since the beginning, every hour: a Mann-Whitney test with %g %% "+
 		"confidence and a\ntolerance of %g, a score of %d to pass and of %d to go on.\n",
 		time.Now().UTC().Format(time.DateOnly), strings.TrimPrefix(runtime.Version(), "go"), seed,
-		soaks, guardAlpha, soaks, 100*(1-math.Pow(0.05, 1/float64(soaks))), pauses(), quarantine.Proof().Nats,
+		soaks, beside, guardAlpha, soaks, 100*(1-math.Pow(0.05, 1/float64(soaks))), pauses(), quarantine.Proof().Nats,
 		quarantine.Proof().Block, 100*kayentaConfidence, kayentaTolerance, kayentaPass, kayentaMarginal)
 	for _, rate := range rates {
 		fmt.Fprintf(&text, "\n%d requests in 5 minutes at the canary:\n\n| errors |", rate)
+		fmt.Fprintf(&text, " %s | quarantines a soak | out of traffic |", rules()[0].name)
+		for _, r := range rules()[1:] {
+			fmt.Fprintf(&text, " %s |", r.name)
+		}
 		for _, other := range others() {
 			fmt.Fprintf(&text, " %s |", other.tool())
 		}
-		for _, r := range rules() {
-			fmt.Fprintf(&text, " %s |", r.name)
-		}
-		text.WriteString(" quarantines a soak | out of traffic |\n|" +
+		text.WriteString("\n|" +
 			strings.Repeat("---|", len(others())+len(rules())+3) + "\n")
 		perSecond := float64(rate) / 300
 		specs := append(bursts.Healthy(perSecond), bursts.Spec{Name: "independent, exactly 1 %", Mean: 0.01})
 		for _, spec := range specs {
-			row := healthyRow(spec, perSecond, soaks)
+			row := healthyRow(spec, perSecond, soaks, beside)
 			fmt.Fprint(os.Stderr, row) // a run takes long: what is measured is not lost with it
 			text.WriteString(row)
 		}
@@ -185,37 +190,38 @@ func healthyBursts(soaks int, rates []int) string {
 	return text.String()
 }
 
-func healthyRow(spec bursts.Spec, perSecond float64, soaks int) string {
+func healthyRow(spec bursts.Spec, perSecond float64, soaks, beside int) string {
 	results := make([]soak48, soaks)
-	parallel(soaks, func(i int) { results[i] = soaked(spec, perSecond, seed+uint64(i)) }) //nolint:gosec // above 0
-	row := "| " + spec.Name + " |"
-	share := func(latched func(soak48) bool) {
-		count := 0
-		for _, s := range results {
-			if latched(s) {
-				count++
-			}
-		}
-		row += fmt.Sprintf(" %.3g %% |", 100*float64(count)/float64(soaks))
-	}
-	for i := range others() {
-		share(func(s soak48) bool { return s.others[i].rolledBack() > 0 })
-	}
-	for r := range rules() {
-		share(func(s soak48) bool { return s.trials[r].convictedAt > 0 })
-	}
+	parallel(soaks, func(i int) {
+		results[i] = soaked(spec, perSecond, seed+uint64(i), i < beside) //nolint:gosec // above 0
+	})
 	quarantines, out := 0, time.Duration(0)
 	for _, s := range results {
-		t := s.trials[measuredRule]
-		quarantines += t.quarantines
-		out += t.guard.State().Out
+		quarantines += s.trials[0].quarantines
+		out += s.trials[0].guard.State().Out
 	}
-	return row + fmt.Sprintf(" %.2f | %.2f %% |\n", float64(quarantines)/float64(soaks),
+	row := fmt.Sprintf("| %s | %s | %.2f | %.2f %% |", spec.Name,
+		share(results, func(s soak48) bool { return s.trials[0].convictedAt > 0 }), float64(quarantines)/float64(soaks),
 		100*out.Seconds()/float64(soaks)/soakLength.Seconds())
+	for r := range rules()[1:] {
+		row += " " + share(results[:beside], func(s soak48) bool { return s.trials[1+r].convictedAt > 0 }) + " |"
+	}
+	for i := range others() {
+		row += " " + share(results[:beside], func(s soak48) bool { return s.others[i].rolledBack() > 0 }) + " |"
+	}
+	return row + "\n"
 }
 
-// measuredRule is the one whose quarantines are counted.
-const measuredRule = 1
+// share is the share of soaks that end latched, in words.
+func share(results []soak48, latched func(soak48) bool) string {
+	count := 0
+	for _, s := range results {
+		if latched(s) {
+			count++
+		}
+	}
+	return fmt.Sprintf("%.3g %%", 100*float64(count)/float64(len(results)))
+}
 
 // badCanaries is the table of canaries that turn bad after a day.
 func badCanaries(trials int, rates []int) string {

@@ -86,6 +86,6 @@ func TestRates(t *testing.T) {
 func BenchmarkSoak(b *testing.B) {
 	spec := bursts.Healthy(2)[0]
 	for seed := uint64(0); b.Loop(); seed++ {
-		soaked(spec, 2, seed)
+		soaked(spec, 2, seed, true)
 	}
 }

@@ -33,7 +33,9 @@ const (
 
 func main() {
 	trials := flag.Int("trials", 6000, "simulated soaks for each rate of requests, with independent errors; 0 for none")
-	soaks := flag.Int("soaks", 100, "simulated soaks for each stream of bursts; 0 for none")
+	soaks := flag.Int("soaks", 1000, "simulated soaks for each stream of bursts; 0 for none")
+	beside := flag.Int("beside", 100, "how many of them the rules beside the guard's own see as well, at least 1")
+	bad := flag.Int("bad", 100, "simulated canaries that turn bad, for each row")
 	seededRuns := flag.Int("regressions", 20, "simulated soaks for each seeded regression; 0 for none")
 	healthyRuns := flag.Int("healthy", 200, "simulated soaks of each healthy service beside them")
 	bakes := flag.Int("bakes", 2000, "simulated bakes for each row; 0 for none")
@@ -61,7 +63,7 @@ func main() {
 		os.Exit(1)
 	}
 	update("verdicts-bursts", *soaks, func() string {
-		return healthyBursts(*soaks, perWindow) + badCanaries(*soaks, perWindow)
+		return healthyBursts(*soaks, max(*beside, 1), perWindow) + badCanaries(max(*bad, 1), perWindow)
 	})
 	update("verdicts-regressions", *seededRuns, func() string { return seeded(*seededRuns, *healthyRuns) })
 	update("verdicts-outages", *outages, func() string { return sharedOutages(*outages) })
