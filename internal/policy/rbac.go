@@ -32,7 +32,7 @@ func rbacPolicies() []Policy {
 		},
 		{
 			Name:        "rbac-named-subjects",
-			Description: "Bindings are for named accounts: not for everybody, and not for a group of the cluster's own.",
+			Description: "Bindings are for named accounts: not for everybody, a group of the cluster's own, or the account of pods that name none.",
 			Resource:    namedSubjects,
 		},
 	}
@@ -115,6 +115,10 @@ func namedSubjects(r Resource, _ Limits) []string {
 		}
 		for _, subject := range items(at(value, "subjects")) {
 			name := text(at(subject, "name"))
+			if text(at(subject, "kind")) == "ServiceAccount" && name == "default" {
+				messages = append(messages, fmt.Sprintf("%s %s gives its rights to the account default, which every pod of the "+
+					"namespace has that names none; name an account of its own", r.kind(), r.name()))
+			}
 			if strings.HasPrefix(name, "system:") && !strings.HasPrefix(name, "system:serviceaccount:") {
 				messages = append(messages, fmt.Sprintf("%s %s gives its rights to %s, whose members nobody here chooses; name "+
 					"the ServiceAccount that needs them", r.kind(), r.name(), name))
