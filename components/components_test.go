@@ -42,8 +42,8 @@ func trackArgs() *TrackArgs {
 func environmentArgs() *EnvironmentArgs {
 	return &EnvironmentArgs{
 		App: "finance-service", Environment: "production", Namespace: "vextrus-production",
-		Stack:         "finance-rollout/production",
-		ContainerPort: 3014, EgressPorts: []int{5432}, IngressNamespaces: []string{"ingress"},
+		Stack:       "finance-rollout/production",
+		Network:     Network{IngressPorts: []int{3014}, EgressPorts: []int{5432}, IngressNamespaces: []string{"ingress"}},
 		PullSecrets: []string{"registry-production"},
 	}
 }

@@ -5,7 +5,6 @@ import (
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
-	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/vextrus/finance-rollout/internal/names"
@@ -21,16 +20,13 @@ type EnvironmentArgs struct {
 	Stack string
 	// AccountAnnotations are those of the pods' service account; nil for none.
 	AccountAnnotations map[string]string
-	// ContainerPort is the port that the network policy opens.
-	ContainerPort int
-	// MetricsPort is opened too, unless it is 0.
-	MetricsPort int
-	// IngressNamespaces may reach the container port; empty means every namespace.
-	IngressNamespaces []string
-	// IngressApps are the apps of the same namespace that may reach it as well, where IngressNamespaces names some.
+	// Network is what the network policy around the pods lets through.
+	Network Network
+	// StableNetwork is that of all pods but the canary track's, which get a policy of their own then: what is configured
+	// reaches them first. Nil means that all pods have the same.
+	StableNetwork *Network
+	// IngressApps are the apps of the same namespace that may reach the pods as well, where a network names namespaces.
 	IngressApps []string
-	// EgressPorts are the TCP ports that the pods may reach, beside DNS.
-	EgressPorts []int
 	// DefaultDeny keeps every pod of the namespace from what no policy allows.
 	DefaultDeny bool
 	// PullSecrets names the secrets with registry credentials.
@@ -43,8 +39,8 @@ type EnvironmentArgs struct {
 }
 
 func (a *EnvironmentArgs) validate() error {
-	if a.App == "" || a.Environment == "" || a.Namespace == "" || a.Stack == "" || a.ContainerPort == 0 {
-		return errors.New("environment: App, Environment, Namespace, Stack and ContainerPort are required")
+	if a.App == "" || a.Environment == "" || a.Namespace == "" || a.Stack == "" || len(a.Network.IngressPorts) == 0 {
+		return errors.New("environment: App, Environment, Namespace, Stack and Network.IngressPorts are required")
 	}
 	return nil
 }
@@ -91,7 +87,7 @@ func NewEnvironment(ctx *pulumi.Context, name string, args *EnvironmentArgs,
 	if err != nil {
 		return nil, err
 	}
-	if err := newNetworkPolicy(ctx, name, app, args, parent); err != nil {
+	if err := newNetworkPolicies(ctx, name, app, args, parent); err != nil {
 		return nil, err
 	}
 	if args.DefaultDeny {
@@ -125,58 +121,4 @@ func pullSecrets(names []string) corev1.LocalObjectReferenceArray {
 		references = append(references, corev1.LocalObjectReferenceArgs{Name: pulumi.String(name)})
 	}
 	return references
-}
-
-func newNetworkPolicy(ctx *pulumi.Context, name string, app App, args *EnvironmentArgs,
-	parent pulumi.ResourceOption) error {
-	egress := networkingv1.NetworkPolicyEgressRuleArray{dns()}
-	if len(args.EgressPorts) > 0 {
-		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{Ports: tcpPorts(args.EgressPorts...)})
-	}
-	ingress := []int{args.ContainerPort}
-	if args.MetricsPort != 0 {
-		ingress = append(ingress, args.MetricsPort)
-	}
-	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
-		Metadata: app.metadata(args.App),
-		Spec: networkingv1.NetworkPolicySpecArgs{
-			// Pods of the same app that no rollout has made keep what they may reach, while the rollout takes over from them.
-			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{
-				names.App: pulumi.String(args.App), names.ManagedBy: pulumi.String(names.Program),
-			}},
-			PolicyTypes: pulumi.ToStringArray([]string{"Ingress", "Egress"}),
-			Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
-				From: peers(args.IngressNamespaces, args.IngressApps), Ports: tcpPorts(ingress...),
-			}},
-			Egress: egress,
-		},
-	}, parent)
-	return err
-}
-
-func tcpPorts(ports ...int) networkingv1.NetworkPolicyPortArray {
-	var list networkingv1.NetworkPolicyPortArray
-	for _, port := range ports {
-		list = append(list, networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("TCP"), Port: pulumi.Int(port)})
-	}
-	return list
-}
-
-// peers are who may reach the pods; no namespace means everybody.
-func peers(namespaces, apps []string) networkingv1.NetworkPolicyPeerArray {
-	var list networkingv1.NetworkPolicyPeerArray
-	if len(namespaces) == 0 {
-		return nil
-	}
-	for _, app := range apps {
-		list = append(list, networkingv1.NetworkPolicyPeerArgs{PodSelector: metav1.LabelSelectorArgs{
-			MatchLabels: pulumi.StringMap{names.App: pulumi.String(app)},
-		}})
-	}
-	for _, namespace := range namespaces {
-		list = append(list, networkingv1.NetworkPolicyPeerArgs{NamespaceSelector: metav1.LabelSelectorArgs{
-			MatchLabels: pulumi.StringMap{"kubernetes.io/metadata.name": pulumi.String(namespace)},
-		}})
-	}
-	return list
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/vextrus/finance-rollout/internal/endpoint"
@@ -33,6 +34,8 @@ type Cluster interface {
 	Service(ctx context.Context, namespace, service string) (*corev1.Service, bool, error)
 	// Exists reports whether a namespaced object exists, of a kind that the cluster may not serve.
 	Exists(ctx context.Context, kind schema.GroupVersionResource, namespace, name string) (bool, error)
+	// NetworkPolicy gives a NetworkPolicy. The second result is false when it does not exist.
+	NetworkPolicy(ctx context.Context, namespace, name string) (*networkingv1.NetworkPolicy, bool, error)
 	// Listeners names the listeners of a Gateway. The second result is false when it does not exist.
 	Listeners(ctx context.Context, namespace, gateway string) ([]string, bool, error)
 	// RouteBackends lists the backends of a route, rule by rule. The second result is false when it does not exist.

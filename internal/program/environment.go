@@ -18,8 +18,11 @@ func (p *program) makeEnvironment() error {
 		pullName = p.settings.SecretName("registry")
 	}
 	var err error
-	p.environment, err = components.NewEnvironment(p.ctx, p.scope.resource("environment"),
-		p.environmentArgs(pullName), p.provider)
+	args := p.environmentArgs(pullName)
+	if args.StableNetwork, err = p.stableNetwork(p.ctx.Context()); err != nil {
+		return err
+	}
+	p.environment, err = components.NewEnvironment(p.ctx, p.scope.resource("environment"), args, p.provider)
 	if err != nil {
 		return err
 	}
@@ -72,17 +75,12 @@ func (p *program) makeProvider() error {
 func (p *program) environmentArgs(pullName string) *components.EnvironmentArgs {
 	args := &components.EnvironmentArgs{
 		App: p.settings.App, Environment: p.settings.Environment, Namespace: p.settings.Namespace, Stack: ownerOf(p.ctx),
-		Prefix:        p.scope.prefix(),
-		ContainerPort: int(p.settings.Container), MetricsPort: int(p.settings.Metrics.Port),
+		Prefix: p.scope.prefix(), Network: network(p.settings),
 		AccountAnnotations: p.settings.ServiceAccount.Annotations,
-		DefaultDeny:        p.settings.Network.DefaultDeny,
-		IngressNamespaces:  p.settings.Network.IngressNamespaces, Protect: !p.settings.IsSingle(),
+		DefaultDeny:        p.settings.Network.DefaultDeny, Protect: !p.settings.IsSingle(),
 	}
 	if p.settings.IsGuarded() {
 		args.IngressApps = []string{names.Guard(p.settings.App)}
-	}
-	for _, port := range p.settings.Network.EgressPorts {
-		args.EgressPorts = append(args.EgressPorts, int(port))
 	}
 	if pullName != "" {
 		args.PullSecrets = []string{pullName}

@@ -14,6 +14,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -53,6 +54,9 @@ type Cluster struct {
 	Gateway Gateway
 	// Stable is the pod template of the stable track's Deployment; nil for one without containers.
 	Stable *corev1.PodTemplateSpec
+	// Network is what the policy around the pods says; nil when there is none. NetworkErr is the error of looking at it.
+	Network    *networkingv1.NetworkPolicySpec
+	NetworkErr error
 	// Objects are the names of the Secrets and ConfigMaps that the program made.
 	Objects []string
 	// Values are those of Secrets, by the Secret's name and the key. Without one, the key of identities is the same
@@ -206,6 +210,14 @@ func (c *Cluster) Service(_ context.Context, namespace, service string) (*corev1
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: service, Annotations: c.ServiceMarks},
 		Spec:       corev1.ServiceSpec{Selector: maps.Clone(c.Selector)},
 	}, c.Selector != nil, nil
+}
+
+// NetworkPolicy implements program.Cluster.
+func (c *Cluster) NetworkPolicy(context.Context, string, string) (*networkingv1.NetworkPolicy, bool, error) {
+	if c.Network == nil || c.NetworkErr != nil {
+		return nil, false, c.NetworkErr
+	}
+	return &networkingv1.NetworkPolicy{Spec: *c.Network}, true, nil
 }
 
 // Exists implements program.Cluster. There are no objects of extensions.
