@@ -155,13 +155,16 @@ func healthyBursts(soaks, beside int, rates []int) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "\n## Healthy canaries whose errors come in bursts\n\n%s, Go %s, seeds %d and following, %d "+
 		"simulated soaks of 48 hours for each row, and the first %d of them for the rules beside the guard's own: the share "+
-		"that ends latched.\nA canary of one pod beside nine of stable; rollback limit 1 %%, alpha %g, looked at every second. The promise of at most alpha is that of "+
+		"that ends latched.\nA canary of one pod beside nine of stable; rollback limit 1 %%, alpha %g, looked at every "+
+		"second. The promise of at most alpha is that of "+
 		"independent errors; for the rest these rows are\nall there is. The goal is at most 1 %% each, and at "+
 		"most 0.1 %% for independent errors; %d soaks without a latch show at most %.1f %% with 95 %% "+
-		"confidence. Bursts last\n1 s to 2 min. *Quarantine* is the guard as it ships: it takes the canary out when its test "+
+		"confidence. Bursts last\n1 s to 2 min. *Quarantine* is the guard as it ships: it takes the canary out when its "+
+		"test "+
 		"fires, for %s in turn, and latches\nit at the next time in a row or by the same test "+
 		"with its evidence capped at %g nats in %v; the goal of its time out of traffic is at most 1 %%.\n*Without* is a "+
-		"guard that latches at once.\n*Argo Rollouts* and *Flagger* are the rules that their documentation gives, with the same limit: above it "+
+		"guard that latches at once.\n*Argo Rollouts* and *Flagger* are the rules that their documentation gives, with the "+
+		"same limit: above it "+
 		"in more than 3 measurements of 5 minutes, and in 5 checks of\na minute, in all. *Kayenta* is its judge on the "+
 		"error rate a minute, against stable's since the beginning, every hour: a Mann-Whitney test with %g %% "+
 		"confidence and a\ntolerance of %g, a score of %d to pass and of %d to go on.\n",

@@ -31,9 +31,10 @@ func rbacPolicies() []Policy {
 			Resource:    noBuiltin,
 		},
 		{
-			Name:        "rbac-named-subjects",
-			Description: "Bindings are for named accounts: not for everybody, a group of the cluster's own, or the account of pods that name none.",
-			Resource:    namedSubjects,
+			Name: "rbac-named-subjects",
+			Description: "Bindings are for named accounts: not for everybody, a group of the cluster's own, or the account of " +
+				"pods that name none.",
+			Resource: namedSubjects,
 		},
 	}
 }

@@ -143,8 +143,8 @@ func readName(text string, end int) (assignment, bool) {
 		end--
 	}
 	end = beforeRemark(text, first, end)
-	for end > first && strings.IndexByte(")]}", text[end-1]) >= 0 {
-		end--
+	for end > first && strings.IndexByte(")]}", text[end-1]) >= 0 && !strings.HasSuffix(text[first:end], "}}") {
+		end-- // a name in brackets, and no template
 	}
 	for _, quote := range quotes {
 		if strings.HasSuffix(text[first:end], quote) {

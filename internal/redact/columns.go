@@ -16,13 +16,23 @@ func columns(text string) []span {
 	return matches
 }
 
+// isColumn reports whether a text may be the name of a column.
+func isColumn(text string) bool {
+	for i := range len(text) {
+		if !isNameByte(text[i]) {
+			return false
+		}
+	}
+	return text != ""
+}
+
 // rowsBelow judges the lines below a head of columns, as long as they have as many.
 func rowsBelow(text string, start, end int, separator string) []span {
 	head := strings.Split(strings.TrimSpace(text[start:end]), separator)
 	secret := false
 	for i, name := range head {
 		head[i] = strings.Trim(name, ` "'`)
-		if head[i] == "" || strings.ContainsFunc(head[i], func(r rune) bool { return r >= 0x80 || !isNameByte(byte(r)) }) {
+		if !isColumn(head[i]) {
 			return nil
 		}
 		secret = secret || strengthOf(Words(head[i])) > none

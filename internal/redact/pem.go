@@ -96,7 +96,7 @@ func (r Redactor) encoded(text string, depth int) []span {
 // isKeyBegun reports whether bytes begin like a private key in armour; a log that cuts a line may spoil the rest.
 func isKeyBegun(content []byte) bool {
 	at := keyBegin.FindIndex(content)
-	return at != nil && at[0] == 0
+	return len(at) > 0 && at[0] == 0
 }
 
 func isBase64Word(c byte) bool { return isURLWord(c) || c == '+' || c == '/' }
