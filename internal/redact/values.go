@@ -133,7 +133,8 @@ func decodeBase64(text string) ([]byte, bool) {
 var messageWords = set("not no must is was are were should cannot could can unable failed failure fails error " +
 	"errors invalid expired " +
 	"missing unexpected malformed unknown wrong incorrect denied unauthorized unauthenticated forbidden empty too " +
-	"has have the a an want set give use run expected got bad illegal unsupported rejected connection context timeout permission access " +
+	"has have the a an want set give use run " +
+	"expected got bad illegal unsupported rejected connection context timeout permission access " +
 	"please enter already at of in for to from with and or if when while because required requires found exists " +
 	"mismatch exceeded refused revoked be been will would may does do did didn't doesn't isn't wasn't this that " +
 	"it its open read write dial lookup parse decode encode json header body status")
