@@ -57,7 +57,8 @@ type world struct {
 	// refusals are how often a Deployment is not scaled, and kept how often evidence was saved.
 	refusals map[string]int
 	kept     int
-	changed  func()
+	// notice is what the guard is told by that something has changed; nil before it watches.
+	notice func()
 	// skew is what the guard's clock is ahead by, in nanoseconds.
 	skew atomic.Int64
 	// late is a watch of ReplicaSets that has reported none yet.
@@ -95,7 +96,7 @@ func newWorldIn(t *testing.T, memory map[string]http.Handler, stable, canary int
 	w := &world{
 		t: t, memory: memory, pods: map[string]*corev1.Pod{}, service: map[string]*service{},
 		scaled:  map[string]int{"finance-stable": stable, "finance-v2": canary},
-		configs: map[string]map[string]string{}, changed: func() {},
+		configs: map[string]map[string]string{}, notice: func() {},
 	}
 	for i := range stable {
 		w.add(fmt.Sprintf("finance-stable-%d", i), names.Stable)
@@ -109,7 +110,9 @@ func newWorldIn(t *testing.T, memory map[string]http.Handler, stable, canary int
 // add starts a pod that serves metrics.
 func (w *world) add(name, track string) {
 	w.t.Helper()
+	w.mu.Lock()
 	address := fmt.Sprintf("127.0.1.%d", len(w.pods)+1)
+	w.mu.Unlock()
 	counts := &service{}
 	w.listen(address, http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
 		if track == names.Stable && w.silent.Load() {
@@ -145,6 +148,8 @@ func (w *world) add(name, track string) {
 func (w *world) listen(address string, metrics http.Handler) {
 	w.t.Helper()
 	if w.memory != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.port = 80
 		w.memory[address] = metrics
 		return
@@ -163,8 +168,21 @@ func (w *world) listen(address string, metrics http.Handler) {
 func (w *world) RoundTrip(request *http.Request) (*http.Response, error) {
 	time.Sleep(2 * time.Millisecond)
 	recorder := httptest.NewRecorder()
-	w.memory[request.URL.Hostname()].ServeHTTP(recorder, request)
+	w.mu.Lock()
+	metrics := w.memory[request.URL.Hostname()]
+	w.mu.Unlock()
+	metrics.ServeHTTP(recorder, request)
 	return recorder.Result(), nil
+}
+
+// changed tells the guard that something has changed. One that does not watch yet will see it anyway.
+func (w *world) changed() {
+	w.mu.Lock()
+	notice := w.notice
+	w.mu.Unlock()
+	if notice != nil {
+		notice()
+	}
 }
 
 // serve counts requests at every pod that takes traffic.
@@ -206,9 +224,14 @@ func (w *world) guarded(change ...func(*Config)) (*Guard, *prometheus.Registry) 
 	registry := prometheus.NewRegistry()
 	g := New(Options{
 		Identity: "one", Cluster: w, Registry: registry, Logger: slog.New(slog.DiscardHandler), Now: w.now,
-		Watch: func(_ context.Context, changed func()) (Objects, error) { w.changed = changed; return w, nil },
-		Lead:  func(ctx context.Context, lead func(context.Context), _ func(string)) error { lead(ctx); return nil },
-		Key:   w.key, Configurations: w.startedFor, LedgerKey: w.ledgerKey,
+		Watch: func(_ context.Context, changed func()) (Objects, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.notice = changed
+			return w, nil
+		},
+		Lead: func(ctx context.Context, lead func(context.Context), _ func(string)) error { lead(ctx); return nil },
+		Key:  w.key, Configurations: w.startedFor, LedgerKey: w.ledgerKey,
 		Reach: func(string, string) (*http.Client, string, error) {
 			return nil, "", errors.New("no server in this test")
 		},

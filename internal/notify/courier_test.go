@@ -122,10 +122,17 @@ func TestACourierThatStartsAgainGoesOnFromItsCursor(t *testing.T) {
 	d = open(t, cluster, Webhook{URL: r.URL})
 	d.Follow(all)
 	wantNames(t, r, names.EventEntered, names.EventSoakPassed, names.EventRolledBack)
-	if r.doubles > 0 {
-		t.Errorf("%d came twice", r.doubles)
+	r.mu.Lock()
+	doubles := r.doubles
+	r.mu.Unlock()
+	if doubles > 0 {
+		t.Errorf("%d came twice", doubles)
 	}
-	for name, text := range cluster.data {
+	data, _, err := cluster.ConfigMap(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range data {
 		if strings.Contains(name+text, "127.0.0.1") || strings.Contains(name+text, key) {
 			t.Errorf("the cursor %s holds %s", name, text)
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,9 +219,9 @@ func TestASelectionThatDoesNotFitIsRefused(t *testing.T) {
 func TestTheSuiteOfTheUpdateIsNotRepeated(t *testing.T) {
 	o, _, c := atTen(t)
 	began := time.Now()
-	asked := 0
+	var asked atomic.Int64
 	c.HandlePod("shop", "shop-stable", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked++
+		asked.Add(1)
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	record := func(at time.Time) {
@@ -233,12 +234,13 @@ func TestTheSuiteOfTheUpdateIsNotRepeated(t *testing.T) {
 	o.secrets = fetchSecrets(t.Context(), o.Stack)
 	record(began)
 	text, verdict, err := o.smokeStable(t.Context(), began)
-	if err != nil || verdict != gate.Pass || text != "(by pulumi up)\nPassed: 12" || asked > 0 {
-		t.Errorf("%s after %d requests, %q: %v", verdict, asked, text, err)
+	if err != nil || verdict != gate.Pass || text != "(by pulumi up)\nPassed: 12" || asked.Load() > 0 {
+		t.Errorf("%s after %d requests, %q: %v", verdict, asked.Load(), text, err)
 	}
 	record(began.Add(-time.Hour))
-	if text, verdict, err = o.smokeStable(t.Context(), began); err != nil || verdict != gate.Fail || asked == 0 {
-		t.Errorf("%s after %d requests, %q: %v", verdict, asked, text, err)
+	if text, verdict, err = o.smokeStable(t.Context(), began); err != nil || verdict != gate.Fail ||
+		asked.Load() == 0 {
+		t.Errorf("%s after %d requests, %q: %v", verdict, asked.Load(), text, err)
 	}
 }
 

@@ -109,6 +109,8 @@ func (c *Cluster) Replace(object runtime.Object) {
 // React lets a reactor of client-go answer in place of the cluster. Verbs are those of the API (get, list, create,
 // update, patch, delete), resources their plural names; * stands for any.
 func (c *Cluster) React(verb, resource string, reaction clienttesting.ReactionFunc) {
+	c.fake.Lock() // the server may be answering
+	defer c.fake.Unlock()
 	c.fake.PrependReactor(verb, resource, reaction)
 }
 
