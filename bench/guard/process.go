@@ -66,9 +66,9 @@ func fleetSection(results []fleetResult) string {
 	text.WriteString("| rollouts | resident memory at most | goal | private | processor | goal | isolated | " +
 		"first | last | goal |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range results {
-		memory, processor := "150 MiB, "+verdict(r.all <= 150), "none"
+		memory, processor := "200 MiB, "+verdict(r.all <= 200), "none"
 		if r.size == 1 {
-			memory, processor = "40 MiB, "+verdict(r.all <= 40), "1 % of a core, "+verdict(r.processor <= 0.01)
+			memory, processor = "48 MiB, "+verdict(r.all <= 48), "1 % of a core, "+verdict(r.processor <= 0.01)
 		}
 		fmt.Fprintf(&text, "| %d | %.1f MiB | %s | %.1f MiB | %.2f %% of a core | %s | %d of %d | %.2f s | %.2f s | %s |\n",
 			r.size, r.all, memory, r.private, 100*r.processor, processor, r.decided, r.bad, r.first.Seconds(), r.last.Seconds(),
