@@ -48,7 +48,7 @@ func criterion() gate.Criterion {
 	return c
 }
 
-// quietStep is the longest time without a failure that is judged at once: the block of the capped evidence. A guard
+// quietStep is the longest time without a failure that is judged at once: half a block of the capped evidence. A guard
 // looks every second; where nothing fails, the evidence only falls.
 const quietStep = 30 * time.Second
 
@@ -160,8 +160,7 @@ func healthyBursts(soaks, beside int, rates []int) string {
 		"independent errors; for the rest these rows are\nall there is. The goal is at most 1 %% each, and at "+
 		"most 0.1 %% for independent errors; %d soaks without a latch show at most %.1f %% with 95 %% "+
 		"confidence. Bursts last\n1 s to 2 min. *Quarantine* is the guard as it ships: it takes the canary out when its "+
-		"test "+
-		"fires, for %s in turn, and latches\nit at the next time in a row or by the same test "+
+		"test fires, for %s in turn, and latches\nit at the next time in a row or by the same test "+
 		"with its evidence capped at %g nats in %v; the goal of its time out of traffic is at most 1 %%.\n*Without* is a "+
 		"guard that latches at once.\n*Argo Rollouts* and *Flagger* are the rules that their documentation gives, with the "+
 		"same limit: above it "+
@@ -172,8 +171,8 @@ func healthyBursts(soaks, beside int, rates []int) string {
 		soaks, beside, guardAlpha, soaks, 100*(1-math.Pow(0.05, 1/float64(soaks))), pauses(), quarantine.Proof().Nats,
 		quarantine.Proof().Block, 100*kayentaConfidence, kayentaTolerance, kayentaPass, kayentaMarginal)
 	for _, rate := range rates {
-		fmt.Fprintf(&text, "\n%d requests in 5 minutes at the canary:\n\n| errors |", rate)
-		fmt.Fprintf(&text, " %s | quarantines a soak | out of traffic |", rules()[0].name)
+		fmt.Fprintf(&text, "\n%d requests in 5 minutes at the canary:\n\n| errors | %s | quarantines a soak | out of "+
+			"traffic |", rate, rules()[0].name)
 		for _, r := range rules()[1:] {
 			fmt.Fprintf(&text, " %s |", r.name)
 		}

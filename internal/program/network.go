@@ -39,9 +39,13 @@ func (p *program) stableNetwork(ctx context.Context) (*components.Network, error
 	}
 	policy, exists, err := p.cluster.NetworkPolicy(ctx, p.settings.Namespace, p.settings.App)
 	switch {
-	case apierrors.IsForbidden(err) && p.ctx.DryRun():
-		return &configured, p.log().Warn(fmt.Sprintf("the network of stable's pods is not compared, because reading its "+
-			"NetworkPolicy is not allowed (%v); allow it as in docs/rbac.yaml", err))
+	case apierrors.IsForbidden(err):
+		err = fmt.Errorf("the network of stable's pods is not compared, because reading its NetworkPolicy is not allowed "+
+			"(%w); allow it as in docs/rbac.yaml", err)
+		if p.ctx.DryRun() {
+			return &configured, p.log().Warn(err.Error())
+		}
+		return nil, err
 	case err != nil || !exists:
 		return &configured, err
 	}

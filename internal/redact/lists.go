@@ -21,9 +21,7 @@ var (
 // lists finds credentials in lists under a name in the plural. Only a password counts by its name; names of Secrets
 // stand under "secrets" too, so that the other ones must look random.
 func lists(text string) []span {
-	lowered := lower(text)
-	if !strings.Contains(lowered, "passwords") && !strings.Contains(lowered, "tokens") &&
-		!strings.Contains(lowered, "secrets") && !strings.Contains(lowered, "keys") && !strings.Contains(lowered, "phrases") {
+	if !containsAny(lower(text), []string{"passwords", "tokens", "secrets", "keys", "phrases"}) {
 		return nil
 	}
 	var matches []span

@@ -38,20 +38,21 @@ func readValue(text string, start int, header bool) (value, bool) {
 }
 
 // onNextLine matches a line that holds nothing but one word or one text in quotes.
-var onNextLine = regexp.MustCompile(`^\r?\n([ \t]*)(?:"([^"\n]+)"|'([^'\n]+)'|([^\s"':{}\[\],]+))[ \t]*[,}]*[ \t]*(?:\r?\n|$)`)
+var onNextLine = regexp.MustCompile(`^\r?\n[ \t]*(?:"([^"\n]+)"|'([^'\n]+)'|([^\s"':{}\[\],]+))[ \t]*[,}]*[ \t]*(?:\r?\n|$)`)
 
 // nextLine reads a value on the line below its name, as tools break long lines of JSON and YAML, and as a prompt is
-// answered. A bare word must be deeper than the name or look like no word of a language.
+// answered. A bare word must look like no word of a language.
 func nextLine(text string, start int) (value, bool) {
 	at := onNextLine.FindStringSubmatchIndex(text[start:min(len(text), start+longestValue)])
 	if at == nil {
 		return value{}, false
 	}
-	for group := 4; group < len(at); group += 2 {
+	const bare = 6 // the group of a word without quotes
+	for group := 2; group < len(at); group += 2 {
 		if at[group] < 0 {
 			continue
 		}
-		v := value{start + at[group], start + at[group+1], group < 8, start + at[group+1]}
+		v := value{start + at[group], start + at[group+1], group < bare, start + at[group+1]}
 		if !v.quoted && !mixed(v.in(text)) {
 			return value{}, false
 		}
